@@ -1,0 +1,78 @@
+# Every target does its own set-up: a fresh machine needs python3.11, python3-venv, git and make.
+# PYTHON=python3.12 chooses an interpreter; ARGS="-k paths" is passed on to pytest.
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+EXAMPLE := examples/s5.toml
+WEIGHT := w_131
+GALLERY := outputs/gallery
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup sheet gallery test lint format bench lock clean
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: .venv/dev.stamp ## everything for development in .venv
+
+sheet: .venv/core.stamp ## derive and check one weight of the example, as a page in outputs/
+	@$(BIN)/symback sheet $(EXAMPLE) --wrt $(WEIGHT) -o outputs
+
+gallery: .venv/core.stamp ## the sheets of all examples, in outputs/gallery/
+	@set -e; for net in examples/*.toml; do \
+		$(BIN)/symback sheet "$$net" --all -o "$(GALLERY)/$$(basename "$$net" .toml)"; \
+	done
+
+test: .venv/dev.stamp ## all tests, README and docstring examples included
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: .venv/dev.stamp ## style, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/basedpyright
+
+format: .venv/dev.stamp ## mend what ruff can mend
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: .venv/dev.stamp ## the benchmarks, timed, one process
+	@$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only $(ARGS)
+
+# --no-config and --no-header: a lock must not record the index or the path of the machine it was made on.
+LOCK := $(BIN)/uv --no-config pip compile pyproject.toml --quiet --upgrade --no-header --no-annotate \
+	--generate-hashes --universal --python-version 3.11
+
+lock: .venv/dev.stamp ## renew .ci/locks/
+	@$(LOCK) --group build -o .ci/locks/core.txt
+	@$(LOCK) --group dev --all-extras -c .ci/locks/core.txt -o .ci/locks/dev.txt
+
+clean: ## remove .venv, outputs and caches
+	rm -rf .venv outputs dist build .pytest_cache .ruff_cache .hypothesis .benchmarks .coverage htmlcov mutants
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps, not .venv/bin/python: where python3-venv is missing, the failed venv leaves that file behind.
+.venv/venv.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "symback needs Python 3.11 or newer, and $(PYTHON) is not: apt-get install python3, or make PYTHON=python3.11" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; \
+		exit 1; }
+	@echo "setting up .venv (once)"
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+# The build backend is in the lock too, so --no-build-isolation leaves nothing unpinned.
+.venv/core.stamp: .venv/venv.stamp .ci/locks/core.txt pyproject.toml
+	@$(PIP) install --require-hashes -r .ci/locks/core.txt
+	@$(PIP) install --no-build-isolation --no-deps -e .
+	@touch $@
+
+.venv/dev.stamp: .venv/core.stamp .ci/locks/dev.txt
+	@$(PIP) install --require-hashes -r .ci/locks/dev.txt
+	@touch $@
