@@ -1,0 +1,300 @@
+"""The house rules that can be read off syntax trees: who imports whom, and what nobody calls."""
+
+import ast
+import builtins
+import graphlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "symback"
+
+# Each room imports only from those above it. `checking` is a package: its files are one room.
+ORDER = [
+    "errors",
+    "notation",
+    "formula",
+    "functions",
+    "spec",
+    "graph",
+    "calculus",
+    "derivation",
+    "paths",
+    "matrix",
+    "values",
+    "kernels",
+    "descent",
+    "checking",
+    "figures",
+    "sheets",
+    "network",
+    "cli",
+    "__init__",
+    "__main__",
+]
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+
+
+def room_of(path: Path) -> str:
+    """Name the room that a file belongs to: `checking/reader.py` is in `checking`."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported_modules(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """List what a file of `package` imports from symback, as dotted parts after `symback`.
+
+    Imports inside functions and under TYPE_CHECKING count: they tie the rooms together as well.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [tuple(alias.name.split(".")) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            base += tuple(node.module.split(".")) if node.module else ()
+            names = [(*base, alias.name) for alias in node.names]
+        else:
+            continue
+        yield from (name[1:] for name in names if name[0] == "symback")
+
+
+def rooms_entered(tree: ast.AST, package: tuple[str, ...] = ("symback",)) -> set[str]:
+    """Name the rooms a file imports from; a name that is no room is one of `__init__`'s."""
+    rooms = {(name or ("__init__",))[0] for name in imported_modules(tree, package)}
+    return {room if room in ORDER or is_module(room) else "__init__" for room in rooms}
+
+
+def is_module(room: str) -> bool:
+    return (PACKAGE / f"{room}.py").exists() or (PACKAGE / room / "__init__.py").exists()
+
+
+def package_of(path: Path) -> tuple[str, ...]:
+    return path.relative_to(ROOT).parent.parts
+
+
+@each_source
+def test_every_module_has_a_place_in_the_order(path):
+    """A new room is given its place, rather than imported from anywhere."""
+    assert room_of(path) in ORDER, (
+        f"symback/{path.relative_to(PACKAGE)} is a room without a place: add '{room_of(path)}' to "
+        "ORDER in tests/test_rooms.py, below what it imports and above what imports it"
+    )
+
+
+@each_source
+def test_rooms_import_only_from_those_above(path):
+    """Imports point one way."""
+    room = room_of(path)
+    entered = rooms_entered(ast.parse(path.read_text()), package_of(path)) - {room}
+    below = entered - set(ORDER[: ORDER.index(room)])
+    assert not below, f"'{room}' imports from rooms that are not above it: {sorted(below)}"
+
+
+def test_the_files_of_checking_import_one_another_without_a_circle():
+    """Within the one room that is a package, imports point one way too."""
+    graph = {}
+    for path in (PACKAGE / "checking").glob("*.py"):
+        names = imported_modules(ast.parse(path.read_text()), package_of(path))
+        inside = {name[1] for name in names if name[0] == "checking" and len(name) > 1}
+        graph[path.stem] = inside - {path.stem}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize(
+    ("source", "package", "rooms"),
+    [
+        ("import symback", ("symback",), {"__init__"}),
+        ("import symback.graph as g", ("symback",), {"graph"}),
+        ("from symback import paths, load", ("symback",), {"paths", "__init__"}),
+        ("from symback.paths import Path", ("symback",), {"paths"}),
+        ("from . import matrix", ("symback",), {"matrix"}),
+        ("from .matrix import lift", ("symback",), {"matrix"}),
+        ("from .. import calculus", ("symback", "checking"), {"calculus"}),
+        ("from .reader import read", ("symback", "checking"), {"checking"}),
+        ("def f():\n    from symback.sheets import Sheet", ("symback",), {"sheets"}),
+        ("if TYPE_CHECKING:\n    from symback.network import Network", ("symback",), {"network"}),
+        ("import sympy, symbackish, os.path", ("symback",), set()),
+    ],
+)
+def test_imports_of_every_form_are_seen(source, package, rooms):
+    """The reader of imports overlooks no way of writing one."""
+    assert rooms_entered(ast.parse(source), package) == rooms
+
+
+# What nobody calls ------------------------------------------------------------------------------
+
+EVALUATORS = {"eval", "exec", "compile", "__import__"}  # builtins: not even mentioned
+SYMPY_EVALUATORS = {
+    "sympify",
+    "parse_expr",
+    "parse_latex",
+}  # eval in disguise; _sympify refuses text
+RENAMERS = {"simplify", "nsimplify"}  # never on results; see the design
+
+
+def holds_text(node: ast.AST) -> bool:
+    """Say whether a literal string stands in an argument, other than in a call: `Symbol("a")`."""
+    if isinstance(node, ast.Call):
+        return False
+    literal = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return (
+        literal
+        or isinstance(node, ast.JoinedStr)
+        or any(map(holds_text, ast.iter_child_nodes(node)))
+    )
+
+
+def is_number(node: ast.expr) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    return isinstance(node, ast.Constant) and not isinstance(node.value, str)
+
+
+def offences(tree: ast.AST, room: str) -> list[str]:
+    """List what a file does that the house forbids, as `line: what`."""
+    return [f"{node.lineno}: {what}" for node in ast.walk(tree) for what in _offence(node, room)]
+
+
+def _offence(node: ast.AST, room: str) -> Iterator[str]:
+    match node:
+        case ast.Name(id=name) if name in EVALUATORS:
+            yield f"{name} runs text as a program"
+        case ast.Attribute(value=ast.Name(id="builtins"), attr=name) if name in EVALUATORS:
+            yield f"builtins.{name} runs text as a program"
+        case ast.ImportFrom(names=aliases):
+            for alias in aliases:
+                yield from _forbidden_name(
+                    alias.name, room, from_sympy="sympy" in (node.module or "")
+                )
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+            yield from _forbidden_call(node, name, room)
+
+
+def _forbidden_name(name: str, room: str, *, from_sympy: bool) -> Iterator[str]:
+    if name in SYMPY_EVALUATORS:
+        yield f"{name} is eval: read a user's text with formula.py"
+    if name in RENAMERS:
+        yield f"{name} is slow and its result unforeseeable: rewrite in named steps"
+    if from_sympy and name == "diff" and room != "calculus":
+        yield "only calculus.py differentiates"
+
+
+def _forbidden_call(call: ast.Call, name: str, room: str) -> Iterator[str]:
+    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+    base = call.func.value if isinstance(call.func, ast.Attribute) else None
+    yield from _forbidden_name(name, room, from_sympy=False)
+    if name == "import_module" and room != "__init__":
+        yield "import_module hides an import from the order of the rooms"
+    if name == "S" and not all(map(is_number, arguments)):
+        yield "S(...) evaluates text: only numbers written out"
+    if name in {"subs", "xreplace"} and any(map(holds_text, arguments)):
+        yield f".{name} with text evaluates it: pass symbols"
+    numpy = isinstance(base, ast.Name) and base.id in {"np", "numpy"}
+    if name == "diff" and room != "calculus" and not numpy:
+        yield "only calculus.py differentiates"
+
+
+@each_source
+def test_nobody_evaluates_text_or_simplifies_or_differentiates_out_of_place(path):
+    """No eval, nothing that is eval in disguise, no simplify, and `diff` in calculus.py alone."""
+    assert offences(ast.parse(path.read_text()), room_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "eval(text)",
+        "run = exec",
+        "compile(text, 'f', 'eval')",
+        "builtins.eval(text)",
+        "__import__('os')",
+        "sympy.sympify(text)",
+        "sympify('x')",
+        "from sympy import sympify as read",
+        "from sympy.parsing.sympy_parser import parse_expr",
+        "from sympy import simplify",
+        "simplify(x)",
+        "expression.simplify()",
+        "S('1/2')",
+        "S(text)",
+        "sympy.S(f'{x}')",
+        "x.subs('a', 1)",
+        "x.subs({'a': 1})",
+        "x.subs([('a', 1)])",
+        "x.subs(f'{a}', 1)",
+        "x.diff(w)",
+        "sympy.diff(x, w)",
+        "from sympy import diff",
+        "def f():\n    importlib.import_module('symback.cli')",
+    ],
+)
+def test_each_offence_is_found(source):
+    """The reader of offences finds each of them, however it is written."""
+    assert offences(ast.parse(source), "derivation")
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("derivation", "re.compile('x')"),
+        ("derivation", "x.evalf(50)"),
+        ("derivation", "S(2) + S(-1) + S.One"),
+        ("derivation", "x.subs(a, 1)"),
+        ("derivation", "x.subs({Symbol('a'): 1})"),
+        ("derivation", "np.diff(losses)"),
+        ("derivation", "import difflib"),
+        ("calculus", "x.diff(w)"),
+        ("calculus", "from sympy import diff"),
+        ("__init__", "importlib.import_module('symback.cli')"),
+    ],
+)
+def test_what_is_allowed_is_no_offence(room, source):
+    """Look-alikes pass, and so do the two exceptions."""
+    assert offences(ast.parse(source), room) == []
+
+
+def test_evaluators_are_python_s_own():
+    """The list of forbidden builtins has no spelling mistake."""
+    assert all(hasattr(builtins, name) for name in EVALUATORS)
+
+
+# What it costs to start ---------------------------------------------------------------------------
+
+HEAVY = {"sympy", "mpmath", "numpy", "matplotlib", "IPython", "jinja2"}
+
+
+def modules_loaded(*command: str) -> set[str]:
+    """Run a command and name the top-level modules that it imported, by Python's own account."""
+    environment = os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}
+    run = subprocess.run(
+        command, env=environment, capture_output=True, encoding="utf-8", timeout=60
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    rows = (line.split("|") for line in run.stderr.splitlines() if line.startswith("import time:"))
+    return {row[-1].strip().split(".")[0] for row in rows}
+
+
+def test_the_account_of_modules_would_show_sympy():
+    """The measure sees what it is to see."""
+    assert {"sympy", "mpmath"} <= modules_loaded(sys.executable, "-c", "import sympy")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [sys.executable, "-c", "import symback; assert symback.__file__, 'no symback/__init__.py'"],
+        [sys.executable, "-m", "symback", "--help"],
+        [str(Path(sys.executable).parent / "symback"), "--help"],
+        [str(Path(sys.executable).parent / "symback"), "derive", "--help"],
+    ],
+    ids=["import", "python -m", "symback", "symback derive"],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(command):
+    """`import symback` and `symback --help` answer at once: SymPy alone costs 225 ms."""
+    assert not HEAVY & modules_loaded(*command)
