@@ -23,14 +23,6 @@ pytest_collect_file = SybilCollection(
 ).pytest()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the examples of one document on one worker of xdist, since they share their names."""
-    for item in items:
-        if item.path.suffix == ".md" or "symback" in item.path.parent.parts[-2:]:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     """Turn a skip into a failure where the environment says that nothing may be skipped."""

@@ -18,8 +18,6 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = [ROOT / ".ci" / "locks" / "core.txt", ROOT / ".ci" / "locks" / "dev.txt"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
-pytestmark = pytest.mark.xdist_group("packaging")  # one build for all of them
-
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
     """Run a command offline and return what it printed; fail the test where it fails."""
