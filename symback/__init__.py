@@ -1,0 +1,56 @@
+"""symback derives backpropagation: for any weight of a network, ∂L/∂w with every step and why.
+
+>>> import symback as sb
+>>> net = sb.Network(4, [(4, "sigmoid"), (2, "softmax")], loss="squared_error")
+>>> d = net.derive("w_131")
+>>> d.path_count
+4
+
+`load` reads a network file, `Network` takes the same in Python, `equations` takes named stages.
+Rooms, in the order to read them: notation, functions, graph, calculus, paths, derivation, values,
+sheets, network.  Names are loaded when first used, so that ``symback --help`` needs no SymPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from symback.errors import SymbackError
+    from symback.functions import Activation, Loss
+    from symback.network import Derivation, Network, equations, load
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "Activation": "functions",
+    "Derivation": "network",
+    "Loss": "functions",
+    "Network": "network",
+    "SymbackError": "errors",
+    "equations": "network",
+    "load": "network",
+}
+
+__all__ = [
+    "Activation",
+    "Derivation",
+    "Loss",
+    "Network",
+    "SymbackError",
+    "equations",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'symback' has no attribute {name!r}")
+    value = getattr(import_module(f"symback.{_ROOMS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,795 @@
+"""Derivations as data: every equality with the rule that gave it, nothing derived twice.
+
+Here one can
+
+* run the backward pass of a graph in index notation, one `Deduction` a quantity, at the cost of
+  its depth whatever its widths: `BackwardPass`;
+* take the derivation of one element, say w_131, out of it: `derive`, which gives a `Derivation`.
+  Where all widths are numbers and the paths are not too many, its sums are written out neuron by
+  neuron; else they stay Σ.
+
+A `Deduction` is ``lhs = rhs_1 = rhs_2 = …``, each equality a `Step` with its `Rule`.  The adjoint
+∂L/∂v of a quantity is a name (`Partial`) in every step but its own deduction, so nothing is ever
+composed; `Derivation.expr` is the one place where the names are filled in, for whoever asks.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import sympy
+from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Rational, Sum, Symbol
+
+from symback.calculus import LocalDerivative, instantiate, local_derivative
+from symback.functions import negative, product, total
+from symback.graph import Equation, Graph, KnownSum, base_name
+from symback.notation import (
+    SAMPLE,
+    Partial,
+    Product,
+    Reference,
+    Sigma,
+    Terms,
+    Variable,
+    collapse,
+    element_name,
+    fresh_index,
+)
+from symback.paths import Node, Paths
+
+__all__ = ["BackwardPass", "Deduction", "Derivation", "Rule", "Step", "derive"]
+
+UNROLLED_PATHS = 300
+"""Up to this many paths the sums are written out neuron by neuron."""
+
+SUBSTITUTED_TERMS = 24
+"""Up to this many paths the result is also shown with every adjoint filled in."""
+
+
+class Rule(enum.Enum):
+    """Why one right-hand side equals the one before; the value is the identity."""
+
+    PATHS = "∂L/∂w = Σ over all paths from w to L of the product of the local derivatives along the path"
+    CHAIN = "∂L/∂v = Σ_c ∂L/∂c · ∂c/∂v, over every c computed directly from v"
+    GROUP = "f·r + g·r = (f + g)·r: what all paths share is written once"
+    LOCAL = "∂c/∂v, as derived from the equation of c"
+    SUBSTITUTE = "∂L/∂c, as derived before"
+    CANCEL = "(u/v)·v = u"
+    CONTRACT = "Σ_j f_j δ_ij = f_i"
+    EXPAND = "u·(v + w) = u·v + u·w"
+    FACT = "a sum known from what its terms mean"
+    COMPLEMENT = "p_1 + p_2 = 1, so 1 - p_1 = p_2"
+    FACTOR = "u·v + u·w = u·(v + w)"
+    DIFFERENTIATE = "the derivative of an elementary function"
+    REWRITE = "the derivative in terms of the function's own value"
+    FOLD = "the sums over the neurons written as Σ"
+
+    @property
+    def title(self) -> str:
+        """The rule in a word or two."""
+        return _TITLES[self.name]
+
+
+_TITLES = {
+    "PATHS": "chain rule over all paths",
+    "CHAIN": "chain rule",
+    "GROUP": "common factors taken out",
+    "LOCAL": "local derivatives",
+    "SUBSTITUTE": "known derivatives filled in",
+    "CANCEL": "cancelled",
+    "CONTRACT": "the term with equal indices taken out of the sum",
+    "EXPAND": "multiplied out",
+    "FACT": "known sum",
+    "COMPLEMENT": "two outputs that sum to one",
+    "FACTOR": "factored",
+    "DIFFERENTIATE": "differentiated",
+    "REWRITE": "in terms of its own value",
+    "FOLD": "with Σ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """``= rhs``, by ``rule``; ``uses`` are the derivatives it filled in, ``fact`` what it assumed."""
+
+    rule: Rule
+    rhs: Expr
+    uses: tuple[Expr, ...] = ()
+    fact: KnownSum | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deduction:
+    """``lhs = step = step = …``, for every value of the indices in ``free``."""
+
+    lhs: Expr
+    free: tuple[Symbol, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def result(self) -> Expr:
+        """The last right-hand side."""
+        return self.steps[-1].rhs
+
+    @property
+    def facts(self) -> tuple[KnownSum, ...]:
+        """What its steps assumed."""
+        return tuple(step.fact for step in self.steps if step.fact is not None)
+
+
+# ---------------------------------------------------------------------------- the backward pass
+
+
+class BackwardPass:
+    """One adjoint ∂L/∂v a quantity v, in index notation, from the loss back; shared by everyone."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.derivatives: dict[tuple[Variable, Variable], LocalDerivative] = {}
+        self.adjoints: dict[Variable, Deduction] = {}
+        for variable in reversed(graph.variables):
+            if variable != graph.target:
+                self._differentiate(variable)
+        self._nodes: dict[Node, Deduction] = {}
+        self._filled: dict[Node, Expr] = {}
+
+    def _differentiate(self, variable: Variable) -> None:
+        children = [
+            equation for equation in self.graph.children(variable) if self._leads_on(equation)
+        ]
+        for equation in children:
+            self.derivatives[equation.variable, variable] = local_derivative(equation, variable)
+        if children:
+            self.adjoints[variable] = _adjoint(
+                self, variable, [equation.variable for equation in children]
+            )
+
+    def _leads_on(self, equation: Equation) -> bool:
+        return equation.variable == self.graph.target or equation.variable in self.adjoints
+
+    def adjoint_name(self, element: Expr) -> Partial:
+        """∂L/∂element."""
+        return Partial(self.graph.target.element, element)
+
+    def adjoint_at(self, element: Expr) -> Expr:
+        """What was derived for ∂L/∂element, in index notation, at the indices of ``element``."""
+        variable = self.graph.by_base[base_name(element)]
+        deduction = self.adjoints[variable]
+        indices = element.indices if isinstance(element, Indexed) else ()
+        return instantiate(deduction.result, dict(zip(deduction.free, indices, strict=True)))
+
+    def folded(self, element: Expr) -> Expr:
+        """∂L/∂element with every adjoint filled in and every sum over neurons left as Σ."""
+        return self._fill(self.adjoint_at(element), element.free_symbols)
+
+    def _fill(self, expr: Expr, used: set[Symbol]) -> Expr:
+        if isinstance(expr, Partial):
+            return self._fill(_apart(self.adjoint_at(expr.by), used), used)
+        if not expr.has(Partial):
+            return expr
+        if isinstance(expr, Sum):
+            inner = used | {expr.limits[0][0]} | expr.function.free_symbols
+            return _number_in_front(Sigma(self._fill(expr.function, inner), *expr.limits))
+        filled = expr.func(
+            *(self._fill(argument, used | expr.free_symbols) for argument in expr.args)
+        )
+        return factored(filled) if isinstance(filled, Terms) else filled
+
+    # ------------------------------------------------------------------ one neuron at a time
+
+    def node_adjoint(self, node: Node) -> Deduction:
+        """∂L/∂(one element), its sums written out neuron by neuron."""
+        if node not in self._nodes:
+            self._nodes[node] = _node_adjoint(self, node)
+        return self._nodes[node]
+
+    def filled(self, node: Node) -> Expr:
+        """∂L/∂(one element) with the adjoints it uses filled in, down to names of quantities."""
+        if node not in self._filled:
+            self._filled[node] = self.fill_names(self.node_adjoint(node).result)
+        return self._filled[node]
+
+    def fill_names(self, expr: Expr) -> Expr:
+        """``expr`` with each adjoint of one element replaced by `filled`."""
+        if isinstance(expr, Partial):
+            return self.filled(self._node_of(expr.by))
+        if not expr.has(Partial):
+            return expr
+        return expr.func(*(self.fill_names(argument) for argument in expr.args))
+
+    def _node_of(self, element: Expr) -> Node:
+        return self._element_nodes[element]
+
+    @cached_property
+    def _element_nodes(self) -> dict[Expr, Node]:
+        return {}
+
+    def scalar(self, variable: Variable, indices: tuple[int, ...]) -> Expr:
+        """The element as a plain symbol named as the lectures do (``h_13``), samples left free."""
+        if variable.batched:
+            element = variable.at(SAMPLE, *indices)
+        else:
+            element = Symbol(element_name(variable, indices))
+        self._element_nodes[element] = (variable, indices)
+        return element
+
+    def unroll(self, expr: Expr, values: Mapping[Expr, Expr] | None = None) -> Expr:
+        """``expr`` with every sum over neurons written out and every element named."""
+        return _unroll(self, expr, dict(values or {}))
+
+
+def _number_in_front(expr: Expr) -> Expr:
+    """Σ c f = c Σ f for a number c, so that -Σ -2(y - ŷ) reads 2 Σ (y - ŷ)."""
+    if not isinstance(expr.function, Product):
+        return expr
+    number, factors = _factors(expr.function)
+    return expr if number == 1 else Product(number, Sigma(product(factors), *expr.limits))
+
+
+def _apart(expr: Expr, used: set[Symbol]) -> Expr:
+    """``expr`` with bound indices that are not among ``used``, so that nested sums read well."""
+    if isinstance(expr, Sum):
+        bound, lower, upper = expr.limits[0]
+        letter = fresh_index({*used, *expr.function.free_symbols}) if bound in used else bound
+        body = instantiate(expr.function, {bound: letter})
+        return Sigma(_apart(body, used | {letter}), (letter, lower, upper))
+    if not expr.has(Sum):
+        return expr
+    return expr.func(*(_apart(argument, used) for argument in expr.args))
+
+
+# ------------------------------------------------------------------------ adjoints, index by index
+
+
+def _adjoint(backward: BackwardPass, variable: Variable, children: list[Variable]) -> Deduction:
+    locals_ = [backward.derivatives[child, variable] for child in children]
+    lhs = backward.adjoint_name(variable.element)
+    chain = Terms(*(_chain_term(backward, local, local.name) for local in locals_))
+    filled = Terms(*(_chain_term(backward, local, local.form) for local in locals_))
+    steps = [] if chain == lhs else [Step(Rule.CHAIN, chain)]
+    steps.append(Step(Rule.LOCAL, filled))
+    if len(locals_) == 1:
+        steps += _fused(backward, locals_[0]) or _contracted(backward, locals_[0])
+    return Deduction(lhs, variable.indices, tuple(_without_repeats(steps)))
+
+
+def _without_repeats(steps: list[Step]) -> Iterator[Step]:
+    previous = None
+    for step in steps:
+        if step.rhs != previous:
+            yield step
+        previous = step.rhs
+
+
+def _child_element(local: LocalDerivative) -> Expr:
+    return local.name.of
+
+
+def _chain_term(backward: BackwardPass, local: LocalDerivative, factor: Expr) -> Expr:
+    """Σ ∂L/∂child · factor over the indices of the child that are not pinned."""
+    if local.child == backward.graph.target:
+        return factor
+    return _sum_over_child(local, Product(backward.adjoint_name(_child_element(local)), factor))
+
+
+def _sum_over_child(local: LocalDerivative, body: Expr) -> Expr:
+    sizes = dict(zip(local.child_indices, local.child.shape, strict=True))
+    for letter in reversed(local.free_child_indices()):
+        body = Sigma(body, (letter, 1, sizes[letter]))
+    return body
+
+
+def _coupled_pair(local: LocalDerivative) -> tuple[Symbol, KroneckerDelta] | None:
+    """The summed index of the child and the delta that ties it to the parent (softmax)."""
+    for delta in sorted(local.form.atoms(KroneckerDelta), key=sympy.default_sort_key):
+        for letter in local.free_child_indices():
+            if letter in delta.args:
+                return letter, delta
+    return None
+
+
+def _contracted(backward: BackwardPass, local: LocalDerivative) -> list[Step]:
+    """Σ_j v_j f_j(δ_ij - g_i) as f_i(v_i - …): the sum without its delta, then factored."""
+    pair = _coupled_pair(local)
+    if pair is None or local.child == backward.graph.target:
+        return []
+    body = Product(backward.adjoint_name(_child_element(local)), local.form)
+    contracted = _take_out(body, local, *pair)
+    return [Step(Rule.CONTRACT, contracted), Step(Rule.FACTOR, factored(contracted))]
+
+
+def _take_out(body: Expr, local: LocalDerivative, letter: Symbol, delta: KroneckerDelta) -> Expr:
+    """Σ_letter body = (what the delta picks) + Σ_letter (the rest)."""
+    other = next(argument for argument in delta.args if argument != letter)
+    rest = body.xreplace({delta: Integer(0)})
+    with_delta = body.xreplace({delta: Integer(1)})
+    picked = collapse(with_delta) - collapse(rest)
+    picked = instantiate(sympy.factor_terms(picked) if picked.is_Add else picked, {letter: other})
+    size = dict(zip(local.child_indices, local.child.shape, strict=True))[letter]
+    return Terms(_ordered(sympy.expand(picked)), _pulled(collapse(rest), letter, size))
+
+
+def _ordered(expr: Expr) -> Expr:
+    """A ``Mul`` with its adjoint in front, as one reads it."""
+    factors = Mul.make_args(expr)
+    names = [factor for factor in factors if isinstance(factor, Partial)]
+    others = [factor for factor in factors if not isinstance(factor, Partial)]
+    return Product(*names, Mul(*others)) if names and others else expr
+
+
+def _pulled(body: Expr, letter: Symbol, size: Expr) -> Expr:
+    """Σ_letter body with the factors that do not depend on the letter in front."""
+    factors = Mul.make_args(body)
+    outside = [factor for factor in factors if letter not in factor.free_symbols]
+    inside = [factor for factor in factors if letter in factor.free_symbols]
+    if not inside:
+        return Mul(*outside) * size
+    return Product(Mul(*outside), Sigma(_ordered(Mul(*inside)), (letter, 1, size)))
+
+
+def _fused(backward: BackwardPass, local: LocalDerivative) -> list[Step]:
+    """The steps of a derivative that cancels against the next one (cross-entropy after softmax).
+
+    Empty where nothing cancels: then the adjoint stays a name.
+    """
+    if local.child == backward.graph.target:
+        return []
+    element = _child_element(local)
+    known = backward.adjoint_at(element)
+    if known.has(Partial) or known.has(Sum) or not _divided_by(known):
+        return []
+    cancelled = total(collapse(term) * collapse(local.form) for term in _distributed(known))
+    if _divided_by(cancelled):
+        return []
+    uses = (backward.adjoint_name(element),)
+    steps = [
+        Step(Rule.SUBSTITUTE, _sum_over_child(local, Product(known, local.form)), uses),
+        Step(Rule.CANCEL, _sum_over_child(local, cancelled)),
+        *_after_cancelling(backward, local, cancelled),
+    ]
+    plain = sympy.count_ops(collapse(local.form)) + 1
+    return steps if sympy.count_ops(collapse(steps[-1].rhs)) <= plain else []
+
+
+def _after_cancelling(backward: BackwardPass, local: LocalDerivative, body: Expr) -> list[Step]:
+    pair = _coupled_pair(local)
+    if pair is None:
+        return _multiplied_out(body)
+    contracted = _take_out(body, local, *pair)
+    steps = [Step(Rule.CONTRACT, contracted)]
+    for fact in backward.graph.facts:
+        known = _with_fact(steps[-1].rhs, fact)
+        if known != steps[-1].rhs:
+            steps.append(Step(Rule.FACT, known, fact=fact))
+    return [*steps, Step(Rule.FACTOR, factored(steps[-1].rhs))]
+
+
+def _multiplied_out(body: Expr) -> list[Step]:
+    """A shorter form of a small sum of products, if multiplying it out gives one."""
+    expanded = sympy.expand(collapse(body))
+    if sympy.count_ops(expanded) >= sympy.count_ops(collapse(body)):
+        return []
+    return [Step(Rule.EXPAND, expanded), Step(Rule.FACTOR, factored(expanded))]
+
+
+def _with_fact(expr: Expr, fact: KnownSum) -> Expr:
+    """``expr`` with Σ_j (element j of the fact's quantity) replaced by its total."""
+    for known in expr.atoms(Sum):
+        (bound, _, upper) = known.limits[0]
+        wanted = fact.variable.at(*fact.variable.indices[: fact.variable.batched], bound)
+        if known.function == wanted and upper == fact.variable.shape[-1]:
+            terms = (_replace_factor(term, known, Integer(fact.total)) for term in _terms(expr))
+            return total(terms)
+    return expr
+
+
+def _replace_factor(term: Expr, old: Expr, new: Expr) -> Expr:
+    if term == old:
+        return new
+    if isinstance(term, Product):
+        return product(new if factor == old else factor for factor in term.args)
+    return term
+
+
+def _terms(expr: Expr) -> tuple[Expr, ...]:
+    return expr.args if isinstance(expr, (Terms, Add)) else (expr,)
+
+
+def _distributed(expr: Expr) -> tuple[Expr, ...]:
+    """The terms of a sum, also of one that stands behind a number: ½ (u + v)."""
+    if isinstance(expr, Product) and sum(isinstance(part, (Terms, Add)) for part in expr.args) == 1:
+        inner = next(part for part in expr.args if isinstance(part, (Terms, Add)))
+        others = [part for part in expr.args if part is not inner]
+        return tuple(Product(*others, term) for term in inner.args)
+    return _terms(expr)
+
+
+def _divided_by(expr: Expr) -> set[Expr]:
+    """The elements that stand in a denominator."""
+    powers = (power for power in collapse(expr).atoms(Pow) if power.exp.could_extract_minus_sign())
+    return set().union(*(power.base.atoms(Indexed) for power in powers))
+
+
+# ------------------------------------------------------------------------------------ factoring
+
+
+def factored(expr: Expr) -> Expr:
+    """Σ of products with what all of them share in front: u v + u w = u (v + w)."""
+    terms = expr.args if isinstance(expr, Terms) else _positive_first(_terms(expr))
+    if len(terms) < 2:
+        return expr
+    parts = [_factors(term) for term in terms]
+    shared = _shared([factors for _, factors in parts])
+    number = _common_number([coefficient for coefficient, _ in parts])
+    if not shared and number == 1:
+        return expr
+    rests = [_rest(coefficient / number, factors, shared) for coefficient, factors in parts]
+    return Product(*_merged(number, shared), total(rests))
+
+
+def _positive_first(terms: tuple[Expr, ...]) -> list[Expr]:
+    """ŷ - y, not -y + ŷ: the order in which a sum without one of its own is read."""
+    return sorted(
+        terms, key=lambda term: (term.could_extract_minus_sign(), sympy.default_sort_key(term))
+    )
+
+
+def _merged(number: Expr, shared: list[Expr]) -> list[Expr]:
+    """The common factors; the number and single quantities together, sums after them."""
+    single = [factor for factor in shared if not isinstance(factor, (Add, Terms, Partial))]
+    others = [factor for factor in shared if isinstance(factor, (Add, Terms, Partial))]
+    return [Mul(number, *single), *others] if number != 1 or single else others
+
+
+def _factors(expr: Expr) -> tuple[Expr, list[Expr]]:
+    """A term as its number and its factors, each power as often as it counts."""
+    number, factors = Rational(1), []
+    for part in expr.args if isinstance(expr, (Product, Mul)) else (expr,):
+        if part.is_Rational:
+            number *= part
+        elif isinstance(part, (Product, Mul)):
+            inner, more = _factors(part)
+            number *= inner
+            factors += more
+        elif isinstance(part, Pow) and part.exp.is_Integer:
+            once = part.base if part.exp > 0 else 1 / part.base
+            factors += [once] * abs(int(part.exp))
+        else:
+            factors.append(part)
+    return number, factors
+
+
+def _shared(lists: list[list[Expr]]) -> list[Expr]:
+    common = Counter(lists[0])
+    for factors in lists[1:]:
+        common &= Counter(factors)
+    ordered = []
+    for factor in lists[0]:
+        if common[factor]:
+            ordered.append(factor)
+            common[factor] -= 1
+    return ordered
+
+
+def _common_number(numbers: list[Expr]) -> Expr:
+    size = sympy.Rational(
+        sympy.igcd(*(number.p for number in numbers)),
+        sympy.ilcm(*(number.q for number in numbers), 1),
+    )
+    return -size if numbers[0] < 0 and size != 1 else size
+
+
+def _rest(number: Expr, factors: list[Expr], shared: list[Expr]) -> Expr:
+    left = list(factors)
+    for factor in shared:
+        left.remove(factor)
+    if number == -1 and len(left) == 1:
+        return negative(left[0])
+    return product([number, *left]) if number != 1 or not left else product(left)
+
+
+# ----------------------------------------------------------------------- adjoints, neuron by neuron
+
+
+def _node_adjoint(backward: BackwardPass, node: Node) -> Deduction:
+    variable, indices = node
+    general = backward.adjoints[variable]
+    own = (SAMPLE, *map(Integer, indices)) if variable.batched else tuple(map(Integer, indices))
+    at = dict(zip(general.free, own, strict=True))
+    lhs = backward.adjoint_name(backward.scalar(variable, indices))
+    lhs = Partial(_target(backward), lhs.by)
+    fused = any(step.rule in (Rule.SUBSTITUTE, Rule.CANCEL) for step in general.steps)
+    kept = [step for step in general.steps if fused or step.rule in (Rule.CHAIN, Rule.LOCAL)]
+    steps = [Step(step.rule, backward.unroll(step.rhs, at), step.uses, step.fact) for step in kept]
+    if not fused:
+        steps += _closed(backward, variable, steps[-1].rhs)
+    return Deduction(lhs, (), tuple(_without_repeats(steps)))
+
+
+def _target(backward: BackwardPass) -> Expr:
+    return backward.scalar(backward.graph.target, ())
+
+
+def _closed(backward: BackwardPass, variable: Variable, expr: Expr) -> list[Step]:
+    """At the output layer: ∂L/∂ŷ filled in, two outputs that sum to one, common factors."""
+    children = [
+        backward.graph.by_base[base_name(local.child.element)]
+        for local in _locals_of(backward, variable)
+    ]
+    if backward.graph.target in children or any(
+        backward.adjoints[c].result.has(Partial, Sum) for c in children
+    ):
+        return []
+    uses = tuple(sorted(expr.atoms(Partial), key=sympy.default_sort_key))
+    steps = [Step(Rule.SUBSTITUTE, backward.fill_names(expr), uses)]
+    for fact in backward.graph.facts:
+        if fact.variable in children:
+            complement = _with_complement(backward, steps[-1].rhs, fact)
+            if complement != steps[-1].rhs:
+                steps.append(Step(Rule.COMPLEMENT, complement, fact=fact))
+    factor = factored(steps[-1].rhs)
+    return steps if factor == steps[-1].rhs else [*steps, Step(Rule.FACTOR, factor)]
+
+
+def _locals_of(backward: BackwardPass, variable: Variable) -> list[LocalDerivative]:
+    return [local for (_, parent), local in backward.derivatives.items() if parent == variable]
+
+
+def _with_complement(backward: BackwardPass, expr: Expr, fact: KnownSum) -> Expr:
+    """1 - ŷ_1 → ŷ_2 where the two are all there are and sum to one."""
+    if fact.total != 1 or fact.variable.shape[-1] != 2:
+        return expr
+    first, second = (backward.scalar(fact.variable, (number,)) for number in (1, 2))
+    return _rebuild(expr, {1 - first: second, 1 - second: first})
+
+
+def _rebuild(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
+    """``expr`` with parts replaced and products of single quantities multiplied."""
+    if expr in values:
+        return values[expr]
+    if not isinstance(expr, (Product, Terms, Mul, Add, Pow)):
+        return expr
+    arguments = [_rebuild(argument, values) for argument in expr.args]
+    if isinstance(expr, Product) and expr.args != tuple(arguments):
+        return product(arguments)
+    return expr.func(*arguments) if expr.args != tuple(arguments) else expr
+
+
+def _unroll(backward: BackwardPass, expr: Expr, values: dict[Expr, Expr]) -> Expr:
+    if isinstance(expr, Sum):
+        return _unroll_sum(backward, expr, values)
+    if isinstance(expr, Indexed) or (
+        isinstance(expr, Symbol) and expr.name in backward.graph.by_base
+    ):
+        return _unroll_element(backward, expr, values)
+    if expr in values:
+        return values[expr]
+    if not expr.args:
+        return expr
+    arguments = [_unroll(backward, argument, values) for argument in expr.args]
+    if isinstance(expr, Product) and not any(argument.has(Partial) for argument in arguments):
+        return product(arguments)
+    return expr.func(*arguments)
+
+
+def _unroll_sum(backward: BackwardPass, expr: Sum, values: dict[Expr, Expr]) -> Expr:
+    bound, _, upper = expr.limits[0]
+    if bound == SAMPLE:
+        return Sigma(_unroll(backward, expr.function, values), (bound, 1, upper))
+    return total(
+        _unroll(backward, expr.function, {**values, bound: Integer(k)})
+        for k in range(1, int(upper) + 1)
+    )
+
+
+def _unroll_element(backward: BackwardPass, expr: Expr, values: dict[Expr, Expr]) -> Expr:
+    variable = backward.graph.by_base[base_name(expr)]
+    indices = (
+        [values.get(letter, letter) for letter in expr.indices] if isinstance(expr, Indexed) else []
+    )
+    own = indices[1:] if variable.batched else indices
+    return backward.scalar(variable, tuple(int(number) for number in own))
+
+
+# --------------------------------------------------------------------------- one weight's derivation
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """∂L/∂(one element): everything a sheet prints, a checker compares with, a kernel emits.
+
+    ``derivatives`` are the local derivatives on the way and ``adjoints`` the deductions of the
+    quantities on the way, both from the loss back; ``conclusion`` is the deduction asked for.
+    """
+
+    backward: BackwardPass = field(repr=False)
+    target: Reference
+    paths: Paths
+    derivatives: tuple[LocalDerivative, ...] = field(repr=False)
+    adjoints: tuple[Deduction, ...] = field(repr=False)
+    conclusion: Deduction
+    unrolled: bool
+
+    @property
+    def expr(self) -> Expr:
+        """∂L/∂(the element) as a SymPy expression in the names of quantities only.
+
+        Plain symbols named as the lectures do (``h_13``, ``yhat_1``) where ``unrolled``; else
+        elements such as ``h_1[3]`` under ``Sum``.
+        """
+        return collapse(self._filled)
+
+    @cached_property
+    def _filled(self) -> Expr:
+        if self.unrolled:
+            return self.backward.filled((self.target.variable, self.target.indices))
+        return self.folded
+
+    @cached_property
+    def folded(self) -> Expr:
+        """The same with every sum over neurons left as Σ, whatever the widths."""
+        return self.backward.folded(self.target.element)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the conclusion."""
+        return self.conclusion.steps
+
+    @property
+    def facts(self) -> tuple[KnownSum, ...]:
+        """Every fact that a step on the way assumed."""
+        found = (
+            fact for deduction in (*self.adjoints, self.conclusion) for fact in deduction.facts
+        )
+        return tuple(dict.fromkeys(found))
+
+
+def derive(backward: BackwardPass, target: Reference) -> Derivation:
+    """The derivation of ∂L/∂target.
+
+    Raises `KeyError` where the loss does not depend on the target (the caller says so in words).
+    """
+    if target.variable not in backward.adjoints:
+        raise KeyError(target.name)
+    graph = backward.graph
+    paths = Paths(graph, backward.derivatives, target)
+    unrolled = (
+        graph.is_concrete() and isinstance(paths.count, int) and paths.count <= UNROLLED_PATHS
+    )
+    variables = _on_the_way(backward, target.variable)
+    derivatives = tuple(
+        local
+        for child in reversed([*variables, graph.target])
+        for parent in reversed([target.variable, *variables])
+        if (local := backward.derivatives.get((child, parent))) is not None
+    )
+    if unrolled:
+        nodes = _cone(paths, target)
+        adjoints = tuple(backward.node_adjoint(node) for node in nodes)
+        conclusion = _conclusion(backward, paths, target)
+    else:
+        adjoints = tuple(backward.adjoints[variable] for variable in reversed(variables))
+        conclusion = _general_conclusion(backward, target)
+    return Derivation(backward, target, paths, derivatives, adjoints, conclusion, unrolled)
+
+
+def _on_the_way(backward: BackwardPass, start: Variable) -> list[Variable]:
+    """The quantities between ``start`` and the loss, in topological order, both ends left out."""
+    reached = {start}
+    for variable in backward.graph.variables:
+        if any((variable, parent) in backward.derivatives for parent in reached):
+            reached.add(variable)
+    return [
+        v
+        for v in backward.graph.variables
+        if v in reached and v not in (start, backward.graph.target)
+    ]
+
+
+def _cone(paths: Paths, target: Reference) -> list[Node]:
+    """The elements between the target and the loss, from the loss back."""
+    start = (target.variable, target.indices)
+    found: dict[Node, None] = {}
+    frontier = [start]
+    while frontier:
+        following = dict.fromkeys(child for node in frontier for child in paths.branches(node))
+        frontier = [node for node in following if node not in found]
+        found.update(dict.fromkeys(frontier))
+    variables = list(paths.graph.variables)
+    inner = [node for node in found if node[0] != paths.graph.target]
+    return sorted(inner, key=lambda node: (-variables.index(node[0]), node[1]))
+
+
+def _conclusion(backward: BackwardPass, paths: Paths, target: Reference) -> Deduction:
+    """All paths, what they share taken out, the local derivatives, the adjoints filled in."""
+    start = (target.variable, target.indices)
+    trunk = _trunk(backward, paths, start)
+    name = Partial(_target(backward), backward.scalar(*start))
+    all_paths = Terms(
+        *(Product(*(backward.unroll(factor) for factor in path.factors)) for path in paths)
+    )
+    steps = [Step(Rule.PATHS, _over_samples(backward, target, all_paths))]
+    if len(trunk) == 1:
+        steps += backward.node_adjoint(start).steps
+    else:
+        steps += _along_the_trunk(backward, target, trunk)
+    if steps[-1].rhs.has(Partial) and paths.count <= SUBSTITUTED_TERMS:
+        steps += _filled_in(backward, steps[-1].rhs)
+    if steps[0].rhs == name:
+        del steps[0]
+    return Deduction(name, (), tuple(_without_repeats(steps)))
+
+
+def _filled_in(backward: BackwardPass, expr: Expr) -> list[Step]:
+    uses = tuple(sorted(expr.atoms(Partial), key=sympy.default_sort_key))
+    return [Step(Rule.SUBSTITUTE, backward.fill_names(expr), uses)]
+
+
+def _trunk(backward: BackwardPass, paths: Paths, start: Node) -> list[Node]:
+    """The elements that every path runs through before the paths part; only one step if they never do."""
+    trunk = [start]
+    while True:
+        following = list(paths.branches(trunk[-1]))
+        if len(following) > 1:
+            return trunk
+        if following[0][0] == backward.graph.target:
+            return trunk[:2]
+        trunk.append(following[0])
+
+
+def _along_the_trunk(backward: BackwardPass, target: Reference, trunk: list[Node]) -> list[Step]:
+    elements = [backward.scalar(*node) for node in trunk]
+    names = [Partial(child, parent) for parent, child in zip(elements, elements[1:], strict=False)]
+    values = [
+        backward.unroll(_between(backward, parent, child))
+        for parent, child in zip(trunk, trunk[1:], strict=False)
+    ]
+    head = backward.node_adjoint(trunk[-1])
+    parting = next((step.rhs for step in head.steps if step.rule is Rule.CHAIN), None)
+    chained, derived = head.lhs, head.lhs
+    if isinstance(parting, Terms):
+        chained, derived = parting, next(step.rhs for step in head.steps if step.rule is Rule.LOCAL)
+
+    def along(first: Expr, rest: list[Expr]) -> Expr:
+        return _over_samples(backward, target, Product(first, *reversed(rest)))
+
+    steps = [Step(Rule.GROUP, along(chained, names)), Step(Rule.LOCAL, along(derived, values))]
+    closing = [step for step in head.steps if step.rule not in (Rule.CHAIN, Rule.LOCAL)]
+    if closing and isinstance(parting, Terms):
+        steps.append(Step(Rule.SUBSTITUTE, along(head.result, values), (head.lhs,)))
+    return steps
+
+
+def _between(backward: BackwardPass, parent: Node, child: Node) -> Expr:
+    local = backward.derivatives[child[0], parent[0]]
+    return local.at(_full(child), _full(parent))
+
+
+def _full(node: Node) -> tuple[Expr, ...]:
+    own = tuple(map(Integer, node[1]))
+    return (SAMPLE, *own) if node[0].batched else own
+
+
+def _over_samples(backward: BackwardPass, target: Reference, expr: Expr) -> Expr:
+    """Σ_s expr where a batch shares the target."""
+    if backward.graph.samples is None or target.variable.batched:
+        return expr
+    return Sigma(expr, (SAMPLE, 1, backward.graph.samples))
+
+
+def _general_conclusion(backward: BackwardPass, target: Reference) -> Deduction:
+    """The index-form deduction at the chosen indices, then with Σ all the way to the loss."""
+    general = backward.adjoints[target.variable]
+    element = target.element
+    indices = element.indices if isinstance(element, Indexed) else ()
+    at = dict(zip(general.free, indices, strict=True))
+    steps = [
+        Step(step.rule, instantiate(step.rhs, at), step.uses, step.fact) for step in general.steps
+    ]
+    if steps[-1].rhs.has(Partial):
+        steps.append(Step(Rule.FOLD, backward.folded(element)))
+    return Deduction(backward.adjoint_name(element), (), tuple(_without_repeats(steps)))

@@ -1,0 +1,525 @@
+"""Writing an expression down: LaTeX for sheets and notebooks, Unicode text for terminals.
+
+`Latex` and `Text` print every node that a derivation can hold, in the order a person reads it:
+factors and terms of `Product` and `Terms` as they stand, sums with their positive terms first, a
+fraction for what is divided by.  A node that neither knows raises; nothing is printed by chance.
+
+Both take ``numbers``: then names that have a number are printed as that number, which is how a
+sheet shows a formula again with the numbers put in.  `Lettering` says how letters are written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sympy
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Piecewise, Pow, Sum, Symbol
+from sympy.core.function import AppliedUndef
+from sympy.printing.printer import Printer
+
+from symback.functions import ACTIVATIONS
+from symback.notation import SAMPLE, Partial, Product, Terms, pack
+
+__all__ = ["Latex", "Lettering", "Text", "is_indicator", "split_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lettering:
+    """How a page writes the loss and a derivative.
+
+    ``loss`` is the letter of a network's loss (the lectures' script L), ``differential`` is ∂, or
+    d where everything depends on one variable only.
+    """
+
+    loss: str = r"\mathscr{L}"
+    loss_text: str = "L"
+    differential: str = r"\partial"
+    differential_text: str = "∂"
+
+
+NETWORK = Lettering()
+ONE_VARIABLE = Lettering(loss="L", differential="d", differential_text="d")
+EQUATIONS = Lettering(loss="L")
+
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+).split()
+_GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", _GREEK, strict=False))
+_NAME = re.compile(r"^(?P<letter>[^\W\d_]+)_?(?P<numbers>\d+(?:,\d+)*)?$")
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """The letter and the indices of a name: ``w_2,11,3`` → ("w", "2,11,3"); others → (name, "")."""
+    match = _NAME.match(name)
+    return (match["letter"], match["numbers"] or "") if match else (name, "")
+
+
+def is_indicator(expr: Expr) -> bool:
+    """Whether ``expr`` is 1 under one condition and 0 otherwise."""
+    return isinstance(expr, Piecewise) and [value for value, _ in expr.args] == [1, 0]
+
+
+class _Writer(Printer):
+    """What the two dialects share: signs, order, parentheses.  Subclasses supply the marks."""
+
+    def __init__(
+        self, lettering: Lettering = NETWORK, numbers: Mapping[Expr, str] | None = None
+    ) -> None:
+        super().__init__()
+        self.lettering = lettering
+        self.numbers = dict(numbers or {})
+
+    def write(self, expr: Expr) -> str:
+        """``expr`` as a string."""
+        return self._print(expr)
+
+    def _print(self, expr, **kwargs):  # numbers come before every rule, also for ∂L/∂a
+        if expr in self.numbers:
+            return self.numbers[expr]
+        return super()._print(expr, **kwargs)
+
+    def emptyPrinter(self, expr):  # noqa: N802 (SymPy's name)
+        raise TypeError(f"no way to write {type(expr).__name__}: {expr!r}")
+
+    # ------------------------------------------------------------------------------- sums
+
+    def _print_Add(self, expr: Add) -> str:
+        return self._join(sorted(expr.args, key=_reading_order))
+
+    def _print_Terms(self, expr: Terms) -> str:
+        return self._join(expr.args)
+
+    def _join(self, terms: Sequence[Expr]) -> str:
+        return "".join(mark + body for mark, body in self.signed_terms(terms))
+
+    def signed_terms(self, terms: Sequence[Expr]) -> list[tuple[str, str]]:
+        """Each term as its sign, with spaces, and its body; no sign before a positive first term."""
+        pieces = []
+        for position, term in enumerate(terms):
+            negative, size = _sign(term)
+            body = self._print(size)
+            if isinstance(size, (Add, Terms)) or (body.startswith("-") and (position or negative)):
+                body = self.parenthesised(body)
+            mark = (" - " if negative else " + ") if position else ("-" if negative else "")
+            pieces.append((mark, body))
+        return pieces
+
+    # --------------------------------------------------------------------------- products
+
+    def _print_Mul(self, expr: Mul) -> str:
+        number, rest = expr.as_coeff_Mul()
+        if number.is_negative:
+            return "-" + self._fraction([-number, *_factors_in_order(rest)])
+        return self._fraction([number, *_factors_in_order(rest)])
+
+    def _print_Product(self, expr: Product) -> str:
+        negative, size = _sign(expr)
+        mark = "-" if negative else ""
+        return mark + (
+            self._fraction(list(size.args)) if isinstance(size, Product) else self._print(size)
+        )
+
+    def _fraction(self, factors: list[Expr]) -> str:
+        """Factors over divisors; a plain rational in front keeps its own fraction."""
+        above = [factor for factor in factors if factor != 1 and not _is_divisor(factor)]
+        below = [1 / factor for factor in factors if _is_divisor(factor)]
+        if below and above and above[0].is_Rational and not above[0].is_Integer:
+            above, below = [above[0].p, *above[1:]], [above[0].q, *below]
+            above = [
+                sympy.Integer(part) if isinstance(part, int) else part
+                for part in above
+                if part != 1
+            ]
+            below = [sympy.Integer(part) if isinstance(part, int) else part for part in below]
+        if not below:
+            return self._side_by_side(above)
+        return self.quotient(self._side_by_side(above) if above else "1", self._side_by_side(below))
+
+    def _side_by_side(self, factors: list[Expr]) -> str:
+        if len(factors) == 1:
+            return self._print(factors[0])
+        last = len(factors) - 1
+        printed = [
+            self._factor(factor, first=i == 0, last=i == last) for i, factor in enumerate(factors)
+        ]
+        return self.multiply(printed, any(isinstance(factor, Partial) for factor in factors))
+
+    def _factor(self, factor: Expr, *, first: bool, last: bool) -> str:
+        body = self._print(factor)
+        bare = not isinstance(factor, (Add, Terms)) and not (body.startswith("-") and not first)
+        if isinstance(factor, Piecewise) and factor not in self.numbers:
+            bare = is_indicator(factor)
+        if isinstance(factor, Sum):
+            bare = last
+        return (
+            body
+            if bare or factor in self.numbers and not body.startswith("-")
+            else self.parenthesised(body)
+        )
+
+    def _print_Pow(self, expr: Pow) -> str:
+        if _is_divisor(expr):
+            return self.quotient("1", self._print(1 / expr))
+        if expr.exp == sympy.Rational(1, 2):
+            return self.root(self._print(expr.base))
+        if (
+            isinstance(expr.base, sympy.Function)
+            and expr.base not in self.numbers
+            and not isinstance(expr.base, sympy.Abs)
+        ):
+            return self.applied(
+                self.power(self._function_name(expr.base), self._print(expr.exp)), expr.base.args
+            )
+        body = self._print(expr.base)
+        atomic = (
+            isinstance(expr.base, (Symbol, Indexed))
+            and not _is_sampled(expr.base)
+            or expr.base.is_Integer
+        )
+        plain = atomic and not body.startswith("-")
+        return self.power(body if plain else self.parenthesised(body), self._print(expr.exp))
+
+    # -------------------------------------------------------------------------- functions
+
+    def _print_Function(self, expr: sympy.Function) -> str:
+        return self.applied(self._function_name(expr), expr.args)
+
+    def _function_name(self, expr: sympy.Function) -> str:
+        return self.operator(_OPERATORS.get(type(expr).__name__, type(expr).__name__))
+
+    def _print_exp(self, expr: sympy.exp) -> str:
+        return self.power(self.euler, self._print(expr.args[0]))
+
+    def _print_Exp1(self, expr: Expr) -> str:
+        return self.euler
+
+    # ----------------------------------------------------------------------------- numbers
+
+    def _print_Integer(self, expr: sympy.Integer) -> str:
+        return str(int(expr))
+
+    def _print_Rational(self, expr: sympy.Rational) -> str:
+        mark = "-" if expr.p < 0 else ""
+        return mark + self.quotient(str(abs(expr.p)), str(expr.q))
+
+    # ------------------------------------------------------------------------------- names
+
+    def _print_Symbol(self, expr: Symbol) -> str:
+        if expr.name == "L":
+            return self.loss
+        return self.named(*split_name(expr.name))
+
+    def _print_Indexed(self, expr: Indexed) -> str:
+        letter, layer = split_name(expr.base.name)
+        indices = [self._print(i) for i in expr.indices if i != SAMPLE]
+        numbers = pack([*([layer] if layer else []), *indices])
+        return self.named("w" if letter == "W" else letter, numbers, SAMPLE in expr.indices)
+
+    def _print_Partial(self, expr: Partial) -> str:
+        return self.derivative(self._print(expr.of), self._print(expr.by))
+
+    # -------------------------------------------------------------------- marks of a dialect
+
+    euler = "e"
+    loss: str
+    parenthesised: Callable[[str], str]
+    quotient: Callable[[str, str], str]
+    power: Callable[[str, str], str]
+    root: Callable[[str], str]
+    operator: Callable[[str], str]
+    named: Callable[..., str]
+    derivative: Callable[[str, str], str]
+
+    def multiply(self, factors: list[str], has_partials: bool) -> str:
+        """Factors beside each other."""
+        raise NotImplementedError
+
+    def applied(self, function: str, arguments: Iterable[Expr]) -> str:
+        """A function of its arguments."""
+        return function + self.parenthesised(
+            ", ".join(self._print(argument) for argument in arguments)
+        )
+
+
+_OPERATORS = {"Abs": "abs", "sign": "sgn", "asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+_LATEX_OPERATORS = frozenset("sin cos tan sinh cosh tanh log arcsin arccos arctan max min".split())
+
+
+def _reading_order(term: Expr):
+    """Positive terms first; among them numbers, then names, then sums with Σ."""
+    negative, size = _sign(term)
+    return negative, not size.is_Number, size.has(Sum), sympy.default_sort_key(size)
+
+
+def _sign(term: Expr) -> tuple[bool, Expr]:
+    """Whether a term is written with a minus, and the term without it."""
+    if isinstance(term, Product):
+        negative, first = _sign(term.args[0])
+        if negative and not isinstance(term.args[0], (Add, Terms)):
+            return True, Product(first, *term.args[1:])
+        return False, term
+    if term.is_Number or isinstance(term, Mul):
+        number, rest = term.as_coeff_Mul()
+        if number.is_negative:
+            return True, (-number) * rest if not isinstance(rest, Add) else Mul(
+                -number, rest, evaluate=False
+            )
+    return False, term
+
+
+def _factors_in_order(expr: Expr) -> list[Expr]:
+    return sorted(Mul.make_args(expr), key=_factor_rank)
+
+
+def _factor_rank(factor: Expr):
+    kind = (
+        isinstance(factor, Sum),
+        isinstance(factor, (Add, Terms, Product)),
+        bool(factor.atoms(sympy.Function)),
+    )
+    return (isinstance(factor, (Partial,)) is False, *kind, sympy.default_sort_key(factor))
+
+
+def _is_divisor(expr: Expr) -> bool:
+    return isinstance(expr, Pow) and expr.exp.is_Rational and expr.exp.is_negative
+
+
+def _is_sampled(expr: Expr) -> bool:
+    return isinstance(expr, Indexed) and SAMPLE in expr.indices
+
+
+class Latex(_Writer):
+    """LaTeX that TeX (with mathrsfs), KaTeX and MathJax all typeset, with no macros of our own."""
+
+    @property
+    def loss(self) -> str:
+        return self.lettering.loss
+
+    def parenthesised(self, body: str) -> str:
+        """(body), or [body] around other parentheses, as tall as the body asks."""
+        left, right = ("[", "]") if "(" in body and "[" not in body else ("(", ")")
+        tall = r"\frac" in body or r"\sum" in body
+        return rf"\left{left}{body}\right{right}" if tall else f"{left}{body}{right}"
+
+    def quotient(self, above: str, below: str) -> str:
+        """above/below."""
+        return rf"\frac{{{above}}}{{{below}}}"
+
+    def power(self, base: str, exponent: str) -> str:
+        """base to the exponent."""
+        return f"{base}^{{{exponent}}}"
+
+    def root(self, body: str) -> str:
+        """The square root."""
+        return rf"\sqrt{{{body}}}"
+
+    def operator(self, name: str) -> str:
+        """The name of a function."""
+        row = ACTIVATIONS.get(name)
+        if row is not None and row.latex:
+            return row.latex
+        if name in _LATEX_OPERATORS:
+            return rf"\{name}"
+        return rf"\operatorname{{{_tex_word(name)}}}"
+
+    def multiply(self, factors: list[str], has_partials: bool) -> str:
+        """A thin space, or a dot where two numbers would run together."""
+        joined = factors[0]
+        for factor in factors[1:]:
+            runs_together = factor[0].isdigit() or (
+                factor.startswith(r"\frac") and not has_partials and joined[-1].isdigit()
+            )
+            joined += (r" \cdot " if runs_together else r"\,") + factor
+        return joined
+
+    def named(self, letter: str, numbers: str, sampled: bool = False) -> str:
+        """A letter with its indices, and the sample as a superscript."""
+        subscript = f"_{{{numbers}}}" if numbers else ""
+        return _latex_letter(letter) + subscript + ("^{(s)}" if sampled else "")
+
+    def derivative(self, of: str, by: str) -> str:
+        """∂of/∂by as a fraction."""
+        d = self.lettering.differential + ("" if self.lettering.differential == "d" else " ")
+        return rf"\frac{{{d}{of}}}{{{d}{by}}}"
+
+    def _print_AppliedUndef(self, expr: AppliedUndef) -> str:
+        name, row = expr.func.__name__, ACTIVATIONS.get(expr.func.__name__)
+        if row is not None and row.coupled:
+            element = expr.args[0]
+            letter, layer = split_name(element.base.name)
+            vector = self.named(letter, layer, _is_sampled(element))
+            return rf"{self.operator(name)}({vector})_{{{self._print(element.indices[-1])}}}"
+        return self.applied(self.operator(name), expr.args)
+
+    def _print_Abs(self, expr: sympy.Abs) -> str:
+        return rf"\left|{self._print(expr.args[0])}\right|"
+
+    def _print_Sum(self, expr: Sum) -> str:
+        bound, lower, upper = expr.limits[0]
+        body = self._print(expr.function)
+        if isinstance(expr.function, (Add, Terms)) or body.startswith("-"):
+            body = self.parenthesised(body)
+        return (
+            rf"\sum_{{{self._print(bound)}={self._print(lower)}}}^{{{self._print(upper)}}} {body}"
+        )
+
+    def _print_KroneckerDelta(self, expr: KroneckerDelta) -> str:
+        left, right = sorted(expr.args, key=sympy.default_sort_key)
+        return rf"\mathbf{{1}}_{{\{{{self._print(left)}={self._print(right)}\}}}}"
+
+    def _print_Piecewise(self, expr: Piecewise) -> str:
+        if is_indicator(expr):
+            return rf"\mathbf{{1}}_{{\{{{self._print(expr.args[0][1])}\}}}}"
+        rows = [
+            rf"{self._print(value)} & {self._condition(condition)}"
+            for value, condition in expr.args
+        ]
+        return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
+
+    def _condition(self, condition: Expr) -> str:
+        return (
+            r"\text{otherwise}"
+            if condition == sympy.true
+            else rf"\text{{if }} {self._print(condition)}"
+        )
+
+    def _print_Relational(self, expr) -> str:
+        mark = {">=": r"\geq", "<=": r"\leq", ">": ">", "<": "<", "==": "=", "!=": r"\neq"}[
+            expr.rel_op
+        ]
+        return f"{self._print(expr.lhs)} {mark} {self._print(expr.rhs)}"
+
+    def _print_And(self, expr) -> str:
+        return r" \text{ and } ".join(
+            self._print(part) for part in sorted(expr.args, key=sympy.default_sort_key)
+        )
+
+    def _print_Pi(self, expr: Expr) -> str:
+        return r"\pi"
+
+
+class Text(_Writer):
+    """Unicode text on one line, in the spelling of symback's names (w_131, ŷ_1)."""
+
+    @property
+    def loss(self) -> str:
+        return self.lettering.loss_text
+
+    def parenthesised(self, body: str) -> str:
+        """(body)."""
+        return f"({body})"
+
+    def quotient(self, above: str, below: str) -> str:
+        """above/below, each in parentheses unless it is one thing."""
+        return f"{self._one_thing(above)}/{self._one_thing(below)}"
+
+    def _one_thing(self, body: str) -> str:
+        simple = re.fullmatch(r"[\w,.ŷ]+(\^\(s\))?", body) or (
+            body.startswith("(") and _closes_at_end(body)
+        )
+        return body if simple else f"({body})"
+
+    def power(self, base: str, exponent: str) -> str:
+        """base^exponent."""
+        return f"{base}^{self._one_thing(exponent)}"
+
+    def root(self, body: str) -> str:
+        """√(body)."""
+        return f"√({body})"
+
+    def operator(self, name: str) -> str:
+        """The name of a function."""
+        row = ACTIVATIONS.get(name)
+        return row.text if row is not None and row.text else name
+
+    def multiply(self, factors: list[str], has_partials: bool) -> str:
+        """A dot, with room around it between derivatives."""
+        return (" · " if has_partials else "·").join(factors)
+
+    def named(self, letter: str, numbers: str, sampled: bool = False) -> str:
+        """A letter with its indices, and the sample as a superscript."""
+        subscript = f"_{numbers}" if numbers else ""
+        return _text_letter(letter) + subscript + ("^(s)" if sampled else "")
+
+    def derivative(self, of: str, by: str) -> str:
+        """∂of/∂by."""
+        d = self.lettering.differential_text
+        return f"{d}{of}/{d}{by}"
+
+    def _print_AppliedUndef(self, expr: AppliedUndef) -> str:
+        name, row = expr.func.__name__, ACTIVATIONS.get(expr.func.__name__)
+        if row is not None and row.coupled:
+            element = expr.args[0]
+            vector = self.named(*split_name(element.base.name), _is_sampled(element))
+            return f"{self.operator(name)}({vector})_{self._print(element.indices[-1])}"
+        return self.applied(self.operator(name), expr.args)
+
+    def _print_Abs(self, expr: sympy.Abs) -> str:
+        return f"|{self._print(expr.args[0])}|"
+
+    def _print_Sum(self, expr: Sum) -> str:
+        bound, lower, upper = expr.limits[0]
+        body = self._print(expr.function)
+        if isinstance(expr.function, (Add, Terms)) or body.startswith("-"):
+            body = self.parenthesised(body)
+        return f"Σ_{{{self._print(bound)}={self._print(lower)}..{self._print(upper)}}} {body}"
+
+    def _print_KroneckerDelta(self, expr: KroneckerDelta) -> str:
+        left, right = sorted(expr.args, key=sympy.default_sort_key)
+        return f"1[{self._print(left)}={self._print(right)}]"
+
+    def _print_Piecewise(self, expr: Piecewise) -> str:
+        if is_indicator(expr):
+            return f"1[{self._print(expr.args[0][1])}]"
+        rows = [
+            f"{self._print(value)} {self._condition(condition)}" for value, condition in expr.args
+        ]
+        return "{" + "; ".join(rows) + "}"
+
+    def _condition(self, condition: Expr) -> str:
+        return "otherwise" if condition == sympy.true else f"if {self._print(condition)}"
+
+    def _print_Relational(self, expr) -> str:
+        mark = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}.get(expr.rel_op, expr.rel_op)
+        return f"{self._print(expr.lhs)} {mark} {self._print(expr.rhs)}"
+
+    def _print_And(self, expr) -> str:
+        return " and ".join(
+            self._print(part) for part in sorted(expr.args, key=sympy.default_sort_key)
+        )
+
+    def _print_Pi(self, expr: Expr) -> str:
+        return "π"
+
+
+def _closes_at_end(body: str) -> bool:
+    """Whether the parenthesis that opens ``body`` is the one that closes it."""
+    depth = 0
+    for position, mark in enumerate(body):
+        depth += (mark == "(") - (mark == ")")
+        if depth == 0:
+            return position == len(body) - 1
+    return False
+
+
+def _latex_letter(letter: str) -> str:
+    if letter.endswith("hat") and len(letter) > 3:
+        return rf"\hat{{{_latex_letter(letter[:-3])}}}"
+    if letter in _GREEK:
+        return rf"\{letter}"
+    if letter in _GREEK_LETTERS:
+        return rf"\{_GREEK_LETTERS[letter]}"
+    return letter if len(letter) == 1 else rf"\mathrm{{{_tex_word(letter)}}}"
+
+
+def _text_letter(letter: str) -> str:
+    if letter.endswith("hat") and len(letter) > 3:
+        return "ŷ" if letter == "yhat" else letter
+    return letter
+
+
+def _tex_word(word: str) -> str:
+    return re.sub(r"([_%&#$])", r"\\\1", word)
