@@ -24,7 +24,7 @@ from functools import cached_property
 import sympy
 from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Rational, Sum, Symbol
 
-from symback.calculus import LocalDerivative, instantiate, local_derivative
+from symback.calculus import LocalDerivative, instantiate, local_derivative, slope_by_value
 from symback.functions import negative, product, total
 from symback.graph import Equation, Graph, KnownSum, base_name
 from symback.notation import (
@@ -56,6 +56,7 @@ class Rule(enum.Enum):
     PATHS = "∂L/∂w = Σ over all paths from w to L of the product of the local derivatives along the path"
     CHAIN = "∂L/∂v = Σ_c ∂L/∂c · ∂c/∂v, over every c computed directly from v"
     GROUP = "f·r + g·r = (f + g)·r: what all paths share is written once"
+    MULTIPLY = "the numbers among the factors multiplied"
     LOCAL = "∂c/∂v, as derived from the equation of c"
     SUBSTITUTE = "∂L/∂c, as derived before"
     CANCEL = "(u/v)·v = u"
@@ -78,6 +79,7 @@ _TITLES = {
     "PATHS": "chain rule over all paths",
     "CHAIN": "chain rule",
     "GROUP": "common factors taken out",
+    "MULTIPLY": "multiplied",
     "LOCAL": "local derivatives",
     "SUBSTITUTE": "known derivatives filled in",
     "CANCEL": "cancelled",
@@ -707,13 +709,14 @@ def _cone(paths: Paths, target: Reference) -> list[Node]:
 def _conclusion(backward: BackwardPass, paths: Paths, target: Reference) -> Deduction:
     """All paths, what they share taken out, the local derivatives, the adjoints filled in."""
     start = (target.variable, target.indices)
-    trunk = _trunk(backward, paths, start)
     name = Partial(_target(backward), backward.scalar(*start))
     all_paths = Terms(
         *(Product(*(backward.unroll(factor) for factor in path.factors)) for path in paths)
     )
     steps = [Step(Rule.PATHS, _over_samples(backward, target, all_paths))]
-    if len(trunk) == 1:
+    if paths.count == 1:
+        steps += _along_the_path(backward, paths, target)
+    elif len(trunk := _trunk(paths, start)) == 1:
         steps += backward.node_adjoint(start).steps
     else:
         steps += _along_the_trunk(backward, target, trunk)
@@ -724,20 +727,52 @@ def _conclusion(backward: BackwardPass, paths: Paths, target: Reference) -> Dedu
     return Deduction(name, (), tuple(_without_repeats(steps)))
 
 
+def _along_the_path(backward: BackwardPass, paths: Paths, target: Reference) -> list[Step]:
+    """One path: its local derivatives multiplied, or the better form that was derived on the way."""
+    values = Product(*(backward.unroll(value) for value in paths[0].values))
+    steps = [Step(Rule.LOCAL, _over_samples(backward, target, values))]
+    derived = backward.filled((target.variable, target.indices))
+    if collapse(derived) != collapse(steps[0].rhs):
+        steps.append(Step(Rule.SUBSTITUTE, derived))
+    elif isinstance(values, Product):
+        steps.append(Step(Rule.MULTIPLY, _over_samples(backward, target, _multiplied(values))))
+    return [*steps, *_folded_back(backward, target)]
+
+
+def _multiplied(expr: Product) -> Expr:
+    """The numbers among the factors multiplied, the others left in their order."""
+    number, factors = _factors(expr)
+    if sum(_factors(part)[0] != 1 for part in expr.args) < 2:
+        return expr
+    return product([number, *factors]) if number != 1 else product(factors)
+
+
+def _folded_back(backward: BackwardPass, target: Reference) -> list[Step]:
+    """dy/dx in terms of y, where y is a function of x alone and such a form can be proved."""
+    graph = backward.graph
+    leaves = [variable for variable in graph.variables if variable not in graph.by_variable]
+    if len(leaves) != 1 or target.variable != leaves[0] or leaves[0].shape:
+        return []
+    composed: dict[Expr, Expr] = {}
+    for equation in graph.equations:
+        composed[equation.lhs] = equation.rhs.xreplace(composed)
+    slope = Mul(*(local.raw for local in backward.derivatives.values())).xreplace(composed)
+    form = slope_by_value(composed[graph.target.element], slope, graph.target.element)
+    return [] if form is None else [Step(Rule.REWRITE, backward.unroll(form))]
+
+
 def _filled_in(backward: BackwardPass, expr: Expr) -> list[Step]:
     uses = tuple(sorted(expr.atoms(Partial), key=sympy.default_sort_key))
     return [Step(Rule.SUBSTITUTE, backward.fill_names(expr), uses)]
 
 
-def _trunk(backward: BackwardPass, paths: Paths, start: Node) -> list[Node]:
-    """The elements that every path runs through before the paths part; only one step if they never do."""
+def _trunk(paths: Paths, start: Node) -> list[Node]:
+    """The elements that every path runs through before the paths part."""
     trunk = [start]
     while True:
         following = list(paths.branches(trunk[-1]))
         if len(following) > 1:
             return trunk
-        if following[0][0] == backward.graph.target:
-            return trunk[:2]
         trunk.append(following[0])
 
 
@@ -749,17 +784,17 @@ def _along_the_trunk(backward: BackwardPass, target: Reference, trunk: list[Node
         for parent, child in zip(trunk, trunk[1:], strict=False)
     ]
     head = backward.node_adjoint(trunk[-1])
-    parting = next((step.rhs for step in head.steps if step.rule is Rule.CHAIN), None)
-    chained, derived = head.lhs, head.lhs
-    if isinstance(parting, Terms):
-        chained, derived = parting, next(step.rhs for step in head.steps if step.rule is Rule.LOCAL)
+    chained, derived = (
+        next(step.rhs for step in head.steps if step.rule is rule)
+        for rule in (Rule.CHAIN, Rule.LOCAL)
+    )
 
     def along(first: Expr, rest: list[Expr]) -> Expr:
         return _over_samples(backward, target, Product(first, *reversed(rest)))
 
     steps = [Step(Rule.GROUP, along(chained, names)), Step(Rule.LOCAL, along(derived, values))]
     closing = [step for step in head.steps if step.rule not in (Rule.CHAIN, Rule.LOCAL)]
-    if closing and isinstance(parting, Terms):
+    if closing:
         steps.append(Step(Rule.SUBSTITUTE, along(head.result, values), (head.lhs,)))
     return steps
 
