@@ -118,9 +118,9 @@ class _Writer(Printer):
     def _print_Product(self, expr: Product) -> str:
         negative, size = _sign(expr)
         mark = "-" if negative else ""
-        return mark + (
-            self._fraction(list(size.args)) if isinstance(size, Product) else self._print(size)
-        )
+        if not isinstance(size, Product):
+            return mark + self._print(size)
+        return mark + self._side_by_side(_with_divisors(size.args))
 
     def _fraction(self, factors: list[Expr]) -> str:
         """Factors over divisors; a plain rational in front keeps its own fraction."""
@@ -281,6 +281,17 @@ def _factor_rank(factor: Expr):
         bool(factor.atoms(sympy.Function)),
     )
     return (isinstance(factor, (Partial,)) is False, *kind, sympy.default_sort_key(factor))
+
+
+def _with_divisors(factors: Sequence[Expr]) -> list[Expr]:
+    """Each divisor under the factor before it: (1 - y)·1/(1 - ŷ) is one fraction."""
+    merged: list[Expr] = []
+    for factor in factors:
+        if merged and _is_divisor(factor) and not isinstance(merged[-1], (Product, Terms, Partial)):
+            merged[-1] = Mul(merged[-1], factor)
+        else:
+            merged.append(factor)
+    return merged
 
 
 def _is_divisor(expr: Expr) -> bool:
