@@ -198,12 +198,13 @@ class BackwardPass:
     def fill_names(self, expr: Expr) -> Expr:
         """``expr`` with each adjoint of one element replaced by `filled`."""
         if isinstance(expr, Partial):
-            return self.filled(self._node_of(expr.by))
+            return self.filled(self.node_of(expr.by))
         if not expr.has(Partial):
             return expr
         return expr.func(*(self.fill_names(argument) for argument in expr.args))
 
-    def _node_of(self, element: Expr) -> Node:
+    def node_of(self, element: Expr) -> Node:
+        """The quantity and the indices behind a symbol that `scalar` gave."""
         return self._element_nodes[element]
 
     @cached_property

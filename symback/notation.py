@@ -16,6 +16,7 @@ NumPy's 0.  ``W`` is (out, in): ``w_kij`` leads from neuron j of layer k-1 into 
 from __future__ import annotations
 
 import enum
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ __all__ = [
     "Variable",
     "collapse",
     "element_name",
+    "elements",
     "fresh_index",
     "index",
     "read_reference",
@@ -286,6 +288,13 @@ class Reference:
         """The element as an expression; the sample index of a batch stays free."""
         sample = (SAMPLE,) if self.variable.batched else ()
         return self.variable.at(*sample, *self.indices)
+
+
+def elements(variable: Variable) -> Iterator[Reference]:
+    """Every element of a quantity whose widths are numbers, row by row, samples left out."""
+    sizes = (int(size) for size in variable.shape[variable.batched :])
+    for indices in itertools.product(*(range(1, size + 1) for size in sizes)):
+        yield Reference(variable, indices)
 
 
 _SPELLING = re.compile(r"^(?P<letter>\w*?[^\W\d_])_?\{?\(?(?P<digits>[\d,; ]*)\)?\}?$")

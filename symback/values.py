@@ -152,6 +152,20 @@ class Numbers:
         own = tuple(index - 1 for index in reference.indices)
         return array[((sample,) if sample is not None else ()) + own]
 
+    def value_of(self, expr: Expr) -> Any:
+        """One expression in elements with number indices, e.g. a local derivative of two neurons."""
+        environment = {base_name(v.element): self.forward[v.name] for v in self.graph.variables}
+        array, _ = _Evaluator(environment, self._sizes, {}, self.graph).value(expr)
+        return array.item()
+
+    def loss_with(self, reference: Reference, value: Any) -> Any:
+        """The target where one input or parameter has another value, all others as given."""
+        moved = self.given[reference.variable.name].copy()
+        moved[tuple(index - 1 for index in reference.indices)] = value
+        return self._forward({**self.given, reference.variable.name: moved})[
+            self.graph.target.name
+        ].item()
+
     def central_difference(self, reference: Reference, sample: int | None = None) -> Any:
         """(L(v + ε) - L(v - ε)) / 2ε for one input or parameter, or the `Kink` that forbids it."""
         step = _context.mpf(STEP)
