@@ -58,7 +58,7 @@ class LocalDerivative:
     @property
     def name(self) -> Partial:
         """∂child/∂parent with the pinned indices already equal."""
-        equal = {child: parent for child, parent in self.pins}
+        equal = dict(self.pins)
         child = [equal.get(letter, letter) for letter in self.child_indices]
         return Partial(self.child.at(*child), self.parent.at(*self.parent_indices))
 
@@ -97,7 +97,7 @@ def local_derivative(equation: Equation, parent: Variable) -> LocalDerivative:
     rhs = instantiate(equation.rhs, apart)
     terms = [_contract(term) for term in _differentiate(rhs, parent, parent.indices)]
     pins = _common_pins(terms, tuple(apart.values()))
-    names = {child: q for child, q in pins} | _letters_for_unpinned(equation, parent, apart, pins)
+    names = dict(pins) | _letters_for_unpinned(parent, apart, pins)
     raw = instantiate(sympy.Add(*(_assemble(term, pins) for term in terms)), names)
     lhs = instantiate(equation.lhs, apart)
     form = _form(equation, parent, raw, _Meaning(lhs, rhs, names), apart)
@@ -109,7 +109,6 @@ def local_derivative(equation: Equation, parent: Variable) -> LocalDerivative:
 
 
 def _letters_for_unpinned(
-    equation: Equation,
     parent: Variable,
     apart: Mapping[Symbol, Symbol],
     pins: tuple[tuple[Symbol, Symbol], ...],
@@ -131,12 +130,12 @@ def _differentiate(expr: Expr, parent: Variable, at: tuple[Symbol, ...]) -> list
     stand_ins = {part: Symbol(f"_u{number}", real=True) for number, part in enumerate(occurrences)}
     back = {symbol: part for part, symbol in stand_ins.items()}
     outer = expr.xreplace(stand_ins)
-    terms = []
-    for part, symbol in stand_ins.items():
-        slope = sympy.diff(outer, symbol).xreplace(back)
-        for inner in _inner(part, parent, at):
-            terms.append(_Term(slope * inner.coefficient, inner.deltas, inner.sums))
-    return terms
+    slopes = ((part, sympy.diff(outer, u).xreplace(back)) for part, u in stand_ins.items())
+    return [
+        _Term(slope * inner.coefficient, inner.deltas, inner.sums)
+        for part, slope in slopes
+        for inner in _inner(part, parent, at)
+    ]
 
 
 def _inner(part: Expr, parent: Variable, at: tuple[Symbol, ...]) -> list[_Term]:
@@ -231,7 +230,7 @@ def _form(
     meaning: _Meaning,
     apart: Mapping[Symbol, Symbol],
 ) -> Expr:
-    """The declared form, proved; else a form in terms of the child's own value, proved; else raw."""
+    """The declared form; else one in terms of the child's own value; both proved; else raw."""
     declared = next((entry for entry in equation.declared if entry.parent == parent), None)
     if declared is None:
         return _in_terms_of_value(raw, meaning)

@@ -16,6 +16,7 @@ composed; `Derivation.expr` is the one place where the names are filled in, for 
 from __future__ import annotations
 
 import enum
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,7 +54,9 @@ SUBSTITUTED_TERMS = 24
 class Rule(enum.Enum):
     """Why one right-hand side equals the one before; the value is the identity."""
 
-    PATHS = "∂L/∂w = Σ over all paths from w to L of the product of the local derivatives along the path"
+    PATHS = "∂L/∂w = Σ over the paths from w to L of the product of the local derivatives along it"
+        "∂L/∂w = Σ over the paths from w to L of the product of the local derivatives on the path"
+    )
     CHAIN = "∂L/∂v = Σ_c ∂L/∂c · ∂c/∂v, over every c computed directly from v"
     GROUP = "f·r + g·r = (f + g)·r: what all paths share is written once"
     MULTIPLY = "the numbers among the factors multiplied"
@@ -96,7 +99,7 @@ _TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``= rhs``, by ``rule``; ``uses`` are the derivatives it filled in, ``fact`` what it assumed."""
+    """``= rhs``, by ``rule``; ``uses``: the derivatives it filled in, ``fact``: what it assumed."""
 
     rule: Rule
     rhs: Expr
@@ -598,7 +601,7 @@ def _unroll_element(backward: BackwardPass, expr: Expr, values: dict[Expr, Expr]
     return backward.scalar(variable, tuple(int(number) for number in own))
 
 
-# --------------------------------------------------------------------------- one weight's derivation
+# -------------------------------------------------------------------------- one weight's derivation
 
 
 @dataclass(frozen=True)
@@ -729,7 +732,7 @@ def _conclusion(backward: BackwardPass, paths: Paths, target: Reference) -> Dedu
 
 
 def _along_the_path(backward: BackwardPass, paths: Paths, target: Reference) -> list[Step]:
-    """One path: its local derivatives multiplied, or the better form that was derived on the way."""
+    """One path: its local derivatives multiplied, or the better form derived on the way."""
     values = Product(*(backward.unroll(value) for value in paths[0].values))
     steps = [Step(Rule.LOCAL, _over_samples(backward, target, values))]
     derived = backward.filled((target.variable, target.indices))
@@ -779,10 +782,10 @@ def _trunk(paths: Paths, start: Node) -> list[Node]:
 
 def _along_the_trunk(backward: BackwardPass, target: Reference, trunk: list[Node]) -> list[Step]:
     elements = [backward.scalar(*node) for node in trunk]
-    names = [Partial(child, parent) for parent, child in zip(elements, elements[1:], strict=False)]
+    names = [Partial(child, parent) for parent, child in itertools.pairwise(elements)]
     values = [
         backward.unroll(_between(backward, parent, child))
-        for parent, child in zip(trunk, trunk[1:], strict=False)
+        for parent, child in itertools.pairwise(trunk)
     ]
     head = backward.node_adjoint(trunk[-1])
     chained, derived = (

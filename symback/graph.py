@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import sympy
 from sympy import Expr, Indexed, Integer, Symbol
 
 from symback import formula
 from symback.functions import Activation, Fact, Loss, SoftMax, called, field_functions
-from symback.notation import SAMPLE, Product, Role, Sigma, Variable, element_name, index
+from symback.notation import SAMPLE, Product, Role, Sigma, Variable, index
 from symback.spec import EquationsSpec, LayerSpec, NetworkSpec
 
 __all__ = ["Declared", "Equation", "Graph", "KnownSum", "from_equations", "from_network"]
@@ -24,7 +25,7 @@ __all__ = ["Declared", "Equation", "Graph", "KnownSum", "from_equations", "from_
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """How somebody wants ∂lhs/∂parent[indices] to be written; `symback.calculus` proves it first."""
+    """How ∂lhs/∂parent[indices] is to be written; `symback.calculus` proves it first."""
 
     parent: Variable
     indices: tuple[Symbol, ...]
@@ -265,7 +266,7 @@ def _known(fact: Fact, variable: Variable) -> KnownSum:
 
 def _holds(fact: Fact, spec: NetworkSpec) -> bool:
     """Whether the given targets, if there are any, agree with ``fact``."""
-    y = spec.values.y
+    y: Any = spec.values.y
     if y is None:
         return True
     rows = y if spec.values.samples is not None else (y,)
@@ -286,8 +287,3 @@ def from_equations(spec: EquationsSpec) -> Graph:
         for variable, stage in zip(stages, spec.stages, strict=True)
     ]
     return Graph(tuple(equations), (*leaves, *stages), stages[-1])
-
-
-def general_name(variable: Variable) -> str:
-    """The name of a general element, e.g. ``w_1ij``."""
-    return element_name(variable, [letter.name for letter in variable.indices[variable.batched :]])

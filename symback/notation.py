@@ -20,7 +20,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import sympy
 from sympy import Expr, IndexedBase, Symbol
@@ -160,7 +160,7 @@ def _base_name(variable: Variable) -> str:
     return f"{letter}_{variable.layer}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _base(name: str) -> IndexedBase:
     return IndexedBase(name, real=True)
 
@@ -171,13 +171,19 @@ def pack(numbers: Sequence[int | str]) -> str:
     return "".join(texts) if all(len(text) == 1 for text in texts) else ",".join(texts)
 
 
+def _layer_prefix(variable: Variable) -> tuple[int, ...]:
+    """The layer, where the name carries it: w_2ij, but yhat_i."""
+    if variable.layer is None or variable.role in (Role.OUTPUT, Role.LOSS):
+        return ()
+    return (variable.layer,)
+
+
 def element_name(variable: Variable, indices: Sequence[int | str] = ()) -> str:
     """The printable name of one element: ``w_212``, ``w_2,11,3``, ``yhat_1``, ``b_1``, ``L``.
 
     ``indices`` are 1-based and leave out the sample of a batch.
     """
-    in_layer = variable.layer is not None and variable.role not in (Role.OUTPUT, Role.LOSS)
-    numbers = ((variable.layer,) if in_layer else ()) + tuple(indices)
+    numbers = (*_layer_prefix(variable), *indices)
     return f"{variable.letter}_{pack(numbers)}" if numbers else variable.letter
 
 
@@ -193,6 +199,7 @@ class Partial(Expr):
     is_commutative = True
 
     def __new__(cls, of: Expr, by: Expr) -> Partial:
+        """∂of/∂by; both are elements."""
         return Expr.__new__(cls, of, by)
 
     @property
@@ -212,6 +219,7 @@ class Product(Expr):
     is_commutative = True
 
     def __new__(cls, *factors: Expr) -> Expr:
+        """The product; without ones, 0 where a factor is 0, and a single factor is itself."""
         kept = tuple(factor for factor in factors if factor is not sympy.S.One)
         if any(factor is sympy.S.Zero for factor in kept):
             return sympy.S.Zero
@@ -226,6 +234,7 @@ class Terms(Expr):
     is_commutative = True
 
     def __new__(cls, *terms: Expr) -> Expr:
+        """The sum; sums within it and zeros dissolve, and a single term is itself."""
         flat = tuple(
             part for term in terms for part in (term.args if isinstance(term, cls) else (term,))
         )
@@ -243,6 +252,7 @@ class Sigma(sympy.Sum):
     """
 
     def __new__(cls, body: Expr, *limits: tuple[Symbol, Expr, Expr]) -> Sigma:
+        """Σ with one triple (index, 1, upper limit)."""
         made = Expr.__new__(cls, body, *(sympy.Tuple(*limit) for limit in limits))
         made.is_commutative = True
         return made
@@ -301,7 +311,7 @@ _SPELLING = re.compile(r"^(?P<letter>\w*?[^\W\d_])_?\{?\(?(?P<digits>[\d,; ]*)\)
 
 
 def read_reference(text: str, variables: Sequence[Variable]) -> Reference:
-    """The element that ``text`` names: ``w_212``, ``w212``, ``w_{2,11,3}``, ``b_21``, ``yhat_1``, ``s``.
+    """The element that ``text`` names: ``w_212``, ``w212``, ``w_{2,11,3}``, ``yhat_1``, ``s``.
 
     Packed digits are split with the sizes of the network; where two splits fit, neither is
     taken.  ``h`` of the last layer is ``yhat`` and ``h`` of layer 0 is ``x``.
@@ -394,8 +404,7 @@ def _packed(digits: str, parts: int) -> Iterator[tuple[int, ...]]:
 
 
 def _unpacked(reading: Reference) -> str:
-    layered = reading.variable.layer is not None and reading.variable.role is not Role.OUTPUT
-    numbers = ((reading.variable.layer,) if layered else ()) + reading.indices
+    numbers = (*_layer_prefix(reading.variable), *reading.indices)
     return f"{reading.variable.letter}_" + ",".join(map(str, numbers))
 
 

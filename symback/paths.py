@@ -17,6 +17,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import overload
 
 import sympy
 from sympy import Expr, Integer, Symbol
@@ -49,8 +50,11 @@ class Path:
         return " → ".join(self.neurons)
 
 
-class Paths(Sequence[Path]):
-    """The paths from ``start`` to the target of ``graph``, in the order of the indices."""
+class Paths:
+    """The paths from ``start`` to the target of ``graph``, in the order of the indices.
+
+    A sequence in all but its ``count``, which is how many there are.
+    """
 
     def __init__(self, graph: Graph, derivatives: LocalDerivatives, start: Reference) -> None:
         self.graph, self._derivatives, self._start = graph, derivatives, start
@@ -81,7 +85,13 @@ class Paths(Sequence[Path]):
     def __reversed__(self) -> Iterator[Path]:
         return self._walk(reverse=True)
 
-    def __getitem__(self, position):  # type: ignore[override]
+    @overload
+    def __getitem__(self, position: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> tuple[Path, ...]: ...
+
+    def __getitem__(self, position: int | slice) -> Path | tuple[Path, ...]:
         """One path, or a tuple of them for a slice; the end is reached from the end."""
         if isinstance(position, slice):
             return tuple(self[i] for i in range(*position.indices(len(self))))

@@ -81,7 +81,7 @@ class _Writer(Printer):
             return self.numbers[expr]
         return super()._print(expr, **kwargs)
 
-    def emptyPrinter(self, expr):  # noqa: N802 (SymPy's name)
+    def emptyPrinter(self, expr):
         raise TypeError(f"no way to write {type(expr).__name__}: {expr!r}")
 
     # ------------------------------------------------------------------------------- sums
@@ -96,7 +96,7 @@ class _Writer(Printer):
         return "".join(mark + body for mark, body in self.signed_terms(terms))
 
     def signed_terms(self, terms: Sequence[Expr]) -> list[tuple[str, str]]:
-        """Each term as its sign, with spaces, and its body; no sign before a positive first term."""
+        """Each term as its sign, with spaces, and its body; no sign before a first term above 0."""
         pieces = []
         for position, term in enumerate(terms):
             negative, size = _sign(term)
@@ -156,7 +156,7 @@ class _Writer(Printer):
             bare = last
         return (
             body
-            if bare or factor in self.numbers and not body.startswith("-")
+            if bare or (factor in self.numbers and not body.startswith("-"))
             else self.parenthesised(body)
         )
 
@@ -174,11 +174,8 @@ class _Writer(Printer):
                 self.power(self._function_name(expr.base), self._print(expr.exp)), expr.base.args
             )
         body = self._print(expr.base)
-        atomic = (
-            isinstance(expr.base, (Symbol, Indexed))
-            and not _is_sampled(expr.base)
-            or expr.base.is_Integer
-        )
+        named = isinstance(expr.base, (Symbol, Indexed)) and not _is_sampled(expr.base)
+        atomic = named or expr.base.is_Integer
         plain = atomic and not body.startswith("-")
         return self.power(body if plain else self.parenthesised(body), self._print(expr.exp))
 
@@ -224,7 +221,6 @@ class _Writer(Printer):
     # -------------------------------------------------------------------- marks of a dialect
 
     euler = "e"
-    loss: str
     parenthesised: Callable[[str], str]
     quotient: Callable[[str, str], str]
     power: Callable[[str, str], str]
@@ -232,6 +228,11 @@ class _Writer(Printer):
     operator: Callable[[str], str]
     named: Callable[..., str]
     derivative: Callable[[str, str], str]
+
+    @property
+    def loss(self) -> str:
+        """The letter of the loss."""
+        raise NotImplementedError
 
     def multiply(self, factors: list[str], has_partials: bool) -> str:
         """Factors beside each other."""
@@ -307,6 +308,7 @@ class Latex(_Writer):
 
     @property
     def loss(self) -> str:
+        """The letter of the loss in LaTeX."""
         return self.lettering.loss
 
     def parenthesised(self, body: str) -> str:
@@ -417,6 +419,7 @@ class Text(_Writer):
 
     @property
     def loss(self) -> str:
+        """The letter of the loss in text."""
         return self.lettering.loss_text
 
     def parenthesised(self, body: str) -> str:

@@ -32,7 +32,6 @@ from symback.errors import SymbackError
 from symback.graph import Graph, base_name
 from symback.notation import (
     PARAMETERS,
-    SAMPLE,
     Product,
     Reference,
     Role,
@@ -99,7 +98,7 @@ class Numbers:
     file) to numbers or nested sequences of them, shaped as the variables are: ``W1`` is (out, in),
     a batch has one row a sample.
 
-    Raises `MissingNumbers` naming what has no number, `OutOfDomain` where a function is not defined.
+    Raises `MissingNumbers` naming what has no number; `OutOfDomain` where a function has no value.
     """
 
     def __init__(self, graph: Graph, given: Mapping[str, Any]) -> None:
@@ -148,12 +147,12 @@ class Numbers:
         return [variable for variable in self.inputs if is_parameter(variable)]
 
     def element(self, array: np.ndarray, reference: Reference, sample: int | None = None) -> Any:
-        """One element of an array shaped as the reference's variable (1-based names, 0-based arrays)."""
+        """One element of an array shaped as the reference's variable (names count from 1)."""
         own = tuple(index - 1 for index in reference.indices)
         return array[((sample,) if sample is not None else ()) + own]
 
     def value_of(self, expr: Expr) -> Any:
-        """One expression in elements with number indices, e.g. a local derivative of two neurons."""
+        """One expression in elements with number indices, e.g. ∂h_11/∂a_11 as derived."""
         environment = {base_name(v.element): self.forward[v.name] for v in self.graph.variables}
         array, _ = _Evaluator(environment, self._sizes, {}, self.graph).value(expr)
         return array.item()
@@ -206,11 +205,11 @@ class Numbers:
 
     @cached_property
     def _sizes(self) -> dict[Expr, int]:
-        sizes: dict[Expr, int] = {}
-        for variable in self.inputs:
-            for limit, size in zip(variable.shape, self.given[variable.name].shape, strict=True):
-                sizes[limit] = size
-        return sizes
+        return {
+            limit: size
+            for variable in self.inputs
+            for limit, size in zip(variable.shape, self.given[variable.name].shape, strict=True)
+        }
 
     def _kink_between(self, *passes: Mapping[str, np.ndarray]) -> Kink | None:
         """The first quantity whose slope jumps somewhere between the passes."""
