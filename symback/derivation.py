@@ -55,8 +55,6 @@ class Rule(enum.Enum):
     """Why one right-hand side equals the one before; the value is the identity."""
 
     PATHS = "∂L/∂w = Σ over the paths from w to L of the product of the local derivatives along it"
-        "∂L/∂w = Σ over the paths from w to L of the product of the local derivatives on the path"
-    )
     CHAIN = "∂L/∂v = Σ_c ∂L/∂c · ∂c/∂v, over every c computed directly from v"
     GROUP = "f·r + g·r = (f + g)·r: what all paths share is written once"
     MULTIPLY = "the numbers among the factors multiplied"
