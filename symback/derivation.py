@@ -575,9 +575,15 @@ def _unroll(backward: BackwardPass, expr: Expr, values: dict[Expr, Expr]) -> Exp
     if not expr.args:
         return expr
     arguments = [_unroll(backward, argument, values) for argument in expr.args]
-    if isinstance(expr, Product) and not any(argument.has(Partial) for argument in arguments):
+    named = any(argument.has(Partial) for argument in arguments)
+    if isinstance(expr, Product) and not named and any(map(_sign_matters, arguments)):
         return product(arguments)
     return expr.func(*arguments)
+
+
+def _sign_matters(factor: Expr) -> bool:
+    """Whether a factor should be multiplied in: ŷ_2·(-ŷ_1) is read as -ŷ_1·ŷ_2."""
+    return factor.is_Number or (isinstance(factor, Mul) and factor.could_extract_minus_sign())
 
 
 def _unroll_sum(backward: BackwardPass, expr: Sum, values: dict[Expr, Expr]) -> Expr:

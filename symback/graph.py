@@ -17,7 +17,7 @@ from sympy import Expr, Indexed, Integer, Symbol
 
 from symback import formula
 from symback.functions import Activation, Fact, Loss, SoftMax, called, field_functions
-from symback.notation import SAMPLE, Product, Role, Sigma, Variable, index
+from symback.notation import SAMPLE, Product, Role, Sigma, Terms, Variable, collapse, index
 from symback.spec import EquationsSpec, LayerSpec, NetworkSpec
 
 __all__ = ["Declared", "Equation", "Graph", "KnownSum", "from_equations", "from_network"]
@@ -183,13 +183,15 @@ class _Writer:
         i, j = index("i"), index("j")
         sample = (SAMPLE,) if self.samples is not None else ()
         W = self.declare(f"W{k}", Role.WEIGHT, k, (units, previous.shape[-1]))
-        rhs = Sigma(W.at(i, j) * previous.at(*sample, j), (j, 1, previous.shape[-1]))
+        weighted = Product(W.at(i, j), previous.at(*sample, j))
+        terms = [Sigma(weighted, (j, 1, previous.shape[-1]))]
         if self.bias != "none":
             shape = (units,) if self.bias == "per_neuron" else ()
             b = self.declare(f"b{k}", Role.BIAS, k, shape)
-            rhs = b.at(*((i,) if shape else ())) + rhs
+            terms.insert(0, b.at(*((i,) if shape else ())))
         a = self.vector(f"a{k}", Role.PREACTIVATION, k, units)
-        self.equations.append(Equation(a, (*sample, i), rhs))
+        typed = Terms(*terms)
+        self.equations.append(Equation(a, (*sample, i), collapse(typed), typed=typed))
         return a
 
     def _apply(self, g: Activation | SoftMax, a: Variable, h: Variable, units: Expr) -> None:

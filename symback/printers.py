@@ -112,15 +112,18 @@ class _Writer(Printer):
     def _print_Mul(self, expr: Mul) -> str:
         number, rest = expr.as_coeff_Mul()
         if number.is_negative:
-            return "-" + self._fraction([-number, *_factors_in_order(rest)])
+            return self._negated(self._fraction([-number, *_factors_in_order(rest)]))
         return self._fraction([number, *_factors_in_order(rest)])
+
+    def _negated(self, body: str) -> str:
+        """A minus before what may have become a negative number: -(-0.3)."""
+        return "-" + (self.parenthesised(body) if body.startswith("-") else body)
 
     def _print_Product(self, expr: Product) -> str:
         negative, size = _sign(expr)
-        mark = "-" if negative else ""
-        if not isinstance(size, Product):
-            return mark + self._print(size)
-        return mark + self._side_by_side(_with_divisors(size.args))
+        factors = _with_divisors(size.args) if isinstance(size, Product) else [size]
+        body = self._side_by_side(factors)
+        return self._negated(body) if negative else body
 
     def _fraction(self, factors: list[Expr]) -> str:
         """Factors over divisors; a plain rational in front keeps its own fraction."""
@@ -149,16 +152,15 @@ class _Writer(Printer):
 
     def _factor(self, factor: Expr, *, first: bool, last: bool) -> str:
         body = self._print(factor)
-        bare = not isinstance(factor, (Add, Terms)) and not (body.startswith("-") and not first)
-        if isinstance(factor, Piecewise) and factor not in self.numbers:
+        if factor in self.numbers:
+            bare = not body.startswith("-")
+        elif isinstance(factor, Piecewise):
             bare = is_indicator(factor)
-        if isinstance(factor, Sum):
+        elif isinstance(factor, Sum):
             bare = last
-        return (
-            body
-            if bare or (factor in self.numbers and not body.startswith("-"))
-            else self.parenthesised(body)
-        )
+        else:
+            bare = not isinstance(factor, (Add, Terms)) and (first or not body.startswith("-"))
+        return body if bare else self.parenthesised(body)
 
     def _print_Pow(self, expr: Pow) -> str:
         if _is_divisor(expr):
