@@ -264,8 +264,6 @@ def slope_by_value(function: Expr, slope: Expr, value: Expr) -> Expr | None:
     unknowns = sympy.symbols("_c0:3")
     ansatz = sum(c * function**power for power, c in enumerate(unknowns))
     numerator = _numerator(slope - ansatz)
-    if numerator is None:
-        return None
     generators = sorted(numerator.free_symbols - set(unknowns), key=sympy.default_sort_key)
     equations = sympy.Poly(numerator, *generators).coeffs() if generators else [numerator]
     solutions = sympy.solve(equations, unknowns, dict=True)
@@ -291,8 +289,12 @@ def _polynomial(coefficients: list[Expr], value: Expr) -> Expr:
 def is_zero(expr: Expr) -> bool:
     """Whether a small expression is identically 0: every case of it, as a rational function.
 
-    Exponentials are made independent variables (e^{2z} the square of e^z), other functions count
-    as variables of their own; so True is a proof, and False means "not proved".
+    Exponentials are made independent variables (e^{2z} the square of e^z), and so are roots and
+    other functions; so True is a proof, and False means "not proved".
+
+    >>> z = sympy.Symbol("z", real=True)
+    >>> is_zero(sympy.exp(2 * z) - sympy.exp(z) ** 2), is_zero(sympy.exp(z) - z)
+    (True, False)
     """
     expr = collapse(expr).replace(sympy.sign, _odd_sign)
     return all(_numerator(case) == 0 for case in _cases(expr))
@@ -322,24 +324,60 @@ def _decide(expr: Expr, truth: Mapping[Expr, Expr]) -> Expr:
     return expr.func(*(_decide(argument, truth) for argument in expr.args))
 
 
-def _numerator(expr: Expr) -> Expr | None:
-    """The expanded numerator over independent variables; None where an exponent is not rational."""
+def _numerator(expr: Expr) -> Expr:
+    """The expanded numerator over variables of which none is a function of the others."""
     rational = _with_independent_exponentials(expr)
-    others = rational.atoms(sympy.Function) | rational.atoms(Sum) | rational.atoms(Indexed)
+    others = rational.atoms(sympy.Function, Sum, Indexed)
     names = {
         part: Symbol(f"_f{number}")
         for number, part in enumerate(sorted(others, key=sympy.default_sort_key))
     }
-    numerator, _ = sympy.fraction(sympy.together(rational.xreplace(names)))
-    return sympy.expand(numerator)
+    plain, roots = _with_named_roots(rational.xreplace(names))
+    numerator = sympy.expand(sympy.fraction(sympy.together(plain))[0])
+    for root, (degree, base) in reversed(roots.items()):
+        numerator = _reduced(numerator, root, degree, base)
+    return numerator
+
+
+def _with_named_roots(expr: Expr) -> tuple[Expr, dict[Symbol, tuple[int, Expr]]]:
+    """b^{p/q} as the p-th power of a variable r with r^q = b; innermost roots come first."""
+    roots: dict[Symbol, tuple[int, Expr]] = {}
+    while True:
+        powers = [power for power in expr.atoms(Pow) if not power.exp.is_Integer]
+        innermost = [p for p in powers if not any(o in p.base.atoms(Pow) for o in powers)]
+        if not innermost:
+            return expr, roots
+        base = min((power.base for power in innermost), key=sympy.default_sort_key)
+        alike = [power for power in innermost if power.base == base]
+        degree = int(sympy.ilcm(*(power.exp.q for power in alike), 1))
+        root = Symbol(f"_r{len(roots)}")
+        roots[root] = degree, base
+        expr = expr.xreplace({power: root ** (power.exp * degree) for power in alike})
+
+
+def _reduced(numerator: Expr, root: Symbol, degree: int, base: Expr) -> Expr:
+    """The numerator with every root^degree replaced by what it is the root of."""
+    if root not in numerator.free_symbols:
+        return numerator
+    terms = (
+        coefficient * base ** (power // degree) * root ** (power % degree)
+        for (power,), coefficient in sympy.Poly(numerator, root).terms()
+    )
+    return sympy.expand(sympy.fraction(sympy.together(Add(*terms)))[0])
+
+
+def _exponent(power: Expr) -> Expr:
+    """t where the power is e^t; b^t is e^{t log b}."""
+    base, exponent = power.as_base_exp()
+    return exponent if base is sympy.E else exponent * sympy.log(base)
 
 
 def _with_independent_exponentials(expr: Expr) -> Expr:
     """e^{c t} as the c-th power of one variable a base t, split over the terms of its exponent."""
-    exponentials = expr.atoms(sympy.exp)
+    symbolic = {power for power in expr.atoms(Pow) if not power.exp.is_Rational}
     parts = {
-        atom: [term.as_coeff_Mul() for term in Add.make_args(sympy.expand(atom.exp))]
-        for atom in exponentials
+        atom: [term.as_coeff_Mul() for term in Add.make_args(sympy.expand(_exponent(atom)))]
+        for atom in expr.atoms(sympy.exp, type(sympy.E)) | symbolic
     }
     denominators: dict[Expr, int] = {}
     for coefficient, base in itertools.chain.from_iterable(parts.values()):

@@ -764,14 +764,30 @@ def _folded_back(backward: BackwardPass, target: Reference) -> list[Step]:
     composed: dict[Expr, Expr] = {}
     for equation in graph.equations:
         composed[equation.lhs] = equation.rhs.xreplace(composed)
-    slope = Mul(*(local.raw for local in backward.derivatives.values())).xreplace(composed)
+    way = {target.variable, *_on_the_way(backward, target.variable)}
+    along = (local.raw for (_, parent), local in backward.derivatives.items() if parent in way)
+    slope = Mul(*along).xreplace(composed)
     form = slope_by_value(composed[graph.target.element], slope, graph.target.element)
     return [] if form is None else [Step(Rule.REWRITE, backward.unroll(form))]
 
 
 def _filled_in(backward: BackwardPass, expr: Expr) -> list[Step]:
     uses = tuple(sorted(expr.atoms(Partial), key=sympy.default_sort_key))
-    return [Step(Rule.SUBSTITUTE, backward.fill_names(expr), uses)]
+    filled = backward.fill_names(expr)
+    return [Step(Rule.SUBSTITUTE, filled, uses), Step(Rule.FACTOR, _factored_inside(filled))]
+
+
+def _factored_inside(expr: Expr) -> Expr:
+    """``expr`` with what the terms of its bracket share taken out of the bracket."""
+    if isinstance(expr, Sum):
+        return Sigma(_factored_inside(expr.function), *expr.limits)
+    if not isinstance(expr, Product):
+        return factored(expr)
+    parts: list[Expr] = []
+    for part in expr.args:
+        taken = factored(part) if isinstance(part, Terms) else part
+        parts += taken.args if isinstance(taken, Product) and taken != part else [taken]
+    return Product(*parts)
 
 
 def _trunk(paths: Paths, start: Node) -> list[Node]:

@@ -416,13 +416,16 @@ class _Evaluator:
 
     def _sum(self, expr: Sum):
         bound, _, upper = expr.limits[0]
-        self.limits[bound] = self._size(upper)
+        size, outside = self._size(upper), dict(self.limits)
+        self.limits[bound] = size
         array, axes = self.value(expr.function)
+        self.limits = outside
         if bound not in axes:
-            return array * self.limits[bound], axes
-        return np.asarray(array.sum(axis=axes.index(bound)), dtype=object), tuple(
-            a for a in axes if a != bound
-        )
+            return array * size, axes
+        axis = axes.index(bound)
+        assert array.shape[axis] == size, f"{bound} runs over {array.shape[axis]} elements"
+        left = tuple(letter for letter in axes if letter != bound)
+        return np.asarray(array.sum(axis=axis), dtype=object), left
 
     _sigma = _sum
 
