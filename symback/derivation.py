@@ -19,7 +19,7 @@ import enum
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import sympy
@@ -145,7 +145,9 @@ class BackwardPass:
             equation for equation in self.graph.children(variable) if self._leads_on(equation)
         ]
         for equation in children:
-            self.derivatives[equation.variable, variable] = local_derivative(equation, variable)
+            local = local_derivative(equation, variable)
+            held = self.graph.following(variable, equation)
+            self.derivatives[equation.variable, variable] = replace(local, held=held)
         if children:
             self.adjoints[variable] = _adjoint(
                 self, variable, [equation.variable for equation in children]
@@ -801,8 +803,12 @@ def _trunk(paths: Paths, start: Node) -> list[Node]:
 
 
 def _along_the_trunk(backward: BackwardPass, target: Reference, trunk: list[Node]) -> list[Step]:
-    elements = [backward.scalar(*node) for node in trunk]
-    names = [Partial(child, parent) for parent, child in itertools.pairwise(elements)]
+    names = [
+        backward.unroll(
+            backward.derivatives[child[0], parent[0]].name_at(_full(child), _full(parent))
+        )
+        for parent, child in itertools.pairwise(trunk)
+    ]
     values = [
         backward.unroll(_between(backward, parent, child))
         for parent, child in itertools.pairwise(trunk)

@@ -1,0 +1,223 @@
+"""The command line: ``symback derive | paths | sheet | evaluate | figure``.
+
+Results go to standard output, messages to standard error.  Exit status: 0 done, 2 bad usage or bad
+input, with one message and nothing half-written.  SymPy is imported only once a command needs it,
+so that ``symback --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symback.errors import SymbackError, did_you_mean, printable
+
+if TYPE_CHECKING:
+    from symback.network import Network
+
+__all__ = ["main", "parser"]
+
+SHEET_FORMS = ("tex", "html", "md", "txt", "pdf")
+FIGURE_FORMS = ("svg", "tex", "pdf")
+LISTED = 300
+
+EPILOG = (
+    "Names: w_131 (into neuron 3 of layer 1 from input 1), w_2,11,3, b_21, a_21, h_13, x_1, yhat_1."
+)
+
+
+class UsageError(SymbackError):
+    """An argument that makes no sense."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    try:
+        chosen = parser().parse_args(arguments)
+        chosen.run(chosen)
+    except SymbackError as error:
+        print(f"symback: {error.message}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # a pager that was closed
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        print("symback: interrupted; nothing half-written is left", file=sys.stderr)
+        return 2
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; `shtab` makes completions from it."""
+    made = argparse.ArgumentParser(prog="symback", description=_first_line(), epilog=EPILOG)
+    made.add_argument("--version", action="version", version=_version())
+    commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], None], words: str
+    ) -> argparse.ArgumentParser:
+        own = commands.add_parser(name, help=words, description=words, epilog=EPILOG)
+        own.add_argument("net", metavar="NET", help="a network file (TOML)")
+        own.set_defaults(run=run)
+        return own
+
+    derive = command("derive", _derive, "print the derivation of one derivative")
+    derive.add_argument("--wrt", required=True, metavar="NAME", help="by what, e.g. w_131")
+    derive.add_argument("--format", choices=("text", "latex", "json"), default="text")
+
+    paths = command("paths", _paths, "count and list the paths from a weight to the loss")
+    paths.add_argument("--wrt", required=True, metavar="NAME", help="from where, e.g. w_131")
+    paths.add_argument(
+        "--limit", type=_natural, metavar="N", help=f"list at most N (default {LISTED})"
+    )
+    paths.add_argument("--json", action="store_true", help="as JSON")
+
+    sheet = command("sheet", _sheet, "write a derivation sheet")
+    what = sheet.add_mutually_exclusive_group()
+    what.add_argument(
+        "--wrt", action="append", nargs="+", metavar="NAME", help="one sheet for each name"
+    )
+    what.add_argument(
+        "--all", action="store_true", help="one document for the whole network (default)"
+    )
+    sheet.add_argument(
+        "--format",
+        type=_forms(SHEET_FORMS),
+        default=SHEET_FORMS[:-1],
+        metavar="LIST",
+        help="of tex,html,md,txt,pdf (default: all but pdf)",
+    )
+    sheet.add_argument("--detail", choices=("brief", "normal", "full"), default="normal")
+    sheet.add_argument(
+        "-o", "--output", type=Path, default=Path("outputs"), metavar="DIR", help="default: outputs"
+    )
+
+    evaluate = command("evaluate", _evaluate, "the numbers: forward, gradients, one update")
+    evaluate.add_argument("--json", action="store_true", help="as JSON")
+
+    figure = command("figure", _figure, "draw the network and the paths of one weight")
+    figure.add_argument("--wrt", metavar="NAME", help="whose paths to draw, e.g. w_131")
+    figure.add_argument(
+        "--format",
+        type=_forms(FIGURE_FORMS),
+        default=FIGURE_FORMS[:-1],
+        metavar="LIST",
+        help="of svg,tex,pdf (default: svg,tex)",
+    )
+    figure.add_argument(
+        "-o", "--output", type=Path, default=Path("outputs"), metavar="DIR", help="default: outputs"
+    )
+    return made
+
+
+def _first_line() -> str:
+    return "Derives backpropagation symbolically: every path, every step, with its reason."
+
+
+def _version() -> str:
+    from symback import __version__
+
+    return f"symback {__version__}"
+
+
+def _natural(given: str) -> int:
+    if not given.isascii() or not given.isdigit() or len(given) > 9:
+        raise argparse.ArgumentTypeError(
+            f"{printable(given)} is not a number of paths; expected 0, 1, 2, …"
+        )
+    return int(given)
+
+
+def _forms(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """A comma-separated list of forms."""
+
+    def read(given: str) -> tuple[str, ...]:
+        wanted = tuple(dict.fromkeys(part.strip() for part in given.split(",")))
+        for form in wanted:
+            if form not in known:
+                meant = did_you_mean(form, known)
+                raise argparse.ArgumentTypeError(
+                    f"{printable(form)} is not one of {', '.join(known)}{meant}"
+                )
+        return wanted
+
+    return read
+
+
+# ------------------------------------------------------------------------------------- commands
+
+
+def _load(chosen: argparse.Namespace) -> Network:
+    from symback.network import load
+
+    return load(chosen.net)
+
+
+def _derive(chosen: argparse.Namespace) -> None:
+    derivation = _load(chosen).derive(chosen.wrt)
+    if chosen.format == "json":
+        _print_json(derivation.as_json(LISTED))
+    else:
+        print(derivation.latex() if chosen.format == "latex" else derivation.text())
+
+
+def _paths(chosen: argparse.Namespace) -> None:
+    from symback.network import path_names
+
+    derivation = _load(chosen).derive(chosen.wrt)
+    listed = path_names(derivation, LISTED if chosen.limit is None else chosen.limit)
+    count = derivation.path_count
+    if chosen.json:
+        _print_json({"count": count if isinstance(count, int) else str(count), "paths": listed})
+        return
+    print(
+        f"{count} path{'' if count == 1 else 's'} from {derivation.name} to {derivation.target_name}"
+    )
+    for names in listed:
+        print("  " + " → ".join(names))
+    if isinstance(count, int) and len(listed) < count:
+        print(f"  … and {count - len(listed)} more (--limit N lists more)")
+
+
+def _evaluate(chosen: argparse.Namespace) -> None:
+    numbers = _load(chosen).evaluate()
+    if chosen.json:
+        _print_json(numbers)
+        return
+    print(f"loss = {numbers['loss']!r}")
+    for title in ("forward", "gradients", "updated"):
+        if numbers[title]:
+            print(f"\n{title}")
+            for name, value in numbers[title].items():
+                print(f"  {name} = {value}")
+
+
+def _sheet(chosen: argparse.Namespace) -> None:
+    from symback.publish import write_sheets
+
+    network = _load(chosen)
+    names = [name for group in chosen.wrt or () for name in group]
+    derivations = [network.derive(name) for name in names]
+    for line in write_sheets(
+        network, derivations, chosen.format, chosen.detail, chosen.output, Path(chosen.net).stem
+    ):
+        print(line)
+
+
+def _figure(chosen: argparse.Namespace) -> None:
+    from symback.publish import write_figure
+
+    network = _load(chosen)
+    derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
+    for line in write_figure(
+        network, derivation, chosen.format, chosen.output, Path(chosen.net).stem
+    ):
+        print(line)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=None, allow_nan=False))

@@ -1,0 +1,342 @@
+"""The two objects a Python user holds: a `Network`, and a `Derivation` taken from it.
+
+Every method calls the room that does the work and keeps what it made; nothing is derived twice.
+
+>>> net = Network(4, [(4, "sigmoid"), (2, "softmax")], loss="squared_error")
+>>> derivation = net.derive("w_212")
+>>> derivation.path_count
+2
+>>> print(derivation)
+∂L/∂w_212 = -2·ŷ_1·ŷ_2·((y_1 - ŷ_1) - (y_2 - ŷ_2))·h_12
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sympy import Expr
+
+from symback import derivation as derivations
+from symback import rendering, sheets, spec
+from symback.derivation import BackwardPass, Deduction, Step
+from symback.figures import Figure
+from symback.functions import Activation, Loss, SoftMax
+from symback.graph import Graph, from_equations, from_network
+from symback.notation import (
+    PARAMETERS,
+    Reference,
+    Role,
+    UnknownName,
+    Variable,
+    elements,
+    read_reference,
+)
+from symback.paths import Paths
+from symback.spec import EquationsSpec, NetworkSpec
+from symback.values import MissingNumbers, Numbers, as_floats
+
+__all__ = ["Derivation", "Network", "equations", "load"]
+
+
+class Network:
+    """A network, or a list of equations, and everything that can be derived from it.
+
+    Parameters
+    ----------
+    inputs
+        The number of inputs, or a symbolic one such as ``"n_0"``.
+    layers
+        For each layer ``(units, activation)``; ``units`` may be symbolic.
+    loss
+        The name of a loss of the catalogue or of ``losses``.
+    bias
+        ``"per_neuron"``, ``"per_layer"`` (one scalar a layer) or ``"none"``.
+    over_outputs, over_samples
+        ``"sum"`` or ``"mean"``.
+    values
+        Numbers as in ``[values]`` of a network file: x, y or label, W1, b1, …, learning_rate.
+        W_k has shape (out, in); x and y have shape (n,) or, for a batch, (samples, n).
+    activations, losses
+        Functions of one's own by name: a formula, or a ready `Activation` or `Loss`.
+
+    Raises `SpecError` naming the argument, what was given and what was expected.
+    """
+
+    def __init__(
+        self,
+        inputs: int | str,
+        layers: Sequence[Any],
+        *,
+        loss: str,
+        bias: str = "per_neuron",
+        over_outputs: str = "sum",
+        over_samples: str = "mean",
+        values: Mapping[str, Any] | None = None,
+        activations: Mapping[str, str | Activation | SoftMax] | None = None,
+        losses: Mapping[str, str | Loss] | None = None,
+        title: str = "",
+    ) -> None:
+        self.spec: NetworkSpec | EquationsSpec = spec.network(
+            inputs,
+            layers,
+            loss=loss,
+            bias=bias,
+            over_outputs=over_outputs,
+            over_samples=over_samples,
+            values=values,
+            activations=activations,
+            losses=losses,
+            title=title,
+        )
+
+    @classmethod
+    def from_spec(cls, checked: NetworkSpec | EquationsSpec) -> Network:
+        """The network of a specification that `symback.spec` has checked."""
+        network = cls.__new__(cls)
+        network.spec = checked
+        return network
+
+    # ------------------------------------------------------------------------ what is derived
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The equations in index notation."""
+        if isinstance(self.spec, NetworkSpec):
+            return from_network(self.spec)
+        return from_equations(self.spec)
+
+    @cached_property
+    def backward(self) -> BackwardPass:
+        """The backward pass: one adjoint a quantity, shared by every derivation."""
+        return BackwardPass(self.graph)
+
+    def reference(self, name: str) -> Reference:
+        """The element called ``name``; raises `UnknownName` with what there is."""
+        found = read_reference(name, self.graph.variables)
+        if found.variable == self.graph.target:
+            raise UnknownName(
+                f"{found.name} is what is differentiated; name a quantity it depends on"
+            )
+        if found.variable not in self.backward.adjoints:
+            raise UnknownName(f"{self.graph.target.name} does not depend on {found.name}")
+        return found
+
+    def derive(self, name: str) -> Derivation:
+        """The derivation of ∂L/∂name, e.g. ``"w_131"``, ``"b_21"``, ``"h_13"``, ``"x_1"``."""
+        return Derivation(self, derivations.derive(self.backward, self.reference(name)))
+
+    def derive_all(self) -> dict[str, Derivation]:
+        """The derivations of every weight and bias, by name; they share their adjoints."""
+        return {
+            reference.name: Derivation(self, derivations.derive(self.backward, reference))
+            for reference in self.parameters()
+        }
+
+    def parameters(self) -> Iterator[Reference]:
+        """Every single weight and bias (in an [equations] file: every leaf that L depends on)."""
+        for variable in self.graph.variables:
+            if self._is_parameter(variable) and variable in self.backward.adjoints:
+                yield from elements(variable)
+
+    def _is_parameter(self, variable: Variable) -> bool:
+        return variable.role in (*PARAMETERS, Role.LEAF)
+
+    # --------------------------------------------------------------------------- with numbers
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """The numbers of every quantity; raises `MissingNumbers` where [values] lacks some."""
+        return Numbers(self.graph, given_values(self.spec))
+
+    @cached_property
+    def gradients(self) -> dict[str, Any]:
+        """∂L/∂v for every quantity v as an array of 50-digit numbers."""
+        return self.numbers.gradients(self.backward)
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether every input and parameter has a number."""
+        try:
+            return self.numbers is not None
+        except MissingNumbers:
+            return False
+
+    def evaluate(self) -> dict[str, Any]:
+        """The forward pass, all gradients and the updated parameters as nested lists of floats.
+
+        The keys are those of ``symback evaluate --json``: loss, forward, gradients, updated
+        (empty without a learning rate).  Raises `MissingNumbers`.
+        """
+        hidden = {variable.name for variable in self.numbers.inputs}
+        if isinstance(self.spec, NetworkSpec):
+            hidden.add(self.graph.target.name)  # it stands under "loss" already
+        forward = {name: as_floats(array) for name, array in self.numbers.forward.items()}
+        rate = self.learning_rate
+        updated = self.numbers.updated(self.gradients, rate) if rate is not None else {}
+        data = {variable.name for variable in self.graph.variables if variable.role is Role.TARGET}
+        return {
+            "loss": float(self.numbers.loss),
+            "forward": {name: value for name, value in forward.items() if name not in hidden},
+            "gradients": {
+                name: as_floats(array) for name, array in self.gradients.items() if name not in data
+            },
+            "updated": {name: as_floats(array) for name, array in updated.items()},
+        }
+
+    # ------------------------------------------------------------------------------ on paper
+
+    @property
+    def learning_rate(self) -> Any:
+        """η as given, or None."""
+        if isinstance(self.spec, EquationsSpec):
+            return self.spec.learning_rate
+        return self.spec.values.learning_rate
+
+    def sheet(self, form: str = "html", detail: str = "normal") -> str:
+        """The sheet of the whole network: html, tex, md or txt."""
+        return rendering.render(sheets.overview(self, detail), form)
+
+    def figure(self, name: str | None = None) -> Figure:
+        """The picture of the network, with the paths from ``name`` to the loss."""
+        return sheets.figure(self, None if name is None else self.derive(name).core)
+
+    def __repr__(self) -> str:
+        return f"<symback.Network: {rendering.plain(sheets.describe(self))}>"
+
+    def _repr_html_(self) -> str:
+        return rendering.picture_html(self.figure())
+
+
+def given_values(checked: NetworkSpec | EquationsSpec) -> dict[str, Any]:
+    """The numbers of a specification by the names of the contract."""
+    if isinstance(checked, EquationsSpec):
+        return dict(checked.values)
+    named = dict(checked.values.parameters)
+    return {"x": checked.values.x, "y": checked.values.y, **named}
+
+
+def load(path: str | Path) -> Network:
+    """The network of a file; raises `SpecError` naming the file, the place and what was expected."""
+    return Network.from_spec(spec.load(path))
+
+
+def equations(
+    stages: Mapping[str, str], values: Mapping[str, Any] | None = None, title: str = ""
+) -> Network:
+    """Named stages in order, as in an ``[equations]`` file.
+
+    >>> net = equations({"yhat": "w*x", "s": "yhat - y", "L": "s**2"})
+    >>> print(net.derive("w"))
+    dL/dw = 2·s·x
+    """
+    return Network.from_spec(spec.equations(stages, values=values, title=title))
+
+
+def path_names(derivation: Derivation, limit: int) -> list[list[str]]:
+    """The names along the first ``limit`` paths; none where a width is symbolic."""
+    if not derivation.network.graph.is_concrete():
+        return []
+    return [list(path.neurons) for path in itertools.islice(derivation.paths, limit)]
+
+
+class Derivation:
+    """The derivation of ∂L/∂(one element), and the ways to show it."""
+
+    def __init__(self, network: Network, core: derivations.Derivation) -> None:
+        self.network, self.core = network, core
+
+    @property
+    def name(self) -> str:
+        """The element, e.g. ``w_131``."""
+        return self.core.target.name
+
+    @property
+    def expr(self) -> Expr:
+        """∂L/∂(the element) as a SymPy expression in the names of quantities (h_13, yhat_1, …)."""
+        return self.core.expr
+
+    @property
+    def folded(self) -> Expr:
+        """The same with every sum over neurons as Σ."""
+        return self.core.folded
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The chain of equal right-hand sides, each with its rule."""
+        return self.core.steps
+
+    @property
+    def deductions(self) -> tuple[Deduction, ...]:
+        """The deductions on the way, from the loss back, and the conclusion last."""
+        return (*self.core.adjoints, self.core.conclusion)
+
+    @property
+    def paths(self) -> Paths:
+        """Every path from the element to the loss, lazily."""
+        return self.core.paths
+
+    @property
+    def path_count(self) -> int | Expr:
+        """How many paths there are, exactly; an expression where widths are symbolic."""
+        return self.core.paths.count
+
+    @property
+    def value(self) -> float | list[float]:
+        """The number, where the network has numbers (one a sample for a quantity of a batch)."""
+        array = self.network.gradients[self.core.target.variable.name]
+        if self.core.target.variable.batched:
+            return as_floats(array[(slice(None), *(i - 1 for i in self.core.target.indices))])
+        return float(self.network.numbers.element(array, self.core.target))
+
+    @property
+    def target_name(self) -> str:
+        """What is differentiated: L, or the last stage of an [equations] file."""
+        return self.network.graph.target.name
+
+    def as_json(self, limit: int = 300) -> dict[str, Any]:
+        """The derivation as plain data: every deduction with its rules, the paths up to ``limit``."""
+        return {
+            "wrt": self.name,
+            "expr": str(self.expr),
+            "latex": self.latex(),
+            "path_count": self.path_count
+            if isinstance(self.path_count, int)
+            else str(self.path_count),
+            "paths": path_names(self, limit),
+            "deductions": [
+                sheets.as_data(self.network, self.core, entry) for entry in self.deductions
+            ],
+            "facts": [fact.because for fact in self.core.facts],
+        }
+
+    def latex(self) -> str:
+        """The chain of equalities as an ``aligned`` environment."""
+        return sheets.latex(self.network, self.core)
+
+    def text(self) -> str:
+        """The whole derivation as Unicode text."""
+        return sheets.text(self.network, self.core)
+
+    def sheet(self, form: str = "html", detail: str = "normal") -> str:
+        """The sheet as html, tex, md or txt."""
+        return rendering.render(sheets.sheet(self.network, self.core, detail), form)
+
+    def __str__(self) -> str:
+        return sheets.one_line(self.network, self.core)
+
+    def __repr__(self) -> str:
+        return f"<symback.Derivation {self}; {self.path_count} path{'s' * (self.path_count != 1)}>"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def _repr_html_(self) -> str:
+        return rendering.notebook_html(self.figure(), self.latex())
+
+    def figure(self) -> Figure:
+        """The network with the paths from the element to the loss."""
+        return sheets.figure(self.network, self.core)

@@ -1,0 +1,196 @@
+"""A page set in LaTeX, HTML, Markdown or plain text.
+
+`render` takes a `Page` and the name of a form; `FORMS` lists them.  Words come from
+``templates/words.toml``, where each sentence is a small template that formulas and names are put
+into; layout from ``templates/sheet.<form>``.  Words a user wrote are escaped for the form.
+
+An HTML page is one file: KaTeX with its fonts, the picture as SVG, no address outside itself; a
+reader without JavaScript sees the formulas as LaTeX.
+"""
+
+from __future__ import annotations
+
+import base64
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment
+
+from symback.figures import (
+    PATH_STYLES,
+    Figure,
+    PathStyle,
+    caption,
+    environment,
+    escape_tex,
+    escape_xml,
+    preamble,
+    svg,
+    template_dir,
+    tikz,
+)
+from symback.page import Display, Formula, Grid, Page, Picture, Row, Say, Words
+
+__all__ = ["FORMS", "notebook_html", "picture_html", "plain", "render", "render_figure"]
+
+FORMS = ("tex", "html", "md", "txt")
+
+
+def render(page: Page, form: str) -> str:
+    """``page`` as one text: a LaTeX document, an HTML file, Markdown with $…$, or plain text."""
+    setter = _Setter(page, form)
+    return (
+        environment().get_template(f"sheet.{form}").render(page=page, set=setter, **setter.extras())
+    )
+
+
+def render_figure(figure: Figure, form: str) -> str:
+    """A figure alone: ``svg``, or ``tex`` for a document with nothing else in it."""
+    if form == "svg":
+        return svg(figure)
+    return environment().get_template("figure.tex").render(preamble=preamble(), tikz=tikz(figure))
+
+
+def plain(sentence: Say) -> str:
+    """One sentence of ``words.toml`` as plain text."""
+    return _sentences("txt")[sentence.key].render(sentence.facts).strip()
+
+
+def picture_html(figure: Figure) -> str:
+    """A figure for a notebook: an image, since inline SVG is stripped from untrusted ones."""
+    data = base64.b64encode(svg(figure).encode("utf-8")).decode("ascii")
+    words = escape_xml(caption(figure, "text"))
+    return f'<img src="data:image/svg+xml;base64,{data}" alt="{words}">'
+
+
+def notebook_html(figure: Figure, latex: str) -> str:
+    """A derivation for a notebook: the figure, and the formula between double dollars."""
+    return f"{picture_html(figure)}\n\n$${latex}$$"
+
+
+class _Setter:
+    """What a layout asks for: sentences, cells, pictures, the style of a path."""
+
+    def __init__(self, page: Page, form: str) -> None:
+        self.page, self.form = page, form
+        self._words = _sentences(form)
+
+    def say(self, sentence: Say | None) -> str:
+        """A sentence with its formulas and names in."""
+        return "" if sentence is None else self._words[sentence.key].render(sentence.facts).strip()
+
+    def cell(self, entry: Any) -> str:
+        """What stands in a table: a formula, a sentence, or a user's words."""
+        return self.say(entry) if isinstance(entry, Say) else str(_FINALIZE[self.form](entry))
+
+    def relation(self, row: Row) -> str:
+        """The sign between the two sides, in the language of the form."""
+        return row.relation if self.form == "txt" else _RELATIONS[row.relation]
+
+    def plain(self, sentence: Say) -> str:
+        """A sentence for LaTeX's \\text{…} inside a formula of Markdown."""
+        return _sentences("tex")[sentence.key].render(sentence.facts).strip()
+
+    def left(self, block: Display) -> int:
+        """How wide the left-hand sides of a block of text are."""
+        return max((len(row.lhs.text) for row in block.rows if row.lhs is not None), default=0)
+
+    def columns(self, block: Grid) -> list[str]:
+        """A table as lines of text, its columns aligned."""
+        table = [[self.say(head) for head in block.head]]
+        table += [[self.cell(entry) for entry in row] for row in block.rows]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+
+    def kind(self, block: Any) -> str:
+        """Which macro of the layout sets the block."""
+        return {Say: "say", Display: "display", Grid: "grid", Picture: "picture"}[type(block)]
+
+    def style(self, path: int | None) -> PathStyle | None:
+        """The colour of a path's row, that of the picture."""
+        if path is None:
+            return None
+        styles = self.page.styles
+        return styles[path] if path < len(styles) else PATH_STYLES[path % len(PATH_STYLES)]
+
+    def picture(self, block: Picture) -> str:
+        """The figure, as TikZ or as SVG."""
+        return tikz(block.figure) if self.form == "tex" else svg(block.figure)
+
+    def caption(self, block: Picture) -> str:
+        """What the figure shows, in a sentence."""
+        if self.form == "txt":
+            return caption(block.figure, "text")
+        words = caption(block.figure, "tex").split("$")
+        pieces = (Formula(part, part) if i % 2 else part for i, part in enumerate(words))
+        return "".join(str(_FINALIZE[self.form](piece)) for piece in pieces)
+
+    def extras(self) -> Mapping[str, Any]:
+        """What only one form needs."""
+        if self.form == "html":
+            folder = template_dir()
+            return {
+                "katex_css": (folder / "katex" / "katex.min.css").read_text("utf-8"),
+                "katex_js": (folder / "katex" / "katex.min.js").read_text("utf-8"),
+                "css": (folder / "sheet.css").read_text("utf-8"),
+                "styles": PATH_STYLES,
+            }
+        return {"preamble": preamble()} if self.form == "tex" else {}
+
+
+@cache
+def _sentences(form: str) -> Mapping[str, Any]:
+    """Every sentence, compiled for a form."""
+    own: Environment = environment().overlay(finalize=_FINALIZE[form])
+    table = tomllib.loads((template_dir() / "words.toml").read_text("utf-8"))
+    return {key: own.from_string(sentence) for key, sentence in _flat(table)}
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    found = []
+    for key, value in table.items():
+        found += (
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+        )
+    return found
+
+
+def _tex(value: Any) -> Any:
+    if isinstance(value, Formula):
+        return f"${value.latex}$"
+    return escape_tex(value.text) if isinstance(value, Words) else value
+
+
+def _html(value: Any) -> Any:
+    if isinstance(value, Formula):
+        return f'<span class="m">{escape_xml(value.latex)}</span>'
+    return escape_xml(value.text) if isinstance(value, Words) else value
+
+
+def _md(value: Any) -> Any:
+    if isinstance(value, Formula):
+        return f"${value.latex}$"
+    return _escape_md(value.text) if isinstance(value, Words) else value
+
+
+def _txt(value: Any) -> Any:
+    if isinstance(value, Formula):
+        return value.text
+    return (
+        "".join(c if c.isprintable() else "�" for c in value.text)
+        if isinstance(value, Words)
+        else value
+    )
+
+
+def _escape_md(text: str) -> str:
+    """A user's words for Markdown, where HTML and formulas would take effect too."""
+    printable = "".join(c if c.isprintable() else "�" for c in text)
+    escaped = escape_xml(printable)
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|$~" else c for c in escaped)
+
+
+_RELATIONS = {"=": "=", "≈": r"\approx", "+": "+", "←": r"\leftarrow"}
+_FINALIZE = {"tex": _tex, "html": _html, "md": _md, "txt": _txt}
