@@ -577,15 +577,14 @@ def _unroll(backward: BackwardPass, expr: Expr, values: dict[Expr, Expr]) -> Exp
     if not expr.args:
         return expr
     arguments = [_unroll(backward, argument, values) for argument in expr.args]
-    named = any(argument.has(Partial) for argument in arguments)
-    if isinstance(expr, Product) and not named and any(map(_sign_matters, arguments)):
+    if isinstance(expr, Product) and any(_is_tied(argument) for argument in expr.args):
         return product(arguments)
     return expr.func(*arguments)
 
 
-def _sign_matters(factor: Expr) -> bool:
-    """Whether a factor should be multiplied in: ŷ_2·(-ŷ_1) is read as -ŷ_1·ŷ_2."""
-    return factor.is_Number or (isinstance(factor, Mul) and factor.could_extract_minus_sign())
+def _is_tied(factor: Expr) -> bool:
+    """Whether a factor holds a delta, which two numbers decide: ŷ_2·(0 - ŷ_1) is -ŷ_1·ŷ_2."""
+    return factor.has(KroneckerDelta) and not isinstance(factor, Product)
 
 
 def _unroll_sum(backward: BackwardPass, expr: Sum, values: dict[Expr, Expr]) -> Expr:

@@ -26,6 +26,7 @@ from symback.elementary import softmax_apart, take_apart
 from symback.graph import Equation, Graph
 from symback.layout import LINE, width
 from symback.notation import (
+    SAMPLE,
     Partial,
     Product,
     Reference,
@@ -375,17 +376,31 @@ def _forward(work: Work, pen: Pen, detail: str) -> Section:
 
 
 def _equation_rows(work: Work, pen: Pen) -> Iterator[Row]:
-    scalar = isinstance(work.spec, EquationsSpec)
+    thin = _is_thin(work)
     for equation in work.graph.equations:
-        lhs, rhs = equation.lhs, equation.shown
-        if scalar:
-            lhs, rhs = (work.backward.unroll(part) for part in (lhs, rhs))
-        reason = _range(equation, pen)
-        if equation.named is not None and not _same_print(equation.named, rhs, pen):
-            yield pen.row(lhs, equation.named, None)
+        at = dict.fromkeys(equation.free, sympy.S.One) if thin else {}
+        show = (lambda part, at=at: work.backward.unroll(part, at)) if thin else _as_it_is
+        lhs, rhs = show(equation.lhs), show(equation.shown)
+        reason = None if thin else _range(equation, pen)
+        named = None if equation.named is None else show(equation.named)
+        if named is not None and not _same_print(named, rhs, pen):
+            yield pen.row(lhs, named, None)
             yield pen.row(None, rhs, reason)
         else:
             yield pen.row(lhs, rhs, reason)
+
+
+def _is_thin(work: Work) -> bool:
+    """Whether there is only one element of everything, so that indices would only be in the way."""
+    return work.graph.samples is None and all(_size_is_one(v) for v in work.graph.variables)
+
+
+def _size_is_one(variable: Variable) -> bool:
+    return all(size == 1 for size in variable.shape)
+
+
+def _as_it_is(expr: Expr) -> Expr:
+    return expr
 
 
 def _same_print(named: Expr, rhs: Expr, pen: Pen) -> bool:
@@ -444,7 +459,8 @@ def _neuron_rows(
     if detail == "full":
         yield pen.row(lhs, formula)
         lhs = None
-    yield from _numbers_and_value(pen, numbers, lhs, value)
+    for row in _numbers_and_value(pen, numbers, lhs, value):
+        yield replace(row, reason=None)
 
 
 def _numbers_and_value(pen: Pen, numbers: Row | None, lhs: Expr | None, value: Any) -> list[Row]:
@@ -471,7 +487,7 @@ def _variable_formula(variable: Variable, pen: Pen) -> Formula:
         return pen.formula(variable.element)
     name = element_name(variable)
     upper = name.replace("w_", "W_")
-    return Formula(pen.latex.named(*_split(upper)), upper)
+    return Formula(pen.latex.named(*_split(upper)), pen.text.named(*_split(upper)))
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -547,7 +563,9 @@ def _path_rows(work: Work, pen: Pen, derivation: Derivation, limit: int | None) 
             return
         if not derivation.unrolled and position == SHOWN_ENDS:
             yield _dots(None)
-        row = pen.row(None, _path_product(work, path))
+        row = _over_samples(
+            work, derivation, pen.row(None, _path_product(work, path)), position, len(paths)
+        )
         behind = (
             0
             if derivation.unrolled or position < SHOWN_ENDS
@@ -561,6 +579,22 @@ def _path_rows(work: Work, pen: Pen, derivation: Derivation, limit: int | None) 
             reason=_path_reason(work, pen, path, position + behind + 1, row),
             path=position if len(paths) <= COLOURED_PATHS else None,
         )
+
+
+def _over_samples(work: Work, derivation: Derivation, row: Row, position: int, count: int) -> Row:
+    """The sum over the samples of a batch, as a bracket around all paths."""
+    if work.graph.samples is None or derivation.target.variable.batched:
+        return row
+    first, *rest = row.lines
+    text_ = row.text
+    if position == 0:
+        first = rf"\sum_{{s=1}}^{{{work.graph.samples}}} \Bigl[ {first}"
+        text_ = f"Σ_{{s=1..{work.graph.samples}}} [{text_}"
+    found = [first, *rest]
+    if position == count - 1:
+        found[-1] += r" \Bigr]"
+        text_ += "]"
+    return replace(row, lines=tuple(found), text=text_)
 
 
 def _dots(reason: Say | None) -> Row:
@@ -623,11 +657,18 @@ def _all_locals(work: Work, pen: Pen) -> Section:
 def _local_rows(work: Work, pen: Pen, local: LocalDerivative) -> Iterator[Row]:
     """The derivative as it comes, in the form one wants, and with numbers where it is one number."""
     scalar = not local.child.shape and not local.parent.shape
-    show = work.backward.unroll if scalar else (lambda expr: expr)
+    show = _as_it_is
+    if scalar or _is_thin(work):
+        at = dict.fromkeys((*local.child_indices, *local.parent_indices), sympy.S.One)
+        show = lambda part: work.backward.unroll(part, at)  # noqa: E731
     name = show(local.name)
     if local.is_rewritten and not _is_obvious(local):
         yield pen.row(name, show(local.raw), Say("reason.differentiate"))
-        yield pen.row(None, show(local.form), _rewrite_reason(pen, local))
+        yield pen.row(
+            None,
+            show(local.form),
+            Say("reason.rewrite", {"value": pen.formula(show(local.name.of))}),
+        )
     else:
         yield pen.row(name, show(local.form))
     if scalar and pen.literals and not local.form.is_number:
@@ -638,11 +679,6 @@ def _local_rows(work: Work, pen: Pen, local: LocalDerivative) -> Iterator[Row]:
 def _is_obvious(local: LocalDerivative) -> bool:
     """Whether the two forms differ only by a factor taken out: -2y + 2ŷ and -2(y - ŷ)."""
     return not local.raw.atoms(sympy.Function, sympy.Sum)
-
-
-def _rewrite_reason(pen: Pen, local: LocalDerivative) -> Say:
-    value = pen.formula(local.name.of)
-    return Say("reason.rewrite", {"value": value})
 
 
 # ------------------------------------------------------------------------------- from the loss back
@@ -872,11 +908,11 @@ def _advice(work: Work, pen: Pen, reference: Reference, derived: Any) -> list[Bl
         (rf"{w.latex} - {eta.latex} \cdot {_bracketed(d.latex)}",),
         f"{w.text} - {eta.text}·{_bracketed(d.text)}",
     )
-    before, after = work.numbers.loss, work.numbers.loss_with(reference, new)
+    before, after = _told_apart(work.numbers.loss, work.numbers.loss_with(reference, new))
     rows = (step, numbers, pen.value_row(None, new))
     outcome = Say(
         "advice.outcome",
-        {"w": parameter, "loss": target, "before": _value(before), "after": _value(after)},
+        {"w": parameter, "loss": target, "before": before, "after": after},
     )
     return [
         *found,
@@ -890,9 +926,13 @@ def _bracketed(printed: str) -> str:
     return f"({printed})" if printed.startswith("-") else printed
 
 
-def _value(value: Any) -> Formula:
-    shown = literal(value)
-    return Formula(shown.latex, shown.text)
+def _told_apart(first: Any, second: Any) -> tuple[Formula, Formula]:
+    """Two numbers with as many digits as it takes to see that they differ."""
+    for digits in (4, 6, 8, 12):
+        shown = [literal(value, digits) for value in (first, second)]
+        if shown[0].text != shown[1].text:
+            break
+    return Formula(shown[0].latex, shown[0].text), Formula(shown[1].latex, shown[1].text)
 
 
 # ----------------------------------------------------------------------- shared with other weights
@@ -914,46 +954,43 @@ def _shared(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
 def _reused_by(
     work: Work, pen: Pen, derivation: Derivation, deduction: Deduction
 ) -> tuple[Any, ...] | None:
-    """The parameters that enter right behind ``deduction``, and the short chain of one of them."""
+    """The parameters that enter right behind ``deduction``, and the short chain of the last one."""
     backward = work.backward
-    variable, at = _behind(backward, derivation, deduction)
+    variable, numbers = _behind(backward, derivation, deduction)
     names, chain = [], None
     for (child, parent), local in backward.derivatives.items():
         if child == variable and is_parameter(parent):
+            at = dict(zip(_own(local.child_indices), numbers, strict=True))
             pinned = {q: at[i] for i, q in local.pins if i in at}
-            element = instantiate(parent.element, pinned)
-            names.append(pen.formula(element))
-            chain = pen.formula(Product(deduction.lhs, Partial(deduction.lhs.by, element)))
-            chain = Formula(
-                f"{pen.latex.write(backward.adjoint_name(element))} = {chain.latex}",
-                f"{pen.text.write(backward.adjoint_name(element))} = {chain.text}",
-            )
+            names.append(pen.formula(instantiate(parent.element, pinned)))
+            chain = _short_chain(work, pen, parent, pinned)
     if not names:
         return None
     return pen.formula(deduction.lhs), Say("formulas", {"formulas": names}), chain
 
 
+def _own(letters: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
+    return tuple(letter for letter in letters if letter != SAMPLE and letter.name != "s_child")
+
+
+def _short_chain(work: Work, pen: Pen, parent: Variable, at: Mapping[Expr, Expr]) -> Formula:
+    """∂L/∂w = ∂L/∂a · ∂a/∂w, the first step of the parameter's own deduction."""
+    deduction = work.backward.adjoints[parent]
+    lhs, rhs = (
+        pen.formula(instantiate(part, at)) for part in (deduction.lhs, deduction.steps[0].rhs)
+    )
+    return Formula(f"{lhs.latex} = {rhs.latex}", f"{lhs.text} = {rhs.text}")
+
+
 def _behind(
     backward: BackwardPass, derivation: Derivation, deduction: Deduction
-) -> tuple[Variable, dict[Expr, Expr]]:
-    """The quantity of an adjoint, and its indices as the local derivatives call them."""
+) -> tuple[Variable, tuple[Expr, ...]]:
+    """The quantity of an adjoint, and the indices of its element, samples left out."""
     if derivation.unrolled:
         variable, indices = backward.node_of(deduction.lhs.by)
-        numbers: tuple[Expr, ...] = tuple(map(sympy.Integer, indices))
-    else:
-        variable = next(v for v, entry in backward.adjoints.items() if entry is deduction)
-        numbers = variable.indices[variable.batched :]
-    local = next(
-        (
-            entry
-            for (child, _), entry in backward.derivatives.items()
-            if child == variable and is_parameter(entry.parent)
-        ),
-        None,
-    )
-    if local is None:
-        return variable, {}
-    return variable, dict(zip(local.child_indices[variable.batched :], numbers, strict=True))
+        return variable, tuple(map(sympy.Integer, indices))
+    variable = next(v for v, entry in backward.adjoints.items() if entry is deduction)
+    return variable, variable.indices[variable.batched :]
 
 
 # ------------------------------------------------------------------------------- the whole network
