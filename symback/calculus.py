@@ -40,6 +40,8 @@ class LocalDerivative:
 
     It vanishes unless the two indices of every pair in ``pins`` are equal; where they are, it is
     ``raw``, as differentiated, and ``form``, as one wants to read it (the two are equal).
+    ``held`` are the other quantities that the child reads and that follow the parent: this is the
+    derivative by the parent itself, so its name says that they are held.
     """
 
     child: Variable
@@ -49,6 +51,7 @@ class LocalDerivative:
     pins: tuple[tuple[Symbol, Symbol], ...]
     raw: Expr
     form: Expr
+    held: tuple[Variable, ...] = ()
 
     @property
     def is_rewritten(self) -> bool:
@@ -60,7 +63,12 @@ class LocalDerivative:
         """∂child/∂parent with the pinned indices already equal."""
         equal = dict(self.pins)
         child = [equal.get(letter, letter) for letter in self.child_indices]
-        return Partial(self.child.at(*child), self.parent.at(*self.parent_indices))
+        return self.name_at(child, self.parent_indices)
+
+    def name_at(self, child: Iterable[Expr], parent: Iterable[Expr]) -> Partial:
+        """∂child/∂parent of two elements."""
+        held = (variable.element for variable in self.held)
+        return Partial(self.child.at(*child), self.parent.at(*parent), *held)
 
     def free_child_indices(self) -> tuple[Symbol, ...]:
         """The indices of the child that the parent does not pin: the chain rule sums over them."""

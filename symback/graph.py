@@ -103,6 +103,15 @@ class Graph:
             equation for equation in self.equations if variable in self.parents[equation.variable]
         )
 
+    def following(self, variable: Variable, equation: Equation) -> tuple[Variable, ...]:
+        """What else the equation reads that is computed from ``variable``."""
+        found = {variable}
+        for computed, parents in self.parents.items():
+            if found & {*parents}:
+                found.add(computed)
+        read = self.parents[equation.variable]
+        return tuple(parent for parent in read if parent in found and parent != variable)
+
     def is_concrete(self) -> bool:
         """Whether every width is a number (the number of samples need not be)."""
         return all(

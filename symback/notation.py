@@ -194,13 +194,16 @@ class Partial(Expr):
     """∂of/∂by as a name: it is never carried out, only replaced by what was derived for it.
 
     SymPy's own ``Derivative(L, w)`` becomes 0 by ``doit``, since L does not "contain" w.
+
+    Everything computed from ``by`` follows it, save the quantities ``held``: where L = s² + w and
+    s = w x, ∂L/∂w is 2 s x + 1, and with s held it is 1.
     """
 
     is_commutative = True
 
-    def __new__(cls, of: Expr, by: Expr) -> Partial:
-        """∂of/∂by; both are elements."""
-        return Expr.__new__(cls, of, by)
+    def __new__(cls, of: Expr, by: Expr, *held: Expr) -> Partial:
+        """∂of/∂by; all are elements."""
+        return Expr.__new__(cls, of, by, *held)
 
     @property
     def of(self) -> Expr:
@@ -211,6 +214,11 @@ class Partial(Expr):
     def by(self) -> Expr:
         """By what."""
         return self.args[1]
+
+    @property
+    def held(self) -> tuple[Expr, ...]:
+        """What does not follow."""
+        return self.args[2:]
 
 
 class Product(Expr):

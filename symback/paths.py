@@ -153,7 +153,7 @@ class Paths:
         factors, values = [], []
         for (parent, q), (child, i) in itertools.pairwise(nodes):
             local = self._derivatives[child, parent]
-            factors.append(Partial(child.at(*_sampled(child, i)), parent.at(*_sampled(parent, q))))
+            factors.append(local.name_at(_sampled(child, i), _sampled(parent, q)))
             values.append(local.at(_sampled(child, i), _sampled(parent, q)))
         return Path(names, tuple(reversed(factors)), tuple(reversed(values)))
 

@@ -218,7 +218,8 @@ class _Writer(Printer):
         return self.named("w" if letter == "W" else letter, numbers, SAMPLE in expr.indices)
 
     def _print_Partial(self, expr: Partial) -> str:
-        return self.derivative(self._print(expr.of), self._print(expr.by))
+        body = self.derivative(self._print(expr.of), self._print(expr.by))
+        return self.held(body, ", ".join(map(self._print, expr.held))) if expr.held else body
 
     # -------------------------------------------------------------------- marks of a dialect
 
@@ -230,6 +231,7 @@ class _Writer(Printer):
     operator: Callable[[str], str]
     named: Callable[..., str]
     derivative: Callable[[str, str], str]
+    held: Callable[[str, str], str]
 
     @property
     def loss(self) -> str:
@@ -360,6 +362,10 @@ class Latex(_Writer):
         d = self.lettering.differential + ("" if self.lettering.differential == "d" else " ")
         return rf"\frac{{{d}{of}}}{{{d}{by}}}"
 
+    def held(self, derivative: str, quantities: str) -> str:
+        """A derivative while other quantities do not change."""
+        return rf"\left.{derivative}\right|_{{{quantities}}}"
+
     def _print_AppliedUndef(self, expr: AppliedUndef) -> str:
         name, row = expr.func.__name__, ACTIVATIONS.get(expr.func.__name__)
         if row is not None and row.coupled:
@@ -464,6 +470,10 @@ class Text(_Writer):
         """∂of/∂by."""
         d = self.lettering.differential_text
         return f"{d}{of}/{d}{by}"
+
+    def held(self, derivative: str, quantities: str) -> str:
+        """A derivative while other quantities do not change."""
+        return f"({derivative})_{quantities}"
 
     def _print_AppliedUndef(self, expr: AppliedUndef) -> str:
         name, row = expr.func.__name__, ACTIVATIONS.get(expr.func.__name__)

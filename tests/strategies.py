@@ -1,0 +1,185 @@
+"""Random networks, and what else properties are tried on: every Hypothesis strategy in one file.
+
+`Case` is a network with numbers, or equations with numbers; `build` makes one from its structure
+and a seed, `cases` draws one.  Numbers come from the seed and are never drawn one by one: a weight
+shrunk to 0 would put every relu on its kink.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hypothesis import strategies as st
+
+from symback import spec
+from symback.derivation import BackwardPass
+from symback.functions import ACTIVATIONS, LOSSES
+from symback.graph import Graph, from_equations, from_network
+from symback.notation import Reference, elements
+from symback.values import Numbers
+
+POSITIVE = ("sigmoid", "softmax", "softplus")
+"""Activations whose values have a logarithm."""
+PROBABILITIES = ("sigmoid", "softmax")
+"""Activations whose values h have a logarithm of 1 - h too."""
+
+OWN_ACTIVATIONS = {
+    "swish2": "z/(1+exp(-2*z))",
+    "cube": {"formula": "z**3/4", "slope": "3*z**2/4"},
+    "bump": "exp(-z**2)",
+    "logistic": "1/(1+exp(-z))",
+    "hard": "where(z>1,1,where(z<-1,-1,z))",
+    "wave": {"formula": "sin(z)+z/2", "slope": "cos(z)+1/2"},
+    "root": "sqrt(z**2+1)-z/3",
+}
+OWN_LOSSES = {
+    "quartic": {"formula": "(y-yhat)**4", "slope": "-4*(y-yhat)**3"},
+    "log_cosh": "log(cosh(y-yhat))",
+    "quotient": "(y-yhat)**2/(1+yhat**2)",
+}
+MEANINGFUL = {"cross_entropy": POSITIVE, "binary_cross_entropy": PROBABILITIES}
+"""Losses with a logarithm, and the output activations they need."""
+
+
+def makes_sense(activation: str, loss: str, width: int = 2) -> bool:
+    """Say whether the loss is defined for what the output activation gives.
+
+    A softmax of one neuron is 1, and 1 - 1 has no logarithm.
+    """
+    if loss == "binary_cross_entropy" and activation == "softmax" and width == 1:
+        return False
+    return activation in MEANINGFUL.get(loss, (activation,))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A graph and numbers for all it reads; `text` says how to build it again."""
+
+    graph: Graph
+    given: Mapping[str, Any]
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    @cached_property
+    def backward(self) -> BackwardPass:
+        return BackwardPass(self.graph)
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        return Numbers(self.graph, self.given)
+
+
+def build(
+    inputs: int | str,
+    layers: Sequence[tuple[int | str, str]],
+    loss: str,
+    *,
+    bias: str = "per_neuron",
+    over_outputs: str = "sum",
+    over_samples: str = "mean",
+    samples: int | None = None,
+    distribution: bool = True,
+    seed: int = 0,
+    sizes: Mapping[str, int] | None = None,
+) -> Case:
+    """Build a network with random numbers, never near 0, of either sign.
+
+    ``samples`` is the size of a batch, or None for one sample; with ``distribution`` the target
+    sums to 1.  Symbolic widths have their ``sizes``; then the numbers are handed to
+    `Numbers` alone.
+    """
+    text = f"build({inputs!r}, {layers!r}, {loss!r}, bias={bias!r}, over_outputs={over_outputs!r}, "
+    text += f"over_samples={over_samples!r}, samples={samples}, distribution={distribution}, "
+    text += f"seed={seed}, sizes={sizes!r})"
+    widths = [
+        (sizes or {}).get(str(size), size) for size in (inputs, *(units for units, _ in layers))
+    ]
+    numbers = _numbers(random.Random(seed), widths, bias, samples, distribution)
+    if loss == "output":
+        del numbers["y"]
+    own_activations = {name: OWN_ACTIVATIONS[name] for _, name in layers if name in OWN_ACTIVATIONS}
+    checked = spec.network(
+        inputs,
+        list(layers),
+        loss=loss,
+        bias=bias,
+        over_outputs=over_outputs,
+        over_samples=over_samples,
+        values=None if sizes else numbers,
+        activations=own_activations or None,
+        losses={loss: OWN_LOSSES[loss]} if loss in OWN_LOSSES else None,
+    )
+    return Case(from_network(checked), numbers, text)
+
+
+def _numbers(
+    source: random.Random, widths: Sequence[int], bias: str, samples: int | None, proper: bool
+) -> dict[str, Any]:
+    def number() -> float:
+        return source.choice((-1, 1)) * source.randrange(21_043, 120_959) / 100_000
+
+    def rows(count: int, size: int) -> list[list[float]]:
+        return [[number() for _ in range(size)] for _ in range(count)]
+
+    def target() -> list[float]:
+        if not proper:
+            return [abs(number()) for _ in range(widths[-1])]
+        cuts = sorted(source.sample(range(1, 100), widths[-1] - 1))
+        ends = zip([0, *cuts], [*cuts, 100], strict=True)
+        return [(above - below) / 100 for below, above in ends]
+
+    given: dict[str, Any] = {}
+    count = samples or 1
+    xs, ys = rows(count, widths[0]), [target() for _ in range(count)]
+    given["x"], given["y"] = (xs, ys) if samples else (xs[0], ys[0])
+    for k, (before, here) in enumerate(itertools.pairwise(widths), start=1):
+        given[f"W{k}"] = rows(here, before)
+        if bias == "per_neuron":
+            given[f"b{k}"] = rows(1, here)[0]
+        elif bias == "per_layer":
+            given[f"b{k}"] = number()
+    return given
+
+
+def from_lines(lines: Mapping[str, str], **values: float) -> Case:
+    """Build the case of an [equations] file."""
+    checked = spec.equations(lines, values=values)
+    return Case(from_equations(checked), values, f"from_lines({dict(lines)!r}, **{values!r})")
+
+
+ALL_ACTIVATIONS = (*ACTIVATIONS, *OWN_ACTIVATIONS)
+ALL_LOSSES = (*LOSSES, *OWN_LOSSES)
+
+
+@st.composite
+def cases(draw: st.DrawFn, deepest: int = 3, widest: int = 4) -> Case:
+    """Draw a network of 1 to ``deepest`` layers with everything a network file can say."""
+    depth = draw(st.integers(1, deepest))
+    widths = [draw(st.integers(1, widest)) for _ in range(depth + 1)]
+    loss = draw(st.sampled_from(ALL_LOSSES))
+    names = [draw(st.sampled_from(ALL_ACTIVATIONS)) for _ in range(depth - 1)]
+    last = [name for name in ALL_ACTIVATIONS if makes_sense(name, loss, widths[-1])]
+    names.append(draw(st.sampled_from(last)))
+    return build(
+        widths[0],
+        list(zip(widths[1:], names, strict=True)),
+        loss,
+        bias=draw(st.sampled_from(("per_neuron", "per_layer", "none"))),
+        over_outputs=draw(st.sampled_from(("sum", "mean"))),
+        over_samples=draw(st.sampled_from(("mean", "sum"))),
+        samples=draw(st.sampled_from((None, 1, 2, 3))),
+        distribution=draw(st.booleans()),
+        seed=draw(st.integers(0, 10**6)),
+    )
+
+
+def references(case: Case) -> list[Reference]:
+    """List every element that the loss depends on, the sample left open."""
+    return [reference for variable in case.backward.adjoints for reference in elements(variable)]
