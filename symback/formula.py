@@ -14,7 +14,8 @@ Text from a file is hostile until proved otherwise, and SymPy's own readers are 
 a tokenizer and a Pratt parser by hand, with a budget on everything: what is refused is refused
 with a column and in milliseconds. `to_sympy` has budgets of its own, since SymPy's constructors
 compute: ``((9*x)**64)**64`` holds a number of four thousand digits, ``2**x*2**(9**20 - x)`` one
-that does not fit into memory, and each nested ``max`` doubles the expression.
+that does not fit into memory, each nested ``max`` doubles the expression, and whether
+``tanh(sqrt(tanh(sqrt(x))))`` is real keeps SymPy's assumptions busy, longer on every level.
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ from __future__ import annotations
 import operator
 import re
 import string
+import sys
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
+from inspect import CO_GENERATOR
 from itertools import chain, count
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, final
@@ -36,6 +40,9 @@ from symback.errors import FormulaError, did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from types import FrameType
+
+    Relation: TypeAlias = Callable[[sp.Expr, sp.Expr], sp.Basic]
 
 __all__ = [
     "CONSTANTS",
@@ -66,8 +73,8 @@ MOST_ARGUMENTS = 16  # max of n arguments has n²/2 comparisons
 # The budgets of conversion.
 MOST_BITS = 1_400  # of one exact number: 421 digits
 MOST_GROWTH = 100_000  # bits that one power may make before the result is measured
-LARGEST_EXPRESSION = 5_000  # nodes, counted as often as they are printed
-FINEST_ANGLE = 1_000  # SymPy halves cos(pi/2**k) k times over
+MOST_STEPS = 500_000  # calls of functions inside SymPy, half a second of work
+LARGEST_EXPRESSION = 2_000  # nodes, counted as often as they are printed
 
 
 # --- The tree -------------------------------------------------------------------------------
@@ -349,18 +356,26 @@ class _Parser:
             raise self.misplaced(self.token)
         return part.node
 
-    def expression(self, binding: int) -> _Part:
-        """Read operands joined by operators that bind more strongly than `binding`."""
+    def nested(self, binding: int) -> _Part:
+        """Read an expression one level deeper: in a bracket, after a sign, in an exponent."""
         self.depth += 1
         if self.depth > DEEPEST_NESTING:
             raise self.fail(self.token, f"nested more than {DEEPEST_NESTING} deep; name some parts")
+        part = self.expression(binding)
+        self.depth -= 1
+        return part
+
+    def expression(self, binding: int) -> _Part:
+        """Read operands joined by operators that bind more strongly than `binding`."""
         left = self.operand()
         while BINDING.get(self.token.kind, 0) > binding:
             sign = self.advance()
-            right = self.expression(NEGATION - 1 if sign.kind == "**" else BINDING[sign.kind])
+            if sign.kind == "**":
+                right = self.nested(NEGATION - 1)
+            else:
+                right = self.expression(BINDING[sign.kind])
             left = self.apply(sign.kind, (left, right), sign)
         self.refuse_implied_product()
-        self.depth -= 1
         return left
 
     def operand(self) -> _Part:
@@ -370,13 +385,13 @@ class _Parser:
         if token.kind == "name":
             return self.call(token) if self.token.kind in OPENING else self.name(token)
         if token.kind in OPENING:
-            inner = self.expression(0)
+            inner = self.nested(0)
             self.close(token)
             return inner
         if token.kind == "-":
-            return self.apply("neg", (self.expression(NEGATION - 1),), token)
+            return self.apply("neg", (self.nested(NEGATION - 1),), token)
         if token.kind == "+":
-            return self.expression(NEGATION - 1)
+            return self.nested(NEGATION - 1)
         raise self.missing(token)
 
     def name(self, token: _Token) -> _Part:
@@ -395,10 +410,10 @@ class _Parser:
         if arity is None:
             raise self.fail(token, self.not_a_function(token))
         opening = self.advance()
-        arguments = [self.condition() if head == "where" else self.expression(0)]
+        arguments = [self.condition() if head == "where" else self.nested(0)]
         while self.token.kind == ",":
             self.advance()
-            arguments.append(self.expression(0))
+            arguments.append(self.nested(0))
         self.close(opening)
         least, most = arity
         if not least <= len(arguments) <= most:
@@ -412,12 +427,12 @@ class _Parser:
         return {"where": ": where(x < 0, a, b)", "log": "; it is the natural one"}.get(head, "")
 
     def condition(self) -> _Part:
-        left = self.expression(0)
+        left = self.nested(0)
         sign = self.token
         if sign.kind not in COMPARISONS:
             raise self.fail(sign, "where(…) begins with a comparison such as x < 0")
         self.advance()
-        right = self.expression(0)
+        right = self.nested(0)
         if self.token.kind in COMPARISONS:
             raise self.fail(self.token, "compare two values at a time; nest where(…) for more")
         return self.apply(sign.kind, (left, right), sign)
@@ -820,59 +835,107 @@ def to_sympy(
     >>> to_sympy(read("max(0, x)", names={"x"}), {"x": x})
     Piecewise((x, x > 0), (0, True))
     """
-    return _Converter(symbols, functions, where).convert(node)
+    converter = _Converter(symbols, functions, where)
+    try:
+        return _within_budget(partial(converter.convert, node))
+    except _BudgetSpentError:
+        message = f"{_excerpt(converter.current)} takes SymPy too long"
+        raise converter.fail(
+            converter.current, f"{message}; name its parts in equations of their own"
+        ) from None
 
 
-def _maximum(*values: sp.Expr) -> sp.Expr:
-    return _extreme(values, sp.Gt, max)
-
-
-def _minimum(*values: sp.Expr) -> sp.Expr:
-    return _extreme(values, sp.Lt, min)
-
-
-def _extreme(
-    values: Sequence[sp.Expr], beats: Callable[..., sp.Basic], best: Callable[..., sp.Expr]
-) -> sp.Expr:
+def _extreme(beats: Relation, *values: sp.Expr) -> sp.Expr:
     """Each value where it beats all later ones; constants come last, and so win ties."""
-    rationals = [value for value in values if value.is_Rational]
-    constants = [value for value in values if not value.free_symbols and not value.is_Rational]
     variables = [value for value in values if value.free_symbols]
-    ranked = [*variables, *constants, *([best(rationals)] if rationals else [])]
+    constants = [value for value in values if not value.free_symbols]
+    ranked = [*variables, *constants]
     cases = [
         (value, sp.And(*(beats(value, other) for other in ranked[place:])))
         for place, value in enumerate(ranked[:-1], start=1)
     ]
-    return sp.Piecewise(*cases, (ranked[-1], True))
+    return _piecewise(*cases, (ranked[-1], sp.true))
+
+
+def _maximum(*values: sp.Expr) -> sp.Expr:
+    return _by_cases(partial(_extreme, sp.Gt), *values)
+
+
+def _minimum(*values: sp.Expr) -> sp.Expr:
+    return _by_cases(partial(_extreme, sp.Lt), *values)
 
 
 def _sign(value: sp.Expr) -> sp.Expr:
     """Not SymPy's `sign`, whose derivative is a DiracDelta: flat on both sides, and at 0."""
-    return sp.Piecewise((1, value > 0), (-1, value < 0), (0, True))
+    cases = (sp.Integer(1), sp.Integer(-1), sp.Integer(0))
+    return _by_cases(lambda v: _piecewise(*zip(cases, (v > 0, v < 0, sp.true), strict=True)), value)
 
 
 def _absolute(value: sp.Expr) -> sp.Expr:
     """`Abs` of what is known to be real; else its cases, for the slope of Abs(log(x)) holds re."""
     if value.is_extended_real:
         return sp.Abs(value)
-    return sp.Piecewise((value, value > 0), (-value, value < 0), (0, True))
+    return _by_cases(lambda v: _piecewise((v, v > 0), (-v, v < 0), (sp.Integer(0), sp.true)), value)
 
 
-def _choice(condition: sp.Basic, chosen: sp.Expr, otherwise: sp.Expr) -> sp.Expr:
-    return sp.Piecewise((chosen, condition), (otherwise, True))
+def _where(
+    relation: Relation, left: sp.Expr, right: sp.Expr, chosen: sp.Expr, otherwise: sp.Expr
+) -> sp.Expr:
+    return _by_cases(
+        lambda a, b: _piecewise((chosen, relation(a, b)), (otherwise, sp.true)), left, right
+    )
 
 
-BUILDERS: Mapping[str, Callable[..., sp.Basic]] = {
+def _by_cases(build: Callable[..., sp.Expr], *values: sp.Expr) -> sp.Expr:
+    """Build for each branch of each `Piecewise` inside the values, so that no condition holds one.
+
+    SymPy turns such a condition into an ITE, which neither its printers nor NumPy can show.
+    """
+    parts = chain.from_iterable(map(sp.preorder_traversal, values))
+    piece = next((part for part in parts if isinstance(part, sp.Piecewise)), None)
+    if piece is None:
+        return build(*values)
+    branches = []
+    for branch, condition in piece.args:
+        chosen = [value.xreplace({piece: branch}) for value in values]
+        for part in chain.from_iterable(map(sp.postorder_traversal, chosen)):
+            _check_constant(part)  # the branches may be constants where the whole was not
+        branches.append((_by_cases(build, *chosen), condition))
+    return _piecewise(*branches)
+
+
+def _check_constant(expression: sp.Basic) -> None:
+    """Raise TypeError or OverflowError for a constant that is not a real double.
+
+    Then what is built next from doubles is safe to evaluate, which comparisons do.
+    """
+    if not isinstance(expression, sp.Expr) or expression.free_symbols or expression.is_Rational:
+        return
+    value = expression.evalf(15)
+    if value.is_real is False or value.has(sp.I, sp.zoo, sp.nan):
+        raise TypeError
+    if value.is_Float and not abs(value) < sp.Float("1e308"):
+        raise OverflowError
+
+
+def _piecewise(*branches: tuple[sp.Expr, Any]) -> sp.Expr:
+    """Return a flat `Piecewise`: a branch that is one itself gives its own branches."""
+    flat: list[tuple[sp.Expr, Any]] = []
+    for value, condition in branches:
+        is_total = isinstance(value, sp.Piecewise) and value.args[-1][1] == sp.true
+        inner = value.args if is_total else ((value, sp.true),)
+        flat += [(branch, sp.And(condition, where)) for branch, where in inner]
+    return sp.Piecewise(*flat)
+
+
+RELATIONS: Mapping[str, Relation] = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge}
+BUILDERS: Mapping[str, Callable[..., Any]] = {
     "+": sp.Add,
     "-": operator.sub,
     "*": sp.Mul,
     "/": operator.truediv,
     "**": sp.Pow,
     "neg": operator.neg,
-    "<": sp.Lt,
-    "<=": sp.Le,
-    ">": sp.Gt,
-    ">=": sp.Ge,
     "exp": sp.exp,
     "log": sp.log,
     "sqrt": sp.sqrt,
@@ -890,7 +953,6 @@ BUILDERS: Mapping[str, Callable[..., sp.Basic]] = {
     "erf": sp.erf,
     "max": _maximum,
     "min": _minimum,
-    "where": _choice,
 }
 
 
@@ -901,7 +963,6 @@ class _Measure:
     size: int
     bits: int
     magnitude: float
-    is_constant: bool
     has_log: bool
 
 
@@ -916,6 +977,7 @@ class _Converter:
     ) -> None:
         self.symbols, self.functions, self.where = symbols, functions, where
         self.measures: dict[sp.Basic, _Measure] = {}
+        self.current: Node = Name("")  # what is being built, for the message if time runs out
 
     def fail(self, node: Node, message: str) -> FormulaError:
         return FormulaError(f"{self.where}: {message}", node.column or None)
@@ -926,7 +988,7 @@ class _Converter:
             return sp.Rational(value.numerator, value.denominator)
         if isinstance(node, Name):
             return self.value_of(node)
-        return self.checked(node, self.built(node, [self.convert(a) for a in node.arguments]))
+        return self.built(node, self.arguments(node))
 
     def value_of(self, node: Name) -> sp.Expr:
         known = {**self.symbols, **CONSTANTS}
@@ -935,22 +997,50 @@ class _Converter:
             raise self.fail(node, f'unknown name "{node.name}"{meant} {_known(sorted(known))}')
         return known[node.name]
 
-    def built(self, node: Apply, arguments: list[sp.Expr]) -> sp.Expr:
-        head = node.head
-        build = BUILDERS.get(head) or self.functions.get(head)
+    def arguments(self, node: Apply) -> list[sp.Expr]:
+        """Return what to build from; max of max is one max, and where takes both sides first."""
+        if node.head == "where" and isinstance(node.arguments[0], Apply):
+            return [*map(self.convert, (*node.arguments[0].arguments, *node.arguments[1:]))]
+        values = [*map(self.convert, _joined(node))]
+        return values if node.head not in {"max", "min"} else self.contenders(node, values)
+
+    def contenders(self, node: Apply, values: list[sp.Expr]) -> list[sp.Expr]:
+        """Return the values that can win a max or min: each one once, one number at most."""
+        best = {"max": max, "min": min}[node.head]
+        numbers = [value for value in values if value.is_Rational]
+        others = [value for value in values if not value.is_Rational]
+        contenders = [*dict.fromkeys(others), *([best(numbers)] if numbers else [])]
+        if len(contenders) > MOST_ARGUMENTS:
+            raise self.fail(node, f"{_excerpt(node)} compares more than {MOST_ARGUMENTS} values")
+        return contenders
+
+    def builder(self, node: Apply) -> Callable[..., sp.Expr]:
+        condition = node.arguments[0]
+        if node.head == "where" and isinstance(condition, Apply) and condition.head in RELATIONS:
+            return partial(_where, RELATIONS[condition.head])
+        build = BUILDERS.get(node.head) or self.functions.get(node.head)
         if build is None:
-            meant = did_you_mean(head, [*FUNCTIONS, *self.functions]) or "."
-            raise self.fail(node, f'unknown function "{printable(head)}"{meant}')
-        if head in {"**", "sqrt", "exp"}:
+            meant = did_you_mean(node.head, [*BUILDERS, *self.functions]) or "."
+            raise self.fail(node, f'unknown function "{printable(node.head)}"{meant}')
+        return build
+
+    def built(self, node: Apply, arguments: list[sp.Expr]) -> sp.Expr:
+        build = self.builder(node)
+        self.current = node
+        if node.head in {"**", "sqrt", "exp"}:
             self.check_growth(node, arguments)
-        if head in {"sin", "cos", "tan"}:
-            self.check_angle(node, arguments[0])
         try:
-            return build(*arguments)
+            expression = self.checked(node, build(*arguments))
+            _check_constant(expression)
+        except OverflowError:
+            raise self.fail(node, f"{_excerpt(node)} is larger than 1e308") from None
         except RecursionError:
             raise self.fail(node, f"{_excerpt(node)} is nested too deeply for SymPy") from None
-        except TypeError as error:  # SymPy compares real values only
-            raise self.fail(node, f"{_excerpt(node)}: {printable(str(error))}") from error
+        except (AttributeError, TypeError) as error:
+            # SymPy compares real values only; and its cache stumbles over some of its own messages:
+            # asin(sin(10**300)) is "'LazyExceptionMessage' object has no attribute 'startswith'".
+            raise self.fail(node, f"{_excerpt(node)} is not a real number") from error
+        return expression
 
     def check_growth(self, node: Apply, arguments: list[sp.Expr]) -> None:
         """Refuse a power before SymPy computes it, if it could make a huge number.
@@ -973,16 +1063,10 @@ class _Converter:
         if growth > MOST_GROWTH:
             raise self.fail(node, f"{_excerpt(node)} could hold a number of hundreds of digits")
 
-    def check_angle(self, node: Apply, angle: sp.Expr) -> None:
-        turns = angle.coeff(sp.pi) if angle.has(sp.pi) else sp.S.Zero
-        if turns.is_Rational and turns.denominator > FINEST_ANGLE:
-            limit = f"pi/{FINEST_ANGLE:,}"
-            raise self.fail(node, f"{_excerpt(node)} holds an angle finer than {limit}")
-
     def checked(self, node: Node, expression: sp.Expr) -> sp.Expr:
         """Return the expression if it is finite, real and small enough."""
         if expression.has(sp.zoo, sp.nan, sp.oo, -sp.oo):
-            message = "divides by zero, or is infinite or undefined in another way"
+            message = "has no finite value; look for a division by zero or log(0)"
             raise self.fail(node, f"{_excerpt(node)} {message}")
         if expression.has(sp.I):
             raise self.fail(node, f"{_excerpt(node)} is not a real number")
@@ -992,19 +1076,7 @@ class _Converter:
         if measure.size > LARGEST_EXPRESSION:
             message = "is too large written out; name its parts in equations of their own"
             raise self.fail(node, f"{_excerpt(node)} {message}")
-        if measure.is_constant and isinstance(expression, sp.Expr):
-            self.check_constant(node, expression)
         return expression
-
-    def check_constant(self, node: Node, expression: sp.Expr) -> None:
-        """Refuse a constant that is not a real double; so the next level is safe to evaluate."""
-        if expression.is_Rational:
-            return
-        value = expression.evalf(15)
-        if value.is_real is False or value.has(sp.I, sp.zoo, sp.nan):
-            raise self.fail(node, f"{_excerpt(node)} is not a real number")
-        if value.is_Float and not abs(value) < sp.Float("1e308"):
-            raise self.fail(node, f"{_excerpt(node)} is larger than 1e308")
 
     def measure(self, expression: sp.Basic) -> _Measure:
         if expression not in self.measures:
@@ -1015,16 +1087,59 @@ class _Converter:
         if isinstance(expression, sp.Rational):
             bits = _bits(expression)
             magnitude = float(abs(expression)) if bits < 1_000 else float("inf")
-            return _Measure(1, bits, max(1.0, magnitude), is_constant=True, has_log=False)
+            return _Measure(1, bits, max(1.0, magnitude), has_log=False)
         parts = [self.measure(part) for part in expression.args]
         return _Measure(
             size=1 + sum(part.size for part in parts),
             bits=max((part.bits for part in parts), default=0),
             magnitude=max((part.magnitude for part in parts), default=1.0),
-            is_constant=all(part.is_constant for part in parts)
-            and not isinstance(expression, sp.Symbol),
             has_log=any(part.has_log for part in parts) or isinstance(expression, sp.log),
         )
+
+
+class _BudgetSpentError(BaseException):
+    """Not an `Exception`, for SymPy catches some of those itself."""
+
+
+def _within_budget(work: Callable[[], sp.Expr]) -> sp.Expr:
+    """Return the work's result, or stop it after `MOST_STEPS` calls of functions.
+
+    SymPy's constructors ask for the sign or the reality of their arguments, and the answer may take
+    hours: each level of ``tanh(sqrt(tanh(sqrt(x))))`` multiplies the time by six. Neither the depth
+    nor the size of a formula tells, so the steps are counted, and a step is the same anywhere,
+    which a second is not. Where a profiler runs already, nothing is counted.
+    """
+    if sys.getprofile() is not None:
+        return work()
+    left = MOST_STEPS
+
+    def step(frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal left
+        if event == "call":
+            left -= 1
+            if left < 0 and _may_raise(frame):
+                raise _BudgetSpentError
+
+    sys.setprofile(step)
+    try:
+        return work()
+    finally:
+        sys.setprofile(None)
+
+
+def _may_raise(frame: FrameType) -> bool:
+    """Only SymPy's own functions may: what closes a generator or calls back swallows errors."""
+    is_generator = frame.f_code.co_flags & CO_GENERATOR
+    return not is_generator and str(frame.f_globals.get("__name__")).startswith("sympy.")
+
+
+def _joined(node: Apply) -> Iterator[Node]:
+    """Yield the arguments, those of a max directly inside a max among them; likewise min."""
+    for argument in node.arguments:
+        if isinstance(argument, Apply) and argument.head == node.head in {"max", "min"}:
+            yield from _joined(argument)
+        else:
+            yield argument
 
 
 def _excerpt(node: Node) -> str:
