@@ -8,7 +8,6 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 EXAMPLE := examples/s5.toml
 WEIGHT := w_131
-GALLERY := outputs/gallery
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -22,10 +21,8 @@ setup: .venv/dev.stamp ## everything for development in .venv
 sheet: .venv/core.stamp ## derive and check one weight of the example, as a page in outputs/
 	@$(BIN)/symback sheet $(EXAMPLE) --wrt $(WEIGHT) -o outputs
 
-gallery: .venv/core.stamp ## the sheets of all examples, in outputs/gallery/
-	@set -e; for net in examples/*.toml; do \
-		$(BIN)/symback sheet "$$net" --all -o "$(GALLERY)/$$(basename "$$net" .toml)"; \
-	done
+gallery: .venv/core.stamp ## write the committed gallery anew, in outputs/gallery/
+	@$(BIN)/python tests/gallery.py
 
 # loadfile: the examples of one document share their names, so they must meet the same worker.
 # loadgroup does not do it: pytest-xdist 3.8 marks its groups where pytest 9.2 no longer looks.
@@ -52,8 +49,8 @@ lock: .venv/dev.stamp ## renew .ci/locks/
 	@$(LOCK) --group build -o .ci/locks/core.txt
 	@$(LOCK) --group dev --all-extras -c .ci/locks/core.txt -o .ci/locks/dev.txt
 
-clean: ## remove .venv, outputs and caches
-	rm -rf .venv outputs dist build .pytest_cache .ruff_cache .hypothesis .benchmarks .coverage htmlcov mutants
+clean: ## remove .venv and caches
+	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis .benchmarks .coverage htmlcov mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps, not .venv/bin/python: where python3-venv is missing, the failed venv leaves that file behind.
