@@ -7,7 +7,7 @@ knows what a layer is; `from_network` and `from_equations` are two front ends th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -245,13 +245,22 @@ class _Writer:
                 target,
                 (),
                 scale * of(spec.loss.term(y_i, yhat_i)),
-                typed=Product(scale, of(spec.loss.written_term(y_i, yhat_i))),
+                typed=_summed(scale, spec.loss.written_term(y_i, yhat_i), of),
                 declared=_declared_loss(spec.loss, scale, y_i, yhat, (*sample, i)),
             )
         )
         if y is not None:
             self.facts += [_known(fact, y) for fact in spec.loss.facts if _holds(fact, spec)]
         return target
+
+
+def _summed(scale: Expr, term: Expr, of: Callable[[Expr], Expr]) -> Expr:
+    """The sum of a written term, -Σ u rather than Σ (-u)."""
+    if isinstance(term, Product) and term.args[0] == -1:
+        return Product(-scale, of(Product(*term.args[1:])))
+    if isinstance(term, sympy.Mul) and term.could_extract_minus_sign():
+        return Product(-scale, of(-term))
+    return Product(scale, of(term))
 
 
 def _scale(spec: NetworkSpec, size: Expr, samples: Expr | None) -> Expr:

@@ -124,7 +124,7 @@ def sheet(work: Work, derivation: Derivation, detail: str = "normal") -> Page:
     """The page of one derivation; ``detail`` is brief (one screen), normal or full."""
     pen = _pen(work, derivation)
     drawing = figure(work, derivation)
-    parts = [_network(work, pen, drawing)]
+    parts = [_picture(drawing) if detail == "brief" else _network(work, pen, drawing)]
     if detail != "brief":
         parts.append(_forward(work, pen, detail))
     parts.append(_chain(work, pen, derivation, detail))
@@ -132,7 +132,7 @@ def sheet(work: Work, derivation: Derivation, detail: str = "normal") -> Page:
         parts += [_locals(work, pen, derivation), _adjoints(work, pen, derivation)]
     if detail == "full":
         parts.append(_apart(work, pen))
-    parts.append(_result(work, pen, derivation))
+    parts.append(_result(work, pen, derivation, detail))
     parts.append(_check(work, pen, derivation))
     if detail != "brief":
         parts.append(_shared(work, pen, derivation))
@@ -330,6 +330,10 @@ def _edge_number(work: Work, pen: Pen, local: LocalDerivative) -> str | None:
     if not pen.literals or local.form.is_number:
         return None
     return literal(work.numbers.value_of(local.form)).latex
+
+
+def _picture(drawing: figures.Figure) -> Section:
+    return Section(Say("section.network"), (Picture(drawing),))
 
 
 def _network(work: Work, pen: Pen, drawing: figures.Figure) -> Section:
@@ -538,6 +542,7 @@ def _chain(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Section
     count = derivation.paths.count
     facts = {
         "derivative": pen.inline(name),
+        "target": pen.formula(_shown_target(work)),
         "count": count if isinstance(count, int) else pen.formula(count),
         "one": count == 1,
         "samples": work.graph.samples is not None,
@@ -552,6 +557,10 @@ def _chain(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Section
     if grouped:
         blocks += [Say("chain.grouped"), Display((pen.row(name, grouped[0].rhs),))]
     return Section(Say("section.chain"), tuple(blocks))
+
+
+def _shown_target(work: Work) -> Expr:
+    return work.backward.scalar(work.graph.target, ())
 
 
 def _path_rows(work: Work, pen: Pen, derivation: Derivation, limit: int | None) -> Iterator[Row]:
@@ -819,13 +828,14 @@ def _conclusion_rows(
 # ----------------------------------------------------------------------------------- the result
 
 
-def _result(work: Work, pen: Pen, derivation: Derivation) -> Section:
-    rows = _conclusion_rows(pen, derivation, without=(Rule.PATHS,))
+def _result(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Section:
+    rows = _conclusion_rows(pen, derivation, without=(Rule.PATHS, Rule.GROUP))
     rows[-1] = replace(rows[-1], is_result=True)
     formula = _formula_for_numbers(derivation)
     rows += _number_rows(work, pen, derivation.conclusion.lhs, formula)
     blocks: list[Block] = [Display(tuple(rows))]
-    if derivation.unrolled and derivation.folded.has(sympy.Sum) and derivation.paths.count > 1:
+    has_sums = derivation.folded.has(sympy.Sum) and derivation.paths.count > 1
+    if derivation.unrolled and has_sums and detail != "brief":
         blocks += [
             Say("result.folded"),
             Display(
