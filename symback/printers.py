@@ -111,6 +111,8 @@ class _Writer(Printer):
 
     def _print_Mul(self, expr: Mul) -> str:
         number, rest = expr.as_coeff_Mul()
+        if number == -1 and isinstance(rest, (Add, Terms)):
+            return "-" + self.parenthesised(self._print(rest))
         if number.is_negative:
             return self._negated(self._fraction([-number, *_factors_in_order(rest)]))
         return self._fraction([number, *_factors_in_order(rest)])
@@ -123,6 +125,8 @@ class _Writer(Printer):
         negative, size = _sign(expr)
         factors = _with_divisors(size.args) if isinstance(size, Product) else [size]
         body = self._side_by_side(factors)
+        if negative and isinstance(size, (Add, Terms)):
+            body = self.parenthesised(body)
         return self._negated(body) if negative else body
 
     def _fraction(self, factors: list[Expr]) -> str:
@@ -269,9 +273,8 @@ def _sign(term: Expr) -> tuple[bool, Expr]:
     if term.is_Number or isinstance(term, Mul):
         number, rest = term.as_coeff_Mul()
         if number.is_negative:
-            return True, (-number) * rest if not isinstance(rest, Add) else Mul(
-                -number, rest, evaluate=False
-            )
+            kept = number == -1 or not isinstance(rest, Add)  # 2 (y - ŷ) would be multiplied out
+            return True, (-number) * rest if kept else Mul(-number, rest, evaluate=False)
     return False, term
 
 
