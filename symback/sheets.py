@@ -472,6 +472,8 @@ def _numbers_and_value(pen: Pen, numbers: Row | None, lhs: Expr | None, value: A
     if numbers is None:
         return [pen.value_row(lhs, value)]
     shown = pen.value_row(None, value)
+    if numbers.relation == "≈" and value:  # e^(-1.386) is not 0.25, though what it stands for is
+        shown = replace(shown, relation="≈")
     led = replace(numbers, lhs=None if lhs is None else pen.formula(lhs))
     if numbers.text == shown.text:
         return [replace(led, relation=shown.relation)]
