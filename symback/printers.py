@@ -22,7 +22,7 @@ from sympy.printing.printer import Printer
 from symback.functions import ACTIVATIONS
 from symback.notation import SAMPLE, Partial, Product, Terms, pack
 
-__all__ = ["Latex", "Lettering", "Text", "is_indicator", "split_name"]
+__all__ = ["Latex", "Lettering", "Text", "is_indicator", "signed", "split_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,7 @@ class _Writer(Printer):
     def _side_by_side(self, factors: list[Expr]) -> str:
         if len(factors) == 1:
             return self._print(factors[0])
+        factors = [part for factor in factors[:-1] for part in self._opened(factor)] + factors[-1:]
         last = len(factors) - 1
         printed = [
             self._factor(factor, first=i == 0, last=i == last) for i, factor in enumerate(factors)
@@ -160,30 +161,42 @@ class _Writer(Printer):
             bare = not body.startswith("-")
         elif isinstance(factor, Piecewise):
             bare = is_indicator(factor)
-        elif isinstance(factor, Sum):
-            bare = last
+        elif isinstance(factor, (Add, Terms)) or (body.startswith("-") and not first):
+            bare = False
         else:
-            bare = not isinstance(factor, (Add, Terms)) and (first or not body.startswith("-"))
+            bare = last or not self._ends_in_sum(factor)
         return body if bare else self.parenthesised(body)
+
+    def _opened(self, factor: Expr) -> Sequence[Expr]:
+        """The factors of a product that ends in a Σ, so that (2 Σ f) g reads 2 (Σ f) g."""
+        opened = isinstance(factor, Product) and self._ends_in_sum(factor)
+        return factor.args if opened else (factor,)
+
+    def _ends_in_sum(self, factor: Expr) -> bool:
+        """Whether a Σ would run over what is written after the factor."""
+        if factor in self.numbers:
+            return False
+        if isinstance(factor, Mul) and not any(map(_is_divisor, factor.args)):
+            return self._ends_in_sum(_factors_in_order(factor)[-1])
+        if isinstance(factor, Product):
+            return self._ends_in_sum(_with_divisors(factor.args)[-1])
+        return isinstance(factor, Sum)
 
     def _print_Pow(self, expr: Pow) -> str:
         if _is_divisor(expr):
             return self.quotient("1", self._print(1 / expr))
         if expr.exp == sympy.Rational(1, 2):
             return self.root(self._print(expr.base))
-        if (
-            isinstance(expr.base, sympy.Function)
-            and expr.base not in self.numbers
-            and not isinstance(expr.base, sympy.Abs)
-        ):
-            return self.applied(
-                self.power(self._function_name(expr.base), self._print(expr.exp)), expr.base.args
-            )
-        body = self._print(expr.base)
-        named = isinstance(expr.base, (Symbol, Indexed)) and not _is_sampled(expr.base)
-        atomic = named or expr.base.is_Integer
-        plain = atomic and not body.startswith("-")
-        return self.power(body if plain else self.parenthesised(body), self._print(expr.exp))
+        body, exponent = self._print(expr.base), self._print(expr.exp)
+        if expr.base in self.numbers:
+            plain = re.fullmatch(r"\d+(\.\d+)?", body) is not None
+        elif isinstance(expr.base, _WRITTEN_SIN_2_X):
+            power = self.power(self._function_name(expr.base), exponent)
+            return self.applied(power, expr.base.args)
+        else:
+            named = isinstance(expr.base, (Symbol, Indexed)) and not _is_sampled(expr.base)
+            plain = named or (expr.base.is_Integer and expr.base.is_nonnegative)
+        return self.power(body if plain else self.parenthesised(body), exponent)
 
     # -------------------------------------------------------------------------- functions
 
@@ -222,8 +235,9 @@ class _Writer(Printer):
         return self.named("w" if letter == "W" else letter, numbers, SAMPLE in expr.indices)
 
     def _print_Partial(self, expr: Partial) -> str:
-        body = self.derivative(self._print(expr.of), self._print(expr.by))
-        return self.held(body, ", ".join(map(self._print, expr.held))) if expr.held else body
+        name = type(self)(self.lettering)._print  # numbers may stand for ∂L/∂a, not within it
+        body = self.derivative(name(expr.of), name(expr.by))
+        return self.held(body, ", ".join(map(name, expr.held))) if expr.held else body
 
     # -------------------------------------------------------------------- marks of a dialect
 
@@ -253,6 +267,12 @@ class _Writer(Printer):
         )
 
 
+_WRITTEN_SIN_2_X = tuple(
+    getattr(sympy, name)
+    for name in "sin cos tan asin acos atan sinh cosh tanh log erf sign".split()
+)
+"""Functions whose powers are written sin²(x)."""
+
 _OPERATORS = {"Abs": "abs", "sign": "sgn", "asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 _LATEX_OPERATORS = frozenset("sin cos tan sinh cosh tanh log arcsin arccos arctan max min".split())
 
@@ -261,6 +281,11 @@ def _reading_order(term: Expr):
     """Positive terms first; among them numbers, then names, then sums with Σ."""
     negative, size = _sign(term)
     return negative, not size.is_Number, size.has(Sum), sympy.default_sort_key(size)
+
+
+def signed(term: Expr) -> tuple[bool, Expr]:
+    """Whether ``term`` is written with a minus in front, and what stands behind that minus."""
+    return _sign(term)
 
 
 def _sign(term: Expr) -> tuple[bool, Expr]:

@@ -192,5 +192,5 @@ def _escape_md(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|$~" else c for c in escaped)
 
 
-_RELATIONS = {"=": "=", "≈": r"\approx", "+": "+", "←": r"\leftarrow"}
+_RELATIONS = {"=": "=", "≈": r"\approx", "+": "+", "-": "-", "←": r"\leftarrow"}
 _FINALIZE = {"tex": _tex, "html": _html, "md": _md, "txt": _txt}

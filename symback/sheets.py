@@ -12,7 +12,7 @@ is shown was derived before: nothing here differentiates, composes or rewrites a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from symback import figures
 from symback.calculus import LocalDerivative, instantiate
 from symback.derivation import BackwardPass, Deduction, Derivation, Rule, Step
 from symback.elementary import softmax_apart, take_apart
+from symback.functions import product
 from symback.graph import Equation, Graph
 from symback.layout import LINE, width
 from symback.notation import (
@@ -52,7 +53,7 @@ from symback.page import (
     literal,
 )
 from symback.paths import Path
-from symback.printers import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering
+from symback.printers import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, signed
 from symback.spec import EquationsSpec, NetworkSpec
 from symback.values import Kink, Numbers, agreement, is_parameter, number
 
@@ -548,11 +549,14 @@ def _chain(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Section
         "count": count if isinstance(count, int) else pen.formula(count),
         "one": count == 1,
         "samples": work.graph.samples is not None,
+        "summed": not derivation.target.variable.batched,
     }
     blocks: list[Block] = [Say("chain.paths", facts)]
     if work.graph.is_concrete():
         limit = BRIEF_PATHS if detail == "brief" else None
-        blocks.append(Display(tuple(_path_rows(work, pen, derivation, limit))))
+        blocks.append(
+            Display(tuple(_path_rows(work, pen, derivation, lambda path: path.factors, limit)))
+        )
         if not derivation.unrolled:
             blocks.append(Say("chain.shortened", {"shown": 2 * SHOWN_ENDS, "count": count}))
     grouped = [step for step in derivation.steps if step.rule is Rule.GROUP]
@@ -565,55 +569,63 @@ def _shown_target(work: Work) -> Expr:
     return work.backward.scalar(work.graph.target, ())
 
 
-def _path_rows(work: Work, pen: Pen, derivation: Derivation, limit: int | None) -> Iterator[Row]:
+def _path_rows(
+    work: Work,
+    pen: Pen,
+    derivation: Derivation,
+    factors: Callable[[Path], tuple[Expr, ...]],
+    limit: int | None = None,
+) -> Iterator[Row]:
     """One path a row, the sign between them, in the colours of the figure."""
     paths = _listed(derivation)
     for position, path in enumerate(paths):
         if position == limit and len(paths) > position + 1:
-            yield _dots(Say("chain.more", {"count": len(paths) - position}))
+            yield _dots(work, derivation, Say("chain.more", {"count": len(paths) - position}))
             return
         if not derivation.unrolled and position == SHOWN_ENDS:
-            yield _dots(None)
-        row = _over_samples(
-            work, derivation, pen.row(None, _path_product(work, path)), position, len(paths)
-        )
-        behind = (
-            0
-            if derivation.unrolled or position < SHOWN_ENDS
-            else len(derivation.paths) - len(paths)
-        )
-        yield Row(
-            lhs=pen.formula(derivation.conclusion.lhs) if position == 0 else None,
-            relation="=" if position == 0 else "+",
-            lines=row.lines,
-            text=row.text,
-            reason=_path_reason(work, pen, path, position + behind + 1, row),
-            path=position if len(paths) <= COLOURED_PATHS else None,
-        )
+            yield _dots(work, None, None)
+        row = _path_row(pen, derivation, _multiplied(work, factors(path)), position)
+        row = _over_samples(work, derivation, row, position == 0, position == len(paths) - 1)
+        is_early = derivation.unrolled or position < SHOWN_ENDS
+        number_ = position + 1 + (0 if is_early else len(derivation.paths) - len(paths))
+        coloured = position if len(paths) <= COLOURED_PATHS else None
+        yield replace(row, reason=_path_reason(work, pen, path, number_, row), path=coloured)
 
 
-def _over_samples(work: Work, derivation: Derivation, row: Row, position: int, count: int) -> Row:
+def _path_row(pen: Pen, derivation: Derivation, share: Expr, position: int) -> Row:
+    """One path's product, led by the derivative or by its sign."""
+    if position == 0:
+        return pen.row(derivation.conclusion.lhs, share)
+    is_negative, size = signed(share)
+    return replace(pen.row(None, size), relation="-" if is_negative else "+")
+
+
+def _multiplied(work: Work, factors: Iterable[Expr]) -> Expr:
+    """Factors in order; those made of single quantities only, -ŷ_1·ŷ_2, as one."""
+    written = (work.backward.unroll(factor) for factor in factors)
+    return Product(*(product(f.args) if isinstance(f, Product) else f for f in written))
+
+
+def _over_samples(work: Work, derivation: Derivation, row: Row, opens: bool, closes: bool) -> Row:
     """The sum over the samples of a batch, as a bracket around all paths."""
     if work.graph.samples is None or derivation.target.variable.batched:
         return row
     first, *rest = row.lines
     text_ = row.text
-    if position == 0:
+    if opens:
         first = rf"\sum_{{s=1}}^{{{work.graph.samples}}} \Bigl[ {first}"
         text_ = f"Σ_{{s=1..{work.graph.samples}}} [{text_}"
     found = [first, *rest]
-    if position == count - 1:
+    if closes:
         found[-1] += r" \Bigr]"
         text_ += "]"
     return replace(row, lines=tuple(found), text=text_)
 
 
-def _dots(reason: Say | None) -> Row:
-    return Row(None, "+", (r"\cdots",), "…", reason)
-
-
-def _path_product(work: Work, path: Path) -> Expr:
-    return Product(*(work.backward.unroll(factor) for factor in path.factors))
+def _dots(work: Work, closing: Derivation | None, reason: Say | None) -> Row:
+    """A row for what is not listed; where nothing follows, it closes the bracket of ``closing``."""
+    row = Row(None, "+", (r"\cdots",), "…", reason)
+    return row if closing is None else _over_samples(work, closing, row, False, True)
 
 
 def _path_reason(work: Work, pen: Pen, path: Path, position: int, row: Row) -> Say:
@@ -637,16 +649,16 @@ def _path_reason(work: Work, pen: Pen, path: Path, position: int, row: Row) -> S
 
 
 def _locals(work: Work, pen: Pen, derivation: Derivation) -> Section:
+    """Each local derivative by itself, then all of them put into the paths."""
     rows: list[Row] = []
     for local in derivation.derivatives:
         rows += _local_rows(work, pen, local)
-    return Section(
-        Say("section.locals"),
-        (
-            Say("locals.intro", {"scalar": isinstance(work.spec, EquationsSpec)}),
-            Display(tuple(rows)),
-        ),
-    )
+    intro = Say("locals.intro", {"scalar": isinstance(work.spec, EquationsSpec)})
+    blocks: list[Block] = [intro, Display(tuple(rows))]
+    if derivation.unrolled and 1 < len(derivation.paths) <= COLOURED_PATHS:
+        put_in = _path_rows(work, pen, derivation, lambda path: path.values)
+        blocks += [Say("locals.put_in"), Display(tuple(put_in))]
+    return Section(Say("section.locals"), tuple(blocks))
 
 
 def _all_locals(work: Work, pen: Pen) -> Section:
@@ -666,7 +678,7 @@ def _all_locals(work: Work, pen: Pen) -> Section:
 
 
 def _local_rows(work: Work, pen: Pen, local: LocalDerivative) -> Iterator[Row]:
-    """The derivative as it comes, in the form one wants, and with numbers where it is one number."""
+    """The derivative as it comes, in the form one wants, and as a number where it is one."""
     scalar = not local.child.shape and not local.parent.shape
     show = _as_it_is
     if scalar or _is_thin(work):
@@ -853,7 +865,7 @@ def _result(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Sectio
 
 
 def _formula_for_numbers(derivation: Derivation) -> Expr:
-    """The shortest right-hand side whose names are known: with the adjoints, where there are some."""
+    """The shortest right-hand side whose names are known: with adjoints, where it has some."""
     with_names = [
         step.rhs for step in derivation.steps if step.rule is Rule.LOCAL and step.rhs.has(Partial)
     ]
@@ -870,15 +882,13 @@ def _check(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
     name = pen.inline(work.backward.adjoint_name(reference.element))
     blocks: list[Block] = []
     if reference.variable in work.numbers.inputs:
-        blocks += _difference(work, pen, reference, derived, name)
+        blocks += _difference(work, reference, derived, name)
     if is_parameter(reference.variable):
         blocks += _advice(work, pen, reference, derived)
     return Section(Say("section.check"), tuple(blocks))
 
 
-def _difference(
-    work: Work, pen: Pen, reference: Reference, derived: Any, name: Formula
-) -> list[Block]:
+def _difference(work: Work, reference: Reference, derived: Any, name: Formula) -> list[Block]:
     difference = work.numbers.central_difference(reference)
     if isinstance(difference, Kink):
         return [Say("check.kink", {"quantity": Words(difference.name)})]
@@ -1107,7 +1117,8 @@ def _notes(work: Work, pen: Pen, facts: Iterable[Any]) -> Iterator[Say]:
 def one_line(work: Work, derivation: Derivation) -> str:
     """``∂L/∂w_131 = …`` as text."""
     pen = _plain_pen(work, derivation)
-    return f"{pen.text.write(derivation.conclusion.lhs)} = {pen.text.write(derivation.conclusion.result)}"
+    conclusion = derivation.conclusion
+    return f"{pen.text.write(conclusion.lhs)} = {pen.text.write(conclusion.result)}"
 
 
 def latex(work: Work, derivation: Derivation) -> str:
