@@ -335,6 +335,10 @@ def _is_sampled(expr: Expr) -> bool:
     return isinstance(expr, Indexed) and SAMPLE in expr.indices
 
 
+SAMPLED = "^{(s)}"
+"""How LaTeX marks the quantity of one sample of a batch."""
+
+
 class Latex(_Writer):
     """LaTeX that TeX (with mathrsfs), KaTeX and MathJax all typeset, with no macros of our own."""
 
@@ -345,7 +349,8 @@ class Latex(_Writer):
 
     def parenthesised(self, body: str) -> str:
         """(body), or [body] around other parentheses, as tall as the body asks."""
-        left, right = ("[", "]") if "(" in body and "[" not in body else ("(", ")")
+        plain = body.replace(SAMPLED, "")  # the sample's own parentheses do not count
+        left, right = ("[", "]") if "(" in plain and "[" not in plain else ("(", ")")
         tall = r"\frac" in body or r"\sum" in body
         return rf"\left{left}{body}\right{right}" if tall else f"{left}{body}{right}"
 
@@ -383,7 +388,7 @@ class Latex(_Writer):
     def named(self, letter: str, numbers: str, sampled: bool = False) -> str:
         """A letter with its indices, and the sample as a superscript."""
         subscript = f"_{{{numbers}}}" if numbers else ""
-        return _latex_letter(letter) + subscript + ("^{(s)}" if sampled else "")
+        return _latex_letter(letter) + subscript + (SAMPLED if sampled else "")
 
     def derivative(self, of: str, by: str) -> str:
         """∂of/∂by as a fraction."""

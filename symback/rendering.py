@@ -83,7 +83,11 @@ class _Setter:
 
     def cell(self, entry: Any) -> str:
         """What stands in a table: a formula, a sentence, or a user's words."""
-        return self.say(entry) if isinstance(entry, Say) else str(_FINALIZE[self.form](entry))
+        if isinstance(entry, Say):
+            return self.say(entry)
+        if isinstance(entry, Formula):
+            entry = Formula(rf"\displaystyle {entry.latex}", entry.text)
+        return str(_FINALIZE[self.form](entry))
 
     def relation(self, row: Row) -> str:
         """The sign between the two sides, in the language of the form."""
