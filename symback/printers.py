@@ -111,7 +111,7 @@ class _Writer(Printer):
 
     def _print_Mul(self, expr: Mul) -> str:
         number, rest = expr.as_coeff_Mul()
-        if number == -1 and isinstance(rest, (Add, Terms)):
+        if number is sympy.S.NegativeOne and isinstance(rest, (Add, Terms)):
             return "-" + self.parenthesised(self._print(rest))
         if number.is_negative:
             return self._negated(self._fraction([-number, *_factors_in_order(rest)]))
