@@ -55,7 +55,7 @@ from symback.page import (
 from symback.paths import Path
 from symback.printers import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, signed
 from symback.spec import EquationsSpec, NetworkSpec
-from symback.values import Kink, Numbers, agreement, is_parameter, number
+from symback.values import Kink, Numbers, agreement, flattened, is_parameter, number, restored
 
 __all__ = [
     "as_data",
@@ -1077,23 +1077,57 @@ def _update(work: Work, pen: Pen) -> Section:
         )
     blocks: list[Block] = [Say("update.intro"), Display(tuple(rows))]
     if work.graph.is_concrete():
-        blocks.append(
-            Say(
-                "update.theta",
-                {
-                    "count": sum(_size(v) for v in blocks_),
-                    "blocks": [_variable_formula(v, pen) for v in blocks_],
-                },
-            )
-        )
-    if work.has_numbers and work.learning_rate is not None:
-        updated = work.numbers.updated(work.gradients, work.learning_rate)
-        eta = as_written(number(work.learning_rate))
-        blocks += [
-            Say("update.numbers", {"eta": Formula(rf"\eta = {eta.latex}", f"η = {eta.text}")}),
-            _array_grid(pen, [v for v in blocks_ if v.name in updated], updated),
-        ]
+        blocks += _flattened(work, pen, blocks_)
     return Section(Say("section.update"), tuple(blocks))
+
+
+def _flattened(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Block]:
+    """θ as one vector: which block stands where, and the step as one formula."""
+    places, first = [], 1
+    for variable in blocks_:
+        last = first + _size(variable) - 1
+        shape = " × ".join(str(size) for size in variable.shape) or "1"
+        place = f"{first} – {last}" if last > first else f"{first}"
+        places.append((_variable_formula(variable, pen), Words(shape), Words(place)))
+        first = last + 1
+    target = pen.formula(_shown_target(work))
+    step = Row(
+        Formula(r"\theta_{t+1}", "θ_{t+1}"),
+        "=",
+        (rf"\theta_t - \eta\,\nabla_{{\theta_t}}\,{target.latex}",),
+        f"θ_t - η·∇_θ_t {target.text}",
+    )
+    head = (Say("head.block"), Say("head.block_shape"), Say("head.place"))
+    found: list[Block] = [
+        Say("update.theta", {"count": first - 1}),
+        Grid(head, tuple(places)),
+        Display((step,)),
+    ]
+    if work.has_numbers and work.learning_rate is not None:
+        found += _theta_in_numbers(work, pen, blocks_)
+    return found
+
+
+def _theta_in_numbers(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Block]:
+    """θ, its gradient and θ after the step as vectors, and the new blocks cut out of it."""
+    updated = work.numbers.updated(work.gradients, work.learning_rate)
+    moved = [v for v in blocks_ if v.name in updated]
+    eta = as_written(number(work.learning_rate))
+    target = pen.formula(_shown_target(work))
+    vectors = [(Formula(r"\theta_t", "θ_t"), work.numbers.forward)]
+    vectors.append(
+        (Formula(rf"\nabla_{{\theta_t}}\,{target.latex}", f"∇_θ_t {target.text}"), work.gradients)
+    )
+    vectors.append((Formula(r"\theta_{t+1}", "θ_{t+1}"), updated))
+    rows = [(name, _array_formula(flattened(arrays, moved))) for name, arrays in vectors]
+    cut_again = restored(flattened(updated, moved), moved)
+    head = (Say("head.quantity"), Say("head.numbers"))
+    return [
+        Say("update.numbers", {"eta": Formula(rf"\eta = {eta.latex}", f"η = {eta.text}")}),
+        Grid(head, tuple(rows)),
+        Say("update.restored"),
+        _array_grid(pen, moved, cut_again),
+    ]
 
 
 # ------------------------------------------------------------------------------------- footnotes

@@ -16,7 +16,7 @@ the 1-based indices of mathematics become the 0-based ones of NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -224,6 +224,22 @@ class Numbers:
         environment = {base_name(v.element): values[v.name] for v in self.graph.variables}
         array, _ = _Evaluator(environment, self._sizes, {}, self.graph).value(switch)
         return np.vectorize(lambda entry: int(_context.sign(entry)), otypes=[int])(array)
+
+
+def flattened(arrays: Mapping[str, np.ndarray], blocks: Sequence[Variable]) -> np.ndarray:
+    """θ: the blocks one after another, each read row by row, as one vector."""
+    return np.concatenate([np.ravel(arrays[block.name]) for block in blocks])
+
+
+def restored(theta: np.ndarray, blocks: Sequence[Variable]) -> dict[str, np.ndarray]:
+    """The blocks that `flattened` made ``theta`` of, cut at the same places."""
+    found, first = {}, 0
+    for block in blocks:
+        shape = tuple(int(size) for size in block.shape)
+        last = first + int(np.prod(shape, dtype=int))
+        found[block.name] = theta[first:last].reshape(shape)
+        first = last
+    return found
 
 
 def is_parameter(variable: Variable) -> bool:
