@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import sympy
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Piecewise, Pow, Sum, Symbol
 from sympy.core.function import AppliedUndef
+from sympy.core.relational import Relational
 from sympy.printing.printer import Printer
 
 from symback.functions import ACTIVATIONS
@@ -47,7 +48,9 @@ _GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
     "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
 ).split()
-_GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", _GREEK, strict=False))
+_GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", _GREEK, strict=True))
+_GREEK_LETTERS["ς"] = "varsigma"
+_LOOKALIKES = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo")
 _NAME = re.compile(r"^(?P<letter>[^\W\d_]+)_?(?P<numbers>\d+(?:,\d+)*)?$")
 
 
@@ -153,7 +156,8 @@ class _Writer(Printer):
         printed = [
             self._factor(factor, first=i == 0, last=i == last) for i, factor in enumerate(factors)
         ]
-        return self.multiply(printed, any(isinstance(factor, Partial) for factor in factors))
+        names = (isinstance(factor, Partial) and factor not in self.numbers for factor in factors)
+        return self.multiply(printed, any(names))
 
     def _factor(self, factor: Expr, *, first: bool, last: bool) -> str:
         body = self._print(factor)
@@ -220,6 +224,18 @@ class _Writer(Printer):
     def _print_Rational(self, expr: sympy.Rational) -> str:
         mark = "-" if expr.p < 0 else ""
         return mark + self.quotient(str(abs(expr.p)), str(expr.q))
+
+    # -------------------------------------------------------------------------- conditions
+
+    def joined(self, word: str, expr: Expr) -> str:
+        """Conditions with "and" or "or" between them, those of the other kind in parentheses."""
+        parts = sorted(expr.args, key=sympy.default_sort_key)
+        return word.join(
+            self._print(part)
+            if isinstance(part, Relational)
+            else self.parenthesised(self._print(part))
+            for part in parts
+        )
 
     # ------------------------------------------------------------------------------- names
 
@@ -447,9 +463,10 @@ class Latex(_Writer):
         return f"{self._print(expr.lhs)} {mark} {self._print(expr.rhs)}"
 
     def _print_And(self, expr) -> str:
-        return r" \text{ and } ".join(
-            self._print(part) for part in sorted(expr.args, key=sympy.default_sort_key)
-        )
+        return self.joined(r" \text{ and } ", expr)
+
+    def _print_Or(self, expr) -> str:
+        return self.joined(r" \text{ or } ", expr)
 
     def _print_Pi(self, expr: Expr) -> str:
         return r"\pi"
@@ -473,7 +490,7 @@ class Text(_Writer):
 
     def _one_thing(self, body: str) -> str:
         simple = re.fullmatch(r"[\w,.ŷ]+(\^\(s\))?", body) or (
-            body.startswith("(") and _closes_at_end(body)
+            body.startswith(("(", "√(")) and _closes_at_end(body.removeprefix("√"))
         )
         return body if simple else f"({body})"
 
@@ -546,9 +563,10 @@ class Text(_Writer):
         return f"{self._print(expr.lhs)} {mark} {self._print(expr.rhs)}"
 
     def _print_And(self, expr) -> str:
-        return " and ".join(
-            self._print(part) for part in sorted(expr.args, key=sympy.default_sort_key)
-        )
+        return self.joined(" and ", expr)
+
+    def _print_Or(self, expr) -> str:
+        return self.joined(" or ", expr)
 
     def _print_Pi(self, expr: Expr) -> str:
         return "π"
@@ -571,7 +589,8 @@ def _latex_letter(letter: str) -> str:
         return rf"\{letter}"
     if letter in _GREEK_LETTERS:
         return rf"\{_GREEK_LETTERS[letter]}"
-    return letter if len(letter) == 1 else rf"\mathrm{{{_tex_word(letter)}}}"
+    word = _tex_word(letter)
+    return word if len(word) == 1 else rf"\mathrm{{{word}}}"
 
 
 def _text_letter(letter: str) -> str:
@@ -581,4 +600,6 @@ def _text_letter(letter: str) -> str:
 
 
 def _tex_word(word: str) -> str:
-    return re.sub(r"([_%&#$])", r"\\\1", word)
+    """A word of Latin and Greek letters, digits and _ in letters that TeX has."""
+    named = (rf"\{_GREEK_LETTERS[mark]}{{}}" if mark in _GREEK_LETTERS else mark for mark in word)
+    return "".join(named).translate(_LOOKALIKES).replace("_", r"\_")

@@ -14,13 +14,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import sympy
 from hypothesis import strategies as st
+from sympy import Expr, Integer, KroneckerDelta, Piecewise, Rational, Symbol
 
 from symback import spec
 from symback.derivation import BackwardPass
 from symback.functions import ACTIVATIONS, LOSSES
 from symback.graph import Graph, from_equations, from_network
-from symback.notation import Reference, elements
+from symback.notation import (
+    SAMPLE,
+    Partial,
+    Product,
+    Reference,
+    Role,
+    Sigma,
+    Terms,
+    Variable,
+    elements,
+    index,
+)
 from symback.values import Numbers
 
 POSITIVE = ("sigmoid", "softmax", "softplus")
@@ -183,3 +196,121 @@ def cases(draw: st.DrawFn, deepest: int = 3, widest: int = 4) -> Case:
 def references(case: Case) -> list[Reference]:
     """List every element that the loss depends on, the sample left open."""
     return [reference for variable in case.backward.adjoints for reference in elements(variable)]
+
+
+# ------------------------------------------------------------------- expressions of every kind
+
+SCALARS = tuple(Variable(name, Role.LEAF) for name in ("x", "u", "A1", "yhat"))
+INDEXED = (
+    Variable("h1", Role.ACTIVATION, 1, (Integer(3),)),
+    Variable("W2", Role.WEIGHT, 2, (Integer(3), Integer(3))),
+    Variable("a1", Role.PREACTIVATION, 1, (Integer(2), Integer(3)), batched=True),
+)
+X, U, A1, YHAT = (variable.at() for variable in SCALARS)
+
+
+def loose_case(**changed: float) -> Case:
+    """Build quantities with numbers and without equations, for `expressions`."""
+    source = random.Random(5)
+
+    def number() -> float:
+        return source.choice((-1, 1)) * source.randrange(300, 1900) / 1000
+
+    given: dict[str, Any] = {variable.name: number() for variable in SCALARS} | changed
+    given |= {"h1": [number() for _ in range(3)]}
+    given |= {"W2": [[number() for _ in range(3)] for _ in range(3)]}
+    given |= {"a1": [[number() for _ in range(3)] for _ in range(2)]}
+    return Case(Graph((), (*SCALARS, *INDEXED), SCALARS[3]), given, f"loose_case(**{changed!r})")
+
+
+class _Grower:
+    """Grows a random expression with every node a derivation can hold, nested in every way."""
+
+    def __init__(self, source: random.Random) -> None:
+        self.source = source
+
+    def grow(self, depth: int, bound: tuple[Symbol, ...] = ()) -> Expr:
+        if depth <= 0 or self.source.random() < 0.12:
+            return self._leaf(bound)
+        kinds = (
+            *("add", "mul", "product", "terms", "sigma") * 2,
+            *("signed", "power", "root", "function", "cases", "indicator", "delta", "inverse"),
+        )
+        return getattr(self, f"_{self.source.choice(kinds)}")(depth - 1, bound)
+
+    def _parts(self, depth: int, bound: tuple[Symbol, ...]) -> list[Expr]:
+        return [self.grow(depth, bound) for _ in range(self.source.randint(2, 3))]
+
+    def _index(self, bound: tuple[Symbol, ...]) -> Expr:
+        return self.source.choice([*bound, *bound, Integer(1), Integer(2), Integer(3)])
+
+    def _leaf(self, bound: tuple[Symbol, ...]) -> Expr:
+        h, w, a = INDEXED
+        i, j = self._index(bound), self._index(bound)
+        size = self.source.choice((-3, -2, -1, 1, 2, 3, 5))
+        return self.source.choice(
+            (
+                *(X, U, A1, YHAT) * 2,
+                *(Rational(size), Rational(size, self.source.choice((2, 3)))),
+                *(h.at(i), w.at(i, j), a.at(SAMPLE, i)) * 2,
+                *(Partial(YHAT, h.at(i)), Partial(YHAT, a.at(SAMPLE, i))),
+                *(Partial(YHAT, X), Partial(YHAT, X, U)),
+            )
+        )
+
+    def _add(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        return sympy.Add(*self._parts(depth, bound))
+
+    def _mul(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        return sympy.Mul(*self._parts(depth, bound))
+
+    def _product(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        return Product(*self._parts(depth, bound))
+
+    def _terms(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        return Terms(*self._parts(depth, bound))
+
+    def _sigma(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        letter = index(self.source.choice("ijm"))
+        return Sigma(self.grow(depth, (*bound, letter)), (letter, 1, 3))
+
+    def _signed(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        number = self.source.choice((Integer(-1), Integer(-2), Rational(-1, 2), Integer(2)))
+        return sympy.Mul(number, self.grow(depth, bound), evaluate=False)
+
+    def _power(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        return sympy.Pow(self.grow(depth, bound), self.source.choice((2, 3, -1, -2)))
+
+    def _root(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        half = Rational(1, 2)
+        exponent = self.source.choice((half, -half, 3 * half, X, -U, X + 1))
+        return sympy.Pow(1 + self.grow(depth, bound) ** 2, exponent)
+
+    def _function(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        names = ("exp", "sin", "tanh", "Abs", "atan", "erf", "sign")
+        return getattr(sympy, self.source.choice(names))(self.grow(depth, bound) / 3)
+
+    def _cases(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        left, right = self.grow(0, bound), self.grow(0, bound)
+        relation = self.source.choice((left > right, left <= right))
+        return Piecewise(
+            (self.grow(depth, bound), relation), (self.grow(depth, bound), True), evaluate=False
+        )
+
+    def _indicator(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        return Piecewise((Integer(1), self.grow(0, bound) > 0), (Integer(0), True), evaluate=False)
+
+    def _delta(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        return KroneckerDelta(self._index(bound), self._index(bound))
+
+    def _inverse(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
+        return 1 / self.grow(depth, bound)
+
+
+def expressions(depth: int = 4) -> st.SearchStrategy[Expr]:
+    """Draw expressions in the quantities of `loose_case`, the sample s free."""
+    return st.builds(
+        lambda seed, deep: _Grower(random.Random(seed)).grow(deep),
+        st.integers(0, 10**9),
+        st.integers(1, depth),
+    ).filter(lambda expr: not expr.has(sympy.zoo, sympy.nan, sympy.I, sympy.oo))
