@@ -21,7 +21,7 @@ from typing import Any
 from sympy import Expr
 
 from symback import derivation as derivations
-from symback import rendering, sheets, spec
+from symback import drawing, rendering, sheets, spec
 from symback.derivation import BackwardPass, Deduction, Step
 from symback.figures import Figure
 from symback.functions import Activation, Loss, SoftMax
@@ -35,6 +35,8 @@ from symback.notation import (
     elements,
     read_reference,
 )
+from symback.overview import overview
+from symback.passages import describe
 from symback.paths import Paths
 from symback.spec import EquationsSpec, NetworkSpec
 from symback.values import MissingNumbers, Numbers, as_floats
@@ -198,14 +200,14 @@ class Network:
 
     def sheet(self, form: str = "html", detail: str = "normal") -> str:
         """The sheet of the whole network: html, tex, md or txt."""
-        return rendering.render(sheets.overview(self, detail), form)
+        return rendering.render(overview(self, detail), form)
 
     def figure(self, name: str | None = None) -> Figure:
         """The picture of the network, with the paths from ``name`` to the loss."""
-        return sheets.figure(self, None if name is None else self.derive(name).core)
+        return drawing.figure(self, None if name is None else self.derive(name).core)
 
     def __repr__(self) -> str:
-        return f"<symback.Network: {rendering.plain(sheets.describe(self))}>"
+        return f"<symback.Network: {rendering.plain(describe(self))}>"
 
     def _repr_html_(self) -> str:
         return rendering.picture_html(self.figure())
@@ -339,4 +341,4 @@ class Derivation:
 
     def figure(self) -> Figure:
         """The network with the paths from the element to the loss."""
-        return sheets.figure(self.network, self.core)
+        return drawing.figure(self.network, self.core)

@@ -16,8 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symback import rendering, sheets
+from symback import drawing, rendering, sheets
 from symback.errors import SymbackError, printable
+from symback.overview import overview
 from symback.values import Kink, agreement, as_floats
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def write_sheets(
     """Write one sheet a derivation (none: one for the whole network) and say where they lie."""
     pages = {f"{stem}_{_safe(d.name)}": sheets.sheet(network, d.core, detail) for d in derivations}
     if not derivations:
-        pages = {f"{stem}_all": sheets.overview(network, detail)}
+        pages = {f"{stem}_all": overview(network, detail)}
     files: dict[str, bytes] = {}
     for name, page in pages.items():
         files |= _in_forms(
@@ -58,9 +59,9 @@ def write_figure(
     network: Network, derivation: Derivation | None, forms: Sequence[str], folder: Path, stem: str
 ) -> Iterator[str]:
     """Write the picture of a network, with the paths of ``derivation``, and say where it lies."""
-    drawing = sheets.figure(network, None if derivation is None else derivation.core)
+    picture = drawing.figure(network, None if derivation is None else derivation.core)
     name = f"{stem}_figure" if derivation is None else f"{stem}_{_safe(derivation.name)}_figure"
-    texts = {form: rendering.render_figure(drawing, form) for form in _texts(forms)}
+    texts = {form: rendering.render_figure(picture, form) for form in _texts(forms)}
     yield from (str(path) for path in put(_in_forms(name, texts, forms), folder))
 
 

@@ -34,13 +34,17 @@ ORDER = [
     "figures",
     "layout",
     "page",
+    "work",
+    "drawing",
+    "passages",
     "elementary",
     "sheets",
+    "overview",
     "rendering",
     "network",
     "publish",
-    "cli",
     "__init__",
+    "cli",
     "__main__",
 ]
 

@@ -1,0 +1,381 @@
+"""Sections and rows that every sheet is made of: the network, the forward pass, deductions, notes.
+
+Each takes the network and a `Pen` and gives content (`symback.page`); words are in
+``templates/words.toml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import sympy
+from sympy import Expr, Symbol
+
+from symback import figures
+from symback.calculus import LocalDerivative
+from symback.derivation import Deduction, Step
+from symback.graph import Equation
+from symback.layout import LINE, width
+from symback.notation import (
+    Reference,
+    Variable,
+    element_name,
+    elements,
+)
+from symback.page import (
+    Block,
+    Display,
+    Formula,
+    Grid,
+    Pen,
+    Picture,
+    Row,
+    Say,
+    Section,
+    Words,
+    literal,
+)
+from symback.spec import EquationsSpec
+from symback.work import Work, entries
+
+__all__ = [
+    "MOST_ENTRIES",
+    "NEURONS_WRITTEN_OUT",
+    "array_formula",
+    "array_grid",
+    "as_it_is",
+    "block_formula",
+    "deduction_rows",
+    "describe",
+    "footnotes",
+    "forward_section",
+    "is_thin",
+    "local_rows",
+    "network_section",
+    "number_rows",
+    "numbers_and_value",
+    "reason",
+    "sum_formula",
+    "title",
+]
+
+
+NEURONS_WRITTEN_OUT = 14
+"""Up to this many neurons the forward pass is written out neuron by neuron."""
+
+
+def title(work: Work, otherwise: Say) -> Say:
+    """The title the user gave, or another."""
+    return Say("title.own", {"title": Words(work.spec.title)}) if work.spec.title else otherwise
+
+
+def describe(work: Work) -> Say:
+    """The network in a sentence."""
+    if isinstance(work.spec, EquationsSpec):
+        return Say(
+            "describe.equations", {"count": len(work.spec.stages), "apart": work.spec.taken_apart}
+        )
+    sizes = "–".join(str(size) for size in work.spec.widths)
+    hidden = tuple(dict.fromkeys(layer.activation.name for layer in work.spec.layers[:-1]))
+    return Say(
+        "describe.network",
+        {
+            "sizes": Words(sizes),
+            "hidden": [Words(name) for name in hidden],
+            "output": Words(work.spec.layers[-1].activation.name),
+            "loss": Words(work.spec.loss.name.replace("_", " ")),
+            "samples": work.spec.values.samples,
+        },
+    )
+
+
+def network_section(work: Work, pen: Pen, drawing: figures.Figure) -> Section:
+    """The picture, the notation, and a table of the layers."""
+    if isinstance(work.spec, EquationsSpec):
+        say = Say("network.equations", {"apart": work.spec.taken_apart})
+        return Section(Say("section.graph"), (say, Picture(drawing)))
+    spec, rows = work.spec, []
+    for k, layer in enumerate(spec.layers, start=1):
+        W = next(v for v in work.graph.variables if v.name == f"W{k}")
+        rows.append(
+            (
+                Say("plain", {"value": k}),
+                pen.formula(layer.units),
+                Words(layer.activation.name),
+                Formula(rf"W_{{{k}}}", f"W_{k}"),
+                Formula(
+                    rf"{pen.latex.write(W.shape[0])} \times {pen.latex.write(W.shape[1])}",
+                    f"{W.shape[0]} × {W.shape[1]}",
+                ),
+            )
+        )
+    head = tuple(
+        Say(f"head.{key}") for key in ("layer", "neurons", "activation", "weights", "shape")
+    )
+    legend = Say(
+        "network.legend",
+        {
+            "w": Formula("w_{kij}", "w_kij"),
+            "a": Formula("a_{ki}", "a_ki"),
+            "h": Formula("h_{ki}", "h_ki"),
+        },
+    )
+    return Section(Say("section.network"), (Picture(drawing), legend, Grid(head, tuple(rows))))
+
+
+def forward_section(work: Work, pen: Pen, detail: str) -> Section:
+    """Every equation, then the same with numbers where there are some."""
+    blocks: list[Block] = [Display(tuple(_equation_rows(work, pen)))]
+    if work.has_numbers:
+        blocks += _forward_numbers(work, pen, detail)
+    return Section(Say("section.forward"), tuple(blocks))
+
+
+def _equation_rows(work: Work, pen: Pen) -> Iterator[Row]:
+    thin = is_thin(work)
+    for equation in work.graph.equations:
+        at = dict.fromkeys(equation.free, sympy.S.One) if thin else {}
+        show = (lambda part, at=at: work.backward.unroll(part, at)) if thin else as_it_is
+        lhs, rhs = show(equation.lhs), show(equation.shown)
+        reason = None if thin else _range(equation, pen)
+        named = None if equation.named is None else show(equation.named)
+        if named is not None and not _same_print(named, rhs, pen):
+            yield pen.row(lhs, named, None)
+            yield pen.row(None, rhs, reason)
+        else:
+            yield pen.row(lhs, rhs, reason)
+
+
+def is_thin(work: Work) -> bool:
+    """Whether there is only one element of everything, so that indices would only be in the way."""
+    return work.graph.samples is None and all(_size_is_one(v) for v in work.graph.variables)
+
+
+def _size_is_one(variable: Variable) -> bool:
+    return all(size == 1 for size in variable.shape)
+
+
+def as_it_is(expr: Expr) -> Expr:
+    """An expression, unchanged."""
+    return expr
+
+
+def _same_print(named: Expr, rhs: Expr, pen: Pen) -> bool:
+    return pen.latex.write(named) == pen.latex.write(rhs)
+
+
+def _range(equation: Equation, pen: Pen) -> Say | None:
+    """For which indices an equation holds."""
+    pairs = zip(equation.free, equation.variable.shape, strict=True)
+    ranges = [
+        (
+            pen.latex.write(letter),
+            pen.latex.write(size),
+            pen.text.write(letter),
+            pen.text.write(size),
+        )
+        for letter, size in pairs
+    ]
+    if not ranges:
+        return None
+    in_latex = r",\; ".join(rf"{letter} = 1, \ldots, {size}" for letter, size, _, _ in ranges)
+    in_text = ", ".join(f"{letter} = 1…{size}" for _, _, letter, size in ranges)
+    return Say("formula", {"formula": Formula(in_latex, in_text)})
+
+
+def _forward_numbers(work: Work, pen: Pen, detail: str) -> list[Block]:
+    graph = work.graph
+    computed = list(graph.equations)
+    neurons = (
+        sum(entries(e.variable) for e in computed)
+        if graph.is_concrete()
+        else NEURONS_WRITTEN_OUT + 1
+    )
+    if pen.literals and (neurons <= NEURONS_WRITTEN_OUT or (detail == "full" and neurons <= 60)):
+        rows = [
+            row
+            for e in computed
+            for reference in elements(e.variable)
+            for row in _neuron_rows(work, pen, e, reference, detail)
+        ]
+        return [Say("forward.numbers"), Display(tuple(rows))]
+    return [
+        Say("forward.arrays"),
+        array_grid(pen, [e.variable for e in computed], work.numbers.forward),
+    ]
+
+
+def _neuron_rows(
+    work: Work, pen: Pen, equation: Equation, reference: Reference, detail: str
+) -> Iterator[Row]:
+    """a_13 = formula, = formula with numbers, = number."""
+    backward = work.backward
+    at = dict(zip(equation.free, map(sympy.Integer, reference.indices), strict=True))
+    lhs = backward.scalar(reference.variable, reference.indices)
+    formula = backward.unroll(equation.shown, at)
+    value = work.numbers.element(work.numbers.forward[reference.variable.name], reference)
+    numbers = pen.with_numbers(formula)
+    if detail == "full":
+        yield pen.row(lhs, formula)
+        lhs = None
+    for row in numbers_and_value(pen, numbers, lhs, value):
+        yield replace(row, reason=None)
+
+
+def numbers_and_value(pen: Pen, numbers: Row | None, lhs: Expr | None, value: Any) -> list[Row]:
+    """``= formula with numbers = value``, on one line where there is room."""
+    if numbers is None:
+        return [pen.value_row(lhs, value)]
+    shown = pen.value_row(None, value)
+    if numbers.relation == "≈" and value:  # e^(-1.386) is not 0.25, though what it stands for is
+        shown = replace(shown, relation="≈")
+    led = replace(numbers, lhs=None if lhs is None else pen.formula(lhs))
+    if numbers.text == shown.text:
+        return [replace(led, relation=shown.relation)]
+    joined = numbers.lines[-1] + (r" \approx " if shown.relation == "≈" else " = ") + shown.lines[0]
+    if len(numbers.lines) > 1 or width(joined) > LINE:
+        return [led, shown]
+    return [replace(led, lines=(joined,), text=f"{numbers.text} {shown.relation} {shown.text}")]
+
+
+def array_grid(pen: Pen, variables: Iterable[Variable], arrays: Mapping[str, Any]) -> Grid:
+    """A table of quantities and their arrays."""
+    rows = [(block_formula(v, pen), array_formula(arrays[v.name])) for v in variables]
+    return Grid((Say("head.quantity"), Say("head.numbers")), tuple(rows))
+
+
+def block_formula(variable: Variable, pen: Pen) -> Formula:
+    """The name of a whole quantity: W_1, b_1, ŷ."""
+    if not variable.shape:
+        return pen.formula(variable.element)
+    name = element_name(variable)
+    upper = name.replace("w_", "W_")
+    return Formula(pen.latex.named(*_split(upper)), pen.text.named(*_split(upper)))
+
+
+def _split(name: str) -> tuple[str, str]:
+    letter, _, number_ = name.partition("_")
+    return letter, number_
+
+
+MOST_ENTRIES = 8
+
+
+def array_formula(array: Any) -> Formula:
+    """An array as a matrix; long rows and columns shortened in the middle."""
+    rows = (
+        array.tolist()
+        if array.ndim == 2
+        else [array.tolist()]
+        if array.ndim == 1
+        else [[array.item()]]
+    )
+    cells = [[literal(entry) for entry in _ends(row)] for row in _ends(rows)]
+    gaps = array.ndim and array.shape[-1] > MOST_ENTRIES
+    in_latex, in_text = [], []
+    for row in cells:
+        left, right = [c.latex for c in row], [c.text for c in row]
+        if gaps:
+            left.insert(MOST_ENTRIES // 2, r"\cdots")
+            right.insert(MOST_ENTRIES // 2, "…")
+        in_latex.append(" & ".join(left))
+        in_text.append(", ".join(right))
+    if array.ndim == 2 and len(rows) > MOST_ENTRIES:
+        in_latex.insert(MOST_ENTRIES // 2, r"\vdots")
+        in_text.insert(MOST_ENTRIES // 2, "⋮")
+    body = r" \\ ".join(in_latex)
+    text_ = "[" + "; ".join(in_text) + "]" if array.ndim else in_text[0]
+    return Formula(rf"\begin{{bmatrix}} {body} \end{{bmatrix}}" if array.ndim else body, text_)
+
+
+def _ends(entries: list[Any]) -> list[Any]:
+    half = MOST_ENTRIES // 2
+    return entries if len(entries) <= MOST_ENTRIES else [*entries[:half], *entries[-half:]]
+
+
+def local_rows(work: Work, pen: Pen, local: LocalDerivative) -> Iterator[Row]:
+    """The derivative as it comes, in the form one wants, and as a number where it is one."""
+    scalar = not local.child.shape and not local.parent.shape
+    show = as_it_is
+    if scalar or is_thin(work):
+        at = dict.fromkeys((*local.child_indices, *local.parent_indices), sympy.S.One)
+        show = lambda part: work.backward.unroll(part, at)  # noqa: E731
+    name = show(local.name)
+    if local.is_rewritten and not _is_obvious(local):
+        yield pen.row(name, show(local.raw), Say("reason.differentiate"))
+        yield pen.row(
+            None,
+            show(local.form),
+            Say("reason.rewrite", {"value": pen.formula(show(local.name.of))}),
+        )
+    else:
+        yield pen.row(name, show(local.form))
+    if scalar and pen.literals and not local.form.is_number:
+        numbers = pen.with_numbers(show(local.form))
+        yield from numbers_and_value(pen, numbers, None, work.numbers.value_of(local.form))
+
+
+def _is_obvious(local: LocalDerivative) -> bool:
+    """Whether the two forms differ only by a factor taken out: -2y + 2ŷ and -2(y - ŷ)."""
+    return not local.raw.atoms(sympy.Function, sympy.Sum)
+
+
+def deduction_rows(work: Work, pen: Pen, deduction: Deduction) -> Iterator[Row]:
+    """A deduction, one equality a row with its reason, and its number at the end."""
+    lhs: Expr | None = deduction.lhs
+    scalar = isinstance(work.spec, EquationsSpec)
+    for step in deduction.steps:
+        rhs = work.backward.unroll(step.rhs) if scalar else step.rhs
+        yield pen.row(
+            work.backward.unroll(lhs) if scalar and lhs is not None else lhs,
+            rhs,
+            reason(step, pen),
+        )
+        lhs = None
+    yield from number_rows(work, pen, deduction.lhs, deduction.result)
+
+
+def number_rows(work: Work, pen: Pen, name: Expr, formula: Expr) -> Iterator[Row]:
+    """The formula with its numbers, and the number."""
+    if not pen.literals or not _is_named(name):
+        return
+    reference = Reference(*work.backward.node_of(name.by))
+    value = work.numbers.element(work.gradients[reference.variable.name], reference)
+    yield from numbers_and_value(pen, pen.with_numbers(formula), None, value)
+
+
+def _is_named(name: Expr) -> bool:
+    """Whether ∂L/∂v speaks of one neuron (a plain symbol), not of a general element."""
+    return isinstance(name.by, Symbol) and not name.by.is_real
+
+
+def reason(step: Step, pen: Pen) -> Say:
+    """The rule of a step in words, with the fact it assumes."""
+    fact = step.fact
+    facts = {} if fact is None else {"sum": sum_formula(fact.variable, fact.total, pen)}
+    return Say(f"rule.{step.rule.name.lower()}", facts)
+
+
+def sum_formula(variable: Variable, total: int, pen: Pen) -> Formula:
+    """Σ_i v_i = total, for a line of text."""
+    letter = variable.indices[-1]
+    one = pen.formula(variable.element)
+    index_ = pen.latex.write(letter)
+    return Formula(
+        rf"\textstyle\sum_{{{index_}}} {one.latex} = {total}", f"Σ_{index_} {one.text} = {total}"
+    )
+
+
+def footnotes(work: Work, pen: Pen, facts: Iterable[Any]) -> Iterator[Say]:
+    """What was assumed, the conventions at kinks, and how numbers are shown."""
+    for fact in facts:
+        yield Say(
+            "note.fact",
+            {"sum": sum_formula(fact.variable, fact.total, pen), "because": Words(fact.because)},
+        )
+    for convention in work.graph.conventions:
+        yield Say("note.convention", {"convention": Words(convention)})
+    if work.has_numbers:
+        yield Say("note.numbers", {"digits": 4})
