@@ -315,7 +315,13 @@ def elements(variable: Variable) -> Iterator[Reference]:
         yield Reference(variable, indices)
 
 
-_SPELLING = re.compile(r"^(?P<letter>\w*?[^\W\d_])_?\{?\(?(?P<digits>[\d,; ]*)\)?\}?$")
+MOST_RANGES = 4
+"""A message lists the elements of so many quantities; of more, the first and the last."""
+
+_DIGITS = "[0-9]*(?:[,; ][,; 0-9]*)?"
+_SPELLING = re.compile(
+    rf"(?P<letter>\w*?[^\W\d_])_?(?:\{{(?P<braced>{_DIGITS})\}}|\((?P<called>{_DIGITS})\)|(?P<bare>{_DIGITS}))"
+)
 
 
 def read_reference(text: str, variables: Sequence[Variable]) -> Reference:
@@ -325,32 +331,47 @@ def read_reference(text: str, variables: Sequence[Variable]) -> Reference:
     taken.  ``h`` of the last layer is ``yhat`` and ``h`` of layer 0 is ``x``.
 
     Raises `UnknownName` with what there is, or with the readings that compete.
+
+    >>> W = Variable("W1", Role.WEIGHT, 1, (sympy.Integer(4), sympy.Integer(3)))
+    >>> read_reference("w_{1,4,2}", [W]).name
+    'w_142'
+    >>> read_reference("w_153", [W])
+    Traceback (most recent call last):
+    symback.notation.UnknownName: there is no w_153; the network has layer 1: w_1ij with i = 1…4 \
+and j = 1…3 (into neuron i from neuron j)
     """
     name = text.strip().replace("ŷ", "yhat").replace(r"\hat{y}", "yhat").replace(r"\hat y", "yhat")
-    exact = [
-        variable
-        for variable in variables
-        if variable.shape[variable.batched :] == () and element_name(variable) == name
-    ]
-    if exact:
-        return Reference(exact[0], ())
-    match = _SPELLING.match(name)
+    if (scalar := _scalar(name, variables)) is not None:
+        return Reference(scalar, ())
+    match = _SPELLING.fullmatch(name)
     if match is None:
-        raise UnknownName(
-            f"{printable(text)} is not the name of a quantity; {_what_there_is(variables)}"
-        )
+        shown = printable(text.strip()) or "an empty name"
+        raise UnknownName(f"{shown} is not the name of a quantity; {_what_there_is(variables)}")
     candidates = _same_letter(match["letter"], variables)
     if not candidates:
-        raise UnknownName(f"there is no {printable(text)} here; {_what_there_is(variables)}")
-    readings = list(_readings(match["digits"], candidates))
+        raise UnknownName(f"there is no {printable(name)} here; {_what_there_is(variables)}")
+    digits = match["braced"] or match["called"] or match["bare"] or ""
+    readings = list(_readings(digits, candidates))
     if len(readings) == 1:
         return readings[0]
     if readings:
         both = " or ".join(
             f"{_spell_out(reading)} (write {_unpacked(reading)})" for reading in readings
         )
-        raise UnknownName(f"{printable(text)} can be read in {len(readings)} ways: {both}")
-    raise UnknownName(f"there is no {printable(text)}; {_ranges(candidates)}")
+        raise UnknownName(f"{printable(name)} can be read in {len(readings)} ways: {both}")
+    block = [(variable, layer) for variable, layer in candidates if name == variable.name]
+    if block or not digits:
+        ranges = _ranges(block or candidates)
+        raise UnknownName(f"{printable(name)} is no single element; name one: {ranges}")
+    raise UnknownName(f"there is no {printable(name)}; {_in_layers(candidates)}")
+
+
+def _scalar(name: str, variables: Sequence[Variable]) -> Variable | None:
+    """The scalar of exactly this name; else the only one that is written so but for a _."""
+    scalars = [variable for variable in variables if variable.shape[variable.batched :] == ()]
+    exact = [variable for variable in scalars if element_name(variable) == name]
+    alike = [v for v in scalars if element_name(v).replace("_", "") == name.replace("_", "")]
+    return (exact or [*(alike if len(alike) == 1 else ()), None])[0]
 
 
 def _same_letter(letter: str, variables: Sequence[Variable]) -> list[tuple[Variable, int | None]]:
@@ -391,8 +412,8 @@ def _fits(number: int, size: Expr) -> bool:
 def _splits(digits: str, parts: int) -> Iterator[tuple[int, ...]]:
     """Every way to read ``digits`` as that many numbers; separators leave one way."""
     if re.search(r"[,; ]", digits):
-        pieces = [piece for piece in re.split(r"[,; ]+", digits) if piece]
-        if len(pieces) == parts and all(len(piece) <= 9 for piece in pieces):
+        pieces = re.split(r" *[,; ] *", digits)
+        if len(pieces) == parts and all(1 <= len(piece) <= 9 for piece in pieces):
             yield tuple(int(piece) for piece in pieces)
         return
     if len(digits) <= 9 * parts:
@@ -424,24 +445,28 @@ def _spell_out(reading: Reference) -> str:
     return f"layer {layer}, neuron {', '.join(map(str, reading.indices))}"
 
 
+def _in_layers(candidates: Sequence[tuple[Variable, int | None]]) -> str:
+    layers = sorted({layer for _, layer in candidates if layer})
+    if not layers:
+        return f"there is {_ranges(candidates)}"
+    noun = "layer" if len(layers) == 1 else "layers"
+    return f"the network has {noun} {_listing(layers)}: {_ranges(candidates)}"
+
+
 def _ranges(candidates: Sequence[tuple[Variable, int | None]]) -> str:
+    """The general element of each with its ranges: ``h_1j with j = 1…4; yhat_i (= h_2i)``."""
     parts = []
     for variable, layer in candidates:
-        sizes = variable.shape[variable.batched :]
         letters = [letter.name for letter in variable.indices[variable.batched :]]
-        if variable.letter != "yhat" or layer is None:
-            general = element_name(variable, letters)
-            ranges = " and ".join(
-                f"{letter} = 1…{size}" for letter, size in zip(letters, sizes, strict=True)
-            )
-            parts.append(f"{general} with {ranges}" if ranges else general)
-    layers = sorted({layer for _, layer in candidates if layer})
-    head = (
-        f"the network has {'layer' if len(layers) == 1 else 'layers'} {_listing(layers)}: "
-        if layers
-        else "there is "
-    )
-    return head + "; ".join(parts)
+        general = element_name(variable, letters)
+        if layer is not None and not _layer_prefix(variable):
+            general += f" (= h_{pack([layer, *letters])})"
+        sizes = zip(letters, variable.shape[variable.batched :], strict=True)
+        ranges = " and ".join(f"{letter} = 1…{size}" for letter, size in sizes)
+        parts.append(f"{general} with {ranges}" if ranges else general)
+    weights = any(variable.role is Role.WEIGHT for variable, _ in candidates)
+    shown = parts if len(parts) <= MOST_RANGES else [*parts[: MOST_RANGES - 1], "…", parts[-1]]
+    return "; ".join(shown) + (" (into neuron i from neuron j)" if weights else "")
 
 
 def _listing(numbers: Sequence[int]) -> str:
