@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from symback.drawing import figure
 from symback.notation import (
@@ -187,11 +187,12 @@ def _theta_in_numbers(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Blo
     moved = [v for v in blocks_ if v.name in updated]
     eta = as_written(number(work.learning_rate))
     target = pen.formula(shown_target(work))
-    vectors = [(Formula(r"\theta_t", "θ_t"), work.numbers.forward)]
-    vectors.append(
-        (Formula(rf"\nabla_{{\theta_t}}\,{target.latex}", f"∇_θ_t {target.text}"), work.gradients)
-    )
-    vectors.append((Formula(r"\theta_{t+1}", "θ_{t+1}"), updated))
+    gradient = Formula(rf"\nabla_{{\theta_t}}\,{target.latex}", f"∇_θ_t {target.text}")
+    vectors: list[tuple[Formula, Mapping[str, Any]]] = [
+        (Formula(r"\theta_t", "θ_t"), work.numbers.forward),
+        (gradient, work.gradients),
+        (Formula(r"\theta_{t+1}", "θ_{t+1}"), updated),
+    ]
     rows = [(name, array_formula(flattened(arrays, moved))) for name, arrays in vectors]
     cut_again = restored(flattened(updated, moved), moved)
     head = (Say("head.quantity"), Say("head.numbers"))

@@ -78,7 +78,9 @@ def sheet(work: Work, derivation: Derivation, detail: str = "normal") -> Page:
     """The page of one derivation; ``detail`` is brief (one screen), normal or full."""
     pen = pen_for(work, derivation)
     drawing = figure(work, derivation)
-    parts = [_picture(drawing) if detail == "brief" else network_section(work, pen, drawing)]
+    parts: list[Section | None] = [
+        _picture(drawing) if detail == "brief" else network_section(work, pen, drawing)
+    ]
     if detail != "brief":
         parts.append(forward_section(work, pen, detail))
     parts.append(_chain(work, pen, derivation, detail))
