@@ -18,6 +18,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sympy
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Piecewise, Pow, Sum, Symbol
@@ -298,13 +299,22 @@ def is_zero(expr: Expr) -> bool:
     """Whether a small expression is identically 0: every case of it, as a rational function.
 
     Exponentials are made independent variables (e^{2z} the square of e^z), and so are roots and
-    other functions; so True is a proof, and False means "not proved".
+    other functions; so True is a proof, and False means "not proved".  The slope of a row of the
+    catalogue is proved once a process, whatever the layers are called that use it.
 
     >>> z = sympy.Symbol("z", real=True)
     >>> is_zero(sympy.exp(2 * z) - sympy.exp(z) ** 2), is_zero(sympy.exp(z) - z)
     (True, False)
     """
-    expr = collapse(expr).replace(sympy.sign, _odd_sign)
+    expr = collapse(expr)
+    elements = sorted(expr.atoms(Indexed), key=sympy.default_sort_key)
+    names = {element: Symbol(f"_z{k}", real=True) for k, element in enumerate(elements)}
+    return _vanishes(expr.xreplace(names))
+
+
+@lru_cache(maxsize=1024)
+def _vanishes(expr: Expr) -> bool:
+    expr = expr.replace(sympy.sign, _odd_sign)
     return all(_numerator(case) == 0 for case in _cases(expr))
 
 
@@ -421,12 +431,18 @@ def instantiate(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
 def _instantiate(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
     if expr in values:
         return values[expr]
-    if not expr.args or not (expr.free_symbols & values.keys()):
-        return expr
     if isinstance(expr, Sum):
-        return _instantiate_sum(expr, values)
+        return _instantiate_sum(expr, values) if expr.free_symbols & values.keys() else expr
     arguments = [_instantiate(argument, values) for argument in expr.args]
-    return expr.func(*arguments)
+    if all(new is old for new, old in zip(arguments, expr.args, strict=True)):
+        return expr
+    return _element(*arguments) if isinstance(expr, Indexed) else expr.func(*arguments)
+
+
+@lru_cache(maxsize=4096)
+def _element(base: Expr, *indices: Expr) -> Indexed:
+    """An element; whenever SymPy makes an ``Indexed``, it works out all it assumes of it anew."""
+    return Indexed(base, *indices)
 
 
 def _instantiate_sum(expr: Sum, values: Mapping[Expr, Expr]) -> Expr:

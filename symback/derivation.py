@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import sympy
 from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Rational, Sum, Symbol
@@ -40,7 +41,7 @@ from symback.notation import (
     element_name,
     fresh_index,
 )
-from symback.paths import Node, Paths
+from symback.paths import Node, Paths, Web
 
 __all__ = ["BackwardPass", "Deduction", "Derivation", "Rule", "Step", "derive"]
 
@@ -111,7 +112,7 @@ class Deduction:
 
     lhs: Expr
     free: tuple[Symbol, ...]
-    steps: tuple[Step, ...]
+    steps: Sequence[Step]
 
     @property
     def result(self) -> Expr:
@@ -127,18 +128,44 @@ class Deduction:
 # ---------------------------------------------------------------------------- the backward pass
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _once(
+    work: Callable[Concatenate[BackwardPass, P], T],
+) -> Callable[Concatenate[BackwardPass, P], T]:
+    """A method that answers the same question once; the backward pass keeps the answer."""
+
+    @wraps(work)
+    def answer(self: BackwardPass, *question: P.args, **named: P.kwargs) -> T:
+        known = self._answers[work.__name__]
+        try:
+            return known[question]
+        except KeyError:
+            found = known[question] = work(self, *question, **named)
+            return found
+
+    return answer
+
+
 class BackwardPass:
     """One adjoint ∂L/∂v a quantity v, in index notation, from the loss back; shared by everyone."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self._answers: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
+        self._element_nodes: dict[Expr, Node] = {}
         self.derivatives: dict[tuple[Variable, Variable], LocalDerivative] = {}
         self.adjoints: dict[Variable, Deduction] = {}
         for variable in reversed(graph.variables):
             if variable != graph.target:
                 self._differentiate(variable)
-        self._nodes: dict[Node, Deduction] = {}
-        self._filled: dict[Node, Expr] = {}
+
+    @cached_property
+    def web(self) -> Web:
+        """Which elements are computed from which."""
+        return Web(self.graph, self.derivatives)
 
     def _differentiate(self, variable: Variable) -> None:
         children = [
@@ -186,34 +213,37 @@ class BackwardPass:
 
     # ------------------------------------------------------------------ one neuron at a time
 
+    @_once
     def node_adjoint(self, node: Node) -> Deduction:
         """∂L/∂(one element), its sums written out neuron by neuron."""
-        if node not in self._nodes:
-            self._nodes[node] = _node_adjoint(self, node)
-        return self._nodes[node]
+        return _node_adjoint(self, node)
 
+    @_once
     def filled(self, node: Node) -> Expr:
         """∂L/∂(one element) with the adjoints it uses filled in, down to names of quantities."""
-        if node not in self._filled:
-            self._filled[node] = self.fill_names(self.node_adjoint(node).result)
-        return self._filled[node]
+        return self.fill_names(self.node_adjoint(node).result)
+
+    @_once
+    def collapsed(self, node: Node) -> Expr:
+        """`filled` in SymPy's own nodes; each adjoint is collapsed once, for all that use it."""
+        return collapse(self._fill_with(self.collapsed, self.node_adjoint(node).result))
 
     def fill_names(self, expr: Expr) -> Expr:
         """``expr`` with each adjoint of one element replaced by `filled`."""
+        return self._fill_with(self.filled, expr)
+
+    def _fill_with(self, known: Callable[[Node], Expr], expr: Expr) -> Expr:
         if isinstance(expr, Partial):
-            return self.filled(self.node_of(expr.by))
-        if not expr.has(Partial):
+            return known(self.node_of(expr.by))
+        if not expr.args or not expr.has(Partial):
             return expr
-        return expr.func(*(self.fill_names(argument) for argument in expr.args))
+        return expr.func(*(self._fill_with(known, argument) for argument in expr.args))
 
     def node_of(self, element: Expr) -> Node:
         """The quantity and the indices behind a symbol that `scalar` gave."""
         return self._element_nodes[element]
 
-    @cached_property
-    def _element_nodes(self) -> dict[Expr, Node]:
-        return {}
-
+    @_once
     def scalar(self, variable: Variable, indices: tuple[int, ...]) -> Expr:
         """The element as a plain symbol named as the lectures do (``h_13``), samples left free."""
         if variable.batched:
@@ -222,6 +252,54 @@ class BackwardPass:
             element = Symbol(element_name(variable, indices))
         self._element_nodes[element] = (variable, indices)
         return element
+
+    @_once
+    def branches(self, node: Node) -> tuple[Node, ...]:
+        """The elements computed directly from one element."""
+        return tuple(self.web.branches(node))
+
+    @_once
+    def edge(self, child: Node, parent: Node) -> tuple[Partial, Expr]:
+        """∂child/∂parent between an element and one of its branches, by name and derived."""
+        local = self.derivatives[child[0], parent[0]]
+        held = (self.unroll(variable.element) for variable in local.held)
+        name = Partial(self.scalar(*child), self.scalar(*parent), *held)
+        return name, self.unroll(local.at(_full(child), _full(parent)))
+
+    @_once
+    def tails(self, node: Node) -> list[tuple[Partial, ...]]:
+        """For every path from one element to the loss its factors, from the loss back."""
+        if node[0] == self.graph.target:
+            return [()]
+        named = [(self.edge(child, node)[0], self.tails(child)) for child in self.branches(node)]
+        return [(*tail, name) for name, tails in named for tail in tails]
+
+    @_once
+    def route(self, start: Variable) -> tuple[list[Variable], tuple[LocalDerivative, ...]]:
+        """The quantities between ``start`` and the loss, and the local derivatives on the way."""
+        variables = _on_the_way(self, start)
+        pairs = itertools.product(
+            reversed([*variables, self.graph.target]), reversed([start, *variables])
+        )
+        return variables, tuple(self.derivatives[p] for p in pairs if p in self.derivatives)
+
+    @_once
+    def cone(self, first: tuple[Node, ...]) -> tuple[Deduction, ...]:
+        """The deductions of the elements from ``first`` to the loss, from the loss back."""
+        nodes = _cone(self, first)
+        for node in nodes:  # in this order each finds what it needs, however long the way is
+            self.filled(node)
+            self.collapsed(node)
+        return tuple(self.node_adjoint(node) for node in nodes)
+
+    @_once
+    def closing(self, variable: Variable) -> list[Variable]:
+        """What is computed from a quantity, where all of it has adjoints that can be filled in."""
+        children = [child for child, parent in self.derivatives if parent == variable]
+        known = self.graph.target not in children and not any(
+            self.adjoints[child].result.has(Partial, Sum) for child in children
+        )
+        return children if known else []
 
     def unroll(self, expr: Expr, values: Mapping[Expr, Expr] | None = None) -> Expr:
         """``expr`` with every sum over neurons written out and every element named."""
@@ -504,16 +582,30 @@ def _rest(number: Expr, factors: list[Expr], shared: list[Expr]) -> Expr:
 def _node_adjoint(backward: BackwardPass, node: Node) -> Deduction:
     variable, indices = node
     general = backward.adjoints[variable]
-    own = (SAMPLE, *map(Integer, indices)) if variable.batched else tuple(map(Integer, indices))
-    at = dict(zip(general.free, own, strict=True))
-    lhs = backward.adjoint_name(backward.scalar(variable, indices))
-    lhs = Partial(_target(backward), lhs.by)
+    lhs = Partial(_target(backward), backward.scalar(variable, indices))
     fused = any(step.rule in (Rule.SUBSTITUTE, Rule.CANCEL) for step in general.steps)
     kept = [step for step in general.steps if fused or step.rule in (Rule.CHAIN, Rule.LOCAL)]
-    steps = [Step(step.rule, backward.unroll(step.rhs, at), step.uses, step.fact) for step in kept]
+    known = {} if fused else _single_terms(backward, node)
+    at = dict(zip(general.free, _full(node), strict=True))
+    steps = [
+        Step(step.rule, known.get(step.rule) or backward.unroll(step.rhs, at), step.uses, step.fact)
+        for step in kept
+    ]
     if not fused:
         steps += _closed(backward, variable, steps[-1].rhs)
     return Deduction(lhs, (), tuple(_without_repeats(steps)))
+
+
+def _single_terms(backward: BackwardPass, node: Node) -> dict[Rule, Expr]:
+    """The chain rule by name and derived, where it has one term: what `edge` knows need no sum."""
+    branches = backward.branches(node)
+    if len(branches) != 1 or branches[0][0] == backward.graph.target:
+        return {}
+    if backward.derivatives[branches[0][0], node[0]].free_child_indices():
+        return {}
+    name, value = backward.edge(branches[0], node)
+    adjoint = Partial(_target(backward), backward.scalar(*branches[0]))
+    return {Rule.CHAIN: Product(adjoint, name), Rule.LOCAL: Product(adjoint, value)}
 
 
 def _target(backward: BackwardPass) -> Expr:
@@ -522,13 +614,8 @@ def _target(backward: BackwardPass) -> Expr:
 
 def _closed(backward: BackwardPass, variable: Variable, expr: Expr) -> list[Step]:
     """At the output layer: ∂L/∂ŷ filled in, two outputs that sum to one, common factors."""
-    children = [
-        backward.graph.by_base[base_name(local.child.element)]
-        for local in _locals_of(backward, variable)
-    ]
-    if backward.graph.target in children or any(
-        backward.adjoints[c].result.has(Partial, Sum) for c in children
-    ):
+    children = backward.closing(variable)
+    if not children:
         return []
     uses = tuple(sorted(expr.atoms(Partial), key=sympy.default_sort_key))
     steps = [Step(Rule.SUBSTITUTE, backward.fill_names(expr), uses)]
@@ -539,10 +626,6 @@ def _closed(backward: BackwardPass, variable: Variable, expr: Expr) -> list[Step
                 steps.append(Step(Rule.COMPLEMENT, complement, fact=fact))
     factor = factored(steps[-1].rhs)
     return steps if factor == steps[-1].rhs else [*steps, Step(Rule.FACTOR, factor)]
-
-
-def _locals_of(backward: BackwardPass, variable: Variable) -> list[LocalDerivative]:
-    return [local for (_, parent), local in backward.derivatives.items() if parent == variable]
 
 
 def _with_complement(backward: BackwardPass, expr: Expr, fact: KnownSum) -> Expr:
@@ -632,13 +715,9 @@ class Derivation:
         Plain symbols named as the lectures do (``h_13``, ``yhat_1``) where ``unrolled``; else
         elements such as ``h_1[3]`` under ``Sum``.
         """
-        return collapse(self._filled)
-
-    @cached_property
-    def _filled(self) -> Expr:
         if self.unrolled:
-            return self.backward.filled((self.target.variable, self.target.indices))
-        return self.folded
+            return self.backward.collapsed((self.target.variable, self.target.indices))
+        return collapse(self.folded)
 
     @cached_property
     def folded(self) -> Expr:
@@ -646,7 +725,7 @@ class Derivation:
         return self.backward.folded(self.target.element)
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> Sequence[Step]:
         """The steps of the conclusion."""
         return self.conclusion.steps
 
@@ -667,20 +746,13 @@ def derive(backward: BackwardPass, target: Reference) -> Derivation:
     if target.variable not in backward.adjoints:
         raise KeyError(target.name)
     graph = backward.graph
-    paths = Paths(graph, backward.derivatives, target)
+    paths = Paths(graph, backward.derivatives, target, backward.web)
     unrolled = (
         graph.is_concrete() and isinstance(paths.count, int) and paths.count <= UNROLLED_PATHS
     )
-    variables = _on_the_way(backward, target.variable)
-    derivatives = tuple(
-        local
-        for child in reversed([*variables, graph.target])
-        for parent in reversed([target.variable, *variables])
-        if (local := backward.derivatives.get((child, parent))) is not None
-    )
+    variables, derivatives = backward.route(target.variable)
     if unrolled:
-        nodes = _cone(paths, target)
-        adjoints = tuple(backward.node_adjoint(node) for node in nodes)
+        adjoints = backward.cone(backward.branches((target.variable, target.indices)))
         conclusion = _conclusion(backward, paths, target)
     else:
         adjoints = tuple(backward.adjoints[variable] for variable in reversed(variables))
@@ -701,39 +773,85 @@ def _on_the_way(backward: BackwardPass, start: Variable) -> list[Variable]:
     ]
 
 
-def _cone(paths: Paths, target: Reference) -> list[Node]:
-    """The elements between the target and the loss, from the loss back."""
-    start = (target.variable, target.indices)
-    found: dict[Node, None] = {}
-    frontier = [start]
+def _cone(backward: BackwardPass, first: tuple[Node, ...]) -> list[Node]:
+    """The elements from ``first`` to the loss, which is left out, from the loss back."""
+    found = dict.fromkeys(first)
+    frontier = first
     while frontier:
-        following = dict.fromkeys(child for node in frontier for child in paths.branches(node))
-        frontier = [node for node in following if node not in found]
+        following = dict.fromkeys(child for node in frontier for child in backward.branches(node))
+        frontier = tuple(node for node in following if node not in found)
         found.update(dict.fromkeys(frontier))
-    variables = list(paths.graph.variables)
-    inner = [node for node in found if node[0] != paths.graph.target]
+    variables = list(backward.graph.variables)
+    inner = [node for node in found if node[0] != backward.graph.target]
     return sorted(inner, key=lambda node: (-variables.index(node[0]), node[1]))
 
 
 def _conclusion(backward: BackwardPass, paths: Paths, target: Reference) -> Deduction:
     """All paths, what they share taken out, the local derivatives, the adjoints filled in."""
     start = (target.variable, target.indices)
-    name = Partial(_target(backward), backward.scalar(*start))
-    all_paths = Terms(
-        *(Product(*(backward.unroll(factor) for factor in path.factors)) for path in paths)
-    )
-    steps = [Step(Rule.PATHS, _over_samples(backward, target, all_paths))]
     if paths.count == 1:
-        steps += _along_the_path(backward, paths, target)
-    elif len(trunk := _trunk(paths, start)) == 1:
-        steps += backward.node_adjoint(start).steps
+        steps = _along_the_path(backward, paths, target)
+    elif len(trunk := _trunk(backward, start)) == 1:
+        steps = list(backward.node_adjoint(start).steps)
     else:
-        steps += _along_the_trunk(backward, target, trunk)
+        steps = _along_the_trunk(backward, target, trunk)
     if steps[-1].rhs.has(Partial) and paths.count <= SUBSTITUTED_TERMS:
         steps += _filled_in(backward, steps[-1].rhs)
-    if steps[0].rhs == name:
-        del steps[0]
-    return Deduction(name, (), tuple(_without_repeats(steps)))
+    name = Partial(_target(backward), backward.scalar(*start))
+    grouped = tuple(_without_repeats(steps))
+    return Deduction(name, (), _AfterPaths(backward, target, name, grouped))
+
+
+class _AfterPaths(Sequence[Step]):
+    """The steps of a conclusion: all paths, then ``grouped``.
+
+    The paths are listed when a step other than the last is read.  They are by far the most of what
+    is derived (41,488 in a network of 484 weights), and nothing else needs the list.
+    """
+
+    def __init__(
+        self, backward: BackwardPass, target: Reference, name: Partial, grouped: tuple[Step, ...]
+    ) -> None:
+        self._backward, self._target, self._name = backward, target, name
+        self._grouped = grouped
+
+    @cached_property
+    def _steps(self) -> tuple[Step, ...]:
+        start = (self._target.variable, self._target.indices)
+        listed = _over_samples(self._backward, self._target, _all_paths(self._backward, start))
+        if listed == self._name:
+            return self._grouped
+        return tuple(_without_repeats([Step(Rule.PATHS, listed), *self._grouped]))
+
+    @overload
+    def __getitem__(self, position: int) -> Step: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> tuple[Step, ...]: ...
+
+    def __getitem__(self, position: int | slice) -> Step | tuple[Step, ...]:
+        if position == -1 and len(self._grouped) > 1:
+            return self._grouped[-1]
+        return self._steps[position]
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == (tuple(other) if isinstance(other, _AfterPaths) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._steps)
+
+    def __repr__(self) -> str:
+        return repr(self._steps)
+
+
+def _all_paths(backward: BackwardPass, start: Node) -> Expr:
+    """Σ over all paths of the product of their local derivatives, by name."""
+    children = backward.branches(start)
+    named = [(backward.edge(child, start)[0], backward.tails(child)) for child in children]
+    return Terms(*(Product(*tail, name) for name, tails in named for tail in tails))
 
 
 def _along_the_path(backward: BackwardPass, paths: Paths, target: Reference) -> list[Step]:
@@ -741,7 +859,7 @@ def _along_the_path(backward: BackwardPass, paths: Paths, target: Reference) -> 
     values = Product(*(backward.unroll(value) for value in paths[0].values))
     steps = [Step(Rule.LOCAL, _over_samples(backward, target, values))]
     derived = backward.filled((target.variable, target.indices))
-    if collapse(derived) != collapse(steps[0].rhs):
+    if backward.collapsed((target.variable, target.indices)) != collapse(steps[0].rhs):
         steps.append(Step(Rule.SUBSTITUTE, derived))
     elif isinstance(values, Product):
         steps.append(Step(Rule.MULTIPLY, _over_samples(backward, target, _multiplied(values))))
@@ -791,27 +909,19 @@ def _factored_inside(expr: Expr) -> Expr:
     return Product(*parts)
 
 
-def _trunk(paths: Paths, start: Node) -> list[Node]:
+def _trunk(backward: BackwardPass, start: Node) -> list[Node]:
     """The elements that every path runs through before the paths part."""
     trunk = [start]
     while True:
-        following = list(paths.branches(trunk[-1]))
-        if len(following) > 1:
+        following = backward.branches(trunk[-1])
+        if len(following) != 1:
             return trunk
         trunk.append(following[0])
 
 
 def _along_the_trunk(backward: BackwardPass, target: Reference, trunk: list[Node]) -> list[Step]:
-    names = [
-        backward.unroll(
-            backward.derivatives[child[0], parent[0]].name_at(_full(child), _full(parent))
-        )
-        for parent, child in itertools.pairwise(trunk)
-    ]
-    values = [
-        backward.unroll(_between(backward, parent, child))
-        for parent, child in itertools.pairwise(trunk)
-    ]
+    edges = [backward.edge(child, parent) for parent, child in itertools.pairwise(trunk)]
+    names, values = ([edge[k] for edge in edges] for k in (0, 1))
     head = backward.node_adjoint(trunk[-1])
     chained, derived = (
         next(step.rhs for step in head.steps if step.rule is rule)
@@ -826,11 +936,6 @@ def _along_the_trunk(backward: BackwardPass, target: Reference, trunk: list[Node
     if closing:
         steps.append(Step(Rule.SUBSTITUTE, along(head.result, values), (head.lhs,)))
     return steps
-
-
-def _between(backward: BackwardPass, parent: Node, child: Node) -> Expr:
-    local = backward.derivatives[child[0], parent[0]]
-    return local.at(_full(child), _full(parent))
 
 
 def _full(node: Node) -> tuple[Expr, ...]:

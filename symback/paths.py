@@ -6,7 +6,9 @@ the path's share of ∂L/∂w.  Which elements follow one another is read off th
 derivatives: a sigmoid leads from a_21 to yhat_1 only, a softmax to every output.
 
 * `Paths.count` is exact for any width, also a symbolic one;
-* iteration, indexing from both ends and `reversed` list as many paths as are asked for.
+* iteration, indexing from both ends and `reversed` list as many paths as are asked for;
+* what the paths of all starts share, the elements that follow one another and the counts, is read
+  once: `Web`.
 
 For a batch these are the paths of one sample; the sum over the samples stays outside.
 """
@@ -14,9 +16,9 @@ For a batch these are the paths of one sample; the sum over the samples stays ou
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import overload
 
 import sympy
@@ -26,7 +28,7 @@ from symback.calculus import LocalDerivative
 from symback.graph import Graph
 from symback.notation import SAMPLE, Partial, Reference, Variable, element_name
 
-__all__ = ["LocalDerivatives", "Path", "Paths"]
+__all__ = ["LocalDerivatives", "Path", "Paths", "Web"]
 
 LocalDerivatives = Mapping[tuple[Variable, Variable], LocalDerivative]
 """(child, parent) → ∂child/∂parent."""
@@ -50,28 +52,98 @@ class Path:
         return " → ".join(self.neurons)
 
 
-class Paths:
-    """The paths from ``start`` to the target of ``graph``, in the order of the indices.
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """From the elements of a quantity to those of one computed from it.
 
-    A sequence in all but its ``count``, which is how many there are.
+    For each index of the latter: its size, and which index of the former pins it, if one does.
     """
 
-    def __init__(self, graph: Graph, derivatives: LocalDerivatives, start: Reference) -> None:
-        self.graph, self._derivatives, self._start = graph, derivatives, start
+    local: LocalDerivative
+    axes: tuple[tuple[Expr, int | None], ...]
+
+    @property
+    def fan_out(self) -> Expr:
+        """How many elements follow one."""
+        return sympy.Mul(*(size for size, pin in self.axes if pin is None))
+
+    def following(self, indices: tuple[int, ...], *, reverse: bool) -> Iterator[Node]:
+        """The elements that follow the one at ``indices``."""
+        ranges = [
+            range(1, int(size) + 1) if pin is None else (indices[pin],) for size, pin in self.axes
+        ]
+        choices = itertools.product(*(reversed(each) if reverse else each for each in ranges))
+        return ((self.local.child, choice) for choice in choices)
+
+
+class Web:
+    """Which elements of ``graph`` are computed from which, and in how many ways they reach L."""
+
+    def __init__(self, graph: Graph, derivatives: LocalDerivatives) -> None:
+        self.graph = graph
+        self.links: dict[Variable, list[_Link]] = {variable: [] for variable in graph.variables}
+        for equation in graph.equations:
+            for parent in graph.parents[equation.variable]:
+                if (equation.variable, parent) in derivatives:
+                    self.links[parent].append(_link(derivatives[equation.variable, parent]))
 
     @cached_property
-    def count(self) -> int | Expr:
-        """How many there are: an ``int``, or an expression in the symbolic widths."""
+    def counts(self) -> dict[Variable, Expr]:
+        """The number of paths from an element of each quantity to the loss."""
         counts: dict[Variable, Expr] = {self.graph.target: Integer(1)}
         for variable in reversed(self.graph.variables):
             if variable not in counts:
                 counts[variable] = sympy.Add(
-                    *(
-                        self._fan_out(child, variable) * counts[child]
-                        for child in self._children(variable)
-                    )
+                    *(link.fan_out * counts[link.local.child] for link in self.links[variable])
                 )
-        total = counts[self._start.variable]
+        return counts
+
+    def branches(self, node: Node, *, reverse: bool = False) -> Iterator[Node]:
+        """The elements computed directly from ``node``."""
+        variable, indices = node
+        links = self.links[variable]
+        for link in reversed(links) if reverse else links:
+            yield from link.following(indices, reverse=reverse)
+
+    def local(self, child: Variable, parent: Variable) -> LocalDerivative:
+        """∂child/∂parent, where the one is computed directly from the other."""
+        return next(link.local for link in self.links[parent] if link.local.child == child)
+
+
+def _link(local: LocalDerivative) -> _Link:
+    pins = dict(local.pins)
+    positions = {letter: position for position, letter in enumerate(_own(local.parent_indices))}
+    axes = zip(local.child_indices, local.child.shape, strict=True)
+    return _Link(
+        local,
+        tuple(
+            (size, positions[pins[letter]] if letter in pins else None)
+            for letter, size in itertools.islice(axes, int(local.child.batched), None)
+        ),
+    )
+
+
+class Paths:
+    """The paths from ``start`` to the target of the graph, in the order of the indices.
+
+    A sequence in all but its ``count``, which is how many there are.  Whoever asks for the paths of
+    many elements hands the same ``web`` to all.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        derivatives: LocalDerivatives,
+        start: Reference,
+        web: Web | None = None,
+    ) -> None:
+        self._web = Web(graph, derivatives) if web is None else web
+        self._start = start
+
+    @property
+    def count(self) -> int | Expr:
+        """How many there are: an ``int``, or an expression in the symbolic widths."""
+        total = self._web.counts[self._start.variable]
         return int(total) if total.is_Integer else total
 
     def __len__(self) -> int:
@@ -103,78 +175,60 @@ class Paths:
         return found
 
     def __repr__(self) -> str:
-        return f"<{self.count} paths from {self._start.name} to {element_name(self.graph.target)}>"
-
-    # ------------------------------------------------------------------------------- walking
-
-    def branches(self, node: Node) -> Iterator[Node]:
-        """The elements computed directly from ``node``."""
-        return self._next(node, reverse=False)
+        target = element_name(self._web.graph.target)
+        return f"<{self.count} paths from {self._start.name} to {target}>"
 
     def _walk(self, *, reverse: bool) -> Iterator[Path]:
-        if not self.graph.is_concrete():
+        graph = self._web.graph
+        if not graph.is_concrete():
             raise TypeError("paths can be listed only where every width is a number")
         start: Node = (self._start.variable, self._start.indices)
-        stack: list[tuple[Node, Iterator[Node]]] = [(start, self._next(start, reverse))]
-        while stack:
-            node, following = stack[-1]
-            if node[0] == self.graph.target:
-                yield self._path([entry for entry, _ in stack])
-                stack.pop()
+        trail = [_Stop(start, self._web.branches(start, reverse=reverse))]
+        while trail:
+            last = trail[-1]
+            if last.node[0] == graph.target:
+                yield _path(trail)
+                trail.pop()
                 continue
-            step = next(following, None)
+            step = next(last.following, None)
             if step is None:
-                stack.pop()
+                trail.pop()
             else:
-                stack.append((step, self._next(step, reverse)))
+                edge = _edge(self._web.local(step[0], last.node[0]), step[1], last.node[1])
+                trail.append(_Stop(step, self._web.branches(step, reverse=reverse), *edge))
 
-    def _next(self, node: Node, reverse: bool) -> Iterator[Node]:
-        variable, indices = node
-        children = list(self._children(variable))
-        for child in reversed(children) if reverse else children:
-            local = self._derivatives[child, variable]
-            at = dict(zip(_own(local.parent_indices), indices, strict=True))
-            choices = [_choices(local, letter, at, size) for letter, size in _child_axes(local)]
-            combinations = itertools.product(
-                *(reversed(range_) if reverse else range_ for range_ in choices)
-            )
-            yield from ((child, combination) for combination in combinations)
 
-    def _children(self, variable: Variable) -> list[Variable]:
-        return [equation.variable for equation in self.graph.children(variable)]
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """An element on the trail, its branches not yet walked, and its slope by the one before."""
 
-    def _fan_out(self, child: Variable, parent: Variable) -> Expr:
-        local = self._derivatives[child, parent]
-        free = set(local.free_child_indices())
-        return sympy.Mul(*(size for letter, size in _child_axes(local) if letter in free))
+    node: Node
+    following: Iterator[Node]
+    factor: Partial | None = None
+    value: Expr | None = None
 
-    def _path(self, nodes: list[Node]) -> Path:
-        names = tuple(element_name(variable, indices) for variable, indices in nodes)
-        factors, values = [], []
-        for (parent, q), (child, i) in itertools.pairwise(nodes):
-            local = self._derivatives[child, parent]
-            factors.append(local.name_at(_sampled(child, i), _sampled(parent, q)))
-            values.append(local.at(_sampled(child, i), _sampled(parent, q)))
-        return Path(names, tuple(reversed(factors)), tuple(reversed(values)))
+
+def _path(trail: list[_Stop]) -> Path:
+    return Path(
+        tuple(element_name(*stop.node) for stop in trail),
+        tuple(stop.factor for stop in reversed(trail) if stop.factor is not None),
+        tuple(stop.value for stop in reversed(trail) if stop.value is not None),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _edge(
+    local: LocalDerivative, child: tuple[int, ...], parent: tuple[int, ...]
+) -> tuple[Partial, Expr]:
+    """∂child/∂parent between two elements, by name and derived; most edges lie on many paths."""
+    i, q = _sampled(local.child, child), _sampled(local.parent, parent)
+    return local.name_at(i, q), local.at(i, q)
 
 
 def _own(letters: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
     return tuple(letter for letter in letters if letter != SAMPLE)
 
 
-def _sampled(variable: Variable, indices: tuple[Expr, ...]) -> tuple[Expr, ...]:
+def _sampled(variable: Variable, indices: tuple[int, ...]) -> tuple[Expr, ...]:
     own = tuple(Integer(i) for i in indices)
     return (SAMPLE, *own) if variable.batched else own
-
-
-def _child_axes(local: LocalDerivative) -> list[tuple[Symbol, Expr]]:
-    """The child's indices and sizes, the sample left out."""
-    pairs = list(zip(local.child_indices, local.child.shape, strict=True))
-    return pairs[1:] if local.child.batched else pairs
-
-
-def _choices(
-    local: LocalDerivative, letter: Symbol, at: Mapping[Symbol, int], size: Expr
-) -> Sequence[int]:
-    pinned = dict(local.pins).get(letter)
-    return range(1, int(size) + 1) if pinned is None else [at[pinned]]
