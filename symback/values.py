@@ -43,11 +43,13 @@ from symback.notation import (
 __all__ = ["Kink", "MissingNumbers", "Numbers", "OutOfDomain", "agreement", "as_floats"]
 
 DIGITS = 50
+GUARD = 70
+"""Digits beyond those that count: where h is within 1e-52 of 1, 1 - h has lost 52 of them."""
 STEP = "1e-15"
 LARGEST_EXPONENT = 10**9
 
 _context = mpmath.mp.clone()
-_context.dps = DIGITS
+_context.dps = DIGITS + GUARD
 
 
 class MissingNumbers(SymbackError):
@@ -88,7 +90,8 @@ def agreement(first: Any, second: Any) -> int:
     size = max(abs(first), abs(second))
     if size < _context.mpf("1e-30"):  # both vanish as far as a central difference can tell
         return 30
-    return max(0, int(-_context.log10(abs(first - second) / size)))
+    shared = int(-_context.log10(abs(first - second) / size))
+    return min(max(0, shared), DIGITS)
 
 
 class Numbers:
@@ -437,7 +440,7 @@ class _Evaluator:
         array, axes = self.value(expr.function)
         self.limits = outside
         if bound not in axes:
-            return array * size, axes
+            return np.asarray(array * size, dtype=object), axes
         axis = axes.index(bound)
         assert array.shape[axis] == size, f"{bound} runs over {array.shape[axis]} elements"
         left = tuple(letter for letter in axes if letter != bound)
@@ -446,9 +449,14 @@ class _Evaluator:
     _sigma = _sum
 
     def _kroneckerdelta(self, expr: KroneckerDelta):
-        left, right = expr.args
-        rows, columns = np.indices((self.limits[left], self.limits[right]))
-        return np.vectorize(number, otypes=[object])((rows == columns).astype(int)), (left, right)
+        sides = []
+        for index in expr.args:
+            letters = () if index.is_Integer else (index,)
+            counts = [int(index)] if not letters else range(1, self.limits[index] + 1)
+            values = np.array([number(k) for k in counts], dtype=object)
+            sides.append((values if letters else values[0], letters))
+        equal, axes = self._join([(np.asarray(v), own) for v, own in sides], np.equal)
+        return np.vectorize(lambda holds: number(int(holds)), otypes=[object])(equal), axes
 
     def _piecewise(self, expr: Piecewise):
         *cases, (last, _) = expr.args

@@ -1,0 +1,192 @@
+"""Numbers: fifty digits, honest at kinks and outside domains, named where they are missing."""
+
+from decimal import Decimal
+
+import mpmath
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from referee import Referee, same
+from strategies import Case, build, cases, expressions, from_lines, loose_case, references
+from symback.notation import SAMPLE, Partial, Reference, Sigma, index, read_reference
+from symback.values import (
+    DIGITS,
+    GUARD,
+    Kink,
+    MissingNumbers,
+    Numbers,
+    OutOfDomain,
+    _Evaluator,
+    agreement,
+    as_floats,
+    number,
+)
+
+
+def reference(case: Case, name: str) -> Reference:
+    return read_reference(name, case.graph.variables)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1, "0.1"), ("0.10", "0.1"), (Decimal("1e-7"), "1e-7"), (3, "3"), ("-2.50", "-2.5"),
+     (np.float64(0.1), "0.1"), (np.int64(4), "4"), (sympy.Rational(1, 4), "0.25")],
+    ids=range(8),
+)  # fmt: skip
+def test_a_number_is_taken_as_written(value, text):
+    """0.1 is a tenth and not the nearest double."""
+    context = mpmath.mp.clone()
+    context.dps = DIGITS + GUARD
+    assert abs(number(value) - context.mpf(text)) == 0
+
+
+@settings(max_examples=100)
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_double_goes_in_and_comes_out_unchanged(value):
+    """as_floats undoes number, for every double."""
+    assert as_floats(np.array(number(value), dtype=object)) == value
+
+
+def test_agreement_counts_digits():
+    """Equal numbers agree in all digits, nearly equal ones in as many as they share."""
+    assert agreement(number(2), number(2)) == DIGITS
+    assert agreement(number("1.00001"), number(1)) == 5
+    assert agreement(number(1), number(-1)) == 0
+    assert agreement(number(0), number("1e-31")) == 30
+    assert agreement(number(0), number("1e-9")) == 0
+
+
+@settings(max_examples=25)
+@given(case=cases(deepest=2, widest=3))
+def test_central_differences_agree_with_the_derivation(case):
+    """To 20 digits at least, for one element of every block, of every sample."""
+    gradients = case.numbers.gradients(case.backward)
+    for name, block in gradients.items():
+        found = next(r for r in references(case) if r.variable.name == name)
+        if found.variable in case.numbers.inputs:
+            sample = 0 if found.variable.batched else None
+            quotient = case.numbers.central_difference(found, sample)
+            derived = case.numbers.element(block, found, sample)
+            assert isinstance(quotient, Kink) or agreement(derived, quotient) >= 20
+
+
+def test_shapes_are_those_of_the_quantities():
+    """Forward and gradients: one row a sample, W as (out, in), a scalar for the shared bias."""
+    case = build(2, [(3, "tanh"), (4, "softmax")], "squared_error", samples=5, bias="per_layer")
+    shapes = {"x": (5, 2), "W1": (3, 2), "b1": (), "h1": (5, 3), "W2": (4, 3), "yhat": (5, 4)}
+    gradients = case.numbers.gradients(case.backward)
+    for name, shape in shapes.items():
+        assert case.numbers.forward[name].shape == shape
+        assert gradients[name].shape == shape
+
+
+def test_one_step_of_descent():
+    """θ - η ∂L/∂θ for weights and biases only; S1: w = 1 moves to 1.2 at η = 0.1."""
+    case = from_lines({"yhat": "w*x", "s": "yhat - y", "L": "s**2"}, x=1, y=2, w=1)
+    gradients = case.numbers.gradients(case.backward)
+    assert as_floats(case.numbers.updated(gradients, "0.1")["w"]) == 1.2
+    assert set(case.numbers.updated(gradients, 1)) == {"w"}
+    net = build(2, [(2, "tanh")], "squared_error")
+    assert set(net.numbers.updated(net.numbers.gradients(net.backward), 1)) == {"W1", "b1"}
+
+
+def test_missing_numbers_are_named():
+    """All of them at once."""
+    case = build(2, [(2, "tanh")], "squared_error")
+    given = {"x": case.given["x"], "W1": case.given["W1"]}
+    with pytest.raises(MissingNumbers, match="no numbers are given for b1, y"):
+        Numbers(case.graph, given)
+
+
+@pytest.mark.parametrize(
+    ("lines", "values", "what"),
+    [
+        ({"u": "x-1", "y": "log(u)"}, {"x": 1}, r"y has no value here: log\(0"),
+        ({"u": "x-1", "y": "log(u)"}, {"x": 0.5}, r"y has no value here: log\(-0.5\)"),
+        ({"u": "x-1", "y": "1/u"}, {"x": 1}, "y has no value here: a division by zero"),
+        ({"u": "x-1", "y": "sqrt(u)"}, {"x": 0}, r"y has no value here: \(-1.0\)\^\(0.5\)"),
+        ({"u": "x*x", "y": "exp(u)"}, {"x": 10**6}, "too large to compute"),
+        ({"u": "asin(x)", "y": "u"}, {"x": 2}, r"u has no value here: asin\(2"),
+    ],
+)
+def test_outside_a_domain_the_quantity_is_named(lines, values, what):
+    """Which quantity, which function, which number, and what it was computed from."""
+    with pytest.raises(OutOfDomain, match=what) as refused:
+        _ = from_lines(lines, **values).numbers.forward
+    assert "(it is computed from " in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        ({"u": "x-1", "y": "abs(u)"}, "y"),
+        ({"u": "x-1", "y": "max(0,u)"}, "y"),
+        ({"u": "relu(x-1)", "y": "u**2"}, "u"),
+        ({"u": "x-1", "y": "where(u>0,u,2*u)"}, "y"),
+    ],
+)
+def test_a_kink_has_no_central_difference(lines, name):
+    """At the kink: the quantity's name in place of a wrong number; beside it: a number."""
+    case = from_lines(lines, x=1)
+    assert case.numbers.central_difference(reference(case, "x")) == Kink(name)
+    beside = from_lines(lines, x=1.5)
+    assert not isinstance(beside.numbers.central_difference(reference(beside, "x")), Kink)
+
+
+def test_the_slope_at_a_kink_is_the_one_the_catalogue_states():
+    """relu has slope 0 at 0, leaky relu 0.01."""
+    for name, slope in (("relu", 0), ("leaky_relu", Decimal("0.01"))):
+        case = from_lines({"u": "x-1", "y": f"{name}(u)"}, x=1)
+        assert case.numbers.gradients(case.backward)["x"].item() == number(slope)
+
+
+def test_large_numbers_do_not_overflow():
+    """A sigmoid at 120 keeps the digits of its slope; a softmax of ±900 has its values."""
+    case = from_lines({"a": "w*x", "y": "sigmoid(a)"}, w=120, x=1)
+    slope = case.numbers.gradients(case.backward)["a"].item()
+    assert as_floats(slope) == 7.667648073722e-53
+    net = build(2, [(2, "softmax")], "cross_entropy")
+    far = Numbers(net.graph, {**net.given, "x": [900, -900]})
+    assert same(far.forward["yhat"].sum(), 1)
+
+
+@settings(max_examples=100)
+@given(expr=expressions(3).filter(lambda expr: not expr.has(Partial)))
+def test_the_evaluator_agrees_with_the_referee(expr):
+    """Every node over all samples at once, against one number at a time."""
+    case = loose_case()
+    referee = Referee(case)
+    try:
+        expected = [referee.value(expr, {SAMPLE: s}) for s in (1, 2)]
+    except (ZeroDivisionError, OverflowError):
+        return
+    if not all(abs(entry) < 1e12 for entry in expected):
+        return
+    environment = {"x": "x", "u": "u", "A1": "A1", "yhat": "yhat", "h_1": "h1", "W_2": "W2"}
+    given = case.numbers.given
+    arrays = {base: given[name] for base, name in environment.items()} | {"a_1": given["a1"]}
+    evaluator = _Evaluator(arrays, {}, {}, case.graph)
+    found = evaluator.array(expr, (SAMPLE,), (sympy.Integer(2),))
+    assert all(same(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def test_a_sum_over_fewer_elements_than_there_are_is_refused():
+    """A sum that does not fit its quantity is a defect, and not a smaller sum."""
+    case = loose_case()
+    i = index("i")
+    h = case.graph.by_base["h_1"]
+    with pytest.raises(AssertionError, match="i runs over 3 elements"):
+        case.numbers.value_of(Sigma(h.at(i), (i, 1, 2)))
+
+
+def test_another_value_of_one_weight():
+    """The loss where one number differs; the others stay."""
+    case = build(2, [(2, "tanh")], "squared_error")
+    w = reference(case, "w_112")
+    before = case.numbers.loss
+    assert case.numbers.loss_with(w, case.numbers.given["W1"][0, 1]) == before
+    assert case.numbers.loss_with(w, number(5)) != before
+    assert case.numbers.loss == before
