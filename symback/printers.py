@@ -90,10 +90,14 @@ class _Writer(Printer):
     # ------------------------------------------------------------------------------- sums
 
     def _print_Add(self, expr: Add) -> str:
-        return self._join(sorted(expr.args, key=_reading_order))
+        return self._join(self.in_order(expr))
 
     def _print_Terms(self, expr: Terms) -> str:
-        return self._join(expr.args)
+        return self._join(self.in_order(expr))
+
+    def in_order(self, expr: Add | Terms) -> Sequence[Expr]:
+        """The terms of a sum as they are written, first to last."""
+        return expr.args if isinstance(expr, Terms) else sorted(expr.args, key=_reading_order)
 
     def _join(self, terms: Sequence[Expr]) -> str:
         return "".join(mark + body for mark, body in self.signed_terms(terms))
@@ -151,13 +155,30 @@ class _Writer(Printer):
     def _side_by_side(self, factors: list[Expr]) -> str:
         if len(factors) == 1:
             return self._print(factors[0])
+        pieces = self._pieces(factors)
+        return self.multiply([body for _, body in pieces], self.has_names(pieces))
+
+    def _pieces(self, factors: list[Expr]) -> list[tuple[Expr, str]]:
+        """Each factor, and how it is written among the others."""
         factors = [part for factor in factors[:-1] for part in self._opened(factor)] + factors[-1:]
         last = len(factors) - 1
-        printed = [
-            self._factor(factor, first=i == 0, last=i == last) for i, factor in enumerate(factors)
+        return [
+            (factor, self._factor(factor, first=i == 0, last=i == last))
+            for i, factor in enumerate(factors)
         ]
-        names = (isinstance(factor, Partial) and factor not in self.numbers for factor in factors)
-        return self.multiply(printed, any(names))
+
+    def has_names(self, pieces: Sequence[tuple[Expr, str]]) -> bool:
+        """Whether a derivative is among the factors by its name."""
+        return any(isinstance(part, Partial) and part not in self.numbers for part, _ in pieces)
+
+    def signed_factors(self, expr: Product) -> tuple[str, list[tuple[Expr, str]]]:
+        """The minus in front, if any, and each factor with how it is written among the others."""
+        negative, size = _sign(expr)
+        pieces = self._pieces(_with_divisors(size.args) if isinstance(size, Product) else [size])
+        first, body = pieces[0]
+        if negative and body.startswith("-"):
+            pieces[0] = first, self.parenthesised(body)
+        return "-" if negative else "", pieces
 
     def _factor(self, factor: Expr, *, first: bool, last: bool) -> str:
         body = self._print(factor)
@@ -367,7 +388,7 @@ class Latex(_Writer):
         """(body), or [body] around other parentheses, as tall as the body asks."""
         plain = body.replace(SAMPLED, "")  # the sample's own parentheses do not count
         left, right = ("[", "]") if "(" in plain and "[" not in plain else ("(", ")")
-        tall = r"\frac" in body or r"\sum" in body
+        tall = any(mark in body for mark in (r"\frac", r"\sum", r"\begin"))
         return rf"\left{left}{body}\right{right}" if tall else f"{left}{body}{right}"
 
     def quotient(self, above: str, below: str) -> str:
