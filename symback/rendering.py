@@ -94,8 +94,13 @@ class _Setter:
         return row.relation if self.form == "txt" else _RELATIONS[row.relation]
 
     def plain(self, sentence: Say) -> str:
-        """A sentence for LaTeX's \\text{…} inside a formula of Markdown."""
-        return _sentences("tex")[sentence.key].render(sentence.facts).strip()
+        r"""A sentence for LaTeX's \text{…} inside a formula of Markdown; KaTeX's has no Greek."""
+        words = _sentences("tex")[sentence.key].render(sentence.facts).strip()
+        return "".join(_IN_TEXT.get(character, character) for character in words)
+
+    def tab(self, sentence: Say) -> str:
+        """A sentence for the title of a browser's tab, which holds neither tags nor formulas."""
+        return escape_xml(plain(sentence))
 
     def left(self, block: Display) -> int:
         """How wide the left-hand sides of a block of text are."""
@@ -196,5 +201,6 @@ def _escape_md(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|$~" else c for c in escaped)
 
 
+_IN_TEXT = {"Σ": r"$\Sigma$", "θ": r"$\theta$", "η": r"$\eta$", "≈": r"$\approx$", "−": "-"}
 _RELATIONS = {"=": "=", "≈": r"\approx", "+": "+", "-": "-", "←": r"\leftarrow"}
 _FINALIZE = {"tex": _tex, "html": _html, "md": _md, "txt": _txt}
