@@ -202,6 +202,7 @@ def _path_reason(work: Work, pen: Pen, path: Path, position: int, row: Row) -> S
         shown = literal(work.numbers.value_of(Product(*path.values)))
         share = Formula(("=" if shown.is_exact else r"\approx ") + shown.latex, shown.text)
     fits = width(row.lines[-1]) + 0.8 * width(through.latex) + (70 if share else 25) < 395
+    fits = fits and bool(names)  # a path of one step runs through nothing
     return Say(
         "reason.path", {"number": position, "through": through if fits else None, "share": share}
     )
