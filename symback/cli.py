@@ -1,4 +1,4 @@
-"""The command line: ``symback derive | paths | sheet | evaluate | figure``.
+"""The command line: ``symback derive | paths | matrix | sheet | evaluate | figure``.
 
 Results go to standard output, messages to standard error.  Exit status: 0 done, 2 bad usage or bad
 input, with one message and nothing half-written.  SymPy is imported only once a command needs it,
@@ -75,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
         "--limit", type=_natural, metavar="N", help=f"list at most N (default {LISTED})"
     )
     paths.add_argument("--json", action="store_true", help="as JSON")
+
+    matrix = command("matrix", _matrix, "print the whole algorithm in matrix form, certified")
+    matrix.add_argument("--format", choices=("text", "latex", "json"), default="text")
 
     sheet = command("sheet", _sheet, "write a derivation sheet")
     what = sheet.add_mutually_exclusive_group()
@@ -174,13 +177,30 @@ def _paths(chosen: argparse.Namespace) -> None:
     if chosen.json:
         _print_json({"count": count if isinstance(count, int) else str(count), "paths": listed})
         return
-    print(
-        f"{count} path{'' if count == 1 else 's'} from {derivation.name} to {derivation.target_name}"
-    )
+    many = "path" if count == 1 else "paths"
+    print(f"{count} {many} from {derivation.name} to {derivation.target_name}")
     for names in listed:
         print("  " + " → ".join(names))
     if isinstance(count, int) and len(listed) < count:
         print(f"  … and {count - len(listed)} more (--limit N lists more)")
+
+
+def _matrix(chosen: argparse.Namespace) -> None:
+    form = _load(chosen).matrix_form()
+    certificate = form.certify()
+    if chosen.format == "json":
+        sizes = {str(size): value for size, value in certificate.sizes}
+        proof = {"sizes": sizes, "entries": certificate.entries}
+        _print_json(
+            {"layout": form.layout.value, "steps": form.steps_as_data(), "certificate": proof}
+        )
+    elif chosen.format == "latex":
+        print(form.latex())
+    else:
+        print(f"# {form.layout.value}")
+        print(form.text())
+        sizes = ", ".join(f"{size} = {value}" for size, value in certificate.sizes)
+        print(f"# certified: {certificate.entries} entries, exactly, at {sizes}")
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,10 @@ from sympy import Expr
 
 from symback import derivation as derivations
 from symback import drawing, rendering, sheets, spec
-from symback.derivation import BackwardPass, Deduction, Step
+from symback.derivation import Deduction, Step
 from symback.figures import Figure
 from symback.functions import Activation, Loss, SoftMax
-from symback.graph import Graph, from_equations, from_network
+from symback.matrix import MatrixForm
 from symback.notation import (
     PARAMETERS,
     Reference,
@@ -39,12 +38,13 @@ from symback.overview import overview
 from symback.passages import describe
 from symback.paths import Paths
 from symback.spec import EquationsSpec, NetworkSpec
-from symback.values import MissingNumbers, Numbers, as_floats
+from symback.values import as_floats
+from symback.work import Work
 
 __all__ = ["Derivation", "Network", "equations", "load"]
 
 
-class Network:
+class Network(Work):
     """A network, or a list of equations, and everything that can be derived from it.
 
     Parameters
@@ -82,7 +82,7 @@ class Network:
         losses: Mapping[str, str | Loss] | None = None,
         title: str = "",
     ) -> None:
-        self.spec: NetworkSpec | EquationsSpec = spec.network(
+        checked = spec.network(
             inputs,
             layers,
             loss=loss,
@@ -94,27 +94,16 @@ class Network:
             losses=losses,
             title=title,
         )
+        super().__init__(checked)
 
     @classmethod
     def from_spec(cls, checked: NetworkSpec | EquationsSpec) -> Network:
         """The network of a specification that `symback.spec` has checked."""
         network = cls.__new__(cls)
-        network.spec = checked
+        Work.__init__(network, checked)
         return network
 
     # ------------------------------------------------------------------------ what is derived
-
-    @cached_property
-    def graph(self) -> Graph:
-        """The equations in index notation."""
-        if isinstance(self.spec, NetworkSpec):
-            return from_network(self.spec)
-        return from_equations(self.spec)
-
-    @cached_property
-    def backward(self) -> BackwardPass:
-        """The backward pass: one adjoint a quantity, shared by every derivation."""
-        return BackwardPass(self.graph)
 
     def reference(self, name: str) -> Reference:
         """The element called ``name``; raises `UnknownName` with what there is."""
@@ -147,25 +136,21 @@ class Network:
     def _is_parameter(self, variable: Variable) -> bool:
         return variable.role in (*PARAMETERS, Role.LEAF)
 
+    def matrix_form(self) -> MatrixForm:
+        """The backward pass in matrix form, certified: name (``"W1"``, ``"a2"``) → its adjoint.
+
+        Values are SymPy matrix expressions of the adjoint, at whatever widths; `MatrixForm.steps`
+        is the whole algorithm.  Raises `Uncertified` where a lift is not the index form.
+
+        >>> net = Network("n_0", [("n_1", "sigmoid"), ("n_2", "softmax")], loss="cross_entropy")
+        >>> net.matrix_form()["W2"].shape
+        (n_2, n_1)
+        >>> print(net.matrix_form().text("h1"))
+        ∇h_1 = W_2ᵀ ∇a_2
+        """
+        return self.matrices
+
     # --------------------------------------------------------------------------- with numbers
-
-    @cached_property
-    def numbers(self) -> Numbers:
-        """The numbers of every quantity; raises `MissingNumbers` where [values] lacks some."""
-        return Numbers(self.graph, given_values(self.spec))
-
-    @cached_property
-    def gradients(self) -> dict[str, Any]:
-        """∂L/∂v for every quantity v as an array of 50-digit numbers."""
-        return self.numbers.gradients(self.backward)
-
-    @property
-    def has_numbers(self) -> bool:
-        """Whether every input and parameter has a number."""
-        try:
-            return self.numbers is not None
-        except MissingNumbers:
-            return False
 
     def evaluate(self) -> dict[str, Any]:
         """The forward pass, all gradients and the updated parameters as nested lists of floats.
@@ -191,13 +176,6 @@ class Network:
 
     # ------------------------------------------------------------------------------ on paper
 
-    @property
-    def learning_rate(self) -> Any:
-        """η as given, or None."""
-        if isinstance(self.spec, EquationsSpec):
-            return self.spec.learning_rate
-        return self.spec.values.learning_rate
-
     def sheet(self, form: str = "html", detail: str = "normal") -> str:
         """The sheet of the whole network: html, tex, md or txt."""
         return rendering.render(overview(self, detail), form)
@@ -213,16 +191,8 @@ class Network:
         return rendering.picture_html(self.figure())
 
 
-def given_values(checked: NetworkSpec | EquationsSpec) -> dict[str, Any]:
-    """The numbers of a specification by the names of the contract."""
-    if isinstance(checked, EquationsSpec):
-        return dict(checked.values)
-    named = dict(checked.values.parameters)
-    return {"x": checked.values.x, "y": checked.values.y, **named}
-
-
 def load(path: str | Path) -> Network:
-    """The network of a file; raises `SpecError` naming the file, the place and what was expected."""
+    """The network of a file; raises `SpecError` naming the file, the place, what was expected."""
     return Network.from_spec(spec.load(path))
 
 
@@ -267,7 +237,7 @@ class Derivation:
         return self.core.folded
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> Sequence[Step]:
         """The chain of equal right-hand sides, each with its rule."""
         return self.core.steps
 
@@ -300,7 +270,7 @@ class Derivation:
         return self.network.graph.target.name
 
     def as_json(self, limit: int = 300) -> dict[str, Any]:
-        """The derivation as plain data: every deduction with its rules, the paths up to ``limit``."""
+        """The derivation as plain data: deductions with their rules, paths up to ``limit``."""
         return {
             "wrt": self.name,
             "expr": str(self.expr),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from symback.drawing import figure
+from symback.matrix import Phase
 from symback.notation import (
     Reference,
     Role,
@@ -30,15 +31,17 @@ from symback.passages import (
     array_formula,
     array_grid,
     block_formula,
+    certified,
     deduction_rows,
     describe,
     footnotes,
     forward_section,
     local_rows,
+    matrix_row,
     network_section,
     title,
 )
-from symback.spec import EquationsSpec
+from symback.spec import EquationsSpec, NetworkSpec
 from symback.values import flattened, is_parameter, number, restored
 from symback.work import Work, entries, lettering, literals, shown_target
 
@@ -53,6 +56,7 @@ def overview(work: Work, detail: str = "normal") -> Page:
         forward_section(work, pen, detail),
         _all_locals(work, pen),
         _backward(work, pen),
+        _matrices(work),
         *_parameter_sections(work, pen),
         _update(work, pen),
     ]
@@ -94,6 +98,22 @@ def _backward(work: Work, pen: Pen) -> Section:
 
 MOST_FORMULAS = 40
 """A layer with more parameters than this shows the general formula and the numbers only."""
+
+
+def _matrices(work: Work) -> Section | None:
+    """The whole algorithm, one line a matrix: forward, backward, update."""
+    if not isinstance(work.spec, NetworkSpec):
+        return None
+    form = work.matrices
+    blocks: list[Block] = [Say("matrix.layout", {"layout": Words(form.layout.value)})]
+    for phase in Phase:
+        rows = [
+            matrix_row(work, step)
+            for step in form.steps
+            if step.phase is phase and step.shown is not None
+        ]
+        blocks += [Say(f"matrix.{phase.value}"), Display(tuple(rows))]
+    return Section(Say("section.matrices"), (*blocks, certified(form)))
 
 
 def _parameter_sections(work: Work, pen: Pen) -> Iterator[Section]:

@@ -18,6 +18,7 @@ from symback.calculus import LocalDerivative
 from symback.derivation import Deduction, Step
 from symback.graph import Equation
 from symback.layout import LINE, width
+from symback.matrix import MatrixForm, MatrixLatex, MatrixStep, MatrixText, Phase
 from symback.notation import (
     Reference,
     Variable,
@@ -38,7 +39,7 @@ from symback.page import (
     literal,
 )
 from symback.spec import EquationsSpec
-from symback.work import Work, entries
+from symback.work import Work, entries, lettering
 
 __all__ = [
     "MOST_ENTRIES",
@@ -356,6 +357,23 @@ def reason(step: Step, pen: Pen) -> Say:
     fact = step.fact
     facts = {} if fact is None else {"sum": sum_formula(fact.variable, fact.total, pen)}
     return Say(f"rule.{step.rule.name.lower()}", facts)
+
+
+def matrix_row(work: Work, step: MatrixStep, *, shapes: bool = False) -> Row:
+    """One line of the algorithm in matrices; with ``shapes``, each factor over its shape."""
+    letters = lettering(work)
+    plain, text_ = MatrixLatex(letters), MatrixText(letters)
+    right = MatrixLatex(letters, shapes=shapes).write(step.shown)
+    lhs = Formula(plain.write(step.symbol), text_.write(step.symbol))
+    relation = "←" if step.phase is Phase.UPDATE else "="
+    return Row(lhs, relation, (right,), text_.write(step.shown))
+
+
+def certified(form: MatrixForm) -> Say:
+    """How the matrix forms were proved."""
+    proof = form.certify()
+    sizes = ", ".join(f"{size} = {value}" for size, value in proof.sizes if not size.is_Integer)
+    return Say("matrix.certified", {"entries": proof.entries, "sizes": Words(sizes)})
 
 
 def sum_formula(variable: Variable, total: int, pen: Pen) -> Formula:

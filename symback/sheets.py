@@ -26,7 +26,9 @@ from symback.drawing import SHOWN_ENDS, figure, label, listed_paths
 from symback.elementary import softmax_apart, take_apart
 from symback.functions import product
 from symback.layout import width
+from symback.matrix import MatrixLatex, MatrixText, Turned
 from symback.notation import (
+    PARAMETERS,
     SAMPLE,
     Partial,
     Product,
@@ -49,11 +51,14 @@ from symback.page import (
     literal,
 )
 from symback.passages import (
+    block_formula,
+    certified,
     deduction_rows,
     describe,
     footnotes,
     forward_section,
     local_rows,
+    matrix_row,
     network_section,
     number_rows,
     reason,
@@ -63,7 +68,7 @@ from symback.paths import Path
 from symback.printers import EQUATIONS, ONE_VARIABLE, signed
 from symback.spec import EquationsSpec
 from symback.values import Kink, agreement, is_parameter, number
-from symback.work import Work, pen_for, plain_pen, shown_target
+from symback.work import Work, lettering, pen_for, plain_pen, shown_target
 
 __all__ = ["BRIEF_PATHS", "COLOURED_PATHS", "as_data", "latex", "one_line", "sheet", "text"]
 
@@ -89,6 +94,8 @@ def sheet(work: Work, derivation: Derivation, detail: str = "normal") -> Page:
     if detail == "full":
         parts.append(_apart(work, pen))
     parts.append(_result(work, pen, derivation, detail))
+    if detail != "brief":
+        parts.append(_bridge(work, pen, derivation))
     parts.append(_check(work, pen, derivation))
     if detail != "brief":
         parts.append(_shared(work, pen, derivation))
@@ -324,6 +331,33 @@ def _formula_for_numbers(derivation: Derivation) -> Expr:
         step.rhs for step in derivation.steps if step.rule is Rule.LOCAL and step.rhs.has(Partial)
     ]
     return with_names[-1] if with_names else derivation.conclusion.result
+
+
+def _bridge(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
+    """The formula for one weight beside the formula for its whole matrix, and why they agree."""
+    variable = derivation.target.variable
+    if variable.role not in PARAMETERS or f"∇{variable.name}" in work.matrices.missing:
+        return None
+    form = work.matrices
+    step = form.step(variable.name)
+    general = work.backward.adjoints[variable]
+    block = block_formula(variable, pen)
+    rows = (pen.row(general.lhs, general.result), matrix_row(work, step, shapes=True))
+    turned = [_why_turned(work, pen, entry) for entry in step.transposes]
+    intro = Say("matrix.bridge", {"block": block, "matrix": len(variable.shape) == 2})
+    blocks = (intro, Display(rows), *turned, certified(form))
+    return Section(Say("section.matrix", {"block": block}), blocks)
+
+
+def _why_turned(work: Work, pen: Pen, turned: Turned) -> Say:
+    """Where a transpose comes from."""
+    letters = lettering(work)
+    factor = Formula(
+        MatrixLatex(letters).write(turned.factor), MatrixText(letters).write(turned.factor)
+    )
+    key = "matrix.turned_summed" if turned.summed else "matrix.turned_columns"
+    facts = {"factor": factor, "letter": pen.formula(turned.letter)}
+    return Say(key, {**facts, "element": pen.formula(turned.element)})
 
 
 def _check(work: Work, pen: Pen, derivation: Derivation) -> Section | None:

@@ -1,15 +1,17 @@
-"""What a sheet needs to know of a network: `Work`, its letters, its numbers as they are printed."""
+"""A network and all that is made from it once: `Work`; its letters, its numbers as printed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any
 
 import sympy
 from sympy import Expr
 
 from symback.derivation import BackwardPass, Derivation
-from symback.graph import Graph
+from symback.graph import Graph, from_equations, from_network
+from symback.matrix import MatrixForm, lift
 from symback.notation import (
     Reference,
     Variable,
@@ -23,12 +25,13 @@ from symback.page import (
 )
 from symback.printers import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering
 from symback.spec import EquationsSpec, NetworkSpec
-from symback.values import Numbers
+from symback.values import MissingNumbers, Numbers
 
 __all__ = [
     "MOST_LITERALS",
     "Work",
     "entries",
+    "given_values",
     "lettering",
     "literals",
     "pen_for",
@@ -37,43 +40,66 @@ __all__ = [
 ]
 
 
-class Work(Protocol):
-    """What a sheet needs to know of a network; `symback.network.Network` is one."""
+class Work:
+    """A network as said, and everything made from it once: equations, derivatives, numbers.
 
-    @property
-    def spec(self) -> NetworkSpec | EquationsSpec:
-        """What the user said."""
-        ...
+    `symback.network.Network` is one, with the ways in and out for users.
+    """
 
-    @property
+    def __init__(self, spec: NetworkSpec | EquationsSpec) -> None:
+        self.spec = spec
+
+    @cached_property
     def graph(self) -> Graph:
-        """The equations."""
-        ...
+        """The equations in index notation."""
+        if isinstance(self.spec, NetworkSpec):
+            return from_network(self.spec)
+        return from_equations(self.spec)
 
-    @property
+    @cached_property
     def backward(self) -> BackwardPass:
-        """The backward pass."""
-        ...
+        """The backward pass: one adjoint a quantity, shared by every derivation."""
+        return BackwardPass(self.graph)
+
+    @cached_property
+    def matrices(self) -> MatrixForm:
+        """The backward pass in matrix form, certified; raises `Uncertified`."""
+        form = lift(self.backward, lettering(self))
+        form.certify()
+        return form
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """The numbers of every quantity; raises `MissingNumbers` where [values] lacks some."""
+        return Numbers(self.graph, given_values(self.spec))
+
+    @cached_property
+    def gradients(self) -> dict[str, Any]:
+        """∂L/∂v for every quantity v as an array of 50-digit numbers."""
+        return self.numbers.gradients(self.backward)
 
     @property
     def has_numbers(self) -> bool:
         """Whether every input and parameter has a number."""
-        ...
-
-    @property
-    def numbers(self) -> Numbers:
-        """The numbers."""
-        ...
-
-    @property
-    def gradients(self) -> Mapping[str, Any]:
-        """∂L/∂v by name."""
-        ...
+        try:
+            return self.numbers is not None
+        except MissingNumbers:
+            return False
 
     @property
     def learning_rate(self) -> Any:
-        """η, or None."""
-        ...
+        """η as given, or None."""
+        if isinstance(self.spec, EquationsSpec):
+            return self.spec.learning_rate
+        return self.spec.values.learning_rate
+
+
+def given_values(checked: NetworkSpec | EquationsSpec) -> dict[str, Any]:
+    """The numbers of a specification by the names of the contract."""
+    if isinstance(checked, EquationsSpec):
+        return dict(checked.values)
+    named = dict(checked.values.parameters)
+    return {"x": checked.values.x, "y": checked.values.y, **named}
 
 
 def lettering(work: Work, derivation: Derivation | None = None) -> Lettering:
