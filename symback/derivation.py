@@ -587,10 +587,11 @@ def _node_adjoint(backward: BackwardPass, node: Node) -> Deduction:
     kept = [step for step in general.steps if fused or step.rule in (Rule.CHAIN, Rule.LOCAL)]
     known = {} if fused else _single_terms(backward, node)
     at = dict(zip(general.free, _full(node), strict=True))
-    steps = [
-        Step(step.rule, known.get(step.rule) or backward.unroll(step.rhs, at), step.uses, step.fact)
-        for step in kept
-    ]
+    steps: list[Step] = []
+    for step in kept:
+        rhs = known.get(step.rule) or backward.unroll(step.rhs, at)
+        uses = _names_in(steps[-1].rhs) if step.uses else ()
+        steps.append(Step(step.rule, rhs, uses, step.fact))
     if not fused:
         steps += _closed(backward, variable, steps[-1].rhs)
     return Deduction(lhs, (), tuple(_without_repeats(steps)))
@@ -608,6 +609,11 @@ def _single_terms(backward: BackwardPass, node: Node) -> dict[Rule, Expr]:
     return {Rule.CHAIN: Product(adjoint, name), Rule.LOCAL: Product(adjoint, value)}
 
 
+def _names_in(expr: Expr) -> tuple[Expr, ...]:
+    """The derivatives that stand in an expression by their names, in a fixed order."""
+    return tuple(sorted(expr.atoms(Partial), key=sympy.default_sort_key))
+
+
 def _target(backward: BackwardPass) -> Expr:
     return backward.scalar(backward.graph.target, ())
 
@@ -617,7 +623,7 @@ def _closed(backward: BackwardPass, variable: Variable, expr: Expr) -> list[Step
     children = backward.closing(variable)
     if not children:
         return []
-    uses = tuple(sorted(expr.atoms(Partial), key=sympy.default_sort_key))
+    uses = _names_in(expr)
     steps = [Step(Rule.SUBSTITUTE, backward.fill_names(expr), uses)]
     for fact in backward.graph.facts:
         if fact.variable in children:
@@ -891,7 +897,7 @@ def _folded_back(backward: BackwardPass, target: Reference) -> list[Step]:
 
 
 def _filled_in(backward: BackwardPass, expr: Expr) -> list[Step]:
-    uses = tuple(sorted(expr.atoms(Partial), key=sympy.default_sort_key))
+    uses = _names_in(expr)
     filled = backward.fill_names(expr)
     return [Step(Rule.SUBSTITUTE, filled, uses), Step(Rule.FACTOR, _factored_inside(filled))]
 
@@ -957,7 +963,13 @@ def _general_conclusion(backward: BackwardPass, target: Reference) -> Deduction:
     indices = element.indices if isinstance(element, Indexed) else ()
     at = dict(zip(general.free, indices, strict=True))
     steps = [
-        Step(step.rule, instantiate(step.rhs, at), step.uses, step.fact) for step in general.steps
+        Step(
+            step.rule,
+            instantiate(step.rhs, at),
+            tuple(instantiate(name, at) for name in step.uses),
+            step.fact,
+        )
+        for step in general.steps
     ]
     if steps[-1].rhs.has(Partial):
         steps.append(Step(Rule.FOLD, backward.folded(element)))

@@ -175,6 +175,7 @@ ALL_LOSSES = (*LOSSES, *OWN_LOSSES)
 def cases(draw: st.DrawFn, deepest: int = 3, widest: int = 4) -> Case:
     """Draw a network of 1 to ``deepest`` layers with everything a network file can say."""
     depth = draw(st.integers(1, deepest))
+    widest = widest if depth < 3 else min(widest, 3)
     widths = [draw(st.integers(1, widest)) for _ in range(depth + 1)]
     loss = draw(st.sampled_from(ALL_LOSSES))
     names = [draw(st.sampled_from(ALL_ACTIVATIONS)) for _ in range(depth - 1)]

@@ -248,7 +248,7 @@ WRITTEN = [
     (
         Piecewise((X, X > 0), (0, True)) * b,
         "b·({x if x > 0; 0 otherwise})",
-        r"b\,(\begin{cases} x & \text{if } x > 0 \\ 0 & \text{otherwise} \end{cases})",
+        r"b\,\left(\begin{cases} x & \text{if } x > 0 \\ 0 & \text{otherwise} \end{cases}\right)",
     ),
 ]  # fmt: skip
 
