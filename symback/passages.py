@@ -38,6 +38,7 @@ from symback.page import (
     Words,
     literal,
 )
+from symback.printers import NETWORK, Latex, Text
 from symback.spec import EquationsSpec
 from symback.work import Work, entries, lettering
 
@@ -372,8 +373,13 @@ def matrix_row(work: Work, step: MatrixStep, *, shapes: bool = False) -> Row:
 def certified(form: MatrixForm) -> Say:
     """How the matrix forms were proved."""
     proof = form.certify()
-    sizes = ", ".join(f"{size} = {value}" for size, value in proof.sizes if not size.is_Integer)
-    return Say("matrix.certified", {"entries": proof.entries, "sizes": Words(sizes)})
+    latex, text_ = Latex(NETWORK), Text(NETWORK)
+    sizes = [
+        Formula(f"{latex.write(size)} = {value}", f"{text_.write(size)} = {value}")
+        for size, value in proof.sizes
+        if not size.is_Integer
+    ]
+    return Say("matrix.certified", {"entries": proof.entries, "sizes": sizes})
 
 
 def sum_formula(variable: Variable, total: int, pen: Pen) -> Formula:
