@@ -22,6 +22,7 @@ from sympy import Expr
 from symback import derivation as derivations
 from symback import drawing, rendering, sheets, spec
 from symback.derivation import Deduction, Step
+from symback.errors import SymbackError, did_you_mean, printable
 from symback.figures import Figure
 from symback.functions import Activation, Loss, SoftMax
 from symback.matrix import MatrixForm
@@ -42,6 +43,13 @@ from symback.values import as_floats
 from symback.work import Work
 
 __all__ = ["Derivation", "Network", "equations", "load"]
+
+
+DETAILS = ("brief", "normal", "full")
+
+
+class UnknownWord(SymbackError):
+    """A form or a level of detail that no sheet has."""
 
 
 class Network(Work):
@@ -178,6 +186,8 @@ class Network(Work):
 
     def sheet(self, form: str = "html", detail: str = "normal") -> str:
         """The sheet of the whole network: html, tex, md or txt."""
+        _check("form", form, rendering.FORMS)
+        _check("detail", detail, DETAILS)
         return rendering.render(overview(self, detail), form)
 
     def figure(self, name: str | None = None) -> Figure:
@@ -206,6 +216,13 @@ def equations(
     dL/dw = 2·s·x
     """
     return Network.from_spec(spec.equations(stages, values=values, title=title))
+
+
+def _check(what: str, word: str, known: Sequence[str]) -> None:
+    """Raise `UnknownWord` unless ``word`` is one of ``known``."""
+    if word not in known:
+        meant = did_you_mean(str(word), known)
+        raise UnknownWord(f"{what} {printable(str(word))!r}: expected {', '.join(known)}{meant}")
 
 
 def path_names(derivation: Derivation, limit: int) -> list[list[str]]:
@@ -295,6 +312,8 @@ class Derivation:
 
     def sheet(self, form: str = "html", detail: str = "normal") -> str:
         """The sheet as html, tex, md or txt."""
+        _check("form", form, rendering.FORMS)
+        _check("detail", detail, DETAILS)
         return rendering.render(sheets.sheet(self.network, self.core, detail), form)
 
     def __str__(self) -> str:
