@@ -655,25 +655,25 @@ def _rebuild(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
 
 
 def _unroll(backward: BackwardPass, expr: Expr, values: dict[Expr, Expr]) -> Expr:
-    if isinstance(expr, Sum):
-        return _unroll_sum(backward, expr, values)
     if isinstance(expr, Indexed) or (
         isinstance(expr, Symbol) and expr.name in backward.graph.by_base
     ):
         return _unroll_element(backward, expr, values)
-    if expr in values:
-        return values[expr]
     if not expr.args:
-        return expr
+        return values.get(expr, expr)
+    if isinstance(expr, Sum):
+        return _unroll_sum(backward, expr, values)
     arguments = [_unroll(backward, argument, values) for argument in expr.args]
-    if isinstance(expr, Product) and any(_is_tied(argument) for argument in expr.args):
+    if isinstance(expr, Product) and _is_tied(expr):
         return product(arguments)
     return expr.func(*arguments)
 
 
-def _is_tied(factor: Expr) -> bool:
+def _is_tied(expr: Product) -> bool:
     """Whether a factor holds a delta, which two numbers decide: ŷ_2·(0 - ŷ_1) is -ŷ_1·ŷ_2."""
-    return factor.has(KroneckerDelta) and not isinstance(factor, Product)
+    return expr.has(KroneckerDelta) and any(
+        factor.has(KroneckerDelta) for factor in expr.args if not isinstance(factor, Product)
+    )
 
 
 def _unroll_sum(backward: BackwardPass, expr: Sum, values: dict[Expr, Expr]) -> Expr:
@@ -688,11 +688,8 @@ def _unroll_sum(backward: BackwardPass, expr: Sum, values: dict[Expr, Expr]) -> 
 
 def _unroll_element(backward: BackwardPass, expr: Expr, values: dict[Expr, Expr]) -> Expr:
     variable = backward.graph.by_base[base_name(expr)]
-    indices = (
-        [values.get(letter, letter) for letter in expr.indices] if isinstance(expr, Indexed) else []
-    )
-    own = indices[1:] if variable.batched else indices
-    return backward.scalar(variable, tuple(int(number) for number in own))
+    own = expr.args[1 + variable.batched :]  # for a scalar there are none
+    return backward.scalar(variable, tuple(int(values.get(letter, letter)) for letter in own))
 
 
 # -------------------------------------------------------------------------- one weight's derivation
@@ -801,7 +798,7 @@ def _conclusion(backward: BackwardPass, paths: Paths, target: Reference) -> Dedu
         steps = list(backward.node_adjoint(start).steps)
     else:
         steps = _along_the_trunk(backward, target, trunk)
-    if steps[-1].rhs.has(Partial) and paths.count <= SUBSTITUTED_TERMS:
+    if paths.count <= SUBSTITUTED_TERMS and steps[-1].rhs.has(Partial):
         steps += _filled_in(backward, steps[-1].rhs)
     name = Partial(_target(backward), backward.scalar(*start))
     grouped = tuple(_without_repeats(steps))
