@@ -148,9 +148,8 @@ class _Writer(Printer):
                 if part != 1
             ]
             below = [sympy.Integer(part) if isinstance(part, int) else part for part in below]
-        if not below:
-            return self._side_by_side(above)
-        return self.quotient(self._side_by_side(above) if above else "1", self._side_by_side(below))
+        body = self._side_by_side(above) if above else "1"
+        return self.quotient(body, self._side_by_side(below)) if below else body
 
     def _side_by_side(self, factors: list[Expr]) -> str:
         if len(factors) == 1:

@@ -292,14 +292,19 @@ class _Grower:
         return getattr(sympy, self.source.choice(names))(self.grow(depth, bound) / 3)
 
     def _cases(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
-        left, right = self.grow(0, bound), self.grow(0, bound)
+        left, right = self.grow(0, bound), self._index(()) + self.source.choice((X, U))
         relation = self.source.choice((left > right, left <= right))
+        if relation in (sympy.true, sympy.false):
+            return self.grow(depth, bound)
         return Piecewise(
             (self.grow(depth, bound), relation), (self.grow(depth, bound), True), evaluate=False
         )
 
     def _indicator(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
-        return Piecewise((Integer(1), self.grow(0, bound) > 0), (Integer(0), True), evaluate=False)
+        where = self.grow(0, bound) + X > 0
+        if where in (sympy.true, sympy.false):
+            return self.grow(depth, bound)
+        return Piecewise((Integer(1), where), (Integer(0), True), evaluate=False)
 
     def _delta(self, depth: int, bound: tuple[Symbol, ...]) -> Expr:
         return KroneckerDelta(self._index(bound), self._index(bound))
@@ -314,4 +319,4 @@ def expressions(depth: int = 4) -> st.SearchStrategy[Expr]:
         lambda seed, deep: _Grower(random.Random(seed)).grow(deep),
         st.integers(0, 10**9),
         st.integers(1, depth),
-    ).filter(lambda expr: not expr.has(sympy.zoo, sympy.nan, sympy.I, sympy.oo))
+    ).filter(lambda expr: not expr.has(sympy.zoo, sympy.nan, sympy.I, sympy.oo, sympy.re))
