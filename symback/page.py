@@ -115,7 +115,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A sheet: title, a line about the network, sections, footnotes; ``styles`` colour the paths."""
+    """A sheet: title, a line on the network, sections, footnotes; ``styles`` colour the paths."""
 
     title: Say
     subtitle: Say
@@ -135,12 +135,12 @@ class Literal:
 
 
 def literal(value: Any, digits: int = DIGITS) -> Literal:
-    """A 50-digit number to ``digits`` significant digits, plainly where that is readable.
+    r"""A 50-digit number to ``digits`` significant digits, plainly where that is readable.
 
     >>> literal(number("-0.25"))
     Literal(latex='-0.25', text='-0.25', is_exact=True)
     >>> literal(number("0.000012345678"))
-    Literal(latex='1.235 \\\\cdot 10^{-5}', text='1.235e-5', is_exact=False)
+    Literal(latex='1.235 \\cdot 10^{-5}', text='1.235e-5', is_exact=False)
     """
     return _spelled(format(Decimal(str(value)), f".{digits}g"), value)
 

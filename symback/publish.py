@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CannotWrite", "write_figure", "write_sheets"]
 
-APT = "apt-get install --no-install-recommends texlive-latex-extra texlive-fonts-recommended lmodern latexmk"
+APT = (
+    "apt-get install --no-install-recommends texlive-latex-extra texlive-fonts-recommended "
+    "lmodern latexmk"
+)
 
 
 class CannotWrite(SymbackError):
@@ -84,7 +87,8 @@ def check(derivation: Derivation) -> str:
             f"{derivation.name}: derived {derived}, central difference {difference}"
         )
     target = derivation.target_name
-    return f"checked: ∂{target}/∂{derivation.name} = {as_floats(derived)!r} agrees with a central difference to {digits} digits"
+    number = f"∂{target}/∂{derivation.name} = {as_floats(derived)!r}"
+    return f"checked: {number} agrees with a central difference to {digits} digits"
 
 
 AGREED_DIGITS = 12
@@ -97,7 +101,7 @@ def _safe(name: str) -> str:
 
 def _texts(forms: Sequence[str]) -> list[str]:
     """The forms to render as text: a PDF is made from LaTeX."""
-    return [form for form in dict.fromkeys("tex" if form == "pdf" else form for form in forms)]
+    return list(dict.fromkeys("tex" if form == "pdf" else form for form in forms))
 
 
 def _in_forms(name: str, texts: Mapping[str, str], forms: Sequence[str]) -> dict[str, bytes]:
@@ -110,33 +114,36 @@ def _in_forms(name: str, texts: Mapping[str, str], forms: Sequence[str]) -> dict
 
 
 def pdf(source: str, name: str) -> bytes:
-    """The PDF of a LaTeX document; raises `CannotWrite` where latexmk is missing or TeX refuses."""
+    """The PDF of a LaTeX document; raises `CannotWrite` where latexmk is missing or TeX refuses.
+
+    TeX sees neither ``name``, which may begin with a dash, nor any file outside its own folder.
+    """
     if shutil.which("latexmk") is None or shutil.which("pdflatex") is None:
         raise CannotWrite(f"a PDF needs latexmk and pdflatex, which are not installed: {APT}")
     with tempfile.TemporaryDirectory() as scratch:
-        Path(scratch, f"{name}.tex").write_text(source, "utf-8")
-        command = [
-            "latexmk",
-            "-pdf",
-            "-interaction=nonstopmode",
-            "-halt-on-error",
-            "-no-shell-escape",
-            f"{name}.tex",
-        ]
-        environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"}
-        done = subprocess.run(
-            command,
-            cwd=scratch,
-            env=environment,
-            capture_output=True,
-            timeout=300,
-            stdin=subprocess.DEVNULL,
-        )
-        made = Path(scratch, f"{name}.pdf")
+        Path(scratch, "sheet.tex").write_text(source, "utf-8")
+        command = ["latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error"]
+        command += ["-no-shell-escape", "sheet.tex"]
+        fixed = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"}
+        locked = {"openin_any": "p", "openout_any": "p"}
+        try:
+            done = subprocess.run(
+                command,
+                cwd=scratch,
+                env={**os.environ, **fixed, **locked},
+                capture_output=True,
+                timeout=LONGEST_RUN,
+                stdin=subprocess.DEVNULL,
+            )
+        except subprocess.TimeoutExpired:
+            raise CannotWrite(f"TeX took longer than {LONGEST_RUN} s over {name}") from None
+        made = Path(scratch, "sheet.pdf")
         if done.returncode or not made.is_file():
-            log = Path(scratch, f"{name}.log")
-            raise CannotWrite(f"TeX refused {name}.tex: {_first_error(log)}")
+            raise CannotWrite(f"TeX refused {name}: {_first_error(Path(scratch, 'sheet.log'))}")
         return made.read_bytes()
+
+
+LONGEST_RUN = 300
 
 
 def _first_error(log: Path) -> str:
@@ -147,25 +154,49 @@ def _first_error(log: Path) -> str:
 
 
 def put(files: Mapping[str, bytes], folder: Path) -> list[Path]:
-    """Write all of ``files`` into ``folder``, or none; raises `CannotWrite`."""
-    written: list[tuple[Path, Path]] = []
+    """Write all of ``files`` into ``folder``, or none; raises `CannotWrite`.
+
+    What was there under the same names is kept until all is done, and put back where it is not.
+    """
+    temporary: dict[Path, Path] = {}
+    kept: dict[Path, Path] = {}
+    placed: list[Path] = []
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-            written.append((Path(temporary), folder / name))
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(temporary).chmod(0o666 & ~_umask())
-        for temporary_path, final in written:
-            temporary_path.replace(final)
-    except OSError as error:
+            temporary[folder / name] = _temporary(folder, content)
+        for final, written in temporary.items():
+            if final.is_file():
+                kept[final] = _temporary(folder, b"")
+                final.replace(kept[final])
+            written.replace(final)
+            placed.append(final)
+    except BaseException as error:
+        for final in placed:
+            final.unlink(missing_ok=True)
+        for final, old in kept.items():
+            old.replace(final)
+        for written in temporary.values():
+            written.unlink(missing_ok=True)
+        if is_new and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        if not isinstance(error, OSError):
+            raise
         reason = error.strerror or str(error)
         raise CannotWrite(f"cannot write to {printable(str(folder), 200)}: {reason}") from None
-    finally:
-        for temporary_path, _ in written:
-            temporary_path.unlink(missing_ok=True)
-    return [final for _, final in written]
+    for old in kept.values():
+        old.unlink(missing_ok=True)
+    return placed
+
+
+def _temporary(folder: Path, content: bytes) -> Path:
+    """A new file in ``folder``, with the rights that the user gives to new files."""
+    handle, name = tempfile.mkstemp(prefix=".symback-", dir=folder)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    Path(name).chmod(0o666 & ~_umask())
+    return Path(name)
 
 
 def _umask() -> int:

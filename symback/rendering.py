@@ -96,7 +96,7 @@ class _Setter:
     def plain(self, sentence: Say) -> str:
         r"""A sentence for LaTeX's \text{…} inside a formula of Markdown; KaTeX's has no Greek."""
         words = _sentences("tex")[sentence.key].render(sentence.facts).strip()
-        return "".join(_IN_TEXT.get(character, character) for character in words)
+        return "".join(_IN_TEXT.get(character) or character for character in words)
 
     def tab(self, sentence: Say) -> str:
         """A sentence for the title of a browser's tab, which holds neither tags nor formulas."""
