@@ -8,6 +8,7 @@ so that ``symback --help`` answers at once.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -36,6 +37,9 @@ class UsageError(SymbackError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show ∂ shows its escape
+            stream.reconfigure(errors="backslashreplace")
     try:
         chosen = parser().parse_args(arguments)
         chosen.run(chosen)

@@ -139,8 +139,8 @@ def literal(value: Any, digits: int = DIGITS) -> Literal:
 
     >>> literal(number("-0.25"))
     Literal(latex='-0.25', text='-0.25', is_exact=True)
-    >>> literal(number("0.000012345678"))
-    Literal(latex='1.235 \\cdot 10^{-5}', text='1.235e-5', is_exact=False)
+    >>> literal(number("0.00000012345678"))
+    Literal(latex='1.235 \\cdot 10^{-7}', text='1.235e-7', is_exact=False)
     """
     return _spelled(format(Decimal(str(value)), f".{digits}g"), value)
 
