@@ -509,7 +509,7 @@ def factored(expr: Expr) -> Expr:
     parts = [_factors(term) for term in terms]
     shared = _shared([factors for _, factors in parts])
     number = _common_number([coefficient for coefficient, _ in parts])
-    if not shared and number == 1:
+    if not shared and abs(number) == 1:
         return expr
     rests = [_rest(coefficient / number, factors, shared) for coefficient, factors in parts]
     return Product(*_merged(number, shared), total(rests))
@@ -564,7 +564,7 @@ def _common_number(numbers: list[Expr]) -> Expr:
         sympy.igcd(*(number.p for number in numbers)),
         sympy.ilcm(*(number.q for number in numbers), 1),
     )
-    return -size if numbers[0] < 0 and size != 1 else size
+    return -size if numbers[0] < 0 else size
 
 
 def _rest(number: Expr, factors: list[Expr], shared: list[Expr]) -> Expr:

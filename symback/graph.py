@@ -277,7 +277,14 @@ def _declared_loss(
     loss: Loss, scale: Expr, y_i: Expr, yhat: Variable, indices: tuple[Symbol, ...]
 ) -> tuple[Declared, ...]:
     form = loss.derivative(y_i, yhat.at(*indices))
-    return () if form is None else (Declared(yhat, indices, Product(scale, form)),)
+    return () if form is None else (Declared(yhat, indices, _scaled(scale, form)),)
+
+
+def _scaled(scale: Expr, form: Expr) -> Expr:
+    """scale · form, the scale multiplied into a number or a single quantity in front of it."""
+    if isinstance(form, Product) and form.args[0].is_Number:
+        return Product(scale * form.args[0], *form.args[1:])
+    return scale * form if isinstance(form, (sympy.Mul, sympy.Symbol)) else Product(scale, form)
 
 
 def _known(fact: Fact, variable: Variable) -> KnownSum:
