@@ -161,6 +161,7 @@ def put(files: Mapping[str, bytes], folder: Path) -> list[Path]:
     temporary: dict[Path, Path] = {}
     kept: dict[Path, Path] = {}
     placed: list[Path] = []
+    spare: list[Path] = []
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,8 +169,9 @@ def put(files: Mapping[str, bytes], folder: Path) -> list[Path]:
             temporary[folder / name] = _temporary(folder, content)
         for final, written in temporary.items():
             if final.is_file():
-                kept[final] = _temporary(folder, b"")
-                final.replace(kept[final])
+                spare.append(_temporary(folder, b""))
+                final.replace(spare[-1])
+                kept[final] = spare[-1]  # only now: what failed to move is still in its place
             written.replace(final)
             placed.append(final)
     except BaseException as error:
@@ -177,7 +179,7 @@ def put(files: Mapping[str, bytes], folder: Path) -> list[Path]:
             final.unlink(missing_ok=True)
         for final, old in kept.items():
             old.replace(final)
-        for written in temporary.values():
+        for written in (*temporary.values(), *spare):
             written.unlink(missing_ok=True)
         if is_new and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -1,0 +1,199 @@
+"""Files are written whole or not at all, and PDFs are made by a TeX that can do no harm."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pages import EXAMPLES, network
+from symback import publish
+from symback.cli import main
+from symback.publish import CannotWrite, check, pdf, put
+from typesetting import needs_tex
+
+FILES = {"a.txt": b"new a", "b.txt": b"new b", "c.txt": b"new c"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_all_is_written(tmp_path):
+    """Every file is there, with the rights of a new file, and no temporary file is left."""
+    placed = put(FILES, tmp_path / "deep" / "er")
+    assert contents(tmp_path / "deep" / "er") == FILES
+    assert [path.name for path in placed] == list(FILES)
+    umask = os.umask(0)
+    os.umask(umask)
+    assert placed[0].stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("failing", range(1, 8))
+@pytest.mark.parametrize("old", [{}, {"a.txt": b"old a"}, {"c.txt": b"old c", "z": b"z"}])
+def test_nothing_is_written_where_a_rename_fails(tmp_path, monkeypatch, failing, old):
+    """Whichever rename fails, the folder is left as it was: old files whole, new ones gone."""
+    for name, content in old.items():
+        (tmp_path / name).write_bytes(content)
+    calls = []
+    replace = Path.replace
+
+    def sometimes(self, target):
+        calls.append(target)
+        if len(calls) == failing:
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", sometimes)
+    if failing > len(FILES) + sum(name in FILES for name in old):
+        put(FILES, tmp_path)
+        assert contents(tmp_path) == {**old, **FILES}
+        return
+    with pytest.raises(CannotWrite, match="No space left on device"):
+        put(FILES, tmp_path)
+    assert contents(tmp_path) == old
+
+
+@pytest.mark.parametrize("failing", range(1, 4))
+def test_nothing_is_written_where_the_disk_is_full(tmp_path, monkeypatch, failing):
+    """A write that fails leaves neither files nor a new folder."""
+    calls = []
+
+    def full(folder, content):
+        calls.append(content)
+        if len(calls) == failing:
+            raise OSError(28, "No space left on device")
+        return real(folder, content)
+
+    real = publish._temporary
+    monkeypatch.setattr(publish, "_temporary", full)
+    with pytest.raises(CannotWrite):
+        put(FILES, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
+    """Ctrl-C amid the renames leaves the folder as it was, and is not swallowed."""
+    (tmp_path / "a.txt").write_bytes(b"old a")
+
+    def interrupted(self, target):
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        put(FILES, tmp_path)
+    assert contents(tmp_path) == {"a.txt": b"old a"}
+
+
+def test_a_folder_in_the_place_of_a_file(tmp_path):
+    """A folder that has the name of a sheet is an error, and no other sheet is written."""
+    (tmp_path / "c.txt").mkdir()
+    with pytest.raises(CannotWrite, match="cannot write"):
+        put(FILES, tmp_path)
+    assert contents(tmp_path) == {}
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path):
+    """A file where the folder should be is an error in one line, and it is left alone."""
+    (tmp_path / "outputs").write_text("mine")
+    for folder in (tmp_path / "outputs", tmp_path / "outputs" / "deeper"):
+        with pytest.raises(CannotWrite) as caught:
+            put(FILES, folder)
+        assert "\n" not in caught.value.message
+        assert str(tmp_path / "outputs") in caught.value.message
+    assert (tmp_path / "outputs").read_text() == "mine"
+
+
+# -------------------------------------------------------------------------------------------- PDF
+
+
+@needs_tex
+def test_pdf(tmp_path, capsys):
+    """A sheet and a figure as PDF, whatever their names look like to a command line."""
+    net = tmp_path / "-rf sheet & $(x).toml"
+    net.write_text((EXAMPLES / "s1.toml").read_text("utf-8"), "utf-8")
+    folder = tmp_path / "made"
+    assert main(["sheet", str(net), "--wrt", "w", "--format", "pdf,txt", "-o", str(folder)]) == 0
+    made = folder / "-rf sheet & $(x)_w.pdf"
+    assert made.read_bytes().startswith(b"%PDF")
+    assert len(list(folder.iterdir())) == 2
+    assert capsys.readouterr().err == ""
+
+
+@needs_tex
+def test_pdf_has_equal_bytes():
+    """The same document gives the same PDF: it records neither the time nor the place."""
+    source = "\\documentclass{article}\\begin{document}x\\end{document}"
+    assert pdf(source, "one") == pdf(source, "two")
+
+
+@needs_tex
+def test_what_tex_refuses_is_one_message(tmp_path):
+    """TeX's first error is the message; nothing is written."""
+    with pytest.raises(CannotWrite, match="TeX refused sheet: ! Undefined control sequence") as e:
+        pdf(r"\documentclass{article}\begin{document}\nosuchmacro\end{document}", "sheet")
+    assert "\n" not in e.value.message
+
+
+@needs_tex
+@pytest.mark.parametrize(
+    "body", [r"\input{/etc/passwd}", r"\immediate\write18{touch %s} x", r"\openin1=/etc/passwd x"]
+)
+def test_tex_is_locked_in(tmp_path, body):
+    """TeX opens no file of the machine and runs no program."""
+    marker = tmp_path / "escaped"
+    source = rf"\documentclass{{article}}\begin{{document}}{body}\end{{document}}"
+    try:
+        made = pdf(source.replace("%s", str(marker)), "sheet")
+    except CannotWrite:
+        made = b""
+    assert b"root" not in made
+    assert not marker.exists()
+
+
+def test_without_tex_the_message_says_what_to_install(monkeypatch, tmp_path, capsys):
+    """Where latexmk is missing the message names the apt line, and no other form is written."""
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    net, folder = str(EXAMPLES / "s1.toml"), tmp_path / "new"
+    assert main(["sheet", net, "--wrt", "w", "--format", "html,pdf", "-o", str(folder)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "apt-get install" in err
+    assert "latexmk" in err
+    assert not folder.exists()
+
+
+def test_a_tex_that_hangs(monkeypatch):
+    """A TeX that does not end is ended, and the message says so."""
+
+    def hang(command, **options):
+        raise subprocess.TimeoutExpired(command, options["timeout"])
+
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(CannotWrite, match="TeX took longer than"):
+        pdf("", "sheet")
+
+
+# ------------------------------------------------------------------------------------- the check
+
+
+def test_check_says_how_far_the_numbers_agree():
+    """The line under the files names the number and the digits; without numbers there is none."""
+    assert check(network("s1").derive("w")).startswith("checked: ∂L/∂w = -2.0 agrees")
+    assert "31 digits" in check(network("s5").derive("w_131"))
+    assert check(network("s6").derive("w_111")) == ""
+    assert check(network("s5").derive("h_13")) == ""
+
+
+def test_check_refuses_a_wrong_derivation(monkeypatch):
+    """A derivative that no difference confirms stops the command: it is never printed."""
+    derivation = network("s5").derive("w_132")
+    wrong = {**derivation.network.gradients, "W1": derivation.network.gradients["W1"] * 2}
+    monkeypatch.setitem(derivation.network.__dict__, "gradients", wrong)
+    with pytest.raises(AssertionError, match="w_132"):
+        check(derivation)
