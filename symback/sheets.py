@@ -371,7 +371,8 @@ def _check(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
     blocks: list[Block] = []
     if reference.variable in work.numbers.inputs:
         blocks += _difference(work, reference, derived, name)
-    if is_parameter(reference.variable):
+    stands_at_kink = any(getattr(block, "key", "") == "check.kink" for block in blocks)
+    if is_parameter(reference.variable) and not (stands_at_kink and derived == 0):
         blocks += _advice(work, pen, reference, derived)
     return Section(Say("section.check"), tuple(blocks))
 
