@@ -373,9 +373,20 @@ class _Evaluator:
     def _elements(
         self, array: np.ndarray, indices: tuple[Expr, ...]
     ) -> tuple[np.ndarray, tuple[Symbol, ...]]:
-        """Number indices pick (1 → 0), letters become axes."""
+        """Number indices pick (1 → 0), letters become axes; a letter twice is the diagonal."""
         picked = array[tuple(int(i) - 1 if i.is_Integer else slice(None) for i in indices)]
-        return np.asarray(picked, dtype=object), tuple(i for i in indices if not i.is_Integer)
+        letters = [i for i in indices if not i.is_Integer]
+        while len(set(letters)) < len(letters):
+            second = next(k for k, letter in enumerate(letters) if letter in letters[:k])
+            first = letters.index(letters[second])
+            picked = np.diagonal(picked, axis1=first, axis2=second)  # its axis comes last
+            letters = [
+                *letters[:first],
+                *letters[first + 1 : second],
+                *letters[second + 1 :],
+                letters[first],
+            ]
+        return np.asarray(picked, dtype=object), tuple(letters)
 
     def _indexed(self, expr: Indexed):
         return self._elements(self.environment[expr.base.name], expr.indices)
