@@ -7,7 +7,7 @@ the one function of the catalogue that couples its values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from sympy import Expr, KroneckerDelta, exp
@@ -68,7 +68,7 @@ def softmax_apart(equation: Equation, whole: LocalDerivative) -> SoftMaxApart:
     graph = Graph(stages, (a, e, total, h), h)
     e_by_a = local_derivative(stages[0], a)
     s_by_e = local_derivative(stages[1], e)
-    h_by_e = local_derivative(stages[2], e)
+    h_by_e = replace(local_derivative(stages[2], e), held=(total,))  # S follows e as well
     h_by_s = local_derivative(stages[2], total)
     (j,) = whole.child_indices[whole.child.batched :]
     own = whole.parent_indices[whole.parent.batched :]

@@ -362,6 +362,8 @@ class Sheet:
             if line.lhs:
                 yield from self._short(lhs, paths)
                 lhs, paths = line.lhs, []
+            if lhs.startswith("∇"):  # of a whole matrix: tests/test_matrix.py
+                continue
             if line.parts[0][0] == "←":  # w becomes …, so what follows is no equality with w
                 lhs = line.parts[0][1]
                 continue
@@ -412,7 +414,7 @@ class Sheet:
 
     def _short(self, lhs: str, paths: list[Line]) -> Iterator[str]:
         """The sum of the listed paths is the left-hand side, where all are listed."""
-        if not paths or any("…" in part for line in paths for _, part in line.parts):
+        if not lhs or not paths or any("…" in part for line in paths for _, part in line.parts):
             return
         samples = [{"s": s} for s in range(1, paths[0].samples + 1)] or [{}]
         for at in self._choices(lhs):

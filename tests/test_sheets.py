@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
+from sympy import Indexed, Symbol
 
+import symback as sb
 from pages import CASES, network, numbers_of, page
 from readback import Formula, Sheet, Unreadable, given_by
+from symback.elementary import softmax_apart, take_apart
+from symback.functions import ACTIVATIONS, LOSSES
+from symback.notation import collapse
 
 NUMBERED = [
     (name, wrt)
@@ -76,3 +82,198 @@ def test_numbers_on_the_page_are_those_of_evaluate(name):
         assert "slope jumps" in page(name, wrt, "txt") or "no central difference" in page(
             name, wrt, "txt"
         )
+
+
+# --------------------------------------------------------------------------- the lectures, S1 to S7
+
+
+def flat(text: str) -> str:
+    """Text with its spaces joined, so that alignment does not matter."""
+    return re.sub(r"\s+", " ", text)
+
+
+def test_s1():
+    """All values, the local derivatives in symbols and numbers, the product, advice, the step."""
+    text = flat(page("s1", "w", "txt"))
+    for words in (
+        "ŷ = 1·1 = 1", "s = 1 - 2 = -1", "L = (-1)^2 = 1",
+        "dL/ds = 2·s = 2·(-1) = -2", "ds/dŷ = 1", "dŷ/dw = x = 1",
+        "dL/dw = dL/ds · ds/dŷ · dŷ/dw", "dL/dw = 2·s·x",
+        "raising w a little lowers L", "w ← w - η·dL/dw", "= 1 - 0.5·(-2) = 2",
+        "L goes from 1 to 0",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_s2():
+    """Four stages, a simple derivative each, and the product folded back to y (1 - y)."""
+    text = flat(page("s2", "x", "txt"))
+    for words in (
+        "A_1 = -x A_2 = e^A_1 A_3 = 1 + A_2 y = 1/A_3",
+        "dy/dA_3 · dA_3/dA_2 · dA_2/dA_1 · dA_1/dx",
+        "dy/dA_3 = -1/(A_3^2)",
+        "= y·(1 - y)",
+    ):
+        assert words in text, words
+    nested = flat(page("s2_nested", "x", "txt"))
+    assert "A_1 = x^2 A_2 = log(A_1) A_3 = e^A_2 A_4 = tan(A_3) A_5 = cos(A_4)" in nested
+
+
+def test_s3():
+    """The long chain in one line, and the derivatives that other weights share in a table."""
+    text = page("s3", "w_111", "txt")
+    chain = next(line for line in text.splitlines() if "path 1" in line)
+    assert chain.count(" · ") == 10
+    shared = text[text.index("What other weights share") :]
+    for layer in range(1, 6):
+        assert f"∂L/∂a_{layer}1" in shared
+        assert f"w_{layer}1" in shared
+
+
+def test_s4():
+    """The lecture's result, through both outputs, with the fact Σŷ = 1 named where it is used."""
+    text = page("s4", "w_212", "txt")
+    assert "-2·ŷ_1·ŷ_2·((y_1 - ŷ_1) - (y_2 - ŷ_2))·h_12" in text
+    assert flat(page("s4", "w_212", "tex")).count(
+        r"-2\,\hat{y}_{1}\,\hat{y}_{2}\,[(y_{1} - \hat{y}_{1}) - (y_{2} - \hat{y}_{2})]\,h_{12}"
+    )
+    assert "two outputs, and Σ_i ŷ_i = 1" in text
+    assert "Used above: Σ_i ŷ_i = 1, since the outputs of a softmax sum to one." in text
+    assert "path 2: a_21 → ŷ_2" in text
+
+
+def test_s5():
+    """Four paths in the colours of the figure, and the lecturer's grouping."""
+    text, html = page("s5", "w_131", "txt"), page("s5", "w_131", "html")
+    assert "There are 4 paths" in text
+    for a, y in ((1, 1), (1, 2), (2, 1), (2, 2)):
+        assert f"a_13 → h_13 → a_2{a} → ŷ_{y}" in text
+    assert "(∂L/∂a_21 · w_213 + ∂L/∂a_22 · w_223)·h_13·(1 - h_13)·x_1" in text
+    for style in network("s5").derive("w_131").figure().styles[:4]:
+        assert f'<tr class="{style.name} path' in html
+        assert f".{style.name} {{ --ink: #{style.ink}" in html
+        assert f"#{style.hex}" in html.partition("<svg")[2]
+        assert rf"\textcolor{{{style.ink_name}}}" in page("s5", "w_131", "tex")
+
+
+def test_s6():
+    """Symbolic widths: softmax with cross-entropy fuses in the open, by the fact Σy = 1."""
+    text = flat(page("s6", "w_111", "txt"))
+    assert "= ŷ_i - y_i [Σ_i y_i = 1]" in text
+    assert "since the target is a distribution" in text
+    assert "n_2·n_3^2 paths" in text
+
+
+def test_s7():
+    """The update of every block, θ as one vector, and the numbers after the step."""
+    text = page("s7", None, "txt")
+    for block in ("W_1", "b_1", "W_2", "b_2"):
+        assert re.search(rf"{block} ← {block} - η", flat(text))
+    assert "17 numbers" in text
+
+
+# ------------------------------------------------------------------------------------ conventions
+
+
+def test_conventions_are_footnotes():
+    """The slope of relu at 0 is said under the page that uses it, and only there."""
+    assert "* The slope of relu at 0, where it has none, is taken to be 0." in page(
+        "relu", "w_131", "txt"
+    )
+    assert "relu at 0" not in page("s5", "w_131", "txt")
+
+
+def test_a_kink_is_said():
+    """A relu that stands at 0 has no central difference, and a slope of 0 there is no advice."""
+    values = {"x": [1, 1], "y": [1], "W1": [[1, -1], [1, 1]], "b1": [0, 0]}
+    values |= {"W2": [[1, 1]], "b2": [0], "learning_rate": 0.1}
+    net = sb.Network(2, [(2, "relu"), (1, "linear")], loss="squared_error", values=values)
+    text = net.derive("w_111").sheet("txt")
+    assert "There is no central difference here" in text
+    assert "does not change" not in text
+    assert "slope jumps" in text
+
+
+def test_many_paths_are_shortened():
+    """Past 300 paths the first and the last few stand for all, and Σ sums them."""
+    text = page("wide", "w_1,2,3", "txt")
+    rows = [line for line in text.splitlines() if "[path " in line]
+    assert len(rows) < 20
+    assert "path 1:" in text
+    assert "path 51200" in text
+    assert "Σ_{" in text[text.index("The result") :]
+    full = page("ten_classes", "w_111", "txt")
+    assert "path 100" in full
+
+
+def test_brief_fits_a_screen():
+    """A brief sheet has few sections and few lines, however many the paths."""
+    for name, wrt in (("s5", "w_131"), ("bias_per_layer", "b_1"), ("wide", "w_1,2,3")):
+        text = page(name, wrt, "txt", "brief")
+        assert len(re.findall(r"^\d+\. ", text, re.MULTILINE)) <= 4
+        assert len(text.splitlines()) < 60
+
+
+@pytest.mark.parametrize(("name", "wrt"), CASES)
+def test_words_are_in_order(name, wrt):
+    """One path is one path; nothing is doubled, empty or left to be filled in."""
+    for detail in ("brief", "full"):
+        text = page(name, wrt, "txt", detail)
+        bare = text.replace("=1..", "").replace("    [path", "")
+        for wrong in (
+            "1 paths", "1 stages", "There are 1 ", "  [path", "[]", "()", "..", "None", "<<", "{}",
+            " ,", " .", "undefined", "NaN",
+        ):  # fmt: skip
+            assert wrong not in bare, (wrong, detail)
+
+
+# ------------------------------------------------------------------------ functions, taken apart
+
+ROWS = [
+    row for row in (*ACTIVATIONS.values(), *LOSSES.values()) if not getattr(row, "coupled", False)
+]
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if take_apart(r)], ids=lambda row: row.name)
+@pytest.mark.parametrize("at", [-0.7, 0.3])
+def test_a_function_taken_apart(row, at):
+    """The stages of every formula of the catalogue, and the product of their derivatives, hold."""
+    name, by = ("h", "z") if row.name in ACTIVATIONS else ("l", "yhat")
+    given = {"z": at} if by == "z" else {"y": 0.25, "yhat": abs(at)}
+    derivation = sb.equations({name: row.formula}, values=given).derive(by)
+    letters = {"yhat": "ŷ"}
+    values = {(letters.get(key, key), (), None): value for key, value in given.items()}
+    sheet = Sheet(derivation.sheet("txt", "full"), values)
+    assert sheet.untrue() == []
+    assert len(sheet.equations) == len(take_apart(row).backward.graph.equations) > 1
+
+
+def test_softmax_taken_apart():
+    """Through the exponentials and their sum the derivative is ŷ_j (1[i=j] - ŷ_i), in numbers."""
+    network_ = network("ten_classes")
+    (pair,) = (p for p in network_.backward.derivatives if p[0].name == "yhat")
+    equation = next(e for e in network_.graph.equations if e.variable == pair[0])
+    local = network_.backward.derivatives[pair]
+    parts = softmax_apart(equation, local)
+    shares = [0.1, 0.2, 0.7]
+    for i, j in itertools.product(range(3), repeat=2):
+        letters = dict(zip((*local.parent_indices, *local.child_indices), (i, j), strict=True))
+
+        def number(expr, letters=letters):
+            found = {"S": 2.0}
+
+            def element(indexed):
+                k = letters[indexed.indices[-1]]
+                return shares[k] if indexed.base.name == "yhat" else 2.0 * shares[k]
+
+            plain = collapse(expr).replace(lambda part: isinstance(part, Indexed), element)
+            plain = plain.replace(
+                lambda part: isinstance(part, Symbol) and part.name in found,
+                lambda part: found[part.name],
+            )
+            return float(plain.subs(letters))
+
+        expected = shares[j] * ((i == j) - shares[i])
+        assert number(parts.along) == pytest.approx(expected)
+        assert number(parts.result) == pytest.approx(expected)
+    assert "(∂ŷ_i/∂e_i)_S = 1/S" in flat(page("s5", "w_131", "txt", "full"))
