@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 SESSIONS = re.findall(r"```console\n\$ symback (.*)\n((?:.*\n)*?)```", README)
 COMMANDS = sorted(
-    set(re.findall(r"`symback ((?:derive|paths|sheet|evaluate|figure) [^`]*)`", README))
+    set(re.findall(r"`symback ((?:derive|paths|matrix|sheet|evaluate|figure) [^`]*)`", README))
 )
 
 
