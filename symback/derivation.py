@@ -196,7 +196,7 @@ class BackwardPass:
 
     def folded(self, element: Expr) -> Expr:
         """∂L/∂element with every adjoint filled in and every sum over neurons left as Σ."""
-        return self._fill(self.adjoint_at(element), element.free_symbols)
+        return _number_first(self._fill(self.adjoint_at(element), element.free_symbols))
 
     def _fill(self, expr: Expr, used: set[Symbol]) -> Expr:
         if isinstance(expr, Partial):
@@ -304,6 +304,14 @@ class BackwardPass:
     def unroll(self, expr: Expr, values: Mapping[Expr, Expr] | None = None) -> Expr:
         """``expr`` with every sum over neurons written out and every element named."""
         return _unroll(self, expr, dict(values or {}))
+
+
+def _number_first(expr: Expr) -> Expr:
+    """-2 ŷ (y - …), where filling in has left ŷ·(-2 (y - …))."""
+    if not isinstance(expr, Product):
+        return expr
+    number, factors = _factors(expr)
+    return expr if number == 1 else Product(number, *factors)
 
 
 def _number_in_front(expr: Expr) -> Expr:

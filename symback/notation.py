@@ -20,7 +20,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import sympy
 from sympy import Expr, IndexedBase, Symbol
@@ -124,6 +124,10 @@ class Variable:
     shape: tuple[Expr, ...] = ()
     batched: bool = False
 
+    def __hash__(self) -> int:
+        """The name is enough; the generated hash asks every SymPy number of the shape anew."""
+        return hash(self.name)
+
     @property
     def letter(self) -> str:
         """The lectures' letter, or the name itself for a quantity of an [equations] file."""
@@ -143,9 +147,9 @@ class Variable:
             raise ValueError(f"{self.name} has {len(self.shape)} indices, {len(indices)} given")
         if not indices:
             return Symbol(_base_name(self), real=True)
-        return _base(_base_name(self))[
-            tuple(sympy.Integer(i) if isinstance(i, int) else i for i in indices)
-        ]
+        return _element(
+            _base_name(self), *(sympy.Integer(i) if isinstance(i, int) else i for i in indices)
+        )
 
     @property
     def element(self) -> Expr:
@@ -163,6 +167,12 @@ def _base_name(variable: Variable) -> str:
 @cache
 def _base(name: str) -> IndexedBase:
     return IndexedBase(name, real=True)
+
+
+@lru_cache(maxsize=4096)
+def _element(name: str, *indices: Expr) -> Expr:
+    """An element; SymPy would work out all it assumes of it anew each time."""
+    return _base(name)[indices]
 
 
 def pack(numbers: Sequence[int | str]) -> str:
@@ -268,7 +278,7 @@ class Sigma(sympy.Sum):
 
 def collapse(expr: Expr) -> Expr:
     """The same value in SymPy's own nodes: every `Product` a ``Mul``, every `Terms` an ``Add``."""
-    if not expr.has(Product, Terms):
+    if not expr.args or not expr.has(Product, Terms):
         return expr
     arguments = [collapse(argument) for argument in expr.args]
     if isinstance(expr, Product):
@@ -281,7 +291,9 @@ def collapse(expr: Expr) -> Expr:
 def _undistributed(rest: Expr, factors: Sequence[Expr]) -> Expr:
     """The number among ``factors`` times ``rest``; SymPy would turn -2 (y - ŷ) into -2 y + 2 ŷ."""
     number = sympy.Mul(*(factor for factor in factors if factor.is_Number))
-    if isinstance(rest, sympy.Add) and number is not sympy.S.One and number is not sympy.S.Zero:
+    if number is sympy.S.One:
+        return rest
+    if isinstance(rest, sympy.Add) and number is not sympy.S.Zero:
         return sympy.Mul(number, rest, evaluate=False)
     return number * rest
 

@@ -356,7 +356,9 @@ def _is_named(name: Expr) -> bool:
 def reason(step: Step, pen: Pen) -> Say:
     """The rule of a step in words, with the fact it assumes."""
     fact = step.fact
-    facts = {} if fact is None else {"sum": sum_formula(fact.variable, fact.total, pen)}
+    facts: dict[str, Any] = {"unrolled": not step.rhs.has(sympy.Sum)}
+    if fact is not None:
+        facts["sum"] = sum_formula(fact.variable, fact.total, pen)
     return Say(f"rule.{step.rule.name.lower()}", facts)
 
 

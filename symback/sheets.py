@@ -367,27 +367,28 @@ def _check(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
     reference = derivation.target
     array = work.gradients[reference.variable.name]
     derived = work.numbers.element(array, reference)
-    name = pen.inline(work.backward.adjoint_name(reference.element))
     blocks: list[Block] = []
     if reference.variable in work.numbers.inputs:
-        blocks += _difference(work, reference, derived, name)
+        blocks += _difference(work, pen, reference, derived)
     stands_at_kink = any(getattr(block, "key", "") == "check.kink" for block in blocks)
     if is_parameter(reference.variable) and not (stands_at_kink and derived == 0):
         blocks += _advice(work, pen, reference, derived)
     return Section(Say("section.check"), tuple(blocks))
 
 
-def _difference(work: Work, reference: Reference, derived: Any, name: Formula) -> list[Block]:
+def _difference(work: Work, pen: Pen, reference: Reference, derived: Any) -> list[Block]:
     difference = work.numbers.central_difference(reference)
     if isinstance(difference, Kink):
-        return [Say("check.kink", {"quantity": Words(difference.name)})]
+        return [Say("check.kink", {"quantity": pen.formula(Symbol(difference.name))})]
     shown = [literal(value, 12) for value in (derived, difference)]
     rows = tuple(
         (Say(key), Formula(entry.latex, entry.text))
         for key, entry in zip(("check.derived", "check.difference"), shown, strict=True)
     )
+    name = pen.inline(work.backward.adjoint_name(reference.element))
+    target = pen.formula(work.graph.target.element)
     return [
-        Say("check.intro", {"derivative": name}),
+        Say("check.intro", {"derivative": name, "target": target}),
         Grid((Say("head.way"), Say("head.value")), rows),
         Say("check.agree", {"digits": agreement(derived, difference)}),
     ]

@@ -110,7 +110,9 @@ class Numbers:
         self.inputs = [variable for variable in graph.variables if variable not in computed]
         missing = [variable.name for variable in self.inputs if given.get(variable.name) is None]
         if missing:
-            raise MissingNumbers(f"no numbers are given for {', '.join(missing)}")
+            raise MissingNumbers(
+                f"no numbers are given for {', '.join(missing)}; they belong under [values]"
+            )
         self.given = {variable.name: _array(given[variable.name]) for variable in self.inputs}
 
     @cached_property
@@ -215,18 +217,29 @@ class Numbers:
         }
 
     def _kink_between(self, *passes: Mapping[str, np.ndarray]) -> Kink | None:
-        """The first quantity whose slope jumps somewhere between the passes."""
+        """The first quantity whose slope jumps somewhere between the passes.
+
+        A quantity that stands at its kink in all of them is not moved, and does no harm.
+        """
         for equation in self.graph.equations:
             for switch in _switches(equation.rhs):
-                signs = [self._signs(switch, values) for values in passes]
-                if any((signs[0] != other).any() for other in signs[1:]) or (signs[1] == 0).any():
-                    return Kink(equation.variable.name)
+                first, *others = (self._signs(switch, values) for values in passes)
+                moved = np.argwhere(np.any([first != other for other in others], axis=0))
+                if len(moved):
+                    return Kink(_name_at(equation.variable, moved[0]))
         return None
 
     def _signs(self, switch: Expr, values: Mapping[str, np.ndarray]) -> np.ndarray:
         environment = {base_name(v.element): values[v.name] for v in self.graph.variables}
         array, _ = _Evaluator(environment, self._sizes, {}, self.graph).value(switch)
         return np.vectorize(lambda entry: int(_context.sign(entry)), otypes=[int])(array)
+
+
+def _name_at(variable: Variable, position: Sequence[int]) -> str:
+    """The name of the element at a 0-based position, the sample left out."""
+    if len(position) != len(variable.shape):
+        return element_name(variable, ["i"] * (len(variable.shape) - variable.batched))
+    return element_name(variable, [int(place) + 1 for place in position[variable.batched :]])
 
 
 def flattened(arrays: Mapping[str, np.ndarray], blocks: Sequence[Variable]) -> np.ndarray:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from referee import Referee, same
 from strategies import Case, build, cases, expressions, from_lines, loose_case, references
+from symback.network import Network
 from symback.notation import SAMPLE, Partial, Reference, Sigma, index, read_reference
 from symback.values import (
     DIGITS,
@@ -190,3 +191,32 @@ def test_another_value_of_one_weight():
     assert case.numbers.loss_with(w, case.numbers.given["W1"][0, 1]) == before
     assert case.numbers.loss_with(w, number(5)) != before
     assert case.numbers.loss == before
+
+
+def _relu_with_one_neuron_at_its_kink() -> Network:
+    """a_11 = 0, exactly; a_12 = 1."""
+    values = {
+        "x": [1, 1],
+        "y": [0],
+        "W1": [[0.5, -0.5], [0.5, 0.5]],
+        "b1": [0, 0],
+        "W2": [[1, 2]],
+        "b2": [0],
+    }
+    layers = [(2, "relu"), (1, "linear")]
+    return Network(2, layers, loss="squared_error", values=values)
+
+
+def test_a_kink_is_named_by_its_neuron() -> None:
+    """A weight that moves a neuron across its kink has no central difference, and is told which."""
+    net = _relu_with_one_neuron_at_its_kink()
+    assert net.numbers.central_difference(net.reference("w_111")) == Kink("h_11")
+
+
+def test_a_kink_elsewhere_does_no_harm() -> None:
+    """A weight that does not move the neuron at its kink is checked as any other."""
+    net = _relu_with_one_neuron_at_its_kink()
+    reference = net.reference("w_121")
+    difference = net.numbers.central_difference(reference)
+    derived = net.numbers.element(net.gradients["W1"], reference)
+    assert agreement(derived, difference) >= 25
