@@ -11,6 +11,7 @@ sheet shows a formula again with the numbers put in.  `Lettering` says how lette
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -288,13 +289,13 @@ class _Writer(Printer):
     held: Callable[[str, str], str]
 
     @property
+    @abstractmethod
     def loss(self) -> str:
         """The letter of the loss."""
-        raise NotImplementedError
 
+    @abstractmethod
     def multiply(self, factors: list[str], has_partials: bool) -> str:
         """Factors beside each other."""
-        raise NotImplementedError
 
     def applied(self, function: str, arguments: Iterable[Expr]) -> str:
         """A function of its arguments."""
