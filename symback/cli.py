@@ -31,10 +31,6 @@ EPILOG = (
 )
 
 
-class UsageError(SymbackError):
-    """An argument that makes no sense."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     for stream in (sys.stdout, sys.stderr):

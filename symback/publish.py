@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 from symback import drawing, rendering, sheets
 from symback.errors import SymbackError, printable
 from symback.overview import overview
-from symback.values import Kink, agreement, as_floats
+from symback.values import Kink, as_floats
 
 if TYPE_CHECKING:
     from symback.network import Derivation, Network
 
-__all__ = ["CannotWrite", "write_figure", "write_sheets"]
+__all__ = ["CannotWrite", "Disagreement", "write_figure", "write_sheets"]
 
 APT = (
     "apt-get install --no-install-recommends texlive-latex-extra texlive-fonts-recommended "
@@ -34,6 +34,10 @@ APT = (
 
 class CannotWrite(SymbackError):
     """A file that cannot be made: no right to write there, no TeX, or TeX refused."""
+
+
+class Disagreement(SymbackError):
+    """A derived number that a central difference does not bear out."""
 
 
 def write_sheets(
@@ -70,25 +74,19 @@ def write_figure(
 
 def check(derivation: Derivation) -> str:
     """One line on how the number of a sheet was checked; empty where there are no numbers."""
-    network, reference = derivation.network, derivation.core.target
-    if (
-        not network.has_numbers
-        or reference.variable not in network.numbers.inputs
-        or reference.variable.batched
-    ):
+    checked = derivation.network.checked(derivation.core.target)
+    if checked is None:
         return ""
-    difference = network.numbers.central_difference(reference)
-    if isinstance(difference, Kink):
-        return f"not checked by a central difference: {difference.name} stands at a kink"
-    derived = network.numbers.element(network.gradients[reference.variable.name], reference)
-    digits = agreement(derived, difference)
-    if digits < AGREED_DIGITS:
-        raise AssertionError(
-            f"{derivation.name}: derived {derived}, central difference {difference}"
+    if isinstance(checked.difference, Kink):
+        return f"not checked by a central difference: {checked.difference.name} stands at a kink"
+    if checked.digits < AGREED_DIGITS:
+        raise Disagreement(
+            f"{derivation.name}: {checked.derived} was derived, a central difference gives "
+            f"{checked.difference}; a sheet that may be wrong is not written"
         )
     target = derivation.target_name
-    number = f"∂{target}/∂{derivation.name} = {as_floats(derived)!r}"
-    return f"checked: {number} agrees with a central difference to {digits} digits"
+    number = f"∂{target}/∂{derivation.name} = {as_floats(checked.derived)!r}"
+    return f"checked: {number} agrees with a central difference to {checked.digits} digits"
 
 
 AGREED_DIGITS = 12

@@ -29,7 +29,6 @@ from symback.layout import width
 from symback.matrix import MatrixLatex, MatrixText, Turned
 from symback.notation import (
     PARAMETERS,
-    SAMPLE,
     Partial,
     Product,
     Reference,
@@ -67,8 +66,8 @@ from symback.passages import (
 from symback.paths import Path
 from symback.printers import EQUATIONS, ONE_VARIABLE, signed
 from symback.spec import EquationsSpec
-from symback.values import Kink, agreement, is_parameter, number
-from symback.work import Work, lettering, pen_for, plain_pen, shown_target
+from symback.values import Kink, is_parameter, number
+from symback.work import Checked, Work, lettering, pen_for, plain_pen, shown_target
 
 __all__ = ["BRIEF_PATHS", "COLOURED_PATHS", "as_data", "latex", "one_line", "sheet", "text"]
 
@@ -365,22 +364,18 @@ def _check(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
     if not work.has_numbers or derivation.target.variable.batched:
         return None
     reference = derivation.target
-    array = work.gradients[reference.variable.name]
-    derived = work.numbers.element(array, reference)
-    blocks: list[Block] = []
-    if reference.variable in work.numbers.inputs:
-        blocks += _difference(work, pen, reference, derived)
-    stands_at_kink = any(getattr(block, "key", "") == "check.kink" for block in blocks)
+    derived, checked = work.derived_number(reference), work.checked(reference)
+    blocks = [] if checked is None else _difference(work, pen, reference, checked)
+    stands_at_kink = checked is not None and isinstance(checked.difference, Kink)
     if is_parameter(reference.variable) and not (stands_at_kink and derived == 0):
         blocks += _advice(work, pen, reference, derived)
     return Section(Say("section.check"), tuple(blocks))
 
 
-def _difference(work: Work, pen: Pen, reference: Reference, derived: Any) -> list[Block]:
-    difference = work.numbers.central_difference(reference)
-    if isinstance(difference, Kink):
-        return [Say("check.kink", {"quantity": pen.formula(Symbol(difference.name))})]
-    shown = [literal(value, 12) for value in (derived, difference)]
+def _difference(work: Work, pen: Pen, reference: Reference, checked: Checked) -> list[Block]:
+    if isinstance(checked.difference, Kink):
+        return [Say("check.kink", {"quantity": pen.formula(Symbol(checked.difference.name))})]
+    shown = [literal(value, 12) for value in (checked.derived, checked.difference)]
     rows = tuple(
         (Say(key), Formula(entry.latex, entry.text))
         for key, entry in zip(("check.derived", "check.difference"), shown, strict=True)
@@ -390,7 +385,7 @@ def _difference(work: Work, pen: Pen, reference: Reference, derived: Any) -> lis
     return [
         Say("check.intro", {"derivative": name, "target": target}),
         Grid((Say("head.way"), Say("head.value")), rows),
-        Say("check.agree", {"digits": agreement(derived, difference)}),
+        Say("check.agree", {"digits": checked.digits}),
     ]
 
 
@@ -469,17 +464,13 @@ def _reused_by(
     names, chain = [], None
     for (child, parent), local in backward.derivatives.items():
         if child == variable and is_parameter(parent):
-            at = dict(zip(_own(local.child_indices), numbers, strict=True))
+            at = dict(zip(local.child_indices[child.batched :], numbers, strict=True))
             pinned = {q: at[i] for i, q in local.pins if i in at}
             names.append(pen.formula(instantiate(parent.element, pinned)))
             chain = _short_chain(work, pen, parent, pinned)
     if not names:
         return None
     return pen.formula(deduction.lhs), Say("formulas", {"formulas": names}), chain
-
-
-def _own(letters: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
-    return tuple(letter for letter in letters if letter != SAMPLE and letter.name != "s_child")
 
 
 def _short_chain(work: Work, pen: Pen, parent: Variable, at: Mapping[Expr, Expr]) -> Formula:

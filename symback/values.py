@@ -9,7 +9,7 @@ Here one can
 * take one step of gradient descent: `Numbers.updated`.
 
 Fifty digits, because a check is worth most where it cannot be blamed on rounding: an exponential
-never overflows, and a central difference with step 1e-15 is right to some thirty digits.  Doubles
+never overflows, and a central difference with step 1e-30 is right to some fifty digits.  Doubles
 come out only at the end (`as_floats`).  Arrays hold mpmath numbers; this is the one place where
 the 1-based indices of mathematics become the 0-based ones of NumPy.
 """
@@ -45,7 +45,7 @@ __all__ = ["Kink", "MissingNumbers", "Numbers", "OutOfDomain", "agreement", "as_
 DIGITS = 50
 GUARD = 70
 """Digits beyond those that count: where h is within 1e-52 of 1, 1 - h has lost 52 of them."""
-STEP = "1e-15"
+STEP = "1e-30"
 LARGEST_EXPONENT = 10**9
 
 _context = mpmath.mp.clone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -25,10 +26,11 @@ from symback.page import (
 )
 from symback.printers import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering
 from symback.spec import EquationsSpec, NetworkSpec
-from symback.values import MissingNumbers, Numbers
+from symback.values import MissingNumbers, Numbers, agreement
 
 __all__ = [
     "MOST_LITERALS",
+    "Checked",
     "Work",
     "entries",
     "given_values",
@@ -78,6 +80,27 @@ class Work:
         """∂L/∂v for every quantity v as an array of 50-digit numbers."""
         return self.numbers.gradients(self.backward)
 
+    def derived_number(self, reference: Reference) -> Any:
+        """∂L/∂(one element) as a 50-digit number, where a batch does not have it once a sample."""
+        return self.numbers.element(self.gradients[reference.variable.name], reference)
+
+    def checked(self, reference: Reference) -> Checked | None:
+        """The number beside a central difference; None where nothing can be moved on its own.
+
+        Only inputs and parameters can be, and in a batch only what all samples share.
+        """
+        movable = self.has_numbers and reference.variable in self.numbers.inputs
+        if not movable or reference.variable.batched:
+            return None
+        if reference not in self._checks:
+            difference = self.numbers.central_difference(reference)
+            self._checks[reference] = Checked(self.derived_number(reference), difference)
+        return self._checks[reference]
+
+    @cached_property
+    def _checks(self) -> dict[Reference, Checked]:
+        return {}
+
     @property
     def has_numbers(self) -> bool:
         """Whether every input and parameter has a number."""
@@ -92,6 +115,19 @@ class Work:
         if isinstance(self.spec, EquationsSpec):
             return self.spec.learning_rate
         return self.spec.values.learning_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A derived number beside the central difference, or the `Kink` that forbids one."""
+
+    derived: Any
+    difference: Any
+
+    @property
+    def digits(self) -> int:
+        """To how many digits the two agree (not to be asked at a kink)."""
+        return agreement(self.derived, self.difference)
 
 
 def given_values(checked: NetworkSpec | EquationsSpec) -> dict[str, Any]:
