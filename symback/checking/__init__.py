@@ -1,0 +1,1 @@
+"""The checker of hand derivations: reader, exact comparison, diagnosis, report."""
