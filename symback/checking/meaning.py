@@ -189,7 +189,7 @@ class Total(Node):
 
 @dataclass(frozen=True, slots=True)
 class Product(Node):
-    """A product of ``factors`` in order; ``elementwise`` for ⊙, and for * between arrays in code."""
+    """A product of ``factors`` in order; ``elementwise`` for ⊙ (in code, * between arrays)."""
 
     factors: tuple[Node, ...]
     elementwise: bool = False
