@@ -1,0 +1,276 @@
+"""What symback derived, as the nodes that the checker compares: SymPy read into an AST.
+
+Here one can turn any expression of a graph, of its local derivatives or of a derivation into the
+nodes of `symback.checking.meaning`: `to_node`.  Indices stay letters or numbers, products and sums
+keep the order of `symback.notation.Product` and `Terms`; SymPy's own sums are put in the order a
+person writes, what is added before what is subtracted.
+
+Nothing is derived or simplified here.  What has no node raises `Inexpressible`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+
+import sympy
+from sympy import Expr, Indexed, KroneckerDelta, Piecewise, Symbol
+from sympy.core.function import AppliedUndef
+from sympy.core.relational import Relational
+
+from symback.checking.meaning import (
+    Call,
+    Cases,
+    Comparison,
+    Derivative,
+    Element,
+    Index,
+    Indicator,
+    Letter,
+    Node,
+    Number,
+    Power,
+    Product,
+    Quotient,
+    Sum,
+    Total,
+)
+from symback.errors import SymbackError
+from symback.graph import Graph
+from symback.notation import SAMPLE, Partial, Role, Terms, Variable
+from symback.notation import Product as Ordered
+
+__all__ = ["Inexpressible", "element_of", "to_node"]
+
+
+class Inexpressible(SymbackError):
+    """An expression that has no node."""
+
+
+def to_node(expr: Expr, graph: Graph | None) -> Node:
+    """``expr`` as a node; ``graph`` says what its symbols are.
+
+    Without a graph every symbol that is no index is an `Element` of its own name.  Plain symbols
+    named as the lectures do (``h_13``, as in `Derivation.expr`) are read with the sizes of the
+    graph.
+
+    Raises `Inexpressible` for what has no node, such as the elements of a batch.
+
+    >>> z = Symbol("z", real=True)
+    >>> to_node(1 - z, None)  # doctest: +NORMALIZE_WHITESPACE
+    Total(terms=(Number(value=Fraction(1, 1), decimals=None),
+                 Product(factors=(Number(value=Fraction(-1, 1), decimals=None),
+                                  Element(letter='z', indices=())), elementwise=False)))
+    """
+    return _Conversion(graph).node(expr)
+
+
+def element_of(variable: Variable, indices: Iterable[int]) -> Element:
+    """The node of one element of a quantity, the layer in front where its name carries one."""
+    layered = variable.layer is not None and variable.role in _LAYERED
+    head = (Index("", variable.layer or 0),) if layered else ()
+    return Element(variable.letter, (*head, *(Index("", number) for number in indices)))
+
+
+_LAYERED = (Role.WEIGHT, Role.BIAS, Role.PREACTIVATION, Role.ACTIVATION)
+
+_NAMES: Mapping[type, str] = {
+    sympy.exp: "exp",
+    sympy.log: "log",
+    sympy.Abs: "abs",
+    sympy.sign: "sign",
+    sympy.erf: "erf",
+    sympy.Max: "max",
+    sympy.Min: "min",
+    sympy.sin: "sin",
+    sympy.cos: "cos",
+    sympy.tan: "tan",
+    sympy.tanh: "tanh",
+    sympy.sinh: "sinh",
+    sympy.cosh: "cosh",
+    sympy.asin: "asin",
+    sympy.acos: "acos",
+    sympy.atan: "atan",
+}
+
+_RELATIONS: Mapping[str, str] = {"==": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+
+
+class _Conversion:
+    """One method a kind of expression."""
+
+    def __init__(self, graph: Graph | None) -> None:
+        self.graph = graph
+
+    def node(self, expr: Expr) -> Node:
+        """``expr`` as a node."""
+        for kind, convert in _CONVERSIONS:
+            if isinstance(expr, kind):
+                return convert(self, expr)
+        raise Inexpressible(f"the checker has no node for {type(expr).__name__}")
+
+    def nodes(self, exprs: Iterable[Expr]) -> tuple[Node, ...]:
+        """All of them."""
+        return tuple(self.node(expr) for expr in exprs)
+
+    # ------------------------------------------------------------------------------- symbols
+
+    def indexed(self, expr: Expr) -> Node:
+        name, indices = expr.base.name, expr.indices
+        if SAMPLE in indices:
+            raise Inexpressible("the checker looks at one sample, not at a batch")
+        letter, head = name, ()
+        if self.graph is not None:
+            general = element_of(self.graph.by_base[name], ())
+            letter, head = general.letter, general.indices
+        return Element(letter, (*head, *(_index(index) for index in indices)))
+
+    def symbol(self, expr: Expr) -> Node:
+        if self.graph is not None and expr.name in self.graph.by_base:
+            return element_of(self.graph.by_base[expr.name], ())
+        if self.graph is not None and (layer := self._layer_of_width(expr)) is not None:
+            return Letter(Index("", layer), width=True)
+        if expr.is_integer:
+            return Letter(Index(expr.name))
+        return Element(expr.name) if self.graph is None else self._named(expr.name)
+
+    def _layer_of_width(self, expr: Expr) -> int | None:
+        assert self.graph is not None
+        for variable in self.graph.variables:
+            if variable.role in (Role.INPUT, Role.PREACTIVATION) and variable.shape[-1] == expr:
+                return variable.layer or 0
+        return None
+
+    def _named(self, name: str) -> Element:
+        """The element behind a name such as h_13, w_2,11,3 or yhat_12."""
+        assert self.graph is not None
+        letter, _, digits = name.rpartition("_")
+        for variable in self.graph.variables:
+            head = element_of(variable, ()).indices
+            wanted = len(head) + len(variable.shape)
+            numbers = _unpacked(digits, wanted)
+            own = numbers[len(head) :]
+            if variable.letter == letter and len(numbers) == wanted:
+                found = element_of(variable, own)
+                if found.indices == tuple(Index("", number) for number in numbers):
+                    return found
+        raise Inexpressible(f"there is no quantity {name}")
+
+    # ---------------------------------------------------------------------------- arithmetic
+
+    def number(self, expr: Expr) -> Node:
+        return Number(Fraction(int(expr.p), int(expr.q)))
+
+    def pi(self, expr: Expr) -> Node:
+        return Call("pi", ())
+
+    def euler(self, expr: Expr) -> Node:
+        return Call("exp", (Number(Fraction(1)),))
+
+    def total(self, expr: Expr) -> Node:
+        terms = expr.as_ordered_terms()
+        return Total(self.nodes(sorted(terms, key=lambda t: t.could_extract_minus_sign())))
+
+    def terms(self, expr: Expr) -> Node:
+        return Total(self.nodes(expr.args))
+
+    def ordered(self, expr: Expr) -> Node:
+        return Product(self.nodes(expr.args))
+
+    def product(self, expr: Expr) -> Node:
+        above, below = [], []
+        for factor in expr.as_ordered_factors():
+            divides = isinstance(factor, sympy.Pow) and factor.exp.could_extract_minus_sign()
+            (below if divides else above).append(1 / factor if divides else factor)
+        if not below:
+            return Product(self.nodes(above))
+        return Quotient(self._single(above), self._single(below))
+
+    def _single(self, factors: list[Expr]) -> Node:
+        if not factors:
+            return Number(Fraction(1))
+        return self.node(factors[0]) if len(factors) == 1 else Product(self.nodes(factors))
+
+    def power(self, expr: Expr) -> Node:
+        base, exponent = expr.args
+        if exponent.could_extract_minus_sign():
+            return Quotient(Number(Fraction(1)), self.node(1 / expr))
+        if not (exponent.is_Rational and exponent.q == 2):
+            return Power(self.node(base), self.node(exponent))
+        root = Call("sqrt", (self.node(base),))
+        return root if exponent.p == 1 else Power(root, Number(Fraction(int(exponent.p))))
+
+    # ----------------------------------------------------------------------- sums, functions
+
+    def sum(self, expr: Expr) -> Node:
+        if len(expr.limits) != 1:
+            raise Inexpressible("a sum over several letters at once")
+        bound, lower, upper = expr.limits[0]
+        last = Index("", int(upper)) if upper.is_Integer else None
+        return Sum(bound.name, self.node(expr.function), int(lower), last)
+
+    def function(self, expr: Expr) -> Node:
+        name = _NAMES.get(type(expr))
+        if name is None and isinstance(expr, AppliedUndef):
+            name = type(expr).__name__
+        if name is None:
+            raise Inexpressible(f"the checker has no node for {type(expr).__name__}")
+        return Call(name, self.nodes(expr.args))
+
+    def delta(self, expr: Expr) -> Node:
+        i, q = (Letter(_index(index)) for index in expr.args)
+        return Indicator(Comparison(i, "=", q))
+
+    def cases(self, expr: Expr) -> Node:
+        branches = ((self.node(value), self._condition(when)) for value, when in expr.args)
+        return Cases(tuple(branches))
+
+    def _condition(self, condition: Expr) -> Node | None:
+        if condition == sympy.true:
+            return None
+        if not isinstance(condition, Relational):
+            raise Inexpressible("a condition that is no comparison")
+        left, right = self.nodes((condition.lhs, condition.rhs))
+        return Comparison(left, _RELATIONS[condition.rel_op], right)
+
+    def partial(self, expr: Expr) -> Node:
+        if expr.held:
+            raise Inexpressible("a derivative in which other quantities are held has no notation")
+        return Derivative(self.node(expr.of), self.node(expr.by))
+
+
+def _index(expr: Expr) -> Index:
+    """i, 3 or k - 1."""
+    offset, letters = expr.as_coeff_Add()
+    if letters == 0:
+        return Index("", int(offset))
+    if not isinstance(letters, Symbol):
+        raise Inexpressible(f"an index such as {expr}")
+    return Index(letters.name, int(offset))
+
+
+def _unpacked(digits: str, wanted: int) -> tuple[int, ...]:
+    """The numbers that `symback.notation.pack` wrote, where there were ``wanted`` of them."""
+    parts = digits.split(",") if "," in digits or wanted == 1 else list(digits)
+    return tuple(int(part) for part in parts if part.isdecimal())
+
+
+_CONVERSIONS: tuple[tuple[type, Callable[[_Conversion, Expr], Node]], ...] = (
+    (Indexed, _Conversion.indexed),
+    (Symbol, _Conversion.symbol),
+    (sympy.Rational, _Conversion.number),
+    (type(sympy.pi), _Conversion.pi),
+    (type(sympy.E), _Conversion.euler),
+    (Ordered, _Conversion.ordered),
+    (Terms, _Conversion.terms),
+    (Partial, _Conversion.partial),
+    (sympy.Add, _Conversion.total),
+    (sympy.Mul, _Conversion.product),
+    (sympy.Pow, _Conversion.power),
+    (sympy.Sum, _Conversion.sum),
+    (KroneckerDelta, _Conversion.delta),
+    (Piecewise, _Conversion.cases),
+    (sympy.Function, _Conversion.function),
+    (sympy.Max, _Conversion.function),
+    (sympy.Min, _Conversion.function),
+)
