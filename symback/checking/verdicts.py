@@ -1,0 +1,452 @@
+"""A page line by line: what is proved, what is wrong first, and what merely follows from it.
+
+`judged` takes what the reader made of a page and a `Judge`, and gives one `LineReport` an item.
+
+A side is compared with the **truth**, which is the value of what the chain began with (its left
+side, or ∂L/∂wrt for a page that begins with "="), not only with its neighbour: so a step that is
+true is accepted even where it does not follow, and an error is found even where a second one
+cancels it.  A side that is false is compared again as if the page's earlier false claims were true:
+if it agrees then, it **follows** from them and is not blamed a second time.
+
+Decimal numbers are compared with the numbers of the file at the precision printed, each decimal
+standing for all numbers that round to it.  They never decide about a line of symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from symback.checking.arithmetics import Undecided
+from symback.checking.evaluation import Assumptions
+from symback.checking.exact import Judge, Outcome, Relationship, bounds_overlap
+from symback.checking.grids import Misshapen, Value
+from symback.checking.meaning import (
+    LOSS,
+    Array,
+    At,
+    Claim,
+    Definition,
+    Derivative,
+    Document,
+    Element,
+    Index,
+    Letter,
+    Named,
+    Node,
+    Number,
+    Product,
+    Prose,
+    Relation,
+    Side,
+    Total,
+    Unread,
+    walk,
+)
+from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
+from symback.checking.tower import VanishingDenominator
+from symback.notation import Reference
+
+__all__ = ["Finding", "Wrong", "judged", "largest_index", "overall"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is said of one side."""
+
+    verdict: Verdict
+    reason: str = ""
+    at: tuple[tuple[str, int], ...] = ()
+    witness: Witness | None = None
+    diagnosis: tuple[Diagnosis, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A refuted side: what it should equal, what stood before it, and on which line of a report."""
+
+    place: int
+    truth: Node
+    side: Side
+    previous: Node | None
+    finding: Finding
+
+
+@dataclass(slots=True)
+class _Page:
+    """What has been read so far."""
+
+    judge: Judge
+    wrt: Node | None
+    definitions: tuple[Definition, ...]
+    anchor: Node | None = None
+    previous: Node | None = None
+    wrongs: list[tuple[Node, Node, int]] = field(default_factory=list)
+    """False claims, the latest first: truth, side, line."""
+    refuted: list[Wrong] = field(default_factory=list)
+
+    @property
+    def assumptions(self) -> Assumptions:
+        return Assumptions(definitions=self.definitions)
+
+    @property
+    def mistaken(self) -> Assumptions:
+        """As if the page's false claims were true."""
+        return replace(
+            self.assumptions, overrides=tuple((truth, side) for truth, side, _ in self.wrongs)
+        )
+
+
+def judged(
+    document: Document, judge: Judge, wrt: Reference | None = None
+) -> tuple[tuple[LineReport, ...], tuple[Wrong, ...]]:
+    """One report an item, and the refuted sides in order."""
+    definitions = tuple(item for item in document.items if isinstance(item, Definition))
+    page = _Page(judge, None if wrt is None else _derivative(judge, wrt), definitions)
+    lines = tuple(_line(page, item, place) for place, item in enumerate(document.items))
+    return lines, tuple(page.refuted)
+
+
+def overall(lines: Sequence[LineReport]) -> Verdict:
+    """The verdict of a page: the worst of its lines."""
+    found = {line.verdict for line in lines}
+    order = (Verdict.REFUTED, Verdict.UNREAD, Verdict.UNDECIDED, Verdict.CONDITIONAL)
+    worst = next((verdict for verdict in order if verdict in found), None)
+    if worst is not None:
+        return worst
+    return Verdict.PROVED if Verdict.PROVED in found else Verdict.UNREAD
+
+
+def largest_index(document: Document) -> int:
+    """The largest number that stands as an index on the page."""
+    nodes = [side.node for item in document.items if isinstance(item, Claim) for side in item.sides]
+    nodes += [item.node for item in document.items if isinstance(item, Definition)]
+    found = [
+        index.offset
+        for node in nodes
+        for part in walk(node)
+        for index in getattr(part, "indices", ())
+        if index.is_number
+    ]
+    return max(found, default=0)
+
+
+def _derivative(judge: Judge, wrt: Reference) -> Node:
+    """∂L/∂wrt as a node."""
+    variable = wrt.variable
+    target = judge.graph.target
+    of = LOSS if judge.scope.is_network else Element(target.name)
+    layer = () if not judge.scope.is_network or variable.layer is None else (variable.layer,)
+    letter = variable.letter
+    head = () if letter in ("yhat", "L") else layer
+    return Derivative(of, Element(letter, tuple(Index("", k) for k in (*head, *wrt.indices))))
+
+
+# -------------------------------------------------------------------------------------- one line
+
+
+def _line(page: _Page, item: object, place: int) -> LineReport:
+    match item:
+        case Unread():
+            reason = item.reason + (f"; {item.suggestion}" if item.suggestion else "")
+            return LineReport(item.line, item.column, item.source, "", Verdict.UNREAD, reason)
+        case Prose():
+            return LineReport(item.line, item.column, item.source, "", Verdict.TEXT)
+        case Definition():
+            reason = "a name that the page gives to an expression"
+            return LineReport(
+                item.line, item.column, item.source, item.read_as, Verdict.TEXT, reason
+            )
+        case Claim():
+            return _claim(page, item, place)
+        case _:
+            raise TypeError(f"no way to judge {type(item).__name__}")
+
+
+def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
+    sides = list(claim.sides)
+    starts = not claim.continues and bool(claim.relations)
+    if starts:
+        first = sides.pop(0)
+        page.anchor, page.previous = _meant(first.node, claim.relations[0]), None
+    elif not claim.continues or page.anchor is None:
+        page.anchor, page.previous = page.wrt, None
+    relations = claim.relations or (Relation.EQUAL,)
+    findings = []
+    for side, relation in zip(sides, relations, strict=True):
+        finding = _side(page, side, relation, place)
+        findings.append(finding)
+        page.previous = side.node
+    return _reported(claim, sides, findings)
+
+
+def _meant(node: Node, relation: Relation) -> Node:
+    """What the right sides should equal: for w ← … the step of gradient descent."""
+    if relation is not Relation.BECOMES or not isinstance(node, (Element, Array)):
+        return node
+    step = Product((Number(Fraction(-1)), Element("eta"), Derivative(LOSS, node)))
+    return Total((node, step))
+
+
+def _reported(claim: Claim, sides: Sequence[Side], findings: Sequence[Finding]) -> LineReport:
+    """A line is as bad as its worst side; the first of those is the one reported."""
+    order = (
+        Verdict.REFUTED,
+        Verdict.FOLLOWS,
+        Verdict.UNDECIDED,
+        Verdict.CONDITIONAL,
+        Verdict.PROVED,
+    )
+    worst = next(verdict for verdict in order if any(f.verdict is verdict for f in findings))
+    place = next(k for k, finding in enumerate(findings) if finding.verdict is worst)
+    finding, side = findings[place], sides[place]
+    reasons = [finding.reason]
+    if worst is not Verdict.PROVED and len(sides) > 1:
+        reasons.insert(0, f"side {place + 1 + (not claim.continues)} of the line")
+    if worst is Verdict.PROVED:
+        reasons = list(dict.fromkeys(f.reason for f in findings if f.reason))
+    wrong = worst is Verdict.REFUTED
+    return LineReport(
+        side.line if wrong else claim.line,
+        side.column if wrong else claim.column,
+        claim.source,
+        claim.read_as,
+        worst,
+        ": ".join(part for part in reasons if part) if wrong else "; ".join(filter(None, reasons)),
+        finding.diagnosis,
+        finding.witness,
+    )
+
+
+# -------------------------------------------------------------------------------------- one side
+
+
+def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
+    truth = page.anchor
+    if truth is None:
+        return Finding(
+            Verdict.UNDECIDED,
+            "nothing says what this should equal; begin the line with ∂L/∂w… =, or give --wrt",
+        )
+    if _is_numeric(side.node) or relation is Relation.ABOUT:
+        found = _as_numbers(page, truth, side)
+    else:
+        found = _as_symbols(page, truth, side)
+    if found.verdict is Verdict.REFUTED:
+        page.refuted.append(Wrong(place, truth, side, page.previous, found))
+    if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
+        page.wrongs.insert(0, (truth, side.node, side.line))
+    return found
+
+
+def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
+    outcome = page.judge.compare(truth, side.node, page.assumptions)
+    if outcome.relationship is not Relationship.DIFFERENT:
+        return _said(page, truth, side, outcome)
+    followed = _follows(page, truth, side)
+    if followed is not None:
+        return followed
+    if _mixes_numbers(side.node) or not page.judge.scope.is_network:
+        found = _at_the_numbers(page, truth, side)
+        if found is not None:
+            return found
+    witness = page.judge.witness(truth, side.node, dict(outcome.at), page.assumptions)
+    if witness is None:
+        return Finding(
+            Verdict.UNDECIDED,
+            "symback can neither prove this nor find numbers that refute it",
+            outcome.at,
+        )
+    return Finding(Verdict.REFUTED, _refuted_because(page), outcome.at, witness)
+
+
+def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
+    """What any outcome but "different" means for a line."""
+    match outcome.relationship:
+        case Relationship.EQUAL:
+            return Finding(Verdict.PROVED, _proved_because(page, outcome))
+        case Relationship.WITH_FACT:
+            return Finding(Verdict.PROVED, f"using Σy = 1: {outcome.reason}")
+        case Relationship.ONE_HOT:
+            return Finding(
+                Verdict.CONDITIONAL, "right only if y is one-hot, not for a general target"
+            )
+        case Relationship.MISSHAPEN:
+            followed = _follows(page, truth, side)
+            return followed or Finding(
+                Verdict.REFUTED, f"the shapes do not fit: {outcome.reason}", outcome.at
+            )
+        case _:
+            return Finding(Verdict.UNDECIDED, outcome.reason)
+
+
+def _proved_because(page: _Page, outcome: Outcome) -> str:
+    """A word where a proof needs one: the page went wrong before, or a target is assumed."""
+    wrong_before = page.wrongs and page.wrongs[0][0] == page.anchor
+    if wrong_before and page.previous == page.wrongs[0][1]:
+        line = page.wrongs[0][2]
+        return (
+            f"true, but it does not follow from line {line}, which is wrong: "
+            "a second error takes the first one back"
+        )
+    return outcome.reason
+
+
+def _refuted_because(page: _Page) -> str:
+    return "not equal to what the line begins with" if page.previous is not None else "not equal"
+
+
+def _follows(page: _Page, truth: Node, side: Side) -> Finding | None:
+    """Whether the side agrees if the page's earlier false claims are taken for true."""
+    if not page.wrongs:
+        return None
+    outcome = page.judge.compare(truth, side.node, page.mistaken)
+    direct = None
+    if not outcome.is_equal and page.previous is not None and page.wrongs[0][1] == page.previous:
+        direct = page.judge.compare(page.previous, side.node, page.mistaken)
+    if outcome.is_equal or (direct is not None and direct.is_equal):
+        line = page.wrongs[0][2]
+        return Finding(Verdict.FOLLOWS, f"follows from the error in line {line}")
+    return None
+
+
+# ---------------------------------------------------------------------------------------- numbers
+
+
+def _quantities(node: Node) -> bool:
+    """Whether a side names anything but numbers."""
+    return any(isinstance(part, (Element, Array, Derivative, Named, Letter)) for part in walk(node))
+
+
+def _decimals(node: Node) -> bool:
+    return any(isinstance(part, Number) and part.decimals is not None for part in walk(node))
+
+
+def _is_numeric(node: Node) -> bool:
+    """Whether a side is made of numbers only."""
+    return not _quantities(node)
+
+
+def _mixes_numbers(node: Node) -> bool:
+    """Whether decimal numbers were put for some of the quantities of a side."""
+    return _quantities(node) and _decimals(node)
+
+
+def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
+    """A side of numbers: exactly true, or true at the numbers of the file as far as printed."""
+    outcome = page.judge.compare(truth, side.node, page.assumptions)
+    if outcome.is_equal:
+        return _said(page, truth, side, outcome)
+    if page.previous is None and _is_numeric(truth):
+        return _calculated(page, truth, side)
+    try:
+        exact = page.judge.numbers(truth, {}, page.assumptions, rounded=False)
+        printed = page.judge.numbers(side.node, {}, page.assumptions, rounded=True)
+    except (Undecided, Misshapen, VanishingDenominator) as error:
+        return Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
+    if exact is None or printed is None:
+        return _without_numbers(page, truth, side, outcome)
+    if _meets(exact, printed):
+        return Finding(Verdict.PROVED, "at the numbers of the file, as far as printed")
+    return _number_is_off(page, side, exact, printed)
+
+
+def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
+    """No numbers in the file: only the arithmetic of two sides of numbers can be looked at."""
+    if page.previous is not None and _is_numeric(page.previous):
+        return _calculated(page, page.previous, side)
+    if outcome.relationship is Relationship.DIFFERENT and not _decimals(side.node):
+        return _as_symbols(page, truth, side)
+    return Finding(Verdict.UNDECIDED, "the network file gives no numbers to compare with")
+
+
+def _calculated(page: _Page, before: Node, side: Side) -> Finding:
+    """Whether a number follows from the numbers before it, whatever the network."""
+    reach = page.judge.bounds(before, rounded=True)
+    printed = page.judge.bounds(side.node, rounded=True)
+    if reach is not None and printed is not None and _meets(reach, printed):
+        return Finding(Verdict.PROVED, "as arithmetic, as far as printed")
+    return _arithmetic(page.judge, before)
+
+
+def _arithmetic(judge: Judge, before: Node) -> Finding:
+    value = judge.bounds(before, rounded=False)
+    shown = "" if value is None else f"; they give {judge.shown(value)}"
+    detail = f"the number does not follow from the line's own numbers{shown}"
+    return Finding(
+        Verdict.REFUTED, detail, diagnosis=(Diagnosis("arithmetic", detail.partition(";")[0]),)
+    )
+
+
+def _number_is_off(page: _Page, side: Side, exact: Value, printed: Value) -> Finding:
+    """A number that is not the truth: rounded before, following from an error, or wrong."""
+    judge = page.judge
+    shown = judge.shown(exact)
+    before = page.previous
+    if before is not None and not isinstance(side.node, At):
+        reach = _bounds_or_none(judge, before, page, rounded=True)
+        if reach is not None and _meets(reach, printed):
+            return _carried(page, shown)
+    witness = Witness({}, shown, judge.shown(judge.bounds(side.node, rounded=False) or printed))
+    if before is not None and _is_numeric(before):
+        found = _arithmetic(judge, before)
+        return replace(found, witness=witness)
+    near = _is_nearly(exact, side.node)
+    name = "rounding" if near else "arithmetic"
+    detail = (
+        f"not correctly rounded: {shown}" if near else f"at the numbers of the file it is {shown}"
+    )
+    return Finding(
+        Verdict.REFUTED, detail, witness=witness, diagnosis=(Diagnosis(name, detail, shown),)
+    )
+
+
+def _carried(page: _Page, shown: str) -> Finding:
+    """A number that follows from the rounded, or the wrong, numbers before it."""
+    wrong = next((line for _, side, line in page.wrongs if side == page.previous), None)
+    if wrong is not None:
+        return Finding(Verdict.FOLLOWS, f"follows from the error in line {wrong}")
+    return Finding(
+        Verdict.CONDITIONAL,
+        f"right from the rounded numbers before it; unrounded it is {shown}",
+        diagnosis=(Diagnosis("rounding", "rounded numbers were carried along", shown),),
+    )
+
+
+def _bounds_or_none(judge: Judge, node: Node, page: _Page, *, rounded: bool) -> Value | None:
+    try:
+        return judge.numbers(node, {}, page.assumptions, rounded=rounded)
+    except (Undecided, Misshapen, VanishingDenominator):
+        return None
+
+
+def _at_the_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
+    """A side in which numbers were put for some quantities."""
+    if not any(isinstance(part, Number) for part in walk(side.node)):
+        return None
+    exact = _bounds_or_none(page.judge, truth, page, rounded=False)
+    printed = _bounds_or_none(page.judge, side.node, page, rounded=True)
+    if exact is None or printed is None or not _meets(exact, printed):
+        return None
+    return Finding(Verdict.CONDITIONAL, "right at the numbers of the file only")
+
+
+def _meets(first: Value, second: Value) -> bool:
+    """Whether two values between bounds can be equal, entry by entry."""
+    return bounds_overlap(first, second)
+
+
+def _is_nearly(exact: Value, node: Node) -> bool:
+    """Whether a single decimal number misses by less than one in its last place."""
+    if isinstance(node, Product) and len(node.factors) == 2:
+        sign, node = node.factors
+        if sign != Number(Fraction(-1)):
+            return False
+        exact = -exact
+    if not isinstance(node, Number) or node.decimals is None:
+        return False
+    try:
+        return abs(float(exact.mid.a) - float(node.value)) <= 10.0**-node.decimals
+    except (AttributeError, TypeError):
+        return False
