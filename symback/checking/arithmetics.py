@@ -160,9 +160,13 @@ class Reals:
 
     def inverse(self, value: Any, level: int) -> Any:
         """1/value."""
-        if value == 0 or (not isinstance(value, mpmath.mpf) and 0 in value):
+        if self.vanishes(value):
             raise VanishingDenominator
         return 1 / value
+
+    def vanishes(self, value: Any) -> bool:
+        """Whether a number is 0, or may be."""
+        return value == 0
 
     def power(self, value: Any, exponent: int, level: int) -> Any:
         """A whole power."""
@@ -208,6 +212,25 @@ class Intervals(Reals):
     """Numbers known between two bounds, so that a difference that excludes 0 is certain."""
 
     context: Any = _bounds
+
+    def vanishes(self, value: Any) -> bool:
+        """Whether 0 is between the bounds."""
+        return 0 in value
+
+    def function(self, name: str, value: Any, level: int) -> Any:
+        """Bounds of a function; of a rising one from its ends, a little wider."""
+        if name == "cosh":
+            power = self.context.exp(value)
+            return (power + 1 / power) / 2
+        if name not in RISING:
+            return super().function(name, value, level)
+        low, high = (getattr(_real, name)(mpmath.mpf(end)) for end in (value.a, value.b))
+        return self.context.mpf([low - _WIDER, high + _WIDER])
+
+
+RISING = ("tanh", "sinh", "erf", "asin", "atan")
+_WIDER = _real.mpf(10) ** -50
+"""More than mpmath's own error at 60 digits."""
 
 
 @dataclass(slots=True)

@@ -131,6 +131,7 @@ class Evaluator:
         self._logarithms: dict[int, Logarithms] = {}
         self._exponents: dict[int, dict[int, tuple[Node, Environment, int]]] = {}
         self._standing_in: set[tuple] = set()
+        self._looking: set[int] = set()
         self._pins = {self._pinned(left): right for left, right in assumptions.pins}
 
     def under(self, assumptions: Assumptions) -> Evaluator:
@@ -814,11 +815,16 @@ class Evaluator:
 
     def _met_exponents(self, level: int) -> dict[int, int]:
         """e^u ↦ u for the exponentials met so far."""
+        if level in self._looking:  # an exponent that itself holds a logarithm
+            return {}
+        self._looking.add(level)
         met = list(self._exponents.get(level, {}).items())
-        return {
+        found = {
             power: entries(self.value(argument, env, level))[place]
             for power, (argument, env, place) in met
         }
+        self._looking.discard(level)
+        return found
 
 
 def _layer_of(node: Node) -> Index | None:

@@ -95,6 +95,9 @@ MOST_INSTANCES = 300
 LARGEST = 400
 """Networks with more weights than this are checked at smaller widths of the same kind."""
 
+SHALLOW = 2
+"""The level at which most lines can be compared; deeper ones are compared again at the last."""
+
 _PLAIN = Assumptions()
 
 
@@ -171,7 +174,7 @@ class Judge:
     @property
     def prime(self) -> int:
         """The modulus of the residues that `value` gives."""
-        return tower().primes[LEVELS - 1]
+        return tower().primes[SHALLOW]
 
     def value(
         self,
@@ -179,16 +182,19 @@ class Judge:
         env: Mapping[str, int] | None = None,
         assumptions: Assumptions = _PLAIN,
     ) -> tuple[int, ...]:
-        """The residues of a node (entry by entry for an array) at every point that is tried."""
+        """The residues of a node (entry by entry for an array), for looking mistakes up.
+
+        Of combinations of cases only the first few are tried.
+        """
         return tuple(
             entry
-            for pattern in self.patterns((node,))
-            for entry in entries(self._at(pattern, assumptions).value(node, env or {}, LEVELS - 1))
+            for pattern in self.patterns((node,))[:4]
+            for entry in entries(self._at(pattern, assumptions).value(node, env or {}, SHALLOW))
         )
 
     def shape(self, node: Node, env: Mapping[str, int] | None = None) -> tuple[int, ...]:
         """() for a scalar, (rows, columns) for an array."""
-        value = self._at(0, _PLAIN).value(node, env or {}, LEVELS - 1)
+        value = self._at(0, _PLAIN).value(node, env or {}, SHALLOW)
         return value.shape if isinstance(value, Grid) else ()
 
     def same(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> bool:
@@ -323,7 +329,7 @@ class Judge:
     def _agree_at(
         self, left: Node, right: Node, env: Mapping[str, int], assumptions: Assumptions
     ) -> bool:
-        for level in (2, LEVELS - 1):
+        for level in (SHALLOW, LEVELS - 1):
             try:
                 return all(
                     _alike(
