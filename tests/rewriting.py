@@ -32,7 +32,6 @@ from symback.checking.meaning import (
     Quotient,
     Sum,
     Total,
-    rebuilt,
     walk,
 )
 from symback.notation import PARAMETERS, Role, elements
@@ -343,13 +342,8 @@ def claims(net, draw: random.Random) -> Iterator[tuple[Node, Node]]:
             yield truth, to_node(step.rhs, net.graph)
 
 
-def without_facts(net) -> bool:
-    """Whether no derivation of the network uses a fact about the targets."""
-    return not any(fact.variable.role is Role.TARGET for fact in net.graph.facts)
-
-
-def pairs(net, seed: int) -> Iterator[tuple[Node, Node, Node]]:
-    """Triples (truth, side, what was done to it): rewritten some times, and mutated or not."""
+def pairs(net, seed: int) -> Iterator[tuple[Node, Node]]:
+    """What is true, and a side made from it: rewritten some times, and mutated or not."""
     draw = random.Random(seed)
     rewriter = Rewriter(net, draw)
     for truth, side in claims(net, draw):
@@ -360,8 +354,3 @@ def pairs(net, seed: int) -> Iterator[tuple[Node, Node, Node]]:
         for _ in range(draw.choice((0, 1, 1, 2))):
             side = rewriter.mutated(side)
         yield truth, side
-
-
-def renamed(node: Node) -> Node:
-    """``node`` rebuilt from the top, so that nothing depends on the identity of its parts."""
-    return rebuilt(node, renamed)

@@ -4,6 +4,7 @@
 the logarithm of something new) is a residue drawn by name, so that equal arguments have equal
 values.  `Logarithms` knows what follows from log(uv) = log u + log v and log e^u = u.  `Reals` has
 60 digits; `Intervals` bounds every number from both sides, so that a difference is certain.
+`Symbols` makes SymPy expressions, for a proof without chance.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import mpmath
 import sympy
+from sympy import Expr
 
 from symback.checking.tower import Tower, VanishingDenominator
 from symback.errors import SymbackError
@@ -29,6 +31,7 @@ __all__ = [
     "OutOfRange",
     "Reals",
     "Residues",
+    "Symbols",
     "TooDeep",
     "Undecided",
 ]
@@ -56,7 +59,8 @@ class Residues:
 
     tower: Tower
     secret: bytes
-    exact = True
+    direct: ClassVar[frozenset[str]] = frozenset()
+    """Functions that it computes by name; the others are taken apart first."""
 
     def number(self, value: Fraction, level: int) -> int:
         """A rational number."""
@@ -133,7 +137,9 @@ _bounds.dps = 60
 class Reals:
     """Real numbers with 60 digits; ``point`` gives the quantities that are free."""
 
-    exact = False
+    direct: ClassVar[frozenset[str]] = frozenset(
+        ("log", "tanh", "sin", "cos", "tan", "sinh", "cosh")
+    )
     context: Any = _real
 
     def __init__(self, point: Callable[[object], Fraction]) -> None:
@@ -226,6 +232,66 @@ class Intervals(Reals):
             return super().function(name, value, level)
         low, high = (getattr(_real, name)(mpmath.mpf(end)) for end in (value.a, value.b))
         return self.context.mpf([low - _WIDER, high + _WIDER])
+
+
+class Symbols:
+    """SymPy expressions in the free quantities, for a proof without chance."""
+
+    direct: ClassVar[frozenset[str]] = frozenset(("log",))
+
+    def number(self, value: Fraction, level: int) -> Expr:
+        """A rational number."""
+        return sympy.Rational(value.numerator, value.denominator)
+
+    def rounded(self, value: Fraction, decimals: int, level: int) -> Expr:
+        """A decimal number, taken as it stands."""
+        return self.number(value, level)
+
+    def total(self, terms: Sequence[Expr], level: int) -> Expr:
+        """The sum."""
+        return sympy.Add(*terms)
+
+    def product(self, factors: Sequence[Expr], level: int) -> Expr:
+        """The product."""
+        return sympy.Mul(*factors)
+
+    def inverse(self, value: Expr, level: int) -> Expr:
+        """1/value."""
+        if value == 0:
+            raise VanishingDenominator
+        return 1 / value
+
+    def power(self, value: Expr, exponent: int, level: int) -> Expr:
+        """A whole power."""
+        return value**exponent
+
+    def below(self, level: int) -> int:
+        """Expressions have no levels."""
+        return level
+
+    def exponential(self, below: Expr, level: int) -> Expr:
+        """e^u."""
+        return sympy.exp(below)
+
+    def drawn(self, name: object, level: int) -> Expr:
+        """A symbol."""
+        return sympy.Symbol(str(name), real=True)
+
+    def imaginary(self, level: int) -> Expr:
+        """A root of -1."""
+        return sympy.I
+
+    def pi(self, level: int) -> Expr:
+        """π."""
+        return sympy.pi
+
+    def root_of_pi(self, level: int) -> Expr:
+        """√π."""
+        return sympy.sqrt(sympy.pi)
+
+    def function(self, name: str, value: Expr, level: int) -> Expr:
+        """A function by name."""
+        return getattr(sympy, name)(value)
 
 
 RISING = ("tanh", "sinh", "erf", "asin", "atan")

@@ -26,6 +26,7 @@ from symback.checking.arithmetics import (
     OutOfRange,
     Reals,
     Residues,
+    Symbols,
     Undecided,
 )
 from symback.checking.equations import LAYERED, Equations, key_of
@@ -119,7 +120,7 @@ class Evaluator:
     def __init__(
         self,
         equations: Equations,
-        arithmetic: Residues | Reals,
+        arithmetic: Residues | Reals | Symbols,
         assumptions: Assumptions = Assumptions(),
         signs: Evaluator | None = None,
     ) -> None:
@@ -616,7 +617,7 @@ class Evaluator:
 
     def _elementary(self, node: Call, env: Environment, level: int) -> Value:
         name, activations = node.function, self.equations.activations
-        if not self.arithmetic.exact and name in ("tanh", "sin", "cos", "tan", "sinh", "cosh"):
+        if name in self.arithmetic.direct:
             value = self.value(node.arguments[0], env, level)
             return mapped(value, lambda entry: self.arithmetic.function(name, entry, level))
         if name in AS_EXPONENTIALS:
@@ -636,7 +637,7 @@ class Evaluator:
         below = self.arithmetic.below(level)
         exponents = self.value(argument, env, below)
         made = mapped(exponents, lambda entry: self.arithmetic.exponential(entry, level))
-        if self.arithmetic.exact:
+        if isinstance(self.arithmetic, Residues):
             self._exponents.setdefault(level, {}).update(
                 (value, (argument, dict(env), place)) for place, value in enumerate(entries(made))
             )
@@ -757,7 +758,7 @@ class Evaluator:
 
     def _call_log(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
         (argument,) = arguments
-        if not self.arithmetic.exact:
+        if "log" in self.arithmetic.direct:
             value = self.value(argument, env, level)
             return mapped(value, lambda entry: self.arithmetic.function("log", entry, level))
         apart = self._logarithm_apart(argument, env)

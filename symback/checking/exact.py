@@ -6,6 +6,7 @@ Here one can
 * get the residues of a node: `Judge.value`, equal for equal functions (and only for those, up to
   the bound `BOUND`), which is what a diagnosis looks mistakes up by;
 * find numbers for which two sides certainly differ: `Judge.witness`;
+* look for a proof without chance: `Judge.proves`;
 * compare with the numbers of the file at the precision printed: `Judge.numbers`.
 
 Two sides are **equal** when their residues agree at a secret point (`symback.checking.tower`), for
@@ -25,6 +26,7 @@ import enum
 import hashlib
 import itertools
 import secrets
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -34,11 +36,13 @@ from typing import Any
 import mpmath
 from sympy import Integer
 
+from symback.calculus import is_zero
 from symback.checking.arithmetics import (
     Intervals,
     OutOfRange,
     Reals,
     Residues,
+    Symbols,
     TooDeep,
     Undecided,
 )
@@ -58,8 +62,11 @@ from symback.checking.meaning import (
     Letter,
     Named,
     Node,
+    Number,
+    Product,
     Scope,
     Sum,
+    Total,
     children,
     walk,
 )
@@ -89,6 +96,9 @@ BOUND = f"2^-{BITS - 16}"
 MOST_PATTERNS = 64
 """Combinations of cases that are tried where functions are defined case by case."""
 
+MOST_OPERATIONS = 400
+"""The largest difference that is expanded for a proof without chance."""
+
 MOST_INSTANCES = 300
 """Values of the free indices that are tried; beyond, as many are drawn."""
 
@@ -99,6 +109,7 @@ SHALLOW = 2
 """The level at which most lines can be compared; deeper ones are compared again at the last."""
 
 _PLAIN = Assumptions()
+_MINUS = Number(Fraction(-1))
 
 
 class Relationship(enum.Enum):
@@ -384,6 +395,30 @@ class Judge:
         evaluator = self._at(0, _PLAIN)
         for number in range(_extent(evaluator, letter, nodes, env) + 1):
             yield from self._assignments(rest, nodes, {**env, letter: number})
+
+    # --------------------------------------------------------------------------------- proofs
+
+    def proves(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> bool:
+        """Whether a proof without chance is found in about a second.
+
+        The difference as a quotient of polynomials in the free quantities and the exponentials is
+        expanded (`symback.calculus.is_zero`).  Where functions are defined case by case, or a sum
+        of many terms would have to be expanded, none is tried.
+        """
+        if self.equations.has_kinks or any(_has_cases(node) for node in (left, right)):
+            return False
+        evaluator = Evaluator(self.equations, Symbols(), assumptions)
+        deadline = time.monotonic() + 1
+        try:
+            for env in self.instances(left, right, assumptions):
+                difference = evaluator.value(Total((left, Product((_MINUS, right)))), env, 0)
+                for entry in entries(difference):
+                    late = time.monotonic() > deadline
+                    if late or entry.count_ops() > MOST_OPERATIONS or not is_zero(entry):
+                        return False
+        except (SymbackError, VanishingDenominator):
+            return False
+        return True
 
     # ------------------------------------------------------------------------------ witnesses
 

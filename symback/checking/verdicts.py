@@ -48,7 +48,7 @@ from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
 from symback.notation import Reference
 
-__all__ = ["Finding", "Wrong", "judged", "largest_index", "overall"]
+__all__ = ["WITHOUT_CHANCE", "Finding", "Wrong", "judged", "largest_index", "overall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class _Page:
     judge: Judge
     wrt: Node | None
     definitions: tuple[Definition, ...]
+    prove: bool
     anchor: Node | None = None
     previous: Node | None = None
     wrongs: list[tuple[Node, Node, int]] = field(default_factory=list)
@@ -98,12 +99,16 @@ class _Page:
         )
 
 
+WITHOUT_CHANCE = "proved without chance"
+"""Said of a line for which a deterministic proof was asked for and found."""
+
+
 def judged(
-    document: Document, judge: Judge, wrt: Reference | None = None
+    document: Document, judge: Judge, wrt: Reference | None = None, *, prove: bool = False
 ) -> tuple[tuple[LineReport, ...], tuple[Wrong, ...]]:
     """One report an item, and the refuted sides in order."""
     definitions = tuple(item for item in document.items if isinstance(item, Definition))
-    page = _Page(judge, None if wrt is None else _derivative(judge, wrt), definitions)
+    page = _Page(judge, None if wrt is None else _derivative(judge, wrt), definitions, prove)
     lines = tuple(_line(page, item, place) for place, item in enumerate(document.items))
     return lines, tuple(page.refuted)
 
@@ -265,7 +270,10 @@ def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """What any outcome but "different" means for a line."""
     match outcome.relationship:
         case Relationship.EQUAL:
-            return Finding(Verdict.PROVED, _proved_because(page, outcome))
+            reason = _proved_because(page, outcome)
+            if page.prove and page.judge.proves(truth, side.node, page.assumptions):
+                reason = reason or WITHOUT_CHANCE
+            return Finding(Verdict.PROVED, reason)
         case Relationship.WITH_FACT:
             return Finding(Verdict.PROVED, f"using Σy = 1: {outcome.reason}")
         case Relationship.ONE_HOT:
