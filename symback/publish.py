@@ -1,8 +1,8 @@
 """Sheets and figures as files: named, made whole, then put in place.
 
-`write_sheets` and `write_figure` write every file under a temporary name and rename it only when
-all of them are complete, so that an error or an interruption leaves nothing half-written.  PDF is
-made by latexmk with shell escape off.
+`write_sheets` and `write_figure` make every file whole before `symback.files.put` puts any in
+place, so that an error or an interruption leaves nothing half-written.  PDF is made by latexmk with
+shell escape off.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from symback import drawing, rendering, sheets
 from symback.errors import SymbackError, printable
+from symback.files import CannotWrite, put
 from symback.overview import overview
 from symback.values import Kink, as_floats
 
@@ -30,10 +31,6 @@ APT = (
     "apt-get install --no-install-recommends texlive-latex-extra texlive-fonts-recommended "
     "lmodern latexmk"
 )
-
-
-class CannotWrite(SymbackError):
-    """A file that cannot be made: no right to write there, no TeX, or TeX refused."""
 
 
 class Disagreement(SymbackError):
@@ -149,57 +146,3 @@ def _first_error(log: Path) -> str:
         return "it wrote no log"
     lines = log.read_text("utf-8", errors="replace").splitlines()
     return next((printable(line, 200) for line in lines if line.startswith("!")), "see its log")
-
-
-def put(files: Mapping[str, bytes], folder: Path) -> list[Path]:
-    """Write all of ``files`` into ``folder``, or none; raises `CannotWrite`.
-
-    What was there under the same names is kept until all is done, and put back where it is not.
-    """
-    temporary: dict[Path, Path] = {}
-    kept: dict[Path, Path] = {}
-    placed: list[Path] = []
-    spare: list[Path] = []
-    is_new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            temporary[folder / name] = _temporary(folder, content)
-        for final, written in temporary.items():
-            if final.is_file():
-                spare.append(_temporary(folder, b""))
-                final.replace(spare[-1])
-                kept[final] = spare[-1]  # only now: what failed to move is still in its place
-            written.replace(final)
-            placed.append(final)
-    except BaseException as error:
-        for final in placed:
-            final.unlink(missing_ok=True)
-        for final, old in kept.items():
-            old.replace(final)
-        for written in (*temporary.values(), *spare):
-            written.unlink(missing_ok=True)
-        if is_new and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-        if not isinstance(error, OSError):
-            raise
-        reason = error.strerror or str(error)
-        raise CannotWrite(f"cannot write to {printable(str(folder), 200)}: {reason}") from None
-    for old in kept.values():
-        old.unlink(missing_ok=True)
-    return placed
-
-
-def _temporary(folder: Path, content: bytes) -> Path:
-    """A new file in ``folder``, with the rights that the user gives to new files."""
-    handle, name = tempfile.mkstemp(prefix=".symback-", dir=folder)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    Path(name).chmod(0o666 & ~_umask())
-    return Path(name)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -10,9 +10,10 @@ import pytest
 
 import symback as sb
 from pages import EXAMPLES, network
-from symback import publish
+from symback import files
 from symback.cli import main
-from symback.publish import CannotWrite, Disagreement, check, pdf, put
+from symback.files import CannotWrite, put
+from symback.publish import Disagreement, check, pdf
 from typesetting import needs_tex
 
 FILES = {"a.txt": b"new a", "b.txt": b"new b", "c.txt": b"new c"}
@@ -68,8 +69,8 @@ def test_nothing_is_written_where_the_disk_is_full(tmp_path, monkeypatch, failin
             raise OSError(28, "No space left on device")
         return real(folder, content)
 
-    real = publish._temporary
-    monkeypatch.setattr(publish, "_temporary", full)
+    real = files._temporary
+    monkeypatch.setattr(files, "_temporary", full)
     with pytest.raises(CannotWrite):
         put(FILES, tmp_path / "new")
     assert not (tmp_path / "new").exists()

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "symback"
 # Each room imports only from those above it. `checking` is a package: its files are one room.
 ORDER = [
     "errors",
+    "files",
     "notation",
     "formula",
     "functions",
