@@ -310,12 +310,13 @@ class Logarithms:
     level: int
     exponents: Callable[[], Mapping[int, int]]
     known: dict[int, int] = field(default_factory=dict)
+    fractions: dict[int, int] = field(default_factory=dict)
 
     def of(self, value: int) -> int:
         """The logarithm of a residue: by what is known of it, else a new variable.
 
-        Known are products and quotients of two earlier arguments, and of one with an exponential or
-        a quotient of two: log(1 - ŷ) = -a + log ŷ for ŷ = 1/(1 + e^{-a}).
+        Known are an earlier argument or its inverse, times an exponential, or a product or a
+        quotient of two, or a small fraction: log(1 - ŷ) = -a + log ŷ for ŷ = 1/(1 + e^{-a}).
         """
         if value not in self.known:
             found = self._found(value)
@@ -335,11 +336,13 @@ class Logarithms:
     def _new(self, value: int) -> int:
         return self.residues.drawn(("log", value), self.level)
 
+    def learn(self, value: int, logarithm: int) -> None:
+        """Take the logarithm of a residue from what it was taken apart into."""
+        self.known.setdefault(value, logarithm)
+
     def _found(self, value: int) -> int | None:
         exponentials = self._exponentials()
-        if value in exponentials:
-            return exponentials[value]
-        for other, logarithm in self.known.items():
+        for other, logarithm in ((1, 0), *self.known.items()):
             ratio = self.residues.product([value, self._inverse(other)], self.level)
             if ratio in exponentials:
                 return logarithm + exponentials[ratio]
@@ -348,16 +351,26 @@ class Logarithms:
                 return exponentials[both] - logarithm
         return None
 
+    def _fractions(self) -> Mapping[int, int]:
+        if not self.fractions:
+            small = {Fraction(n, d) for n in range(1, 13) for d in range(1, 13)}
+            number = self.residues.number
+            self.fractions.update((number(f, self.level), self.of_number(f)) for f in small)
+        return self.fractions
+
     def _inverse(self, value: int) -> int:
         return self.residues.inverse(value, self.level)
 
     def _exponentials(self) -> dict[int, int]:
-        """e^u ↦ u for every exponential met, their inverses, and products of two of those."""
-        found = {1: 0}
+        """e^u ↦ u for every exponential met, their inverses, and products of two of those.
+
+        Small fractions are among them, by their logarithms.
+        """
+        found = dict(self._fractions())
         for power, exponent in self.exponents().items():
             found[power] = exponent
             found[self._inverse(power)] = -exponent
-        single = list(found.items())[:60]
+        single = list(found.items())[len(self.fractions) :][:60]
         for (first, u), (second, v) in itertools.combinations(single, 2):
             found.setdefault(self.residues.product([first, second], self.level), u + v)
         return found

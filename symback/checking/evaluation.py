@@ -764,7 +764,11 @@ class Evaluator:
         apart = self._logarithm_apart(argument, env)
         if apart is not None:
             node, letters = apart
-            return self.value(node, letters, level)
+            found = self.value(node, letters, level)
+            value = self.value(argument, env, level)
+            for entry, logarithm in zip(entries(value), entries(found), strict=True):
+                self._logarithms_at(level).learn(entry, logarithm)
+            return found
         if isinstance(argument, Number):
             return self._logarithms_at(level).of_number(argument.value)
         value = self.value(argument, env, level)
