@@ -1,85 +1,24 @@
 """What a check found: a `Report` of `LineReport`s, with `Diagnosis` and `Witness` where wrong.
 
-A report is true where nothing is wrong.  `Report.as_data` is the JSON of ``symback check --json``;
-`symback.checking.showing` writes it for a terminal and as a page.
+Here one can
+
+* ask whether a page is right: ``bool(report)``, ``report.first_wrong``;
+* read the report: ``print(report)``, and in a notebook it shows itself;
+* get the JSON of ``symback check --json``: `Report.as_data`;
+* keep only what an examination may say: `Report.for_exam`.
+
+`symback.checking.showing` writes a report for a terminal and as a page.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from symback.checking import showing
+from symback.checking.findings import Diagnosis, LineReport, Verdict, Witness
+
 __all__ = ["Diagnosis", "LineReport", "Report", "Verdict", "Witness"]
-
-
-class Verdict(enum.Enum):
-    """What is said of a line, or of a whole page."""
-
-    PROVED = "proved"
-    REFUTED = "refuted"
-    FOLLOWS = "follows"  # right only given an earlier error
-    CONDITIONAL = "conditional"  # right under a condition that the reason states
-    UNDECIDED = "undecided"
-    UNREAD = "unread"
-    TEXT = "text"  # no claim
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """A mistake by name (the names of CHECKING.md), what of it is in the line, and the right line.
-
-    ``detail`` is one sentence without the line number, ``correct`` the right side in canonical
-    form.
-    """
-
-    name: str
-    detail: str
-    correct: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """Numbers for which the two sides differ, by certified (interval) arithmetic."""
-
-    values: Mapping[str, str]
-    left: str
-    right: str
-
-
-@dataclass(frozen=True, slots=True)
-class LineReport:
-    """One claim: where it stands (from 1), how it was read, what is said of it and why."""
-
-    line: int
-    column: int
-    source: str
-    read_as: str
-    verdict: Verdict
-    reason: str = ""
-    diagnosis: tuple[Diagnosis, ...] = ()
-    witness: Witness | None = None
-    correct: str = ""
-    """The right side in canonical form, for a line that is wrong."""
-
-    def as_data(self) -> dict[str, Any]:
-        """The line as ``--json`` prints it."""
-        witness = self.witness
-        return {
-            "line": self.line,
-            "column": self.column,
-            "source": self.source,
-            "read_as": self.read_as,
-            "verdict": self.verdict.value,
-            "reason": self.reason,
-            "diagnosis": [
-                {"name": found.name, "detail": found.detail, "correct": found.correct}
-                for found in self.diagnosis
-            ],
-            "witness": witness
-            and {"values": dict(witness.values), "left": witness.left, "right": witness.right},
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +49,17 @@ class Report:
             "lines": [line.as_data() for line in self.lines],
             "notes": list(self.notes),
         }
+
+    def for_exam(self) -> Report:
+        """The same with only the place of each line and right or wrong: nothing leaks the answer.
+
+        ``conditional`` counts as right, as it does for ``bool(report)``.
+        """
+        verdict = Verdict.PROVED if self.verdict is Verdict.CONDITIONAL else self.verdict
+        return Report(verdict, tuple(line.for_exam() for line in self.lines), self.bound)
+
+    def __str__(self) -> str:
+        return showing.text(self)
+
+    def _repr_html_(self) -> str:
+        return showing.fragment(self)

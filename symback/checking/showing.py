@@ -1,0 +1,379 @@
+r"""A report for its reader: text for a terminal, a page, a fragment for a notebook, marks alone.
+
+Here one can
+
+* write a report as text, wrapped, with a mark beside each line: `text`; for a terminal with its
+  width, its colours and the marks that its encoding can show: `Style.of`;
+* write it as one self-contained HTML file, with the lines typeset: `page`; or as a fragment of
+  HTML for a notebook: `fragment`;
+* write what an examination says, a line and right or wrong: `marks`.
+
+Whatever a student wrote is shown, never obeyed: control characters, escape sequences and direction
+marks come out as escapes; on the page a line is text for HTML, and KaTeX is given nothing it would
+trust and small budgets.  A line that KaTeX cannot set stands as it was typed.  The words are those
+of ``templates/check.toml``, the layout of the page is ``templates/check.html``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import textwrap
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import IO, Any, Protocol
+
+from symback.checking.findings import LineReport, Verdict, Witness
+from symback.errors import printable
+from symback.figures import environment, escape_xml, template_dir
+
+__all__ = ["PLAIN", "Shown", "Style", "fragment", "marks", "page", "text"]
+
+LONGEST_LINE = 2000
+"""Characters of one line of a student's text that are shown."""
+
+WIDTH = 100
+"""Columns where no terminal says how many it has."""
+
+NARROWEST = 40
+
+
+class Shown(Protocol):
+    """What can be shown: a `symback.checking.report.Report`."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is said of the whole."""
+        ...
+
+    @property
+    def lines(self) -> tuple[LineReport, ...]:
+        """What is said of each line."""
+        ...
+
+    @property
+    def bound(self) -> str:
+        """The chance that a proof errs."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the whole."""
+        ...
+
+    @property
+    def first_wrong(self) -> int | None:
+        """The line of the first refuted claim."""
+        ...
+
+
+# ------------------------------------------------------------------------------------ a terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How text is written: its width in columns, whether in colour, whether in ASCII only."""
+
+    width: int = WIDTH
+    is_coloured: bool = False
+    is_ascii: bool = False
+
+    @classmethod
+    def of(cls, stream: IO[str], environ: Mapping[str, str] = os.environ) -> Style:
+        """What ``stream`` can show: colours only on a terminal, and never against NO_COLOR."""
+        is_terminal = stream.isatty()
+        is_coloured = (
+            is_terminal and not environ.get("NO_COLOR") and environ.get("TERM", "") != "dumb"
+        )
+        width = shutil.get_terminal_size((WIDTH, 24)).columns if is_terminal else WIDTH
+        return cls(max(width, NARROWEST), is_coloured, not _can_show_marks(stream))
+
+    def mark(self, verdict: Verdict) -> str:
+        """The sign beside a line."""
+        mark = _words()["mark_in_ascii" if self.is_ascii else "mark"][verdict.value]
+        colour = _COLOURS.get(verdict)
+        return f"\x1b[{colour}m{mark}\x1b[0m" if self.is_coloured and colour else mark
+
+    def strong(self, word: str) -> str:
+        """A word to be seen."""
+        return f"\x1b[1m{word}\x1b[0m" if self.is_coloured else word
+
+    def quiet(self, word: str) -> str:
+        """A word to be overlooked."""
+        return f"\x1b[2m{word}\x1b[0m" if self.is_coloured else word
+
+
+PLAIN = Style()
+"""Text for a file, a log, a notebook."""
+
+_COLOURS = {
+    Verdict.PROVED: "32",
+    Verdict.REFUTED: "1;31",
+    Verdict.FOLLOWS: "33",
+    Verdict.CONDITIONAL: "36",
+    Verdict.UNDECIDED: "35",
+    Verdict.UNREAD: "35",
+}
+
+
+def _can_show_marks(stream: IO[str]) -> bool:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        "".join(_words()["mark"].values()).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+@cache
+def _words() -> dict[str, dict[str, str]]:
+    return tomllib.loads((template_dir() / "check.toml").read_text("utf-8"))
+
+
+# ------------------------------------------------------------------------------------------- text
+
+
+def text(report: Shown, style: Style = PLAIN) -> str:
+    """The report as text: what is said of the whole, then line by line, then the notes.
+
+    Each line has its mark, its number and what the student wrote; under it how it was read where
+    that differs, why, and where it is wrong the mistakes by name, a counterexample and the right
+    side.
+    """
+    digits = len(str(max((line.line for line in report.lines), default=1)))
+    parts = [f"{style.mark(report.verdict)} {style.strong(_summary(report))}"]
+    parts += ["\n".join(_line(line, digits, style)) for line in report.lines]
+    notes = [_wrapped("", note, "", style.width) for note in _notes(report)]
+    return "\n".join([parts[0], "", *parts[1:], *(["", *notes] if notes else [])])
+
+
+def marks(report: Shown) -> str:
+    """A line and right or wrong, one a row; for what was not read also the column.
+
+    >>> from symback.checking.report import LineReport, Report, Verdict
+    >>> first = LineReport(1, 1, "∂L/∂w = 2", "", Verdict.REFUTED)
+    >>> print(marks(Report(Verdict.REFUTED, (first,), "2^-160")))
+    line 1: wrong
+    """
+    return "\n".join(map(_marked, _claims(report))) or _words()["page"]["text"]
+
+
+def _marked(line: LineReport) -> str:
+    row = _words()["label"]["line"].format(
+        line=line.line, word=_words()["word"][line.verdict.value]
+    )
+    return f"{row}, {_column(line)}" if line.verdict is Verdict.UNREAD else row
+
+
+def _claims(report: Shown) -> list[LineReport]:
+    return [line for line in report.lines if line.verdict is not Verdict.TEXT]
+
+
+def _column(line: LineReport) -> str:
+    return _words()["label"]["column"].format(column=line.column)
+
+
+def _summary(report: Shown) -> str:
+    """One sentence on the whole."""
+    known = _words()["page"]
+    if report.verdict is Verdict.REFUTED and report.first_wrong is not None:
+        return known["refuted"].format(line=report.first_wrong)
+    if report.verdict is Verdict.UNREAD:
+        read = any(line.verdict is not Verdict.UNREAD for line in _claims(report))
+        return known["unread" if read else "unread_alone" if _claims(report) else "text"]
+    return known[report.verdict.value]
+
+
+def _notes(report: Shown) -> list[str]:
+    """The notes, and how sure a proof is where there is one."""
+    proved = any(line.verdict is Verdict.PROVED for line in report.lines)
+    bound = [_words()["page"]["bound"].format(bound=report.bound)] if proved else []
+    return [*map(_clean, report.notes), *bound]
+
+
+def _line(line: LineReport, digits: int, style: Style) -> Iterator[str]:
+    """One line of the page, and under it what is said of it."""
+    margin = f"{style.mark(line.verdict)} {line.line:>{digits}}  "
+    indent = " " * (digits + 4)
+    source = _clean(line.source).splitlines() or [""]
+    for number, part in enumerate(source):
+        yield _wrapped(indent if number else margin, part, indent, style.width)
+    column = _longest_label()
+    for label, said in _remarks(line):
+        head = f"{indent}{style.quiet(label.ljust(column))}  "
+        yield _wrapped(head, said, " " * (len(indent) + column + 2), style.width)
+
+
+@cache
+def _longest_label() -> int:
+    words = _words()
+    named = (words["label"][key] for key in ("read_as", "mistake", "example", "correct"))
+    return max(map(len, (*named, *words["head"].values())))
+
+
+def _remarks(line: LineReport) -> Iterator[tuple[str, str]]:
+    """What is said under a line, each with its label."""
+    label = _words()["label"]
+    if not _reads_alike(line):
+        yield label["read_as"], _clean(line.read_as)
+    if reason := _reason(line):
+        yield _words()["head"][line.verdict.value], reason
+    for found in line.diagnosis:
+        yield label["mistake"], _clean(f"{found.name}: {found.detail}")
+    if right := _right(line):
+        yield label["correct"], _clean(right)
+    if line.witness is not None:
+        values, sides = _values(line.witness), _sides(line.witness)
+        yield label["example"], _clean(f"{values}: {sides}" if values else sides)
+
+
+def _reason(line: LineReport) -> str:
+    """Why, and where in the line it could not be read."""
+    if line.verdict is Verdict.UNREAD:
+        return ": ".join(filter(None, (_column(line), _clean(line.reason))))
+    return _clean(line.reason)
+
+
+def _values(witness: Witness) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in witness.values.items())
+
+
+def _sides(witness: Witness) -> str:
+    return _words()["label"]["sides"].format(left=witness.left, right=witness.right)
+
+
+def _right(line: LineReport) -> str:
+    """The right side of a wrong line."""
+    named = (found.correct for found in line.diagnosis if found.correct)
+    return line.correct or next(named, "")
+
+
+def _reads_alike(line: LineReport) -> bool:
+    """Whether the echo says nothing that the line itself does not."""
+    return "".join(line.read_as.split()) in ("", "".join(line.source.split()))
+
+
+def _clean(said: str) -> str:
+    """Text as it may be shown: tabs as spaces, all else that does not print as an escape."""
+    return "\n".join(
+        printable(row.rstrip("\r").expandtabs(4).rstrip(), LONGEST_LINE)
+        for row in said.strip("\r\n").split("\n")
+    )
+
+
+def _wrapped(head: str, said: str, indent: str, width: int) -> str:
+    """``said`` after ``head``, which is as wide as ``indent``; further rows under ``indent``."""
+    room = max(width - len(indent), NARROWEST // 2)
+    rows = textwrap.wrap(said, room, break_on_hyphens=False) or [""]
+    return (head + ("\n" + indent).join(rows)).rstrip(" ")
+
+
+# ------------------------------------------------------------------------------------------- HTML
+
+
+def page(report: Shown, title: str = "", subtitle: str = "") -> str:
+    """The report as one HTML file: KaTeX and its fonts inside, no address outside itself.
+
+    ``title`` and ``subtitle`` are words of a user, e.g. the names of the two files.
+    """
+    folder = template_dir()
+    return (
+        environment()
+        .get_template("check.html")
+        .render(
+            **_facts(report),
+            title=_clean(title) or _words()["title"]["untitled"],
+            subtitle=_clean(subtitle),
+            css=(folder / "check.css").read_text("utf-8"),
+            katex_css=(folder / "katex" / "katex.min.css").read_text("utf-8"),
+            katex_js=(folder / "katex" / "katex.min.js").read_text("utf-8"),
+        )
+    )
+
+
+def fragment(report: Shown) -> str:
+    """The report for a notebook: a table of text, without scripts or pictures.
+
+    All that a student wrote stands in ``<code>``, where a notebook looks for no formulas.
+    """
+    return environment().get_template("check_fragment.html").render(**_facts(report))
+
+
+def _facts(report: Shown) -> Mapping[str, Any]:
+    """What the templates of the page and of the fragment ask for."""
+    return {
+        "words": _words(),
+        "summary": _summary(report),
+        "verdict": report.verdict.value,
+        "mark": _words()["mark"][report.verdict.value],
+        "rows": [_row(line) for line in report.lines],
+        "notes_html": [raised(note) for note in _notes(report)],
+    }
+
+
+def _row(line: LineReport) -> Mapping[str, Any]:
+    """One line for the templates; what ends in ``_html`` is escaped already."""
+    witness = line.witness
+    return {
+        "number": line.line,
+        "verdict": line.verdict.value,
+        "mark": _words()["mark"][line.verdict.value],
+        "word": _words()["word"][line.verdict.value],
+        "source": _clean(line.source),
+        "formula": _formula(line.source),
+        "read_html": "" if _reads_alike(line) else raised(_clean(line.read_as)),
+        "reason_html": _reason_html(line),
+        "mistakes": [(found.name, raised(_clean(found.detail))) for found in line.diagnosis],
+        "values_html": raised(_clean(_values(witness))) if witness else "",
+        "sides_html": raised(_clean(_sides(witness))) if witness else "",
+        "correct_html": raised(_clean(_right(line))),
+    }
+
+
+def _reason_html(line: LineReport) -> str:
+    """Why; a way to write what was not read stays as it must be typed."""
+    reason = _reason(line)
+    return escape_xml(reason) if line.verdict is Verdict.UNREAD else raised(reason)
+
+
+# ------------------------------------------------------------------------- formulas on the page
+
+_LATEX = re.compile(r"\\[A-Za-z]|[_^]\{")
+_OUTSIDE = ("$$", "$$"), ("$", "$"), (r"\[", r"\]"), (r"\(", r"\)")
+_NO_FORMULA = re.compile(
+    r"\\(?:begin|end)\{(?:align|gather|equation|eqnarray|multline|flalign)\*?\}"
+)
+
+
+def _formula(source: str) -> str:
+    """What of a line KaTeX can set: without its delimiters; empty where it is no LaTeX."""
+    inside = _NO_FORMULA.sub("", source).strip()
+    for start, end in _OUTSIDE:
+        if len(inside) > len(start + end) and inside.startswith(start) and inside.endswith(end):
+            inside = inside[len(start) : -len(end)].strip()
+    if not _LATEX.search(inside) or len(inside) > LONGEST_LINE:
+        return ""
+    inside = inside.removesuffix("\\\\").strip().removeprefix("&")
+    is_aligned = "&" in inside and r"\begin" not in inside
+    return rf"\begin{{aligned}}{inside}\end{{aligned}}" if is_aligned else inside
+
+
+_INDEX = re.compile(r"([_^])(?:\{([^{}]*)\}|([0-9A-Za-zℓ]+(?:,[0-9]+)*|\([^()]{1,12}\)))")
+
+
+def raised(said: str) -> str:
+    """Canonical text as HTML, with its indices lowered and its exponents raised.
+
+    >>> raised("∂L/∂w_2,11,3 < e^{-a_21}")
+    '∂L/∂w<sub>2,11,3</sub> &lt; e<sup>-a<sub>21</sub></sup>'
+    """
+    pieces = _INDEX.split(said)
+    found = [escape_xml(pieces[0])]
+    for sign, braced, plain, after in zip(*(pieces[k::4] for k in (1, 2, 3, 4)), strict=True):
+        tag = "sub" if sign == "_" else "sup"
+        inside = plain if braced is None else braced
+        found.append(f"<{tag}>{raised(inside)}</{tag}>{escape_xml(after)}")
+    return "".join(found)
