@@ -40,7 +40,16 @@ from symback.notation import (
     element_name,
 )
 
-__all__ = ["Kink", "MissingNumbers", "Numbers", "OutOfDomain", "agreement", "as_floats"]
+__all__ = [
+    "Evaluator",
+    "Kink",
+    "MissingNumbers",
+    "Numbers",
+    "OutOfDomain",
+    "Undefined",
+    "agreement",
+    "as_floats",
+]
 
 DIGITS = 50
 GUARD = 70
@@ -99,7 +108,8 @@ class Numbers:
 
     ``given`` maps names of the contract (``x``, ``y``, ``W1``, ``b1``, or a leaf of an [equations]
     file) to numbers or nested sequences of them, shaped as the variables are: ``W1`` is (out, in),
-    a batch has one row a sample.
+    a batch has one row a sample.  A computed quantity that is given too, such as ``h1``, keeps what
+    it was given, and everything computed from it follows.
 
     Raises `MissingNumbers` naming what has no number; `OutOfDomain` where a function has no value.
     """
@@ -113,7 +123,8 @@ class Numbers:
             raise MissingNumbers(
                 f"no numbers are given for {', '.join(missing)}; they belong under [values]"
             )
-        self.given = {variable.name: _array(given[variable.name]) for variable in self.inputs}
+        kept = [v for v in graph.variables if v in self.inputs or given.get(v.name) is not None]
+        self.given = {variable.name: _array(given[variable.name]) for variable in kept}
 
     @cached_property
     def forward(self) -> dict[str, np.ndarray]:
@@ -131,7 +142,7 @@ class Numbers:
         environment = {base_name(v.element): self.forward[v.name] for v in self.graph.variables}
         adjoints: dict[Variable, np.ndarray] = {}
         for variable, deduction in backward.adjoints.items():
-            evaluator = _Evaluator(environment, self._sizes, adjoints, self.graph)
+            evaluator = self.evaluator(environment, adjoints)
             adjoints[variable] = found[variable.name] = evaluator.array(
                 deduction.result, deduction.free, variable.shape
             )
@@ -158,9 +169,19 @@ class Numbers:
 
     def value_of(self, expr: Expr) -> Any:
         """One expression in elements with number indices, e.g. ∂h_11/∂a_11 as derived."""
+        return self.array(expr, {}).item()
+
+    def array(self, expr: Expr, letters: Mapping[Symbol, Expr]) -> np.ndarray:
+        """``expr`` in quantities of the graph, one axis a letter; letters map to upper limits."""
         environment = {base_name(v.element): self.forward[v.name] for v in self.graph.variables}
-        array, _ = _Evaluator(environment, self._sizes, {}, self.graph).value(expr)
-        return array.item()
+        evaluator, limits = self.evaluator(environment, {}), dict(letters)
+        return evaluator.array(expr, tuple(limits), tuple(limits.values()))
+
+    def evaluator(
+        self, environment: Mapping[str, np.ndarray], adjoints: Mapping[Variable, np.ndarray]
+    ) -> Evaluator:
+        """What evaluates expressions; another arithmetic is another evaluator."""
+        return Evaluator(environment, self._sizes, adjoints, self.graph)
 
     def loss_with(self, reference: Reference, value: Any) -> Any:
         """The target where one input or parameter has another value, all others as given."""
@@ -201,7 +222,7 @@ class Numbers:
                     for v in self.graph.variables
                     if v.name in values
                 }
-                evaluator = _Evaluator(environment, self._sizes, {}, self.graph)
+                evaluator = self.evaluator(environment, {})
                 with _naming(equation.variable, self.graph):
                     values[equation.variable.name] = evaluator.array(
                         equation.rhs, equation.free, equation.variable.shape
@@ -231,7 +252,7 @@ class Numbers:
 
     def _signs(self, switch: Expr, values: Mapping[str, np.ndarray]) -> np.ndarray:
         environment = {base_name(v.element): values[v.name] for v in self.graph.variables}
-        array, _ = _Evaluator(environment, self._sizes, {}, self.graph).value(switch)
+        array, _ = self.evaluator(environment, {}).value(switch)
         return np.vectorize(lambda entry: int(_context.sign(entry)), otypes=[int])(array)
 
 
@@ -290,8 +311,8 @@ class _naming:  # noqa: N801 (used like a function)
         return None
 
     def __exit__(self, kind, error, traceback) -> None:
-        if isinstance(error, (ZeroDivisionError, _Undefined)):
-            what = str(error) if isinstance(error, _Undefined) else "a division by zero"
+        if isinstance(error, (ZeroDivisionError, Undefined)):
+            what = str(error) if isinstance(error, Undefined) else "a division by zero"
             read = ", ".join(
                 element_name(v) if not v.shape else v.name
                 for v in self.graph.parents[self.variable]
@@ -301,7 +322,7 @@ class _naming:  # noqa: N801 (used like a function)
             ) from None
 
 
-class _Undefined(ArithmeticError):
+class Undefined(ArithmeticError):
     """A function outside its domain."""
 
 
@@ -310,9 +331,9 @@ def _real(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
         try:
             value = function(argument)
         except ValueError:
-            raise _Undefined(f"{name}({_context.nstr(argument, 6)})") from None
+            raise Undefined(f"{name}({_context.nstr(argument, 6)})") from None
         if isinstance(value, _context.mpc) or not _context.isfinite(value):
-            raise _Undefined(f"{name}({_context.nstr(argument, 6)})")
+            raise Undefined(f"{name}({_context.nstr(argument, 6)})")
         return value
 
     return guarded
@@ -320,7 +341,7 @@ def _real(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
 
 def _exp(argument: Any) -> Any:
     if argument > LARGEST_EXPONENT:
-        raise _Undefined(f"exp({_context.nstr(argument, 6)}), which is too large to compute,")
+        raise Undefined(f"exp({_context.nstr(argument, 6)}), which is too large to compute,")
     return _context.mpf(0) if argument < -LARGEST_EXPONENT else _context.exp(argument)
 
 
@@ -334,7 +355,7 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-class _Evaluator:
+class Evaluator:
     """Evaluates an expression over all values of its free indices at once: (array, its axes)."""
 
     def __init__(
@@ -516,5 +537,5 @@ def _places(axes: tuple[Symbol, ...], own: tuple[Symbol, ...]) -> list[int | Non
 def _power(base: Any, exponent: Any) -> Any:
     value = _context.power(base, exponent)
     if isinstance(value, _context.mpc):
-        raise _Undefined(f"({_context.nstr(base, 6)})^({_context.nstr(exponent, 6)})")
+        raise Undefined(f"({_context.nstr(base, 6)})^({_context.nstr(exponent, 6)})")
     return value

@@ -16,11 +16,11 @@ from symback.notation import SAMPLE, Partial, Reference, Sigma, index, read_refe
 from symback.values import (
     DIGITS,
     GUARD,
+    Evaluator,
     Kink,
     MissingNumbers,
     Numbers,
     OutOfDomain,
-    _Evaluator,
     agreement,
     as_floats,
     number,
@@ -169,7 +169,7 @@ def test_the_evaluator_agrees_with_the_referee(expr):
     environment = {"x": "x", "u": "u", "A1": "A1", "yhat": "yhat", "h_1": "h1", "W_2": "W2"}
     given = case.numbers.given
     arrays = {base: given[name] for base, name in environment.items()} | {"a_1": given["a1"]}
-    evaluator = _Evaluator(arrays, {}, {}, case.graph)
+    evaluator = Evaluator(arrays, {}, {}, case.graph)
     found = evaluator.array(expr, (SAMPLE,), (sympy.Integer(2),))
     assert all(same(one, other) for one, other in zip(found, expected, strict=True))
 
