@@ -96,9 +96,9 @@ def check(x: Any, y: Any = None, label: Any = None, *, inputs: int, outputs: int
 
     >>> check([[0.5, 1.0], [2.0, 0.0]], label=[2, 1], inputs=2, outputs=2).y.tolist()
     [[0.0, 1.0], [1.0, 0.0]]
-    >>> check([[0.5], [2.0]], [[1.0], [0.0]], inputs=2, outputs=1)
+    >>> check([[0.5], [2.0], [1.0]], label=[1, 2, 1], inputs=2, outputs=2)
     Traceback (most recent call last):
-    symback.samples.DataError: x has shape (2, 1); expected (N, 2), one row a sample, n_0 = 2
+    symback.samples.DataError: x has shape (3, 1); expected (N, 2), one row a sample, n_0 = 2
     """
     if (y is None) == (label is None):
         both = "neither is" if y is None else "both are"
