@@ -30,7 +30,18 @@ from symback.checking.findings import LineReport, Verdict, Witness
 from symback.errors import printable
 from symback.figures import environment, escape_xml, template_dir
 
-__all__ = ["PLAIN", "Shown", "Style", "fragment", "marks", "page", "text"]
+__all__ = [
+    "PLAIN",
+    "WIDTH",
+    "Shown",
+    "Style",
+    "formula",
+    "fragment",
+    "marks",
+    "page",
+    "raised",
+    "text",
+]
 
 LONGEST_LINE = 2000
 """Characters of one line of a student's text that are shown."""
@@ -323,7 +334,7 @@ def _row(line: LineReport) -> Mapping[str, Any]:
         "mark": _words()["mark"][line.verdict.value],
         "word": _words()["word"][line.verdict.value],
         "source": _clean(line.source),
-        "formula": _formula(line.source),
+        "formula": formula(line.source),
         "read_html": "" if _reads_alike(line) else raised(_clean(line.read_as)),
         "reason_html": _reason_html(line),
         "mistakes": [(found.name, raised(_clean(found.detail))) for found in line.diagnosis],
@@ -345,10 +356,12 @@ _LATEX = re.compile(r"\\[A-Za-z]|[_^]\{")
 _OUTSIDE = ("$$", "$$"), ("$", "$"), (r"\[", r"\]"), (r"\(", r"\)")
 _NO_FORMULA = re.compile(
     r"\\(?:begin|end)\{(?:align|gather|equation|eqnarray|multline|flalign)\*?\}"
+    r"|\\(?:notag|nonumber)(?![A-Za-z])|\\(?:label|tag)\*?\{[^{}]*\}"
 )
+"""What stands around a formula, and its number: KaTeX has no place for them within a line."""
 
 
-def _formula(source: str) -> str:
+def formula(source: str) -> str:
     """What of a line KaTeX can set: without its delimiters; empty where it is no LaTeX."""
     inside = _NO_FORMULA.sub("", source).strip()
     for start, end in _OUTSIDE:
@@ -356,9 +369,11 @@ def _formula(source: str) -> str:
             inside = inside[len(start) : -len(end)].strip()
     if not _LATEX.search(inside) or len(inside) > LONGEST_LINE:
         return ""
-    inside = inside.removesuffix("\\\\").strip().removeprefix("&")
-    is_aligned = "&" in inside and r"\begin" not in inside
-    return rf"\begin{{aligned}}{inside}\end{{aligned}}" if is_aligned else inside
+    inside = inside.removesuffix("\\\\").strip()
+    if "&" not in inside or r"\begin" in inside:
+        return inside
+    is_one_row = inside.count("&") == 1
+    return inside.replace("&", "") if is_one_row else rf"\begin{{aligned}}{inside}\end{{aligned}}"
 
 
 _INDEX = re.compile(r"([_^])(?:\{([^{}]*)\}|([0-9A-Za-zℓ]+(?:,[0-9]+)*|\([^()]{1,12}\)))")

@@ -1,0 +1,442 @@
+"""A report as its reader sees it: nothing hostile reaches terminal or browser, nothing leaks."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tomllib
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from symback.checking import showing
+from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
+from symback.figures import template_dir
+from typesetting import browser_console, browser_dom, needs_browser, outside_addresses
+
+CHAIN = r"\frac{\partial L}{\partial w_{212}} = \frac{\partial L}{\partial a_{21}} h_{12}"
+WRONG = LineReport(
+    4,
+    3,
+    r"&= -2(y_1-\hat y_1)\, \hat y_1(1-\hat y_1)\, h_{12} \\",
+    "= -2·(y_1 - ŷ_1)·ŷ_1·(1 - ŷ_1)·h_12",
+    Verdict.REFUTED,
+    "not equal to what the line begins with",
+    (
+        Diagnosis(
+            "missing-path",
+            "1 of 2 paths; missing w_212 → a_21 → ŷ_2 → L",
+            "-2·ŷ_1·ŷ_2·((y_1 - ŷ_1) - (y_2 - ŷ_2))·h_12",
+        ),
+    ),
+    Witness({"ŷ_1": "0.25", "h_12": "0.5"}, "-0.0595", "-0.021"),
+)
+REPORT = Report(
+    Verdict.REFUTED,
+    (
+        LineReport(1, 1, "Softmax couples the outputs, so:", "", Verdict.TEXT),
+        LineReport(3, 1, CHAIN, "∂L/∂w_212 = ∂L/∂a_21·h_12", Verdict.PROVED),
+        WRONG,
+        LineReport(5, 1, "= 2 w", "= 2·w", Verdict.FOLLOWS, "follows from the error in line 4"),
+        LineReport(11, 14, r"\delta_{12} = \left( x", "", Verdict.UNREAD, "write δ_{1,2}"),
+    ),
+    "2^-160",
+    ("Σy = 1 is used",),
+)
+TEXT = """\
+✗ wrong: line 4 is the first that is
+
+   1  Softmax couples the outputs, so:
+✓  3  \\frac{\\partial L}{\\partial w_{212}} = \\frac{\\partial L}{\\partial a_{21}} h_{12}
+      read as      ∂L/∂w_212 = ∂L/∂a_21·h_12
+✗  4  &= -2(y_1-\\hat y_1)\\, \\hat y_1(1-\\hat y_1)\\, h_{12} \\\\
+      read as      = -2·(y_1 - ŷ_1)·ŷ_1·(1 - ŷ_1)·h_12
+      wrong        not equal to what the line begins with
+      mistake      missing-path: 1 of 2 paths; missing w_212 → a_21 → ŷ_2 → L
+      right        -2·ŷ_1·ŷ_2·((y_1 - ŷ_1) - (y_2 - ŷ_2))·h_12
+      for example  ŷ_1 = 0.25, h_12 = 0.5: it should be -0.0595, it is -0.021
+↳  5  = 2 w
+      read as      = 2·w
+                   follows from the error in line 4
+? 11  \\delta_{12} = \\left( x
+      not read     column 14: write δ_{1,2}
+
+Σy = 1 is used
+A line marked right is proved by random evaluation, which errs with a chance below 2^-160.
+"""
+
+# What a submission may hold to hurt its reader.
+HOSTILE = (
+    "\x1b[2J\x1b]0;title\x07 = 1",
+    "w = 1 \u202e drow \u2066 \u200b \ufeff",
+    "<script>alert(1)</script> = <img src=x onerror=alert(1)>",
+    '"><a href="http://example.org">w</a>',
+    r"\href{javascript:alert(1)}{w_{212}} = 1",
+    r"\url{http://example.org} = w_{1}",
+    r"\includegraphics{http://example.org/x.png} = w_{1}",
+    r"\htmlStyle{position:fixed;inset:0}{w_{212}} = 1",
+    r"\htmlData{x=y}{w_{212}}",
+    r"\def\a{\a\a}\a w_{1}",
+    r"\rule{900em}{900em} = w_{1}",
+    r"\frac{" * 3000,
+    "</code></div></main><style>*{display:none}</style>",
+    "<!-- = ]]> -->",
+    "\ud800 lone \x00 null \x85 next",
+)
+
+
+def hostile(verdict: Verdict = Verdict.REFUTED) -> Report:
+    """A report in which every string is hostile."""
+    lines = tuple(
+        LineReport(
+            number,
+            1,
+            text,
+            text,
+            verdict,
+            text,
+            (Diagnosis(text, text, text),),
+            Witness({text: text}, text, text),
+            text,
+        )
+        for number, text in enumerate(HOSTILE, start=1)
+    )
+    return Report(verdict, lines, "2^-160", HOSTILE)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal, in some encoding."""
+
+    def __init__(self, encoding: str = "utf-8", *, is_terminal: bool = True) -> None:
+        super().__init__()
+        self._encoding, self._is_terminal = encoding, is_terminal
+
+    @property
+    def encoding(self) -> str:
+        return self._encoding
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+# ---------------------------------------------------------------------------------------- as text
+
+
+def test_the_text_of_a_report():
+    """A mark, the line, how it was read; where it is wrong the mistake, the right side, numbers."""
+    assert showing.text(REPORT) + "\n" == TEXT
+    assert str(REPORT) + "\n" == TEXT
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict", "summary"),
+    [
+        ((), Verdict.UNREAD, "no claim was found"),
+        ((Verdict.TEXT,), Verdict.UNREAD, "no claim was found"),
+        ((Verdict.UNREAD,), Verdict.UNREAD, "no claim could be read"),
+        ((Verdict.UNREAD, Verdict.PROVED), Verdict.UNREAD, "not all of it could be read"),
+        ((Verdict.PROVED,), Verdict.PROVED, "right"),
+        ((Verdict.REFUTED, Verdict.REFUTED), Verdict.REFUTED, "line 1 is the first that is"),
+        ((Verdict.CONDITIONAL,), Verdict.CONDITIONAL, "right under a condition"),
+        ((Verdict.UNDECIDED,), Verdict.UNDECIDED, "not decided"),
+    ],
+)
+def test_the_first_line_sums_up(lines, verdict, summary):
+    """What is said of the whole says no more than what is said of the lines."""
+    made = tuple(LineReport(n, 1, "w", "", found) for n, found in enumerate(lines, start=1))
+    first = str(Report(verdict, made, "2^-160")).splitlines()[0]
+    assert first.endswith(summary)
+
+
+def test_the_bound_is_named_only_where_something_is_proved():
+    """No proof, no word on how sure proofs are."""
+    assert "2^-160" in str(REPORT)
+    unread = Report(Verdict.UNREAD, (LineReport(1, 1, "?", "", Verdict.UNREAD),), "2^-160")
+    assert "2^-160" not in str(unread)
+
+
+def test_every_verdict_has_its_mark_and_words():
+    """No verdict is shown without a mark, in either alphabet, and no two marks are the same."""
+    words = tomllib.loads((template_dir() / "check.toml").read_text("utf-8"))
+    for table in ("mark", "mark_in_ascii", "word", "head", "page"):
+        assert {verdict.value for verdict in Verdict} <= set(words[table]), table
+    for table in ("mark", "mark_in_ascii"):
+        assert len(set(words[table].values())) == len(Verdict)
+        assert {len(mark) for mark in words[table].values()} == {1}
+    assert "".join(words["mark_in_ascii"].values()).isascii()
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_no_line_is_wider_than_the_terminal(width):
+    """Long lines are wrapped under themselves, whatever they are made of."""
+    long = LineReport(7, 1, "w" * 500, "a + " * 90, Verdict.REFUTED, "why " * 60)
+    report = Report(Verdict.REFUTED, (*REPORT.lines, long), "2^-160", ("note " * 50,))
+    shown = showing.text(report, showing.Style(width))
+    assert max(map(len, shown.splitlines())) <= width
+    assert shown.replace("\n", "").replace(" ", "").count("w" * 500) == 1
+
+
+@given(st.text(), st.sampled_from(Verdict))
+def test_nothing_that_steers_a_terminal_reaches_it(text, verdict):
+    """Every character of a report prints, whatever a student wrote."""
+    line = LineReport(1, 1, text, text, verdict, text, (Diagnosis(text, text, text),))
+    shown = str(Report(verdict, (line,), "2^-160", (text,)))
+    assert [c for c in shown if not c.isprintable() and c != "\n"] == []
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_hostile_text_is_shown_as_text(verdict):
+    """Escape sequences, direction marks, null characters come out as escapes."""
+    shown = showing.text(hostile(verdict), showing.Style(is_coloured=True))
+    assert [c for c in showing.text(hostile(verdict)) if not c.isprintable() and c != "\n"] == []
+    assert "\x1b" not in re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert r"\x1b[2J" in shown
+
+
+def test_a_long_line_is_cut():
+    """One line of a file does not fill the screen a thousand times."""
+    line = LineReport(1, 1, "w" * 200_000, "", Verdict.UNREAD)
+    assert len(str(Report(Verdict.UNREAD, (line,), "2^-160"))) < 3000
+
+
+# ------------------------------------------------------------------------------------- a terminal
+
+
+@pytest.mark.parametrize(
+    ("stream", "environ", "coloured"),
+    [
+        (Terminal(), {}, True),
+        (Terminal(), {"NO_COLOR": "1"}, False),
+        (Terminal(), {"NO_COLOR": ""}, True),
+        (Terminal(), {"TERM": "dumb"}, False),
+        (Terminal(is_terminal=False), {}, False),
+    ],
+)
+def test_colours_only_on_a_terminal_that_wants_them(stream, environ, coloured):
+    """NO_COLOR, a dumb terminal, a pipe: no colour; and colours change nothing else."""
+    style = showing.Style.of(stream, environ)
+    shown = showing.text(REPORT, style)
+    assert ("\x1b[" in shown) is coloured
+    plain = re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert plain == showing.text(REPORT, showing.Style(style.width))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "is_ascii"),
+    [("utf-8", False), ("ascii", True), ("latin-1", True), ("cp1252", True), ("no-such", True)],
+)
+def test_marks_that_the_encoding_cannot_show_are_ascii(encoding, is_ascii):
+    """Where ✓ and ✗ cannot be shown, + and x stand for them."""
+    style = showing.Style.of(Terminal(encoding, is_terminal=False), {})
+    assert style.is_ascii is is_ascii
+    assert showing.text(REPORT, style).startswith("x" if is_ascii else "✗")
+
+
+def test_a_file_has_a_width_of_its_own(monkeypatch):
+    """What is written to a file does not depend on the terminal; a terminal has at least 40."""
+    monkeypatch.setenv("COLUMNS", "10")
+    assert showing.Style.of(Terminal(is_terminal=False), {}).width == showing.WIDTH
+    assert showing.Style.of(Terminal(), {}).width == showing.NARROWEST
+
+
+# ----------------------------------------------------------------------------------------- as data
+
+
+def test_the_json_is_that_of_the_contract():
+    """The keys of `--json`, in order, at every level."""
+    data = json.loads(json.dumps(REPORT.as_data()))
+    assert [*data][:4] == ["verdict", "first_wrong", "bound", "lines"]
+    assert (data["verdict"], data["first_wrong"], data["bound"]) == ("refuted", 4, "2^-160")
+    line = data["lines"][2]
+    assert [*line] == [
+        "line",
+        "column",
+        "source",
+        "read_as",
+        "verdict",
+        "reason",
+        "diagnosis",
+        "witness",
+    ]
+    assert [*line["diagnosis"][0]] == ["name", "detail", "correct"]
+    assert line["witness"] == {
+        "values": {"ŷ_1": "0.25", "h_12": "0.5"},
+        "left": "-0.0595",
+        "right": "-0.021",
+    }
+    assert data["lines"][1]["witness"] is None
+
+
+# -------------------------------------------------------------------------------------- examination
+
+SECRET = "the-answer"
+
+
+def told(verdict: Verdict) -> Report:
+    """A report in which whatever symback says is a secret."""
+    line = LineReport(
+        2,
+        5,
+        "what the student wrote",
+        SECRET,
+        verdict,
+        SECRET,
+        (Diagnosis(SECRET, SECRET, SECRET),),
+        Witness({SECRET: SECRET}, SECRET, SECRET),
+        SECRET,
+    )
+    return Report(verdict, (line,), "2^-160", (SECRET,))
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_an_examination_learns_nothing_but_right_or_wrong(verdict):
+    """In no form does anything that symback says of a line, or of a page, get through."""
+    report = told(verdict)
+    exam = report.for_exam()
+    forms = (
+        str(exam),
+        showing.marks(exam),
+        json.dumps(exam.as_data()),
+        showing.page(exam),
+        showing.fragment(exam),
+        repr(exam),
+    )
+    assert [form for form in forms if SECRET in form] == []
+    assert SECRET in str(report)
+    assert bool(exam) is bool(report)
+    assert exam.first_wrong == report.first_wrong or verdict is Verdict.FOLLOWS
+    assert {line.verdict for line in exam.lines} <= {
+        Verdict.PROVED,
+        Verdict.REFUTED,
+        Verdict.UNDECIDED,
+        Verdict.UNREAD,
+        Verdict.TEXT,
+    }
+
+
+def test_the_marks_of_an_examination():
+    """A line and a word; a column for what was not read; nothing else, not even the source."""
+    assert showing.marks(REPORT.for_exam()) == (
+        "line 3: right\nline 4: wrong\nline 5: wrong\nline 11: not read, column 14"
+    )
+    assert showing.marks(Report(Verdict.UNREAD, (), "2^-160")) == "no claim was found"
+
+
+# ------------------------------------------------------------------------------------------ as HTML
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and the text outside scripts and styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.words = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data):
+        if not self.tags or self.tags[-1] not in ("script", "style"):
+            self.words += data
+
+
+@pytest.mark.parametrize("form", [showing.page, showing.fragment])
+def test_what_a_student_wrote_is_no_html(form):
+    """Tags, attributes and comments in a submission, or in its name, stay words."""
+    known = Tags(form(REPORT))
+    found = Tags(form(hostile()))
+    assert set(found.tags) <= set(known.tags)
+    assert found.attributes <= known.attributes
+    assert "<img src=x onerror=alert(1)>" in found.words
+    assert found.tags.count("script") == known.tags.count("script")
+
+
+def test_the_names_of_files_are_words_too():
+    """A file may be called anything."""
+    made = showing.page(REPORT, "<script>alert(1)</script>", "</p><img src=x>")
+    assert Tags(made).tags.count("script") == 2
+    assert "img" not in Tags(made).tags
+
+
+@pytest.mark.parametrize("form", [showing.page, showing.fragment])
+def test_a_page_needs_nothing_from_outside(form):
+    """No address in a page or a fragment leads out of it."""
+    assert outside_addresses(form(REPORT)) == []
+    assert outside_addresses(form(hostile())) == []
+
+
+@pytest.mark.parametrize("form", [showing.page, showing.fragment])
+def test_what_the_text_says_the_page_says(form):
+    """Number, reason, mistake, right side, counterexample: none is lost on the page."""
+    words = "".join(Tags(form(REPORT)).words.split())
+    for part in (
+        "wrong: line 4 is the first that is",
+        "not equal to what the line begins with",
+        "missing-path",
+        "1 of 2 paths; missing w212 → a21 → ŷ2 → L",
+        "-2·ŷ1·ŷ2·((y1 - ŷ1) - (y2 - ŷ2))·h12",
+        "ŷ1 = 0.25, h12 = 0.5: it should be -0.0595, it is -0.021",
+        "follows from the error in line 4",
+        "column 14: write δ_{1,2}",
+        "Σy = 1 is used",
+    ):
+        assert "".join(part.split()) in words, part
+
+
+def test_a_notebook_sets_no_formula_of_a_student():
+    """In a fragment every word of a report stands in code, where a notebook looks for no $."""
+    html = showing.fragment(hostile())
+    outside = re.sub(r"(?s)<code>.*?</code>|<b>.*?</b>|<[^<>]*>", "", html)
+    assert not set("$\\") & set(outside)
+    assert "<script" not in html
+
+
+def test_a_report_shows_itself_in_a_notebook():
+    """A report has the hook that notebooks ask for."""
+    assert REPORT._repr_html_() == showing.fragment(REPORT)
+
+
+@pytest.mark.parametrize(
+    ("typed", "formula"),
+    [
+        (r"&= \hat y_1 \\", r"= \hat y_1"),
+        (r"$\hat y_1 = 2$", r"\hat y_1 = 2"),
+        (r"\[ \hat y_1 = 2 \]", r"\hat y_1 = 2"),
+        (
+            r"\begin{align*}\hat y_1 &= 2 \\ &= 3\end{align*}",
+            r"\begin{aligned}\hat y_1 &= 2 \\ &= 3\end{aligned}",
+        ),
+        (r"\hat y_1 = 2 \tag{3} \label{e}", r"\hat y_1 = 2"),
+        ("∂L/∂w_212 = (ŷ_1 - y_1) h_12", ""),
+        ("dW2 = delta2 @ h1.T", ""),
+        ("w_{212} = 1", "w_{212} = 1"),
+    ],
+)
+def test_what_of_a_line_is_a_formula(typed, formula):
+    """LaTeX is set without what stands around it; other lines stand as they were typed."""
+    assert showing.formula(typed).strip() == formula
+
+
+@needs_browser
+def test_a_browser_sets_the_lines_and_is_not_harmed(tmp_path):
+    """Right lines are typeset; hostile ones stand as typed; nothing is said on the console."""
+    both = Report(Verdict.REFUTED, (*REPORT.lines, *hostile().lines), "2^-160")
+    path = tmp_path / "page.html"
+    path.write_text(showing.page(both, "page.tex"), "utf-8")
+    assert browser_console(path) == []
+    dom = Tags(browser_dom(path))
+    assert "img" not in dom.tags
+    assert "a" not in dom.tags
+    shown = browser_dom(path)
+    assert shown.count('class="katex-display"') >= 2
+    assert 'data-typeset="done"' in shown
+    for typed in (r"\href{javascript:alert(1)}{w_{212}} = 1", r"\def\a{\a\a}\a w_{1}"):
+        assert f"<code>{typed}</code>" in shown
