@@ -24,21 +24,38 @@ from sympy.printing.printer import Printer
 from symback.functions import ACTIVATIONS
 from symback.notation import SAMPLE, Partial, Product, Terms, pack
 
-__all__ = ["Latex", "Lettering", "Text", "is_indicator", "signed", "split_name"]
+__all__ = ["Latex", "Lettering", "Spelling", "Text", "is_indicator", "signed", "split_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A quantity as a page writes it, e.g. Nielsen's z^2_1: letter, subscript, superscript."""
+
+    letter: str
+    subscript: str = ""
+    superscript: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Lettering:
-    """How a page writes the loss and a derivative.
+    """How a page writes the loss, a derivative, and the quantities.
 
     ``loss`` is the letter of a network's loss (the lectures' script L), ``differential`` is ∂, or
-    d where everything depends on one variable only.
+    d where everything depends on one variable only.  ``spelled`` turns a letter of the lectures and
+    its indices, the layer first, into another page's; without it they stay.
     """
 
     loss: str = r"\mathscr{L}"
     loss_text: str = "L"
     differential: str = r"\partial"
     differential_text: str = "∂"
+    spelled: Callable[[str, tuple[str, ...]], Spelling] | None = None
+
+    def spelling(self, letter: str, numbers: str) -> Spelling:
+        """The quantity called ``letter`` with indices packed as `symback.notation.pack` does."""
+        if self.spelled is None:
+            return Spelling(letter, numbers)
+        return self.spelled(letter, tuple(numbers.split(",") if "," in numbers else numbers))
 
 
 NETWORK = Lettering()
@@ -219,7 +236,7 @@ class _Writer(Printer):
             power = self.power(self._function_name(expr.base), exponent)
             return self.applied(power, expr.base.args)
         else:
-            named = isinstance(expr.base, (Symbol, Indexed)) and not _is_sampled(expr.base)
+            named = isinstance(expr.base, (Symbol, Indexed)) and "^" not in body
             plain = named or (expr.base.is_Integer and expr.base.is_nonnegative)
         return self.power(body if plain else self.parenthesised(body), exponent)
 
@@ -372,8 +389,8 @@ def _is_sampled(expr: Expr) -> bool:
     return isinstance(expr, Indexed) and SAMPLE in expr.indices
 
 
-SAMPLED = "^{(s)}"
-"""How LaTeX marks the quantity of one sample of a batch."""
+_SUPERSCRIPT = re.compile(r"\^\{\(?\w*\)?(?:\(s\))?\}")
+"""How LaTeX marks a layer, or one sample of a batch: its parentheses are no brackets."""
 
 
 class Latex(_Writer):
@@ -386,7 +403,7 @@ class Latex(_Writer):
 
     def parenthesised(self, body: str) -> str:
         """(body), or [body] around other parentheses, as tall as the body asks."""
-        plain = body.replace(SAMPLED, "")  # the sample's own parentheses do not count
+        plain = _SUPERSCRIPT.sub("", body)
         left, right = ("[", "]") if "(" in plain and "[" not in plain else ("(", ")")
         tall = any(mark in body for mark in (r"\frac", r"\sum", r"\begin"))
         return rf"\left{left}{body}\right{right}" if tall else f"{left}{body}{right}"
@@ -423,9 +440,11 @@ class Latex(_Writer):
         return joined
 
     def named(self, letter: str, numbers: str, sampled: bool = False) -> str:
-        """A letter with its indices, and the sample as a superscript."""
-        subscript = f"_{{{numbers}}}" if numbers else ""
-        return _latex_letter(letter) + subscript + (SAMPLED if sampled else "")
+        """A letter with its indices; a layer may be a superscript, and the sample is one."""
+        spelled = self.lettering.spelling(letter, numbers)
+        above = spelled.superscript + ("(s)" if sampled else "")
+        subscript = f"_{{{spelled.subscript}}}" if spelled.subscript else ""
+        return _latex_letter(spelled.letter) + subscript + (f"^{{{above}}}" if above else "")
 
     def derivative(self, of: str, by: str) -> str:
         """∂of/∂by as a fraction."""
@@ -510,7 +529,7 @@ class Text(_Writer):
         return f"{self._one_thing(above)}/{self._one_thing(below)}"
 
     def _one_thing(self, body: str) -> str:
-        simple = re.fullmatch(r"[\w,.ŷ]+(\^\(s\))?", body) or (
+        simple = re.fullmatch(r"(?!e\^)[\w,.ŷ]+(\^\(?\w+\)?_[\w,]+)?(\^\(s\))?", body) or (
             body.startswith(("(", "√(")) and _closes_at_end(body.removeprefix("√"))
         )
         return body if simple else f"({body})"
@@ -533,9 +552,11 @@ class Text(_Writer):
         return (" · " if has_partials else "·").join(factors)
 
     def named(self, letter: str, numbers: str, sampled: bool = False) -> str:
-        """A letter with its indices, and the sample as a superscript."""
-        subscript = f"_{numbers}" if numbers else ""
-        return _text_letter(letter) + subscript + ("^(s)" if sampled else "")
+        """A letter with its indices; a layer may be a superscript, and the sample is one."""
+        spelled = self.lettering.spelling(letter, numbers)
+        above = f"^{spelled.superscript}" if spelled.superscript else ""
+        below = f"_{spelled.subscript}" if spelled.subscript else ""
+        return _text_letter(spelled.letter) + above + below + ("^(s)" if sampled else "")
 
     def derivative(self, of: str, by: str) -> str:
         """∂of/∂by."""
