@@ -11,10 +11,10 @@ WEIGHT := w_131
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup sheet gallery test lint format bench lock clean
+.PHONY: help setup sheet gallery s8 test lint format bench lock clean
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z0-9]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: .venv/dev.stamp ## everything for development in .venv
 
@@ -23,6 +23,10 @@ sheet: .venv/core.stamp ## derive and check one weight of the example, as a page
 
 gallery: .venv/core.stamp ## write the committed gallery anew, in outputs/gallery/
 	@$(BIN)/python tests/gallery.py
+
+# matplotlib is an extra, and part of the development lock.
+s8: .venv/dev.stamp ## the lectures' notebook: learn from 1,000 points, pictures in outputs/s8/
+	@$(BIN)/python examples/s8.py outputs/s8
 
 # loadfile: the examples of one document share their names, so they must meet the same worker.
 # loadgroup does not do it: pytest-xdist 3.8 marks its groups where pytest 9.2 no longer looks.

@@ -67,6 +67,7 @@ __all__ = [
     "begin",
     "descend",
     "initial",
+    "initially_drawn",
     "load_checkpoint",
     "parameter_blocks",
     "positions",
@@ -228,6 +229,13 @@ def initial(spec: NetworkSpec, blocks: Sequence[Variable], seed: int = 0) -> dic
         else _drawn(block, number, seed)
         for number, block in enumerate(blocks, 1)
     }
+
+
+def initially_drawn(spec: NetworkSpec, variables: Sequence[Variable]) -> list[str]:
+    """The names of the weight blocks that `initial` would draw, since the file gives none."""
+    given = dict(spec.values.parameters)
+    blocks = parameter_blocks(variables)
+    return [v.name for v in blocks if v.role is Role.WEIGHT and v.name not in given]
 
 
 def _drawn(block: Variable, number: int, seed: int) -> np.ndarray:

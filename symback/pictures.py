@@ -73,7 +73,7 @@ INK = "#333333"
 CLASS_COLOURS = (COLOURS[0], COLOURS[3], COLOURS[1], COLOURS[2], COLOURS[4], COLOURS[5])
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LOSS = r"$\mathcal{L}(\theta)$"
-FINENESS = 201  # points along each side of a plane
+FINENESS = 401  # points along each side of a plane
 MOST_CURVES = 12
 MOST_ROWS = 40
 MOST_SURFACES = 12
@@ -122,7 +122,7 @@ def loss_curve(history: History) -> Figure:
         axes.plot(history.epochs, history.loss, color=COLOURS[0], linewidth=1.8)
         axes.set(xlabel="epoch", ylabel=LOSS)
         _span_epochs(axes, history)
-        if (history.loss >= 0).all():
+        if 0 <= history.loss.min() < 0.5 * history.loss.max():
             axes.set_ylim(bottom=0)
         return figure
 
@@ -140,8 +140,12 @@ def weight_curves(history: History) -> Figure:
                 history.epochs, values, color=f"#{style.hex}", linewidth=1.8, linestyle=dashes
             )
         axes.set(xlabel="epoch", ylabel=_letter(next(iter(shown))) if len(shown) == 1 else "value")
+        if len(shown) < len(history.names):
+            told = f"the first {len(shown)} of {len(history.names)} watched parameters"
+            axes.set_title(told, fontsize=10)
         _span_epochs(axes, history)
-        _name_ends(axes, history, shown)
+        if len(shown) > 1:
+            _name_ends(axes, history, shown)
         return figure
 
 
@@ -293,13 +297,16 @@ def _tables(theta: np.ndarray, blocks: Sequence[Variable]) -> dict[str, np.ndarr
 
 
 def _draw_table(axes: Axes, table: np.ndarray, scale: Mapping[str, Any]) -> None:
-    axes.imshow(table, **scale)
+    image = axes.imshow(table, aspect="auto", **scale)
     _bare(axes)
     axes.set(xticks=[], yticks=[])
     for row, column in np.ndindex(table.shape):
         number = table[row, column]
-        ink = "white" if abs(number) > 0.6 * scale["vmax"] else INK
-        axes.text(column, row, f"{number:.2f}", color=ink, ha="center", va="center", fontsize=8)
+        red, green, blue, _ = image.cmap(image.norm(number))
+        is_dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+        shown = f"{number:.2f}".replace("-", "−")
+        ink = "white" if is_dark else INK
+        axes.text(column, row, shown, color=ink, ha="center", va="center", fontsize=8.5)
 
 
 # -------------------------------------------------------------------------------------- the plane
@@ -332,45 +339,60 @@ def surfaces(neurons: Mapping[str, Function], x: np.ndarray, labels: np.ndarray 
     """What each neuron makes of the plane: contours of h, with the samples on top.
 
     ``neurons`` maps a name such as ``h_11`` to a function of points (M, 2) to numbers (M,); ``x``
-    has shape (N, 2), ``labels`` (N,).
+    has shape (N, 2), ``labels`` (N,).  One scale serves all where all values lie in [0, 1].
     """
     with _style():
-        columns = min(len(neurons), 4)
-        rows = -(-len(neurons) // columns)
-        figure = _figure(0.7 + 3.0 * columns, 0.4 + 3.0 * rows)
+        across, up, points = _plane(x)
+        values = {name: f(points).reshape(across.shape) for name, f in neurons.items()}
+        levels = {name: _levels(surface) for name, surface in values.items()}
+        is_shared = all(own[0] == 0 and own[-1] == 1 for own in levels.values())
+        rows = -(-len(neurons) // 4)
+        columns = -(-len(neurons) // rows)
+        figure = _figure(0.9 + (2.7 if is_shared else 3.1) * columns, 0.5 + 2.8 * rows)
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-        for axes in grid.flat[len(neurons) :]:
-            axes.set_visible(False)
-        for axes, (name, function) in zip(grid.flat, neurons.items(), strict=False):
-            drawn = _contours(axes, function, x, labels, _letter(name))
-            figure.colorbar(drawn, ax=axes, pad=0.02, shrink=0.86).outline.set_visible(False)
-        for axes in grid[:, 0]:
-            axes.set_ylabel("$x_2$")
-        for column in range(columns):
-            below = grid[(len(neurons) - 1 - column) // columns, column]
-            below.set_xlabel("$x_1$")
-            below.xaxis.set_tick_params(labelbottom=True)
+        drawn = None
+        for axes, (name, surface) in zip(grid.flat, values.items(), strict=False):
+            drawn = _contours(axes, (across, up, surface), levels[name])
+            _samples(axes, x, labels, size=8, edge="#222222", width=0.35)
+            axes.set_title(_letter(name))
+            if not is_shared:
+                figure.colorbar(drawn, ax=axes, pad=0.02, shrink=0.9).outline.set_visible(False)
+        if is_shared and drawn is not None:
+            figure.colorbar(drawn, ax=[*grid.flat], pad=0.02).outline.set_visible(False)
+        _label_plane(grid, len(neurons))
         return figure
 
 
-def _contours(
-    axes: Axes, function: Function, x: np.ndarray, labels: np.ndarray | None, title: str
-) -> Any:
-    across, up, points = _plane(x)
-    values = function(points).reshape(across.shape)
-    drawn = axes.contourf(across, up, values, levels=_levels(values), cmap="cividis")
-    axes.contour(across, up, values, levels=_levels(values), colors="white", linewidths=0.4)
-    _samples(axes, x, labels, size=5, edge="white", width=0.25)
-    axes.set_title(title)
+def _contours(axes: Axes, surface: tuple[np.ndarray, ...], levels: np.ndarray) -> Any:
+    """Filled contours, pale enough for the samples to stand out from."""
+    import matplotlib as mpl
+    from matplotlib.colors import ListedColormap
+
+    colours = mpl.colormaps["cividis"](np.linspace(0, 1, 256))[:, :3]
+    drawn = axes.contourf(*surface, levels=levels, cmap=ListedColormap(0.55 + 0.45 * colours))
+    axes.contour(*surface, levels=levels, colors="white", linewidths=0.5)
     axes.set_box_aspect(1)
     _bare(axes)
     return drawn
 
 
+def _label_plane(grid: np.ndarray, count: int) -> None:
+    """x_1 below the lowest of each column, x_2 beside the first; what is left over is hidden."""
+    columns = grid.shape[1]
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("$x_2$")
+    for column in range(columns):
+        lowest = grid[(count - 1 - column) // columns, column]
+        lowest.set_xlabel("$x_1$")
+        lowest.xaxis.set_tick_params(labelbottom=True)
+
+
 def _levels(values: np.ndarray) -> np.ndarray:
     """Tenths where all values lie between 0 and 1, else ten even steps."""
     low, high = float(values.min()), float(values.max())
-    if low >= 0 and high <= 1 and high - low > 0.3:
+    if low >= 0 and high <= 1:
         return np.linspace(0.0, 1.0, 11)
     return np.linspace(low, high if high > low else low + 1.0, 11)
 
@@ -443,7 +465,7 @@ def _samples(
         own = x[kinds == kind]
         axes.scatter(
             own[:, 0], own[:, 1], s=size, color=_hue(place), marker=_marker(place),
-            edgecolors=edge, linewidths=width,
+            edgecolors=edge, linewidths=width, zorder=3,
         )  # fmt: skip
 
 
@@ -503,6 +525,7 @@ def portfolio(
     yield "loss", loss_curve(history)
     if history.names:
         yield "weights", weight_curves(history)
+    if len(history.names) > 1:
         yield "heat_map", heat_map(history)
     if len(history.names) == len(run.theta) <= MOST_CELLS:
         yield "matrices", matrices(history, run.blocks)

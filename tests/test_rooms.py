@@ -46,6 +46,7 @@ ORDER = [
     "rendering",
     "network",
     "publish",
+    "training",
     "__init__",
     "cli",
     "__main__",
