@@ -270,12 +270,13 @@ def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """What any outcome but "different" means for a line."""
     match outcome.relationship:
         case Relationship.EQUAL:
-            reason = _proved_because(page, outcome)
+            reason = _lucky(page) or outcome.reason
             if page.prove and page.judge.proves(truth, side.node, page.assumptions):
                 reason = reason or WITHOUT_CHANCE
             return Finding(Verdict.PROVED, reason)
         case Relationship.WITH_FACT:
-            return Finding(Verdict.PROVED, f"using Σy = 1: {outcome.reason}")
+            by_fact = f"using Σy = 1: {outcome.reason}"
+            return Finding(Verdict.PROVED, "; ".join(filter(None, (_lucky(page), by_fact))))
         case Relationship.ONE_HOT:
             return Finding(
                 Verdict.CONDITIONAL, "right only if y is one-hot, not for a general target"
@@ -289,16 +290,14 @@ def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
             return Finding(Verdict.UNDECIDED, outcome.reason)
 
 
-def _proved_because(page: _Page, outcome: Outcome) -> str:
-    """A word where a proof needs one: the page went wrong before, or a target is assumed."""
-    wrong_before = page.wrongs and page.wrongs[0][0] == page.anchor
-    if wrong_before and page.previous == page.wrongs[0][1]:
-        line = page.wrongs[0][2]
-        return (
-            f"true, but it does not follow from line {line}, which is wrong: "
-            "a second error takes the first one back"
-        )
-    return outcome.reason
+def _lucky(page: _Page) -> str:
+    """What is said of a true side that stands after a false one."""
+    if not page.wrongs or page.wrongs[0][0] != page.anchor or page.previous != page.wrongs[0][1]:
+        return ""
+    return (
+        f"true, but it does not follow from line {page.wrongs[0][2]}, which is wrong: "
+        "a second error takes the first one back"
+    )
 
 
 def _refuted_because(page: _Page) -> str:

@@ -1,0 +1,276 @@
+"""Line by line: the first wrong step, what follows from it, and what numbers can say."""
+
+from fractions import Fraction
+
+import pytest
+
+import symback as sb
+from symback.checking.evaluation import Assumptions
+from symback.checking.exact import Judge
+from symback.checking.meaning import (
+    LOSS,
+    Call,
+    Claim,
+    Definition,
+    Derivative,
+    Document,
+    Element,
+    Index,
+    Named,
+    Node,
+    Number,
+    Product,
+    Prose,
+    Relation,
+    Side,
+    Total,
+    Unread,
+)
+from symback.checking.verdicts import judged, largest_index, overall
+from symback.notation import read_reference
+
+
+def number(value, decimals=None) -> Number:
+    return Number(Fraction(str(value)), decimals)
+
+
+def at(letter: str, *numbers: int) -> Element:
+    return Element(letter, tuple(Index("", n) for n in numbers))
+
+
+def less(left: Node, right: Node) -> Node:
+    return Total((left, Product((number(-1), right))))
+
+
+def slope(letter: str, *numbers: int) -> Node:
+    return Derivative(LOSS, at(letter, *numbers))
+
+
+def claim(line: int, *sides: Node, continues=False, relation=Relation.EQUAL) -> Claim:
+    made = tuple(Side(side, "", line, 1 + 10 * k) for k, side in enumerate(sides))
+    count = len(sides) if continues else len(sides) - 1
+    return Claim(line, 1, f"line {line}", made, (relation,) * count, continues)
+
+
+def verdicts(judge: Judge, *items, wrt=None) -> list[str]:
+    return [line.verdict.value for line in lines(judge, *items, wrt=wrt)]
+
+
+def lines(judge: Judge, *items, wrt=None):
+    reference = None if wrt is None else read_reference(wrt, judge.graph.variables)
+    return judged(Document(items), judge, reference)[0]
+
+
+@pytest.fixture(scope="module")
+def judge():
+    """The base case: 2-3-2, sigmoid, softmax, cross-entropy."""
+    return Judge(sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy"))
+
+
+ERROR = less(at("yhat", 1), at("y", 1))
+RIGHT = Product((ERROR, at("h", 1, 2)))
+WRONG = Product((less(at("y", 1), at("yhat", 1)), at("h", 1, 2)))
+WEIGHT = slope("w", 2, 1, 2)
+
+
+def test_a_chain_is_right_to_its_end(judge):
+    """∂L/∂w_212 = ∂L/∂a_21 h_12, = (ŷ_1 - y_1) h_12: two lines, both proved."""
+    first = claim(1, WEIGHT, Product((slope("a", 2, 1), at("h", 1, 2))))
+    assert verdicts(judge, first, claim(2, RIGHT, continues=True)) == ["proved"] * 2
+
+
+def test_what_follows_from_an_error_is_not_blamed_again(judge):
+    """The sign is wrong in line 1; line 2 only multiplies it out."""
+    opened = less(Product((at("y", 1), at("h", 1, 2))), Product((at("yhat", 1), at("h", 1, 2))))
+    found = lines(judge, claim(1, WEIGHT, WRONG), claim(2, opened, continues=True))
+    assert [line.verdict.value for line in found] == ["refuted", "follows"]
+    assert "line 1" in found[1].reason
+
+
+def test_a_second_error_is_found_after_the_first(judge):
+    """After a wrong sign, a lost factor is refuted too, and a right step after it follows."""
+    lost = less(at("y", 1), at("yhat", 1))
+    found = verdicts(
+        judge,
+        claim(1, WEIGHT, WRONG),
+        claim(2, lost, continues=True),
+        claim(3, Product((number(1), lost)), continues=True),
+    )
+    assert found == ["refuted", "refuted", "follows"]
+
+
+def test_a_lucky_second_error_is_told(judge):
+    """The sign lost in line 1 comes back in line 2: true, and said not to follow."""
+    found = lines(judge, claim(1, WEIGHT, WRONG), claim(2, RIGHT, continues=True))
+    assert [line.verdict.value for line in found] == ["refuted", "proved"]
+    assert "does not follow" in found[1].reason
+
+
+def test_an_error_is_followed_into_another_derivative(judge):
+    """∂L/∂a_21 is wrong in line 1; ∂L/∂w_212 in line 2 and ∂L/∂b_21 in line 3 use it."""
+    wrong = less(at("y", 1), at("yhat", 1))
+    found = verdicts(
+        judge,
+        claim(1, slope("a", 2, 1), wrong),
+        claim(2, WEIGHT, Product((slope("a", 2, 1), at("h", 1, 2)))),
+        claim(3, WEIGHT, Product((wrong, at("h", 1, 2)))),
+        claim(4, slope("b", 2, 1), wrong),
+        claim(5, slope("b", 1, 2), wrong),
+    )
+    assert found == ["refuted", "proved", "follows", "follows", "refuted"]
+
+
+def test_a_wrong_forward_line_is_followed(judge):
+    """a_21 without its bias in line 1; what is built on it follows."""
+    weighted = Total(tuple(Product((at("w", 2, 1, j), at("h", 1, j))) for j in (1, 2, 3)))
+    exponential = Call("exp", (weighted,))
+    found = verdicts(
+        judge,
+        claim(1, at("a", 2, 1), weighted),
+        claim(2, Call("exp", (at("a", 2, 1),)), exponential),
+    )
+    assert found == ["refuted", "follows"]
+
+
+def test_steps_that_are_true_need_not_follow(judge):
+    """A true line is accepted wherever it comes from, on either side of a wrong one."""
+    found = verdicts(judge, claim(1, WEIGHT, RIGHT, Product((slope("b", 2, 1), at("h", 1, 2)))))
+    assert found == ["proved"]
+
+
+def test_an_answer_alone_is_compared_with_the_weight_asked_for(judge):
+    """Without a left side --wrt says what is meant; without that, it is said to be missing."""
+    assert verdicts(judge, claim(1, RIGHT), wrt="w_212") == ["proved"]
+    assert verdicts(judge, claim(1, WRONG), wrt="w_212") == ["refuted"]
+    assert verdicts(judge, claim(1, RIGHT, continues=True), wrt="w_212") == ["proved"]
+    assert verdicts(judge, claim(1, RIGHT)) == ["undecided"]
+
+
+def test_names_of_the_page_may_be_used_before_they_are_explained(judge):
+    """∂L/∂w_212 = Δ_1 h_12, where Δ_i = ŷ_i - y_i."""
+    named = Named("Δ", (Index("", 1),))
+    body = less(Element("yhat", (Index("i"),)), Element("y", (Index("i"),)))
+    definition = Definition(2, 1, "", "Δ", (Index("i"),), body)
+    used = claim(1, WEIGHT, Product((named, at("h", 1, 2))))
+    assert verdicts(judge, used, definition) == ["proved", "text"]
+    assert verdicts(judge, used) == ["undecided"]
+
+
+def test_an_update_is_a_step_downhill(judge):
+    """w ← w - η ∂L/∂w is right; with a plus it climbs."""
+    weight, eta = at("w", 2, 1, 2), Element("eta")
+    step = Product((eta, WEIGHT))
+    down = claim(1, weight, less(weight, step), relation=Relation.BECOMES)
+    up = claim(1, weight, Total((weight, step)), relation=Relation.BECOMES)
+    assert verdicts(judge, down) == ["proved"]
+    assert verdicts(judge, up) == ["refuted"]
+
+
+def test_one_hot_targets_are_a_condition(judge):
+    """(ŷ_1 - y_1²) h_12 is right for one-hot y only, and not wrong."""
+    squared = Product((less(at("yhat", 1), Product((at("y", 1),) * 2)), at("h", 1, 2)))
+    found = lines(judge, claim(1, WEIGHT, squared))
+    assert found[0].verdict.value == "conditional"
+    assert "one-hot" in found[0].reason
+    assert overall(found).value == "conditional"
+
+
+def test_words_and_unread_lines_are_reported_in_place(judge):
+    """Words claim nothing; what is not read keeps the page from being right."""
+    found = lines(
+        judge,
+        Prose(1, 1, "so"),
+        Unread(2, 5, "??", "no such sign", "write +"),
+        claim(3, WEIGHT, RIGHT),
+    )
+    assert [line.verdict.value for line in found] == ["text", "unread", "proved"]
+    assert (found[1].line, found[1].column) == (2, 5)
+    assert "write +" in found[1].reason
+    assert overall(found).value == "unread"
+    assert overall(lines(judge, Prose(1, 1, "only words"))).value == "unread"
+
+
+# ------------------------------------------------------------------------------------- numbers
+
+VALUES = {
+    "x": [1.0, 0.5], "y": [0.0, 1.0],
+    "W1": [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]], "b1": [0.1, 0.1, 0.1],
+    "W2": [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], "b2": [0.1, 0.2],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def numbered():
+    """The same network with numbers, and ∂L/∂w_212 as a number."""
+    layers = [(3, "sigmoid"), (2, "softmax")]
+    net = sb.Network(2, layers, loss="cross_entropy", values=VALUES)
+    return Judge(net), net.evaluate()["gradients"]["W2"][0][1]
+
+
+def test_a_number_is_compared_at_the_precision_printed(numbered):
+    """Rounded to any number of digits it is right; one more in the last place is not."""
+    judge, exact = numbered
+    for digits in (2, 3, 5, 9):
+        rounded = round(Fraction(exact), digits)
+        assert verdicts(judge, claim(1, WEIGHT, number(float(rounded), digits))) == ["proved"]
+        off = rounded + Fraction(2, 10**digits)
+        assert verdicts(judge, claim(1, WEIGHT, Number(off, digits))) == ["refuted"]
+
+
+def test_a_number_not_rounded_is_called_rounding(numbered):
+    """Cut off instead of rounded: wrong by less than one in the last place, and named."""
+    judge, exact = numbered
+    cut = Fraction(
+        int(exact * 1000) + (1 if round(exact, 3) * 1000 == int(exact * 1000) else 0), 1000
+    )
+    (found,) = lines(judge, claim(1, WEIGHT, Number(cut, 3)))
+    assert found.verdict.value == "refuted"
+    assert found.diagnosis[0].name == "rounding"
+
+
+def test_rounding_carried_along_is_recognised(numbered):
+    """Rounded factors, then their product to more digits: right from its own numbers."""
+    judge, _ = numbered
+    error = Fraction(str(round(judge_value(judge, ERROR), 2)))
+    height = Fraction(str(round(judge_value(judge, at("h", 1, 2)), 2)))
+    product = Product((Number(error, 2), Number(height, 2)))
+    carried = Number(round(error * height, 4), 4)
+    first = claim(1, WEIGHT, product)
+    found = lines(judge, first, claim(2, carried, continues=True))
+    assert found[0].verdict.value == "proved"
+    assert found[1].verdict.value in ("conditional", "proved")
+    nonsense = claim(2, Number(carried.value + Fraction(1, 10), 4), continues=True)
+    wrong = lines(judge, first, nonsense)[1]
+    assert wrong.verdict.value == "refuted"
+    assert wrong.diagnosis[0].name == "arithmetic"
+
+
+def judge_value(judge: Judge, node: Node) -> float:
+    bounds = judge.numbers(node, {}, Assumptions(), rounded=False)
+    assert bounds is not None
+    return float(bounds.mid.a)
+
+
+def test_a_wrong_line_that_is_right_at_the_numbers_is_still_wrong(numbered):
+    """x_1 is 1 in the file, so a lost x_1 changes no number; the line of symbols is refuted."""
+    judge, _ = numbered
+    total = Total(
+        tuple(Product((less(at("yhat", i), at("y", i)), at("w", 2, i, 1))) for i in (1, 2))
+    )
+    height = at("h", 1, 1)
+    without = Product((total, height, less(number(1), height)))
+    assert verdicts(judge, claim(1, slope("w", 1, 1, 1), without)) == ["refuted"]
+    complete = Product((without, at("x", 1)))
+    assert verdicts(judge, claim(1, slope("w", 1, 1, 1), complete)) == ["proved"]
+
+
+def test_without_numbers_in_the_file_only_arithmetic_is_checked(judge):
+    """h_12 = σ(0.25) = 0.5622 cannot be compared with h_12; σ(0.25) = 0.57 is wrong anyway."""
+    value = Call("sigmoid", (number("0.25", 2),))
+    assert verdicts(judge, claim(1, at("h", 1, 2), value, number("0.5622", 4))) == ["undecided"]
+    assert verdicts(judge, claim(1, at("h", 1, 2), value, number("0.57", 2))) == ["refuted"]
+
+
+def test_the_largest_index_of_a_page_is_found():
+    """Widths that are replaced stay above what the page names."""
+    assert largest_index(Document((claim(1, slope("w", 1, 7, 2), at("x", 9)),))) == 9
