@@ -93,7 +93,7 @@ class Referee:
                 for reference in elements(variable):
                     layer = (variable.layer,) if variable.role in PARAMETERS else ()
                     key = variable.letter, (*layer, *reference.indices)
-                    self.leaves[key] = mp.mpf(self.draw.randint(-2000, 2000)) / 1000
+                    self.leaves[key] = mp.mpf(self.draw.randint(-2 * 10**12, 2 * 10**12)) / 10**12
         self.values = self.forward({})
         self.moved = {}
 
