@@ -489,7 +489,7 @@ def _letter(name: str) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG; the same figure gives the same bytes."""
+    """The figure as PNG, without a date or a program's name in it."""
     with _style():
         file = io.BytesIO()
         figure.savefig(file, format="png", metadata={"Software": None})

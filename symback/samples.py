@@ -229,7 +229,8 @@ def _read_csv(path: Path, inputs: int, outputs: int) -> Samples:
         text = path.read_bytes().decode("utf-8-sig")
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except UnicodeDecodeError as error:
-        raise DataError(f"the file is not UTF-8 at byte {error.start}") from None
+        wrong = f"byte {error.object[error.start]:#04x} at offset {error.start}"
+        raise DataError(f"the file is not UTF-8: {wrong}") from None
     except csv.Error as error:
         raise DataError(f"not CSV: {printable(str(error))}") from None
     if not rows:
