@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from symback.descent import Descent, Diverged
     from symback.errors import SymbackError
     from symback.functions import Activation, Loss
     from symback.network import Derivation, Network, equations, load
@@ -26,6 +27,8 @@ __version__ = "0.1.0"
 _ROOMS = {
     "Activation": "functions",
     "Derivation": "network",
+    "Descent": "descent",
+    "Diverged": "descent",
     "Loss": "functions",
     "Network": "network",
     "SymbackError": "errors",
@@ -36,6 +39,8 @@ _ROOMS = {
 __all__ = [
     "Activation",
     "Derivation",
+    "Descent",
+    "Diverged",
     "Loss",
     "Network",
     "SymbackError",

@@ -178,7 +178,7 @@ class Descent:
     def __repr__(self) -> str:
         losses = self.history.loss
         ends = f"; loss {losses[0]:.6g} → {losses[-1]:.6g}" if len(losses) else ""
-        broken = ", interrupted" if self.interrupted else ""
+        broken = ", interrupted (net.resume goes on)" if self.interrupted else ""
         return f"<symback.Descent: {self.epoch} epochs{broken}{ends}>"
 
     def as_data(self) -> dict[str, Any]:

@@ -100,7 +100,13 @@ def _style() -> Iterator[None]:
     require()
     import matplotlib as mpl
 
-    settings: dict[Any, Any] = {**mpl.rcParamsDefault, "backend": "agg", **STYLE}
+    # rc_context would not put the backend back, and a figure of its own needs none.
+    defaults = {
+        key: value
+        for key, value in mpl.rcParamsDefault.items()
+        if not key.startswith(("backend", "interactive"))
+    }
+    settings: dict[Any, Any] = {**defaults, **STYLE}
     with mpl.rc_context(settings):
         yield
 

@@ -15,7 +15,7 @@ import shlex
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from symback import pictures
@@ -45,12 +45,21 @@ def train(network: Network, chosen: Namespace) -> Descent:
     _check_options(chosen)
     samples = network.samples(chosen.data)
     learned = _learn(network, samples, chosen)
-    written = _write(network, samples, learned, chosen)
-    if not chosen.json:
-        print("\n".join([*_summary(learned), *map(str, written)]))
+    _tell(_summary(learned), chosen)
+    _tell(_write_history(learned, chosen), chosen)
     if learned.interrupted:
+        if chosen.checkpoint is None:
+            learned.save(_spare_checkpoint(chosen))
         raise Interrupted(_how_to_go_on(learned, chosen))
+    _tell(_draw(network, samples, learned, chosen), chosen)
     return learned
+
+
+def _tell(lines: Iterable[object], chosen: Namespace) -> None:
+    """Print, unless standard output is to hold JSON and nothing else."""
+    for line in lines:
+        if not chosen.json:
+            print(line)
 
 
 def _check_options(chosen: Namespace) -> None:
@@ -119,23 +128,22 @@ def _progress(epochs: int) -> Callable[[int, float], None] | None:
     return show
 
 
-def _write(network: Network, samples: Samples, learned: Descent, chosen: Namespace) -> list[Path]:
-    """The history and the pictures that are wanted, and after Ctrl-C a checkpoint."""
-    written: list[Path] = []
-    if chosen.history is not None:
-        is_csv = chosen.history.suffix.lower() == ".csv"
-        text = learned.history.csv() if is_csv else json.dumps(learned.as_data()) + "\n"
-        written += put({chosen.history.name: text.encode()}, chosen.history.parent)
-    if learned.interrupted and chosen.checkpoint is None:
-        learned.save(_spare_checkpoint(chosen))
-    if chosen.plot is not None and not learned.interrupted:
-        drawn = pictures.portfolio(
-            learned, samples, lambda points: network.activations(learned.parameters, points)
-        )
-        stem = Path(chosen.net).stem
-        files = {f"{stem}_{name}.png": pictures.png(figure) for name, figure in drawn}
-        written += put(files, chosen.plot)
-    return written
+def _write_history(learned: Descent, chosen: Namespace) -> list[Path]:
+    if chosen.history is None:
+        return []
+    is_csv = chosen.history.suffix.lower() == ".csv"
+    text = learned.history.csv() if is_csv else json.dumps(learned.as_data()) + "\n"
+    return put({chosen.history.name: text.encode()}, chosen.history.parent)
+
+
+def _draw(network: Network, samples: Samples, learned: Descent, chosen: Namespace) -> list[Path]:
+    if chosen.plot is None:
+        return []
+    parameters, stem = learned.parameters, Path(chosen.net).stem
+    drawn = pictures.portfolio(
+        learned, samples, lambda points: network.activations(parameters, points)
+    )
+    return put({f"{stem}_{name}.png": pictures.png(figure) for name, figure in drawn}, chosen.plot)
 
 
 def _spare_checkpoint(chosen: Namespace) -> Path:

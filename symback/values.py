@@ -16,6 +16,7 @@ the 1-based indices of mathematics become the 0-based ones of NumPy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -273,7 +274,7 @@ def restored(theta: np.ndarray, blocks: Sequence[Variable]) -> dict[str, np.ndar
     found, first = {}, 0
     for block in blocks:
         shape = tuple(int(size) for size in block.shape)
-        last = first + int(np.prod(shape, dtype=int))
+        last = first + math.prod(shape)
         found[block.name] = theta[first:last].reshape(shape)
         first = last
     return found

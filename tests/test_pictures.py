@@ -105,8 +105,9 @@ def test_a_user_s_settings_change_nothing(run):
 
     before = pictures.png(pictures.loss_curve(run.history))
     with mpl.rc_context({"font.size": 30, "figure.facecolor": "red", "savefig.dpi": 20}):
+        settings = dict(mpl.rcParams)
         assert pictures.png(pictures.loss_curve(run.history)) == before
-        assert mpl.rcParams["font.size"] == 30
+        assert dict(mpl.rcParams) == settings
 
 
 # --------------------------------------------------------------------------------- what they show
