@@ -32,6 +32,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import json
 import math
 import time
@@ -268,20 +269,32 @@ def positions(
 
 
 def _position(reference: Reference, blocks: Sequence[Variable]) -> int:
-    if reference.variable not in blocks:
+    first = _firsts(blocks).get(reference.variable.name)
+    if first is None:
         raise UnknownName(
             f"{reference.name} is no parameter; descent moves weights and biases: "
             f"{', '.join(block.name for block in blocks)}, or single ones such as "
             f"{element_name(blocks[0], [1] * len(blocks[0].shape))}"
         )
-    first = 0
-    for block in blocks:
-        shape = tuple(int(size) for size in block.shape)
-        if block == reference.variable:
-            own = tuple(index - 1 for index in reference.indices)
-            return first + int(np.ravel_multi_index(own, shape) if shape else 0)
-        first += math.prod(shape)
-    raise AssertionError("the reference is of one of the blocks")
+    shape = tuple(int(size) for size in reference.variable.shape)
+    own = tuple(index - 1 for index in reference.indices)
+    return first + int(np.ravel_multi_index(own, shape) if shape else 0)
+
+
+def _firsts(blocks: Sequence[Variable]) -> dict[str, int]:
+    """Where in θ each block begins."""
+    sizes = itertools.accumulate(map(_entries, blocks), initial=0)
+    return {block.name: first for block, first in zip(blocks, sizes, strict=False)}
+
+
+def _moving(only: Sequence[str], blocks: Sequence[Variable]) -> np.ndarray | slice:
+    """The places in θ of what moves, each once; a whole block is not named element by element."""
+    if not only:
+        return slice(None)
+    firsts, sizes = _firsts(blocks), {block.name: _entries(block) for block in blocks}
+    whole = [np.arange(firsts[name], firsts[name] + sizes[name]) for name in only if name in sizes]
+    single = positions([name for name in only if name not in sizes], blocks, blocks)
+    return np.unique(np.concatenate([*whole, np.array([*single.values()], dtype=int)]))
 
 
 def _checked(parameters: Mapping[str, Any], blocks: Sequence[Variable]) -> dict[str, np.ndarray]:
@@ -512,11 +525,9 @@ class _Walk:
         self.place = self.sound = _Place(start.epoch, start.theta)
         # One append a row, so that an interruption leaves no half of one.
         self.seen = [*zip(start.history.loss.tolist(), start.history.values, strict=True)]
-        self.watched = self.where(start.history.names)
-        self.moving = self.where(start.settings.only) if start.settings.only else slice(None)
-
-    def where(self, names: Sequence[str]) -> np.ndarray:
-        return np.array([*positions(names, self.blocks, self.blocks).values()], dtype=int)
+        watched = positions(start.history.names, self.blocks, self.blocks)
+        self.watched = np.array([*watched.values()], dtype=int)
+        self.moving = _moving(start.settings.only, self.blocks)
 
     def epochs(self, last: int) -> Iterator[tuple[int, float]]:
         """Run up to epoch ``last``, and tell each with its loss, the start's first."""
