@@ -51,6 +51,7 @@ __all__ = [
     "numbered",
     "opposite",
     "placed",
+    "replaced",
     "spelled",
     "way_between",
 ]
@@ -389,3 +390,15 @@ def _put(each: Index, letters: Mapping[str, int]) -> Index:
     if each.letter in letters:
         return Index("", letters[each.letter] + each.offset)
     return each
+
+
+def replaced(node: Node, old: Node, new: Node) -> Node:
+    """``node`` with ``new`` for every ``old``.
+
+    >>> one, h = number(1), indexed("h", 1, 2)
+    >>> replaced(Total((h, h)), h, one) == Total((one, one))
+    True
+    """
+    if node == old:
+        return new
+    return rebuilt(node, lambda part: replaced(part, old, new))

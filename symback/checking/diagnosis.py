@@ -14,36 +14,53 @@ follows, which of its own factors or terms is one too many (`symback.checking.sl
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
 from symback.checking.conversion import element_of
 from symback.checking.correct import (
-    Edge,
-    Kind,
     Neuron,
-    indexed,
+    correct_node,
     numbered,
+    opposite,
     placed,
-    spelled,
     way_between,
 )
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import SHALLOW, Judge, free_letters
 from symback.checking.meaning import (
     ELL,
+    LOSS,
     Array,
+    Component,
     Derivative,
     Element,
+    Index,
     Node,
+    Number,
+    Product,
+    Quotient,
+    Total,
+    walk,
 )
-from symback.checking.mistakes import rank
-from symback.checking.points import Ground, Point, Word
+from symback.checking.mistakes import Told, rank
+from symback.checking.points import Ground, Point
 from symback.checking.report import Diagnosis
-from symback.checking.tables import Key, Plan, Table, Told, told
+from symback.checking.search import Reading, Search, Sides, together
+from symback.checking.slips import (
+    Slip,
+    calculus_slips,
+    chain_repairs,
+    flattened,
+    forward_slips,
+    layout_repairs,
+    repairs,
+    step_slips,
+    unrolled,
+)
+from symback.checking.tables import Plan, Table
 from symback.checking.tower import LEVELS
 from symback.errors import SymbackError
 from symback.notation import Role
@@ -53,10 +70,16 @@ __all__ = ["diagnose"]
 MOST_POINTS = 5
 """At so many points a mistake must account for the line, where functions have kinks."""
 
+MOST_TRIED = 20
+"""So many points are tried for some at which the line is not 0."""
+
 MOST_INSTANCES = 4
 """For so many values of the free indices."""
 
 NOTHING_ASSUMED = Assumptions()
+
+MOST_REPAIRS = 80
+"""So many ways to put a side right are tried."""
 
 MOST_TOLD = 6
 """So many explanations are given of one line."""
@@ -76,25 +99,41 @@ def diagnose(
     mistake that symback knows accounts for the line.
 
     >>> import symback as sb
-    >>> from symback.checking.meaning import LOSS
+    >>> from symback.checking.correct import indexed
+    >>> from symback.checking.meaning import LOSS, Product, Total
     >>> judge = Judge(sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy"))
     >>> w, h = indexed("w", 2, 1, 2), indexed("h", 1, 2)
     >>> error = Total((indexed("y", 1), opposite(indexed("yhat", 1))))
-    >>> for found in diagnose(judge, Derivative(LOSS, w), Product((error, h))):
-    ...     print(found.name)
-    sign-flipped
+    >>> diagnose(judge, Derivative(LOSS, w), Product((error, h)))[0].name
+    'sign-flipped'
     """
     case = _Case(judge, previous, assumptions)
-    told = _distinct(case.explained(_as_derivative(judge, truth), wrong))
+    told = _distinct(case.explained(_as_derivative(judge, truth), wrong), _is_chain(wrong))
     return tuple(Diagnosis(each.name, each.text) for each in told)
 
 
-def _distinct(told: Iterable[Told]) -> list[Told]:
-    """Each name once, the most specific first."""
+def _distinct(told: Iterable[Told], is_chain: bool) -> list[Told]:
+    """Each name once, the most specific first; of a chain the paths it follows before all."""
     first: dict[str, Told] = {}
     for each in told:
         first.setdefault(each.name, each)
-    return sorted(first.values(), key=lambda each: rank(each.name))[:MOST_TOLD]
+
+    def place(each: Told) -> tuple[bool, int]:
+        return not (is_chain and each.name in _OF_PATHS), rank(each.name)
+
+    return sorted(first.values(), key=place)[:MOST_TOLD]
+
+
+_OF_PATHS = ("missing-path", "single-path", "path-sign", "missing-factor")
+
+
+def _is_chain(wrong: Node) -> bool:
+    """Whether a side is written in derivatives only, as in ∂L/∂ŷ_1 · ∂ŷ_1/∂a_21."""
+    match wrong:
+        case Product(parts) | Total(parts):
+            return all(_is_chain(part) for part in parts)
+        case _:
+            return isinstance(wrong, (Derivative, Number))
 
 
 def _as_derivative(judge: Judge, truth: Node) -> Node:
@@ -120,6 +159,7 @@ class _Ground(Ground):
         self._points: dict[object, Point] = {}
         self._plans: dict[tuple[Neuron, Neuron], Plan | None] = {}
         self._tables: dict[object, Table] = {}
+        self._slips: dict[Node, tuple[Slip, ...]] = {}
 
     @classmethod
     def of(cls, judge: Judge) -> _Ground:
@@ -128,12 +168,13 @@ class _Ground(Ground):
             _grounds[judge] = cls(judge)
         return _grounds[judge]
 
-    def points(self, wrong: Node, assumptions: Assumptions, level: int) -> list[Point]:
-        """One point; several where functions are defined case by case."""
+    def points(self, wrong: Node, assumptions: Assumptions, level: int) -> Iterator[Point]:
+        """One point; many, with all signs, where functions are defined case by case."""
         count = len(self.judge.patterns((wrong,)))
         step = max(1, count // MOST_POINTS)
-        patterns = [count - 1 - step * k for k in range(min(count, MOST_POINTS))]
-        return [self._point(pattern, assumptions, level) for pattern in patterns]
+        spread = [count - 1 - step * k for k in range(min(count, MOST_POINTS))]
+        more = range(count, count + MOST_TRIED - len(spread)) if count > 1 else ()
+        return (self._point(pattern, assumptions, level) for pattern in (*spread, *more))
 
     def _point(self, pattern: int, assumptions: Assumptions, level: int) -> Point:
         key = pattern, assumptions, level
@@ -147,6 +188,38 @@ class _Ground(Ground):
             way = way_between(self.judge.equations, of, by)
             self._plans[of, by] = None if way is None else Plan(self, way)
         return self._plans[of, by]
+
+    def plan_of(self, of: Element, by: Element) -> Plan | None:
+        """The same for two elements with numbers for indices."""
+        ends = placed(self.judge.equations, of), placed(self.judge.equations, by)
+        return None if ends[0] is None or ends[1] is None else self.plan(ends[0], ends[1])
+
+    def slips(self, truth: Node) -> tuple[Slip, ...]:
+        """What a rule misapplied makes of a local derivative, or a slip of a forward line."""
+        if truth not in self._slips:
+            try:
+                self._slips[truth] = tuple(self._misapplied(truth))
+            except SymbackError:
+                self._slips[truth] = ()
+        return self._slips[truth]
+
+    def _misapplied(self, truth: Node) -> Iterator[Slip]:
+        match truth:
+            case Derivative(Element() as of, Element() as by):
+                plan = self.plan_of(of, by)
+                right = correct_node(self.judge, of)
+                if plan is not None and right is not None and len(plan.way.edges) == 1:
+                    yield from calculus_slips(unrolled(right), by)
+            case Derivative(of, Element() as by):
+                elements = dict.fromkeys(each for each in walk(of) if isinstance(each, Element))
+                moving = [each for each in elements if self.plan_of(each, by) is not None]
+                yield from calculus_slips(of, by, moving)
+            case Element():
+                right = correct_node(self.judge, truth)
+                if right is not None:
+                    yield from forward_slips(self.judge, right)
+            case _:
+                pass
 
     def table(self, plan: Plan, point: Point) -> Table:
         """What they make of it at a point."""
@@ -165,7 +238,7 @@ _grounds: WeakKeyDictionary[Judge, _Ground] = WeakKeyDictionary()
 
 
 class _Case:
-    """One wrong side."""
+    """One wrong side, with what stood before it."""
 
     def __init__(self, judge: Judge, previous: Node | None, assumptions: Assumptions) -> None:
         self.judge, self.previous, self.assumptions = judge, previous, assumptions
@@ -173,26 +246,30 @@ class _Case:
 
     def explained(self, truth: Node, wrong: Node) -> list[Told]:
         """Every mistake that accounts for the side, for all values of its free indices."""
+        step = _step_of_descent(truth)
+        if step is not None:
+            return self._of_descent(step, wrong)
         found: dict[str, Told] | None = None
-        for instance in self._instances(truth, wrong):
+        for instance in itertools.islice(self._differing(truth, wrong), MOST_INSTANCES):
             told = {each.name: each for each in reversed(instance.explained())}
-            if found is None:
-                found = told
-            else:
-                found = {name: each for name, each in found.items() if name in told}
+            found = told if found is None else {n: t for n, t in found.items() if n in told}
             if not found:
-                return []
-        return list((found or {}).values())
+                break
+        return [*self._of_layout(truth, wrong), *(found or {}).values()]
 
-    def _instances(self, truth: Node, wrong: Node) -> Iterator[_Instance]:
-        """The first few values of the free indices for which the sides differ."""
-        envs = list(itertools.islice(self.judge.instances(truth, wrong, self.assumptions), 40))
-        made = (
-            _Instance(self, numbered(truth, env), numbered(wrong, env), assumptions)
-            for env in envs
-            for assumptions in self._assumed(truth, wrong)
-        )
-        yield from itertools.islice((each for each in made if each.differs), MOST_INSTANCES)
+    def _differing(self, truth: Node, wrong: Node) -> Iterator[_Instance]:
+        """The values of the free indices, and the entries, for which the sides differ."""
+        try:
+            envs = list(itertools.islice(self.judge.instances(truth, wrong, self.assumptions), 40))
+        except SymbackError:
+            return
+        for env in envs:
+            for assumptions in self._assumed(truth, wrong):
+                for sides in _entries(self.judge, numbered(truth, env), numbered(wrong, env)):
+                    previous = None if self.previous is None else numbered(self.previous, env)
+                    instance = _Instance(self, *sides, previous, assumptions)
+                    if instance.differs:
+                        yield instance
 
     def _assumed(self, truth: Node, wrong: Node) -> list[Assumptions]:
         """The target is e(ℓ) for each class ℓ, or general; a declared sum is used."""
@@ -205,29 +282,115 @@ class _Case:
             return [self.assumptions]
         return [replace(self.assumptions, known_sum=fact.total)]
 
+    def _of_descent(self, step: Element | Array, wrong: Node) -> list[Told]:
+        """The gradient that the step goes along, (w - wrong)/η, compared with ∂L/∂w."""
+        along = Quotient(Total((step, opposite(wrong))), Element("eta"))
+        found = self.explained(Derivative(LOSS, step), along)
+        uphill = "the step goes up: gradient descent subtracts η·∂L/∂w"
+        return [
+            Told("descent-direction", uphill) if each.name == "sign-flipped" else each
+            for each in found
+        ]
+
+    def _of_layout(self, truth: Node, wrong: Node) -> list[Told]:
+        """Which transpose or product of arrays is wrong."""
+        if not any(isinstance(part, Array) for part in walk(wrong)):
+            return []
+        for told, repaired in itertools.islice(layout_repairs(wrong), MOST_REPAIRS):
+            if self._is_right(truth, repaired):
+                return [told]
+        return []
+
+    def _is_right(self, truth: Node, repaired: Node) -> bool:
+        try:
+            return all(
+                self.judge.same(truth, repaired, assumptions)
+                for assumptions in self._assumed(truth, repaired)
+            )
+        except (SymbackError, ArithmeticError):
+            return False
+
+
+def _step_of_descent(truth: Node) -> Element | Array | None:
+    """w, where ``truth`` is w - η ∂L/∂w."""
+    match truth:
+        case Total((Element() | Array() as step, Product() as move)):
+            is_so = flattened((move,))[1:] == [Element("eta"), Derivative(LOSS, step)]
+            return step if is_so else None
+        case _:
+            return None
+
+
+def _entries(judge: Judge, truth: Node, wrong: Node) -> Iterator[tuple[Node, Node]]:
+    """The sides entry by entry, those off the diagonal first; scalars as they are."""
+    try:
+        shape = judge.shape(truth)
+        if shape != judge.shape(wrong):
+            return
+    except (SymbackError, ArithmeticError):
+        yield truth, wrong
+        return
+    if not shape:
+        yield truth, wrong
+        return
+    places = itertools.product(range(1, shape[0] + 1), range(1, shape[1] + 1))
+    for i, j in sorted(places, key=lambda place: place[0] == place[1]):
+        indices = Index("", i), Index("", j)
+        yield _entry(truth, i, j, is_column=shape[1] == 1), Component(wrong, indices)
+
+
+def _entry(truth: Node, i: int, j: int, *, is_column: bool) -> Node:
+    own = (i,) if is_column else (i, j)
+    match truth:
+        case Derivative(Element() as of, Array() as by):
+            return Derivative(of, _element(by, own))
+        case Array():
+            return _element(truth, own)
+        case _:
+            return Component(truth, (Index("", i), Index("", j)))
+
+
+def _element(array: Array, own: tuple[int, ...]) -> Element:
+    letter = "w" if array.letter == "W" else array.letter
+    head = () if array.layer is None else (array.layer,)
+    return Element(letter, (*head, *(Index("", each) for each in own)))
+
+
+# ------------------------------------------------------------------------------- one choice of it
+
 
 @dataclass(frozen=True)
 class _Instance:
-    """One wrong side for one choice of the indices."""
+    """One wrong side that is a number, for one choice of the indices."""
 
     case: _Case
     truth: Node
     wrong: Node
+    previous: Node | None
     assumptions: Assumptions
 
     @cached_property
-    def readings(self) -> list[tuple[Point, int, int]]:
+    def readings(self) -> list[Reading]:
         """The points with the residues of both sides; a point where they differ comes first."""
         for level in (SHALLOW, LEVELS - 1):
             try:
-                found = [
-                    (point, point.value(self.truth), point.value(self.wrong))
-                    for point in self.case.ground.points(self.wrong, self.assumptions, level)
-                ]
-                return sorted(found, key=lambda each: (each[1] == each[2], not each[1]))
+                return sorted(
+                    self._telling(level), key=lambda each: (each[1] == each[2], not each[1])
+                )
             except (SymbackError, ArithmeticError):
                 continue
         return []
+
+    def _telling(self, level: int) -> list[Reading]:
+        """A few points, some of them where the side is not 0, and one where it is wrong."""
+        found: list[Reading] = []
+        for point in self.case.ground.points(self.wrong, self.assumptions, level):
+            found.append((point, point.value(self.truth), point.value(self.wrong)))
+            is_alive = sum(wrong != 0 for _, _, wrong in found) > 1
+            differs = any(truth != wrong for _, truth, wrong in found)
+            if len(found) >= MOST_POINTS and is_alive and differs:
+                break
+        return found
 
     @property
     def differs(self) -> bool:
@@ -235,212 +398,85 @@ class _Instance:
         return bool(self.readings) and self.readings[0][1] != self.readings[0][2]
 
     def explained(self) -> list[Told]:
-        """Every mistake that accounts for the side."""
-        plan = self._plan()
-        if plan is None:
-            return []
-        tables = [self.case.ground.table(plan, point) for point, _, _ in self.readings]
-        return _Search(plan, tables, [wrong for _, _, wrong in self.readings]).found()
-
-    def _plan(self) -> Plan | None:
-        if not isinstance(self.truth, Derivative):
-            return None
-        of, by = self.truth.of, self.truth.by
-        if not isinstance(of, Element) or not isinstance(by, Element):
-            return None
-        ends = placed(self.case.judge.equations, of), placed(self.case.judge.equations, by)
-        if ends[0] is None or ends[1] is None:
-            return None
-        return self.case.ground.plan(ends[0], ends[1])
-
-
-# -------------------------------------------------------------------------------------- search
-
-
-class _Search:
-    """The mistakes on one way that give certain residues."""
-
-    def __init__(self, plan: Plan, tables: Sequence[Table], wrong: Sequence[int]) -> None:
-        self.plan, self.tables, self.wrong = plan, tables, wrong
-        self.table, self.value = tables[0], wrong[0]
-        self.point, self.prime = tables[0].point, tables[0].prime
-
-    def found(self) -> list[Told]:
-        """One mistake, else two, else a factor or a term."""
-        for search in (
-            self._one,
-            self._one_and_a_number,
-            self._factor_or_term,
-            self._two,
-            self._one_and_a_factor,
+        """One mistake; else a slip in the step; else two; else what the side has too many."""
+        sides = self._search or Sides(self.readings)
+        for found in (
+            lambda: [*sides.one(), *self._written(self._misapplied)],
+            lambda: self._mended(repairs(self.wrong), only="exponent-rule"),
+            lambda: self._written(self._steps),
+            self._broken_chain,
+            sides.several,
+            lambda: self._mended(repairs(self.wrong)),
         ):
-            told = list(search())
+            told = list(found())
             if told:
                 return told
         return []
 
-    def _holds(self, value: Callable[[Table], int | None]) -> bool:
-        """Whether ``value`` gives the line at every point."""
-        return all(
-            value(table) == wrong for table, wrong in zip(self.tables, self.wrong, strict=True)
+    @cached_property
+    def _search(self) -> Search | None:
+        plan = self._plan
+        if plan is None:
+            return None
+        return Search(
+            plan,
+            [self.case.ground.table(plan, point) for point, _, _ in self.readings],
+            self.readings,
         )
 
-    # --------------------------------------------------------------------------- one mistake
-
-    def _one(self) -> Iterator[Told]:
-        for key, value in self.table.singles.items():
-            if value == self.value and self._is(key):
-                yield told(self.plan, key)
-        number = self._ratio(self.table.truth)
-        if number is not None and self._is_multiple(number):
-            yield from _told_of_number(number)
-        yield from self._wrong_weights()
-
-    def _is(self, key: Key) -> bool:
-        if len(self.tables) == 1 and self.plan.is_stepped(key):
-            return False
-        return self._holds(lambda table: table.value_of(key))
-
-    def _ratio(self, value: int) -> Fraction | None:
-        """The small number that the line is times ``value``."""
-        return self._multiples.get(value)
-
     @cached_property
-    def _multiples(self) -> dict[int, Fraction]:
-        """line / c ↦ c for small numbers c."""
-        if not self.value:
-            return {}
-        return {
-            self.value * self.point.inverse(residue) % self.prime: number
-            for residue, number in self.point.numbers.items()
-        }
-
-    def _is_multiple(self, number: Fraction, key: Key | None = None) -> bool:
-        def times(table: Table) -> int | None:
-            value = table.truth if key is None else table.value_of(key)
-            scaled = number.numerator * table.point.inverse(number.denominator % table.prime)
-            return None if value is None else value * scaled % table.prime
-
-        return self._holds(times)
-
-    def _wrong_weights(self) -> Iterator[Told]:
-        """Another weight in one place."""
-        difference = self.value - self.table.truth
-        for edge in self.plan.way.edges:
-            if edge.kind is not Kind.WEIGHT:
-                continue
-            share = self.table.down[edge.child] * self.table.up[edge.parent] % self.prime
-            if not share:
-                continue
-            right = self.table.slopes[edge.child, edge.parent]
-            needed = (right + difference * self.point.inverse(share)) % self.prime
-            for word in self.point.words.get(needed, ()):
-                if word.kind == "weight" and self._is_substituted(edge, word):
-                    yield _told_of_weight(edge, word)
-
-    def _is_substituted(self, edge: Edge, word: Word) -> bool:
-        return self._holds(lambda table: table.substituted(edge, table.point.word(word)))
-
-    # -------------------------------------------------------------------------- two mistakes
-
-    def _one_and_a_number(self) -> Iterator[Told]:
-        for key, value in self.table.singles.items():
-            number = self._multiples.get(value)
-            if number is not None and value and self._is_multiple(number, key):
-                yield from _together([told(self.plan, key), *_told_of_number(number)])
-                return
-
-    def _two(self) -> Iterator[Told]:
-        best: list[Told] = []
-        for first, second in self.table.pairs():
-            if self.table.pair(first, second) == self.value and self._holds(
-                lambda table, pair=(first, second): table.pair(*pair)
-            ):
-                both = [told(self.plan, first), told(self.plan, second)]
-                if not best or _ranks(both) < _ranks(best):
-                    best = both
-        yield from _together(best)
-
-    # ------------------------------------------------------------------------ factors, terms
-
-    def _factor_or_term(self) -> Iterator[Told]:
-        yield from self._factor(None)
-        difference = (self.value - self.table.truth) % self.prime
-        for is_opposite, word in self.point.named(difference):
-            sign = -1 if is_opposite else 1
-            if self._holds(
-                lambda table, word=word, sign=sign: (
-                    (table.truth + sign * table.point.word(word)) % table.prime
-                )
-            ):
-                shown = f"-{word.text}" if is_opposite else word.text
-                yield Told("spurious-term", f"spurious term {shown}")
-                return
-
-    def _factor(self, key: Key | None) -> Iterator[Told]:
-        """The line is the truth, or what a mistake makes of it, times or over a simple factor."""
-        value = self.table.truth if key is None else self.table.singles[key]
-        found = self._factors.get(value)
-        if found is None:
-            return
-        word, sign, is_spurious = found
-
-        def scaled(table: Table) -> int | None:
-            value = table.truth if key is None else table.value_of(key)
-            if value is None:
+    def _plan(self) -> Plan | None:
+        match self.truth:
+            case Derivative(Element() as of, Element() as by):
+                return self.case.ground.plan_of(of, by)
+            case _:
                 return None
-            factor = sign * table.point.word(word)
-            factor = factor if is_spurious else table.point.inverse(factor)
-            return value * factor % table.prime
 
-        if self._holds(scaled):
-            shown = f"-{word.text}" if sign < 0 else word.text
-            name = "spurious-factor" if is_spurious else "missing-factor"
-            yield Told(name, f"{name.replace('-', ' ')} {shown}")
+    # ------------------------------------------------------------------------------ spellings
 
-    @cached_property
-    def _factors(self) -> dict[int, tuple[Word, int, bool]]:
-        """What the line is ± a simple factor times or over."""
-        found: dict[int, tuple[Word, int, bool]] = {}
-        for word, residue, inverse in self.point.factors:
-            for sign in (1, -1):
-                found.setdefault(sign * self.value * inverse % self.prime, (word, sign, True))
-                found.setdefault(sign * self.value * residue % self.prime, (word, sign, False))
-        return found
+    @property
+    def _misapplied(self) -> tuple[Slip, ...]:
+        """What a rule of calculus misapplied, or a slip in a forward line, makes of the truth."""
+        return self.case.ground.slips(self.truth)
 
-    def _one_and_a_factor(self) -> Iterator[Told]:
-        for key, value in self.table.singles.items():
-            if value and value in self._factors:
-                factor = list(self._factor(key))
-                if factor:
-                    yield from _together([told(self.plan, key), *factor])
-                    return
+    @property
+    def _steps(self) -> tuple[Slip, ...]:
+        """What a rule misapplied makes of the side before."""
+        return () if self.previous is None else tuple(step_slips(self.previous))
 
+    def _written(self, slips: Sequence[Slip]) -> Iterator[Told]:
+        """The slips that give the side."""
+        for told, node in slips:
+            if self._agrees(node, 2) and not self._is_by_chance(node):
+                yield told
 
-def _ranks(told: Sequence[Told]) -> list[int]:
-    return sorted(rank(each.name) for each in told)
+    def _is_by_chance(self, node: Node) -> bool:
+        """Whether a node with cases was looked at in one of them only."""
+        return len(self.readings) == 1 < len(self.case.judge.patterns((node,)))
 
+    def _mended(self, mended: Iterable[Slip], only: str = "") -> Iterator[Told]:
+        """The first slip without which the side would be right."""
+        for told, node in itertools.islice(mended, MOST_REPAIRS):
+            if only in ("", told.name) and self._agrees(node, 1):
+                yield told
+                return
 
-def _together(told: Sequence[Told]) -> Iterator[Told]:
-    """Mistakes of which only all together account for the line."""
-    for place, each in enumerate(told):
-        others = " and ".join(other.name for other in (*told[:place], *told[place + 1 :]))
-        yield Told(each.name, f"{each.text} (together with {others})")
+    def _agrees(self, node: Node, side: int) -> bool:
+        """Whether a node has the value of the truth (1) or of the side (2) at every point."""
+        try:
+            return all(reading[0].value(node) == reading[side] for reading in self.readings)
+        except (SymbackError, ArithmeticError):
+            return False
 
-
-def _told_of_number(number: Fraction) -> Iterator[Told]:
-    if number < 0:
-        yield Told("sign-flipped", "the sign is wrong")
-    size = abs(number)
-    if size > 1 or size.numerator > 1:
-        yield Told("constant-factor", f"a factor {size} too many")
-    elif size < 1:
-        yield Told("constant-factor", f"a factor {1 / size} is missing")
-
-
-def _told_of_weight(edge: Edge, word: Word) -> Told:
-    assert word.neuron is not None
-    layer = edge.child[0].layer
-    right = indexed("w", layer or 0, *edge.child[1], *edge.parent[1])
-    name = "wrong-weight-index" if word.neuron[0].layer == layer else "weight-of-wrong-layer"
-    return Told(name, f"{word.text} stands where {spelled(right)} belongs")
+    def _broken_chain(self) -> Iterator[Told]:
+        """A chain of derivatives that lacks a link, alone or with one more mistake."""
+        if self._plan is None:
+            return
+        of, by = (element_of(*end) for end in (self._plan.way.of, self._plan.way.by))
+        for told, node in chain_repairs(self.wrong, of, by):
+            mended = replace(self, wrong=node, previous=None)
+            if self._agrees(node, 1):
+                yield told
+            elif mended.differs and mended._search is not None:
+                others = list(mended._search.one())[:1]
+                yield from together([told, *others]) if others else ()

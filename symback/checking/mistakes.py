@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["MISTAKES", "Mistake", "rank"]
+__all__ = ["MISTAKES", "Mistake", "Told", "rank"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,14 @@ class Mistake:
     name: str
     identity: str
     example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A mistake by name and in words."""
+
+    name: str
+    text: str
 
 
 _B = "[(ŷ_1 - y_1)·w_211 + (ŷ_2 - y_2)·w_221]"
@@ -40,9 +48,14 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         f"∂L/∂w_112 = {_B.replace('w_211', '(w_211 - η·∂L/∂w_211)')}·h_11·(1 - h_11)·x_2",
     ),
     (
-        "index-order",
-        "every w_kij is read as w_kji: from neuron i into neuron j",
-        "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
+        "softmax-diagonal-only",
+        "only ∂ŷ_i/∂a_i of the softmax is used, not ∂ŷ_m/∂a_i",
+        "∂L/∂w_212 = -y_1·(1 - ŷ_1)·h_12",
+    ),
+    (
+        "softmax-off-diagonal-sign",
+        "∂ŷ_m/∂a_i = -ŷ_m ŷ_i for m ≠ i, not +ŷ_m ŷ_i",
+        "∂ŷ_1/∂a_22 = ŷ_1·ŷ_2",
     ),
     ("exponent-rule", "e^u e^v = e^(u+v), not e^(uv)", "e^(a_22)·e^(-a_21) = e^(-a_21·a_22)"),
     (
@@ -56,24 +69,34 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "d/dx log(1 - x) = 1/(1 - x)",
     ),
     (
+        "product-rule",
+        "(u v)′ = u′v + u v′, not u′v′",
+        "d/dw (w²·e^w) = 2·w·e^w",
+    ),
+    (
         "missing-forward-term",
         "a term of the forward pass is left out",
         "a_21 = w_211·h_11 + w_212·h_12 + w_213·h_13",
     ),
     (
+        "wrong-activation",
+        "another function than the layer's",
+        "h_11 = tanh(a_11)",
+    ),
+    (
+        "missing-activation",
+        "the function of the layer is not applied",
+        "h_11 = a_11",
+    ),
+    (
+        "wrong-bias-index",
+        "another bias of the same layer",
+        "a_21 = b_22 + w_211·h_11 + w_212·h_12 + w_213·h_13",
+    ),
+    (
         "matrix-layout",
         "a transpose too many or too few, or ⊙ for a matrix product",
         "∇_{W_2} L = h_1 δ_2ᵀ",
-    ),
-    (
-        "softmax-diagonal-only",
-        "only ∂ŷ_i/∂a_i of the softmax is used, not ∂ŷ_m/∂a_i",
-        "∂L/∂w_212 = -y_1·(1 - ŷ_1)·h_12",
-    ),
-    (
-        "softmax-off-diagonal-sign",
-        "∂ŷ_m/∂a_i = -ŷ_m ŷ_i for m ≠ i, not +ŷ_m ŷ_i",
-        "∂ŷ_1/∂a_22 = ŷ_1·ŷ_2",
     ),
     (
         "missing-log-derivative",
@@ -186,6 +209,11 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "∂L/∂w_212 = (ŷ_1 - y_1)·h_21",
     ),
     (
+        "sign-flipped",
+        "the sign is wrong, or y and ŷ are swapped",
+        "∂L/∂w_212 = (y_1 - ŷ_1)·h_12",
+    ),
+    (
         "paths-multiplied",
         "contributions are multiplied that should be added",
         "∂L/∂w_112 = (ŷ_1 - y_1)·w_211·(ŷ_2 - y_2)·w_221·h_11·(1 - h_11)·x_2",
@@ -211,11 +239,6 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
         "∂L/∂w_112 = [(ŷ_1 - y_1)·w_211 - (ŷ_2 - y_2)·w_221]·h_11·(1 - h_11)·x_2",
     ),
     (
-        "sign-flipped",
-        "the sign is wrong, or y and ŷ are swapped",
-        "∂L/∂w_212 = (y_1 - ŷ_1)·h_12",
-    ),
-    (
         "constant-factor",
         "a number too many or too few: 2, ½, n, 1/n",
         "∂L/∂w_212 = 2·(ŷ_1 - y_1)·h_12",
@@ -228,6 +251,11 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     (
         "another-weights-gradient",
         "the right derivative, but by another weight",
+        "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
+    ),
+    (
+        "index-order",
+        "every w_kij is read as w_kji: from neuron i into neuron j",
         "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
     ),
     (

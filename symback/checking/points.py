@@ -138,8 +138,8 @@ class Point:
         )
 
     def word(self, word: Word) -> int:
-        """The residue of a word."""
-        return self._known[word]
+        """The residue of a word; 0 for one that has none here."""
+        return self._known.get(word, 0) if self.words else 0
 
     def named(self, residue: int) -> Iterator[tuple[bool, Word]]:
         """The words of this residue, and those of its opposite (then True)."""
@@ -166,6 +166,7 @@ def _vocabulary(judge: Judge, plain: list) -> Iterator[tuple[Word, Node]]:
     neurons: list[tuple[Neuron, Element]] = [
         ((ref.variable, ref.indices), element_of(ref.variable, ref.indices)) for ref in plain
     ]
+    yield Word("η", "rate"), Element("eta")
     for neuron, element in neurons:
         yield Word(spelled(element), _KINDS[neuron[0].role], neuron), element
     for neuron, element in neurons:

@@ -22,12 +22,13 @@ from functools import cached_property
 from symback.checking.conversion import element_of
 from symback.checking.correct import MOST_PATHS, Edge, Kind, Neuron, Way, spelled, way_between
 from symback.checking.meaning import Derivative
+from symback.checking.mistakes import Told
 from symback.checking.points import Ground, Point
 from symback.checking.variants import STEPPED, ErrorVariant, Variant
 from symback.errors import SymbackError
 from symback.notation import PARAMETERS, Role, Variable, elements
 
-__all__ = ["Change", "Key", "Plan", "Table", "Told", "told"]
+__all__ = ["Change", "Key", "Plan", "Table", "in_words"]
 
 Key = tuple[Hashable, ...]
 """Tells the mistakes of one way apart, the same at every point."""
@@ -37,14 +38,6 @@ MOST_SINGLE_EDGES = 1500
 
 MOST_PAIRED_PATHS = 40
 """Of so many paths any two may be missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A mistake by name and in words."""
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -496,7 +489,7 @@ def _dot(shift: tuple[tuple[Neuron, int], ...], up: Mapping[Neuron, int]) -> int
 # ---------------------------------------------------------------------------------------- words
 
 
-def told(plan: Plan, key: Key) -> Told:
+def in_words(plan: Plan, key: Key) -> Told:
     """A mistake of a way by name and in words."""
     match key:
         case ("change", int(place)):

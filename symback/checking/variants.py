@@ -26,6 +26,7 @@ from symback.checking.correct import (
     numbered,
     opposite,
     placed,
+    replaced,
     spelled,
 )
 from symback.checking.exact import Judge
@@ -41,14 +42,14 @@ from symback.checking.meaning import (
     Power,
     Product,
     Total,
-    rebuilt,
     walk,
 )
+from symback.checking.slips import calculus_slips, held
 from symback.functions import LOSSES, Loss, SoftMax
 from symback.notation import Role, Variable
 from symback.spec import NetworkSpec
 
-__all__ = ["STEPPED", "ErrorVariant", "Variant", "error_variants", "replaced", "variants"]
+__all__ = ["STEPPED", "ErrorVariant", "Variant", "error_variants", "variants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,17 +267,6 @@ def _flipped(node: Node) -> Iterator[Node]:
             yield replaced(node, total, Total(terms))
 
 
-def replaced(node: Node, old: Node, new: Node) -> Node:
-    """``node`` with ``new`` for every ``old``.
-
-    >>> replaced(Total((LOSS, LOSS)), LOSS, number(1)) == Total((number(1), number(1)))
-    True
-    """
-    if node == old:
-        return new
-    return rebuilt(node, lambda part: replaced(part, old, new))
-
-
 def _of_another_neuron(judge: Judge, edge: Edge, activation: str) -> Iterator[Variant]:
     """g′ at every other preactivation: of that neuron's activation, and of the right one."""
     own = edge.parent
@@ -378,6 +368,17 @@ def _share(judge: Judge) -> Number:
     return number(Fraction(1, int(judge.equations.scope.widths[-1])) if is_mean else 1)
 
 
+def _of_stage(judge: Judge, edge: Edge) -> Iterator[Variant]:
+    """∂stage/∂(what it is computed from), all else that it is computed from held."""
+    by = element_of(*edge.parent)
+    right = judge.equations.rhs[edge.child[0]]
+    for place, (told, node) in enumerate(calculus_slips(right, by)):
+        text = f"in d{spelled(edge.child)}/d{spelled(by)}: {told.text}"
+        yield Variant(told.name, str(place), held(node, by), edge.letters, text)
+    name = f"d{spelled(edge.child)}/d{spelled(by)}"
+    yield _variant("lost-inner-derivative", number(1), f"the factor {name} is missing", "lost")
+
+
 _VARIANTS: Mapping[Kind, Callable[[Judge, Edge], Iterator[Variant]]] = {
     Kind.INPUT: _of_input,
     Kind.BIAS: _none,
@@ -386,7 +387,7 @@ _VARIANTS: Mapping[Kind, Callable[[Judge, Edge], Iterator[Variant]]] = {
     Kind.OUTPUT: _of_slope,
     Kind.LOSS: _of_loss,
     Kind.TARGET: _none,
-    Kind.STAGE: _none,
+    Kind.STAGE: _of_stage,
 }
 
 
