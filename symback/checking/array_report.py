@@ -90,7 +90,7 @@ class ArrayReport:
             self.verdict,
             self.reason,
             self.diagnosis,
-            worst and Witness({"entry": worst.name}, f"{worst.value!r}", f"{worst.truth!r}"),
+            worst and Witness({"entry": worst.name}, f"{worst.truth!r}", f"{worst.value!r}"),
             self.diagnosis[0].correct if self.diagnosis else "",
         )
 
