@@ -78,6 +78,7 @@ MOST_CURVES = 12
 MOST_ROWS = 40
 MOST_SURFACES = 12
 MOST_CELLS = 60
+CROWD = 100  # misclassified samples, above which their marks would hide one another
 SHOWN_EPOCHS = 5
 
 
@@ -425,7 +426,8 @@ def regions(
         )  # fmt: skip
         wrong = chosen(yhat) != labels
         _samples(axes, x[~wrong], labels[~wrong], size=9, edge="white", width=0.3, first=names[0])
-        _samples(axes, x[wrong], labels[wrong], size=52, edge="black", width=1.0, first=names[0])
+        large = 52 if wrong.sum() <= CROWD else 24
+        _samples(axes, x[wrong], labels[wrong], size=large, edge="black", width=1.0, first=names[0])
         axes.set(xlabel="$x_1$", ylabel="$x_2$")
         axes.set_title(f"{int(wrong.sum()):,} of {len(x):,} misclassified", fontsize=11)
         _bare(axes)
