@@ -53,6 +53,7 @@ from symback.checking.slips import (
     Slip,
     calculus_slips,
     chain_repairs,
+    exponent_repairs,
     flattened,
     forward_slips,
     layout_repairs,
@@ -78,7 +79,7 @@ MOST_INSTANCES = 4
 
 NOTHING_ASSUMED = Assumptions()
 
-MOST_REPAIRS = 80
+MOST_REPAIRS = 60
 """So many ways to put a side right are tried."""
 
 MOST_TOLD = 6
@@ -225,7 +226,7 @@ class _Ground(Ground):
         """What they make of it at a point."""
         key = plan.way.of, plan.way.by, point
         if key not in self._tables:
-            if len(self._tables) > 1000:
+            if len(self._tables) > 200:
                 self._tables.clear()
             self._tables[key] = Table(plan, point)
         return self._tables[key]
@@ -402,7 +403,7 @@ class _Instance:
         sides = self._search or Sides(self.readings)
         for found in (
             lambda: [*sides.one(), *self._written(self._misapplied)],
-            lambda: self._mended(repairs(self.wrong), only="exponent-rule"),
+            lambda: self._mended(exponent_repairs(self.wrong)),
             lambda: self._written(self._steps),
             self._broken_chain,
             sides.several,
@@ -454,10 +455,10 @@ class _Instance:
         """Whether a node with cases was looked at in one of them only."""
         return len(self.readings) == 1 < len(self.case.judge.patterns((node,)))
 
-    def _mended(self, mended: Iterable[Slip], only: str = "") -> Iterator[Told]:
+    def _mended(self, mended: Iterable[Slip]) -> Iterator[Told]:
         """The first slip without which the side would be right."""
         for told, node in itertools.islice(mended, MOST_REPAIRS):
-            if only in ("", told.name) and self._agrees(node, 1):
+            if self._agrees(node, 1):
                 yield told
                 return
 

@@ -116,6 +116,11 @@ class Point:
         }
 
     @cached_property
+    def inverses(self) -> tuple[tuple[int, Fraction], ...]:
+        """1/c and c for every small number c."""
+        return tuple((self.inverse(residue), number) for residue, number in self.numbers.items())
+
+    @cached_property
     def words(self) -> Mapping[int, tuple[Word, ...]]:
         """Simple quantities by their residues; the plainest first."""
         found: dict[int, list[Word]] = {}

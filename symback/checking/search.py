@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from symback.checking.correct import Edge, Kind, indexed, spelled
-from symback.checking.mistakes import Told, rank
+from symback.checking.mistakes import Told
 from symback.checking.points import Point, Word
 from symback.checking.tables import Key, Plan, Table, in_words
 
@@ -54,8 +54,7 @@ class Sides:
         if not self.value:
             return {}
         return {
-            self.value * self.point.inverse(residue) % self.prime: number
-            for residue, number in self.point.numbers.items()
+            self.value * inverse % self.prime: number for inverse, number in self.point.inverses
         }
 
     def _is_multiple(self, number: Fraction, key: Key | None = None) -> bool:
@@ -183,13 +182,14 @@ class Search(Sides):
                 return
 
     def _two(self) -> Iterator[Told]:
-        best: list[Told] = []
-        for first, second in self.table.pairs():
-            if self.table.pair(first, second) == self.value and self._is_pair(first, second):
-                both = [in_words(self.plan, first), in_words(self.plan, second)]
-                if not best or _ranks(both) < _ranks(best):
-                    best = both
-        yield from together(best)
+        pair = self.table.doubles.get(self.value)
+        if pair is None:
+            return
+        if not self._is_pair(*pair):  # by chance here: each other pair may hold everywhere
+            every = (each for each in self.plan.pairs if self.table.pair(*each) == self.value)
+            pair = next((each for each in every if self._is_pair(*each)), None)
+        if pair is not None:
+            yield from together([in_words(self.plan, key) for key in pair])
 
     def _is_pair(self, first: Key, second: Key) -> bool:
         return self._holds(lambda k: self.tables[k].pair(first, second))
@@ -204,10 +204,6 @@ class Search(Sides):
 
 
 # --------------------------------------------------------------------------------------- words
-
-
-def _ranks(told: Sequence[Told]) -> list[int]:
-    return sorted(rank(each.name) for each in told)
 
 
 def together(told: Sequence[Told]) -> Iterator[Told]:

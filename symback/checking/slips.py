@@ -5,8 +5,8 @@ Here one can list, as pairs of what is said and a node,
 * what a rule of differentiation misapplied makes of a derivative: `calculus_slips`;
 * what is written for the right side of a forward line by mistake: `forward_slips`;
 * what a rule of algebra misapplied makes of the step from one side to the next: `step_slips`;
-* what a side would be without one slip: `repairs` (numbers), `layout_repairs` (arrays); the right
-  side among them tells which slip it was.
+* what a side would be without one slip: `exponent_repairs`, `chain_repairs`, `repairs` (a sign, a
+  factor, a term), `layout_repairs` (arrays); the right side among them tells which slip it was.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ __all__ = [
     "Slip",
     "calculus_slips",
     "chain_repairs",
+    "exponent_repairs",
     "flattened",
     "forward_slips",
     "held",
@@ -348,13 +349,21 @@ def _exponents_multiplied(factors: Sequence[Node]) -> Iterator[Node]:
         yield Product((*rest, wrong))
 
 
-def repairs(wrong: Node) -> Iterator[Slip]:
-    """The side without one slip: an exponent, a sign, a factor or a term."""
+def exponent_repairs(wrong: Node) -> Iterator[Slip]:
+    """The side with e^{u+v} for an e^{uv}."""
     for part in dict.fromkeys(walk(wrong)):
         match part:
             case Call("exp", (Product(factors),), primes=0):
                 for node in _exponents_added(factors):
                     yield _EXPONENTS, replaced(wrong, part, Call("exp", (node,)))
+            case _:
+                pass
+
+
+def repairs(wrong: Node) -> Iterator[Slip]:
+    """The side without one slip: a sign, a factor or a term."""
+    for part in dict.fromkeys(walk(wrong)):
+        match part:
             case Total(terms):
                 yield from _repaired_terms(wrong, part, terms)
             case Product(factors):

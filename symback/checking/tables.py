@@ -22,7 +22,7 @@ from functools import cached_property
 from symback.checking.conversion import element_of
 from symback.checking.correct import MOST_PATHS, Edge, Kind, Neuron, Way, spelled, way_between
 from symback.checking.meaning import Derivative
-from symback.checking.mistakes import Told
+from symback.checking.mistakes import Told, rank
 from symback.checking.points import Ground, Point
 from symback.checking.variants import STEPPED, ErrorVariant, Variant
 from symback.errors import SymbackError
@@ -35,6 +35,9 @@ Key = tuple[Hashable, ...]
 
 MOST_SINGLE_EDGES = 1500
 """So many replacements of a single local derivative are looked at; beyond, whole layers only."""
+
+MOST_PAIRS = 20_000
+"""So many pairs of mistakes are looked at."""
 
 MOST_PAIRED_PATHS = 40
 """Of so many paths any two may be missing."""
@@ -116,6 +119,29 @@ class Plan:
         """The quantities on the way in the order of the computation, from 0."""
         return {v: k for k, v in enumerate(dict.fromkeys(n[0] for n in self.way.neurons))}
 
+    @cached_property
+    def pairs(self) -> tuple[tuple[Key, Key], ...]:
+        """Two mistakes in different places, the first before the second; likelier ones first."""
+        seconds: list[Key] = [("error", place) for place in range(len(self.errors))]
+        seconds += [("change", k) for k, c in enumerate(self.changes) if len(c.groups) == 1]
+        seconds += [(kind, n) for kind in ("without", "only") for n in self.parting]
+        begins = [(self.lowest(key), key) for key in seconds]
+        found: list[tuple[Key, Key]] = [
+            (("change", place), key)
+            for place in range(len(self.changes))
+            for begin, key in begins
+            if begin > self.highest(place)
+        ]
+        if len(self.last_layer) > 1:
+            kinds = ("without", "only")
+            every = itertools.product(range(len(self.errors)), kinds, self.last_layer)
+            found += [(("error", place), (kind, neuron)) for place, kind, neuron in every]
+        keys = dict.fromkeys(itertools.chain.from_iterable(found))
+        ranks = {key: rank(in_words(self, key).name) for key in keys}
+        return tuple(
+            sorted(found, key=lambda pair: sorted(ranks[key] for key in pair))[:MOST_PAIRS]
+        )
+
     def is_stepped(self, key: Key) -> bool:
         """Whether a mistake puts 0 or 1 for a slope, which at one point could be by chance."""
         if key[0] != "change":
@@ -125,7 +151,11 @@ class Plan:
 
     def highest(self, place: int) -> int:
         """How far on the last local derivative of a change begins."""
-        return max(self.order[group] for group in self.changes[place].groups)
+        return self._highest[place]
+
+    @cached_property
+    def _highest(self) -> list[int]:
+        return [max(self.order[group] for group in change.groups) for change in self.changes]
 
     def lowest(self, key: Key) -> int:
         """How far on a mistake begins; nothing before it matters to it."""
@@ -415,20 +445,15 @@ class Table:
 
     # --------------------------------------------------------------------------- two mistakes
 
-    def pairs(self) -> Iterator[tuple[Key, Key]]:
-        """Two mistakes in different places, the first of them before the second."""
-        plan = self.plan
-        seconds = [("error", place) for place in range(len(plan.errors))]
-        seconds += [("change", k) for k, c in enumerate(plan.changes) if len(c.groups) == 1]
-        seconds += [(kind, n) for kind in ("without", "only") for n in plan.parting]
-        for place in range(len(plan.changes)):
-            for second in seconds:
-                if plan.lowest(second) > plan.highest(place):
-                    yield ("change", place), second
-        for place in range(len(plan.errors)):
-            for neuron in plan.last_layer if len(plan.last_layer) > 1 else ():
-                yield ("error", place), ("without", neuron)
-                yield ("error", place), ("only", neuron)
+    @cached_property
+    def doubles(self) -> dict[int, tuple[Key, Key]]:
+        """What two mistakes in different places make of it; the first pair for each residue."""
+        found: dict[int, tuple[Key, Key]] = {}
+        for first, second in self.plan.pairs:
+            value = self.pair(first, second)
+            if value is not None:
+                found.setdefault(value, (first, second))
+        return found
 
     def pair(self, first: Key, second: Key) -> int | None:
         """The derivative under two mistakes."""
