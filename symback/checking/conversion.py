@@ -1,9 +1,10 @@
 """What symback derived, as the nodes that the checker compares: SymPy read into an AST.
 
-Here one can turn any expression of a graph, of its local derivatives or of a derivation into the
-nodes of `symback.checking.meaning`: `to_node`.  Indices stay letters or numbers, products and sums
-keep the order of `symback.notation.Product` and `Terms`; SymPy's own sums are put in the order a
-person writes, what is added before what is subtracted.
+Here one can turn any expression of a graph, of its local derivatives or of a derivation, and the
+matrix form of `symback.matrix` too, into the nodes of `symback.checking.meaning`: `to_node`.
+Indices stay letters or numbers, products and sums keep the order of `symback.notation.Product` and
+`Terms`; SymPy's own sums are put in the order a person writes, what is added before what is
+subtracted.
 
 Nothing is derived or simplified here.  What has no node raises `Inexpressible`.
 """
@@ -18,7 +19,10 @@ from sympy import Expr, Indexed, KroneckerDelta, Piecewise, Symbol
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
+from symback import matrix
 from symback.checking.meaning import (
+    LOSS,
+    Array,
     Call,
     Cases,
     Comparison,
@@ -34,6 +38,8 @@ from symback.checking.meaning import (
     Quotient,
     Sum,
     Total,
+    Transpose,
+    rebuilt,
 )
 from symback.errors import SymbackError
 from symback.graph import Graph
@@ -238,6 +244,55 @@ class _Conversion:
             raise Inexpressible("a derivative in which other quantities are held has no notation")
         return Derivative(self.node(expr.of), self.node(expr.by))
 
+    # -------------------------------------------------------------------------------- arrays
+
+    def array(self, expr: Expr) -> Node:
+        """W_1, h_1, ŷ: whole quantities."""
+        if self.graph is None or expr.name not in self.graph.by_base:
+            raise Inexpressible(f"there is no array {expr.name}")
+        variable = self.graph.by_base[expr.name]
+        layered = variable.role in _LAYERED
+        letter = "W" if variable.role is Role.WEIGHT else variable.letter
+        return Array(letter, Index("", variable.layer or 0) if layered else None)
+
+    def gradient(self, expr: Expr) -> Node:
+        """∇a_1 is δ_1."""
+        by = self.array(expr.args[3])
+        assert isinstance(by, Array)
+        return Array("delta", by.layer) if by.letter == "a" else Derivative(LOSS, by)
+
+    def elementwise(self, expr: Expr) -> Node:
+        return Product(self.nodes(expr.args), elementwise=True)
+
+    def powers(self, expr: Expr) -> Node:
+        """Each entry to a power; 1/v for -1."""
+        base, exponent = self.nodes(expr.args)
+        if expr.args[1] == -1:
+            return Quotient(Number(Fraction(1)), base)
+        return Power(base, exponent)
+
+    def transpose(self, expr: Expr) -> Node:
+        return Transpose(self.node(expr.args[0]))
+
+    def ones(self, expr: Expr) -> Node:
+        """The 1 of 1 - h: a number goes with every entry."""
+        return Number(Fraction(1))
+
+    def inside(self, expr: Expr) -> Node:
+        return self.node(expr.args[0])
+
+    def applied(self, expr: Expr) -> Node:
+        """A function of one array, entry by entry."""
+        rule, *arrays = expr.args
+        if len(arrays) != 1:
+            raise Inexpressible("a function of several arrays")
+        (letter,), array = rule.variables, self.node(arrays[0])
+        return _put(_Conversion(None).node(rule.expr), Element(letter.name), array)
+
+
+def _put(node: Node, old: Node, new: Node) -> Node:
+    return new if node == old else rebuilt(node, lambda part: _put(part, old, new))
+
 
 def _index(expr: Expr) -> Index:
     """i, 3 or k - 1."""
@@ -256,6 +311,16 @@ def _unpacked(digits: str, wanted: int) -> tuple[int, ...]:
 
 
 _CONVERSIONS: tuple[tuple[type, Callable[[_Conversion, Expr], Node]], ...] = (
+    (matrix.Gradient, _Conversion.gradient),
+    (matrix.Array, _Conversion.array),
+    (matrix.Elementwise, _Conversion.applied),
+    (matrix.Scalar, _Conversion.inside),
+    (sympy.MatMul, _Conversion.ordered),
+    (sympy.MatAdd, _Conversion.terms),
+    (sympy.HadamardProduct, _Conversion.elementwise),
+    (sympy.HadamardPower, _Conversion.powers),
+    (sympy.Transpose, _Conversion.transpose),
+    (sympy.OneMatrix, _Conversion.ones),
     (Indexed, _Conversion.indexed),
     (Symbol, _Conversion.symbol),
     (sympy.Rational, _Conversion.number),

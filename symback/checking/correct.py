@@ -26,6 +26,7 @@ from symback.checking.conversion import Inexpressible, element_of, to_node
 from symback.checking.evaluation import Equations
 from symback.checking.exact import Judge
 from symback.checking.meaning import (
+    Array,
     Derivative,
     Element,
     Index,
@@ -37,6 +38,7 @@ from symback.checking.meaning import (
     rebuilt,
 )
 from symback.derivation import SUBSTITUTED_TERMS, BackwardPass
+from symback.matrix import NoMatrixForm, lift
 from symback.notation import Role, Variable, index, pack
 
 __all__ = [
@@ -294,9 +296,13 @@ def correct_node(judge: Judge, truth: Node) -> Node | None:
                 return _correct_derivative(judge, loss, Element("a", indices))
             case Element():
                 return _correct_value(judge, truth)
+            case Array("delta", layer):
+                return _correct_gradient(judge, Array("a", layer))
+            case Derivative(Element("L"), Array() as by):
+                return _correct_gradient(judge, by)
             case _:
                 return None
-    except (Inexpressible, KeyError):
+    except (Inexpressible, NoMatrixForm, KeyError):
         return None
 
 
@@ -315,12 +321,25 @@ def _correct_derivative(judge: Judge, of: Element, by: Element) -> Node | None:
         return _sum_over_paths(judge, of, by)
     neuron = placed(judge.equations, by)
     if neuron is None:
-        return _general(judge, by)
+        return None if all(each.is_number for each in by.indices) else _general(judge, by)
     if judge.sizes:
         return _folded(judge.work.backward, neuron)
     if backward.web.counts[neuron[0]] > SUBSTITUTED_TERMS:
         return to_node(backward.node_adjoint(neuron).result, graph)
     return to_node(backward.filled(neuron), graph)
+
+
+def _correct_gradient(judge: Judge, by: Array) -> Node | None:
+    """∇ of a whole quantity in matrix form."""
+    letter = "w" if by.letter == "W" else by.letter
+    layer = None if by.layer is None else by.layer.offset
+    if by.layer is not None and not by.layer.is_number:
+        return None
+    variable = judge.equations.variable(letter, layer)
+    if variable is None:
+        return None
+    form = lift(judge.equations.backward)
+    return to_node(form[variable.name], judge.graph) if variable.name in form else None
 
 
 def _folded(backward: BackwardPass, neuron: Neuron) -> Node | None:

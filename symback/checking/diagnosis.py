@@ -14,7 +14,7 @@ follows, which of its own factors or terms is one too many (`symback.checking.sl
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from weakref import WeakKeyDictionary
@@ -92,12 +92,14 @@ def diagnose(
     wrong: Node,
     previous: Node | None = None,
     assumptions: Assumptions = NOTHING_ASSUMED,
+    write: Callable[[Node], str] | None = None,
 ) -> tuple[Diagnosis, ...]:
     """The mistakes that turn ``truth`` into ``wrong``, the most specific first.
 
     ``truth`` is what the line begins with, e.g. ``Derivative(LOSS, w_212)``; ``previous`` the side
     before ``wrong``, if there is one; ``assumptions`` hold the page's own names.  Empty where no
-    mistake that symback knows accounts for the line.
+    mistake that symback knows accounts for the line.  ``write`` spells nodes, for the right side
+    that each diagnosis shows.
 
     >>> import symback as sb
     >>> from symback.checking.correct import indexed
@@ -110,7 +112,9 @@ def diagnose(
     """
     case = _Case(judge, previous, assumptions)
     told = _distinct(case.explained(_as_derivative(judge, truth), wrong), _is_chain(wrong))
-    return tuple(Diagnosis(each.name, each.text) for each in told)
+    right = correct_node(judge, truth) if told and write is not None else None
+    correct = "" if right is None or write is None else write(right)
+    return tuple(Diagnosis(each.name, each.text, correct) for each in told)
 
 
 def _distinct(told: Iterable[Told], is_chain: bool) -> list[Told]:
