@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 
 import symback as sb
-from hand import SLOPES, F, Sheet, call, multiply, positive, q
+from hand import SLOPES, F, Sheet, add, call, multiply, positive, q
 from symback.checking.diagnosis import diagnose
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import Judge
@@ -20,15 +20,18 @@ from symback.checking.meaning import (
     LOSS,
     Array,
     Comparison,
+    Definition,
     Derivative,
     Element,
     Index,
     Indicator,
     Letter,
+    Named,
     Product,
+    Sum,
     Transpose,
 )
-from symback.checking.mistakes import MISTAKES
+from symback.checking.mistakes import MISTAKES, rank
 from symback.errors import SymbackError
 
 
@@ -667,3 +670,78 @@ def test_free_indices_are_all_looked_at(base):
     assert diagnose(base, Derivative(LOSS, Element("a", delta.indices)), wrong.node)[0].name == (
         "sign-flipped"
     )
+
+
+# --------------------------------------------------------------------------------- the contract
+
+CONTRACT = """
+sign-flipped constant-factor missing-path single-path path-sign missing-activation-derivative
+activation-for-derivative partial-activation-derivative wrong-activation-derivative
+derivative-at-activation repeated-activation-derivative activation-derivative-sign
+derivative-of-another-neuron transposed-weight weight-of-wrong-layer missing-weight
+weight-for-activation average-for-sum missing-input-factor preactivation-for-activation
+activation-of-wrong-layer wrong-input-index another-weights-gradient softmax-diagonal-only
+softmax-off-diagonal-sign missing-log-derivative spurious-output-derivative stopped-at-output
+wrong-loss missing-target-or-output quotient-rule exponent-rule lost-inner-derivative
+missing-forward-term matrix-layout descent-direction stale-weights index-order paths-multiplied
+rounding missing-factor spurious-factor missing-term spurious-term arithmetic
+"""
+
+
+def test_every_name_of_the_contract_is_explained():
+    """Each has an identity and an example, and each is said in an order that is fixed."""
+    assert set(CONTRACT.split()) <= MISTAKES.keys()
+    for name, mistake in MISTAKES.items():
+        assert mistake.name == name
+        assert len(mistake.identity) > 10
+        assert len(mistake.example) > 5
+        assert mistake.identity != mistake.example
+    assert [rank(name) for name in MISTAKES] == list(range(len(MISTAKES)))
+
+
+def test_the_right_side_is_written_where_asked(base):
+    """`Diagnosis.correct` is the truth in the spelling that is handed in."""
+    wrong = ((y1 - p1) * h12).node
+    truth = Derivative(LOSS, w212.node)
+    (first, *_) = diagnose(base, truth, wrong, write=lambda node: repr(base.same(truth, node, ONE)))
+    assert first.correct == "True"
+    assert diagnose(base, truth, wrong)[0].correct == ""
+
+
+ONE = Assumptions(known_sum=1)
+
+
+def test_a_name_of_the_page_is_looked_into(base):
+    """A line that uses Δ_1 = ŷ_1 - y_1 is compared by what Δ_1 is."""
+    definition = Definition(1, 1, "", "Δ", (Index("", 1),), (p1 - y1).node)
+    known = Assumptions(definitions=(definition,))
+    wrong = Product((Named("Δ", (Index("", 1),)), q("a", 1, 2).node))
+    found = diagnose(base, Derivative(LOSS, w212.node), wrong, assumptions=known)
+    assert [each.name for each in found] == ["preactivation-for-activation"]
+
+
+def test_what_has_no_value_is_not_explained(base):
+    """A division by zero, an index that numbers nothing, an array that does not fit."""
+    truth = Derivative(LOSS, w212.node)
+    for wrong in (h12 / (p1 - p1), q("h", 1, 7), W2 * delta1, call("nothing", h12)):
+        assert diagnose(base, truth, wrong.node) == ()
+
+
+def test_a_side_that_takes_too_long_is_not_explained(base):
+    """Nested sums: 10⁵ visits are not made for each mistake."""
+    node = h12.node
+    for letter in "uvstr":
+        node = Sum(letter, Product((node, Letter(Index(letter)))), 1, Index("", 12))
+    assert diagnose(base, Derivative(LOSS, w212.node), node) == ()
+
+
+def test_of_a_wide_network_the_paths_are_named():
+    """10-8-8-3: 24·3 paths; one neuron's are missing."""
+    layers = [(8, "sigmoid"), (8, "tanh"), (3, "softmax")]
+    judge = Judge(sb.Network(10, layers, loss="cross_entropy"))
+    sheet = Sheet((10, 8, 8, 3), ("sigmoid", "tanh", "softmax"), "cross_entropy")
+    whole = sheet.contributions(1, 5)
+    wrong = add(whole[:3] + whole[4:]) * sheet.slope(1, 5) * q("x", 2)
+    (found,) = diagnose(judge, Derivative(LOSS, q("w", 1, 5, 2).node), wrong.node)
+    assert found.name == "missing-path"
+    assert found.detail.startswith("63 of 72 paths; missing w_152 → a_15 → h_15 → a_24 → h_24")

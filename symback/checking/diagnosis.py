@@ -42,7 +42,9 @@ from symback.checking.meaning import (
     Number,
     Product,
     Quotient,
+    Sum,
     Total,
+    children,
     walk,
 )
 from symback.checking.mistakes import Told, rank
@@ -79,6 +81,12 @@ MOST_INSTANCES = 4
 
 NOTHING_ASSUMED = Assumptions()
 
+MOST_VISITS = 20_000
+"""A side in which more nodes are evaluated is too long to be explained."""
+
+MOST_PARTS = 600
+"""A side of more nodes is not taken apart."""
+
 MOST_REPAIRS = 60
 """So many ways to put a side right are tried."""
 
@@ -110,11 +118,26 @@ def diagnose(
     >>> diagnose(judge, Derivative(LOSS, w), Product((error, h)))[0].name
     'sign-flipped'
     """
+    if _visits(judge, wrong) > MOST_VISITS:
+        return ()
     case = _Case(judge, previous, assumptions)
-    told = _distinct(case.explained(_as_derivative(judge, truth), wrong), _is_chain(wrong))
+    try:
+        told = _distinct(case.explained(_as_derivative(judge, truth), wrong), _is_chain(wrong))
+    except (SymbackError, ArithmeticError, RecursionError):  # no value here: nothing is known
+        told = []
     right = correct_node(judge, truth) if told and write is not None else None
     correct = "" if right is None or write is None else write(right)
     return tuple(Diagnosis(each.name, each.text, correct) for each in told)
+
+
+def _visits(judge: Judge, node: Node) -> int:
+    """At most how many nodes an evaluation comes by, each term of a sum on its own."""
+    within = 1 + sum(_visits(judge, part) for part in children(node))
+    if not isinstance(node, Sum):
+        return within
+    if node.upper is not None and node.upper.is_number:
+        return within * node.upper.offset
+    return within * max((int(width) for width in judge.equations.scope.widths), default=1)
 
 
 def _distinct(told: Iterable[Told], is_chain: bool) -> list[Told]:
@@ -184,6 +207,9 @@ class _Ground(Ground):
     def _point(self, pattern: int, assumptions: Assumptions, level: int) -> Point:
         key = pattern, assumptions, level
         if key not in self._points:
+            if len(self._points) > 200:
+                self._points.clear()
+                self._tables.clear()
             self._points[key] = Point(self, pattern, assumptions, level)
         return self._points[key]
 
@@ -270,7 +296,8 @@ class _Case:
             return
         for env in envs:
             for assumptions in self._assumed(truth, wrong):
-                for sides in _entries(self.judge, numbered(truth, env), numbered(wrong, env)):
+                sides_here = numbered(truth, env), numbered(wrong, env)
+                for sides in _entries(self.judge, *sides_here, assumptions):
                     previous = None if self.previous is None else numbered(self.previous, env)
                     instance = _Instance(self, *sides, previous, assumptions)
                     if instance.differs:
@@ -326,20 +353,26 @@ def _step_of_descent(truth: Node) -> Element | Array | None:
             return None
 
 
-def _entries(judge: Judge, truth: Node, wrong: Node) -> Iterator[tuple[Node, Node]]:
-    """The sides entry by entry, those off the diagonal first; scalars as they are."""
+def _entries(
+    judge: Judge, truth: Node, wrong: Node, assumptions: Assumptions
+) -> Iterator[tuple[Node, Node]]:
+    """The sides where their entries differ, off the diagonal first; scalars as they are."""
     try:
         shape = judge.shape(truth)
         if shape != judge.shape(wrong):
             return
+        values = [judge.value(side, None, assumptions) for side in (truth, wrong)] if shape else []
     except (SymbackError, ArithmeticError):
         yield truth, wrong
         return
     if not shape:
         yield truth, wrong
         return
-    places = itertools.product(range(1, shape[0] + 1), range(1, shape[1] + 1))
-    for i, j in sorted(places, key=lambda place: place[0] == place[1]):
+    places = list(itertools.product(range(1, shape[0] + 1), range(1, shape[1] + 1)))
+    differing = {
+        places[k % len(places)] for k, (u, v) in enumerate(zip(*values, strict=False)) if u != v
+    }
+    for i, j in sorted(differing, key=lambda place: (place[0] == place[1], place)):
         indices = Index("", i), Index("", j)
         yield _entry(truth, i, j, is_column=shape[1] == 1), Component(wrong, indices)
 
@@ -461,6 +494,8 @@ class _Instance:
 
     def _mended(self, mended: Iterable[Slip]) -> Iterator[Told]:
         """The first slip without which the side would be right."""
+        if sum(1 for _ in itertools.islice(walk(self.wrong), MOST_PARTS + 1)) > MOST_PARTS:
+            return
         for told, node in itertools.islice(mended, MOST_REPAIRS):
             if self._agrees(node, 1):
                 yield told
