@@ -1,0 +1,199 @@
+"""How a page writes things: the letters, the order of indices and the place of the layer.
+
+`NOTATIONS` holds the lectures' way and those of four well-known texts; `notation` finds one by name,
+or reads a small TOML file of one's own:
+
+    base = "nielsen"          # optional; what is not said is taken from there
+    preactivation = "z"       # letters: preactivation, activation, weight, bias, output, target,
+    activation = "a"          #   input, error, loss, function
+    layer = "superscript"     # "subscript", "bracketed" or "superscript": w_{kij}, w^{(k)}_{ij}, w^k_{ij}
+    weight_order = "into,from"  # or "from,into"
+    first_index = 1           # or 0, of the neurons
+    input_layer = 0           # or 1, where the inputs are layer 1
+    output_is_activation = true   # the outputs are a^L, no letter of their own
+    rows = false              # true: a layer is a row and W is (in, out), as in x @ W
+
+Sources: M. Nielsen, *Neural Networks and Deep Learning* (2015), ch. 2; C. Bishop, *Pattern
+Recognition and Machine Learning* (2006), ch. 5; Goodfellow, Bengio and Courville, *Deep Learning*
+(2016), ch. 6; Stanford CS231n, course notes and assignments 1 and 2 (W is (in, out), scores, probs).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from symback.errors import SymbackError, did_you_mean, printable
+from symback.notation import pack
+from symback.printers import Lettering, Spelling
+
+__all__ = ["NOTATIONS", "Notation", "UnknownNotation", "notation"]
+
+LARGEST_FILE = 20_000
+
+
+class UnknownNotation(SymbackError):
+    """A notation that does not exist, or a file that does not describe one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """A page's way of writing.  Letters are as typed in text; yhat is ŷ.
+
+    ``layer``: "subscript" (w_{kij}; a layer in brackets above is understood too), "bracketed"
+    (w^{(k)}_{ij}) or "superscript" (w^k_{ij}).  ``words`` are whole names, as in code: scores.
+    """
+
+    name: str = "lectures"
+    preactivation: str = "a"
+    activation: str = "h"
+    weight: str = "w"
+    bias: str = "b"
+    output: str = "yhat"
+    target: str = "y"
+    input: str = "x"
+    error: str = "delta"
+    loss: str = "L"
+    function: str = "g"
+    layer: str = "subscript"
+    weight_order: str = "into,from"
+    first_index: int = 1
+    input_layer: int = 0
+    output_is_activation: bool = False
+    generic_sigma: bool = False
+    rows: bool = False
+    words: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def letters(self) -> dict[str, str]:
+        """The page's letters and the lectures' for them; w also in capitals."""
+        found = {
+            self.input: "x", self.target: "y", self.output: "yhat", self.error: "delta",
+            self.bias: "b", self.activation: "h", self.preactivation: "a", self.weight: "w",
+            self.weight.upper(): "w",
+        }  # fmt: skip
+        return {letter: meaning for letter, meaning in found.items() if letter}
+
+    @property
+    def lettering(self) -> Lettering:
+        """How sheets write in this notation."""
+        loss = rf"\mathscr{{{self.loss}}}" if self.loss == "L" else self.loss
+        return Lettering(loss=loss, loss_text=self.loss, spelled=self.spelled)
+
+    def spelled(self, letter: str, indices: tuple[str, ...]) -> Spelling:
+        """A quantity of the lectures (the layer first among its indices) as this page writes it."""
+        capital, own = letter == "W", letter.lower() if letter == "W" else letter
+        backwards = {meaning: each for each, meaning in self.letters.items()}
+        backwards["w"] = self.weight
+        if own == "yhat" and self.output_is_activation:
+            return Spelling(self.activation, pack(indices) if indices else "", "L")
+        written = backwards.get(own)
+        if written is None or self.name == "lectures":
+            return Spelling(letter, pack(indices) if indices else "")
+        written = written.upper() if capital else written
+        if own not in ("w", "b", "a", "h") or self.layer == "subscript" or not indices:
+            return Spelling(written, pack(indices) if indices else "")
+        layer, rest = self._counted(indices[0]), indices[1:]
+        if len(rest) == 2 and self.weight_order == "from,into":
+            rest = rest[::-1]
+        above = layer if self.layer == "superscript" else f"({layer})"
+        return Spelling(written, pack(rest) if rest else "", above)
+
+    def _counted(self, layer: str) -> str:
+        """A layer as this page counts them."""
+        return str(int(layer) + self.input_layer) if layer.isdigit() else layer
+
+
+_LECTURES = Notation()
+NOTATIONS: dict[str, Notation] = {
+    each.name: each
+    for each in (
+        _LECTURES,
+        Notation(
+            "nielsen", preactivation="z", activation="a", output="", loss="C", layer="superscript",
+            function="sigma", input_layer=1, output_is_activation=True, generic_sigma=True,
+        ),
+        Notation(
+            "bishop", preactivation="a", activation="z", output="y", target="t", loss="E",
+            layer="bracketed", function="h",
+        ),
+        Notation("goodfellow", loss="J", layer="bracketed"),
+        Notation(
+            "cs231n", preactivation="z", rows=True,
+            words=(("scores", "a"), ("probs", "yhat"), ("hidden_layer", "h1"), ("hidden", "h1"),
+                   ("X", "x"), ("loss", "L")),
+        ),
+    )
+}  # fmt: skip
+
+_LAYERS = ("subscript", "bracketed", "superscript")
+_ORDERS = ("into,from", "from,into")
+
+
+def notation(name: str | Path) -> Notation:
+    """The notation called ``name``, or the one that a TOML file describes.
+
+    Raises `UnknownNotation`.
+
+    >>> notation("nielsen").preactivation
+    'z'
+    >>> notation("nielson")
+    Traceback (most recent call last):
+    symback.checking.notations.UnknownNotation: there is no notation 'nielson'; did you mean \
+'nielsen'? There are lectures, nielsen, bishop, goodfellow, cs231n, or a file ending in .toml
+    """
+    text = str(name)
+    if text in NOTATIONS:
+        return NOTATIONS[text]
+    if text.endswith(".toml"):
+        return _from_file(Path(text))
+    hint = did_you_mean(text, NOTATIONS)
+    raise UnknownNotation(
+        f"there is no notation '{printable(text)}'{hint} "
+        f"There are {', '.join(NOTATIONS)}, or a file ending in .toml"
+    )
+
+
+def _from_file(path: Path) -> Notation:
+    place = printable(str(path))
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise UnknownNotation(f"{place}: a notation of more than {LARGEST_FILE:,} bytes")
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnknownNotation(f"{place}: {error.strerror or 'cannot be read'}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UnknownNotation(f"{place}: not TOML: {printable(str(error))}") from None
+    return _from_mapping(said, place)
+
+
+def _from_mapping(said: dict[str, Any], place: str) -> Notation:
+    base = NOTATIONS.get(said.pop("base", "lectures"))
+    if base is None:
+        raise UnknownNotation(f"{place}: base must be one of {', '.join(NOTATIONS)}")
+    kinds = {each.name: type(getattr(base, each.name)) for each in fields(base)}
+    kinds.pop("words")
+    for key, value in said.items():
+        if key not in kinds:
+            raise UnknownNotation(
+                f"{place}: there is no key {printable(key)}{did_you_mean(key, kinds)}"
+            )
+        if type(value) is not kinds[key]:
+            raise UnknownNotation(f"{place}: {key} must be a {kinds[key].__name__}")
+    made = replace(base, **{"name": place, **said})
+    _check(made, place)
+    return made
+
+
+def _check(made: Notation, place: str) -> None:
+    if made.layer not in _LAYERS:
+        raise UnknownNotation(f"{place}: layer must be one of {', '.join(_LAYERS)}")
+    if made.weight_order not in _ORDERS:
+        raise UnknownNotation(f"{place}: weight_order must be one of {' or '.join(_ORDERS)}")
+    if made.first_index not in (0, 1) or made.input_layer not in (0, 1):
+        raise UnknownNotation(f"{place}: first_index and input_layer must be 0 or 1")
+    letters = [made.preactivation, made.activation, made.weight, made.bias, made.target, made.input]
+    if len(set(letters)) < len(letters):
+        raise UnknownNotation(f"{place}: two quantities have the same letter")

@@ -1,0 +1,790 @@
+"""A page as statements: prose and mathematics apart, rows joined and cut, each claim read.
+
+`read` takes a page as it was typed (LaTeX with or without its environments, Markdown with maths,
+Unicode or Python-like text) and gives a `Document`.  A stretch that is not understood becomes an
+`Unread` item with line, column, the reason and a way to write it; the rest of the page is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from symback.checking.echo import echo, echo_claim
+from symback.checking.exact import free_letters
+from symback.checking.lexing import NotRead, Place, Token, lexed
+from symback.checking.meaning import (
+    Array,
+    Claim,
+    Comparison,
+    Definition,
+    Derivative,
+    Document,
+    Element,
+    Indicator,
+    Letter,
+    Named,
+    Node,
+    Number,
+    Prose,
+    Relation,
+    Scope,
+    Side,
+    Sum,
+    Total,
+    Unread,
+    rebuilt,
+    walk,
+)
+from symback.checking.notations import NOTATIONS, Notation, notation
+from symback.checking.parsing import RELATIONS, Parser, negative
+from symback.checking.symbols import Symbols, is_array
+from symback.errors import SymbackError
+
+__all__ = ["LARGEST_PAGE", "TooLarge", "notation_of", "read"]
+
+LARGEST_PAGE = 200_000
+"""Bytes."""
+
+_ENVIRONMENTS = (
+    "equation align gather eqnarray multline split aligned alignat flalign displaymath math dmath "
+    "gathered alignedat"
+).split()
+_MATHS = re.compile(
+    r"\$\$(?P<display>.*?)\$\$|\\\[(?P<square>.*?)\\\]|\\\((?P<round>.*?)\\\)"
+    r"|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}(?P<body>.*?)\\end\{(?P=name)\}"
+    r"|(?<!\\)\$(?P<inline>[^$\n]*(?:\n[^$\n]+)*?)(?<!\\)\$"
+    r"|```(?:math|latex|tex)?[ \t]*\n(?P<fence>.*?)```",
+    re.S,
+)
+_NOTATION = re.compile(r"(?m)^\s*(?:[%#>*/-]+|<!--)?\s*notation\s*:\s*([\w.-]+)\s*(?:-->)?\s*$")
+_BULLET = re.compile(
+    r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
+)
+_DASH = re.compile(r"\s*[-–—](?=\s)")
+
+_CONNECTING = frozenset(
+    """
+    so hence thus then therefore since because where with let and we get have from by the of is are in
+    as for to be that this it which using use used gives give given find follows follow now also next
+    first second third finally here note that's i.e e.g ie eg via into our an at on if or when each all
+    chain rule product quotient weight weights bias biases loss output outputs hidden layer layers
+    neuron neurons input inputs derivative derivatives gradient gradients partial preactivation
+    activation activations target targets error errors unit units path paths sum over both only one
+    two three four there their its same before after above below result answer final finally know
+    known compute computed computing calculate step steps line plug substitute substituting put
+    putting simplify simplifying simplified combine combining everything together apply applying
+    recall remember define defined definition denote denoted denotes call called where's see just
+    need want must can obtain obtained yields yield implies imply means equal equals equation respect
+    wrt w.r.t consider considering again similarly likewise analogously respectively network net
+    softmax's sigmoid's backpropagation backprop backward forward pass update updates rate learning
+    true class one-hot however but not no yes ok okay solution proof check verify hint example
+    exercise problem question task part show prove shown proved multiply multiplying multiplied add
+    adding added differentiate differentiating cross entropy squared-error jacobian was were has had
+    do does did us you they them he she my your his her sample samples numbers numerically value
+    values number wahre scalar vector vectors matrix matrices column row entry entries every any some
+    these those through along out up down back than more less very well most both either neither
+    contribution contributions term terms factor factors expression right left hand side
+    """.split()  # noqa: SIM905
+)
+"""Words that may stand between formulas without changing them."""
+
+_ARITHMETIC = frozenset(
+    "times plus minus divided squared cubed transposed transpose per inverse double twice half".split()
+)
+"""Words that would change a formula they stand in."""
+
+
+class TooLarge(SymbackError):
+    """A page that is too large to be checked."""
+
+
+def notation_of(text: str) -> Notation | None:
+    """The notation that a comment in the page names (``% notation: nielsen``), if one does."""
+    found = _NOTATION.search(text[:5000])
+    return None if found is None else notation(found[1])
+
+
+def read(text: str, scope: Scope, profile: Notation = NOTATIONS["lectures"]) -> Document:
+    """The page ``text`` about the network of ``scope``, in the notation ``profile``.
+
+    Raises `TooLarge`.
+
+    >>> scope = Scope((2, 3, 2), ("sigmoid", "softmax"), (1, 1))
+    >>> page = read("since $h_{12} = \\\\sigma(a_{12})$ we get", scope)
+    >>> [type(item).__name__ for item in page.items], page.items[1].read_as
+    (['Prose', 'Claim', 'Prose'], 'h_12 = σ(a_12)')
+    """
+    if len(text.encode("utf-8", "replace")) > LARGEST_PAGE:
+        raise TooLarge(f"the page is larger than {LARGEST_PAGE:,} bytes")
+    reader = _Reader(text, scope, profile)
+    return Document(tuple(reader.items()))
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """A stretch of the page: its text, where it starts, and how to take it."""
+
+    text: str
+    start: int
+    kind: str  # display, inline, lines (LaTeX without delimiters), plain
+
+
+@dataclass(slots=True)
+class _Row:
+    """The tokens of a row, before it is cut into statements."""
+
+    tokens: list[Token]
+    kind: str
+    source: str
+    start: int
+    failed: NotRead | None = None
+
+
+@dataclass(slots=True)
+class _Statement:
+    tokens: list[Token]
+    kind: str
+    latex: bool
+    source: str
+    place: Place
+    failed: NotRead | None = None
+    words: list[Token] = field(default_factory=list)
+
+
+class _Reader:
+    def __init__(self, text: str, scope: Scope, profile: Notation) -> None:
+        self.text = text.replace("\r\n", "\n").replace("\r", "\n")
+        self.scope, self.profile = scope, profile
+        self.starts = [0] + [match.end() for match in re.finditer("\n", self.text)]
+        self.symbols = Symbols(scope, profile, latex=False)
+        self.code = bool(re.search(r"@|\.T\b|\bnp\.|\bdef |\*\*|\bd[A-Zabhx]\w*\s*=", self.text))
+
+    def place(self, position: int) -> Place:
+        """Line and column of a position of the page."""
+        low, high = 0, len(self.starts)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.starts[middle] <= position else (low, middle)
+        return Place(low + 1, position - self.starts[low] + 1)
+
+    def items(self) -> list[Claim | Definition | Prose | Unread]:
+        """Everything on the page, in order."""
+        statements = [part for row in self._joined(self._rows()) for part in self._statements(row)]
+        self.symbols.defined = {name for each in statements for name in self._defines(each)}
+        items = [item for each in statements for item in self._item(each)]
+        return self._with_names_known(items)
+
+    # ------------------------------------------------------------------------------ stretches
+
+    def _stretches(self) -> Iterator[_Stretch]:
+        """Mathematics between delimiters, and the text around it."""
+        start, end = 0, len(self.text)
+        if (begin := self.text.find(r"\begin{document}")) >= 0:
+            start = begin + len(r"\begin{document}")
+            stop = self.text.find(r"\end{document}")
+            end = stop if stop >= 0 else end
+        found = list(_MATHS.finditer(self.text, start, end))
+        if not found and re.search(r"\\[A-Za-z]+", self.text[start:end]):
+            yield _Stretch(self.text[start:end], start, "lines")
+            return
+        position = start
+        for match in found:
+            yield _Stretch(self.text[position : match.start()], position, "plain")
+            group = next(n for n in ("display", "square", "round", "body", "inline", "fence")
+                         if match[n] is not None)  # fmt: skip
+            kind = "inline" if group in ("inline", "round") else "display"
+            if group == "fence":
+                kind = "lines" if "\\" in match[group] else "plain"
+            yield _Stretch(match[group], match.start(group), kind)
+            position = match.end()
+        yield _Stretch(self.text[position:end], position, "plain")
+
+    def _rows(self) -> Iterator[_Row]:
+        for stretch in self._stretches():
+            if stretch.kind == "plain":
+                yield from self._plain_rows(stretch)
+            elif stretch.kind == "lines":
+                for text, start in _lines(stretch):
+                    yield from self._latex_rows(text, start, "display")
+            else:
+                yield from self._latex_rows(stretch.text, stretch.start, stretch.kind)
+
+    def _latex_rows(self, text: str, start: int, kind: str) -> Iterator[_Row]:
+        """The rows of a display, cut at \\\\ outside inner environments."""
+        if not text.strip() or text.lstrip().startswith("%") and "\n" not in text.strip():
+            return
+        try:
+            tokens = lexed(_without_outer(text), self.place(start), latex=True)
+        except NotRead as error:
+            yield _Row([], kind, text, start, error)
+            return
+        rows: list[list[Token]] = [[]]
+        depth = 0
+        for token in tokens:
+            depth += (token.kind in ("begin", "{")) - (token.kind in ("end", "}"))
+            if token.kind in ("begin", "end") and token.text in _ENVIRONMENTS:
+                depth += 1 if token.kind == "end" else -1
+                continue
+            if token.kind == "\\\\" and depth == 0:
+                rows.append([])
+            elif not (token.kind == "&" and depth == 0):
+                rows[-1].append(token)
+        for row in rows:
+            if row:
+                first, last = row[0].start, row[-1].end
+                yield _Row(row, kind, text[first:last].strip(), start + first)
+
+    def _plain_rows(self, stretch: _Stretch) -> Iterator[_Row]:
+        """Lines of text: those that hold no formula are prose."""
+        for text, start in _lines(stretch):
+            if not text.strip() or set(text.strip()) <= {"-", "=", "_", "*", "~"}:
+                continue
+            if _NOTATION.match(text):
+                continue
+            body, offset = _without_bullet(text)
+            if not _looks_like_formula(body):
+                yield _Row([], "prose", text.strip(), start)
+                continue
+            try:
+                latex = "\\" in body
+                tokens = lexed(body, self.place(start + offset), latex=latex)
+            except NotRead as error:
+                yield _Row([], "plain", text.strip(), start, error)
+                continue
+            tokens = [t for t in tokens if t.kind != "&"]
+            if not latex:
+                tokens = _with_words(tokens, self.symbols)
+            yield _Row(tokens, "latex" if latex else "plain", text.strip(), start)
+
+    # ------------------------------------------------------------------------------- rows
+
+    def _joined(self, rows: Iterable[_Row]) -> Iterator[_Row]:
+        """Rows that end in the middle of something, or begin there, joined."""
+        waiting: _Row | None = None
+        for row in rows:
+            if waiting is not None and self._goes_on(waiting, row):
+                join = self.text[waiting.start : row.start]
+                waiting = replace(
+                    waiting,
+                    tokens=[*waiting.tokens, *row.tokens],
+                    source=join + row.source if len(join) < 4000 else waiting.source,
+                    failed=waiting.failed or row.failed,
+                )
+                continue
+            if waiting is not None:
+                yield waiting
+            waiting = row
+        if waiting is not None:
+            yield waiting
+
+    @staticmethod
+    def _goes_on(before: _Row, row: _Row) -> bool:
+        if not before.tokens or not row.tokens or before.kind == "prose" or row.kind == "prose":
+            return False
+        last, first = before.tokens[-1], row.tokens[0]
+        if before.kind == "inline" or row.kind == "inline":
+            return False
+        hanging = last.kind in ("+", "-", "·", "*", "/", "⊙", *RELATIONS)
+        leading = first.kind in ("+", "·", "*", "/", "⊙") or (
+            first.kind == "-" and row.kind == before.kind == "display"
+        )
+        open_bracket = _depth(before.tokens) > 0
+        return hanging or leading or open_bracket
+
+    def _statements(self, row: _Row) -> Iterator[_Statement]:
+        """A row cut at commas, wide spaces, words and arrows."""
+        latex = row.kind in ("display", "inline", "latex")
+        place = self.place(
+            row.start + len(self.text[row.start :]) - len(self.text[row.start :].lstrip())
+        )
+        if row.failed is not None or row.kind == "prose":
+            yield _Statement([], row.kind, latex, row.source, place, row.failed)
+            return
+        tokens = _without_range(_without_number(_unboxed(row.tokens)))
+        words = [token for token in tokens if token.kind == "text"]
+        pieces = [piece for piece in _cut(tokens) if piece]
+        pieces = _with_lists_whole(pieces)
+        for piece in pieces:
+            source = self._source(piece, row)
+            yield _Statement(piece, row.kind, latex, source, piece[0].place, words=words)
+        if not pieces:
+            yield _Statement([], "prose", latex, row.source, place)
+
+    def _source(self, tokens: Sequence[Token], row: _Row) -> str:
+        """The text of a statement, from its first token to its last."""
+        first, last = tokens[0].place, tokens[-1]
+        begin = self.starts[first.line - 1] + first.column - 1
+        finish = self.starts[last.place.line - 1] + last.place.column - 1 + (last.end - last.start)
+        return self.text[begin:finish].strip() or row.source
+
+    def _defines(self, statement: _Statement) -> Iterator[str]:
+        """The name that a statement may define: a letter on its left that the network lacks."""
+        tokens = statement.tokens
+        if not tokens or tokens[0].kind != "name":
+            return
+        place = next((k for k, t in enumerate(tokens) if t.kind in ("=", ":=")), None)
+        name = tokens[0].text
+        if place is None or self.symbols.means_quantity(name) or name in ("L", "d"):
+            return
+        if name.startswith("d") and self.symbols.begins_quantity(name[1:]):
+            return
+        if place == 1 or tokens[1].kind in ("_", "number"):
+            yield name
+
+    # -------------------------------------------------------------------------- statements
+
+    def _item(self, statement: _Statement) -> Iterator[Claim | Definition | Prose | Unread]:
+        place = statement.place
+        if statement.failed is not None:
+            yield self._unread(statement, statement.failed)
+            return
+        if not statement.tokens or statement.kind == "prose":
+            yield Prose(place.line, place.column, statement.source)
+            return
+        try:
+            yield from self._understood(statement)
+        except NotRead as error:
+            if self._is_remark(statement):
+                yield Prose(place.line, place.column, statement.source)
+            else:
+                yield self._unread(statement, error)
+        except RecursionError:
+            yield self._unread(statement, NotRead("the statement is nested too deeply", place))
+
+    def _unread(self, statement: _Statement, error: NotRead) -> Unread:
+        place = error.place or statement.place
+        return Unread(place.line, place.column, statement.source, error.message, error.suggestion)
+
+    def _is_remark(self, statement: _Statement) -> bool:
+        """Whether something without a relation stands within words: a mention, no claim."""
+        has_relation = any(token.kind in RELATIONS for token in statement.tokens)
+        return not has_relation and (statement.kind == "inline" or bool(statement.words))
+
+    def _understood(self, statement: _Statement) -> Iterator[Claim | Definition | Prose | Unread]:
+        tokens, place = statement.tokens, statement.place
+        if _is_range(tokens, self.symbols):
+            yield Prose(place.line, place.column, statement.source)
+            return
+        changing = next((w for w in statement.words if w.text.lower() in _ARITHMETIC), None)
+        if changing is not None:
+            raise NotRead(f"the word “{changing.text}” stands within a formula", changing.place,
+                          "write it as a sign")  # fmt: skip
+        parts, relations = _sides(tokens)
+        continues = bool(relations) and not parts[0]
+        parts = parts[1:] if continues else parts
+        if any(not part for part in parts):
+            raise NotRead("nothing stands on one side of the relation", place)
+        self._prepare(statement, relations)
+        step = _in_place_step(parts, relations)
+        sides = [self._side(statement, part) for part in (step or parts)]
+        nodes = self._settled([side.node for side in sides], tokens)
+        sides = [replace(side, node=node) for side, node in zip(sides, nodes, strict=True)]
+        if step is not None:
+            sides[1] = replace(sides[1], node=Total((sides[0].node, negative((sides[1].node,)))))
+            relations = [Relation.BECOMES]
+        yield from self._claimed(statement, sides, relations, continues=continues)
+
+    def _prepare(self, statement: _Statement, relations: Sequence[Relation]) -> None:
+        self.symbols.latex = statement.latex
+        self.symbols.uncertain = []
+        names = [token.text for token in statement.tokens if token.kind == "name"]
+        again = bool(names) and names.count(names[0]) > 1
+        self.symbols.updating = Relation.BECOMES in relations or (again and bool(relations))
+
+    def _side(self, statement: _Statement, tokens: list[Token]) -> Side:
+        parser = Parser(
+            tokens, self.symbols, tokens[-1].place, code=self.code and not statement.latex
+        )
+        node = parser.side()
+        place = tokens[0].place
+        source = self._source(tokens, _Row([], "", statement.source, 0))
+        return Side(node, source, place.line, place.column)
+
+    def _claimed(
+        self,
+        statement: _Statement,
+        sides: list[Side],
+        relations: list[Relation],
+        *,
+        continues: bool,
+    ) -> Iterator[Claim | Definition | Prose | Unread]:
+        place, source = statement.place, statement.source
+        if not relations:
+            node = sides[0].node
+            if isinstance(node, (Element, Array, Derivative, Named, Number)) or (
+                statement.kind == "inline" or statement.words
+            ):
+                yield Prose(place.line, place.column, source)
+                return
+        relations = _as_updates(sides, relations)
+        first = sides[0].node
+        if isinstance(first, Named) and relations and not continues and not first.name == "theta":
+            if relations[0] in (Relation.EQUAL, Relation.DEFINES, Relation.ABOUT):
+                yield from self._defined(statement, sides, relations)
+                return
+        self._check_error_name(sides, relations, continues=continues)
+        claim = Claim(place.line, place.column, source, tuple(sides), tuple(relations), continues)
+        yield replace(claim, read_as=echo_claim(claim, self.scope))
+
+    def _check_error_name(
+        self, sides: list[Side], relations: list[Relation], *, continues: bool
+    ) -> None:
+        """δ_1 = (a number) may be a name of the page's own: that has two readings."""
+        first = sides[0].node
+        if continues or not relations or not isinstance(first, Array) or first.letter != "delta":
+            return
+        if not any(is_array(side.node) for side in sides[1:]):
+            raise NotRead(
+                "δ with one index is the vector ∂L/∂a of a layer, and the other side is a number",
+                Place(sides[0].line, sides[0].column),
+                "write δ_{21} for neuron 1 of layer 2, or another letter",
+            )
+
+    def _defined(
+        self, statement: _Statement, sides: list[Side], relations: list[Relation]
+    ) -> Iterator[Claim | Definition | Prose | Unread]:
+        name = sides[0].node
+        assert isinstance(name, Named)
+        place = statement.place
+        made = Definition(
+            place.line, place.column, statement.source, name.name, name.indices, sides[1].node
+        )
+        shown = f"{echo(name, self.scope)} := {echo(sides[1].node, self.scope)}"
+        yield replace(made, read_as=shown)
+        if len(sides) > 2:
+            rest = Claim(place.line, place.column, statement.source,
+                         (sides[0], *sides[2:]), tuple(relations[1:]))  # fmt: skip
+            yield replace(rest, read_as=echo_claim(rest, self.scope))
+
+    def _settled(self, nodes: list[Node], tokens: Sequence[Token]) -> list[Node]:
+        """Limits that are no index of the line are whole ranges; δ_ij is Kronecker's or ∂L/∂a."""
+        used = {letter for node in nodes for letter in _letters_but_limits(node)}
+        roles = _letter_roles(nodes)
+        uncertain = set(self.symbols.uncertain)
+
+        def settle(node: Node) -> Node:
+            node = rebuilt(node, settle)
+            if isinstance(node, Sum) and node.upper is not None and node.upper.letter:
+                if node.upper.letter not in used:
+                    return replace(node, upper=None)
+            if isinstance(node, Element) and node in uncertain:
+                return self._kronecker_or_error(node, roles, tokens)
+            return node
+
+        return [settle(node) for node in nodes]
+
+    def _kronecker_or_error(
+        self, node: Element, roles: dict[str, set[str]], tokens: Sequence[Token]
+    ) -> Node:
+        first, second = node.indices
+        found = roles.get(first.letter, set())
+        if "neuron" in found and "layer" not in found:
+            return Indicator(Comparison(Letter(first), "=", Letter(second)))
+        if "layer" in found and "neuron" not in found:
+            return node
+        if not found and first.letter in ("k", "l"):
+            return node
+        place = next((t.place for t in tokens if t.text == "delta"), tokens[0].place)
+        raise NotRead("δ with two letters may be Kronecker's or the error ∂L/∂a", place,
+                      "write 1[i=j], or ∂L/∂a_{ki}")  # fmt: skip
+
+    # ------------------------------------------------------------------------------- names
+
+    def _with_names_known(
+        self, items: list[Claim | Definition | Prose | Unread]
+    ) -> list[Claim | Definition | Prose | Unread]:
+        """Claims about names that nothing on the page defines are not read."""
+        known = {(d.name, len(d.indices)) for d in items if isinstance(d, Definition)}
+        return [self._checked(item, known) for item in items]
+
+    def _checked(
+        self, item: Claim | Definition | Prose | Unread, known: set[tuple[str, int]]
+    ) -> Claim | Definition | Prose | Unread:
+        if isinstance(item, Claim):
+            nodes = [side.node for side in item.sides]
+        elif isinstance(item, Definition):
+            nodes = [item.node]
+        else:
+            return item
+        for node in nodes:
+            for part in walk(node):
+                if isinstance(part, Named) and (part.name, len(part.indices)) not in known:
+                    shown = echo(part, self.scope)
+                    reason = (
+                        f"{shown} is no quantity of this network, and the page does not define it"
+                    )
+                    return Unread(item.line, item.column, item.source, reason,
+                                  "define it on a line of its own, or write the network's letter")  # fmt: skip
+        return item
+
+
+# ------------------------------------------------------------------------------------- helpers
+
+
+def _lines(stretch: _Stretch) -> Iterator[tuple[str, int]]:
+    """Lines with their places; an environment stays in one piece."""
+    position = stretch.start
+    waiting, begin, depth = "", position, 0
+    for line in stretch.text.split("\n"):
+        if not waiting:
+            begin = position
+        waiting += ("\n" if waiting else "") + line
+        depth += len(re.findall(r"\\begin\{", line)) - len(re.findall(r"\\end\{", line))
+        position += len(line) + 1
+        if depth <= 0:
+            yield waiting, begin
+            waiting, depth = "", 0
+    if waiting:
+        yield waiting, begin
+
+
+def _without_outer(text: str) -> str:
+    """The body with the columns of alignat and array blanked."""
+    return re.sub(r"^(\s*)\{\d\}", lambda m: " " * len(m[0]), text)
+
+
+def _without_bullet(text: str) -> tuple[str, int]:
+    """The line without its bullet or number, and how much was taken."""
+    match = _BULLET.match(text)
+    if match is None and "=" in text:
+        match = _DASH.match(text)
+    if match is None or not text[match.end() :].strip():
+        return text, 0
+    return text[match.end() :], match.end()
+
+
+def _looks_like_formula(text: str) -> bool:
+    """Whether a line of text holds a formula, rather than words."""
+    if re.search(r"[=≈←∂∇Σ∑]|:=", text):
+        return True
+    words = re.findall(r"[A-Za-z]{3,}", text)
+    formula = re.search(r"[*/^+·⊙√]|[)\]]\s*[(\[]|\w_\w|\w\(|\)\w", text)
+    return bool(formula) and sum(word.lower() in _CONNECTING for word in words) == 0
+
+
+def _with_words(tokens: list[Token], symbols: Symbols) -> list[Token]:
+    """Words of English among the names of a line become words."""
+    made = []
+    for place, token in enumerate(tokens):
+        word = token.text.lower()
+        english = token.kind == "name" and len(token.text) > 1 and (
+            word in _CONNECTING or word in _ARITHMETIC
+        )  # fmt: skip
+        following = tokens[place + 1] if place + 1 < len(tokens) else None
+        scripted = (
+            following is not None
+            and following.kind in ("_", "^", "(", "'")
+            and not following.spaced
+        )
+        if english and not scripted and not symbols.is_name(tokens, place):
+            made.append(replace(token, kind="text"))
+        elif (
+            token.kind == "name" and token.text in ("a", "A", "I") and _within_words(tokens, place)
+        ):
+            made.append(replace(token, kind="text"))
+        else:
+            made.append(token)
+    return made
+
+
+def _within_words(tokens: list[Token], place: int) -> bool:
+    """Whether a letter is the article: the next token is a word of two letters or more."""
+    following = tokens[place + 1] if place + 1 < len(tokens) else None
+    return (
+        following is not None
+        and following.kind == "name"
+        and following.spaced
+        and len(following.text) > 2
+        and following.text.lower() in _CONNECTING
+    )
+
+
+def _depth(tokens: Sequence[Token]) -> int:
+    return sum((t.kind in ("(", "[", "{")) - (t.kind in (")", "]", "}")) for t in tokens)
+
+
+def _cut(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    """The pieces between commas, words, wide spaces and arrows that are in no bracket."""
+    piece: list[Token] = []
+    depth = 0
+    for place, token in enumerate(tokens):
+        opens = token.kind in ("(", "[", "{", "begin", "⟦")
+        closes = token.kind in (")", "]", "}", "end", "⟧")
+        depth += opens - closes
+        ends = token.kind in (",", ";", "⏐", "text", "⇒", "→", ":") and depth <= 0
+        if token.kind == "." and depth <= 0:
+            following = tokens[place + 1] if place + 1 < len(tokens) else None
+            attached = following is not None and not following.spaced and following.kind == "name"
+            ends = not attached
+        if ends and not closes:
+            yield piece
+            piece = []
+        else:
+            piece.append(token)
+    yield piece
+
+
+def _with_lists_whole(pieces: list[list[Token]]) -> list[list[Token]]:
+    """A range such as i = 1, 2, …, n is one piece again."""
+    made: list[list[Token]] = []
+    for piece in pieces:
+        listed = all(t.kind in ("number", "...", "name") for t in piece) and len(piece) == 1
+        begun = (
+            made
+            and len(made[-1]) >= 3
+            and made[-1][0].kind == "name"
+            and made[-1][1].kind in ("=", "in")
+        )
+        if listed and begun and len(made[-1][0].text) == 1:
+            made[-1] = [*made[-1], *piece]
+        else:
+            made.append(piece)
+    return made
+
+
+def _unboxed(tokens: list[Token]) -> list[Token]:
+    """The statement without a box around a whole relation."""
+    made: list[Token] = []
+    closing: list[int] = []
+    depth = 0
+    for place, token in enumerate(tokens):
+        following = tokens[place + 1] if place + 1 < len(tokens) else None
+        if token.kind == "command" and token.text in ("boxed", "fbox") and following is not None:
+            closing.append(-1)
+            continue
+        depth += (token.kind == "{") - (token.kind == "}")
+        if token.kind == "{" and closing and closing[-1] == -1:
+            closing[-1] = depth
+        elif token.kind == "}" and closing and closing[-1] == depth + 1:
+            closing.pop()
+        else:
+            made.append(token)
+    return made
+
+
+def _without_number(tokens: list[Token]) -> list[Token]:
+    """The statement without (1) in front; one behind has two readings."""
+    if len(tokens) > 4 and [t.kind for t in tokens[:3]] == ["(", "number", ")"]:
+        after = tokens[3]
+        if (
+            after.spaced
+            and after.kind in ("∂", "name", "command", "∇")
+            and tokens[1].text.isdigit()
+        ):
+            return tokens[3:]
+    if len(tokens) > 5 and [t.kind for t in tokens[-3:]] == ["(", "number", ")"]:
+        before = tokens[-4]
+        if tokens[-3].spaced and tokens[-2].text.isdigit() and before.kind not in (
+            "+", "-", "·", "*", "/", "="
+        ) and before.kind != ")":  # fmt: skip
+            raise_place = tokens[-3].place
+            tokens = tokens[:-3]
+            marker = Token("bad-number", "a number in brackets at the end", raise_place, 0, 0)
+            return [*tokens, marker]
+    return tokens
+
+
+def _without_range(tokens: list[Token]) -> list[Token]:
+    """The statement without a remark such as [i = 1…4] behind it."""
+    if tokens and tokens[-1].kind == "]":
+        start = max((k for k, t in enumerate(tokens) if t.kind == "["), default=0)
+        inner = tokens[start + 1 : -1]
+        if start and any(t.kind == "=" for t in inner) and any(t.kind == "..." for t in inner):
+            return tokens[:start]
+    return tokens
+
+
+def _is_range(tokens: Sequence[Token], symbols: Symbols) -> bool:
+    """Whether a statement only says what an index runs over: i = 1, …, n; i ≠ j."""
+    if len(tokens) < 3 or tokens[1].kind not in ("=", "in", "!=", "<", "<=", ">", ">="):
+        return len(tokens) == 1 and tokens[0].kind in ("...", "number")
+    first = tokens[0]
+    letter = first.kind == "name" and (len(first.text) == 1 or first.text == "ell")
+    if not letter or symbols.means_quantity(first.text) or symbols.is_name(tokens, 0):
+        indexed = first.text in symbols.defined and first.text in "ijklmnpqrs"
+        if not (letter and indexed):
+            return False
+    plain = all(
+        t.kind in ("number", "name", "...", "+", "-", ",", "{", "}", "(", ")") for t in tokens[2:]
+    )
+    return plain and (first.text in ("ell", *"ijklmnpqrst"))
+
+
+_RELATION = {
+    "=": Relation.EQUAL,
+    "≈": Relation.ABOUT,
+    "←": Relation.BECOMES,
+    ":=": Relation.DEFINES,
+}
+
+
+def _sides(tokens: Sequence[Token]) -> tuple[list[list[Token]], list[Relation]]:
+    """The stretches between relations that are in no bracket, and the relations."""
+    parts: list[list[Token]] = [[]]
+    relations: list[Relation] = []
+    depth = 0
+    for token in tokens:
+        depth += token.kind in ("(", "[", "{", "begin", "⟦")
+        depth -= token.kind in (")", "]", "}", "end", "⟧")
+        if token.kind in RELATIONS and depth == 0:
+            relations.append(_RELATION[token.kind])
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts, relations
+
+
+def _in_place_step(parts: list[list[Token]], relations: list[Relation]) -> list[list[Token]] | None:
+    """w -= lr * dw: the sides without the minus."""
+    if relations == [Relation.EQUAL] and len(parts[0]) > 1 and parts[0][-1].kind == "-":
+        return [parts[0][:-1], parts[1]]
+    return None
+
+
+def _as_updates(sides: list[Side], relations: list[Relation]) -> list[Relation]:
+    """w = w - η ∂L/∂w is a step; := of a quantity of the network is an equality."""
+    first = sides[0].node
+    quantity = isinstance(first, (Element, Array))
+    found = []
+    for k, relation in enumerate(relations):
+        right = sides[k + 1].node if k + 1 < len(sides) else sides[-1].node
+        again = quantity and k == 0 and any(part == first for part in walk(right))
+        has_rate = any(part == Element("eta") for part in walk(right))
+        if relation in (Relation.EQUAL, Relation.DEFINES, Relation.BECOMES) and again and has_rate:
+            found.append(Relation.BECOMES)
+        elif relation is Relation.DEFINES and not isinstance(first, Named):
+            found.append(Relation.EQUAL)
+        else:
+            found.append(relation)
+    return found
+
+
+def _letters_but_limits(node: Node) -> Iterator[str]:
+    """The index letters of a node, the upper limits of sums left out."""
+    bare = _without_limits(node)
+    yield from free_letters(bare)
+    yield from (part.letter for part in walk(bare) if isinstance(part, Sum))
+
+
+def _without_limits(node: Node) -> Node:
+    node = rebuilt(node, _without_limits)
+    return replace(node, upper=None) if isinstance(node, Sum) else node
+
+
+def _letter_roles(nodes: Sequence[Node]) -> dict[str, set[str]]:
+    """For each index letter whether it numbers layers or neurons, δ_ij left out."""
+    roles: dict[str, set[str]] = {}
+    for node in nodes:
+        for part in walk(node):
+            if isinstance(part, Array) and part.layer is not None and part.layer.letter:
+                roles.setdefault(part.layer.letter, set()).add("layer")
+            if not isinstance(part, Element) or part.letter == "delta":
+                continue
+            for position, index in enumerate(part.indices):
+                layered = part.letter in ("w", "b", "a", "h")
+                role = "layer" if layered and position == 0 else "neuron"
+                if index.letter:
+                    roles.setdefault(index.letter, set()).add(role)
+    return roles

@@ -1,0 +1,1121 @@
+"""Tokens of one statement as nodes, bound to the network: a parser that refuses rather than guesses.
+
+`Parser.side` reads one side of a claim.  What stands between two relations is parsed by precedence:
+sums, then ⊙, then products (written side by side, or with ·, *, × or @) and slashes, then powers,
+primes and transposes.  Letters are looked up in the network (`symback.checking.symbols`), so
+h_{13}(1 - h_{13}) is a product and σ'(a_{13}) an application.  What has two readings, or none, raises
+`NotRead` with its place and a way to write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
+from symback.checking.meaning import (
+    ELL,
+    LOSS,
+    Array,
+    At,
+    Call,
+    Cases,
+    Comparison,
+    Component,
+    Derivative,
+    Element,
+    Index,
+    Indicator,
+    Letter,
+    Matrix,
+    Named,
+    Node,
+    Number,
+    OneHot,
+    Power,
+    Product,
+    Quotient,
+    Sum,
+    Total,
+    Transpose,
+)
+from symback.checking.symbols import Script, Symbols, is_array
+
+__all__ = ["RELATIONS", "Parser", "negative"]
+
+MOST_DEPTH = 60
+LARGEST_EXPONENT = 64
+MOST_TERMS = 256
+
+RELATIONS = ("=", "≈", "←", ":=")
+COMPARISONS = ("=", "!=", "<", ">", "<=", ">=")
+_CLOSING = {"(": ")", "[": "]", "{": "}", "⟦": "⟧"}
+_WIDTH_LETTERS = ("n", "N", "K", "C", "m", "M", "k", "D", "d", "H", "J", "c", "p", "q", "r")
+_LOSS_LETTERS = ("L", "J", "C", "E")
+_MINUS = Number(Fraction(-1))
+
+
+def negative(factors: Sequence[Node]) -> Node:
+    """-1 times a product."""
+    return Product((_MINUS, *factors))
+
+
+class Parser:
+    """Reads the tokens of one statement from left to right."""
+
+    def __init__(
+        self, tokens: Sequence[Token], symbols: Symbols, end: Place, *, code: bool
+    ) -> None:
+        self.tokens, self.symbols, self.end, self.code = tokens, symbols, end, code
+        self.position = 0
+        self.depth = 0
+
+    # ------------------------------------------------------------------------------- tokens
+
+    def peek(self, ahead: int = 0) -> Token | None:
+        """The token to come."""
+        place = self.position + ahead
+        return self.tokens[place] if place < len(self.tokens) else None
+
+    def at(self, *kinds: str, ahead: int = 0) -> bool:
+        """Whether the token to come is one of ``kinds``."""
+        token = self.peek(ahead)
+        return token is not None and token.kind in kinds
+
+    def at_name(self, *names: str, ahead: int = 0) -> bool:
+        """Whether the token to come is one of these names."""
+        token = self.peek(ahead)
+        return token is not None and token.kind == "name" and token.text in names
+
+    def take(self, kind: str | None = None) -> Token:
+        """The next token."""
+        token = self.peek()
+        if token is None:
+            raise self.refuse("the line ends where something is missing")
+        if kind is not None and token.kind != kind:
+            raise self.refuse(f"{_shown(kind)} is expected before {_shown(token.text)}")
+        self.position += 1
+        return token
+
+    def refuse(self, reason: str, suggestion: str = "", at: Token | None = None) -> NotRead:
+        """Why the statement is not read, at ``at`` or at the token to come."""
+        token = at or self.peek()
+        return NotRead(reason, self.end if token is None else token.place, suggestion)
+
+    def inside(self, tokens: Sequence[Token]) -> Parser:
+        """A parser of a part of the statement."""
+        end = tokens[-1].place if tokens else self.end
+        made = Parser(tokens, self.symbols, end, code=self.code)
+        made.depth = self.depth + 1
+        if made.depth > MOST_DEPTH:
+            raise self.refuse(f"brackets are nested more than {MOST_DEPTH} deep")
+        return made
+
+    def group(self) -> list[Token]:
+        """The tokens of a bracketed group, without its brackets."""
+        opening = self.take()
+        closing = _CLOSING[opening.kind]
+        depth, start = [closing], self.position
+        while depth:
+            token = self.peek()
+            if token is None:
+                raise self.refuse(f"the {opening.text} is never closed", at=opening)
+            self.position += 1
+            if token.kind in _CLOSING:
+                depth.append(_CLOSING[token.kind])
+                if len(depth) + self.depth > MOST_DEPTH:
+                    raise self.refuse(
+                        f"brackets are nested more than {MOST_DEPTH} deep", at=opening
+                    )
+            elif token.kind == depth[-1]:
+                depth.pop()
+            elif token.kind in _CLOSING.values():
+                raise self.refuse(f"{token.text} closes nothing", at=token)
+        return list(self.tokens[start : self.position - 1])
+
+    def argument(self) -> list[Token]:
+        """A braced group, or the one token that TeX takes instead."""
+        if self.at("{"):
+            return self.group()
+        token = self.take()
+        if token.kind == "number" and len(token.text) > 1 and token.text.isdigit():
+            raise self.refuse(f"\\frac{token.text} has several readings",
+                              "put braces around above and below", token)  # fmt: skip
+        return [token]
+
+    # -------------------------------------------------------------------------- expressions
+
+    def side(self) -> Node:
+        """One whole side."""
+        node = self.expression()
+        if self.peek() is not None:
+            token = self.take()
+            raise self.refuse(f"{_shown(token.text)} is not understood here", at=token)
+        return node
+
+    def expression(self) -> Node:
+        """A sum."""
+        self.depth += 1
+        if self.depth > MOST_DEPTH:
+            raise self.refuse(f"the expression is nested more than {MOST_DEPTH} deep")
+        terms = [self.signed_term()]
+        while self.at("+", "-"):
+            terms.append(self.signed_term())
+        self.depth -= 1
+        return terms[0] if len(terms) == 1 else Total(tuple(terms))
+
+    def signed_term(self) -> Node:
+        """A term with the signs before it."""
+        signs = 0
+        while self.at("+", "-"):
+            signs += self.take().kind == "-"
+        node = self.product()
+        for _ in range(signs):
+            plain = isinstance(node, Product) and not node.elementwise and not self._bracketed
+            node = negative(node.factors if plain and isinstance(node, Product) else (node,))
+        return node
+
+    _bracketed = False
+    """Whether the product just read was a single factor in brackets, which keeps its own minus."""
+
+    def product(self) -> Node:
+        """Products joined by ⊙, which binds less than juxtaposition."""
+        first = self.peek()
+        parts = [self.juxtaposed()]
+        single = self._bracketed
+        while self.at("⊙"):
+            self.take()
+            parts.append(self.juxtaposed())
+        self._bracketed = single and len(parts) == 1
+        if len(parts) == 1:
+            return parts[0]
+        if not any(map(is_array, parts)) and not any(isinstance(p, Named) for p in parts):
+            raise self.refuse("⊙ joins arrays; numbers are multiplied with ·", at=first)
+        return Product(tuple(parts), True)
+
+    def juxtaposed(self) -> Node:
+        """Factors side by side, with · * @ or / between them."""
+        factors = [self.factor()]
+        alone = self._bracketed
+        while True:
+            if self.at("·", "*", "@"):
+                sign = self.take()
+                self._times(factors, sign)
+            elif self.at("/"):
+                self._slash(factors)
+            elif self.starts_factor():
+                self._beside(factors)
+            else:
+                break
+            alone = False
+        self._bracketed = alone and len(factors) == 1
+        return factors[0] if len(factors) == 1 else Product(tuple(factors))
+
+    def _times(self, factors: list[Node], sign: Token) -> None:
+        minus = bool(self.at("-"))
+        if minus:
+            self.take()
+        following = self.factor()
+        if minus:
+            following = negative((following,))
+        both = is_array(factors[-1]) and is_array(following)
+        if sign.kind == "*" and both:
+            if not self.code:
+                raise self.refuse("* between arrays has two readings",
+                                  "write ⊙ for entry by entry, or nothing for a matrix product", sign)  # fmt: skip
+            left = factors[0] if len(factors) == 1 else Product(tuple(factors))
+            factors[:] = [Product((left, following), True)]
+        else:
+            factors.append(following)
+
+    def _slash(self, factors: list[Node]) -> None:
+        slash = self.take()
+        below = self.factor()
+        closed = self._bracketed
+        above = factors[0] if len(factors) == 1 else Product(tuple(factors))
+        factors[:] = [Quotient(above, below)]
+        numbers = isinstance(above, Number) and isinstance(below, Number)
+        if self.starts_factor() and not numbers and not closed:
+            raise self.refuse("what stands under the slash has two readings",
+                              "put brackets around it, or a fraction", slash)  # fmt: skip
+
+    def _beside(self, factors: list[Node]) -> None:
+        token = self.peek()
+        following = self.factor()
+        if isinstance(following, Number) and token is not None and token.kind == "number":
+            raise self.refuse("a number stands directly after a factor",
+                              "write · between them", token)  # fmt: skip
+        factors.append(following)
+
+    def starts_factor(self) -> bool:
+        """Whether the token to come begins a factor."""
+        token = self.peek()
+        if token is None:
+            return False
+        if token.kind == "|":
+            return False
+        return token.kind in (
+            "number", "name", "command", "(", "[", "{", "∂", "∇", "⟦", "begin", "½", "‖",
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------------------ factors
+
+    def factor(self) -> Node:
+        """A primary with its powers, transposes, components and evaluation bars."""
+        self._bracketed = self.at("(", "[", "{")
+        node = self.primary()
+        while True:
+            if self.at("^"):
+                node = self._raised(node)
+            elif self.at("⊤"):
+                self.take()
+                node = self._transposed(node)
+            elif self.at(".") and self.at_name("T", ahead=1):
+                self.position += 2
+                node = self._transposed(node)
+            elif self.at("_") and is_array(node):
+                node = self._component(node)
+            elif self.at("|") and self.at("_", ahead=1):
+                node = self._evaluated(node)
+            elif self.at("'"):
+                raise self.refuse("a prime belongs to a function", "write ᵀ for a transpose")
+            else:
+                return node
+
+    def _transposed(self, node: Node) -> Node:
+        if not is_array(node) and not isinstance(node, Named):
+            raise self.refuse("the transpose of a number")
+        return Transpose(node)
+
+    def _raised(self, node: Node) -> Node:
+        mark = self.take("^")
+        tokens = self._script_tokens()
+        if _is_transpose(tokens):
+            return self._transposed(node)
+        if len(tokens) == 1 and tokens[0].kind == "'":
+            raise self.refuse("a prime belongs to a function", at=mark)
+        exponent = self.inside(tokens).side()
+        return self.power(node, exponent, mark)
+
+    def power(self, node: Node, exponent: Node, mark: Token) -> Node:
+        """node ** exponent, small enough to be computed."""
+        number = _plain_number(exponent)
+        if number is not None and abs(number) > LARGEST_EXPONENT:
+            raise self.refuse(f"an exponent beyond {LARGEST_EXPONENT}", at=mark)
+        if isinstance(node, Power):
+            raise self.refuse("a power of a power has two readings", "put brackets", mark)
+        if isinstance(node, Call) and node.function == "norm" and number == 2:
+            return Call("dot", (node.arguments[0], node.arguments[0]))
+        return Power(node, exponent)
+
+    def _script_tokens(self) -> list[Token]:
+        """What stands above or below: a group, or one sign; brackets of text are kept."""
+        if self.at("{"):
+            return self.group()
+        if self.at("(", "["):
+            start = self.position
+            self.group()
+            return list(self.tokens[start : self.position])
+        if self.at("-", "+"):
+            return [self.take(), self.take()]
+        return [self.take()]
+
+    def _component(self, node: Node) -> Node:
+        self.take("_")
+        tokens = self._script_tokens()
+        return Component(node, self.symbols.indices(tokens, self.end))
+
+    def _evaluated(self, node: Node) -> Node:
+        self.take("|")
+        self.take("_")
+        tokens = self._script_tokens()
+        values = []
+        for part in _split(tokens, (",", ";")):
+            sides = _split(part, ("=",))
+            if len(sides) != 2:
+                raise self.refuse("an evaluation bar names what is put for what, as in w = 1")
+            left, right = (self.inside(each).side() for each in sides)
+            if not isinstance(left, Element):
+                raise self.refuse("only single quantities are given other values")
+            values.append((left, right))
+        return At(node, tuple(values))
+
+    # ---------------------------------------------------------------------------- primaries
+
+    def primary(self) -> Node:
+        """A number, a bracket, a derivative, a sum, a function or a quantity."""
+        token = self.peek()
+        if token is None:
+            raise self.refuse("the line ends where something is missing")
+        read: dict[str, Callable[[], Node]] = {
+            "number": self._number, "½": self._half, "(": self._bracket, "[": self._bracket,
+            "{": self._bracket, "⟦": self._iverson, "∂": self._derivative, "∇": self._gradient,
+            "|": self._absolute, "‖": self._norm, "begin": self._environment, "name": self._name,
+            "command": self._command,
+        }  # fmt: skip
+        if token.kind not in read:
+            raise self._unexpected(token)
+        return read[token.kind]()
+
+    def _unexpected(self, token: Token) -> NotRead:
+        if token.kind == "...":
+            return self.refuse("dots leave open what stands there", "write a Σ with its limits")
+        if token.kind == "⊗":
+            return self.refuse("⊗ has two readings", "write h δᵀ for an outer product, or ⊙")
+        if token.kind == "text":
+            return self.refuse(f"the words “{token.text}” stand within a formula")
+        return self.refuse(f"{_shown(token.text)} is not understood here")
+
+    def _number(self) -> Node:
+        token = self.take()
+        if token.text == "1" and self.at("_"):
+            self.take()
+            return Indicator(self.condition(self._script_tokens()))
+        value = _decimal(token, self)
+        if self._scientific():
+            self.position += 2
+            mark = self.take("^")
+            exponent = _plain_number(self.inside(self._script_tokens()).side())
+            if exponent is None or abs(exponent) > LARGEST_EXPONENT:
+                raise self.refuse("a power of ten that is no small whole number", at=mark)
+            scale = Fraction(10) ** int(exponent)
+            decimals = None if value.decimals is None else max(0, value.decimals - int(exponent))
+            if value.decimals is None and exponent < 0:
+                decimals = -int(exponent)
+            return Number(value.value * scale, decimals)
+        return value
+
+    def _scientific(self) -> bool:
+        """Whether × 10^ follows."""
+        ten = self.peek(1)
+        times = self.at("·", "*") and ten is not None and ten.text == "10"
+        return bool(times and self.at("^", ahead=2))
+
+    def _half(self) -> Node:
+        self.take()
+        return Quotient(Number(Fraction(1)), Number(Fraction(2)))
+
+    def _bracket(self) -> Node:
+        opening = self.peek()
+        tokens = self.group()
+        assert opening is not None
+        if opening.kind == "[" and any(token.kind in COMPARISONS for token in tokens):
+            return Indicator(self.condition(tokens))
+        if opening.kind == "{" and self.at("_", "^") and _is_single_symbol(tokens):
+            start = self.position
+            self.tokens = [*tokens, *self.tokens[start:]]
+            self.position = 0
+            return self.primary()
+        if not tokens:
+            raise self.refuse("there is nothing between the brackets", at=opening)
+        node = self.inside(tokens).side()
+        if opening.kind == "[" and self.at("_"):
+            return node
+        return node
+
+    def _iverson(self) -> Node:
+        return Indicator(self.condition(self.group()))
+
+    def _until(self, kind: str) -> list[Token]:
+        """The tokens up to the closing bar."""
+        opening = self.take(kind)
+        depth, start = 0, self.position
+        while (token := self.peek()) is not None:
+            if token.kind == kind and depth == 0:
+                self.position += 1
+                return list(self.tokens[start : self.position - 1])
+            depth += (token.kind in _CLOSING) - (token.kind in _CLOSING.values())
+            self.position += 1
+        raise self.refuse("the bar is never closed", at=opening)
+
+    def _absolute(self) -> Node:
+        return Call("abs", (self.inside(self._until("|")).side(),))
+
+    def _norm(self) -> Node:
+        node = self.inside(self._until("‖")).side()
+        if self.at("_"):
+            self.take()
+            if [token.text for token in self._script_tokens()] != ["2"]:
+                raise self.refuse("only the Euclidean norm is known")
+        return Call("norm", (node,))
+
+    # -------------------------------------------------------------------------- derivatives
+
+    def _derivative(self) -> Node:
+        """∂f/∂v, and ∂/∂v of what follows."""
+        mark = self.take("∂")
+        if self.at("^"):
+            raise self.refuse("symback reads first derivatives only", at=mark)
+        if self.at("_"):
+            return self._subscripted(mark)
+        if self.at("/"):
+            self.take()
+            self.take("∂")
+            return self._applied(self._variable(), mark)
+        of = self._differentiated()
+        if not self.at("/"):
+            raise self.refuse("∂ of something must be divided by ∂ of a quantity", at=mark)
+        self.take()
+        self.take("∂")
+        return Derivative(of, self._variable())
+
+    def _subscripted(self, mark: Token) -> Node:
+        """∂_v f."""
+        self.take("_")
+        inner = self.inside(self._script_tokens())
+        return self._applied(inner._only_variable(), mark)
+
+    def _differentiated(self) -> Node:
+        """What stands behind a ∂: the loss, a quantity, or an expression in brackets."""
+        token = self.peek()
+        if token is not None and token.kind == "name" and token.text in _LOSS_LETTERS:
+            loss = self._loss()
+            if loss is not None:
+                return loss
+        return self.factor()
+
+    def _loss(self) -> Node | None:
+        """L, or another letter where it can be nothing but the loss; with its arguments, if any."""
+        token = self.peek()
+        assert token is not None
+        symbols = self.symbols
+        if not symbols.scope.is_network or symbols.means_quantity(token.text):
+            return None
+        if token.text != symbols.notation.loss and symbols.is_defined(token.text):
+            return None
+        if self.at("_", ahead=1) or self.at("^", ahead=1):
+            return None
+        self.take()
+        self._loss_arguments()
+        return LOSS
+
+    def _loss_arguments(self) -> None:
+        """(θ), (W, b), (ŷ, y): of what the loss is a function is known."""
+        if not self.at("("):
+            return
+        start = self.position
+        tokens = self.group()
+        plain = all(
+            token.kind in ("name", "_", ",", ";", "number", "{", "}", "^", "command")
+            for token in tokens
+        )
+        commas = any(token.kind in (",", ";") for token in tokens)
+        theta = bool(tokens) and tokens[0].text in ("theta", "Theta")
+        if not (plain and (commas or theta or len(tokens) == 1)):
+            self.position = start
+
+    def _variable(self) -> Node:
+        """The quantity behind a lower ∂."""
+        token = self.peek()
+        node = self._scripted_only()
+        if not isinstance(node, (Element, Array, Named)):
+            raise self.refuse("one differentiates by a quantity of the network", at=token)
+        return node
+
+    def _only_variable(self) -> Node:
+        node = self._variable()
+        if self.peek() is not None:
+            raise self.refuse("one differentiates by a single quantity")
+        return node
+
+    def _scripted_only(self) -> Node:
+        """A quantity without powers."""
+        if self.at("{"):
+            return self.inside(self.group())._only_variable()
+        if self.at("("):
+            return self.inside(self.group())._only_variable()
+        return self.primary()
+
+    def _applied(self, by: Node, mark: Token) -> Node:
+        """The operator ∂/∂by applied to what follows."""
+        bracketed = self.at("(", "[", "{", "|")
+        if not self.starts_factor() and not bracketed:
+            raise self.refuse("∂/∂… is applied to nothing", at=mark)
+        of = self._differentiated()
+        if self.starts_factor() and not bracketed:
+            raise self.refuse("what ∂/∂… is applied to has two readings",
+                              "put brackets around it", mark)  # fmt: skip
+        return Derivative(of, by)
+
+    def _gradient(self) -> Node:
+        """∇_v L; the loss may be left out."""
+        mark = self.take("∇")
+        if not self.at("_"):
+            following = self.peek()
+            if following is not None and following.kind == "name" and not following.spaced:
+                return Derivative(LOSS, self._variable())
+            raise self.refuse("∇ without a quantity below", "write ∇_{W_2} L", mark)
+        self.take()
+        inner = self.inside(self._script_tokens())
+        by = inner._only_variable()
+        token = self.peek()
+        if token is not None and token.kind == "name" and token.text in _LOSS_LETTERS:
+            self._loss()
+        elif self.at("("):
+            start = self.position
+            of = self.inside(self.group()).side()
+            if of == LOSS:
+                return Derivative(LOSS, by)
+            self.position = start
+        return Derivative(LOSS, by)
+
+    # -------------------------------------------------------------------------------- names
+
+    def _name(self) -> Node:
+        token = self.peek()
+        assert token is not None
+        text = token.text
+        if text in ("sum", "prod") and not self.at("(", ahead=1):
+            return self._sum()
+        if text == "indicator":
+            return self._indicator()
+        if text == "np" and self.at(".", ahead=1):
+            self.position += 2
+            return self._name()
+        if text in ("Derivative", "diff", "grad") and self.at("(", ahead=1):
+            return self._code_derivative()
+        found = self._differential()
+        if found is not None:
+            return found
+        if text == "e" and self.at("^", ahead=1):
+            return self._euler()
+        function = self._function_name()
+        if function is not None:
+            return self._function(function)
+        if text == self.symbols.notation.loss or (text in _LOSS_LETTERS and text == "L"):
+            loss = self._loss()
+            if loss is not None:
+                return loss
+        return self._quantity()
+
+    def _code_derivative(self) -> Node:
+        """Derivative(L, w212)."""
+        self.take()
+        parts = _split(self.group(), (",",))
+        if len(parts) != 2:
+            raise self.refuse("a derivative of one thing by one other is expected")
+        of = self.inside(parts[0])
+        node = of._differentiated()
+        if of.peek() is not None:
+            raise of.refuse("a single quantity is expected")
+        return Derivative(node, self.inside(parts[1])._only_variable())
+
+    def _differential(self) -> Node | None:
+        """dL/dw, dL_dw212, and in code dW2 for ∂L/∂W_2."""
+        token = self.peek()
+        assert token is not None
+        text = token.text
+        if not text.startswith("d") or self.symbols.is_name(self.tokens, self.position):
+            return None
+        if text == "d":
+            return self._upright_differential()
+        rest = text[1:]
+        if text in FUNCTIONS or text == "delta" or not self.symbols.begins_quantity(rest):
+            return None
+        both = self._joined_differential(token, rest)
+        if both is not None:
+            return both
+        start = self.position
+        of = self._behind_d(token, rest)
+        if self.at("/"):
+            lower = self.peek(1)
+            if lower is not None and lower.kind == "name" and lower.text.startswith("d"):
+                self.take()
+                return Derivative(of, self._behind_d(lower, lower.text[1:]))
+            if self.at("∂", ahead=1):
+                raise self.refuse("d above and ∂ below")
+        if of == LOSS or not self.code:
+            self.position = start
+            raise self.refuse(f"{_shown(text)} alone is no derivative", "write dL/dw", token)
+        return Derivative(LOSS, of)
+
+    def _joined_differential(self, token: Token, rest: str) -> Node | None:
+        """dL_dw212 and dLdw212."""
+        lower = self.peek(2)
+        if rest in _LOSS_LETTERS and self.at("_", ahead=1):
+            if lower is None or not lower.text.startswith("d"):
+                return None
+            self.position += 2
+            return Derivative(LOSS, self._behind_d(lower, lower.text[1:]))
+        if rest[:1] in _LOSS_LETTERS and rest[1:2] == "d" and len(rest) > 2:
+            return Derivative(LOSS, self._behind_d(token, rest[2:]))
+        return None
+
+    def _behind_d(self, token: Token, rest: str) -> Node:
+        """The quantity that a name such as dw starts."""
+        if not rest:
+            self.take()
+            return self._differentiated()
+        split = Token("name", rest, token.place, token.start, token.end, False)
+        self.tokens = [*self.tokens[: self.position], split, *self.tokens[self.position + 1 :]]
+        if rest in _LOSS_LETTERS:
+            loss = self._loss()
+            if loss is not None:
+                return loss
+        return self._quantity()
+
+    def _upright_differential(self) -> Node | None:
+        """d L / d w and d/dw [ … ], typed with a d of its own."""
+        start, mark = self.position, self.take()
+        if self.at("/") and self._d_follows(1):
+            self.take()
+            return self._applied(self._behind(), mark)
+        if not self.at("name", "command", "(", "{"):
+            self.position = start
+            return None
+        of = self._differentiated()
+        if self.at("/") and self._d_follows(1):
+            self.take()
+            return Derivative(of, self._behind())
+        self.position = start
+        return None
+
+    def _d_follows(self, ahead: int) -> bool:
+        token = self.peek(ahead)
+        return token is not None and token.kind == "name" and token.text.startswith("d")
+
+    def _behind(self) -> Node:
+        """The quantity behind a lower d."""
+        token = self.peek()
+        assert token is not None
+        if token.text == "d":
+            self.take()
+            return self._variable()
+        return self._behind_d(token, token.text[1:])
+
+    def _euler(self) -> Node:
+        self.take()
+        mark = self.take("^")
+        tokens = self._script_tokens()
+        if not tokens:
+            raise self.refuse("e to the power of nothing", at=mark)
+        if len(tokens) == 1 and tokens[0].kind == "name" and not self.at("{"):
+            start = self.position  # e^a_21 in text: the whole quantity is the exponent
+            self.position = start - 1
+            return Call("exp", (self._scripted_only(),))
+        if tokens[0].kind == "-" and len(tokens) == 2 and tokens[1].kind == "name":
+            self.position -= 1
+            return Call("exp", (negative((self._scripted_only(),)),))
+        return Call("exp", (self.inside(tokens).side(),))
+
+    def _function_name(self) -> str | None:
+        """The function that the name to come stands for, if it does."""
+        token = self.peek()
+        assert token is not None
+        return self.symbols.function(token.text, self.tokens, self.position)
+
+    def _function(self, name: str) -> Node:
+        token = self.take()
+        if token.text == "g" and self.at("number") and self.at("_", ahead=1):
+            return self._code_prime(name)
+        if token.text == "g" and self.at("_") and self.at_name("prime", ahead=1):
+            self.position += 2
+            return self._applied_to(name, 1, None, token)
+        primes, exponent = self._between_name_and_argument()
+        return self._applied_to(name, primes, exponent, token)
+
+    def _code_prime(self, name: str) -> Node:
+        """g1_prime: g′ at a_1."""
+        layer = int(self.take().text)
+        self.take("_")
+        word = self.take("name")
+        if word.text != "prime":
+            raise self.refuse(f"{_shown(word.text)} is not understood here", at=word)
+        return Call(name, (Array("a", Index("", layer)),), 1)
+
+    def _between_name_and_argument(self) -> tuple[int, Node | None]:
+        """Primes and a power, as in σ'(a) and tanh²(a); a layer below, as in g_1(a_1), is dropped."""
+        primes, exponent = 0, None
+        while self.at("'", "''", "^", "_"):
+            token = self.take()
+            if token.kind in ("'", "''"):
+                primes += len(token.kind)
+                continue
+            tokens = self._script_tokens()
+            if token.kind == "_":
+                self.symbols.indices(tokens, self.end)
+            elif all(part.kind in ("'", "''") for part in tokens):
+                primes += sum(len(part.kind) for part in tokens)
+            elif any(part.kind == "(" for part in tokens):
+                self.symbols.indices(tokens[1:-1], self.end)
+            else:
+                exponent = self.inside(tokens).side()
+                if _plain_number(exponent) == -1:
+                    raise self.refuse("f⁻¹ has two readings", "write 1/f(x)", token)
+        return primes, exponent
+
+    def _applied_to(self, name: str, primes: int, exponent: Node | None, token: Token) -> Node:
+        arguments = self._arguments(name, token)
+        node: Node = Call(name, arguments, primes)
+        if name == "sum":
+            node = Call("sum", arguments)
+        return node if exponent is None else self.power(node, exponent, token)
+
+    def _arguments(self, name: str, token: Token) -> tuple[Node, ...]:
+        if self.at("(", "[", "{"):
+            tokens = self.group()
+            if self.at("(") and not tokens:
+                raise self.refuse("a function of nothing", at=token)
+            parts = _split(tokens, (",", ";"))
+            return tuple(self.inside(part).side() for part in parts)
+        if name == "sqrt" and self.at("number"):
+            return (self.primary(),)
+        if not self.at("name", "command", "number"):
+            raise self.refuse(f"{token.text} of nothing", "put its argument in brackets", token)
+        argument = self.primary()
+        if self.at("^", "/") or self.starts_factor():
+            raise self.refuse(f"it is not clear where the argument of {token.text} ends",
+                              "put it in brackets", token)  # fmt: skip
+        return (argument,)
+
+    def _indicator(self) -> Node:
+        self.take()
+        if self.at("_"):
+            self.take()
+            return Indicator(self.condition(self._script_tokens()))
+        if self.at("(", "[", "{"):
+            return Indicator(self.condition(self.group()))
+        raise self.refuse("an indicator without a condition", "write 1[i = ℓ]")
+
+    def condition(self, tokens: list[Token]) -> Node:
+        """A comparison of indices or of expressions."""
+        while len(tokens) > 1 and tokens[0].kind in ("(", "{", "[") and _wraps(tokens):
+            tokens = tokens[1:-1]
+        marks = [k for k, token in enumerate(tokens) if token.kind in COMPARISONS]
+        if len(marks) != 1:
+            raise self.refuse("a condition with one comparison is expected, as in 1[i = ℓ]")
+        place = marks[0]
+        left, right = tokens[:place], tokens[place + 1 :]
+        if self.symbols.is_index(left) and self.symbols.is_index(right, number=True):
+            sides = [Letter(self.symbols.index(part, self.end)) for part in (left, right)]
+            return Comparison(sides[0], tokens[place].kind, sides[1])
+        first, second = (self.inside(part).side() for part in (left, right))
+        return Comparison(first, tokens[place].kind, second)
+
+    # --------------------------------------------------------------------------------- sums
+
+    def _sum(self) -> Node:
+        mark = self.take()
+        scripts: dict[str, list[Token]] = {}
+        while self.at("_", "^"):
+            kind = self.take().kind
+            scripts[kind] = self._limit_tokens(kind)
+        if "_" not in scripts:
+            raise self.refuse("a sum without an index", "write Σ_i", mark)
+        letters, lower, without = self._below(scripts["_"], mark)
+        upper = self._above(scripts.get("^"), scripts["_"], mark)
+        body = self.product()
+        for letter in reversed(letters):
+            body = Sum(letter, body, lower, upper, without, mark.text == "prod")
+            self._check_limits(body, mark)
+        return self.symbols.natural_width(body, scripts.get("^"), mark.place)
+
+    def _limit_tokens(self, kind: str) -> list[Token]:
+        """A limit; in text Σ_i and Σ_{i=1}^n and Σ_{i=1..n}."""
+        if self.at("(") and kind == "_":
+            return self.group()
+        tokens = self._script_tokens()
+        if kind == "^" and self.at("_") and len(tokens) == 1:  # Σ_{i=1}^n_2 in text
+            start = self.position
+            self.take()
+            tokens += [self.tokens[start], *self._script_tokens()]
+        return tokens
+
+    def _below(self, tokens: list[Token], mark: Token) -> tuple[list[str], int, Index | None]:
+        """The letters, where they begin, and what is left out."""
+        letters: list[str] = []
+        lower, without = 1, None
+        for part in _split(tokens, (",",)):
+            equal = _split(part, ("=",))
+            unequal = _split(part, ("!=",))
+            if len(unequal) == 2:
+                letter = self._index_letter(unequal[0], mark)
+                letters += [letter] if letter not in letters else []
+                without = self.symbols.index(unequal[1], mark.place)
+            elif len(equal) == 2:
+                letters.append(self._index_letter(equal[0], mark))
+                start = [token for token in equal[1] if token.kind != "..."]
+                lower = self._lower(start[:1], mark)
+            else:
+                letters.append(self._index_letter(part, mark))
+        return letters, lower, without
+
+    def _lower(self, tokens: list[Token], mark: Token) -> int:
+        if len(tokens) != 1 or not tokens[0].text.isdigit():
+            raise self.refuse("a sum begins at a number", at=mark)
+        return int(tokens[0].text) + (1 - self.symbols.notation.first_index)
+
+    def _index_letter(self, tokens: list[Token], mark: Token) -> str:
+        if len(tokens) == 1 and tokens[0].kind == "name" and len(tokens[0].text) == 1:
+            return tokens[0].text
+        raise self.refuse("a sum runs over a letter, as in Σ_i", at=mark)
+
+    def _above(self, tokens: list[Token] | None, below: list[Token], mark: Token) -> Index | None:
+        if tokens is None:
+            dots = [k for k, token in enumerate(below) if token.kind == "..."]
+            if not dots:
+                return None
+            tokens = below[dots[0] + 1 :]
+        if len(tokens) == 1 and tokens[0].kind == "number":
+            return Index("", int(tokens[0].text) + (1 - self.symbols.notation.first_index))
+        if len(tokens) == 1 and tokens[0].text in _WIDTH_LETTERS:
+            return Index(tokens[0].text)  # the whole range, unless it is an index of the line
+        if tokens and tokens[0].text in ("n", "N", "m", "d"):
+            return None  # n_k: `Symbols.natural_width` compares it with what the letter numbers
+        return self.symbols.index(tokens, mark.place)
+
+    def _check_limits(self, node: Node, mark: Token) -> None:
+        assert isinstance(node, Sum)
+        if node.upper is not None and node.upper.is_number:
+            if node.upper.offset - node.lower >= MOST_TERMS:
+                raise self.refuse(f"a sum of more than {MOST_TERMS} terms", at=mark)
+            if node.upper.offset < node.lower:
+                raise self.refuse("a sum that ends before it begins", at=mark)
+
+    # ----------------------------------------------------------------------- LaTeX structure
+
+    def _command(self) -> Node:
+        token = self.take()
+        name = token.text
+        if name in ("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac"):
+            return self._fraction(token)
+        if name in ("boxed", "fbox", "underline", "cancel", "overline"):
+            return self.inside(self.argument()).side()
+        if name in ("underbrace", "overbrace"):
+            node = self.inside(self.argument()).side()
+            while self.at("_", "^"):
+                self.take()
+                self._script_tokens()
+            return node
+        if name == "sqrt":
+            return Call("sqrt", (self.inside(self.argument()).side(),))
+        if name in ("hat", "widehat"):
+            return self._hat(token)
+        raise self.refuse(f"\\{name} is not read here", at=token)
+
+    def _hat(self, token: Token) -> Node:
+        tokens = self.argument()
+        inner = [part for part in tokens if part.kind not in ("{", "}")]
+        if not inner or inner[0].kind != "name":
+            raise self.refuse("a hat over something that is no letter", at=token)
+        made = Token("name", inner[0].text + "hat", token.place, token.start, token.end, True)
+        rest = list(self.tokens[self.position :])
+        self.tokens, self.position = [made, *inner[1:], *rest], 0
+        return self.primary()
+
+    def _fraction(self, token: Token) -> Node:
+        above, below = self.argument(), self.argument()
+        if _is_differential(above) and _is_differential(below):
+            return self._derivative_fraction(above, below, token)
+        if _is_differential(below) and below[0].kind == "∂":
+            raise self.refuse("∂ below and none above", at=token)
+        if not above or not below:
+            raise self.refuse("a fraction with nothing above or below", at=token)
+        return Quotient(self.inside(above).side(), self.inside(below).side())
+
+    def _derivative_fraction(self, above: list[Token], below: list[Token], token: Token) -> Node:
+        if any(part.kind == "^" for part in above[1:2]):
+            raise self.refuse("symback reads first derivatives only", at=token)
+        by = self.inside(_behind_differential(below))._only_variable()
+        rest = _behind_differential(above)
+        if not rest:
+            return self._applied(by, token)
+        inner = self.inside(rest)
+        of = inner._differentiated()
+        if inner.peek() is not None:
+            extra = inner.take()
+            raise self.refuse(f"{_shown(extra.text)} stands behind what is differentiated",
+                              "put brackets around it", extra)  # fmt: skip
+        return Derivative(of, by)
+
+    def _environment(self) -> Node:
+        opening = self.take("begin")
+        start, depth = self.position, 1
+        while depth:
+            token = self.take()
+            depth += (token.kind == "begin") - (token.kind == "end")
+        tokens = self.tokens[start : self.position - 1]
+        rows = [row for row in _split(tokens, ("\\\\",)) if row]
+        if opening.text == "cases":
+            return self._cases(rows, opening)
+        if opening.text not in ("bmatrix", "pmatrix", "matrix", "Bmatrix", "smallmatrix"):
+            raise self.refuse(f"\\begin{{{opening.text}}} is not read here", at=opening)
+        cells = [_split(row, ("&",)) for row in rows]
+        if not cells or len({len(row) for row in cells}) != 1:
+            raise self.refuse("the rows of the matrix have different lengths", at=opening)
+        return Matrix(tuple(tuple(self.inside(cell).side() for cell in row) for row in cells))
+
+    def _cases(self, rows: Sequence[list[Token]], opening: Token) -> Node:
+        branches: list[tuple[Node, Node | None]] = []
+        for row in rows:
+            cells = _split(row, ("&", "text", ","))
+            words = " ".join(token.text for token in row if token.kind == "text").lower()
+            cells = [cell for cell in cells if cell]
+            value = self.inside(cells[0]).side()
+            if len(cells) == 1:
+                if not any(word in words for word in ("otherwise", "else", "sonst")):
+                    raise self.refuse("a case without a condition", at=opening)
+                branches.append((value, None))
+            else:
+                branches.append((value, self.condition(cells[1])))
+        return Cases(tuple(branches))
+
+    # --------------------------------------------------------------------------- quantities
+
+    def _quantity(self) -> Node:
+        """A letter with what stands below and above it, looked up in the network."""
+        token = self.take()
+        script = self._script(token)
+        node = self.symbols.quantity(script)
+        if isinstance(node, OneHot) or not self.at("("):
+            return node
+        return node
+
+    def _script(self, token: Token) -> Script:
+        script = Script(token)
+        if token.text in ("e", "ehat") and self.at("("):
+            tokens = self.group()
+            script.below = tokens
+            return script
+        self._attached_digits(script)
+        while self.at("_", "^"):
+            mark = self.peek()
+            assert mark is not None
+            if mark.kind == "_":
+                if script.below is not None and not self._goes_on(script):
+                    break
+                self.take()
+                script.add_below(self._below_tokens())
+            elif not self._above_belongs(script):
+                break
+        return script
+
+    def _goes_on(self, script: Script) -> bool:
+        """a_1_3 in code: a second index."""
+        following = self.peek(1)
+        return (
+            following is not None and following.kind in ("number", "name") and not following.spaced
+        )
+
+    def _attached_digits(self, script: Script) -> None:
+        token = self.peek()
+        name = script.token
+        close = token is not None and not token.spaced and token.start == name.end
+        if close and token is not None and token.kind == "number" and token.text.isdigit():
+            if self.symbols.takes_digits(name.text):
+                script.add_below([self.take()])
+
+    def _below_tokens(self) -> list[Token]:
+        """A subscript: a group, or what is typed close together, as in w_2ij and w_2,11,3."""
+        if self.at("{", "("):
+            return self.group()
+        tokens = [self.take()]
+        if tokens[0].kind not in ("number", "name"):
+            raise self.refuse("an index is expected here", at=tokens[0])
+        while (token := self.peek()) is not None and not token.spaced:
+            following = self.peek(1)
+            index = token.kind in ("number", "name") and token.start == tokens[-1].end
+            listed = (
+                token.kind == "," and following is not None and not following.spaced
+                and following.kind in ("number", "name")
+            )  # fmt: skip
+            if index and not self._latex_product(tokens, token):
+                tokens.append(self.take())
+            elif listed and following is not None and following.text.isdigit():
+                tokens += [self.take(), self.take()]
+            else:
+                break
+        return tokens
+
+    def _latex_product(self, tokens: list[Token], token: Token) -> bool:
+        """In LaTeX only one sign belongs to a subscript without braces."""
+        return self.symbols.latex
+
+    def _above_belongs(self, script: Script) -> bool:
+        """Take a layer or a transpose above a letter; leave a power to `factor`."""
+        start = self.position
+        self.take("^")
+        tokens = self._script_tokens()
+        taken = script.add_above(tokens, self.symbols)
+        if not taken:
+            self.position = start
+        return taken
+
+
+# ------------------------------------------------------------------------------------- helpers
+
+
+def _shown(text: str) -> str:
+    return {"\\\\": "a new line", "⏐": "a wide space", "text": "words"}.get(text, text)
+
+
+def _split(tokens: Sequence[Token], kinds: tuple[str, ...]) -> list[list[Token]]:
+    """The stretches between tokens of ``kinds`` that are in no bracket."""
+    parts: list[list[Token]] = [[]]
+    depth = 0
+    for token in tokens:
+        opens = token.kind in _CLOSING or token.kind == "begin"
+        closes = token.kind in _CLOSING.values() or token.kind == "end"
+        depth += opens - closes
+        if depth == 0 and token.kind in kinds and not closes:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def _wraps(tokens: Sequence[Token]) -> bool:
+    """Whether the first bracket is closed by the last token."""
+    depth = 0
+    for place, token in enumerate(tokens):
+        depth += (token.kind in _CLOSING) - (token.kind in _CLOSING.values())
+        if depth == 0:
+            return place == len(tokens) - 1
+    return False
+
+
+def _is_transpose(tokens: Sequence[Token]) -> bool:
+    return len(tokens) == 1 and (tokens[0].kind == "⊤" or tokens[0].text == "T")
+
+
+def _is_single_symbol(tokens: Sequence[Token]) -> bool:
+    return len(tokens) == 1 and tokens[0].kind == "name"
+
+
+def _is_differential(tokens: Sequence[Token]) -> bool:
+    if not tokens:
+        return False
+    first = tokens[0]
+    return first.kind == "∂" or (
+        first.kind == "name" and first.text.startswith("d") and first.text not in ("delta", "diag")
+    )
+
+
+def _behind_differential(tokens: list[Token]) -> list[Token]:
+    """What stands behind the ∂ or d."""
+    first = tokens[0]
+    if first.kind == "∂" or first.text == "d":
+        return tokens[1:]
+    rest = Token("name", first.text[1:], first.place, first.start, first.end, True)
+    return [rest, *tokens[1:]]
+
+
+def _plain_number(node: Node) -> Fraction | None:
+    match node:
+        case Number(value):
+            return value
+        case Product((Number(sign), Number(value))):
+            return sign * value
+        case _:
+            return None
+
+
+def _decimal(token: Token, parser: Parser) -> Number:
+    text = token.text
+    mantissa, _, exponent = text.lower().partition("e")
+    if exponent and abs(int(exponent)) > LARGEST_EXPONENT:
+        raise parser.refuse(f"a power of ten beyond {LARGEST_EXPONENT}", at=token)
+    if not exponent and "." not in mantissa:
+        return Number(Fraction(int(mantissa)))
+    decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
+    return Number(Fraction(text), max(0, decimals))
