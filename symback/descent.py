@@ -404,7 +404,7 @@ def resume(start: Descent, spec: NetworkSpec, samples: Samples) -> Descent:
     ):
         if now != then:
             raise DescentError(f"the checkpoint belongs to {what}; go on with what it began with")
-    return replace(start, interrupted=False)
+    return start
 
 
 def load_checkpoint(path: str | Path, variables: Sequence[Variable]) -> Descent:
@@ -578,7 +578,7 @@ class _Walk:
         return self._at(self.place, interrupted)
 
     def _at(self, place: _Place, interrupted: bool) -> Descent:
-        rows = self.seen[: place.epoch + 1]
+        rows = self.seen
         names = self.start.history.names
         values = np.array([row for _, row in rows]).reshape(len(rows), len(names))
         return replace(

@@ -222,6 +222,12 @@ def test_classes_of_targets(y, expected):
     assert (None if found is None else found.tolist()) == expected
 
 
+def test_the_class_that_outputs_speak_for():
+    """The greatest of several, counted from 1; a single one from a half on."""
+    assert pictures.chosen(np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3]])).tolist() == [2, 1]
+    assert pictures.chosen(np.array([[0.49], [0.5], [0.51]])).tolist() == [0, 1, 1]
+
+
 @pytest.mark.parametrize("last", [0, 1, 3])
 def test_short_histories_are_drawn(last):
     """No epoch at all, one, a few: still a picture, without a warning."""
