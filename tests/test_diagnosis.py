@@ -699,16 +699,14 @@ def test_every_name_of_the_contract_is_explained():
     assert [rank(name) for name in MISTAKES] == list(range(len(MISTAKES)))
 
 
-def test_the_right_side_is_written_where_asked(base):
-    """`Diagnosis.correct` is the truth in the spelling that is handed in."""
-    wrong = ((y1 - p1) * h12).node
-    truth = Derivative(LOSS, w212.node)
-    (first, *_) = diagnose(base, truth, wrong, write=lambda node: repr(base.same(truth, node, ONE)))
-    assert first.correct == "True"
-    assert diagnose(base, truth, wrong)[0].correct == ""
-
-
-ONE = Assumptions(known_sum=1)
+def test_the_right_side_stands_beside_the_mistake(base):
+    """In the canonical spelling, for a weight, a forward line and an array."""
+    (first, *_) = diagnose(base, Derivative(LOSS, w212.node), ((y1 - p1) * h12).node)
+    assert first.correct == "(ŷ_1 - y_1)·h_12"
+    (forward, *_) = diagnose(base, h11.node, q("a", 1, 1).node)
+    assert "a_11" in forward.correct
+    (matrix, *_) = diagnose(base, d(L, W2).node, (hs * turned(delta2)).node)
+    assert matrix.correct == "δ_2 h_1ᵀ"
 
 
 def test_a_name_of_the_page_is_looked_into(base):

@@ -14,7 +14,7 @@ follows, which of its own factors or terms is one too many (`symback.checking.sl
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from weakref import WeakKeyDictionary
@@ -28,6 +28,7 @@ from symback.checking.correct import (
     placed,
     way_between,
 )
+from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import SHALLOW, Judge, free_letters
 from symback.checking.meaning import (
@@ -100,14 +101,12 @@ def diagnose(
     wrong: Node,
     previous: Node | None = None,
     assumptions: Assumptions = NOTHING_ASSUMED,
-    write: Callable[[Node], str] | None = None,
 ) -> tuple[Diagnosis, ...]:
     """The mistakes that turn ``truth`` into ``wrong``, the most specific first.
 
     ``truth`` is what the line begins with, e.g. ``Derivative(LOSS, w_212)``; ``previous`` the side
     before ``wrong``, if there is one; ``assumptions`` hold the page's own names.  Empty where no
-    mistake that symback knows accounts for the line.  ``write`` spells nodes, for the right side
-    that each diagnosis shows.
+    mistake that symback knows accounts for the line.
 
     >>> import symback as sb
     >>> from symback.checking.correct import indexed
@@ -125,8 +124,7 @@ def diagnose(
         told = _distinct(case.explained(_as_derivative(judge, truth), wrong), _is_chain(wrong))
     except (SymbackError, ArithmeticError, RecursionError):  # no value here: nothing is known
         told = []
-    right = correct_node(judge, truth) if told and write is not None else None
-    correct = "" if right is None or write is None else write(right)
+    correct = case.ground.correct(truth) if told else ""
     return tuple(Diagnosis(each.name, each.text, correct) for each in told)
 
 
@@ -188,6 +186,7 @@ class _Ground(Ground):
         self._plans: dict[tuple[Neuron, Neuron], Plan | None] = {}
         self._tables: dict[object, Table] = {}
         self._slips: dict[Node, tuple[Slip, ...]] = {}
+        self._correct: dict[Node, str] = {}
 
     @classmethod
     def of(cls, judge: Judge) -> _Ground:
@@ -224,6 +223,13 @@ class _Ground(Ground):
         """The same for two elements with numbers for indices."""
         ends = placed(self.judge.equations, of), placed(self.judge.equations, by)
         return None if ends[0] is None or ends[1] is None else self.plan(ends[0], ends[1])
+
+    def correct(self, truth: Node) -> str:
+        """The right side in canonical form; empty where symback has no single line for it."""
+        if truth not in self._correct:
+            right = correct_node(self.judge, truth)
+            self._correct[truth] = "" if right is None else echo(right, self.judge.scope)
+        return self._correct[truth]
 
     def slips(self, truth: Node) -> tuple[Slip, ...]:
         """What a rule misapplied makes of a local derivative, or a slip of a forward line."""

@@ -124,7 +124,7 @@ class Plan:
         """Two mistakes in different places, the first before the second; likelier ones first."""
         seconds: list[Key] = [("error", place) for place in range(len(self.errors))]
         seconds += [("change", k) for k, c in enumerate(self.changes) if len(c.groups) == 1]
-        seconds += [(kind, n) for kind in ("without", "only") for n in self.parting]
+        seconds += [(kind, n) for kind in _PATH_NAMES for n in self.parting]
         begins = [(self.lowest(key), key) for key in seconds]
         found: list[tuple[Key, Key]] = [
             (("change", place), key)
@@ -133,8 +133,7 @@ class Plan:
             if begin > self.highest(place)
         ]
         if len(self.last_layer) > 1:
-            kinds = ("without", "only")
-            every = itertools.product(range(len(self.errors)), kinds, self.last_layer)
+            every = itertools.product(range(len(self.errors)), _PATH_NAMES, self.last_layer)
             found += [(("error", place), (kind, neuron)) for place, kind, neuron in every]
         keys = dict.fromkeys(itertools.chain.from_iterable(found))
         ranks = {key: rank(in_words(self, key).name) for key in keys}
@@ -467,8 +466,7 @@ class Table:
             shift = self._shift_above(second)
             return None if shift is None else (whole + _dot(shift, up)) % self.prime
         neuron: Neuron = second[1]  # pyright: ignore[reportAssignmentType]
-        share = self.down[neuron] * up[neuron]
-        return (share if second[0] == "only" else whole - share) % self.prime
+        return self._left(second[0], whole, self.down[neuron] * up[neuron])
 
     def _risen(self, place: Hashable) -> dict[Neuron, int] | None:
         if place not in self._ups:
@@ -503,8 +501,13 @@ class Table:
             return None
         neuron: Neuron = second[1]  # pyright: ignore[reportAssignmentType]
         share = error[neuron] * self.up[neuron]
-        whole = self._closed(error, self.up)
-        return (share if second[0] == "only" else whole - share) % self.prime
+        return self._left(second[0], self._closed(error, self.up), share)
+
+    def _left(self, kind: Hashable, whole: int, share: int) -> int:
+        """What is left of a sum without a share, of it alone, or with its sign turned."""
+        if kind == "only":
+            return share % self.prime
+        return (whole - (2 if kind == "minus" else 1) * share) % self.prime
 
 
 def _dot(shift: tuple[tuple[Neuron, int], ...], up: Mapping[Neuron, int]) -> int:
