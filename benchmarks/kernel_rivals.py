@@ -15,6 +15,7 @@ hidden layers, softmax, cross-entropy averaged over the samples, loss included.
 """
 
 import itertools
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -92,37 +93,39 @@ def _cap(dtype: str) -> np.floating:
 
 
 def _one_sample(case: Case) -> Kernel:
-    n = case.widths[-1]
-    others = (1 - np.eye(n)).astype(case.dtype)
-    cap = _cap(case.dtype)
-    exp, log, minimum, negative, reciprocal = np.exp, np.log, np.minimum, np.negative, np.reciprocal
-    add, largest, multiply = np.add.reduce, np.maximum.reduce, np.multiply
+    # A Python number costs an array operation more than an array of the same size does.
+    (_, n1, n2), dtype = case.widths, case.dtype
+    others = (1 - np.eye(n2)).astype(dtype)
+    ones, ones_out, cap = np.ones(n1, dtype), np.ones(n2, dtype), np.full(n1, _cap(dtype), dtype)
+    add, divide, exp, minimum, multiply = np.add, np.divide, np.exp, np.minimum, np.multiply
+    negative, subtract, log = np.negative, np.subtract, math.log
+    e, h, t, z, q = (np.empty(n, dtype) for n in (n1, n1, n1, n2, n2))
 
     def kernel(parameters, x, y):
-        W1, b1, W2, b2 = (
-            parameters["W1"], parameters["b1"], parameters["W2"], parameters["b2"],
-        )  # fmt: skip
-        e = W1.dot(x)
-        e += b1
+        W2 = parameters["W2"]
+        parameters["W1"].dot(x, e)
+        add(e, parameters["b1"], e)
         negative(e, e)
-        minimum(e, cap, e)
+        minimum(e, cap, out=e)
         exp(e, e)
-        h = e + 1
-        reciprocal(h, h)
-        z = W2.dot(h)
-        z += b2
-        z -= largest(z)
-        q = exp(z)
-        total = add(q)
-        loss = log(total) * add(y) - y.dot(z)
-        d2 = 1 - y
-        d2 *= q
-        d2 -= y * others.dot(q)
-        d2 /= total
+        add(e, ones, h)
+        divide(ones, h, h)
+        W2.dot(h, z)
+        add(z, parameters["b2"], z)
+        subtract(z, max(z.tolist()), z)
+        exp(z, q)
+        total = q.dot(ones_out)
+        loss = log(total) * y.dot(ones_out) - y.dot(z)
+        d2 = subtract(ones_out, y)
+        multiply(d2, q, d2)
+        others.dot(q, z)
+        multiply(z, y, z)
+        subtract(d2, z, d2)
+        divide(d2, total, d2)
         d1 = d2.dot(W2)
-        d1 *= h
-        d1 *= h
-        d1 *= e
+        multiply(d1, h, d1)
+        multiply(e, h, t)
+        multiply(d1, t, d1)
         return loss, {
             "W1": multiply(d1[:, None], x), "b1": d1, "W2": multiply(d2[:, None], h), "b2": d2,
         }  # fmt: skip
@@ -136,7 +139,7 @@ def _two_layers(case: Case) -> Kernel:
     z, q, d2, t = (np.empty((B, n2), dtype) for _ in range(4))
     ones, ones_out = np.ones(B, dtype), np.ones(n2, dtype)
     others = (1 - np.eye(n2)).astype(dtype)
-    cap = _cap(dtype)
+    cap, one = np.array(_cap(dtype)), np.ones((), dtype)
     exp, log, minimum, negative, reciprocal = np.exp, np.log, np.minimum, np.negative, np.reciprocal
     add, dot, largest, subtract = np.add, np.dot, np.maximum.reduce, np.subtract
     divide, multiply = np.divide, np.multiply
@@ -147,9 +150,9 @@ def _two_layers(case: Case) -> Kernel:
         )  # fmt: skip
         dot(x, W1.T, e1)
         subtract(negative(b1), e1, e1)  # -a_1
-        minimum(e1, cap, e1)
+        minimum(e1, cap, out=e1)
         exp(e1, e1)
-        add(e1, 1, h1)
+        add(e1, one, h1)
         reciprocal(h1, h1)
         dot(h1, W2.T, z)
         add(z, b2, z)
@@ -160,7 +163,7 @@ def _two_layers(case: Case) -> Kernel:
         total *= B
         dot(q, others, t)
         multiply(t, y, t)
-        subtract(1, y, d2)
+        subtract(one, y, d2)
         multiply(d2, q, d2)
         subtract(d2, t, d2)
         divide(d2, total[:, None], d2)
@@ -182,7 +185,7 @@ def _three_layers(case: Case) -> Kernel:
     z, q, d3, t = (np.empty((B, n3), dtype) for _ in range(4))
     ones, ones_out = np.ones(B, dtype), np.ones(n3, dtype)
     others = (1 - np.eye(n3)).astype(dtype)
-    cap = _cap(dtype)
+    cap, one = np.array(_cap(dtype)), np.ones((), dtype)
     exp, log, minimum, negative, reciprocal = np.exp, np.log, np.minimum, np.negative, np.reciprocal
     add, dot, largest, subtract = np.add, np.dot, np.maximum.reduce, np.subtract
     divide, multiply = np.divide, np.multiply
@@ -194,15 +197,15 @@ def _three_layers(case: Case) -> Kernel:
         )  # fmt: skip
         dot(x, W1.T, e1)
         subtract(negative(b1), e1, e1)  # -a_1
-        minimum(e1, cap, e1)
+        minimum(e1, cap, out=e1)
         exp(e1, e1)
-        add(e1, 1, h1)
+        add(e1, one, h1)
         reciprocal(h1, h1)
         dot(h1, W2.T, e2)
         subtract(negative(b2), e2, e2)
-        minimum(e2, cap, e2)
+        minimum(e2, cap, out=e2)
         exp(e2, e2)
-        add(e2, 1, h2)
+        add(e2, one, h2)
         reciprocal(h2, h2)
         dot(h2, W3.T, z)
         add(z, b3, z)
@@ -213,7 +216,7 @@ def _three_layers(case: Case) -> Kernel:
         total *= B
         dot(q, others, t)
         multiply(t, y, t)
-        subtract(1, y, d3)
+        subtract(one, y, d3)
         multiply(d3, q, d3)
         subtract(d3, t, d3)
         divide(d3, total[:, None], d3)
