@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from symback.checking import check
     from symback.descent import Descent, Diverged
     from symback.errors import SymbackError
     from symback.functions import Activation, Loss
@@ -32,6 +33,7 @@ _ROOMS = {
     "Loss": "functions",
     "Network": "network",
     "SymbackError": "errors",
+    "check": "checking",
     "equations": "network",
     "load": "network",
 }
@@ -44,6 +46,7 @@ __all__ = [
     "Loss",
     "Network",
     "SymbackError",
+    "check",
     "equations",
     "load",
 ]

@@ -58,7 +58,7 @@ def verdicts(judge: Judge, *items, wrt=None) -> list[str]:
 
 def lines(judge: Judge, *items, wrt=None):
     reference = None if wrt is None else read_reference(wrt, judge.graph.variables)
-    return judged(Document(items), judge, reference)[0]
+    return judged(Document(items), judge, reference).lines
 
 
 @pytest.fixture(scope="module")

@@ -141,8 +141,8 @@ def notation(name: str | Path) -> Notation:
     'z'
     >>> notation("nielson")
     Traceback (most recent call last):
-    symback.checking.notations.UnknownNotation: there is no notation 'nielson'; did you mean \
-'nielsen'? There are lectures, nielsen, bishop, goodfellow, cs231n, or a file ending in .toml
+    symback.checking.notations.UnknownNotation: there is no notation nielson; did you mean \
+"nielsen"? There are lectures, nielsen, bishop, goodfellow, cs231n, or a file ending in .toml
     """
     text = str(name)
     if text in NOTATIONS:
@@ -151,7 +151,7 @@ def notation(name: str | Path) -> Notation:
         return _from_file(Path(text))
     hint = did_you_mean(text, NOTATIONS)
     raise UnknownNotation(
-        f"there is no notation '{printable(text)}'{hint} "
+        f"there is no notation {printable(text)}{hint or '.'} "
         f"There are {', '.join(NOTATIONS)}, or a file ending in .toml"
     )
 

@@ -48,7 +48,7 @@ from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
 from symback.notation import Reference
 
-__all__ = ["WITHOUT_CHANCE", "Finding", "Wrong", "judged", "largest_index", "overall"]
+__all__ = ["WITHOUT_CHANCE", "Finding", "Judgement", "Wrong", "judged", "largest_index", "overall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ class _Page:
     wrongs: list[tuple[Node, Node, int]] = field(default_factory=list)
     """False claims, the latest first: truth, side, line."""
     refuted: list[Wrong] = field(default_factory=list)
+    claims: list[tuple[Node, Node]] = field(default_factory=list)
 
     @property
     def assumptions(self) -> Assumptions:
@@ -103,14 +104,24 @@ WITHOUT_CHANCE = "proved without chance"
 """Said of a line for which a deterministic proof was asked for and found."""
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One report an item, the refuted sides in order, and every pair of sides that was compared."""
+
+    lines: tuple[LineReport, ...]
+    refuted: tuple[Wrong, ...]
+    claims: tuple[tuple[Node, Node], ...]
+    assumptions: Assumptions
+
+
 def judged(
     document: Document, judge: Judge, wrt: Reference | None = None, *, prove: bool = False
-) -> tuple[tuple[LineReport, ...], tuple[Wrong, ...]]:
-    """One report an item, and the refuted sides in order."""
+) -> Judgement:
+    """What is said of a page, line by line."""
     definitions = tuple(item for item in document.items if isinstance(item, Definition))
     page = _Page(judge, None if wrt is None else _derivative(judge, wrt), definitions, prove)
     lines = tuple(_line(page, item, place) for place, item in enumerate(document.items))
-    return lines, tuple(page.refuted)
+    return Judgement(lines, tuple(page.refuted), tuple(page.claims), page.assumptions)
 
 
 def overall(lines: Sequence[LineReport]) -> Verdict:
@@ -234,6 +245,7 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
             Verdict.UNDECIDED,
             "nothing says what this should equal; begin the line with ∂L/∂w… =, or give --wrt",
         )
+    page.claims.append((truth, side.node))
     if _is_numeric(side.node) or relation is Relation.ABOUT:
         found = _as_numbers(page, truth, side)
     else:

@@ -1,0 +1,184 @@
+"""From the text of a page to its report: `check`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from symback.checking.conventions import Convention, convention_of
+from symback.checking.correct import correct_node
+from symback.checking.diagnosis import diagnose
+from symback.checking.echo import echo
+from symback.checking.exact import BOUND, Judge
+from symback.checking.findings import Diagnosis, LineReport, Verdict
+from symback.checking.meaning import Definition, Node
+from symback.checking.notations import notation as notation_called
+from symback.checking.pages import notation_of, read
+from symback.checking.report import Report
+from symback.checking.verdicts import (
+    WITHOUT_CHANCE,
+    Judgement,
+    Wrong,
+    judged,
+    largest_index,
+    overall,
+)
+from symback.errors import SymbackError
+from symback.notation import Reference, read_reference
+from symback.work import Work
+
+__all__ = ["check"]
+
+MOST_DIAGNOSED = 12
+"""So many wrong lines of a page are diagnosed; the first is what a student needs."""
+
+SCALES = "loss-scale"
+
+_judges: WeakKeyDictionary[Work, dict[int, Judge]] = WeakKeyDictionary()
+
+
+def check(
+    text: str,
+    net: Work,
+    wrt: str | None = None,
+    *,
+    notation: str | Path = "lectures",
+    prove: bool = False,
+) -> Report:
+    """Check a derivation that a person wrote, line by line.
+
+    ``text`` is the page as typed, ``net`` the network it is about, ``wrt`` the weight that a page
+    without a left side is about, ``notation`` a name of `symback.checking.notations` or the path of
+    a TOML file; a comment ``% notation: nielsen`` in the page does the same.  ``prove`` looks for a
+    proof without chance as well.
+
+    Raises `UnknownName` for ``wrt``, `UnknownNotation`, `TooLarge`.
+
+    >>> import symback as sb
+    >>> net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
+    >>> report = check("∂L/∂w_212 = (ŷ_1 - y_1)·h_12", net)
+    >>> bool(report), report.lines[0].verdict.value
+    (True, 'proved')
+    """
+    profile = (notation_of(text) if notation == "lectures" else None) or notation_called(notation)
+    document = read(text, _judge(net, 0).scope, profile)
+    judge = _judge(net, largest_index(document))
+    judgement = judged(document, judge, _reference(net, wrt), prove=prove)
+    lines = _diagnosed(judge, judgement)
+    convention = _convention(judge, judgement)
+    if convention is not None:
+        lines = _under(convention, lines)
+    return Report(overall(lines), lines, _bound(lines), _notes(judge, document.items, convention))
+
+
+def _judge(net: Work, least: int) -> Judge:
+    """The judge of a network, made once where its widths are its own."""
+    known = _judges.setdefault(net, {})
+    if 0 in known and not known[0].sizes:
+        return known[0]
+    if least not in known:
+        known[least] = Judge(net, least)
+    return known[least]
+
+
+def _reference(net: Work, wrt: str | None) -> Reference | None:
+    return None if wrt is None else read_reference(wrt, net.graph.variables)
+
+
+def _bound(lines: Sequence[LineReport]) -> str:
+    """The chance that some line called proved is not."""
+    proved = [line for line in lines if line.verdict is Verdict.PROVED]
+    without = all(WITHOUT_CHANCE in line.reason for line in proved)
+    return "0" if proved and without else BOUND
+
+
+# -------------------------------------------------------------------------------------- diagnosis
+
+
+def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[LineReport, ...]:
+    """The lines, those that are wrong with their mistakes by name and the right side."""
+    lines = list(judgement.lines)
+    reported: set[int] = set()
+    for wrong in judgement.refuted[:MOST_DIAGNOSED]:
+        if wrong.place in reported:
+            continue
+        reported.add(wrong.place)
+        correct = _correct(judge, wrong.truth)
+        found = wrong.finding.diagnosis or _mistakes(judge, wrong, judgement)
+        named = tuple(each if each.correct else replace(each, correct=correct) for each in found)
+        lines[wrong.place] = replace(lines[wrong.place], diagnosis=named, correct=correct)
+    return tuple(lines)
+
+
+def _mistakes(judge: Judge, wrong: Wrong, judgement: Judgement) -> tuple[Diagnosis, ...]:
+    try:
+        return diagnose(
+            judge,
+            wrong.truth,
+            wrong.side.node,
+            wrong.previous,
+            judgement.assumptions,
+        )
+    except (SymbackError, ArithmeticError, RecursionError):
+        return ()  # a line too strange to be explained is still refuted, with its counterexample
+
+
+def _correct(judge: Judge, truth: Node) -> str:
+    """The right side in canonical form, where there is one."""
+    try:
+        node = correct_node(judge, truth)
+        return "" if node is None else echo(node, judge.scope)
+    except (SymbackError, ArithmeticError, RecursionError):
+        return ""
+
+
+# ------------------------------------------------------------------------------------- conventions
+
+
+def _convention(judge: Judge, judgement: Judgement) -> Convention | None:
+    """The convention under which all of a page is right that is not right as it stands."""
+    if not judgement.refuted:
+        return None
+    return convention_of(judge, judgement.claims, judgement.assumptions)
+
+
+def _under(convention: Convention, lines: tuple[LineReport, ...]) -> tuple[LineReport, ...]:
+    """The lines with the convention said first.
+
+    One line alone, and a loss that is a multiple of the file's, stay wrong: there the convention is
+    one way to see the mistake, and the file says which loss is meant.
+    """
+    wrong = (Verdict.REFUTED, Verdict.FOLLOWS)
+    failing = sum(line.verdict in wrong for line in lines)
+    verdict = Verdict.CONDITIONAL if failing > 1 and convention.name != SCALES else None
+    return tuple(
+        replace(
+            line,
+            verdict=verdict or line.verdict,
+            reason=f"{convention.sentence}; {line.reason}"
+            if verdict is None
+            else convention.sentence,
+        )
+        if line.verdict in wrong
+        else line
+        for line in lines
+    )
+
+
+def _notes(judge: Judge, items: Sequence[object], convention: Convention | None) -> tuple[str, ...]:
+    """Sentences about the whole page."""
+    notes = []
+    if convention is not None:
+        notes.append(f"the whole page is {convention.sentence}")
+    if judge.sizes:
+        sizes = ", ".join(f"{name} = {size}" for name, size in judge.sizes.items())
+        notes.append(f"compared at small widths of the same kind: {sizes}")
+    if not judge.is_exhaustive:
+        notes.append("functions given by cases were compared in 64 combinations of cases")
+    if judge.work.graph.samples is not None:
+        notes.append("the page was read as about one sample of the batch")
+    if any(isinstance(item, Definition) for item in items):
+        notes.append("names that the page defines stand for what it says they are")
+    return tuple(notes)
