@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sympy import Expr
 
 from symback import derivation as derivations
-from symback import drawing, rendering, sheets, spec
+from symback import drawing, kernels, rendering, sheets, spec
 from symback.derivation import Deduction, Step
 from symback.errors import SymbackError, did_you_mean, printable
 from symback.figures import Figure
 from symback.functions import Activation, Loss, SoftMax
+from symback.kernels import Kernel, NoKernel
 from symback.matrix import MatrixForm
 from symback.notation import (
     PARAMETERS,
@@ -181,6 +183,30 @@ class Network(Work):
             },
             "updated": {name: as_floats(array) for name, array in updated.items()},
         }
+
+    # -------------------------------------------------------------------------------- a function
+
+    def kernel(self) -> Kernel:
+        """The network as one NumPy function: ``kernel(params, x, y)`` → (loss, gradients).
+
+        ``params`` maps W1, b1, … to arrays, W_k of shape (n_k, n_{k-1}); x has shape (n_0,) or
+        (B, n_0), y likewise with n_L; gradients have the names and shapes of params.
+        ``kernel.forward(params, x)`` is ŷ, ``kernel.source`` a module that runs with NumPy alone.
+
+        Raises `NoKernel` for an [equations] file.
+
+        >>> net = Network(2, [(1, "linear")], loss="squared_error", bias="none")
+        >>> loss, gradients = net.kernel()({"W1": [[0.5, 1.0]]}, [2.0, 1.0], [3.0])
+        >>> loss, gradients["W1"].tolist()
+        (1.0, [[-4.0, -2.0]])
+        """
+        return self._kernel
+
+    @cached_property
+    def _kernel(self) -> Kernel:
+        if not isinstance(self.spec, NetworkSpec):
+            raise NoKernel("a kernel is made of a network of layers; this file holds [equations]")
+        return kernels.kernel(self.spec, rendering.plain(describe(self)))
 
     # ------------------------------------------------------------------------------ on paper
 

@@ -1,0 +1,240 @@
+"""Forms of the catalogue's functions that keep every digit, each proved before it is used.
+
+A kernel computes in float64 or float32, where h(1 - h) is 0 from a = 37 on, and log(1 + e^a)
+infinite from a = 710.  Here are forms that are right for every a, and the proof that they are the
+catalogue's functions.  One can
+
+* look up the forms of an activation: `form_of`, keyed by the function itself and not by
+  its name, so that a user's 1/(1+exp(-z)) is as accurate as the catalogue's sigmoid;
+* read what is computed, and why it is allowed: `Form.identities`, `SOFTMAX_IDENTITIES`;
+* have every form proved: `proved` compares its value with the catalogue's formula, its slope with
+  the derivative that `symback.calculus` finds, and the others with what they stand for, where
+  z > 0 and where z < 0, exactly.  A form that is not proved raises `WrongForm` and is not used.
+
+Forms are formulas in the grammar of `symback.formula`, in z, y and what they name themselves
+(``lets``), and are printed to code as they stand: nothing is written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+
+import sympy
+from sympy import Expr, Symbol
+
+from symback import formula
+from symback.calculus import is_zero, local_derivative
+from symback.errors import SymbackError
+from symback.formula import Node
+from symback.functions import ACTIVATIONS, Activation, value_of
+from symback.graph import Equation
+from symback.notation import Role, Variable
+
+__all__ = ["SOFTMAX_IDENTITIES", "Form", "WrongForm", "Z", "form_of", "proved"]
+
+Z = Symbol("z", real=True)
+"""What activations are functions of."""
+
+EXTRA: Mapping[str, Callable[..., Expr]] = {
+    "log1p": lambda u: sympy.log(1 + u),
+    "expm1": lambda u: sympy.exp(u) - 1,
+    "erfc": lambda u: 1 - sympy.erf(u),
+    "coarse": lambda u: Symbol("coarse", real=True),
+    "nonzero": lambda u: u,
+}
+"""What forms may call beyond `symback.formula`, and its meaning in a proof.
+
+``coarse(u)`` is u rounded to sixteenths, and a proof must hold whatever it is.  ``nonzero(u)`` is
+max(u, 1e-18) for a u ≥ 0 that either enters by u/log(1 + u) only, which is 1 to the last digit
+below 1e-18, or is larger wherever the result is used.
+"""
+
+
+class WrongForm(SymbackError):
+    """A form that is not the function it is said to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """An activation h = g(z) as it is computed; an empty text means "as the catalogue has it".
+
+    ``residual`` is y - h, ``complement`` 1 - h, ``log`` log h, ``log_complement`` log(1 - h),
+    ``slope_by_value`` h'/h, ``slope_by_complement`` h'/(1 - h); they may use ``h``.
+    """
+
+    name: str
+    value: str
+    slope: str
+    lets: tuple[tuple[str, str], ...] = ()
+    residual: str = "y-h"
+    complement: str = "1-h"
+    log: str = "log(h)"
+    log_complement: str = "log1p(-h)"
+    slope_by_value: str = "slope/h"
+    slope_by_complement: str = "slope/complement"
+
+    def node(self, part: str) -> Node:
+        """One of the texts above, or one of ``lets``, as a tree."""
+        names = ("z", "y", "h", "slope", "complement", *(name for name, _ in self.lets))
+        return formula.read(self.text(part), names=names, functions=tuple(EXTRA))
+
+    def named(self, part: str) -> tuple[str, ...]:
+        """The other parts and lets that a part names."""
+        found = formula.names(self.node(part))
+        return tuple(name for name in found if name not in ("z", "y", "h"))
+
+    def helpers(self, part: str) -> Iterator[str]:
+        """The functions a part calls that are no engine's own."""
+        yield from (word for word in ("erfc", "coarse", "nonzero") if f"{word}(" in self.text(part))
+
+    def text(self, part: str) -> str:
+        """A part, or one of the lets, as written."""
+        return dict(self.lets).get(part) or getattr(self, part)
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """What is used, as lines of text."""
+        where = ", ".join(f"{name} = {text}" for name, text in self.lets)
+        tail = f" with {where}" if where else ""
+        return (f"{self.name}(z) = {self.value}, slope {self.slope}{tail}",)
+
+
+_FORMS = (
+    Form("linear", "z", "1"),
+    Form(
+        "sigmoid",
+        lets=(("t", "exp(-abs(z))"), ("d", "1+t")),
+        value="where(z>=0,1,t)/d",
+        slope="t/d**2",
+        residual="(y-where(z>=0,1,0))+where(z>=0,t,-t)/d",
+        complement="where(z>=0,t,1)/d",
+        log="min(z,0)-log1p(t)",
+        log_complement="-max(z,0)-log1p(t)",
+        slope_by_value="complement",
+        slope_by_complement="h",
+    ),
+    Form(
+        "tanh",
+        lets=(("t", "exp(-2*abs(z))"), ("d", "1+t")),
+        value="tanh(z)",
+        slope="4*t/d**2",
+        residual="where(abs(z)>=1/2,(y-sign(z))+sign(z)*2*t/d,y-h)",
+        complement="where(z>=0,2*t,2)/d",
+        log_complement="log(2)-2*max(z,0)-log1p(t)",
+        slope_by_complement="where(z>=0,2,2*t)/d",
+    ),
+    Form("relu", "max(z,0)", "where(z>0,1,0)"),
+    Form("leaky_relu", "max(z,0.01*z)", "max(sign(z),0.01)"),
+    Form(
+        "elu",
+        lets=(("t", "exp(min(z,0))"),),
+        value="where(z>0,z,expm1(min(z,0)))",
+        slope="t",
+        residual="where(z<-1,(y+1)-t,y-h)",
+    ),
+    Form(
+        "gelu",
+        lets=(("c", "erfc(-z/sqrt(2))/2"), ("r", "coarse(z)")),
+        value="z*c",
+        slope="c+z*exp(-r**2/2)*exp(-(z-r)*(z+r)/2)/sqrt(2*pi)",
+    ),
+    Form(
+        "silu",
+        lets=(("t", "exp(-abs(z))"), ("d", "1+t"), ("s", "where(z>=0,1,t)/d")),
+        value="z*s",
+        slope="s*(1+z*where(z>=0,t,1)/d)",
+    ),
+    Form(
+        "softplus",
+        lets=(("t", "exp(-abs(z))"),),
+        value="max(z,0)+log1p(t)",
+        slope="where(z>=0,1,t)/(1+t)",
+        log="where(z>=0,log(nonzero(h)),z-log(nonzero(t)/log1p(nonzero(t))))",
+        slope_by_value="where(z>=0,1/nonzero(h),nonzero(t)/log1p(nonzero(t)))/(1+t)",
+    ),
+)
+
+SOFTMAX_IDENTITIES = (
+    "softmax(a) = softmax(a - max a): no exponential above 1, and the largest is exactly 1",
+    "1 - p_k = Σ_{j≠k} p_j: the other probabilities are summed, nothing is subtracted from 1",
+    "(Σ_j y_j) p_k - y_k = p_k Σ_{j≠k} y_j - y_k Σ_{j≠k} p_j (softmax with cross-entropy)",
+    "p_k (g_k - Σ_j p_j g_j) = p_k (d_k - Σ_j p_j d_j) with d = g - g_m for any m, as Σ_j p_j = 1",
+    "log p_k = a_k - m - log(1 + Σ_{j≠m} e^{a_j - a_m}) with a_m = max a",
+)
+
+
+_DEFAULTS = {entry.name: entry.default for entry in fields(Form) if entry.default is not MISSING}
+
+
+@cache
+def _by_function() -> dict[Expr, Form]:
+    rows = {name: row for name, row in ACTIVATIONS.items() if isinstance(row, Activation)}
+    return {value_of(rows[form.name].formula, {"z": Z}): form for form in _FORMS}
+
+
+def form_of(function: Expr) -> Form | None:
+    """The form of a function of `Z`, proved; None where there is none."""
+    form = _by_function().get(function)
+    return None if form is None else proved(form)
+
+
+# --------------------------------------------------------------------------------------- proofs
+
+
+@cache
+def proved(form: Form) -> Form:
+    """``form``, if each of its parts is what it stands for; raises `WrongForm` naming the part.
+
+    Where z > 0 and where z < 0 separately, since |z| is no rational function, and on either side
+    of every other threshold a part compares with.  Logarithms are compared by their exponentials.
+    """
+    row = ACTIVATIONS[form.name]
+    assert isinstance(row, Activation)
+    z, h = Variable("z", Role.LEAF), Variable("h", Role.STAGE)
+    value = value_of(row.formula, {"z": z.at()})
+    slope = local_derivative(Equation(h, (), value), z).raw
+    for side in (Symbol("u", positive=True), -Symbol("u", positive=True)):
+        _prove_side(form, side, *(expr.xreplace({z.at(): side}) for expr in (value, slope)))
+    return form
+
+
+def _prove_side(form: Form, z: Expr, h: Expr, slope: Expr) -> None:
+    y = Symbol("y", real=True)
+    names = {"z": z, "y": y, "h": h, "slope": slope, "complement": 1 - h}
+    for name, _ in form.lets:
+        names[name] = _read(form, name, names)
+    for part, expected in _meanings(h, slope, y).items():
+        if getattr(form, part) == _DEFAULTS.get(part):
+            continue  # no form, but its meaning
+        found = _read(form, part, names)
+        if part.startswith("log"):
+            found = sympy.exp(sympy.expand_log(found, force=True))
+        if not _equal(found, expected):
+            raise WrongForm(f"{form.name}: {part} = {getattr(form, part)} is not {expected}")
+
+
+def _equal(found: Expr, expected: Expr) -> bool:
+    """Whether two real expressions are the same function; if need be, by their exponentials."""
+    return any(
+        is_zero((of(found) - of(expected)).rewrite(sympy.exp)) for of in (lambda u: u, sympy.exp)
+    )
+
+
+def _meanings(h: Expr, slope: Expr, y: Expr) -> dict[str, Expr]:
+    """What each part of a form stands for; of the logarithms, the arguments."""
+    return {
+        "value": h,
+        "slope": slope,
+        "residual": y - h,
+        "complement": 1 - h,
+        "log": h,
+        "log_complement": 1 - h,
+        "slope_by_value": slope / h,
+        "slope_by_complement": slope / (1 - h),
+    }
+
+
+def _read(form: Form, part: str, names: Mapping[str, Expr]) -> Expr:
+    return formula.to_sympy(form.node(part), names, EXTRA)

@@ -1,0 +1,146 @@
+"""How one engine spells what a kernel computes: the only place that knows NumPy's words.
+
+A `Spelling` has a word for every function and for the few things that engines do differently, and
+prints forms of `symback.kernels.forms` (trees of `symback.formula`) as code.  `NUMPY` works on
+arrays, `MATH` on Python's numbers, one at a time.  `Code` is a piece of Python with the binding of
+its outermost operator; it is put together with its own operators: ``a + b``, ``-a``, ``a ** 2``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from symback import formula
+from symback.formula import Apply, Name, Node
+
+__all__ = ["MATH", "NUMPY", "Code", "Spelling", "number"]
+
+ATOM, POWER, SIGN, TIMES, PLUS, COMPARISON, CHOICE = 7, 6, 5, 4, 3, 2, 1
+"""How tightly Python's operators bind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An expression in Python, and how tightly its outermost operator binds."""
+
+    text: str
+    binding: int = ATOM
+
+    def within(self, binding: int) -> str:
+        """The text as an operand of an operator that binds so tightly."""
+        return self.text if self.binding >= binding else f"({self.text})"
+
+    def __add__(self, other: Code) -> Code:
+        if other.text.startswith("-") and other.binding >= TIMES:
+            return Code(f"{self.within(PLUS)} - {other.text[1:]}", PLUS)
+        return Code(f"{self.within(PLUS)} + {other.within(TIMES)}", PLUS)
+
+    def __sub__(self, other: Code) -> Code:
+        return Code(f"{self.within(PLUS)} - {other.within(TIMES)}", PLUS)
+
+    def __mul__(self, other: Code) -> Code:
+        if "1" in (self.text, other.text):
+            return other if self.text == "1" else self
+        return Code(f"{self.within(TIMES)} * {other.within(SIGN)}", TIMES)
+
+    def __truediv__(self, other: Code) -> Code:
+        return Code(f"{self.within(TIMES)} / {other.within(SIGN)}", TIMES)
+
+    def __matmul__(self, other: Code) -> Code:
+        return Code(f"{self.within(TIMES)} @ {other.within(SIGN)}", TIMES)
+
+    def __pow__(self, other: Code) -> Code:
+        return Code(f"{self.within(ATOM)} ** {other.within(SIGN)}", POWER)
+
+    def __neg__(self) -> Code:
+        return Code(f"-{self.within(SIGN)}", SIGN) if self.text != "0" else self
+
+    def compared(self, relation: str, other: Code) -> Code:
+        """A comparison; an indicator is one that is used as a number."""
+        return Code(f"{self.within(PLUS)} {relation} {other.within(PLUS)}", COMPARISON)
+
+
+def number(value: float) -> Code:
+    """A constant with all its digits, whole ones without a point."""
+    whole = int(value) if float(value).is_integer() and abs(value) < 2**53 else float(value)
+    return Code(repr(whole), SIGN if value < 0 else ATOM)
+
+
+_OPERATORS = {
+    "+": Code.__add__,
+    "-": Code.__sub__,
+    "*": Code.__mul__,
+    "/": Code.__truediv__,
+    "**": Code.__pow__,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """The words of one engine.
+
+    ``functions`` maps names of functions to what is called; ``choice`` is a template for "if
+    condition, then yes, else no", ``choice_binding`` how tightly it binds, and ``product`` one for a
+    product in the memory of its first factor, if there is such a call.
+    """
+
+    name: str
+    functions: Mapping[str, str] = field(repr=False)
+    choice: str
+    choice_binding: int = ATOM
+    product: str = ""
+
+    def call(self, function: str, *arguments: Code) -> Code:
+        """function(arguments …)."""
+        return Code(f"{self.functions[function]}({', '.join(a.text for a in arguments)})")
+
+    def where(self, condition: Code, yes: Code, no: Code) -> Code:
+        """One where the condition holds, the other elsewhere; a bare condition counts 1 or 0."""
+        if (yes.text, no.text) == ("1", "0"):
+            return condition
+        return Code(self.choice.format(condition.text, yes.text, no.text), self.choice_binding)
+
+    def product_into(self, first: Code, second: Code) -> Code:
+        """first · second, in the memory of the first where the engine has such a call."""
+        if not self.product:
+            return first * second
+        return Code(self.product.format(first.text, second.text))
+
+    def form(self, node: Node, letters: Mapping[str, Code]) -> Code:
+        """A form as code, each of its names as ``letters`` say; constants are folded."""
+        if isinstance(node, Name) and node.name in letters:
+            return letters[node.name]
+        if not isinstance(node, Apply) or not formula.names(node):
+            return number(float(formula.to_sympy(node, {})))
+        parts = [self.form(part, letters) for part in node.arguments]
+        if node.head in _OPERATORS:
+            return _OPERATORS[node.head](*parts)
+        if node.head == "neg":
+            return -parts[0]
+        if node.head in formula.RELATIONS:
+            return parts[0].compared(node.head, parts[1])
+        return self.where(*parts) if node.head == "where" else self.call(node.head, *parts)
+
+
+_SAME = "sqrt sin cos tan sinh cosh tanh exp log log1p expm1".split()
+
+NUMPY = Spelling(
+    "numpy",
+    {word: f"np.{word}" for word in _SAME}
+    | {"asin": "np.arcsin", "acos": "np.arccos", "atan": "np.arctan"}
+    | {"vdot": "np.vdot", "and": "np.logical_and", "or": "np.logical_or"}
+    | {"abs": "np.abs", "sign": "np.sign", "max": "np.maximum", "min": "np.minimum"}
+    | {word: f"_{word}" for word in ("erf", "erfc", "coarse", "nonzero")},
+    "np.where({}, {}, {})",
+    product="np.multiply({0}, {1}, out={0})",
+)
+
+MATH = Spelling(
+    "math",
+    {word: word for word in [*_SAME, "asin", "acos", "atan", "erf", "erfc"]}
+    | {"abs": "abs", "max": "max", "min": "min"}
+    | {word: f"_{word}" for word in ("sign", "coarse", "nonzero")},
+    "{1} if {0} else {2}",
+    CHOICE,
+)
