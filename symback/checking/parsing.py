@@ -686,10 +686,13 @@ class Parser:
     def _euler(self) -> Node:
         self.take()
         mark = self.take("^")
+        in_braces = self.at("{")
         tokens = self._script_tokens()
         if not tokens:
             raise self.refuse("e to the power of nothing", at=mark)
-        if len(tokens) == 1 and tokens[0].kind == "name" and not self.at("{"):
+        if in_braces:
+            return Call("exp", (self.inside(tokens).side(),))
+        if len(tokens) == 1 and tokens[0].kind == "name":
             start = self.position  # e^a_21 in text: the whole quantity is the exponent
             self.position = start - 1
             return Call("exp", (self._scripted_only(),))
