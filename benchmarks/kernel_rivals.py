@@ -72,8 +72,10 @@ def drawn(case: Case, seed: int = 0) -> Numbers:
 #
 # With E = e^{-a}:  σ(a) = 1/(1 + E),  1 - σ(a) = E σ(a),  σ'(a) = σ(a) · E σ(a): nothing cancels.
 # E stays finite where -a is capped at -ln(tiny); beyond it σ(a) underflows anyway.
-# With q = e^{z - max z}, S = Σq:  ∂L/∂z_k = (q_k (1 - y_k) - y_k Σ_{j≠k} q_j)/S, where ŷ_k - y_k
-# would lose the digits of a confident winner; the sums over j ≠ k are q (1 1ᵀ - I).
+# With s = z - max z and what the subtraction rounded off (Knuth's two-sum), q = e^s keeps its last
+# digits even at s = -700.  With S = Σq:  ∂L/∂z_k = (q_k Σ_{j≠k} y_j - y_k Σ_{j≠k} q_j)/S, where
+# (Σy) ŷ_k - y_k would lose the digits of a confident winner; a sum over j ≠ k is a product with
+# 1 1ᵀ - I.
 
 
 def by_hand(case: Case, numbers: Numbers) -> Call:
@@ -99,7 +101,8 @@ def _one_sample(case: Case) -> Kernel:
     ones, ones_out, cap = np.ones(n1, dtype), np.ones(n2, dtype), np.full(n1, _cap(dtype), dtype)
     add, divide, exp, minimum, multiply = np.add, np.divide, np.exp, np.minimum, np.multiply
     negative, subtract, log = np.negative, np.subtract, math.log
-    e, h, t, z, q = (np.empty(n, dtype) for n in (n1, n1, n1, n2, n2))
+    e, h, t = (np.empty(n1, dtype) for _ in range(3))
+    z, s, r, u, q = (np.empty(n2, dtype) for _ in range(5))
 
     def kernel(parameters, x, y):
         W2 = parameters["W2"]
@@ -112,11 +115,19 @@ def _one_sample(case: Case) -> Kernel:
         divide(ones, h, h)
         W2.dot(h, z)
         add(z, parameters["b2"], z)
-        subtract(z, max(z.tolist()), z)
-        exp(z, q)
+        most = max(z.tolist())
+        subtract(z, most, s)
+        exp(s, q)
+        subtract(s, z, r)
+        subtract(s, r, u)
+        subtract(z, u, z)
+        add(r, most, r)
+        subtract(z, r, z)
+        multiply(z, q, z)
+        add(q, z, q)
         total = q.dot(ones_out)
-        loss = log(total) * y.dot(ones_out) - y.dot(z)
-        d2 = subtract(ones_out, y)
+        loss = log(total) * y.dot(ones_out) - y.dot(s)
+        d2 = others.dot(y)
         multiply(d2, q, d2)
         others.dot(q, z)
         multiply(z, y, z)
@@ -136,7 +147,7 @@ def _one_sample(case: Case) -> Kernel:
 def _two_layers(case: Case) -> Kernel:
     B, (_, n1, n2), dtype = case.samples, case.widths, case.dtype
     e1, h1, g1 = (np.empty((B, n1), dtype) for _ in range(3))
-    z, q, d2, t = (np.empty((B, n2), dtype) for _ in range(4))
+    z, s, r, t, q, d2 = (np.empty((B, n2), dtype) for _ in range(6))
     ones, ones_out = np.ones(B, dtype), np.ones(n2, dtype)
     others = (1 - np.eye(n2)).astype(dtype)
     cap, one = np.array(_cap(dtype)), np.ones((), dtype)
@@ -156,14 +167,22 @@ def _two_layers(case: Case) -> Kernel:
         reciprocal(h1, h1)
         dot(h1, W2.T, z)
         add(z, b2, z)
-        subtract(z, largest(z, 1, keepdims=True), z)
-        exp(z, q)
+        most = largest(z, 1, keepdims=True)
+        subtract(z, most, s)
+        exp(s, q)
+        subtract(s, z, r)
+        subtract(s, r, t)
+        subtract(z, t, z)
+        add(r, most, r)
+        subtract(z, r, z)
+        multiply(z, q, z)
+        add(q, z, q)
         total = q.dot(ones_out)
-        loss = (log(total).dot(y.dot(ones_out)) - y.ravel().dot(z.ravel())) / B
+        loss = (log(total).dot(y.dot(ones_out)) - y.ravel().dot(s.ravel())) / B
         total *= B
         dot(q, others, t)
         multiply(t, y, t)
-        subtract(one, y, d2)
+        dot(y, others, d2)
         multiply(d2, q, d2)
         subtract(d2, t, d2)
         divide(d2, total[:, None], d2)
@@ -182,7 +201,7 @@ def _three_layers(case: Case) -> Kernel:
     B, (_, n1, n2, n3), dtype = case.samples, case.widths, case.dtype
     e1, h1, g1 = (np.empty((B, n1), dtype) for _ in range(3))
     e2, h2, g2 = (np.empty((B, n2), dtype) for _ in range(3))
-    z, q, d3, t = (np.empty((B, n3), dtype) for _ in range(4))
+    z, s, r, t, q, d3 = (np.empty((B, n3), dtype) for _ in range(6))
     ones, ones_out = np.ones(B, dtype), np.ones(n3, dtype)
     others = (1 - np.eye(n3)).astype(dtype)
     cap, one = np.array(_cap(dtype)), np.ones((), dtype)
@@ -209,14 +228,22 @@ def _three_layers(case: Case) -> Kernel:
         reciprocal(h2, h2)
         dot(h2, W3.T, z)
         add(z, b3, z)
-        subtract(z, largest(z, 1, keepdims=True), z)
-        exp(z, q)
+        most = largest(z, 1, keepdims=True)
+        subtract(z, most, s)
+        exp(s, q)
+        subtract(s, z, r)
+        subtract(s, r, t)
+        subtract(z, t, z)
+        add(r, most, r)
+        subtract(z, r, z)
+        multiply(z, q, z)
+        add(q, z, q)
         total = q.dot(ones_out)
-        loss = (log(total).dot(y.dot(ones_out)) - y.ravel().dot(z.ravel())) / B
+        loss = (log(total).dot(y.dot(ones_out)) - y.ravel().dot(s.ravel())) / B
         total *= B
         dot(q, others, t)
         multiply(t, y, t)
-        subtract(one, y, d3)
+        dot(y, others, d3)
         multiply(d3, q, d3)
         subtract(d3, t, d3)
         divide(d3, total[:, None], d3)
