@@ -709,6 +709,16 @@ def test_the_right_side_stands_beside_the_mistake(base):
     assert matrix.correct == "δ_2 h_1ᵀ"
 
 
+def test_weights_with_swapped_indices_are_named_out_of_range_too(s4):
+    """a_21 = b_21 + Σ_j w_2j1 h_1j, though there is no w_231."""
+    j = Index("j")
+    term = Product((Element("w", (Index("", 2), j, Index("", 1))), Element("h", (Index("", 1), j))))
+    wrong = q("b", 2, 1) + F(Sum("j", term, 1, Index("", 4)))
+    (found,) = diagnose(s4, a21.node, wrong.node)
+    assert found.name == "index-order"
+    assert found.correct == "b_21 + Σ_{j=1}^{4} w_{2,1,j}·h_{1,j}"
+
+
 def test_a_name_of_the_page_is_looked_into(base):
     """A line that uses Δ_1 = ŷ_1 - y_1 is compared by what Δ_1 is."""
     definition = Definition(1, 1, "", "Δ", (Index("", 1),), (p1 - y1).node)

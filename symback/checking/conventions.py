@@ -30,7 +30,7 @@ from symback.checking.meaning import (
 from symback.errors import SymbackError
 from symback.notation import Role
 
-__all__ = ["Convention", "convention_of"]
+__all__ = ["Convention", "convention_of", "swapped"]
 
 Reading = Callable[[Node], Node]
 """What a node of the page means in a convention, as symback would write it."""
@@ -86,7 +86,7 @@ def _is_equal(judge: Judge, left: Node, right: Node, assumptions: Assumptions) -
 
 def _conventions(judge: Judge) -> Iterator[tuple[Convention, Reading]]:
     order = "right if w_kij is the weight from neuron i to neuron j; here it leads into i from j"
-    yield Convention("index-order", order), _swapped
+    yield Convention("index-order", order), swapped
     for factor in _scales(judge):
         sentence = f"right for {factor} of the loss; the loss here has no such factor"
         yield Convention("loss-scale", sentence), _scaled(number(factor))
@@ -115,13 +115,13 @@ def _scales(judge: Judge) -> Iterator[Fraction]:
 # ---------------------------------------------------------------------------------- the readings
 
 
-def _swapped(node: Node) -> Node:
+def swapped(node: Node) -> Node:
     """Every w_kij for w_kji."""
     match node:
         case Element("w", (layer, i, j)):
             return Element("w", (layer, j, i))
         case _:
-            return rebuilt(node, _swapped)
+            return rebuilt(node, swapped)
 
 
 def _scaled(factor: Node) -> Reading:

@@ -14,6 +14,7 @@ Nothing is derived here: local derivatives, adjoints and their readable forms ar
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -287,6 +288,23 @@ def correct_node(judge: Judge, truth: Node) -> Node | None:
     >>> correct_node(judge, indexed("h", 1, 2)) == Call("tanh", (indexed("a", 1, 2),))
     True
     """
+    right = _correct(judge, truth)
+    return None if right is None else _flat(right)
+
+
+def _flat(node: Node) -> Node:
+    """Products within products dissolved, as one writes them."""
+    made = rebuilt(node, _flat)
+    if not isinstance(made, Product) or made.elementwise:
+        return made
+    parts = (
+        part.factors if isinstance(part, Product) and not part.elementwise else (part,)
+        for part in made.factors
+    )
+    return Product(tuple(itertools.chain.from_iterable(parts)))
+
+
+def _correct(judge: Judge, truth: Node) -> Node | None:
     try:
         match truth:
             case Derivative(Element() as of, Element() as by):
@@ -310,9 +328,9 @@ def _correct_value(judge: Judge, element: Element) -> Node | None:
     neuron = placed(judge.equations, element)
     if neuron is None or neuron[0] not in judge.equations.rhs:
         return None
-    free = judge.graph.by_variable[neuron[0]].free
-    letters = dict(zip((each.name for each in free), neuron[1], strict=True))
-    return numbered(judge.equations.rhs[neuron[0]], letters)
+    equation = judge.graph.by_variable[neuron[0]]
+    letters = dict(zip((each.name for each in equation.free), neuron[1], strict=True))
+    return numbered(to_node(equation.shown, judge.graph), letters)
 
 
 def _correct_derivative(judge: Judge, of: Element, by: Element) -> Node | None:

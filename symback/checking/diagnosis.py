@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
+from symback.checking.conventions import swapped
 from symback.checking.conversion import element_of
 from symback.checking.correct import (
     Neuron,
@@ -227,7 +228,8 @@ class _Ground(Ground):
     def correct(self, truth: Node) -> str:
         """The right side in canonical form; empty where symback has no single line for it."""
         if truth not in self._correct:
-            right = correct_node(self.judge, truth)
+            is_step = _step_of_descent(truth) is not None
+            right = truth if is_step else correct_node(self.judge, truth)
             self._correct[truth] = "" if right is None else echo(right, self.judge.scope)
         return self._correct[truth]
 
@@ -292,7 +294,8 @@ class _Case:
             found = told if found is None else {n: t for n, t in found.items() if n in told}
             if not found:
                 break
-        return [*self._of_layout(truth, wrong), *(found or {}).values()]
+        named = [*self._of_layout(truth, wrong), *(found or {}).values()]
+        return named or self._of_order(truth, wrong)
 
     def _differing(self, truth: Node, wrong: Node) -> Iterator[_Instance]:
         """The values of the free indices, and the entries, for which the sides differ."""
@@ -338,6 +341,15 @@ class _Case:
             if self._is_right(truth, repaired):
                 return [told]
         return []
+
+    def _of_order(self, truth: Node, wrong: Node) -> list[Told]:
+        """Whether every weight of the side has its indices swapped, out of range or not."""
+        if not any(isinstance(part, Element) and part.letter == "w" for part in walk(wrong)):
+            return []
+        if not self._is_right(truth, swapped(wrong)):
+            return []
+        text = "w_kij is read as w_kji; the first index is the neuron it leads into"
+        return [Told("index-order", text)]
 
     def _is_right(self, truth: Node, repaired: Node) -> bool:
         try:
