@@ -707,6 +707,8 @@ def test_the_right_side_stands_beside_the_mistake(base):
     assert "a_11" in forward.correct
     (matrix, *_) = diagnose(base, d(L, W2).node, (hs * turned(delta2)).node)
     assert matrix.correct == "δ_2 h_1ᵀ"
+    (hidden, *_) = diagnose(base, delta1.node, (turned(W2) * delta2).node)
+    assert hidden.correct == "W_2ᵀ δ_2 ⊙ h_1 ⊙ (1 - h_1)"
 
 
 def test_weights_with_swapped_indices_are_named_out_of_range_too(s4):

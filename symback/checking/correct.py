@@ -357,7 +357,20 @@ def _correct_gradient(judge: Judge, by: Array) -> Node | None:
     if variable is None:
         return None
     form = lift(judge.equations.backward)
-    return to_node(form[variable.name], judge.graph) if variable.name in form else None
+    if variable.name not in form:
+        return None
+    return _with_gradients(to_node(form[variable.name], judge.graph), judge, form)
+
+
+def _with_gradients(node: Node, judge: Judge, form: Mapping[str, Expr]) -> Node:
+    """∇h and ∇ŷ filled in; δ stays a name."""
+    match node:
+        case Derivative(_, Array(letter, layer)):
+            variable = judge.equations.variable(letter, None if layer is None else layer.offset)
+            assert variable is not None
+            return _with_gradients(to_node(form[variable.name], judge.graph), judge, form)
+        case _:
+            return rebuilt(node, lambda part: _with_gradients(part, judge, form))
 
 
 def _folded(backward: BackwardPass, neuron: Neuron) -> Node | None:
