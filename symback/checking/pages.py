@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from symback.checking.echo import echo, echo_claim
 from symback.checking.exact import free_letters
-from symback.checking.lexing import NotRead, Place, Token, lexed
+from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token, lexed
 from symback.checking.meaning import (
     Array,
     Claim,
@@ -155,7 +155,7 @@ class _Statement:
 
 class _Reader:
     def __init__(self, text: str, scope: Scope, profile: Notation) -> None:
-        self.text = text.replace("\r\n", "\n").replace("\r", "\n")
+        self.text = _without_comments(text.replace("\r\n", "\n").replace("\r", "\n"))
         self.scope, self.profile = scope, profile
         self.starts = [0] + [match.end() for match in re.finditer("\n", self.text)]
         self.symbols = Symbols(scope, profile, latex=False)
@@ -173,6 +173,7 @@ class _Reader:
         """Everything on the page, in order."""
         statements = [part for row in self._joined(self._rows()) for part in self._statements(row)]
         self.symbols.defined = {name for each in statements for name in self._defines(each)}
+        self.symbols.own_errors = any(map(_defines_errors, statements))
         items = [item for each in statements for item in self._item(each)]
         return self._with_names_known(items)
 
@@ -248,7 +249,7 @@ class _Reader:
                 yield _Row([], "prose", text.strip(), start)
                 continue
             try:
-                latex = "\\" in body
+                latex = "\\" in body or _is_typed_as_latex(body)
                 tokens = lexed(body, self.place(start + offset), latex=latex)
             except NotRead as error:
                 yield _Row([], "plain", text.strip(), start, error)
@@ -389,6 +390,7 @@ class _Reader:
     def _prepare(self, statement: _Statement, relations: Sequence[Relation]) -> None:
         self.symbols.latex = statement.latex
         self.symbols.uncertain = []
+        self.symbols.stepping = False
         names = [token.text for token in statement.tokens if token.kind == "name"]
         again = bool(names) and names.count(names[0]) > 1
         self.symbols.updating = Relation.BECOMES in relations or (again and bool(relations))
@@ -419,6 +421,8 @@ class _Reader:
                 yield Prose(place.line, place.column, source)
                 return
         relations = _as_updates(sides, relations)
+        if self.symbols.stepping and relations and isinstance(sides[0].node, (Element, Array)):
+            relations = [Relation.BECOMES, *relations[1:]]
         first = sides[0].node
         if isinstance(first, Named) and relations and not continues and not first.name == "theta":
             if relations[0] in (Relation.EQUAL, Relation.DEFINES, Relation.ABOUT):
@@ -540,6 +544,14 @@ def _lines(stretch: _Stretch) -> Iterator[tuple[str, int]]:
         yield waiting, begin
 
 
+def _without_comments(text: str) -> str:
+    r"""A page of LaTeX with its comments as blanks, so that places stay; \% is no comment."""
+    if not re.search(r"\\[A-Za-z(\[]", text):
+        return text
+    blank = re.compile(r"(?<!\\)((?:\\\\)*)(%[^\n]*)")
+    return blank.sub(lambda found: found[1] + " " * len(found[2]), text)
+
+
 def _without_outer(text: str) -> str:
     """The body with the columns of alignat and array blanked."""
     return re.sub(r"^(\s*)\{\d\}", lambda m: " " * len(m[0]), text)
@@ -562,6 +574,12 @@ def _looks_like_formula(text: str) -> bool:
     words = re.findall(r"[A-Za-z]{3,}", text)
     formula = re.search(r"[*/^+·⊙√]|[)\]]\s*[(\[]|\w_\w|\w\(|\)\w", text)
     return bool(formula) and sum(word.lower() in _CONNECTING for word in words) == 0
+
+
+def _is_typed_as_latex(text: str) -> bool:
+    """Whether braces below and above are typed as in LaTeX, and no word is longer than two."""
+    words = re.findall(r"[A-Za-z]{3,}", text)
+    return bool(re.search(r"[_^]\{|\^[A-Za-z]", text)) and all(word in FUNCTIONS for word in words)
 
 
 def _with_words(tokens: list[Token], symbols: Symbols) -> list[Token]:
@@ -711,6 +729,18 @@ def _is_range(tokens: Sequence[Token], symbols: Symbols) -> bool:
     )
     return plain and (first.text in ("ell", *"ijklmnpqrst"))
 
+
+def _defines_errors(statement: _Statement) -> bool:
+    """Whether a statement says what δ_i, with one index, is on this page."""
+    tokens = statement.tokens
+    place = next((k for k, t in enumerate(tokens) if t.kind in RELATIONS), 0)
+    kinds = [t.text for t in tokens[:place] if t.kind not in ("{", "}")]
+    named = len(kinds) == 3 and kinds[:2] == ["delta", "_"] and len(kinds[2]) == 1
+    told = any(word.text.lower() in _DEFINING for word in statement.words)
+    return named and (tokens[place].kind == ":=" or told)
+
+
+_DEFINING = ("let", "define", "where", "with", "denote", "call", "write")
 
 _RELATION = {
     "=": Relation.EQUAL,
