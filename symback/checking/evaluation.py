@@ -289,6 +289,10 @@ class Evaluator:
         return self._width(self._index(array.layer, env))
 
     def _indicator(self, node: Indicator, env: Environment, level: int) -> Value:
+        condition = node.condition
+        if isinstance(condition, Comparison) and isinstance(condition.left, Array):
+            entry = Indicator(Comparison(Element("z"), condition.relation, condition.right))
+            return self._each(entry, condition.left, env, level)
         return self.arithmetic.number(Fraction(int(self.holds(node.condition, env))), level)
 
     def _comparison(self, node: Comparison, env: Environment, level: int) -> Value:

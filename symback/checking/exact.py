@@ -301,13 +301,15 @@ class Judge:
             known = replace(assumptions, known_sum=fact.total)
             if self._agree(left, right, known) is None:
                 return Outcome(Relationship.WITH_FACT, fact.because)
-        if self._has_target and self._for_each_class(left, right, assumptions) is None:
+        if self._has_classes and self._for_each_class(left, right, assumptions) is None:
             return Outcome(Relationship.ONE_HOT)
         return Outcome(Relationship.DIFFERENT, at=differing)
 
     @property
-    def _has_target(self) -> bool:
-        return self.equations.scope.is_network and self.equations.scope.has_target
+    def _has_classes(self) -> bool:
+        """Whether a target can be one-hot."""
+        scope = self.equations.scope
+        return scope.is_network and scope.has_target and int(scope.widths[-1]) > 1
 
     def _for_each_class(
         self, left: Node, right: Node, assumptions: Assumptions

@@ -112,7 +112,7 @@ _NO_MEANING = {
     "Biggl", "Biggr", "middle", "nonumber", "notag", "scriptstyle", "phantom", "mathstrut",
     "allowbreak", "noindent", "centering", "bm", "boldsymbol", "mathbf", "mathrm", "mathit", "vec",
     "mathsf", "mathnormal", "pmb", "bf", "rm", "it", "underline", "cancel", "mathstrut", "/",
-    "boldmath", "mathord", "mathbin", "mathrel", "ensuremath", "small", "normalsize", "negthinspace",
+    "boldmath", "blacksquare", "square", "qed", "checkmark", "Box", "qedsymbol", "protect", "mathord", "mathbin", "mathrel", "ensuremath", "small", "normalsize", "negthinspace",
     "quad,", "hskip", "medspace", "thickspace", "strut", "bigm", "Bigm", "biggm", "overline_",
 }  # fmt: skip
 """Commands that change how something looks and not what it means."""
@@ -210,6 +210,9 @@ class _Lexer:
             yield self.token("name", hat, self.at - 2)
         elif self.latex:
             yield from self._letters(word)
+        elif word == "y" and self.source.startswith("y_hat", start):
+            self.at = start + len("y_hat")
+            yield self.token("name", "yhat", start)
         else:
             self.at = start + len(word)
             yield self.token("name", word, start)

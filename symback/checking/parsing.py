@@ -52,6 +52,7 @@ COMPARISONS = ("=", "!=", "<", ">", "<=", ">=")
 _CLOSING = {"(": ")", "[": "]", "{": "}", "⟦": "⟧"}
 _WIDTH_LETTERS = ("n", "N", "K", "C", "m", "M", "k", "D", "d", "H", "J", "c", "p", "q", "r")
 _LOSS_LETTERS = ("L", "J", "C", "E")
+_INDEX_LETTERS = frozenset("ijklmnpqrstuvL")
 _MINUS = Number(Fraction(-1))
 
 
@@ -139,8 +140,10 @@ class Parser:
             return self.group()
         token = self.take()
         if token.kind == "number" and len(token.text) > 1 and token.text.isdigit():
-            raise self.refuse(f"\\frac{token.text} has several readings",
-                              "put braces around above and below", token)  # fmt: skip
+            first, rest = token.text[0], token.text[1:]  # TeX takes one digit
+            left = Token("number", rest, token.place, token.start + 1, token.end)
+            self.tokens = [*self.tokens[: self.position], left, *self.tokens[self.position :]]
+            return [Token("number", first, token.place, token.start, token.start + 1)]
         return [token]
 
     # -------------------------------------------------------------------------- expressions
@@ -457,7 +460,7 @@ class Parser:
             raise self.refuse("∂ of something must be divided by ∂ of a quantity", at=mark)
         self.take()
         self.take("∂")
-        return Derivative(of, self._variable())
+        return self._by(of, self._variable())
 
     def _subscripted(self, mark: Token) -> Node:
         """∂_v f."""
@@ -501,14 +504,16 @@ class Parser:
         )
         commas = any(token.kind in (",", ";") for token in tokens)
         theta = bool(tokens) and tokens[0].text in ("theta", "Theta")
-        if not (plain and (commas or theta or len(tokens) == 1)):
+        single = sum(token.kind not in ("{", "}") for token in tokens) == 1
+        if not (plain and (commas or theta or single)):
             self.position = start
 
     def _variable(self) -> Node:
         """The quantity behind a lower ∂."""
         token = self.peek()
         node = self._scripted_only()
-        if not isinstance(node, (Element, Array, Named)):
+        inner = node.of if isinstance(node, Transpose) else node
+        if not isinstance(inner, (Element, Array, Named)):
             raise self.refuse("one differentiates by a quantity of the network", at=token)
         return node
 
@@ -520,11 +525,21 @@ class Parser:
 
     def _scripted_only(self) -> Node:
         """A quantity without powers."""
-        if self.at("{"):
+        if self.at("{") and not self._symbol_in_braces():
             return self.inside(self.group())._only_variable()
         if self.at("("):
             return self.inside(self.group())._only_variable()
         return self.primary()
+
+    def _symbol_in_braces(self) -> bool:
+        """{W}^{(2)}: a letter in braces that has its scripts outside."""
+        return self.at("name", ahead=1) and self.at("}", ahead=2) and self.at("_", "^", ahead=3)
+
+    def _by(self, of: Node, by: Node) -> Node:
+        """∂of/∂by; of an array that the page lays out the other way the transpose."""
+        if isinstance(by, Transpose):
+            return Transpose(Derivative(of, by.of))
+        return Derivative(of, by)
 
     def _applied(self, by: Node, mark: Token) -> Node:
         """The operator ∂/∂by applied to what follows."""
@@ -535,7 +550,7 @@ class Parser:
         if self.starts_factor() and not bracketed:
             raise self.refuse("what ∂/∂… is applied to has two readings",
                               "put brackets around it", mark)  # fmt: skip
-        return Derivative(of, by)
+        return self._by(of, by)
 
     def _gradient(self) -> Node:
         """∇_v L; the loss may be left out."""
@@ -543,7 +558,7 @@ class Parser:
         if not self.at("_"):
             following = self.peek()
             if following is not None and following.kind == "name" and not following.spaced:
-                return Derivative(LOSS, self._variable())
+                return self._by(LOSS, self._variable())
             raise self.refuse("∇ without a quantity below", "write ∇_{W_2} L", mark)
         self.take()
         inner = self.inside(self._script_tokens())
@@ -555,9 +570,9 @@ class Parser:
             start = self.position
             of = self.inside(self.group()).side()
             if of == LOSS:
-                return Derivative(LOSS, by)
+                return self._by(LOSS, by)
             self.position = start
-        return Derivative(LOSS, by)
+        return self._by(LOSS, by)
 
     # -------------------------------------------------------------------------------- names
 
@@ -574,6 +589,9 @@ class Parser:
             return self._name()
         if text in ("Derivative", "diff", "grad") and self.at("(", ahead=1):
             return self._code_derivative()
+        if text == "grad" and self.at("_", ahead=1) and self.at("name", ahead=2):
+            self.position += 2
+            return self._by(LOSS, self._variable())
         found = self._differential()
         if found is not None:
             return found
@@ -598,7 +616,7 @@ class Parser:
         node = of._differentiated()
         if of.peek() is not None:
             raise of.refuse("a single quantity is expected")
-        return Derivative(node, self.inside(parts[1])._only_variable())
+        return self._by(node, self.inside(parts[1])._only_variable())
 
     def _differential(self) -> Node | None:
         """dL/dw, dL_dw212, and in code dW2 for ∂L/∂W_2."""
@@ -621,13 +639,13 @@ class Parser:
             lower = self.peek(1)
             if lower is not None and lower.kind == "name" and lower.text.startswith("d"):
                 self.take()
-                return Derivative(of, self._behind_d(lower, lower.text[1:]))
+                return self._by(of, self._behind_d(lower, lower.text[1:]))
             if self.at("∂", ahead=1):
                 raise self.refuse("d above and ∂ below")
         if of == LOSS or not self.code:
             self.position = start
             raise self.refuse(f"{_shown(text)} alone is no derivative", "write dL/dw", token)
-        return Derivative(LOSS, of)
+        return self._by(LOSS, of)
 
     def _joined_differential(self, token: Token, rest: str) -> Node | None:
         """dL_dw212 and dLdw212."""
@@ -636,9 +654,9 @@ class Parser:
             if lower is None or not lower.text.startswith("d"):
                 return None
             self.position += 2
-            return Derivative(LOSS, self._behind_d(lower, lower.text[1:]))
+            return self._by(LOSS, self._behind_d(lower, lower.text[1:]))
         if rest[:1] in _LOSS_LETTERS and rest[1:2] == "d" and len(rest) > 2:
-            return Derivative(LOSS, self._behind_d(token, rest[2:]))
+            return self._by(LOSS, self._behind_d(token, rest[2:]))
         return None
 
     def _behind_d(self, token: Token, rest: str) -> Node:
@@ -666,7 +684,7 @@ class Parser:
         of = self._differentiated()
         if self.at("/") and self._d_follows(1):
             self.take()
-            return Derivative(of, self._behind())
+            return self._by(of, self._behind())
         self.position = start
         return None
 
@@ -686,19 +704,15 @@ class Parser:
     def _euler(self) -> Node:
         self.take()
         mark = self.take("^")
-        in_braces = self.at("{")
+        if self.at("name") or (self.at("-") and self.at("name", ahead=1)):
+            minus = self.at("-")  # e^a_21 in text: the whole quantity is the exponent
+            if minus:
+                self.take()
+            exponent = self._scripted_only()
+            return Call("exp", (negative((exponent,)) if minus else exponent,))
         tokens = self._script_tokens()
         if not tokens:
             raise self.refuse("e to the power of nothing", at=mark)
-        if in_braces:
-            return Call("exp", (self.inside(tokens).side(),))
-        if len(tokens) == 1 and tokens[0].kind == "name":
-            start = self.position  # e^a_21 in text: the whole quantity is the exponent
-            self.position = start - 1
-            return Call("exp", (self._scripted_only(),))
-        if tokens[0].kind == "-" and len(tokens) == 2 and tokens[1].kind == "name":
-            self.position -= 1
-            return Call("exp", (negative((self._scripted_only(),)),))
         return Call("exp", (self.inside(tokens).side(),))
 
     def _function_name(self) -> str | None:
@@ -750,8 +764,8 @@ class Parser:
     def _applied_to(self, name: str, primes: int, exponent: Node | None, token: Token) -> Node:
         arguments = self._arguments(name, token)
         node: Node = Call(name, arguments, primes)
-        if name == "sum":
-            node = Call("sum", arguments)
+        if name == "dot" and len(arguments) == 2 and any(map(_is_matrix, arguments)):
+            node = Product(arguments)
         return node if exponent is None else self.power(node, exponent, token)
 
     def _arguments(self, name: str, token: Token) -> tuple[Node, ...]:
@@ -807,11 +821,21 @@ class Parser:
             raise self.refuse("a sum without an index", "write Σ_i", mark)
         letters, lower, without = self._below(scripts["_"], mark)
         upper = self._above(scripts.get("^"), scripts["_"], mark)
-        body = self.product()
+        body = self._summand(mark)
         for letter in reversed(letters):
             body = Sum(letter, body, lower, upper, without, mark.text == "prod")
             self._check_limits(body, mark)
         return self.symbols.natural_width(body, scripts.get("^"), mark.place)
+
+    def _summand(self, mark: Token) -> Node:
+        """What a Σ runs over: all factors that follow; a Π over the bracket that follows."""
+        if mark.text == "sum":
+            return self.product()
+        bracketed = self.at("(", "[", "{")
+        body = self.factor()
+        if not bracketed and (self.starts_factor() or self.at("·", "*")):
+            raise self.refuse("it is not clear where the product ends", "put it in brackets", mark)
+        return body
 
     def _limit_tokens(self, kind: str) -> list[Token]:
         """A limit; in text Σ_i and Σ_{i=1}^n and Σ_{i=1..n}."""
@@ -929,7 +953,7 @@ class Parser:
             extra = inner.take()
             raise self.refuse(f"{_shown(extra.text)} stands behind what is differentiated",
                               "put brackets around it", extra)  # fmt: skip
-        return Derivative(of, by)
+        return self._by(of, by)
 
     def _environment(self) -> Node:
         opening = self.take("begin")
@@ -1017,7 +1041,8 @@ class Parser:
             raise self.refuse("an index is expected here", at=tokens[0])
         while (token := self.peek()) is not None and not token.spaced:
             following = self.peek(1)
-            index = token.kind in ("number", "name") and token.start == tokens[-1].end
+            letters = token.kind == "name" and {*token.text} <= _INDEX_LETTERS
+            index = (token.kind == "number" or letters) and token.start == tokens[-1].end
             listed = (
                 token.kind == "," and following is not None and not following.spaced
                 and following.kind in ("number", "name")
@@ -1075,6 +1100,11 @@ def _wraps(tokens: Sequence[Token]) -> bool:
         if depth == 0:
             return place == len(tokens) - 1
     return False
+
+
+def _is_matrix(node: Node) -> bool:
+    """Whether np.dot multiplies matrices here, and is no scalar product."""
+    return isinstance(node, (Transpose, Matrix)) or (isinstance(node, Array) and node.letter == "W")
 
 
 def _is_transpose(tokens: Sequence[Token]) -> bool:

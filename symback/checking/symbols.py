@@ -18,10 +18,12 @@ from symback.checking.meaning import (
     LOSS,
     Array,
     Call,
+    Comparison,
     Component,
     Derivative,
     Element,
     Index,
+    Indicator,
     Matrix,
     Named,
     Node,
@@ -64,6 +66,9 @@ class Script:
 
     def add_above(self, tokens: list[Token], symbols: Symbols) -> bool:
         """Take ``tokens`` as the layer; False where they are a power or a transpose."""
+        if len(tokens) == 1 and tokens[0].text in ("new", "old"):
+            symbols.stepping |= tokens[0].text == "new"
+            return True
         if symbols.meaning(self.token.text) not in LAYERED:
             return False
         bracketed = (
@@ -78,7 +83,10 @@ class Script:
         if self.layer is not None:
             return False
         if bracketed and self.below is not None and symbols.is_complete(self):
-            return False
+            raise NotRead(
+                "what stands above in brackets may be a layer or a power", tokens[0].place,
+                "write the layer below, as in h_{12}^2, or the neuron alone, as in h^{(1)}_2",
+            )  # fmt: skip
         self.layer = inner
         return True
 
@@ -93,6 +101,10 @@ class Symbols:
         self.names = {_flat(name): name for name in (*scope.stages, *scope.leaves)}
         self.defined: set[str] = set()
         self.updating = False
+        self.stepping = False
+        """Whether a quantity with "new" above it was read: the line is a step."""
+        self.own_errors = False
+        """Whether the page calls something of its own δ_i, with one index."""
         self.uncertain: list[Element] = []
         """δ_{ij} read so far that may be Kronecker's."""
 
@@ -269,11 +281,21 @@ class Symbols:
         if text == "pi" and script.below is None:
             return Call("pi", ())
         if text in self.words and script.below is None:
-            return self._word(self.words[text])
+            return self._laid_out(self._word(self.words[text]))
         meaning = self.meaning(text)
+        if meaning == "delta" and self.own_errors and self._has_one_index(script):
+            return self._named(script)
         if not meaning or (self.is_defined(text) and text not in self.letters):
             return self._named(script)
-        return self._looked_up(script, meaning)
+        return self._laid_out(self._looked_up(script, meaning))
+
+    def _laid_out(self, node: Node) -> Node:
+        """An array as the page lays it out: a row, and W as (in, out), are symback's transposed."""
+        return Transpose(node) if self.notation.rows and isinstance(node, Array) else node
+
+    def _has_one_index(self, script: Script) -> bool:
+        below = script.below or []
+        return script.layer is None and len(below) == 1 and len(below[0].text) == 1
 
     def _stage(self, script: Script) -> Node:
         below = "" if script.below is None else "".join(t.text for t in script.below)
@@ -309,12 +331,13 @@ class Symbols:
         return LOSS if meaning == "L" else Array(meaning)
 
     def is_complete(self, script: Script) -> bool:
-        """Whether a letter has all its indices below already."""
+        """Whether a letter has all the indices of an element below already."""
+        plain = Script(script.token, script.below)
         try:
-            self._looked_up(Script(script.token, script.below), self.meaning(script.token.text))
+            found = list(self._readings(plain, self.meaning(script.token.text), ()))
         except NotRead:
             return False
-        return True
+        return any(isinstance(node, Element) and node.indices[0].is_number for node in found)
 
     def _looked_up(self, script: Script, meaning: str) -> Node:
         token = script.token
@@ -344,7 +367,7 @@ class Symbols:
             whole = (*head, *self._ordered(meaning, indices, bool(head)))
             if self._exists(meaning, whole):
                 yield self._element(meaning, whole, script)
-        if meaning == "w" and not capital:
+        if meaning == "w" and not capital and self.notation.layer != "superscript":
             return
         layered = meaning in LAYERED
         for indices in self._splits(script.below, int(layered) - len(head), meaning, bool(head)):
@@ -568,6 +591,8 @@ def is_array(node: Node) -> bool:
             return is_array(body)
         case Component():
             return False
+        case Indicator(Comparison(left, _, _)):
+            return is_array(left)
         case Call(function, arguments):
             scalar = function in ("sum", "norm", "dot", "pi", "i")
             return not scalar and any(map(is_array, arguments))

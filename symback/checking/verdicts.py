@@ -42,6 +42,7 @@ from symback.checking.meaning import (
     Side,
     Total,
     Unread,
+    children,
     walk,
 )
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
@@ -264,7 +265,7 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     followed = _follows(page, truth, side)
     if followed is not None:
         return followed
-    if _mixes_numbers(side.node) or not page.judge.scope.is_network:
+    if _mixes_numbers(side.node) or _puts_numbers(page, side):
         found = _at_the_numbers(page, truth, side)
         if found is not None:
             return found
@@ -350,6 +351,26 @@ def _is_numeric(node: Node) -> bool:
 def _mixes_numbers(node: Node) -> bool:
     """Whether decimal numbers were put for some of the quantities of a side."""
     return _quantities(node) and _decimals(node)
+
+
+def _puts_numbers(page: _Page, side: Side) -> bool:
+    """Whether the side is the one before it with whole numbers put for some quantities."""
+    before = page.previous
+    return before is not None and before != side.node and _is_filled_in(before, side.node)
+
+
+def _is_filled_in(before: Node, after: Node) -> bool:
+    """Whether the nodes are the same but for numbers in the place of quantities."""
+    if before == after:
+        return True
+    if isinstance(before, (Element, Derivative)):
+        return not _quantities(after)
+    first, second = list(children(before)), list(children(after))
+    return (
+        type(before) is type(after)
+        and len(first) == len(second) > 0
+        and all(map(_is_filled_in, first, second))
+    )
 
 
 def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
@@ -442,8 +463,6 @@ def _bounds_or_none(judge: Judge, node: Node, page: _Page, *, rounded: bool) -> 
 
 def _at_the_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
     """A side in which numbers were put for some quantities."""
-    if not any(isinstance(part, Number) for part in walk(side.node)):
-        return None
     exact = _bounds_or_none(page.judge, truth, page, rounded=False)
     printed = _bounds_or_none(page.judge, side.node, page, rounded=True)
     if exact is None or printed is None or not _meets(exact, printed):
