@@ -166,7 +166,8 @@ class Search(Sides):
             right = self.table.slopes[edge.child, edge.parent]
             needed = (right + difference * self.point.inverse(share)) % self.prime
             for word in self.point.words.get(needed, ()):
-                if word.kind == "weight" and self._is_substituted(edge, word):
+                is_new = word.kind == "weight" and not _is_transposed(edge, word)
+                if is_new and self._is_substituted(edge, word):
                     yield _told_of_weight(edge, word)
 
     def _is_substituted(self, edge: Edge, word: Word) -> bool:
@@ -228,6 +229,13 @@ def _told_of_term(word: Word, sign: int) -> Told:
     if sign > 0:
         return Told("spurious-term", f"spurious term {word.text}")
     return Told("missing-term", f"missing term {word.text}")
+
+
+def _is_transposed(edge: Edge, word: Word) -> bool:
+    """Whether the weight is that of the edge with its indices swapped, which has its own name."""
+    assert word.neuron is not None
+    variable, own = word.neuron
+    return variable.layer == edge.child[0].layer and own == (*edge.parent[1], *edge.child[1])
 
 
 def _told_of_weight(edge: Edge, word: Word) -> Told:
