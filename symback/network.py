@@ -13,19 +13,22 @@ Every method calls the room that does the work and keeps what it made; nothing i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sympy import Expr
 
 from symback import derivation as derivations
-from symback import drawing, kernels, rendering, sheets, spec
+from symback import descent, drawing, kernels, rendering, samples, sheets, spec
 from symback.derivation import Deduction, Step
+from symback.descent import Descent, DescentError, Settings
 from symback.errors import SymbackError, did_you_mean, printable
 from symback.figures import Figure
-from symback.functions import Activation, Loss, SoftMax
+from symback.functions import LOSSES, Activation, Loss, SoftMax
 from symback.kernels import Kernel, NoKernel
 from symback.matrix import MatrixForm
 from symback.notation import (
@@ -40,14 +43,16 @@ from symback.notation import (
 from symback.overview import overview
 from symback.passages import describe
 from symback.paths import Paths
-from symback.spec import EquationsSpec, NetworkSpec
+from symback.samples import Samples
+from symback.spec import EquationsSpec, NetworkSpec, Values
 from symback.values import as_floats
-from symback.work import Work
+from symback.work import Work, given_values
 
 __all__ = ["Derivation", "Network", "equations", "load"]
 
 
 DETAILS = ("brief", "normal", "full")
+SQUARED_ERROR = LOSSES["squared_error"]  # for networks cut off, whose loss nobody asks for
 
 
 class UnknownWord(SymbackError):
@@ -207,6 +212,137 @@ class Network(Work):
         if not isinstance(self.spec, NetworkSpec):
             raise NoKernel("a kernel is made of a network of layers; this file holds [equations]")
         return kernels.kernel(self.spec, rendering.plain(describe(self)))
+
+    # -------------------------------------------------------------------------------- learning
+
+    def samples(self, x: Any = None, y: Any = None, *, label: Any = None) -> Samples:
+        """Samples to learn from, checked: a file, arrays, or the numbers of the network itself.
+
+        ``x`` is the path of a ``.csv`` or ``.npz`` file (see `symback.samples`), or an array
+        (N, n_0) beside ``y`` (N, n_L) or ``label`` (N,), classes from 1; without any of them, the
+        x and y of [values].  Raises `DataError`.
+        """
+        widths = self._trained().widths
+        descent.parameter_blocks(self.graph.variables)  # says which width is a symbol
+        inputs, outputs = int(widths[0]), int(widths[-1])
+        if isinstance(x, (str, Path)):
+            return samples.read(x, inputs, outputs)
+        if x is None and y is None and label is None:
+            x, y = self._given("x"), self._given("y")
+        return samples.check(x, y, label, inputs=inputs, outputs=outputs)
+
+    def _given(self, name: str) -> Any:
+        """The x or the y of [values] as floats, one row a sample."""
+        rows = given_values(self.spec)[name]
+        if rows is None:
+            raise samples.DataError(f"no samples are given, and [values] has no {name}")
+        return np.atleast_2d(np.array(rows, dtype=float))
+
+    def _trained(self) -> NetworkSpec:
+        if not isinstance(self.spec, NetworkSpec):
+            raise DescentError("descent needs a network of layers; this file holds [equations]")
+        return self.spec
+
+    def descend(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        label: Any = None,
+        epochs: int,
+        rate: float | None = None,
+        only: str | Sequence[str] = (),
+        watch: str | Sequence[str] = (),
+        batch_size: int | None = None,
+        seed: int = 0,
+        parameters: Mapping[str, Any] | None = None,
+        checkpoint: str | Path | None = None,
+        progress: Callable[[int, float], None] | None = None,
+    ) -> Descent:
+        """Gradient descent, θ ← θ - η ∇θ, for so many epochs; see `symback.descent`.
+
+        ``x``, ``y`` and ``label`` as in `samples`; ``rate`` is η, else the file's learning_rate;
+        ``only`` names what moves (``"w_111"``, ``"W1"``), ``watch`` what the history keeps;
+        ``parameters`` to start from, else the file's, else drawn with ``seed``.  Ctrl-C ends it
+        early: the answer is ``interrupted`` and holds what was learned, and `resume` goes on.
+
+        Raises `DescentError`, `DataError`, `UnknownName`, `Diverged`.
+
+        >>> values = {"W1": [[1.0]], "learning_rate": 0.25}
+        >>> net = Network(1, [(1, "linear")], loss="squared_error", bias="none", values=values)
+        >>> run = net.descend([[1.0]], [[2.0]], epochs=3)
+        >>> run.history.loss.tolist()
+        [1.0, 0.25, 0.0625, 0.015625]
+        >>> run.history.weights["w_111"].tolist()
+        [1.0, 1.5, 1.75, 1.875]
+        """
+        known, found = self._trained(), self.samples(x, y, label=label)
+        settings = Settings(
+            rate=self._rate(rate),
+            only=(only,) if isinstance(only, str) else tuple(only),
+            watch=(watch,) if isinstance(watch, str) else tuple(watch),
+            batch_size=batch_size,
+            seed=seed,
+        )
+        start = descent.begin(known, self.graph.variables, found, settings, parameters)
+        return descent.descend(
+            self.kernel(), start, found, epochs, checkpoint=checkpoint, progress=progress
+        )
+
+    def _rate(self, given: float | None) -> float:
+        if given is None and self.learning_rate is None:
+            raise DescentError(
+                "no learning rate: give one (rate=0.5, --rate 0.5), or learning_rate in [values]"
+            )
+        return float(self.learning_rate if given is None else given)
+
+    def resume(
+        self,
+        start: Descent | str | Path,
+        x: Any = None,
+        y: Any = None,
+        *,
+        label: Any = None,
+        epochs: int,
+        checkpoint: str | Path | None = None,
+        progress: Callable[[int, float], None] | None = None,
+    ) -> Descent:
+        """Go on from a `Descent` or its checkpoint until ``epochs`` epochs are done in all.
+
+        Settings are those it began with, and so must the samples be; the end is bit for bit that
+        of a descent that never stopped.  Raises as `descend` does.
+        """
+        known, found = self._trained(), self.samples(x, y, label=label)
+        if not isinstance(start, Descent):
+            start = descent.load_checkpoint(start, self.graph.variables)
+        start = descent.resume(start, known, found)
+        return descent.descend(
+            self.kernel(), start, found, epochs, checkpoint=checkpoint, progress=progress
+        )
+
+    def activations(self, parameters: Mapping[str, Any], x: Any) -> dict[str, np.ndarray]:
+        """h_1, …, h_{L-1} and ŷ for each row of ``x`` (N, n_0): ``h1`` (N, n_1), …, ``yhat``.
+
+        Each is the output of the network cut off after that layer, by its own kernel.
+        """
+        return {
+            name: np.asarray(kernel.forward({key: parameters[key] for key in needed}, x))
+            for name, (needed, kernel) in self._cut_off.items()
+        }
+
+    @cached_property
+    def _cut_off(self) -> dict[str, tuple[list[str], Any]]:
+        """For each layer the parameters up to it, and the kernel of the network that ends there."""
+        known, found = self._trained(), {}
+        blocks = descent.parameter_blocks(self.graph.variables)
+        for k in range(1, len(known.layers) + 1):
+            shorter = replace(known, layers=known.layers[:k], values=Values(), loss=SQUARED_ERROR)
+            needed = [
+                block.name for block in blocks if block.layer is not None and block.layer <= k
+            ]
+            name = "yhat" if k == len(known.layers) else f"h{k}"
+            found[name] = (needed, Network.from_spec(shorter).kernel())
+        return found
 
     # ------------------------------------------------------------------------------ on paper
 
