@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symback.checking import check
+    from symback.checking.arrays import check_arrays
+    from symback.checking.grading import assert_derivation
     from symback.descent import Descent, Diverged
     from symback.errors import SymbackError
     from symback.functions import Activation, Loss
@@ -33,7 +35,9 @@ _ROOMS = {
     "Loss": "functions",
     "Network": "network",
     "SymbackError": "errors",
+    "assert_derivation": "checking.grading",
     "check": "checking",
+    "check_arrays": "checking.arrays",
     "equations": "network",
     "load": "network",
 }
@@ -46,7 +50,9 @@ __all__ = [
     "Loss",
     "Network",
     "SymbackError",
+    "assert_derivation",
     "check",
+    "check_arrays",
     "equations",
     "load",
 ]

@@ -1,7 +1,8 @@
 """The command line: ``symback derive | paths | matrix | sheet | evaluate | figure``.
 
-Results go to standard output, messages to standard error.  Exit status: 0 done, 2 bad usage or bad
-input, with one message and nothing half-written.  SymPy is imported only once a command needs it,
+Results go to standard output, messages to standard error.  Exit status: 0 done, 1 a derivation that
+was checked is wrong or could not be read, 2 bad usage or bad input, with one message and nothing
+half-written.  SymPy is imported only once a command needs it,
 so that ``symback --help`` answers at once.
 """
 
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from symback.errors import SymbackError, did_you_mean, printable
 
 if TYPE_CHECKING:
+    from symback.checking.grading import Exercise
+    from symback.checking.report import Report
     from symback.network import Network
 
 __all__ = ["main", "parser"]
@@ -38,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         chosen = parser().parse_args(arguments)
-        chosen.run(chosen)
+        return chosen.run(chosen) or 0
     except SymbackError as error:
         print(f"symback: {error.message}", file=sys.stderr)
         return 2
@@ -48,7 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("symback: interrupted; nothing half-written is left", file=sys.stderr)
         return 2
-    return 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,12 +59,18 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=_version())
     commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def command(
-        name: str, run: Callable[[argparse.Namespace], None], words: str
+    def plain_command(
+        name: str, run: Callable[[argparse.Namespace], int | None], words: str
     ) -> argparse.ArgumentParser:
         own = commands.add_parser(name, help=words, description=words, epilog=EPILOG)
-        own.add_argument("net", metavar="NET", help="a network file (TOML)")
         own.set_defaults(run=run)
+        return own
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int | None], words: str
+    ) -> argparse.ArgumentParser:
+        own = plain_command(name, run, words)
+        own.add_argument("net", metavar="NET", help="a network file (TOML)")
         return own
 
     derive = command("derive", _derive, "print the derivation of one derivative")
@@ -114,53 +122,33 @@ def parser() -> argparse.ArgumentParser:
     figure.add_argument(
         "-o", "--output", type=Path, default=Path("outputs"), metavar="DIR", help="default: outputs"
     )
-    _add_descend(command("descend", _descend, "learn the parameters by gradient descent"))
+
+    _add_check(plain_command("check", _check, "check a derivation made by hand, line by line"))
     return made
 
 
-def _add_descend(descend: argparse.ArgumentParser) -> None:
-    many = {"action": "extend", "nargs": "+", "default": [], "metavar": "NAME"}
-    descend.add_argument(
-        "--data",
+def _add_check(check: argparse.ArgumentParser) -> None:
+    check.add_argument(
+        "file",
         metavar="FILE",
-        help="samples: .csv with columns x1 … and y1 … or label, or .npz with x and y or label "
-        "(default: x and y of the network file)",
+        help="what was written (text, Markdown or LaTeX), - for standard input, arrays (.npz), "
+        "or a folder of such files, which gives a CSV",
     )
-    descend.add_argument(
-        "--epochs",
-        type=_whole("a number of epochs"),
-        required=True,
-        metavar="N",
-        help="in all, resumed or not",
+    check.add_argument("--net", required=True, metavar="NET", help="a network file (TOML)")
+    check.add_argument("--wrt", metavar="NAME", help="what a page that begins with = derives by")
+    check.add_argument(
+        "--notation",
+        default="lectures",
+        metavar="NAME",
+        help="how the page writes: lectures (default), nielsen, bishop, goodfellow, cs231n, "
+        "or a file (TOML)",
     )
-    descend.add_argument(
-        "--rate", type=float, metavar="η", help="default: the file's learning_rate"
+    check.add_argument("--exam", action="store_true", help="only the line and right or wrong")
+    check.add_argument("--prove", action="store_true", help="proofs without chance where possible")
+    check.add_argument("--json", action="store_true", help="as JSON")
+    check.add_argument(
+        "-o", "--html", type=Path, metavar="FILE.html", help="write the report as a page as well"
     )
-    descend.add_argument("--only", **many, help="what moves, e.g. w_111 or W1 (default: all)")
-    descend.add_argument("--watch", **many, help="what the history keeps besides")
-    descend.add_argument(
-        "--batch-size",
-        type=_whole("a number of samples"),
-        metavar="N",
-        help="mini-batches (default: all samples)",
-    )
-    descend.add_argument(
-        "--seed",
-        type=_whole("a seed"),
-        metavar="S",
-        help="of batches and drawn weights (default: 0)",
-    )
-    descend.add_argument(
-        "--history", type=Path, metavar="FILE", help="write loss and weights: .csv or .json"
-    )
-    descend.add_argument(
-        "--checkpoint", type=Path, metavar="FILE.npz", help="write what is learned, every minute"
-    )
-    descend.add_argument("--resume", type=Path, metavar="FILE.npz", help="go on from a checkpoint")
-    descend.add_argument(
-        "--plot", type=Path, metavar="DIR", help="draw pictures (needs matplotlib)"
-    )
-    descend.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _first_line() -> str:
@@ -179,19 +167,6 @@ def _natural(given: str) -> int:
             f"{printable(given)} is not a number of paths; expected 0, 1, 2, …"
         )
     return int(given)
-
-
-def _whole(what: str) -> Callable[[str], int]:
-    """``what``, a whole number."""
-
-    def read(given: str) -> int:
-        if not given.isascii() or not given.isdigit() or len(given) > 9:
-            raise argparse.ArgumentTypeError(
-                f"{printable(given)} given; expected {what}: 0, 1, 2, …"
-            )
-        return int(given)
-
-    return read
 
 
 def _forms(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
@@ -298,12 +273,73 @@ def _figure(chosen: argparse.Namespace) -> None:
         print(line)
 
 
-def _descend(chosen: argparse.Namespace) -> None:
-    from symback.training import train
+def _check(chosen: argparse.Namespace) -> int:
+    from symback.checking.grading import Exercise
 
-    run = train(_load(chosen), chosen)
+    exercise = Exercise(_load(chosen), chosen.wrt, chosen.notation, chosen.prove)
+    is_folder = chosen.file != "-" and Path(chosen.file).is_dir()
+    return _check_folder(chosen, exercise) if is_folder else _check_one(chosen, exercise)
+
+
+def _check_one(chosen: argparse.Namespace, exercise: Exercise) -> int:
+    from symback.checking import showing
+
+    report = _report(chosen, exercise)
+    shown = report.for_exam() if chosen.exam else report
+    written = [] if chosen.html is None else _write_page(chosen, showing.page, shown)
     if chosen.json:
-        _print_json(run.as_data())
+        _print_json(shown.as_data())
+    else:
+        style = showing.Style.of(sys.stdout)
+        print(showing.marks(shown) if chosen.exam else showing.text(shown, style))
+        for path in written:
+            print(path)
+    return 0 if report else 1
+
+
+def _report(chosen: argparse.Namespace, exercise: Exercise) -> Report:
+    from symback.checking.grading import MOST_BYTES, decoded
+
+    if chosen.file != "-":
+        return exercise.check_file(Path(chosen.file))
+    content = sys.stdin.buffer.read(MOST_BYTES + 1)
+    return exercise.check_text(decoded(content, "standard input"))
+
+
+def _write_page(
+    chosen: argparse.Namespace, page: Callable[[Report, str, str], str], report: Report
+) -> list[Path]:
+    from symback.files import put
+
+    title = "standard input" if chosen.file == "-" else Path(chosen.file).name
+    made = page(report, title, f"checked against {Path(chosen.net).name}")
+    return put({chosen.html.name: made.encode("utf-8")}, chosen.html.parent)
+
+
+def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
+    from symback.checking.grading import HEAD, as_csv, rows, submissions
+
+    folder = Path(chosen.file)
+    if chosen.json or chosen.html is not None:
+        raise SymbackError("a folder gives a CSV; --json and --html are for one file")
+    count = len(submissions(folder))
+    if not count:
+        raise SymbackError(f"{printable(chosen.file, 200)} holds no files to check")
+    exercise.check_text("")  # a weight or a notation that is not there: said once, not of each file
+    print(HEAD)
+    everything_is_right = True
+    for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
+        print(as_csv(row))
+        _show_progress(done, count)
+        everything_is_right &= row.is_right
+    return 0 if everything_is_right else 1
+
+
+def _show_progress(done: int, count: int) -> None:
+    """How far it is, on a terminal only."""
+    if sys.stderr.isatty():
+        end = "\n" if done == count else ""
+        print(f"\r{done} of {count} checked", end=end, file=sys.stderr, flush=True)
 
 
 def _print_json(value: Any) -> None:

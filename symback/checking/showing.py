@@ -169,13 +169,29 @@ def marks(report: Shown) -> str:
     >>> print(marks(Report(Verdict.REFUTED, (first,), "2^-160")))
     line 1: wrong
     """
-    return "\n".join(map(_marked, _claims(report))) or _words()["page"]["text"]
+    claims = _claims(report)
+    worst = {line.line: line for line in sorted(claims, key=_badness)}
+    return "\n".join(_marked(worst[number]) for number in sorted(worst)) or _summary(report)
+
+
+def _badness(line: LineReport) -> int:
+    """Of several claims in one line the worst is told."""
+    return _FROM_GOOD_TO_BAD.index(line.verdict)
+
+
+_FROM_GOOD_TO_BAD = (
+    Verdict.PROVED,
+    Verdict.CONDITIONAL,
+    Verdict.UNDECIDED,
+    Verdict.UNREAD,
+    Verdict.FOLLOWS,
+    Verdict.REFUTED,
+)
 
 
 def _marked(line: LineReport) -> str:
-    row = _words()["label"]["line"].format(
-        line=line.line, word=_words()["word"][line.verdict.value]
-    )
+    word = _words()["word"][line.verdict.value]
+    row = _words()["label"]["line"].format(line=line.line, word=word)
     return f"{row}, {_column(line)}" if line.verdict is Verdict.UNREAD else row
 
 
@@ -200,22 +216,29 @@ def _summary(report: Shown) -> str:
 
 def _notes(report: Shown) -> list[str]:
     """The notes, and how sure a proof is where there is one."""
+    known = _words()["page"]
+    sure = known["rounding"] if report.bound == "rounding" else known["bound"]
     proved = any(line.verdict is Verdict.PROVED for line in report.lines)
-    bound = [_words()["page"]["bound"].format(bound=report.bound)] if proved else []
-    return [*map(_clean, report.notes), *bound]
+    return [*map(_clean, report.notes), *([sure.format(bound=report.bound)] if proved else [])]
 
 
 def _line(line: LineReport, digits: int, style: Style) -> Iterator[str]:
     """One line of the page, and under it what is said of it."""
     margin = f"{style.mark(line.verdict)} {line.line:>{digits}}  "
     indent = " " * (digits + 4)
-    source = _clean(line.source).splitlines() or [""]
+    source = _rows(line.source)
     for number, part in enumerate(source):
         yield _wrapped(indent if number else margin, part, indent, style.width)
     column = _longest_label()
     for label, said in _remarks(line):
         head = f"{indent}{style.quiet(label.ljust(column))}  "
         yield _wrapped(head, said, " " * (len(indent) + column + 2), style.width)
+
+
+def _rows(source: str) -> list[str]:
+    """What was typed, row by row, without the blanks that all rows but the first share."""
+    first, _, others = _clean(source).partition("\n")
+    return [first.strip(), *(f"  {row}" for row in textwrap.dedent(others).splitlines())]
 
 
 @cache
@@ -275,10 +298,16 @@ def _clean(said: str) -> str:
     )
 
 
+class _Wrapper(textwrap.TextWrapper):
+    """Breaks lines at blanks and, in a long formula, after a factor."""
+
+    wordsep_simple_re = re.compile(r"(\s+|(?<=[·}⊙])(?=[^\s_^]))")
+
+
 def _wrapped(head: str, said: str, indent: str, width: int) -> str:
     """``said`` after ``head``, which is as wide as ``indent``; further rows under ``indent``."""
     room = max(width - len(indent), NARROWEST // 2)
-    rows = textwrap.wrap(said, room, break_on_hyphens=False) or [""]
+    rows = _Wrapper(room, break_on_hyphens=False).wrap(said) or [""]
     return (head + ("\n" + indent).join(rows)).rstrip(" ")
 
 

@@ -1,0 +1,246 @@
+"""Submissions: a file, a folder of them, and a line for an autograder.
+
+Here one can
+
+* check a file of hand derivation, or of arrays: `Exercise.check_file`;
+* check a whole folder, one `Row` a file, and write them as CSV: `rows`, `HEAD`, `as_csv`;
+* assert in a test that a derivation is right: `assert_derivation`.
+
+A folder is read as it is handed in: links are not followed, a file that is no text, too large, or
+that breaks symback itself gets a row that says so, and the next one is read.  A cell that a
+spreadsheet would take for a formula is made text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from symback.checking import check
+from symback.checking.report import LineReport, Report, Verdict
+from symback.checking.showing import marks
+from symback.errors import SymbackError, printable
+
+if TYPE_CHECKING:
+    from symback.network import Network
+
+__all__ = [
+    "HEAD",
+    "MOST_BYTES",
+    "BadSubmission",
+    "Exercise",
+    "Row",
+    "as_csv",
+    "assert_derivation",
+    "decoded",
+    "rows",
+    "submissions",
+]
+
+MOST_BYTES = 200_000
+"""A page of derivation is smaller."""
+
+ARRAYS = ".npz"
+
+
+class BadSubmission(SymbackError):
+    """A file that is no text that could be read, or too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """What submissions are checked against: a network, and by what they differentiate.
+
+    ``wrt`` is the name of a weight where a page begins with its right side, ``notation`` how the
+    pages write.
+    """
+
+    net: Network
+    wrt: str | None = None
+    notation: str = "lectures"
+    prove: bool = False
+
+    def check_text(self, text: str) -> Report:
+        """The report on one page."""
+        return check(text, self.net, self.wrt, notation=self.notation, prove=self.prove)
+
+    def check_file(self, path: Path) -> Report:
+        """The report on a file, of arrays one line an array.
+
+        Raises `BadSubmission` where it cannot be read at all.
+        """
+        if path.suffix == ARRAYS:
+            from symback.checking.arrays import check_arrays_file  # 0.1 s that a page need not wait
+
+            return check_arrays_file(path, self.net, notation=self.notation).as_report()
+        return self.check_text(decoded(_content(path), str(path)))
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file that is a file, and of them at most one more than may be."""
+    shown = printable(str(path), 200)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise BadSubmission(f"{shown} is no file")
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise BadSubmission(f"cannot read {shown}: {error.strerror}") from None
+    except ValueError:  # a null character in the name
+        raise BadSubmission(f"cannot read {shown}: this is not the name of a file") from None
+
+
+def decoded(content: bytes, name: str) -> str:
+    r"""The text of a submission; raises `BadSubmission` where it is too large or not UTF-8.
+
+    >>> decoded(b"\xef\xbb\xbf= 2 w\r\n", "page.txt")
+    '= 2 w\n'
+    """
+    shown = printable(name, 200)
+    if len(content) > MOST_BYTES:
+        raise BadSubmission(f"{shown} is larger than {MOST_BYTES // 1000} kB; split it into pages")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        where = content.count(b"\n", 0, error.start) + 1
+        raise BadSubmission(f"{shown} is not UTF-8 text (line {where}); save it as UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+# ----------------------------------------------------------------------------------------- a folder
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the table says of one file; ``verdict`` is "error" for one that was not checked."""
+
+    file: str
+    verdict: str
+    first_wrong: int | str = ""
+    lines: int = 0
+    proved: int = 0
+    refuted: int = 0
+    conditional: int = 0
+    undecided: int = 0
+    unread: int = 0
+    mistakes: str = ""
+    message: str = ""
+    is_right: bool = False
+
+    @classmethod
+    def of(cls, file: str, report: Report) -> Row:
+        """The row of a report."""
+        claims = [line for line in report.lines if line.verdict is not Verdict.TEXT]
+        count = Counter(line.verdict for line in claims)
+        names = [found.name for line in claims for found in line.diagnosis]
+        return cls(
+            file,
+            report.verdict.value,
+            report.first_wrong or "",
+            len(claims),
+            count[Verdict.PROVED],
+            count[Verdict.REFUTED],
+            count[Verdict.CONDITIONAL],
+            count[Verdict.UNDECIDED],
+            count[Verdict.UNREAD],
+            ";".join(dict.fromkeys(names)),
+            _message(report, claims),
+            bool(report),
+        )
+
+
+def _message(report: Report, claims: Iterable[LineReport]) -> str:
+    """Where the page is not right, and why."""
+    if report:
+        return ""
+    worst = next((line for line in claims if line.verdict is report.verdict), None)
+    if worst is None:
+        return "no claim was found"
+    place = f"line {worst.line}"
+    if worst.verdict is Verdict.UNREAD:
+        place += f", column {worst.column}"
+    details = [found.detail for found in worst.diagnosis[:1]]
+    said = "; ".join(filter(None, [worst.reason, *details]))
+    return f"{place}: {said}" if said else place
+
+
+def submissions(folder: Path) -> list[Path]:
+    """Every file of a folder and of those in it, sorted by name; hidden ones are left out."""
+    found = []
+    for here, inner, names in os.walk(folder):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        found += [Path(here, name) for name in names if not name.startswith(".")]
+    return sorted(found, key=lambda path: path.relative_to(folder).parts)
+
+
+def rows(exercise: Exercise, folder: Path, *, exam: bool = False) -> Iterator[Row]:
+    """One row a file of ``folder``, whatever the files are; with ``exam`` no row says why."""
+    for path in submissions(folder):
+        name = path.relative_to(folder).as_posix()
+        try:
+            if path.is_symlink():
+                raise BadSubmission("a link, which is not followed")
+            report = exercise.check_file(path)
+            row = Row.of(name, report.for_exam() if exam else report)
+        except SymbackError as error:
+            row = Row(name, "error", message=error.message)
+        except Exception as error:  # noqa: BLE001 - a defect met in one file must not stop the rest
+            said = "" if exam else f": {type(error).__name__}: {error}"
+            row = Row(name, "error", message=f"symback failed{said}")
+        yield row
+
+
+_COLUMNS = tuple(each.name for each in fields(Row) if each.name != "is_right")
+
+HEAD = ",".join(_COLUMNS)
+"""The first line of a table."""
+
+
+def as_csv(row: Row) -> str:
+    """A row as a line of CSV, without its end.
+
+    >>> as_csv(Row("=1+1.txt", "proved", lines=2, proved=2))
+    "'=1+1.txt,proved,,2,2,0,0,0,0,,"
+    """
+    written = io.StringIO()
+    cells = (_cell(getattr(row, column)) for column in _COLUMNS)
+    csv.writer(written, lineterminator="").writerow(cells)
+    return written.getvalue()
+
+
+def _cell(value: int | str) -> int | str:
+    """A cell that no spreadsheet takes for a formula."""
+    if isinstance(value, int):
+        return value
+    shown = printable(value, LONGEST_CELL)
+    return f"'{shown}" if shown.lstrip().startswith(("=", "+", "-", "@")) else shown
+
+
+LONGEST_CELL = 500
+
+
+# ------------------------------------------------------------------------------------ an autograder
+
+
+def assert_derivation(
+    text: str,
+    net: Network,
+    wrt: str | None = None,
+    *,
+    notation: str = "lectures",
+    exam: bool = False,
+) -> None:
+    """Raise `AssertionError` with the report unless nothing is wrong and all was read.
+
+    ``exam`` names only the line and right or wrong.
+    """
+    report = check(text, net, wrt, notation=notation)
+    if not report:
+        raise AssertionError(marks(report.for_exam()) if exam else f"\n{report}")
