@@ -123,6 +123,8 @@ def parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, default=Path("outputs"), metavar="DIR", help="default: outputs"
     )
 
+    _add_descend(command("descend", _descend, "learn the parameters by gradient descent"))
+
     _add_check(plain_command("check", _check, "check a derivation made by hand, line by line"))
     return made
 
@@ -151,6 +153,51 @@ def _add_check(check: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_descend(descend: argparse.ArgumentParser) -> None:
+    many = {"action": "extend", "nargs": "+", "default": [], "metavar": "NAME"}
+    descend.add_argument(
+        "--data",
+        metavar="FILE",
+        help="samples: .csv with columns x1 … and y1 … or label, or .npz with x and y or label "
+        "(default: x and y of the network file)",
+    )
+    descend.add_argument(
+        "--epochs",
+        type=_whole("a number of epochs"),
+        required=True,
+        metavar="N",
+        help="in all, resumed or not",
+    )
+    descend.add_argument(
+        "--rate", type=float, metavar="η", help="default: the file's learning_rate"
+    )
+    descend.add_argument("--only", **many, help="what moves, e.g. w_111 or W1 (default: all)")
+    descend.add_argument("--watch", **many, help="what the history keeps besides")
+    descend.add_argument(
+        "--batch-size",
+        type=_whole("a number of samples"),
+        metavar="N",
+        help="mini-batches (default: all samples)",
+    )
+    descend.add_argument(
+        "--seed",
+        type=_whole("a seed"),
+        metavar="S",
+        help="of batches and drawn weights (default: 0)",
+    )
+    descend.add_argument(
+        "--history", type=Path, metavar="FILE", help="write loss and weights: .csv or .json"
+    )
+    descend.add_argument(
+        "--checkpoint", type=Path, metavar="FILE.npz", help="write what is learned, every minute"
+    )
+    descend.add_argument("--resume", type=Path, metavar="FILE.npz", help="go on from a checkpoint")
+    descend.add_argument(
+        "--plot", type=Path, metavar="DIR", help="draw pictures (needs matplotlib)"
+    )
+    descend.add_argument("--json", action="store_true", help="as JSON")
+
+
 def _first_line() -> str:
     return "Derives backpropagation symbolically: every path, every step, with its reason."
 
@@ -167,6 +214,19 @@ def _natural(given: str) -> int:
             f"{printable(given)} is not a number of paths; expected 0, 1, 2, …"
         )
     return int(given)
+
+
+def _whole(what: str) -> Callable[[str], int]:
+    """``what``, a whole number."""
+
+    def read(given: str) -> int:
+        if not given.isascii() or not given.isdigit() or len(given) > 9:
+            raise argparse.ArgumentTypeError(
+                f"{printable(given)} given; expected {what}: 0, 1, 2, …"
+            )
+        return int(given)
+
+    return read
 
 
 def _forms(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
@@ -340,6 +400,14 @@ def _show_progress(done: int, count: int) -> None:
     if sys.stderr.isatty():
         end = "\n" if done == count else ""
         print(f"\r{done} of {count} checked", end=end, file=sys.stderr, flush=True)
+
+
+def _descend(chosen: argparse.Namespace) -> None:
+    from symback.training import train
+
+    run = train(_load(chosen), chosen)
+    if chosen.json:
+        _print_json(run.as_data())
 
 
 def _print_json(value: Any) -> None:
