@@ -8,6 +8,7 @@ character is refused with its place: `NotRead`.
 
 from __future__ import annotations
 
+import bisect
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ from functools import lru_cache
 
 from symback.errors import SymbackError, printable
 
-__all__ = ["FUNCTIONS", "NotRead", "Place", "Token", "lexed"]
+__all__ = ["FUNCTIONS", "MOST_TOKENS", "NotRead", "Place", "Token", "lexed"]
 
 MOST_TOKENS = 4_000
+"""Of one statement."""
 MOST_DIGITS = 40
 
 
@@ -139,10 +141,7 @@ def lexed(source: str, place: Place, *, latex: bool) -> list[Token]:
     ['w', '_', '{', '2', '1', '2', '}', '-', 'yhat', '_', '1']
     """
     lexer = _Lexer(source, place, latex)
-    tokens = list(lexer.tokens())
-    if len(tokens) > MOST_TOKENS:
-        raise NotRead(f"the statement has more than {MOST_TOKENS:,} signs", place)
-    return tokens
+    return list(lexer.tokens())
 
 
 class _Lexer:
@@ -153,7 +152,7 @@ class _Lexer:
 
     def place(self, position: int) -> Place:
         """The place of a position of the source."""
-        row = sum(1 for start in self._lines if start <= position) - 1
+        row = bisect.bisect_right(self._lines, position) - 1
         column = position - self._lines[row] + (self.first.column if row == 0 else 1)
         return Place(self.first.line + row, column)
 

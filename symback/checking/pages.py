@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from symback.checking.echo import echo, echo_claim
 from symback.checking.exact import free_letters
-from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token, lexed
+from symback.checking.lexing import FUNCTIONS, MOST_TOKENS, NotRead, Place, Token, lexed
 from symback.checking.meaning import (
     Array,
     Claim,
@@ -34,6 +34,7 @@ from symback.checking.meaning import (
     Sum,
     Total,
     Unread,
+    children,
     rebuilt,
     walk,
 )
@@ -47,17 +48,18 @@ __all__ = ["LARGEST_PAGE", "TooLarge", "notation_of", "read"]
 LARGEST_PAGE = 200_000
 """Bytes."""
 
+MOST_SUMMANDS = 20_000
+"""Terms of nested sums, multiplied."""
+
 _ENVIRONMENTS = (
     "equation align gather eqnarray multline split aligned alignat flalign displaymath math dmath "
     "gathered alignedat"
 ).split()
-_MATHS = re.compile(
-    r"\$\$(?P<display>.*?)\$\$|\\\[(?P<square>.*?)\\\]|\\\((?P<round>.*?)\\\)"
-    r"|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}(?P<body>.*?)\\end\{(?P=name)\}"
-    r"|(?<!\\)\$(?P<inline>[^$\n]*(?:\n[^$\n]+)*?)(?<!\\)\$"
-    r"|```(?:math|latex|tex)?[ \t]*\n(?P<fence>.*?)```",
-    re.S,
+_OPENING = re.compile(
+    r"\$\$|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
+    r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
 )
+_CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
 _NOTATION = re.compile(r"(?m)^\s*(?:[%#>*/-]+|<!--)?\s*notation\s*:\s*([\w.-]+)\s*(?:-->)?\s*$")
 _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
@@ -186,20 +188,15 @@ class _Reader:
             start = begin + len(r"\begin{document}")
             stop = self.text.find(r"\end{document}")
             end = stop if stop >= 0 else end
-        found = list(_MATHS.finditer(self.text, start, end))
+        found = list(_delimited(self.text, start, end))
         if not found and re.search(r"\\[A-Za-z]+", self.text[start:end]):
             yield _Stretch(self.text[start:end], start, "lines")
             return
         position = start
-        for match in found:
-            yield _Stretch(self.text[position : match.start()], position, "plain")
-            group = next(n for n in ("display", "square", "round", "body", "inline", "fence")
-                         if match[n] is not None)  # fmt: skip
-            kind = "inline" if group in ("inline", "round") else "display"
-            if group == "fence":
-                kind = "lines" if "\\" in match[group] else "plain"
-            yield _Stretch(match[group], match.start(group), kind)
-            position = match.end()
+        for stretch, opened, closed in found:
+            yield _Stretch(self.text[position:opened], position, "plain")
+            yield stretch
+            position = closed
         yield _Stretch(self.text[position:end], position, "plain")
 
     def _rows(self) -> Iterator[_Row]:
@@ -341,6 +338,10 @@ class _Reader:
         if statement.failed is not None:
             yield self._unread(statement, statement.failed)
             return
+        if len(statement.tokens) > MOST_TOKENS:
+            long = f"the statement has more than {MOST_TOKENS:,} signs"
+            yield self._unread(statement, NotRead(long, place))
+            return
         if not statement.tokens or statement.kind == "prose":
             yield Prose(place.line, place.column, statement.source)
             return
@@ -381,6 +382,8 @@ class _Reader:
         step = _in_place_step(parts, relations)
         sides = [self._side(statement, part) for part in (step or parts)]
         nodes = self._settled([side.node for side in sides], tokens)
+        if any(_summands(node, self.scope) > MOST_SUMMANDS for node in nodes):
+            raise NotRead(f"nested sums of more than {MOST_SUMMANDS:,} terms", place)
         sides = [replace(side, node=node) for side, node in zip(sides, nodes, strict=True)]
         if step is not None:
             sides[1] = replace(sides[1], node=Total((sides[0].node, negative((sides[1].node,)))))
@@ -525,6 +528,33 @@ class _Reader:
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def _delimited(text: str, start: int, end: int) -> Iterator[tuple[_Stretch, int, int]]:
+    """The stretches between delimiters of mathematics, and where those open and close."""
+    unclosed: set[str] = set()
+    position = start
+    while (opening := _OPENING.search(text, position, end)) is not None:
+        closer = _closer(opening)
+        close = -1 if closer in unclosed else text.find(closer, opening.end(), end)
+        inline = opening[0] in ("$", r"\(")
+        if close < 0 or (inline and "\n\n" in text[opening.end() : close]):
+            unclosed.add(closer)
+            position = opening.end()
+            continue
+        body = text[opening.end() : close]
+        kind = "inline" if inline else "display"
+        if opening["fence"] is not None:
+            kind = "lines" if "\\" in body else "plain"
+        position = close + len(closer)
+        yield _Stretch(body, opening.end(), kind), opening.start(), position
+
+
+def _closer(opening: re.Match[str]) -> str:
+    if opening["fence"] is not None:
+        return "```"
+    name = opening["name"]
+    return _CLOSERS[opening[0]] if name is None else rf"\end{{{name}}}"
 
 
 def _lines(stretch: _Stretch) -> Iterator[tuple[str, int]]:
@@ -789,6 +819,17 @@ def _as_updates(sides: list[Side], relations: list[Relation]) -> list[Relation]:
         else:
             found.append(relation)
     return found
+
+
+def _summands(node: Node, scope: Scope) -> int:
+    """How often the innermost body of nested sums is evaluated, at most."""
+    inner = max((_summands(child, scope) for child in children(node)), default=1)
+    if not isinstance(node, Sum):
+        return inner
+    widths = [width for width in scope.widths if isinstance(width, int) and width <= 64]
+    number = node.upper is not None and node.upper.is_number
+    upper = node.upper.offset if number and node.upper is not None else max(widths, default=6)
+    return min(inner * max(1, upper), MOST_SUMMANDS + 1)
 
 
 def _letters_but_limits(node: Node) -> Iterator[str]:
