@@ -325,6 +325,8 @@ class _Case:
 
     def _of_descent(self, step: Element | Array, wrong: Node) -> list[Told]:
         """The gradient that the step goes along, (w - wrong)/η, compared with ∂L/∂w."""
+        if wrong == step:
+            return [Told("missing-term", "the step is missing: nothing is subtracted")]
         along = Quotient(Total((step, opposite(wrong))), Element("eta"))
         found = self.explained(Derivative(LOSS, step), along)
         uphill = "the step goes up: gradient descent subtracts η·∂L/∂w"

@@ -379,6 +379,8 @@ class Table:
             for (k, one), (m, two) in itertools.combinations(enumerate(self.path_values), 2):
                 yield ("without path", k, m), (self.truth - one - two) % self.prime
                 yield ("only path", k, m), (one + two) % self.prime
+            if len(self.path_values) > 1:
+                yield ("multiplied paths", 0), self._product(self.path_values)
         yield from self._combined()
 
     def _combined(self) -> Iterator[tuple[Key, int]]:
