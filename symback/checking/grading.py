@@ -21,15 +21,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from symback.checking import check
 from symback.checking.report import LineReport, Report, Verdict
 from symback.checking.showing import marks
 from symback.errors import SymbackError, printable
-
-if TYPE_CHECKING:
-    from symback.network import Network
+from symback.work import Work
 
 __all__ = [
     "HEAD",
@@ -62,7 +59,7 @@ class Exercise:
     pages write.
     """
 
-    net: Network
+    net: Work
     wrt: str | None = None
     notation: str = "lectures"
     prove: bool = False
@@ -231,7 +228,7 @@ LONGEST_CELL = 500
 
 def assert_derivation(
     text: str,
-    net: Network,
+    net: Work,
     wrt: str | None = None,
     *,
     notation: str = "lectures",
