@@ -34,7 +34,7 @@ __all__ = ["Explanation", "Search", "Seen", "explain_forward", "matches"]
 ROUNDINGS = 2**12
 """A formula is matched to so many units in the last place of its largest terms."""
 
-MOST_PAIRS = 3000
+MOST_PAIRS = 1500
 LARGEST_DENOMINATOR = 12
 """A factor such as 2, 3/4 or 1/32 is named as a fraction: it or its inverse is one of these."""
 
@@ -83,28 +83,23 @@ class Search:
         """∂L/∂variable as it follows from what is known, and the size of its terms."""
         known = self._upstream(variable)
         return (
-            self.steps.run(known, self.made)[variable],
-            self.steps.sizes(known, self.made)[variable],
+            self.steps.run(known, self.made, upto=variable)[variable],
+            self.steps.sizes(known, self.made, upto=variable)[variable],
         )
 
     def explain(self, seen: Seen) -> list[Explanation]:
         """Every explanation of a wrong array, those that explain most others only."""
-        singles = self._singles(seen)
-        for found in (
-            [*self._fitting(seen, ([each] for each in singles)), *self._factors(seen, [])],
-            list(self._fitting(seen, _throughout(singles))),
-            [each for mistake in singles for each in self._factors(seen, [mistake])],
-            list(self._fitting(seen, _pairs(singles))),
-            list(self._factors(seen, [], simple=False)),
-        ):
-            if found:
-                return self._best(found, seen)
-        return []
+        return next((self._best(found, seen) for found in self._tried(seen) if found), [])
 
-    def explain_surely(self, seen: Seen) -> list[Explanation]:
-        """Only single mistakes that leave no number open, for an array that says little."""
-        sign = Mistake("sign-flipped", "the sign is wrong", seen.variable, factor=-1.0)
-        return list(self._fitting(seen, ([each] for each in [*self._singles(seen), sign])))
+    def _tried(self, seen: Seen) -> Iterator[list[Explanation]]:
+        """Explanations, the simplest kind first."""
+        singles = self._singles(seen)
+        one = self._fitting(seen, ([each] for each in singles))
+        yield [*one, *self._factors(seen, [])]
+        yield list(self._fitting(seen, _throughout(singles)))
+        yield [each for mistake in singles for each in self._factors(seen, [mistake])]
+        yield list(self._fitting(seen, _pairs(singles)))
+        yield list(self._factors(seen, [], simple=False))
 
     # ------------------------------------------------------------------------------ inside
 
@@ -115,19 +110,26 @@ class Search:
     def _singles(self, seen: Seen) -> list[Mistake]:
         rate = self.work.learning_rate
         known_rate = None if rate is None else float(rate)
-        return mistakes_of(self.steps, self.work.spec, self._edges(seen), known_rate)
+        found = mistakes_of(self.steps, self.work.spec, self._edges(seen), known_rate)
+        return [
+            each
+            for each in found
+            if each.site == seen.variable or not (each.transposed or each.kept)
+        ]
 
     def _upstream(self, variable: Variable) -> dict[Variable, np.ndarray]:
         return {known: array for known, array in self.known.items() if known != variable}
 
     def _fitting(self, seen: Seen, several) -> Iterator[Explanation]:
         known = self._upstream(seen.variable)
+        usual = self.steps.sizes(known, self.made, upto=seen.variable)[seen.variable]
+        near = 1e-2 * max(float(np.max(usual)), float(np.max(abs(seen.array))))
         for mistakes in several:
             made = [*self.made, *mistakes]
-            formula = self.steps.run(known, made)[seen.variable]
-            if formula.shape != seen.array.shape or not _close(seen, formula):
-                continue
-            sizes = self.steps.sizes(known, made)[seen.variable]
+            formula = self.steps.run(known, made, upto=seen.variable)[seen.variable]
+            if formula.shape != seen.array.shape or np.max(abs(formula - seen.array)) > near:
+                continue  # most formulas are far off, and need no exact measure
+            sizes = self.steps.sizes(known, made, upto=seen.variable)[seen.variable]
             if matches(seen.array, formula, sizes, seen.precision):
                 yield Explanation(tuple(mistakes))
 
@@ -136,7 +138,8 @@ class Search:
     ) -> Iterator[Explanation]:
         """A constant factor, wherever on the way it may have come in."""
         known = self._upstream(seen.variable)
-        formula = self.steps.run(known, [*self.made, *mistakes])[seen.variable]
+        made = [*self.made, *mistakes]
+        formula = self.steps.run(known, made, upto=seen.variable)[seen.variable]
         factor = _ratio(seen, formula)
         if factor is None or factor == 1 or (simple and _simple(factor) is None):
             return
@@ -170,13 +173,6 @@ class Search:
                 formula, size = formulas[other.variable], sizes[other.variable]
                 score += 1 if matches(other.array, formula, size, other.precision) else -1
         return score
-
-
-def _close(seen: Seen, formula: np.ndarray) -> bool:
-    """A quick look before the sizes of the terms are worked out."""
-    largest = max(float(np.max(abs(formula), initial=0.0)), float(np.max(abs(seen.array))))
-    allowed = max(1e-3, 16 * ROUNDINGS * seen.precision.unit) * largest
-    return bool(np.isfinite(formula).all() and (abs(seen.array - formula) <= allowed).all())
 
 
 def _ratio(seen: Seen, formula: np.ndarray) -> float | None:

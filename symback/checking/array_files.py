@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,13 @@ MOST_BYTES = 64_000_000
 MOST_ARRAYS = 1000
 LONGEST_HEADER = 10_000
 MOST_AXES = 4
+LONGEST_PATH = 400
 EXACT_INTEGERS = 2**53
+
+_UNREADABLE = (
+    *(ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError),
+    tokenize.TokenError,  # NumPy reads a header as a literal, after trying to mend it
+)
 
 _PRECISIONS = {"float16": HALF, "float32": SINGLE}
 
@@ -44,7 +51,7 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
 
     At most 64 MB in all, uncompressed, and no pickled objects.
     """
-    where = printable(str(path))
+    where = printable(str(path), LONGEST_PATH)
     try:
         with zipfile.ZipFile(_opened(Path(path), where)) as archive:
             return dict(_members(archive, where))
@@ -99,9 +106,10 @@ def _array(content: bytes, what: str) -> np.ndarray:
     stream = io.BytesIO(content)
     try:
         shape, by_columns, dtype = _header(stream)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, EOFError) as error:
-        reason = printable(str(error).split("\n", maxsplit=1)[0] or type(error).__name__)
-        raise ArrayError(f"{what} is no array of numbers: {reason}") from None
+    except _UNREADABLE:
+        raise ArrayError(
+            f"{what} is no array of numbers: it has no header that numpy.savez writes for them"
+        ) from None
     if dtype.hasobject or dtype.names is not None:
         raise ArrayError(f"{what} holds {_kind(dtype)}; expected real numbers (float32 or float64)")
     there = len(content) - stream.tell()

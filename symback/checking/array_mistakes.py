@@ -4,11 +4,7 @@ Here one can list every `Mistake` that may have been made on the way to one arra
 Each is another value for one of symback's own local derivatives (a slope left out, a weight matrix
 transposed, the derivative of another loss), evaluated with the network's numbers; nothing is
 derived here.  The names and their order are those of `symback.checking.mistakes` (`place`), and
-`ADDED`, which only arrays know:
-
-* ``unsummed-samples``: the sum over the samples is missing, so the array has an axis too many;
-* ``single-sample``: of the sum over the samples only one term is there;
-* ``wrong-activation``: a forward array holds another function's values.
+`ADDED`, which only arrays know.
 """
 
 from __future__ import annotations
@@ -32,8 +28,13 @@ from symback.values import Undefined
 
 __all__ = ["ADDED", "mistakes_of", "named", "place"]
 
-ADDED = ("unsummed-samples", "single-sample", "wrong-activation")
-"""Names that lines of algebra have no use for."""
+ADDED = {
+    "unsummed-samples": "the sum over the samples is missing, so the array has an axis too many",
+    "single-sample": "of the sum over the samples only one term is there",
+}
+"""Names that lines of algebra have no use for, and what they mean."""
+
+_NO_NUMBERS = (sympy.zoo, sympy.nan, sympy.oo)
 
 MOST_NEURONS = 32
 """In wider layers no single neuron's path is tried."""
@@ -149,9 +150,10 @@ class _Site:
             gone = next((v for v in self.steps.graph.variables if v.role is role), None)
             if gone is None:
                 continue
-            expr = _with(deduction.result, gone, lambda *_: sympy.S.Zero)
+            right = self.steps.backward.folded(variable.at(*deduction.free))
+            expr = _with(right, gone, lambda *_: sympy.S.Zero)
             limits = dict(zip(deduction.free, variable.shape, strict=True))
-            if not expr.free_symbols or expr == deduction.result:
+            if not expr.free_symbols or expr == right or expr.has(*_NO_NUMBERS):
                 continue
             try:
                 array = self.steps.numbers.array(expr, limits)

@@ -67,15 +67,26 @@ class Steps:
         self.order = list(backward.adjoints)
         self.values = {name: doubles(array) for name, array in numbers.forward.items()}
         self.tensors = {edge: self._tensor(local) for edge, local in backward.derivatives.items()}
+        self._into: dict[Variable, list[tuple[Edge, LocalDerivative]]] = {}
+        for edge, local in backward.derivatives.items():
+            self._into.setdefault(edge[1], []).append((edge, local))
 
     def run(
-        self, known: Mapping[Variable, np.ndarray], mistakes: Sequence[Mistake] = ()
+        self,
+        known: Mapping[Variable, np.ndarray],
+        mistakes: Sequence[Mistake] = (),
+        *,
+        upto: Variable | None = None,
     ) -> dict[Variable, np.ndarray]:
-        """∂L/∂v of every quantity, from the ``known`` ones, with ``mistakes`` made."""
-        return self._run(dict(known), self.tensors, mistakes)
+        """∂L/∂v of every quantity (as far as ``upto``) from the ``known``, with mistakes made."""
+        return self._run(dict(known), self.tensors, mistakes, upto)
 
     def sizes(
-        self, known: Mapping[Variable, np.ndarray], mistakes: Sequence[Mistake] = ()
+        self,
+        known: Mapping[Variable, np.ndarray],
+        mistakes: Sequence[Mistake] = (),
+        *,
+        upto: Variable | None = None,
     ) -> dict[Variable, np.ndarray]:
         """The same with every term taken as positive: what rounding errors are measured by."""
         tensors = {edge: _positive(tensor) for edge, tensor in self.tensors.items()}
@@ -88,7 +99,7 @@ class Steps:
             )
             for mistake in mistakes
         ]
-        return self._run({v: abs(array) for v, array in known.items()}, tensors, made)
+        return self._run({v: abs(array) for v, array in known.items()}, tensors, made, upto)
 
     def local(self, expr: Expr, edge: Edge) -> Tensor:
         """An expression in the indices of a local derivative as a tensor."""
@@ -119,12 +130,15 @@ class Steps:
         found: dict[Variable, np.ndarray],
         tensors: Mapping[Edge, Tensor],
         mistakes: Sequence[Mistake],
+        upto: Variable | None,
     ) -> dict[Variable, np.ndarray]:
         changed = {edge: tensor for each in mistakes for edge, tensor in each.tensors.items()}
         for variable in self.order:
             if variable not in found:
                 own = [each for each in mistakes if each.site == variable]
                 found[variable] = self._step(variable, found, {**tensors, **changed}, own)
+            if variable == upto:
+                break
         return found
 
     def _step(
@@ -149,16 +163,15 @@ class Steps:
         own: Sequence[Mistake],
     ) -> np.ndarray:
         kept = tuple(letter for each in own for letter in each.kept)
-        shape = self.values[variable.name].shape
+        ones = np.ones(self.values[variable.name].shape)
         terms = []
-        for (child, parent), tensor in tensors.items():
-            if parent == variable and (child in found or child == self.graph.target):
-                local = self.backward.derivatives[child, parent]
-                ones = Tensor(np.ones(shape), local.parent_indices)
-                factors = [ones, tensor]
-                if child != self.graph.target:
-                    factors.append(Tensor(found[child], _child_letters(local)))
-                terms.append(_contracted(factors, (*kept, *local.parent_indices)))
+        for edge, local in self._into[variable]:
+            factors = [Tensor(ones, local.parent_indices), tensors[edge]]
+            if edge[0] != self.graph.target:
+                if edge[0] not in found:
+                    continue
+                factors.append(Tensor(found[edge[0]], _child_letters(local)))
+            terms.append(_contracted(factors, (*kept, *local.parent_indices)))
         return sum(terms[1:], terms[0])
 
     def _tensor(self, local: LocalDerivative) -> Tensor:

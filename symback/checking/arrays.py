@@ -380,14 +380,18 @@ class _Check:
         return tuple(first.values())
 
     def _disguised(self, entry: _Entry) -> tuple[Diagnosis, ...]:
-        """The mistake that an array of entries all lost in rounding nevertheless equals exactly."""
+        """Whether an array of entries all lost in rounding is nevertheless exactly the negative.
+
+        Rounding itself drops terms and halves sums there, but it does not turn signs.
+        """
         assert entry.array is not None
-        if not entry.quantity.is_gradient or np.count_nonzero(entry.array) < 2:
+        truth = doubles(self._truth(entry.quantity))
+        allowed = LAST_PLACES * entry.precision.unit * abs(truth)
+        opposite = bool((abs(entry.array + truth) <= allowed).all())
+        if not opposite or np.count_nonzero(entry.array) < 2:
             return ()
-        seen = Seen(entry.quantity.variable, entry.array, entry.precision)
-        explanations = self.search.explain_surely(seen)
-        found = dict.fromkeys((each.name, each.detail) for each in _flat(explanations))
-        return tuple(Diagnosis(name, detail, self._correct(entry)) for name, detail in found)
+        detail = f"{entry.quantity.text} has the wrong sign"
+        return (Diagnosis("sign-flipped", detail, self._correct(entry)),)
 
     def _is_single(self, entry: _Entry) -> bool:
         """Whether an array of doubles has the digits of float32."""
