@@ -7,6 +7,7 @@ Unicode or Python-like text) and gives a `Document`.  A stretch that is not unde
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -281,7 +282,10 @@ class _Reader:
     def _goes_on(before: _Row, row: _Row) -> bool:
         if not before.tokens or not row.tokens or before.kind == "prose" or row.kind == "prose":
             return False
-        last, first = before.tokens[-1], row.tokens[0]
+        visible = [token for token in row.tokens if token.kind not in ("⏐", "{", "}")]
+        if not visible:
+            return True
+        last, first = before.tokens[-1], visible[0]
         if before.kind == "inline" or row.kind == "inline":
             return False
         hanging = last.kind in ("+", "-", "·", "*", "/", "⊙", *RELATIONS)
@@ -300,7 +304,7 @@ class _Reader:
         if row.failed is not None or row.kind == "prose":
             yield _Statement([], row.kind, latex, row.source, place, row.failed)
             return
-        tokens = _without_range(_without_number(_unboxed(row.tokens)))
+        tokens = _without_spacing(_without_remark(_without_number(_unboxed(row.tokens))))
         words = [token for token in tokens if token.kind == "text"]
         pieces = [piece for piece in _cut(tokens) if piece]
         pieces = _with_lists_whole(pieces)
@@ -734,14 +738,40 @@ def _without_number(tokens: list[Token]) -> list[Token]:
     return tokens
 
 
-def _without_range(tokens: list[Token]) -> list[Token]:
-    """The statement without a remark such as [i = 1…4] behind it."""
-    if tokens and tokens[-1].kind == "]":
-        start = max((k for k, t in enumerate(tokens) if t.kind == "["), default=0)
-        inner = tokens[start + 1 : -1]
-        if start and any(t.kind == "=" for t in inner) and any(t.kind == "..." for t in inner):
-            return tokens[:start]
-    return tokens
+def _without_remark(tokens: list[Token]) -> list[Token]:
+    """The statement without a remark behind it in brackets: [i = 1…4], [by the chain rule]."""
+    if not tokens or tokens[-1].kind not in ("]", ")"):
+        return tokens
+    opening = {"]": "[", ")": "("}[tokens[-1].kind]
+    start = max((k for k, token in enumerate(tokens) if token.kind == opening), default=0)
+    inner = tokens[start + 1 : -1]
+    ranged = any(t.kind == "=" for t in inner) and any(t.kind == "..." for t in inner)
+    worded = bool(inner) and all(
+        t.kind == "text" or (t.kind == "name" and len(t.text) > 2 and t.spaced) for t in inner[1:]
+    )  # fmt: skip
+    first = bool(inner) and (inner[0].kind == "text" or len(inner[0].text) > 3)
+    remark = ranged or (worded and first and tokens[start].spaced)
+    return tokens[:start] if start and remark else tokens
+
+
+def _without_spacing(tokens: list[Token]) -> list[Token]:
+    """The statement without empty braces and without wide spaces beside an operator."""
+    empty = {
+        place
+        for place, (first, second) in enumerate(itertools.pairwise(tokens))
+        if first.kind == "{" and second.kind == "}"
+        if not place or tokens[place - 1].kind not in ("_", "^")
+    }
+    solid = [t for k, t in enumerate(tokens) if k not in empty and k - 1 not in empty]
+    kinds = ["", *(token.kind for token in solid), ""]
+    return [
+        token
+        for place, token in enumerate(solid, start=1)
+        if token.kind != "⏐" or not {kinds[place - 1], kinds[place + 1]} & _OPERATORS
+    ]
+
+
+_OPERATORS = frozenset(("+", "-", "·", "*", "/", "⊙", "=", "≈", "←", ":="))
 
 
 def _is_range(tokens: Sequence[Token], symbols: Symbols) -> bool:

@@ -402,7 +402,7 @@ class Parser:
         opening = self.peek()
         tokens = self.group()
         assert opening is not None
-        if opening.kind == "[" and any(token.kind in COMPARISONS for token in tokens):
+        if opening.kind == "[" and len(_split(tokens, COMPARISONS)) == 2:
             return Indicator(self.condition(tokens))
         if opening.kind == "{" and self.at("_", "^") and _is_single_symbol(tokens):
             start = self.position

@@ -187,8 +187,10 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     if starts:
         first = sides.pop(0)
         page.anchor, page.previous = _meant(first.node, claim.relations[0]), None
-    elif not claim.continues or page.anchor is None:
+    elif page.anchor is None or (not claim.continues and page.wrt is not None):
         page.anchor, page.previous = page.wrt, None
+    elif not claim.continues:
+        return _unanchored(claim)
     relations = claim.relations or (Relation.EQUAL,)
     findings = []
     for side, relation in zip(sides, relations, strict=True):
@@ -196,6 +198,16 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
         findings.append(finding)
         page.previous = side.node
     return _reported(claim, sides, findings)
+
+
+def _unanchored(claim: Claim) -> LineReport:
+    """An expression alone, where nothing says what it should equal."""
+    return LineReport(
+        claim.line, claim.column, claim.source, claim.read_as, Verdict.UNDECIDED, NO_LEFT_SIDE
+    )
+
+
+NO_LEFT_SIDE = "nothing says what this should equal; begin the line with ∂L/∂w… =, or give --wrt"
 
 
 def _meant(node: Node, relation: Relation) -> Node:
@@ -242,10 +254,7 @@ def _reported(claim: Claim, sides: Sequence[Side], findings: Sequence[Finding]) 
 def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
     truth = page.anchor
     if truth is None:
-        return Finding(
-            Verdict.UNDECIDED,
-            "nothing says what this should equal; begin the line with ∂L/∂w… =, or give --wrt",
-        )
+        return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
     page.claims.append((truth, side.node))
     if _is_numeric(side.node) or relation is Relation.ABOUT:
         found = _as_numbers(page, truth, side)
