@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     derive = command("derive", _derive, "print the derivation of one derivative")
     derive.add_argument("--wrt", required=True, metavar="NAME", help="by what, e.g. w_131")
     derive.add_argument("--format", choices=("text", "latex", "json"), default="text")
+    _add_notation(derive)
 
     paths = command("paths", _paths, "count and list the paths from a weight to the loss")
     paths.add_argument("--wrt", required=True, metavar="NAME", help="from where, e.g. w_131")
@@ -86,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
 
     matrix = command("matrix", _matrix, "print the whole algorithm in matrix form, certified")
     matrix.add_argument("--format", choices=("text", "latex", "json"), default="text")
+    _add_notation(matrix)
 
     sheet = command("sheet", _sheet, "write a derivation sheet")
     what = sheet.add_mutually_exclusive_group()
@@ -103,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
         help="of tex,html,md,txt,pdf (default: all but pdf)",
     )
     sheet.add_argument("--detail", choices=("brief", "normal", "full"), default="normal")
+    _add_notation(sheet)
     sheet.add_argument(
         "-o", "--output", type=Path, default=Path("outputs"), metavar="DIR", help="default: outputs"
     )
@@ -248,14 +251,29 @@ def _forms(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
 # ------------------------------------------------------------------------------------- commands
 
 
+def _add_notation(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--notation",
+        metavar="NAME",
+        default="lectures",
+        help="the letters of a book: lectures, nielsen, bishop, goodfellow, or a .toml file",
+    )
+
+
 def _load(chosen: argparse.Namespace) -> Network:
     from symback.network import load
 
     return load(chosen.net)
 
 
+def _written(chosen: argparse.Namespace) -> Network:
+    """The network, in the notation asked for."""
+    network = _load(chosen)
+    return network if chosen.notation == "lectures" else network.in_notation(chosen.notation)
+
+
 def _derive(chosen: argparse.Namespace) -> None:
-    derivation = _load(chosen).derive(chosen.wrt)
+    derivation = _written(chosen).derive(chosen.wrt)
     if chosen.format == "json":
         _print_json(derivation.as_json(LISTED))
     else:
@@ -280,7 +298,7 @@ def _paths(chosen: argparse.Namespace) -> None:
 
 
 def _matrix(chosen: argparse.Namespace) -> None:
-    form = _load(chosen).matrix_form()
+    form = _written(chosen).matrix_form()
     certificate = form.certify()
     if chosen.format == "json":
         sizes = {str(size): value for size, value in certificate.sizes}
@@ -313,7 +331,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
 def _sheet(chosen: argparse.Namespace) -> None:
     from symback.publish import write_sheets
 
-    network = _load(chosen)
+    network = _written(chosen)
     names = [name for group in chosen.wrt or () for name in group]
     derivations = [network.derive(name) for name in names]
     for line in write_sheets(

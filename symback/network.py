@@ -24,6 +24,7 @@ from sympy import Expr
 
 from symback import derivation as derivations
 from symback import descent, drawing, kernels, rendering, samples, sheets, spec
+from symback.checking.notations import UnknownNotation, notation
 from symback.derivation import Deduction, Step
 from symback.descent import Descent, DescentError, Settings
 from symback.errors import SymbackError, did_you_mean, printable
@@ -116,6 +117,22 @@ class Network(Work):
         """The network of a specification that `symback.spec` has checked."""
         network = cls.__new__(cls)
         Work.__init__(network, checked)
+        return network
+
+    def in_notation(self, name: str | Path) -> Network:
+        """The same network in the letters of a book: lectures, nielsen, bishop or goodfellow.
+
+        ``name`` may be the path of a TOML file of one's own (`symback.checking.notations`).  Names
+        that are asked for, such as ``w_131``, stay the lectures'.  Raises `UnknownNotation`.
+
+        >>> net = Network(4, [(4, "sigmoid"), (2, "softmax")], loss="squared_error")
+        >>> print(net.in_notation("goodfellow").derive("b_21"))
+        ∂J/∂b^(2)_1 = -2·ŷ_1·ŷ_2·((y_1 - ŷ_1) - (y_2 - ŷ_2))
+        """
+        if not isinstance(self.spec, NetworkSpec):
+            raise UnknownNotation("the names of [equations] are written as the file says")
+        network = Network.__new__(Network)
+        Work.__init__(network, self.spec, notation(name).lettering)
         return network
 
     # ------------------------------------------------------------------------ what is derived

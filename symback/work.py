@@ -48,8 +48,8 @@ class Work:
     `symback.network.Network` is one, with the ways in and out for users.
     """
 
-    def __init__(self, spec: NetworkSpec | EquationsSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: NetworkSpec | EquationsSpec, written: Lettering | None = None) -> None:
+        self.spec, self.written = spec, written
 
     @cached_property
     def graph(self) -> Graph:
@@ -139,9 +139,12 @@ def given_values(checked: NetworkSpec | EquationsSpec) -> dict[str, Any]:
 
 
 def lettering(work: Work, derivation: Derivation | None = None) -> Lettering:
-    """∂ and a script L for a network; d where a chain of equations has one path only."""
+    """∂ and a script L for a network; d where a chain of equations has one path only.
+
+    A network that was put `in_notation` is written as that says.
+    """
     if isinstance(work.spec, NetworkSpec):
-        return NETWORK
+        return work.written or NETWORK
     return ONE_VARIABLE if derivation is not None and derivation.paths.count == 1 else EQUATIONS
 
 

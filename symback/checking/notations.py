@@ -78,7 +78,12 @@ class Notation:
 
     @property
     def lettering(self) -> Lettering:
-        """How sheets write in this notation."""
+        """How sheets write in this notation.
+
+        Raises `UnknownNotation` where rows are samples: symback writes columns.
+        """
+        if self.rows:
+            raise UnknownNotation(f"sheets are written with columns; {self.name} writes rows")
         loss = rf"\mathscr{{{self.loss}}}" if self.loss == "L" else self.loss
         return Lettering(loss=loss, loss_text=self.loss, spelled=self.spelled)
 
