@@ -7,7 +7,6 @@ in `symback.kernels.forms` is written in that form; all others node by node, as 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -32,7 +31,8 @@ from symback.errors import SymbackError
 from symback.functions import SoftMax
 from symback.graph import Equation, Graph
 from symback.kernels.forms import Form, Z, form_of
-from symback.kernels.spelling import PLUS, Code, Spelling, number
+from symback.kernels.helpers import NEEDS
+from symback.kernels.spelling import ATOM, PLUS, Code, Spelling, number
 from symback.matrix import (
     Array,
     Elementwise,
@@ -172,7 +172,7 @@ class ArrayWriter:
         terms = expr.args if isinstance(expr, MatAdd) else (expr,)
         wide = [term for term in terms if _is_product(term)]
         if step.variable.role is not Role.PREACTIVATION or len(wide) != 1:
-            self._let(name, self._array(expr))
+            self._let(name, self._array(expr, step))
             return
         self._let(name, self._code(wide[0])[0])
         for term in terms:
@@ -184,13 +184,17 @@ class ArrayWriter:
     def _activation(self, layer: Layer) -> None:
         name = layer.h.name
         if layer.coupled:
-            names = ", ".join([name, *(self._tag(layer, w) for w in ("shifted", "top", "others"))])
-            self.lines.append(f"{names} = {self._call('softmax', Code(layer.a.name)).text}")
+            names = (self._tag(layer, word) for word in ("rest", "shifted", "log_total"))
+            self.lines.append(
+                f"{', '.join([name, *names])} = {self._call('softmax', Code(layer.a.name)).text}"
+            )
         else:
             self._let(name, self.part(layer, "value"))
 
     def _call(self, helper: str, *arguments: Code) -> Code:
         self.helpers[helper] = None
+        if helper in NEEDS:
+            self.helpers[NEEDS[helper]] = None
         return Code(f"_{helper}({', '.join(a.text for a in arguments)})")
 
     def _tag(self, layer: Layer, word: str) -> str:
@@ -222,37 +226,36 @@ class ArrayWriter:
         return self.spelling.form(node, letters)
 
     def _softmax_part(self, layer: Layer, part: str) -> Code:
-        name = layer.h.name
-        shifted, top, others = (self._tag(layer, w) for w in ("shifted", "top", "others"))
-        texts = {
-            "residual": f"np.where({top}, (y * {others} - (1 - y)) / (1 + {others}), y - {name})",
-            "complement": f"np.where({top}, {others} / (1 + {others}), 1 - {name})",
-            "log": f"{shifted} - np.log1p({others})",
-        }
+        rest, shifted, log_total = (self._tag(layer, w) for w in ("rest", "shifted", "log_total"))
         if part == "log_complement":
             return self._log_complement(layer)
-        return Code(texts[part], PLUS)
+        texts = {
+            "residual": f"y * {rest} - (1 - y) * {layer.h.name}",
+            "complement": rest,
+            "log": f"{shifted} - {log_total}",
+        }
+        return Code(texts[part], ATOM if part == "complement" else PLUS)
 
     def _log_complement(self, layer: Layer) -> Code:
         """log(1 - p): for the largest p, log Σ of the others, as a softmax of their own gives it."""
-        shifted, top, others = (self._tag(layer, w) for w in ("shifted", "top", "others"))
-        self._softmax_of_others(layer)
-        second = f"np.where({top}, -np.inf, {shifted}).max(axis=1, keepdims=True)"
-        largest = f"{second} + np.log1p({self._tag(layer, 'rest')}) - np.log1p({others})"
-        losers = f"np.log1p(-np.where({top}, 0, {layer.h.name}))"
-        return Code(f"np.where({top}, {largest}, {losers})")
+        top, _, second = self._softmax_of_others(layer)
+        others = f"{second} - {self._tag(layer, 'log_total')}"
+        return Code(f"np.where({top}, {others}, np.log1p(-np.where({top}, 0, {layer.h.name})))")
 
-    def _softmax_of_others(self, layer: Layer) -> str:
-        """The name of the softmax without each row's largest, where it is 0."""
-        name = self._tag(layer, "loser")
-        if (layer.h, "loser") not in self.parts:
-            self.parts[layer.h, "loser"] = Code(name)
-            a, top = layer.a.name, self._tag(layer, "top")
-            lowest = f"np.where({top}, np.finfo({a}.dtype).min / 4, {a})"
-            self.lines.append("# the same without each row's largest")
-            targets = f"{name}, _, _, {self._tag(layer, 'rest')}"
-            self.lines.append(f"{targets} = {self._call('softmax', Code(lowest)).text}")
-        return name
+    def _softmax_of_others(self, layer: Layer) -> tuple[str, str, str]:
+        """Where the largest p stands, the softmax without it, and log Σ e^{a - max a} without it."""
+        names = ("winner", "losers", "log_losers")
+        if (layer.h, "losers") not in self.parts:
+            self.parts[layer.h, "losers"] = Code("losers")
+            a, shifted = layer.a.name, self._tag(layer, "shifted")
+            lowest = Code(f"np.where(winner, np.finfo({a}.dtype).min / 4, {a})")
+            self.lines += [
+                "# the same without each row's winner",
+                f"winner = np.arange({a}.shape[1]) == {a}.argmax(axis=1)[:, None]",
+                f"losers, _, _, log_losers = {self._call('softmax', lowest).text}",
+                f"log_losers += np.where(winner, -np.inf, {shifted}).max(axis=1, keepdims=True)",
+            ]
+        return names
 
     # ----------------------------------------------------------------------------------- adjoints
 
@@ -260,14 +263,14 @@ class ArrayWriter:
         layer = self.by_a.get(step.variable)
         name = f"d{step.variable.name}"
         if layer is None or (layer.form is None and not layer.coupled):
-            self._let(name, self._array(self._expr(step)))
+            self._let(name, self._array(self._expr(step), step))
         elif layer.coupled:
             self._through_softmax(layer, step)
         elif not self._expr(step).has(Gradient):
-            self._let(name, self._array(self._expr(step)))
+            self._let(name, self._array(self._expr(step), step))
         elif self._divides(layer):
             gradient = self._expr(self.form.step(layer.h.name))
-            self._let(name, self._array(_Merged(self, layer).times_slope(gradient)))
+            self._let(name, self._array(_Merged(self, layer).times_slope(gradient), step))
         else:
             self._let(name, self._through(layer))
 
@@ -304,7 +307,7 @@ class ArrayWriter:
         if scale is not None:
             self._softmax_with_cross_entropy(layer, name, scale)
         elif not expr.has(Gradient):
-            self._let(name, self._array(expr))
+            self._let(name, self._array(expr, step))
         elif (scale := self._binary(layer)) is not None:
             self._softmax_with_binary(layer, name, scale)
         else:
@@ -336,14 +339,10 @@ class ArrayWriter:
         return scale
 
     def _softmax_with_cross_entropy(self, layer: Layer, name: str, scale: Expr) -> None:
-        """c (Σy ŷ - y); the largest by what the others have: (Σ' y - y Σ' e)/(1 + Σ' e)."""
-        p = layer.h.name
-        top, others = self._tag(layer, "top"), self._tag(layer, "others")
-        self.lines += [
-            f"y_others = np.where({top}, 0, y).sum(axis=1, keepdims=True)",
-            f"{name} = {p} * y.sum(axis=1, keepdims=True) - y",
-            f"{name} = np.where({top}, (y_others - y * {others}) / (1 + {others}), {name})",
-        ]
+        """c (Σy ŷ - y) by the sums of the others."""
+        others = self._call("others", Code("y"))
+        rest = self._tag(layer, "rest")
+        self.lines.append(f"{name} = {layer.h.name} * {others.text} - y * {rest}")
         self._scale(name, scale)
 
     def _scale(self, name: str, scale: Expr) -> None:
@@ -352,9 +351,9 @@ class ArrayWriter:
 
     def _softmax_product(self, layer: Layer, name: str) -> None:
         """p ⊙ (g - Σ p g) with g less its entry at the largest p: then nothing large cancels."""
-        p, g, top = layer.h.name, f"d{layer.h.name}", self._tag(layer, "top")
+        p, g = layer.h.name, f"d{layer.h.name}"
         self.lines += [
-            f"{g} = {g} - np.where({top}, {g}, 0).sum(axis=1, keepdims=True)",
+            f"{g} = {self._call('less_winner', Code(g), Code(p)).text}",
             f"{name} = {p} * ({g} - ({g} * {p}).sum(axis=1, keepdims=True))",
         ]
 
@@ -378,13 +377,13 @@ class ArrayWriter:
 
         The m-th u may be infinite, and what is computed of it is not.
         """
-        p, top, loser = layer.h.name, self._tag(layer, "top"), self._softmax_of_others(layer)
-        rest = self.part(layer, "complement").text
+        (top, losers, _), p = self._softmax_of_others(layer), layer.h.name
+        rest = self._tag(layer, "rest")
         self.lines += [
             f"u = np.where({top}, 0, (1 - y) * {p} / np.where({top}, 1, {rest}) - y)",
             "u_sum = u.sum(axis=1, keepdims=True)",
-            f"y_top = np.where({top}, y, 0).sum(axis=1, keepdims=True)",
-            f"from_top = y_top * {p} - (1 - y_top) / (1 + {self._tag(layer, 'others')}) * {loser}",
+            f"y_top, p_top = (np.where({top}, v, 0).sum(axis=1, keepdims=True) for v in (y, {p}))",
+            f"from_top = y_top * {p} - (1 - y_top) * p_top * {losers}",
             f"{name} = (1 - y) * {p} - y * {rest}",
             f"{name} += np.where({top}, -{p} * u_sum, {p} * (u - u_sum) + from_top)",
         ]
@@ -392,10 +391,10 @@ class ArrayWriter:
 
     # ------------------------------------------------------------------- matrices, node by node
 
-    def _array(self, expr: MatrixExpr) -> Code:
+    def _array(self, expr: MatrixExpr, step: MatrixStep) -> Code:
         """The code of a matrix; what is the same in every entry is spread over an array."""
         code, is_number = self._code(expr)
-        if not is_number or 1 in expr.shape:
+        if not is_number or not step.variable.batched:
             return code
         return Code(f"np.full_like({self.output.name}, {code.text})")
 
@@ -462,7 +461,7 @@ class ArrayWriter:
         return number(0), True
 
     def _of_Transpose(self, expr: Transpose) -> Pair:
-        return Code(f"{self._code(expr.arg)[0].within(_ATOM)}.T"), False
+        return Code(f"{self._code(expr.arg)[0].within(ATOM)}.T"), False
 
     def _of_MatAdd(self, expr: MatAdd) -> Pair:
         pairs = [self._code(term) for term in expr.args]
@@ -498,7 +497,7 @@ class ArrayWriter:
         code = self.spelling.where(condition, yes, no)
         if flat and also_flat and code is not condition:
             (array, *_) = expr.args[0].arrays
-            code = Code(f"{code.text}.astype({self._code(array)[0].within(_ATOM)}.dtype)")
+            code = Code(f"{code.text}.astype({self._code(array)[0].within(ATOM)}.dtype)")
         return code, False
 
     def _of_MatMul(self, expr: MatMul) -> Pair:
@@ -544,10 +543,10 @@ class ArrayWriter:
         if flat:
             rows, columns = (self._scalar(size, {}) for size in matrix.shape)
             return code * rows * columns
-        return Code(f"{code.within(_ATOM)}.sum()")
+        return Code(f"{code.within(ATOM)}.sum()")
 
     def _sum(self, matrix: MatrixExpr, axis: str) -> Code:
-        return Code(f"{self._code(matrix)[0].within(_ATOM)}.sum({axis})")
+        return Code(f"{self._code(matrix)[0].within(ATOM)}.sum({axis})")
 
     # --------------------------------------------------------------------------------- numbers
 
@@ -570,7 +569,6 @@ class ArrayWriter:
         return code
 
 
-_ATOM = 7
 _ONE = "one"
 Signature = frozenset
 

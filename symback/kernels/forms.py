@@ -43,12 +43,14 @@ EXTRA: Mapping[str, Callable[..., Expr]] = {
     "erfc": lambda u: 1 - sympy.erf(u),
     "coarse": lambda u: Symbol("coarse", real=True),
     "nonzero": lambda u: u,
+    "capped": lambda u: u,
 }
 """What forms may call beyond `symback.formula`, and its meaning in a proof.
 
 ``coarse(u)`` is u rounded to sixteenths, and a proof must hold whatever it is.  ``nonzero(u)`` is
 max(u, 1e-18) for a u ≥ 0 that either enters by u/log(1 + u) only, which is 1 to the last digit
-below 1e-18, or is larger wherever the result is used.
+below 1e-18, or is larger wherever the result is used.  ``capped(u)`` is u up to where e^u is the
+inverse of the smallest normal number: beyond, 1/(1 + e^u) is less than that.
 """
 
 
@@ -87,7 +89,11 @@ class Form:
 
     def helpers(self, part: str) -> Iterator[str]:
         """The functions a part calls that are no engine's own."""
-        yield from (word for word in ("erfc", "coarse", "nonzero") if f"{word}(" in self.text(part))
+        yield from (
+            word
+            for word in ("erfc", "coarse", "nonzero", "capped")
+            if f"{word}(" in self.text(part)
+        )
 
     def text(self, part: str) -> str:
         """A part, or one of the lets, as written."""
@@ -105,11 +111,11 @@ _FORMS = (
     Form("linear", "z", "1"),
     Form(
         "sigmoid",
-        lets=(("t", "exp(-abs(z))"), ("d", "1+t")),
-        value="where(z>=0,1,t)/d",
-        slope="t/d**2",
-        residual="(y-where(z>=0,1,0))+where(z>=0,t,-t)/d",
-        complement="where(z>=0,t,1)/d",
+        lets=(("E", "exp(capped(-z))"), ("t", "exp(-abs(z))")),
+        value="1/(1+E)",
+        slope="E*h*h",
+        residual="where(z>=0,(y-1)+E*h,y-h)",
+        complement="E*h",
         log="min(z,0)-log1p(t)",
         log_complement="-max(z,0)-log1p(t)",
         slope_by_value="complement",
@@ -142,9 +148,9 @@ _FORMS = (
     ),
     Form(
         "silu",
-        lets=(("t", "exp(-abs(z))"), ("d", "1+t"), ("s", "where(z>=0,1,t)/d")),
+        lets=(("E", "exp(capped(-z))"), ("s", "1/(1+E)")),
         value="z*s",
-        slope="s*(1+z*where(z>=0,t,1)/d)",
+        slope="s*(1+z*(E*s))",
     ),
     Form(
         "softplus",
@@ -157,13 +163,14 @@ _FORMS = (
 )
 
 SOFTMAX_IDENTITIES = (
-    "softmax(a) = softmax(a - max a): no exponential above 1, and the largest is exactly 1",
-    "1 - p_k = Σ_{j≠k} p_j: the other probabilities are summed, nothing is subtracted from 1",
-    "(Σ_j y_j) p_k - y_k = p_k Σ_{j≠k} y_j - y_k Σ_{j≠k} p_j (softmax with cross-entropy)",
-    "p_k (g_k - Σ_j p_j g_j) = p_k (d_k - Σ_j p_j d_j) with d = g - g_m for any m, as Σ_j p_j = 1",
-    "log p_k = a_k - m - log(1 + Σ_{j≠m} e^{a_j - a_m}) with a_m = max a",
+    "softmax(a) = softmax(a - max a), so that no exponential is above 1",
+    "1 - p_k = Σ_{j≠k} p_j: the other probabilities are summed, nothing is taken from 1",
+    "y_k - p_k = y_k Σ_{j≠k} p_j - (1 - y_k) p_k",
+    "(Σ_j y_j) p_k - y_k = p_k Σ_{j≠k} y_j - y_k Σ_{j≠k} p_j  (softmax with cross-entropy)",
+    "p_k (g_k - Σ_j p_j g_j) = p_k (d_k - Σ_j p_j d_j) with d = g - g_m for whatever m",
+    "log p_k = a_k - max a - log(1 + the sum of e^{a_j - max a} without the largest)",
 )
-
+"""All but the first use Σ_j p_j = 1, the fact that the derivation names."""
 
 _DEFAULTS = {entry.name: entry.default for entry in fields(Form) if entry.default is not MISSING}
 

@@ -5,25 +5,49 @@ They are text, in NumPy's words, because the source has to run where there is no
 
 from __future__ import annotations
 
-__all__ = ["ARRAY_HELPERS", "SCALAR_HELPERS", "imports_of"]
+__all__ = ["ARRAY_HELPERS", "NEEDS", "SCALAR_HELPERS"]
+
+NEEDS = {"softmax": "others"}
+"""A helper that calls another one."""
 
 ARRAY_HELPERS = {
     "softmax": '''
 def _softmax(a):
-    """e^{a_k} / Σ_j e^{a_j} in each row, and what its derivatives are computed from.
+    """p_k = e^{a_k} / Σ_j e^{a_j} in each row; 1 - p_k; log p_k but for the row's log_total.
 
-    Returns p; a - max a; where the (first) largest stands; Σ e^{a_j - max a} over all others.
-    Nothing overflows, as no exponent is above 0, and 1 - p is never taken where p is near 1.
+    1 - p is the sum of the others' p, and so right where p is 1 to the last digit.
     """
     largest = a.max(axis=1, keepdims=True)
     shifted = a - largest
-    top = np.arange(a.shape[1]) == a.argmax(axis=1)[:, None]
     e = np.exp(shifted)
-    # What the subtraction rounded off (Knuth's two-sum) would cost e^-700 its last 9 bits.
+    # What the subtraction rounded off (Knuth's two-sum): without it e^-700 lacks its last 9 bits.
     back = shifted - a
     e += e * ((a - (shifted - back)) - (largest + back))
-    others = np.where(top, 0, e).sum(axis=1, keepdims=True)
-    return e / (1 + others), shifted, top, others
+    others = _others(e)
+    total = e + others
+    return e / total, others / total, shifted, np.log1p(others.min(axis=1, keepdims=True))
+''',
+    "others": '''
+@functools.cache
+def _all_but_own(n, dtype):
+    return 1 - np.eye(n, dtype=dtype)
+
+
+def _others(v):
+    """Σ_{j≠k} v_j for each k of each row, where no v is negative; nothing is subtracted.
+
+    In long rows the own v is subtracted after all, but not the largest, which is left out.
+    """
+    if v.shape[1] <= 64:
+        return v @ _all_but_own(v.shape[1], v.dtype)
+    largest = np.arange(v.shape[1]) == v.argmax(axis=1)[:, None]
+    rest = np.where(largest, 0, v).sum(axis=1, keepdims=True)
+    return np.where(largest, rest, rest + (v.max(axis=1, keepdims=True) - v))
+''',
+    "less_winner": '''
+def _less_winner(g, p):
+    """g less its entry at the row's largest p: p (g - Σ p g) is the same, and keeps its digits."""
+    return g - np.take_along_axis(g, p.argmax(axis=1)[:, None], axis=1)
 ''',
     "erfc": '''
 _erfc_of_one = np.vectorize(math.erfc, otypes=[float])
@@ -46,6 +70,11 @@ def _coarse(z):
     """z rounded to sixteenths: its square is exact, and e^{-z²/2} = e^{-r²/2} e^{-(z-r)(z+r)/2}."""
     return np.round(16 * z) / 16
 ''',
+    "capped": '''
+def _capped(u):
+    """u, at most where 1/e^u is the smallest normal number, so that e^u is finite."""
+    return np.minimum(u, -np.log(np.finfo(u.dtype).tiny))
+''',
     "nonzero": '''
 def _nonzero(u):
     """u, or 1e-18 where it is smaller: there u / log(1 + u) is 1 to the last digit."""
@@ -54,6 +83,11 @@ def _nonzero(u):
 }
 
 SCALAR_HELPERS = {
+    "capped": '''
+def _capped(u):
+    """u, at most where 1/e^u is the smallest normal number: so e^u is finite, and 1/(1 + e^u) > 0."""
+    return min(u, 708.3964185322641)
+''',
     "sign": '''
 def _sign(u):
     """1, -1 or 0."""
@@ -70,8 +104,3 @@ def _nonzero(u):
     return max(u, 1e-18)
 ''',
 }
-
-
-def imports_of(names: object) -> list[str]:
-    """What the helpers called ``names`` import besides NumPy."""
-    return ["import math"] if {*names} & {"erf", "erfc"} else []

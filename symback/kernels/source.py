@@ -45,10 +45,11 @@ def _checked(params, x, y=NO_TARGET):
         _fit(name, arrays[name], shape, sizes)
     dtype = types.pop()
     x = _rows("x", x, dtype, INPUTS, sizes)
-    if y is not NO_TARGET:
-        y = _rows("y", y, dtype, OUTPUTS, sizes)
-        if len(x) != len(y):
-            raise BadArgument(f"x has {len(x)} samples, shape {x.shape}, and y {len(y)}, {y.shape}")
+    if y is NO_TARGET:
+        return [*arrays.values(), x]
+    y = _rows("y", y, dtype, OUTPUTS, sizes)
+    if len(x) != len(y):
+        raise BadArgument(f"x has {len(x)} samples, shape {x.shape}, and y {len(y)}, {y.shape}")
     return [*arrays.values(), x, y]
 
 
@@ -95,7 +96,7 @@ def array_source(writer: ArrayWriter, title: str, style: str) -> str:
     parameters = [v for v in writer.graph.variables if v.role in PARAMETERS]
     blocks = [
         _head(writer, parameters, title, style),
-        "\n".join(["import math", "", "import numpy as np", "", *_constants(writer, parameters)]),
+        "\n".join(["import functools", "import math", "", "import numpy as np", "", *_constants(writer, parameters)]),
         _gradient_function(writer, parameters),
         _forward_function(writer, parameters),
         *(ARRAY_HELPERS[name].strip("\n") for name in writer.helpers),

@@ -131,7 +131,7 @@ NUMPY = Spelling(
     | {"asin": "np.arcsin", "acos": "np.arccos", "atan": "np.arctan"}
     | {"vdot": "np.vdot", "and": "np.logical_and", "or": "np.logical_or"}
     | {"abs": "np.abs", "sign": "np.sign", "max": "np.maximum", "min": "np.minimum"}
-    | {word: f"_{word}" for word in ("erf", "erfc", "coarse", "nonzero")},
+    | {word: f"_{word}" for word in ("erf", "erfc", "coarse", "nonzero", "capped")},
     "np.where({}, {}, {})",
     product="np.multiply({0}, {1}, out={0})",
 )
@@ -140,7 +140,7 @@ MATH = Spelling(
     "math",
     {word: word for word in [*_SAME, "asin", "acos", "atan", "erf", "erfc"]}
     | {"abs": "abs", "max": "max", "min": "min"}
-    | {word: f"_{word}" for word in ("sign", "coarse", "nonzero")},
+    | {word: f"_{word}" for word in ("sign", "coarse", "nonzero", "capped")},
     "{1} if {0} else {2}",
     CHOICE,
 )
