@@ -405,14 +405,16 @@ def formula(source: str) -> str:
     return inside.replace("&", "") if is_one_row else rf"\begin{{aligned}}{inside}\end{{aligned}}"
 
 
-_INDEX = re.compile(r"([_^])(?:\{([^{}]*)\}|([0-9A-Za-zℓ]+(?:,[0-9]+)*|\([^()]{1,12}\)))")
+_INDEX = re.compile(
+    r"([_^])(?:\{([^{}]*)\}|((?<=\^)-\d+|[0-9A-Za-zℓ]+(?:,[0-9]+)*|\([^()]{1,12}\)))"
+)
 
 
 def raised(said: str) -> str:
     """Canonical text as HTML, with its indices lowered and its exponents raised.
 
-    >>> raised("∂L/∂w_2,11,3 < e^{-a_21}")
-    '∂L/∂w<sub>2,11,3</sub> &lt; e<sup>-a<sub>21</sub></sup>'
+    >>> raised("∂L/∂w_2,11,3 < e^{-a_21}"), raised("2^-160")
+    ('∂L/∂w<sub>2,11,3</sub> &lt; e<sup>-a<sub>21</sub></sup>', '2<sup>-160</sup>')
     """
     pieces = _INDEX.split(said)
     found = [escape_xml(pieces[0])]
