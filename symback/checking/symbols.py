@@ -1,8 +1,8 @@
 """What the letters of a page mean in one network: `Symbols` looks up a letter with its indices.
 
 Packed indices are split with the sizes of the network, w_{2112} is refused where two splits fit; a
-number beyond the last neuron is refused with the range there is.  A letter that the network does not
-have is a name of the page's own (`Named`), which the page must define somewhere.
+number beyond the last neuron is refused with the range there is.  A letter that the network does
+not have is a name of the page's own (`Named`), which the page must define somewhere.
 """
 
 from __future__ import annotations
@@ -477,8 +477,8 @@ class Symbols:
         form = {"w": "w_kij", "b": "b_ki", "a": "a_ki", "h": "h_ki", "delta": "δ_ki"}[meaning]
         sizes = ", ".join(str(width) for width in widths)
         return NotRead(
-            f"there is no {typed}: {form} has the layer k = 1…{self.scope.depth} and neurons within "
-            f"the widths {sizes}",
+            f"there is no {typed}: {form} has the layer k = 1…{self.scope.depth} and neurons "
+            f"within the widths {sizes}",
             given,
         )
 
@@ -490,7 +490,11 @@ class Symbols:
             return node
         assert isinstance(node, Sum)
         inner = [token for token in above[2:] if token.kind not in ("{", "}")]
-        said = self.index(inner, place, layer=True)
+        named = f"{above[0].text}_{''.join(token.text for token in inner)}"
+        if named in self.scope.widths:  # the file's own name of a width
+            said = Index("", self.scope.widths.index(named))
+        else:
+            said = self.index(inner, place, layer=True)
         layer = numbered_layer(node.letter, node.body, self.scope.depth)
         if layer is not None and layer != said:
             raise NotRead(

@@ -1,0 +1,151 @@
+"""Whole pages through `sb.check`: right ones are proved, a planted error is found in its line.
+
+The pages are symback's own derivations as text.  An error is planted by a mutation of one line; a
+referee with its own forward pass (`rewriting.Referee`) says whether the line is wrong now.
+"""
+
+import random
+
+import pytest
+
+import symback as sb
+from rewriting import NETWORKS, Referee, Rewriter, mp
+from symback.checking.echo import echo
+from symback.checking.meaning import Claim, Scope
+from symback.checking.pages import read
+from symback.notation import PARAMETERS, elements
+
+NOTATIONS = ("lectures", "nielsen", "bishop", "goodfellow")
+EXAMPLES = ("s3", "s4", "s5", "s6", "bias_per_layer")
+
+
+def parameters(net):
+    """The names of all weights and biases of a network whose widths are numbers."""
+    for variable in net.graph.variables:
+        if variable.role in PARAMETERS:
+            yield from (reference.name for reference in elements(variable))
+
+
+def verdicts(report):
+    return {line.verdict.value for line in report.lines}
+
+
+@pytest.mark.parametrize("place", range(len(NETWORKS)))
+def test_no_false_alarm_on_what_symback_derives(place):
+    """Every line of every weight's derivation is proved, but for what a reader of text refuses."""
+    net = NETWORKS[place]()
+    kinked = any("relu" in layer.activation.name or layer.activation.name == "elu"
+                 for layer in net.spec.layers) or net.spec.loss.name == "huber"  # fmt: skip
+    names = list(parameters(net))
+    for name in names if not kinked else names[:4]:
+        report = sb.check(net.derive(name).text(), net)
+        allowed = {"proved", "text"} | ({"unread"} if kinked else set())
+        assert verdicts(report) <= allowed, (name, str(report))
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_sheet_in_a_book_s_letters_is_read_back(example, notation):
+    """What is written in a notation is proved in that notation, as text and as LaTeX."""
+    net = sb.load(f"examples/{example}.toml")
+    derivation = net.in_notation(notation).derive("w_211")
+    for page in (derivation.text(), derivation.latex()):
+        report = sb.check(page, net, notation=notation)
+        assert verdicts(report) <= {"proved", "text"}, str(report)
+
+
+def test_letters_of_another_book_are_not_taken_for_the_lectures():
+    """A page in Bishop's letters, read as the lectures', is not proved."""
+    net = sb.load("examples/s4.toml")
+    page = net.in_notation("bishop").derive("w_212").text()
+    assert not sb.check(page, net)
+
+
+# --------------------------------------------------------------------------- planted errors
+
+
+def scope_of(net):
+    return Scope.of(net.graph)
+
+
+def planted(net, draw):
+    """A page with one line changed, its number, and the changed side with what it should equal."""
+    name = draw.choice(list(parameters(net)))
+    items = read(net.derive(name).text(), scope_of(net)).items
+    claims = [item for item in items if isinstance(item, Claim)]
+    place = draw.randrange(len(claims))
+    side = claims[place].sides[-1]
+    wrong = Rewriter(net, draw).mutated(side.node)
+    lines = [claim.read_as for claim in claims]
+    head = lines[place].rpartition(" = ")[0] if not claims[place].continues else ""
+    lines[place] = f"{head} = {echo(wrong, scope_of(net))}"
+    anchors = []
+    for claim in claims:
+        anchors.append(anchors[-1] if claim.continues else claim.sides[0].node)
+    return "\n".join(lines), place + 1, anchors[place], wrong
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3, 4, 8])
+def test_a_planted_error_is_found_in_its_line(place):
+    """The line that a mutation made wrong is the first one refuted, and none of the others is."""
+    net = NETWORKS[place]()
+    draw = random.Random(place)
+    referees = [Referee(net, seed) for seed in range(2)]
+    found = 0
+    for _ in range(25):
+        page, line, truth, wrong = planted(net, draw)
+        try:
+            gaps = [abs(r.value(truth) - r.value(wrong)) for r in referees]
+        except (ZeroDivisionError, TypeError):
+            continue
+        report = sb.check(page, net)
+        said = {each.line: each.verdict.value for each in report.lines}
+        if all(gap < mp.mpf("1e-40") for gap in gaps):
+            assert said[line] == "proved", page
+        elif said[line] not in ("conditional", "proved", "undecided"):
+            assert report.first_wrong == line, (page, said)
+            found += 1
+        elif said[line] == "proved":
+            assert "Σy = 1" in report.lines[line - 1].reason, page
+        others = {verdict for number, verdict in said.items() if number != line}
+        assert others <= {"proved", "follows", "conditional"}, (page, said)
+    assert found > 10
+
+
+def test_a_report_says_what_the_issue_asks():
+    """The JSON of a wrong page: verdict, first wrong line, bound, mistake by name, witness."""
+    net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
+    page = "∂L/∂w_212 = ∂L/∂a_21 h_12\n= (y_1 - ŷ_1) h_12"
+    data = sb.check(page, net).as_data()
+    assert (data["verdict"], data["first_wrong"]) == ("refuted", 2)
+    assert data["bound"].startswith("2^-")
+    line = data["lines"][1]
+    assert line["diagnosis"][0]["name"] == "sign-flipped"
+    assert line["diagnosis"][0]["correct"] == "(ŷ_1 - y_1)·h_12"
+    assert set(line["witness"]) == {"values", "left", "right"}
+    assert line["read_as"] == "= (y_1 - ŷ_1)·h_12"
+
+
+def test_a_convention_is_said_before_a_page_is_called_wrong():
+    """A page that reads w_kij from i to j throughout is right under that reading."""
+    net = sb.Network(3, [(3, "tanh"), (3, "softmax")], loss="cross_entropy")
+    page = "∂L/∂w_212 = (ŷ_2 - y_2)·h_11\n∂L/∂w_231 = (ŷ_1 - y_1)·h_13"
+    report = sb.check(page, net)
+    assert report.verdict.value == "conditional"
+    assert "neuron i to neuron j" in report.lines[0].reason
+
+
+def test_a_proof_without_chance_has_the_bound_zero():
+    """--prove: where every line is proved by expanding, nothing is left to chance."""
+    net = sb.Network(2, [(3, "tanh"), (2, "linear")], loss="half_squared_error")
+    page = "∂L/∂w_212 = (ŷ_1 - y_1)·h_12"
+    assert sb.check(page, net, prove=True).bound == "0"
+    assert sb.check(page, net).bound.startswith("2^-")
+
+
+def test_the_same_page_has_the_same_report_under_other_primes():
+    """Secret points change from run to run; what is said does not."""
+    net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
+    again = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
+    page = "∂L/∂w_112 = (ŷ_1 - y_1) w_211 h_11 (1 - h_11) x_2"
+    assert sb.check(page, net).as_data() == sb.check(page, again).as_data()
