@@ -353,7 +353,11 @@ def test_letters_follow_the_notation():
     net = SIGMOID.drawn()
     arrays = {"a1": backprop(net)["h1"]}
     assert check_arrays(arrays, net.network(), notation="nielsen")
+    assert check_arrays({"z1": backprop(net)["h1"]}, net.network(), notation="bishop")
+    assert check_arrays({"hidden": backprop(net)["h1"]}, net.network(), notation="cs231n")
     assert not check_arrays(arrays, net.network())
+    with pytest.raises(SymbackError, match="there is no notation nielson"):
+        check_arrays(arrays, net.network(), notation="nielson")
 
 
 def test_weights_of_cs231n_are_in_out():

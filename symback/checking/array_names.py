@@ -5,22 +5,25 @@ derivative of the loss by one, in any usual spelling (``delta1``, ``d1``, ``dz1`
 ``grad_a1`` are all ∂L/∂a_1), and get the canonical name back, `Quantity.text`.
 
 The letters are the lectures' (a preactivation, h activation; z is a preactivation too) unless a
-notation says otherwise: in Nielsen's book a is the activation, in Bishop's z is.  A spelling that
-two quantities answer to is refused, with both.
+`symback.checking.notations` says otherwise: in Nielsen's book a is the activation, in Bishop's z
+is.  Layers are counted as the network file counts them in every notation: W1 is its W1.  A spelling
+that two quantities answer to is refused, with both.
 """
 
 from __future__ import annotations
 
 import itertools
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from symback.checking.notations import Notation, notation
 from symback.errors import SymbackError, did_you_mean, printable
 from symback.graph import Graph
 from symback.notation import Role, Variable
 
-__all__ = ["NOTATIONS", "ArrayNameError", "Names", "Quantity"]
+__all__ = ["ArrayNameError", "Names", "Quantity"]
 
 
 class ArrayNameError(SymbackError):
@@ -53,23 +56,30 @@ class Quantity:
 class _Letters:
     """What the letters of a notation mean, lower-case and without marks."""
 
-    preactivation: tuple[str, ...] = ("a", "z", "pre", "preact")
-    activation: tuple[str, ...] = ("h", "act", "hidden")
-    output: tuple[str, ...] = ()
-    target: tuple[str, ...] = ("y", "t", "target", "targets")
-    weights_are_in_out: bool = False
+    preactivation: tuple[str, ...]
+    activation: tuple[str, ...]
+    output: tuple[str, ...]
+    target: tuple[str, ...]
+    loss: tuple[str, ...]
+    words: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, page: Notation) -> _Letters:
+        """The letters of a page, and the usual ones that it gives no other meaning."""
+        output = tuple(each for each in (page.output, *_OUTPUT) if each)
+        return cls(
+            _but(("a", "z", "pre", "preact"), page.activation),
+            _but((page.activation, "h", "act", "hidden"), page.preactivation),
+            output,
+            _but((page.target, "y", "t", "target", "targets"), *output),
+            tuple(dict.fromkeys((page.loss.lower(), *_LOSS))),
+            tuple((word.replace("_", "").lower(), meaning) for word, meaning in page.words),
+        )
 
 
-NOTATIONS: Mapping[str, _Letters] = {
-    "lectures": _Letters(),
-    "nielsen": _Letters(("z", "pre", "preact"), ("a", "h", "act", "hidden")),
-    "bishop": _Letters(
-        ("a", "pre", "preact"), ("z", "h", "act", "hidden"), ("y",), ("t", "target")
-    ),
-    "goodfellow": _Letters(),
-    "cs231n": _Letters(weights_are_in_out=True),
-}
-"""The letters of each notation.  CS231n multiplies x @ W, so its weights are (in, out)."""
+def _but(letters: tuple[str, ...], *taken: str) -> tuple[str, ...]:
+    return tuple(letter for letter in dict.fromkeys(letters) if letter not in taken)
+
 
 _PLAIN = str.maketrans(
     {
@@ -109,16 +119,13 @@ are x, W1, b1, a1, h1, W2, b2, a2, yhat, y, L, and the derivatives by them, dW1 
 mean "dW2"?
     """
 
-    def __init__(self, graph: Graph, notation: str | None = None) -> None:
-        self.graph = graph
-        if notation is not None and notation not in NOTATIONS:
-            meant = did_you_mean(str(notation), NOTATIONS)
-            known = ", ".join(NOTATIONS)
-            raise ArrayNameError(f"notation {printable(str(notation))!r}: expected {known}{meant}")
-        self.letters = NOTATIONS[notation or "lectures"]
+    def __init__(self, graph: Graph, page: str | Path | None = None) -> None:
+        """The spellings of a notation; raises `UnknownNotation`."""
+        self.graph, self.notation = graph, notation(page or "lectures")
+        letters = _Letters.of(self.notation)
         self.known: dict[str, list[Quantity]] = {}
         for variable in graph.variables:
-            for spelling, quantity in _spellings(variable, graph, self.letters):
+            for spelling, quantity in _spellings(variable, graph, letters):
                 found = self.known.setdefault(spelling, [])
                 if quantity not in found:
                     found.append(quantity)
@@ -184,7 +191,7 @@ def _spellings(
     variable: Variable, graph: Graph, letters: _Letters
 ) -> Iterator[tuple[str, Quantity]]:
     """Every plain spelling of a quantity and of the derivative by it."""
-    losses = _LOSS if graph.target.role is Role.LOSS else (graph.target.name,)
+    losses = letters.loss if graph.target.role is Role.LOSS else (graph.target.name,)
     for name in _names_of(variable, graph, letters):
         yield name, Quantity(variable)
         if variable == graph.target:
@@ -209,6 +216,7 @@ def _deltas(variable: Variable, graph: Graph) -> Iterator[tuple[str, Quantity]]:
 
 def _names_of(variable: Variable, graph: Graph, letters: _Letters) -> Iterator[str]:
     depth, layer = _depth(graph), variable.layer
+    yield from (word for word, meaning in letters.words if meaning == variable.name)
     numbers = [str(layer), *([""] if depth == 1 else [])]
     match variable.role:
         case Role.INPUT:
@@ -216,7 +224,7 @@ def _names_of(variable: Variable, graph: Graph, letters: _Letters) -> Iterator[s
         case Role.TARGET:
             yield from letters.target
         case Role.LOSS:
-            yield from _LOSS
+            yield from letters.loss
         case Role.OUTPUT:
             yield from (
                 *_OUTPUT,

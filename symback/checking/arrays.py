@@ -51,7 +51,7 @@ LAST_PLACES = 16
 
 
 def check_arrays(
-    mapping: Mapping[str, Any], net: Work, *, notation: str | None = None
+    mapping: Mapping[str, Any], net: Work, *, notation: str | Path | None = None
 ) -> ArraysReport:
     """Compare the arrays of a hand-written backward pass with what symback derives.
 
@@ -59,7 +59,8 @@ def check_arrays(
     ``dh1``, ``dx``, ``dyhat``, …, the forward pass as ``a1``, ``h1``, ``yhat``, ``L``, and inputs
     ``x``, ``y``, ``W1``, ``b1`` in place of the network's [values].  W is (out, in); of a batch one
     row is one sample, and ∂L/∂a is that of the whole loss, or of each sample's own, which is said.
-    ``notation`` settles letters: lectures, nielsen, bishop, goodfellow or cs231n (W is (in, out)).
+    ``notation`` settles letters, as in `symback.checking.notations`: nielsen (a is g(z)), bishop
+    (z is g(a)), cs231n (W is (in, out)), …
 
     Raises `SymbackError` for names that mean nothing and for arrays that hold no real numbers.
 
@@ -81,7 +82,7 @@ def check_arrays(
         for name, quantity in quantities.items()
         if not quantity.is_gradient and quantity.variable not in computed
     }
-    in_out = names.letters.weights_are_in_out
+    in_out = names.notation.rows
     work = with_inputs(net, inputs, weights_are_in_out=in_out)
     _check_size(work)
     checked = {
@@ -94,7 +95,9 @@ def check_arrays(
     return _Check(work, checked, weights_are_in_out=in_out).report()
 
 
-def check_arrays_file(path: str | Path, net: Work, *, notation: str | None = None) -> ArraysReport:
+def check_arrays_file(
+    path: str | Path, net: Work, *, notation: str | Path | None = None
+) -> ArraysReport:
     """`check_arrays` for an .npz file of at most 64 MB, opened without unpickling anything."""
     return check_arrays(read_npz(path), net, notation=notation)
 
