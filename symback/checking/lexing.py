@@ -1,9 +1,9 @@
 r"""A page as tokens: LaTeX, Unicode, Markdown and Python-like text in one alphabet, with places.
 
 `lexed` turns a stretch of a page into `Token`s.  What the parser sees is the same however it was
-typed: ``w₂₁₂`` and ``w_{212}``, ``ŷ`` and ``\hat y``, ``−`` and ``-``, ``\cdot`` and ``·``, ``≤`` and
-``\le``.  A character that mathematics does not use, a look-alike from another alphabet or a control
-character is refused with its place: `NotRead`.
+typed: ``w₂₁₂`` and ``w_{212}``, ``ŷ`` and ``\hat y``, ``−`` and ``-``, ``\cdot`` and ``·``, ``≤``
+and ``\le``.  A character that mathematics does not use, a look-alike from another alphabet or a
+control character is refused with its place: `NotRead`.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Place:
 class Token:
     """``kind``: number, name, command, or the sign itself; ``text`` as the parser knows it.
 
-    ``spaced`` tells whether white space stands before it, ``start`` and ``end`` are its place in the
-    source.
+    ``spaced`` tells whether white space stands before it, ``start`` and ``end`` are its place in
+    the source.
     """
 
     kind: str
@@ -82,7 +82,8 @@ _LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", _GREEK, st
 GREEK_NAMES = {*_GREEK, "Delta", "Gamma", "Theta", "Lambda", "Phi", "Psi", "Omega", "ell"}
 
 _SIGNS = {
-    "−": "-", "–": "-", "—": "-", "·": "·", "∙": "·", "⋅": "·", "•": "·", "×": "·", "∗": "*", "⊙": "⊙",
+    "−": "-", "–": "-", "—": "-", "·": "·", "∙": "·", "⋅": "·", "•": "·", "×": "·", "∗": "*",
+    "⊙": "⊙",
     "∘": "⊙", "≈": "≈", "≃": "≈", "≅": "≈", "←": "←", "≤": "<=", "≥": ">=", "≠": "!=",
     "′": "'", "’": "'", "″": "''", "∂": "∂", "∇": "∇", "→": "→", "⇒": "⇒", "⟹": "⇒", "∴": "⇒",
     "‖": "‖", "∈": "in", "⟦": "⟦", "⟧": "⟧", "…": "...", "⋯": "...", "⊗": "⊗", "÷": "/", "½": "½",
@@ -99,11 +100,13 @@ _COMMANDS = {
     "partial": "∂", "nabla": "∇", "prime": "'", "lbrace": "(", "rbrace": ")", "{": "(", "}": ")",
     "lbrack": "[", "rbrack": "]", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|",
     "lVert": "‖", "rVert": "‖", "Vert": "‖", "|": "‖", "in": "in", "ldots": "...", "cdots": "...",
-    "dots": "...", "dotsc": "...", "dotsb": "...", "vdots": "...", "implies": "⇒", "Rightarrow": "⇒",
+    "dots": "...", "dotsc": "...", "dotsb": "...", "vdots": "...", "implies": "⇒",
+    "Rightarrow": "⇒",
     "therefore": "⇒", "because": "⇒", "to": "→", "rightarrow": "→", "longrightarrow": "→",
     "Longrightarrow": "⇒", "iff": "⇒", "Leftrightarrow": "⇒", "div": "/", "equiv": "=", "%": "%",
     "triangleq": ":=", "defeq": ":=", "colon": ":", "star": "⋆", "hadamard": "⊙", "mapsto": "→",
-    "top": "⊤", "intercal": "⊤", "quad": "⏐", "qquad": "⏐", "hspace": "⏐", "hfill": "⏐", "sum": "sum",
+    "top": "⊤", "intercal": "⊤", "quad": "⏐", "qquad": "⏐", "hspace": "⏐", "hfill": "⏐",
+    "sum": "sum",
     "prod": "prod", "int": "int",
 }  # fmt: skip
 """What a LaTeX command stands for; ⏐ is a wide space."""
@@ -113,8 +116,10 @@ _NO_MEANING = {
     "left", "right", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr",
     "Biggl", "Biggr", "middle", "nonumber", "notag", "scriptstyle", "phantom", "mathstrut",
     "allowbreak", "noindent", "centering", "bm", "boldsymbol", "mathbf", "mathrm", "mathit", "vec",
-    "mathsf", "mathnormal", "pmb", "bf", "rm", "it", "underline", "cancel", "mathstrut", "/",
-    "boldmath", "blacksquare", "square", "qed", "checkmark", "Box", "qedsymbol", "protect", "mathord", "mathbin", "mathrel", "ensuremath", "small", "normalsize", "negthinspace",
+    "mathsf", "mathnormal", "pmb", "bf", "rm", "it", "underline", "cancel", "/",
+    "boldmath", "blacksquare", "square", "qed", "checkmark", "Box", "qedsymbol", "protect",
+    "mathord",
+    "mathbin", "mathrel", "ensuremath", "small", "normalsize", "negthinspace",
     "quad,", "hskip", "medspace", "thickspace", "strut", "bigm", "Bigm", "biggm", "overline_",
 }  # fmt: skip
 """Commands that change how something looks and not what it means."""
@@ -319,7 +324,7 @@ class _Lexer:
             raise self.refuse(f"the command \\{printable(name)} is not read", start)
 
     def _skip_optional(self) -> None:
-        """The [2pt] after \\\\."""
+        r"""The [2pt] after \\."""
         match = re.compile(r"\*?\s*\[[^\]\n]{0,12}(?:pt|em|ex|mm|cm)\]").match(self.source, self.at)
         if match:
             self.at = match.end()
@@ -346,7 +351,7 @@ class _Lexer:
         return self.token("text", plain, start)
 
     def _upright(self, start: int) -> Iterator[Token]:
-        """\\mathrm{…}: the name of a function, an upright d or T, or an ordinary group."""
+        r"""\mathrm{…}: the name of a function, an upright d or T, or an ordinary group."""
         if not re.compile(r"\s*\*?\s*\{").match(self.source, self.at):
             self.spaced = True
             return
@@ -369,9 +374,12 @@ class _Lexer:
 
 
 _STRUCTURE = {
-    "frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac", "hat", "widehat", "tilde", "bar", "sqrt",
-    "boxed", "fbox", "underbrace", "overbrace", "overset", "underset", "stackrel", "overline", "dot",
-    "substack", "limits", "not", "binom", "color", "ddot", "widetilde", "underline", "cancel", "mathcolor",
+    "frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac", "hat", "widehat", "tilde", "bar",
+    "sqrt",
+    "boxed", "fbox", "underbrace", "overbrace", "overset", "underset", "stackrel", "overline",
+    "dot",
+    "substack", "limits", "not", "binom", "color", "ddot", "widetilde", "underline", "cancel",
+    "mathcolor",
 }  # fmt: skip
 _LATEX_WORDS = {"lr", "yhat", "eta"}
 

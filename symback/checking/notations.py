@@ -1,12 +1,12 @@
 """How a page writes things: the letters, the order of indices and the place of the layer.
 
-`NOTATIONS` holds the lectures' way and those of four well-known texts; `notation` finds one by name,
-or reads a small TOML file of one's own:
+`NOTATIONS` holds the lectures' way and those of four well-known texts; `notation` finds one by
+name, or reads a small TOML file of one's own:
 
     base = "nielsen"          # optional; what is not said is taken from there
     preactivation = "z"       # letters: preactivation, activation, weight, bias, output, target,
     activation = "a"          #   input, error, loss, function
-    layer = "superscript"     # "subscript", "bracketed" or "superscript": w_{kij}, w^{(k)}_{ij}, w^k_{ij}
+    layer = "superscript"     # w^k_{ij}; "subscript" w_{kij}, "bracketed" w^{(k)}_{ij}
     weight_order = "into,from"  # or "from,into"
     first_index = 1           # or 0, of the neurons
     input_layer = 0           # or 1, where the inputs are layer 1
@@ -15,7 +15,8 @@ or reads a small TOML file of one's own:
 
 Sources: M. Nielsen, *Neural Networks and Deep Learning* (2015), ch. 2; C. Bishop, *Pattern
 Recognition and Machine Learning* (2006), ch. 5; Goodfellow, Bengio and Courville, *Deep Learning*
-(2016), ch. 6; Stanford CS231n, course notes and assignments 1 and 2 (W is (in, out), scores, probs).
+(2016), ch. 6; Stanford CS231n, course notes and assignments 1 and 2 (W is (in, out), scores,
+probs).
 """
 
 from __future__ import annotations

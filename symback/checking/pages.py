@@ -63,38 +63,43 @@ _OPENING = re.compile(
 _CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
 _NOTATION = re.compile(r"(?m)^\s*(?:[%#>*/-]+|<!--)?\s*notation\s*:\s*([\w.-]+)\s*(?:-->)?\s*$")
 _BULLET = re.compile(
-    r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
+    r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
+    r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
 )
 _DASH = re.compile(r"\s*[-–—](?=\s)")
 
 _CONNECTING = frozenset(
     """
-    so hence thus then therefore since because where with let and we get have from by the of is are in
-    as for to be that this it which using use used gives give given find follows follow now also next
-    first second third finally here note that's i.e e.g ie eg via into our an at on if or when each all
-    chain rule product quotient weight weights bias biases loss output outputs hidden layer layers
-    neuron neurons input inputs derivative derivatives gradient gradients partial preactivation
-    activation activations target targets error errors unit units path paths sum over both only one
-    two three four there their its same before after above below result answer final finally know
-    known compute computed computing calculate step steps line plug substitute substituting put
-    putting simplify simplifying simplified combine combining everything together apply applying
-    recall remember define defined definition denote denoted denotes call called where's see just
-    need want must can obtain obtained yields yield implies imply means equal equals equation respect
-    wrt w.r.t consider considering again similarly likewise analogously respectively network net
-    softmax's sigmoid's backpropagation backprop backward forward pass update updates rate learning
-    true class one-hot however but not no yes ok okay solution proof check verify hint example
-    exercise problem question task part show prove shown proved multiply multiplying multiplied add
-    adding added differentiate differentiating cross entropy squared-error jacobian was were has had
-    do does did us you they them he she my your his her sample samples numbers numerically value
-    values number wahre scalar vector vectors matrix matrices column row entry entries every any some
-    these those through along out up down back than more less very well most both either neither
-    contribution contributions term terms factor factors expression right left hand side
-    """.split()  # noqa: SIM905
+    so hence thus then therefore since because where with let and we get have from by the of is
+    are in as for to be that this it which using use used gives give given find follows follow
+    now also next first second third finally here note that's i.e e.g ie eg via into our an at
+    on if or when each all chain rule product quotient weight weights bias biases loss output
+    outputs hidden layer layers neuron neurons input inputs derivative derivatives gradient
+    gradients partial preactivation activation activations target targets error errors unit
+    units path paths sum over both only one two three four there their its same before after
+    above below result answer final finally know known compute computed computing calculate step
+    steps line plug substitute substituting put putting simplify simplifying simplified combine
+    combining everything together apply applying recall remember define defined definition
+    denote denoted denotes call called where's see just need want must can obtain obtained
+    yields yield implies imply means equal equals equation respect wrt w.r.t consider
+    considering again similarly likewise analogously respectively network net softmax's
+    sigmoid's backpropagation backprop backward forward pass update updates rate learning true
+    class one-hot however but not no yes ok okay solution proof check verify hint example
+    exercise problem question task part show prove shown proved multiply multiplying multiplied
+    add adding added differentiate differentiating cross entropy squared-error jacobian was were
+    has had do does did us you they them he she my your his her sample samples numbers
+    numerically value values number scalar vector vectors matrix matrices column row entry
+    entries every any some these those through along out up down back than more less very well
+    most both either neither contribution contributions term terms factor factors expression
+    right left hand side
+    """.split()
 )
 """Words that may stand between formulas without changing them."""
 
 _ARITHMETIC = frozenset(
-    "times plus minus divided squared cubed transposed transpose per inverse double twice half".split()
+    (
+        "times plus minus divided squared cubed transposed transpose per inverse double twice half"
+    ).split()
 )
 """Words that would change a formula they stand in."""
 
@@ -104,18 +109,25 @@ class TooLarge(SymbackError):
 
 
 def notation_of(text: str) -> Notation | None:
-    """The notation that a comment in the page names (``% notation: nielsen``), if one does."""
+    """The notation that a comment in the page names, if one does.
+
+    Raises `UnknownNotation` where it is none.
+
+    >>> found = notation_of("% notation: nielsen")
+    >>> found and found.name
+    'nielsen'
+    """
     found = _NOTATION.search(text[:5000])
     return None if found is None else notation(found[1])
 
 
 def read(text: str, scope: Scope, profile: Notation = NOTATIONS["lectures"]) -> Document:
-    """The page ``text`` about the network of ``scope``, in the notation ``profile``.
+    r"""The page ``text`` about the network of ``scope``, in the notation ``profile``.
 
     Raises `TooLarge`.
 
     >>> scope = Scope((2, 3, 2), ("sigmoid", "softmax"), (1, 1))
-    >>> page = read("since $h_{12} = \\\\sigma(a_{12})$ we get", scope)
+    >>> page = read("since $h_{12} = \\sigma(a_{12})$ we get", scope)
     >>> [type(item).__name__ for item in page.items], page.items[1].read_as
     (['Prose', 'Claim', 'Prose'], 'h_12 = σ(a_12)')
     """
@@ -211,8 +223,8 @@ class _Reader:
                 yield from self._latex_rows(stretch.text, stretch.start, stretch.kind)
 
     def _latex_rows(self, text: str, start: int, kind: str) -> Iterator[_Row]:
-        """The rows of a display, cut at \\\\ outside inner environments."""
-        if not text.strip() or text.lstrip().startswith("%") and "\n" not in text.strip():
+        r"""The rows of a display, cut at \\ outside inner environments."""
+        if not text.strip() or (text.lstrip().startswith("%") and "\n" not in text.strip()):
             return
         try:
             tokens = lexed(_without_outer(text), self.place(start), latex=True)
@@ -431,10 +443,10 @@ class _Reader:
         if self.symbols.stepping and relations and isinstance(sides[0].node, (Element, Array)):
             relations = [Relation.BECOMES, *relations[1:]]
         first = sides[0].node
-        if isinstance(first, Named) and relations and not continues and not first.name == "theta":
-            if relations[0] in (Relation.EQUAL, Relation.DEFINES, Relation.ABOUT):
-                yield from self._defined(statement, sides, relations)
-                return
+        named = isinstance(first, Named) and first.name != "theta" and not continues
+        if named and relations and relations[0] is not Relation.BECOMES:
+            yield from self._defined(statement, sides, relations)
+            return
         self._check_error_name(sides, relations, continues=continues)
         claim = Claim(place.line, place.column, source, tuple(sides), tuple(relations), continues)
         yield replace(claim, read_as=echo_claim(claim, self.scope))
@@ -477,9 +489,9 @@ class _Reader:
 
         def settle(node: Node) -> Node:
             node = rebuilt(node, settle)
-            if isinstance(node, Sum) and node.upper is not None and node.upper.letter:
-                if node.upper.letter not in used:
-                    return replace(node, upper=None)
+            limit = node.upper if isinstance(node, Sum) else None
+            if isinstance(node, Sum) and limit and limit.letter and limit.letter not in used:
+                return replace(node, upper=None)
             if isinstance(node, Element) and node in uncertain:
                 return self._kronecker_or_error(node, roles, tokens)
             return node
@@ -526,8 +538,8 @@ class _Reader:
                     reason = (
                         f"{shown} is no quantity of this network, and the page does not define it"
                     )
-                    return Unread(item.line, item.column, item.source, reason,
-                                  "define it on a line of its own, or write the network's letter")  # fmt: skip
+                    way = "define it on a line of its own, or write the network's letter"
+                    return Unread(item.line, item.column, item.source, reason, way)
         return item
 
 
@@ -630,9 +642,7 @@ def _with_words(tokens: list[Token], symbols: Symbols) -> list[Token]:
             and following.kind in ("_", "^", "(", "'")
             and not following.spaced
         )
-        if english and not scripted and not symbols.is_name(tokens, place):
-            made.append(replace(token, kind="text"))
-        elif (
+        if (english and not scripted and not symbols.is_name(tokens, place)) or (
             token.kind == "name" and token.text in ("a", "A", "I") and _within_words(tokens, place)
         ):
             made.append(replace(token, kind="text"))

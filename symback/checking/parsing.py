@@ -1,10 +1,10 @@
-"""Tokens of one statement as nodes, bound to the network: a parser that refuses rather than guesses.
+"""Tokens of one statement as nodes, bound to the network: a parser that never guesses.
 
-`Parser.side` reads one side of a claim.  What stands between two relations is parsed by precedence:
-sums, then ⊙, then products (written side by side, or with ·, *, × or @) and slashes, then powers,
-primes and transposes.  Letters are looked up in the network (`symback.checking.symbols`), so
-h_{13}(1 - h_{13}) is a product and σ'(a_{13}) an application.  What has two readings, or none, raises
-`NotRead` with its place and a way to write it.
+`Parser.side` reads one side of a claim.  What stands between two relations is parsed by
+precedence: sums, then ⊙, then products (written side by side, or with ·, *, × or @) and slashes,
+then powers, primes and transposes.  Letters are looked up in the network
+(`symback.checking.symbols`), so h_{13}(1 - h_{13}) is a product and σ'(a_{13}) an application.
+What has two readings, or none, raises `NotRead` with its place and a way to write it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from fractions import Fraction
 
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
 from symback.checking.meaning import (
-    ELL,
     LOSS,
     Array,
     At,
@@ -224,8 +223,8 @@ class Parser:
         both = is_array(factors[-1]) and is_array(following)
         if sign.kind == "*" and both:
             if not self.code:
-                raise self.refuse("* between arrays has two readings",
-                                  "write ⊙ for entry by entry, or nothing for a matrix product", sign)  # fmt: skip
+                way = "write ⊙ for entry by entry, or nothing for a matrix product"
+                raise self.refuse("* between arrays has two readings", way, sign)
             left = factors[0] if len(factors) == 1 else Product(tuple(factors))
             factors[:] = [Product((left, following), True)]
         else:
@@ -741,7 +740,7 @@ class Parser:
         return Call(name, (Array("a", Index("", layer)),), 1)
 
     def _between_name_and_argument(self) -> tuple[int, Node | None]:
-        """Primes and a power, as in σ'(a) and tanh²(a); a layer below, as in g_1(a_1), is dropped."""
+        """Primes and a power, as in σ'(a) and tanh²(a); the layer of g_1(a_1) is dropped."""
         primes, exponent = 0, None
         while self.at("'", "''", "^", "_"):
             token = self.take()
@@ -1027,10 +1026,11 @@ class Parser:
     def _attached_digits(self, script: Script) -> None:
         token = self.peek()
         name = script.token
-        close = token is not None and not token.spaced and token.start == name.end
-        if close and token is not None and token.kind == "number" and token.text.isdigit():
-            if self.symbols.takes_digits(name.text):
-                script.add_below([self.take()])
+        if token is None or token.spaced or token.start != name.end:
+            return
+        digits = token.kind == "number" and token.text.isdigit()
+        if digits and self.symbols.takes_digits(name.text):
+            script.add_below([self.take()])
 
     def _below_tokens(self) -> list[Token]:
         """A subscript: a group, or what is typed close together, as in w_2ij and w_2,11,3."""
