@@ -353,8 +353,10 @@ def _figure(chosen: argparse.Namespace) -> None:
 
 def _check(chosen: argparse.Namespace) -> int:
     from symback.checking.grading import Exercise
+    from symback.spec import load
+    from symback.work import Work  # not `Network`: sheets and kernels are not needed here
 
-    exercise = Exercise(_load(chosen), chosen.wrt, chosen.notation, chosen.prove)
+    exercise = Exercise(Work(load(chosen.net)), chosen.wrt, chosen.notation, chosen.prove)
     is_folder = chosen.file != "-" and Path(chosen.file).is_dir()
     return _check_folder(chosen, exercise) if is_folder else _check_one(chosen, exercise)
 

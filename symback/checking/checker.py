@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from symback.checking.conventions import Convention, convention_of
-from symback.checking.correct import correct_node
-from symback.checking.diagnosis import diagnose
 from symback.checking.echo import echo
 from symback.checking.exact import BOUND, Judge
 from symback.checking.findings import Diagnosis, LineReport, Verdict
@@ -28,6 +26,9 @@ from symback.checking.verdicts import (
 from symback.errors import SymbackError
 from symback.notation import Reference, read_reference
 from symback.work import Work
+
+if TYPE_CHECKING:
+    from symback.checking.conventions import Convention
 
 __all__ = ["check"]
 
@@ -113,6 +114,8 @@ def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[LineReport, ...]:
 
 
 def _mistakes(judge: Judge, wrong: Wrong, judgement: Judgement) -> tuple[Diagnosis, ...]:
+    from symback.checking.diagnosis import diagnose  # a tenth of a second that right pages save
+
     try:
         return diagnose(
             judge,
@@ -127,6 +130,8 @@ def _mistakes(judge: Judge, wrong: Wrong, judgement: Judgement) -> tuple[Diagnos
 
 def _correct(judge: Judge, truth: Node) -> str:
     """The right side in canonical form, where there is one."""
+    from symback.checking.correct import correct_node
+
     try:
         node = correct_node(judge, truth)
         return "" if node is None else echo(node, judge.scope)
@@ -141,6 +146,8 @@ def _convention(judge: Judge, judgement: Judgement) -> Convention | None:
     """The convention under which all of a page is right that is not right as it stands."""
     if not judgement.refuted:
         return None
+    from symback.checking.conventions import convention_of
+
     return convention_of(judge, judgement.claims, judgement.assumptions)
 
 
