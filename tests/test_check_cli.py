@@ -452,3 +452,11 @@ def test_a_whole_process_answers():
         timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (1, "line 1: wrong\n", "")
+
+
+@pytest.mark.parametrize("text", [r"\[ \hat y = -2 \]", r"\[ a_1 = -2.0 \]"])
+def test_a_negative_number_for_an_array_is_wrong_not_a_crash(run, page, text):
+    """An array is no number, whatever its sign."""
+    status, out, err = run(page(text))
+    assert (status, err) == (1, "")
+    assert out.startswith("✗ wrong")

@@ -21,7 +21,7 @@ from fractions import Fraction
 from symback.checking.arithmetics import Undecided
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import Judge, Outcome, Relationship, bounds_overlap
-from symback.checking.grids import Misshapen, Value
+from symback.checking.grids import Grid, Misshapen, Value
 from symback.checking.meaning import (
     LOSS,
     Array,
@@ -488,7 +488,7 @@ def _is_nearly(exact: Value, node: Node) -> bool:
     """Whether a single decimal number misses by less than one in its last place."""
     if isinstance(node, Product) and len(node.factors) == 2:
         sign, node = node.factors
-        if sign != Number(Fraction(-1)):
+        if sign != Number(Fraction(-1)) or isinstance(exact, Grid):
             return False
         exact = -exact
     if not isinstance(node, Number) or node.decimals is None:
