@@ -11,10 +11,10 @@ WEIGHT := w_131
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup sheet gallery s8 test lint format bench lock clean
+.PHONY: help setup sheet gallery s8 test lint format bench bench-kernels lock clean
 
 help: ## this list
-	@sed -nE 's/^([a-z0-9]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: .venv/dev.stamp ## everything for development in .venv
 
@@ -44,6 +44,14 @@ format: .venv/dev.stamp ## mend what ruff can mend
 
 bench: .venv/dev.stamp ## the benchmarks, timed, one process
 	@$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only $(ARGS)
+
+# The rivals are no dependencies: .venv/bin/pip install torch casadi numba, or name an environment that
+# has them besides the lock: BENCH=…/bin/python.  OPENBLAS_CORETYPE would cap NumPy's products alone.
+BENCH ?= $(BIN)/python
+
+bench-kernels: .venv/dev.stamp ## kernels against NumPy by hand, PyTorch, JAX, CasADi, Numba
+	@env -u OPENBLAS_CORETYPE $(BENCH) -m pytest benchmarks/test_kernels.py --benchmark-enable \
+		--benchmark-only $(ARGS)
 
 # --no-config and --no-header: a lock must not record the index or the path of the machine it was made on.
 LOCK := $(BIN)/uv --no-config pip compile pyproject.toml --quiet --upgrade --no-header --no-annotate \

@@ -94,6 +94,14 @@ def _cap(dtype: str) -> np.floating:
     return -np.log(np.finfo(dtype).tiny)
 
 
+def _limit(case: Case) -> Callable[[np.ndarray], object]:
+    """-a not above -ln(tiny), in place: np.clip is Python's, but thrice as fast as np.minimum."""
+    cap, minimum, clip = np.array(_cap(case.dtype)), np.minimum, np.clip
+    if case.samples * case.widths[1] < 2000:
+        return lambda e: minimum(e, cap, out=e)
+    return lambda e: clip(e, -cap, cap, out=e)
+
+
 def _one_sample(case: Case) -> Kernel:
     # A Python number costs an array operation more than an array of the same size does.
     (_, n1, n2), dtype = case.widths, case.dtype
@@ -147,11 +155,11 @@ def _one_sample(case: Case) -> Kernel:
 def _two_layers(case: Case) -> Kernel:
     B, (_, n1, n2), dtype = case.samples, case.widths, case.dtype
     e1, h1, g1 = (np.empty((B, n1), dtype) for _ in range(3))
-    z, s, r, t, q, d2 = (np.empty((B, n2), dtype) for _ in range(6))
+    z, s, r, t, q, d2 = (np.empty((n2, B), dtype) for _ in range(6))
     ones, ones_out = np.ones(B, dtype), np.ones(n2, dtype)
     others = (1 - np.eye(n2)).astype(dtype)
-    cap, one = np.array(_cap(dtype)), np.ones((), dtype)
-    exp, log, minimum, negative, reciprocal = np.exp, np.log, np.minimum, np.negative, np.reciprocal
+    limit, one = _limit(case), np.ones((), dtype)
+    exp, log, negative, reciprocal = np.exp, np.log, np.negative, np.reciprocal
     add, dot, largest, subtract = np.add, np.dot, np.maximum.reduce, np.subtract
     divide, multiply = np.divide, np.multiply
 
@@ -161,13 +169,13 @@ def _two_layers(case: Case) -> Kernel:
         )  # fmt: skip
         dot(x, W1.T, e1)
         subtract(negative(b1), e1, e1)  # -a_1
-        minimum(e1, cap, out=e1)
+        limit(e1)
         exp(e1, e1)
         add(e1, one, h1)
         reciprocal(h1, h1)
-        dot(h1, W2.T, z)
-        add(z, b2, z)
-        most = largest(z, 1, keepdims=True)
+        dot(W2, h1.T, z)
+        add(z, b2[:, None], z)
+        most = largest(z)
         subtract(z, most, s)
         exp(s, q)
         subtract(s, z, r)
@@ -177,21 +185,22 @@ def _two_layers(case: Case) -> Kernel:
         subtract(z, r, z)
         multiply(z, q, z)
         add(q, z, q)
-        total = q.dot(ones_out)
-        loss = (log(total).dot(y.dot(ones_out)) - y.ravel().dot(s.ravel())) / B
+        y = y.T.copy()
+        total = ones_out.dot(q)
+        loss = (log(total).dot(ones_out.dot(y)) - y.ravel().dot(s.ravel())) / B
         total *= B
-        dot(q, others, t)
+        dot(others, q, t)
         multiply(t, y, t)
-        dot(y, others, d2)
+        dot(others, y, d2)
         multiply(d2, q, d2)
         subtract(d2, t, d2)
-        divide(d2, total[:, None], d2)
-        dot(d2, W2, g1)
+        divide(d2, total, d2)
+        dot(d2.T, W2, g1)
         multiply(g1, h1, g1)
         multiply(g1, h1, g1)
         multiply(g1, e1, g1)
         return loss, {
-            "W1": dot(g1.T, x), "b1": ones.dot(g1), "W2": dot(d2.T, h1), "b2": ones.dot(d2),
+            "W1": dot(g1.T, x), "b1": ones.dot(g1), "W2": dot(d2, h1), "b2": d2.dot(ones),
         }  # fmt: skip
 
     return kernel
@@ -201,11 +210,11 @@ def _three_layers(case: Case) -> Kernel:
     B, (_, n1, n2, n3), dtype = case.samples, case.widths, case.dtype
     e1, h1, g1 = (np.empty((B, n1), dtype) for _ in range(3))
     e2, h2, g2 = (np.empty((B, n2), dtype) for _ in range(3))
-    z, s, r, t, q, d3 = (np.empty((B, n3), dtype) for _ in range(6))
+    z, s, r, t, q, d3 = (np.empty((n3, B), dtype) for _ in range(6))
     ones, ones_out = np.ones(B, dtype), np.ones(n3, dtype)
     others = (1 - np.eye(n3)).astype(dtype)
-    cap, one = np.array(_cap(dtype)), np.ones((), dtype)
-    exp, log, minimum, negative, reciprocal = np.exp, np.log, np.minimum, np.negative, np.reciprocal
+    limit, one = _limit(case), np.ones((), dtype)
+    exp, log, negative, reciprocal = np.exp, np.log, np.negative, np.reciprocal
     add, dot, largest, subtract = np.add, np.dot, np.maximum.reduce, np.subtract
     divide, multiply = np.divide, np.multiply
 
@@ -216,19 +225,19 @@ def _three_layers(case: Case) -> Kernel:
         )  # fmt: skip
         dot(x, W1.T, e1)
         subtract(negative(b1), e1, e1)  # -a_1
-        minimum(e1, cap, out=e1)
+        limit(e1)
         exp(e1, e1)
         add(e1, one, h1)
         reciprocal(h1, h1)
         dot(h1, W2.T, e2)
         subtract(negative(b2), e2, e2)
-        minimum(e2, cap, out=e2)
+        limit(e2)
         exp(e2, e2)
         add(e2, one, h2)
         reciprocal(h2, h2)
-        dot(h2, W3.T, z)
-        add(z, b3, z)
-        most = largest(z, 1, keepdims=True)
+        dot(W3, h2.T, z)
+        add(z, b3[:, None], z)
+        most = largest(z)
         subtract(z, most, s)
         exp(s, q)
         subtract(s, z, r)
@@ -238,16 +247,17 @@ def _three_layers(case: Case) -> Kernel:
         subtract(z, r, z)
         multiply(z, q, z)
         add(q, z, q)
-        total = q.dot(ones_out)
-        loss = (log(total).dot(y.dot(ones_out)) - y.ravel().dot(s.ravel())) / B
+        y = y.T.copy()
+        total = ones_out.dot(q)
+        loss = (log(total).dot(ones_out.dot(y)) - y.ravel().dot(s.ravel())) / B
         total *= B
-        dot(q, others, t)
+        dot(others, q, t)
         multiply(t, y, t)
-        dot(y, others, d3)
+        dot(others, y, d3)
         multiply(d3, q, d3)
         subtract(d3, t, d3)
-        divide(d3, total[:, None], d3)
-        dot(d3, W3, g2)
+        divide(d3, total, d3)
+        dot(d3.T, W3, g2)
         multiply(g2, h2, g2)
         multiply(g2, h2, g2)
         multiply(g2, e2, g2)
@@ -257,7 +267,7 @@ def _three_layers(case: Case) -> Kernel:
         multiply(g1, e1, g1)
         return loss, {
             "W1": dot(g1.T, x), "b1": ones.dot(g1), "W2": dot(g2.T, h1), "b2": ones.dot(g2),
-            "W3": dot(d3.T, h2), "b3": ones.dot(d3),
+            "W3": dot(d3, h2), "b3": d3.dot(ones),
         }  # fmt: skip
 
     return kernel
