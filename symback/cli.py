@@ -1,4 +1,4 @@
-"""The command line: ``symback derive | paths | matrix | sheet | evaluate | figure``.
+"""The command line: ``derive | paths | matrix | sheet | evaluate | figure | descend | check``.
 
 Results go to standard output, messages to standard error.  Exit status: 0 done, 1 a derivation that
 was checked is wrong or could not be read, 2 bad usage or bad input, with one message and nothing
