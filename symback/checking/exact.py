@@ -480,12 +480,19 @@ class Judge:
     ) -> dict[str, str]:
         """The values of the quantities that the sides name."""
         shown: dict[str, str] = {}
-        for node in nodes:
-            for letter, numbers in _quantities(bounds, node, env):
-                name = _spelled(letter, numbers)
-                if name not in shown and len(shown) < 12:
-                    shown[name] = _short(bounds.element(letter, numbers, 0))
+        named = [pair for node in nodes for pair in _quantities(bounds, node, env)]
+        for letter, numbers in named or self._outputs():
+            name = _spelled(letter, numbers)
+            if name not in shown and len(shown) < 12:
+                shown[name] = _short(bounds.element(letter, numbers, 0))
         return shown
+
+    def _outputs(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """The targets and outputs: what a line of derivatives alone is best told by."""
+        scope = self.equations.scope
+        if scope.is_network:
+            for letter in ("y", "yhat") if scope.has_target else ("yhat",):
+                yield from ((letter, (k,)) for k in range(1, int(scope.widths[-1]) + 1))
 
     # -------------------------------------------------------------------------------- numbers
 
