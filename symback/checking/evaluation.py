@@ -554,7 +554,7 @@ class Evaluator:
             self._standing_in.add((place, truth))
             try:
                 found = self.value(value, letters[0], level)
-                return found if letters[1] is None else _picked(found, letters[1])
+                return _entry(found) if letters[1] is None else _picked(found, letters[1])
             finally:
                 self._standing_in.discard((place, truth))
         return None
@@ -931,6 +931,13 @@ def _entry_of(by: Array, at: Element) -> tuple[dict[str, int], tuple[int, ...]] 
         return None
     letters = _matched((by.layer,), numbers[:1])
     return None if letters is None else (letters, tuple(numbers[1:]))
+
+
+def _entry(value: Value) -> Value:
+    """The number that a page claims for a quantity."""
+    if isinstance(value, Grid) and value.shape != (1, 1):
+        raise Misshapen(f"a {value} array stands for a number")
+    return entries(value)[0]
 
 
 def _picked(value: Value, own: tuple[int, ...]) -> Value:

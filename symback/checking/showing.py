@@ -272,7 +272,14 @@ def _reason(line: LineReport) -> str:
 
 
 def _values(witness: Witness) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in witness.values.items())
+    named = ((_spelled(name), value) for name, value in witness.values.items())
+    return ", ".join(f"{name} = {value}" for name, value in named)
+
+
+def _spelled(name: str) -> str:
+    """ŷ_1 for yhat_1, and η for eta, as lines are echoed."""
+    letter, mark, numbers = name.partition("_")
+    return {"yhat": "ŷ", "eta": "η"}.get(letter, letter) + mark + numbers
 
 
 def _sides(witness: Witness) -> str:

@@ -42,6 +42,9 @@ from symback.checking.notations import Notation
 
 __all__ = ["Script", "Symbols", "is_array", "numbered_layer"]
 
+LARGEST_INDEX = 20
+"""Of a neuron in a layer whose width is a symbol: a page there names the first few neurons."""
+
 _ELEMENT_INDICES = {"w": 3, "b": 2, "a": 2, "h": 2, "delta": 2, "x": 1, "y": 1, "yhat": 1}
 _GENERIC = ("g", "f", "phi", "psi", "varphi")
 _WORDS_FOR_RATE = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
@@ -82,7 +85,8 @@ class Script:
             return False
         if self.layer is not None:
             return False
-        if bracketed and self.below is not None and symbols.is_complete(self):
+        subscripts = symbols.notation.layer == "subscript"
+        if bracketed and subscripts and self.below is not None and symbols.is_complete(self):
             raise NotRead(
                 "what stands above in brackets may be a layer or a power", tokens[0].place,
                 "write the layer below, as in h_{12}^2, or the neuron alone, as in h^{(1)}_2",
@@ -547,7 +551,7 @@ def _cuts(digits: str) -> Iterator[tuple[str, ...]]:
 def _within(index: Index, low: int, width: int | str) -> bool:
     if not index.is_number:
         return True
-    return low <= index.offset and (isinstance(width, str) or index.offset <= width)
+    return low <= index.offset <= (LARGEST_INDEX if isinstance(width, str) else width)
 
 
 def _spelled(node: Element | Array) -> str:

@@ -323,7 +323,8 @@ def _lucky(page: _Page) -> str:
 
 
 def _refuted_because(page: _Page) -> str:
-    return "not equal to what the line begins with" if page.previous is not None else "not equal"
+    chain = page.previous is not None
+    return "not equal to what the chain begins with" if chain else "not equal to the left side"
 
 
 def _follows(page: _Page, truth: Node, side: Side) -> Finding | None:
