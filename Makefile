@@ -57,9 +57,12 @@ bench-kernels: .venv/dev.stamp ## kernels against NumPy by hand, PyTorch, JAX, C
 LOCK := $(BIN)/uv --no-config pip compile pyproject.toml --quiet --upgrade --no-header --no-annotate \
 	--generate-hashes --universal --python-version 3.11
 
+# No torch: its wheels for all platforms are gigabytes, and those for a processor alone have an index
+# of their own.
 lock: .venv/dev.stamp ## renew .ci/locks/
 	@$(LOCK) --group build -o .ci/locks/core.txt
-	@$(LOCK) --group dev --all-extras -c .ci/locks/core.txt -o .ci/locks/dev.txt
+	@$(LOCK) --group dev --extra plot --extra notebook --extra complete --extra jax \
+		-c .ci/locks/core.txt -o .ci/locks/dev.txt
 
 clean: ## remove .venv and caches
 	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis .benchmarks .coverage htmlcov mutants
