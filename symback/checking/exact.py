@@ -102,6 +102,9 @@ MOST_OPERATIONS = 400
 MOST_INSTANCES = 300
 """Values of the free indices that are tried; beyond, as many are drawn."""
 
+LONGEST = 2
+"""Seconds that a comparison may take."""
+
 LARGEST = 400
 """Networks with more weights than this are checked at smaller widths of the same kind."""
 
@@ -179,6 +182,7 @@ class Judge:
         self.scope = Scope.of(work.graph)
         self._secret = secrets.token_bytes(32)
         self._evaluators: dict[Any, Evaluator] = {}
+        self._deadline = float("inf")
 
     # ------------------------------------------------------------------------------ residues
 
@@ -200,12 +204,12 @@ class Judge:
         return tuple(
             entry
             for pattern in self.patterns((node,))[:4]
-            for entry in entries(self._at(pattern, assumptions).value(node, env or {}, SHALLOW))
+            for entry in entries(self.at(pattern, assumptions).value(node, env or {}, SHALLOW))
         )
 
     def shape(self, node: Node, env: Mapping[str, int] | None = None) -> tuple[int, ...]:
         """() for a scalar, (rows, columns) for an array."""
-        value = self._at(0, _PLAIN).value(node, env or {}, SHALLOW)
+        value = self.at(0, _PLAIN).value(node, env or {}, SHALLOW)
         return value.shape if isinstance(value, Grid) else ()
 
     def same(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> bool:
@@ -248,7 +252,13 @@ class Judge:
         """Whether every combination of cases is tried."""
         return not self.equations.has_kinks or self._combinations < MOST_PATTERNS
 
-    def _at(self, pattern: int, assumptions: Assumptions) -> Evaluator:
+    def at(self, pattern: int, assumptions: Assumptions = _PLAIN) -> Evaluator:
+        """The evaluator of one of the secret points, with its budget new.
+
+        Raises `Undecided` where the comparison that asks has taken too long.
+        """
+        if time.monotonic() > self._deadline:
+            raise Undecided(f"the comparison takes longer than {LONGEST} seconds")
         key = (pattern, assumptions)
         if key not in self._evaluators:
             if len(self._evaluators) > 400:
@@ -275,6 +285,7 @@ class Judge:
 
     def compare(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> Outcome:
         """How two sides compare, for every value of the indices they leave free."""
+        self._deadline = time.monotonic() + LONGEST
         try:
             return self._compared(left, right, assumptions)
         except Misshapen as error:
@@ -285,6 +296,8 @@ class Judge:
             return Outcome(Relationship.UNDECIDED, "a denominator vanishes")
         except RecursionError:
             return Outcome(Relationship.UNDECIDED, "the expression is nested too deeply")
+        finally:
+            self._deadline = float("inf")
 
     def _compared(self, left: Node, right: Node, assumptions: Assumptions) -> Outcome:
         letters = {*_letters_of(left, right, assumptions)}
@@ -346,8 +359,8 @@ class Judge:
             try:
                 return all(
                     _alike(
-                        self._at(pattern, assumptions).value(left, env, level),
-                        self._at(pattern, assumptions).value(right, env, level),
+                        self.at(pattern, assumptions).value(left, env, level),
+                        self.at(pattern, assumptions).value(right, env, level),
                     )
                     for pattern in self.patterns((left, right))
                 )
@@ -394,7 +407,7 @@ class Judge:
             return
         ordered = sorted(letters, key=lambda letter: not _numbers_layers(letter, nodes))
         letter, rest = ordered[0], ordered[1:]
-        evaluator = self._at(0, _PLAIN)
+        evaluator = self.at(0, _PLAIN)
         for number in range(_extent(evaluator, letter, nodes, env) + 1):
             yield from self._assignments(rest, nodes, {**env, letter: number})
 

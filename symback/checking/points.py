@@ -72,7 +72,7 @@ class Point:
     ) -> None:
         self.ground, self.level = ground, level
         self.prime = tower().primes[level]
-        self._evaluator = ground.judge._at(pattern, assumptions)
+        self._evaluator = ground.judge.at(pattern, assumptions)
         self._known: dict[object, int] = {}
 
     def value(self, node: Node, letters: Mapping[str, int] | None = None) -> int:
