@@ -1,4 +1,4 @@
-"""The command line: ``derive | paths | matrix | sheet | evaluate | figure | descend | check``.
+"""The command line: derive, paths, matrix, sheet, evaluate, kernel, figure, descend, check.
 
 Results go to standard output, messages to standard error.  Exit status: 0 done, 1 a derivation that
 was checked is wrong or could not be read, 2 bad usage or bad input, with one message and nothing
@@ -112,6 +112,17 @@ def parser() -> argparse.ArgumentParser:
 
     evaluate = command("evaluate", _evaluate, "the numbers: forward, gradients, one update")
     evaluate.add_argument("--json", action="store_true", help="as JSON")
+
+    kernel = command("kernel", _kernel, "print the whole backward pass as a NumPy module")
+    kernel.add_argument(
+        "--style",
+        choices=("scalar", "array"),
+        default="",
+        help="number by number or in arrays (default: small networks scalar)",
+    )
+    kernel.add_argument(
+        "-o", "--output", type=Path, metavar="FILE.py", help="write it there instead"
+    )
 
     figure = command("figure", _figure, "draw the network and the paths of one weight")
     figure.add_argument("--wrt", metavar="NAME", help="whose paths to draw, e.g. w_131")
@@ -326,6 +337,17 @@ def _evaluate(chosen: argparse.Namespace) -> None:
             print(f"\n{title}")
             for name, value in numbers[title].items():
                 print(f"  {name} = {value}")
+
+
+def _kernel(chosen: argparse.Namespace) -> None:
+    source = _load(chosen).kernel(chosen.style).source
+    if chosen.output is None:
+        print(source, end="")
+        return
+    from symback.files import put
+
+    for path in put({chosen.output.name: source.encode("utf-8")}, chosen.output.parent):
+        print(path)
 
 
 def _sheet(chosen: argparse.Namespace) -> None:

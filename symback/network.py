@@ -208,27 +208,40 @@ class Network(Work):
 
     # -------------------------------------------------------------------------------- a function
 
-    def kernel(self) -> Kernel:
+    def kernel(self, style: str = "") -> Kernel:
         """The network as one NumPy function: ``kernel(params, x, y)`` → (loss, gradients).
 
         ``params`` maps W1, b1, … to arrays, W_k of shape (n_k, n_{k-1}); x has shape (n_0,) or
         (B, n_0), y likewise with n_L; gradients have the names and shapes of params.
         ``kernel.forward(params, x)`` is ŷ, ``kernel.source`` a module that runs with NumPy alone.
 
-        Raises `NoKernel` for an [equations] file.
+        ``style`` is ``"scalar"`` (one sample number by number, a batch in arrays) or ``"array"``;
+        without it, small networks are scalar; ``kernel.style`` says which it became.
+
+        Raises `NoKernel` for an [equations] file, and `KernelError` for another style.
 
         >>> net = Network(2, [(1, "linear")], loss="squared_error", bias="none")
         >>> loss, gradients = net.kernel()({"W1": [[0.5, 1.0]]}, [2.0, 1.0], [3.0])
         >>> loss, gradients["W1"].tolist()
         (1.0, [[-4.0, -2.0]])
         """
-        return self._kernel
+        if style not in self._kernels:
+            self._kernels[style] = kernels.kernel(self._layered, self._in_words, style)
+        return self._kernels[style]
 
     @cached_property
-    def _kernel(self) -> Kernel:
+    def _kernels(self) -> dict[str, Kernel]:
+        return {}
+
+    @property
+    def _layered(self) -> NetworkSpec:
         if not isinstance(self.spec, NetworkSpec):
             raise NoKernel("a kernel is made of a network of layers; this file holds [equations]")
-        return kernels.kernel(self.spec, rendering.plain(describe(self)))
+        return self.spec
+
+    @property
+    def _in_words(self) -> str:
+        return rendering.plain(describe(self))
 
     # -------------------------------------------------------------------------------- learning
 
@@ -506,6 +519,20 @@ class Derivation:
 
     def _repr_html_(self) -> str:
         return rendering.notebook_html(self.figure(), self.latex())
+
+    def kernel(self) -> Kernel:
+        """The derivative as a NumPy function of (params, x, y): a number for a weight or bias.
+
+        For an a or h of a hidden layer it is an array, one number a sample of a batch.  Arguments
+        as for `Network.kernel`.  Raises `NoKernel`.
+
+        >>> net = Network(2, [(1, "linear")], loss="squared_error", bias="none")
+        >>> net.derive("w_111").kernel()({"W1": [[0.5, 1.0]]}, [2.0, 1.0], [3.0])
+        -4.0
+        """
+        return kernels.element_kernel(
+            self.network._layered, self.core.target, self.network._in_words
+        )
 
     def figure(self) -> Figure:
         """The network with the paths from the element to the loss."""

@@ -3,11 +3,12 @@
 Here one can
 
 * make a kernel of a graph: `kernel` gives a `Kernel`, which is called with parameters and data;
+* make one of a single derivative: `element_kernel`;
 * read it, or save it: `Kernel.source` is a module that runs with NumPy alone.
 
 Rooms within: `forms` (functions in forms that keep every digit, proved), `spelling` (NumPy's and
-Python's words), `arrays` (matrix steps to lines), `helpers` and `source` (the module around them,
-and the one place that runs it).
+Python's words), `arrays` (matrix steps to lines), `scalars` (the same neuron by neuron), `helpers`
+and `source` (the module around them, and the one place that runs it).
 """
 
 from __future__ import annotations
@@ -21,15 +22,20 @@ from sympy import Symbol
 
 from symback.derivation import BackwardPass
 from symback.errors import SymbackError, did_you_mean, printable
-from symback.graph import from_network
+from symback.graph import Graph, from_network
 from symback.kernels.arrays import ArrayWriter, NoKernel
-from symback.kernels.source import array_source, run
+from symback.kernels.scalars import ScalarWriter
+from symback.kernels.source import array_source, element_source, run, scalar_source
 from symback.kernels.spelling import NUMPY
-from symback.matrix import lift, with_samples
-from symback.notation import PARAMETERS, Role
+from symback.matrix import MatrixForm, lift, with_samples
+from symback.notation import PARAMETERS, Reference, Role
 from symback.spec import NetworkSpec, Values
 
-__all__ = ["Kernel", "KernelError", "NoKernel", "kernel"]
+__all__ = ["Kernel", "KernelError", "NoKernel", "element_kernel", "kernel"]
+
+STYLES = ("scalar", "array")
+MOST_SCALARS = 100
+"""A network of so many weights takes as long number by number as in arrays, some 10 µs."""
 
 B = Symbol("B", integer=True, positive=True)
 """The number of samples, which a call decides."""
@@ -76,23 +82,74 @@ class Kernel:
             raise KernelError(str(error)) from None
 
 
-def kernel(spec: NetworkSpec, title: str = "") -> Kernel:
-    """The kernel of a network, whatever numbers its file holds."""
-    graph = from_network(replace(spec, values=Values()))
-    graph = with_samples(graph, B, over_samples=spec.over_samples)
-    form = lift(BackwardPass(graph))
-    form.certify()
-    writer = ArrayWriter(form, NUMPY)
-    source = array_source(writer, title, "array")
+def kernel(spec: NetworkSpec, title: str = "", style: str = "") -> Kernel:
+    """The kernel of a network, whatever numbers its file holds.
+
+    ``style`` is ``"scalar"`` or ``"array"``; without it, a network of at most `MOST_SCALARS`
+    weights is written number by number.  Raises `NoKernel`, `KernelError`.
+    """
+    if style not in ("", *STYLES):
+        meant = did_you_mean(style, STYLES)
+        raise KernelError(f"style {printable(style)!r}: expected {' or '.join(STYLES)}{meant}")
+    one = from_network(replace(spec, values=Values()))
+    batch = with_samples(one, B, over_samples=spec.over_samples)
+    writer = ArrayWriter(_certified(batch), NUMPY)
+    source, found = _written(writer, one, title, style)
+    names = tuple(v.name for v in one.variables if v.role in PARAMETERS)
+    return _made(source, title, "loss_and_gradients", found, names, spec)
+
+
+def _made(
+    source: str, title: str, function: str, style: str, outputs: tuple[str, ...], spec: NetworkSpec
+) -> Kernel:
     made = run(source, title)
-    outputs = tuple(v.name for v in graph.variables if v.role in PARAMETERS)
     target = ("y",) if spec.loss.uses_target else ()
     return Kernel(
-        (*outputs, "x", *target),
-        outputs,
-        source,
-        "array",
-        made["loss_and_gradients"],
-        made["forward"],
-        made["BadArgument"],
+        inputs=(*made["SHAPES"], "x", *target),
+        outputs=outputs,
+        source=source,
+        style=style,
+        function=made[function],
+        predict=made["forward"],
+        error=made["BadArgument"],
     )
+
+
+def element_kernel(spec: NetworkSpec, element: Reference, title: str = "") -> Kernel:
+    """The function (params, x, y) → ∂L/∂(one element): a number for a weight or bias.
+
+    For an a or h of a hidden layer it is one number a sample.  Only the lines that the element
+    needs are computed.  Raises `NoKernel`.
+    """
+    one = from_network(replace(spec, values=Values()))
+    writer = ArrayWriter(_certified(with_samples(one, B, over_samples=spec.over_samples)), NUMPY)
+    source = element_source(writer, element, title)
+    return _made(source, title, "derivative", "array", (element.name,), spec)
+
+
+def _certified(graph: Graph) -> MatrixForm:
+    form = lift(BackwardPass(graph))
+    form.certify()
+    return form
+
+
+def _written(writer: ArrayWriter, one: Graph, title: str, style: str) -> tuple[str, str]:
+    """The source, and its style: scalar where that is asked for, or is faster and possible."""
+    if style == "array" or (not style and not _is_small(one)):
+        return array_source(writer, title), "array"
+    if not one.is_concrete():
+        raise NoKernel("scalar code needs widths that are numbers; use style='array'")
+    try:
+        scalars = ScalarWriter(_certified(one), writer)
+    except NoKernel:
+        if style:
+            raise
+        return array_source(writer, title), "array"
+    return scalar_source(writer, scalars, title), "scalar"
+
+
+def _is_small(graph: Graph) -> bool:
+    weights = [v for v in graph.variables if v.role is Role.WEIGHT]
+    if not graph.is_concrete():
+        return False
+    return sum(int(v.shape[0] * v.shape[1]) for v in weights) <= MOST_SCALARS

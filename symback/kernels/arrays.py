@@ -104,6 +104,7 @@ class ArrayWriter:
         self.lines: list[str] = []
         self.helpers: dict[str, None] = {}
         self.parts: dict[tuple[Variable, str], Code] = {}
+        self.fused: dict[str, Expr] = {}
         self.sizes = self._sizes()
         self.forward = self._forward()
         self.backward = self._backward()
@@ -237,13 +238,13 @@ class ArrayWriter:
         return Code(texts[part], ATOM if part == "complement" else PLUS)
 
     def _log_complement(self, layer: Layer) -> Code:
-        """log(1 - p): for the largest p, log Σ of the others, as a softmax of their own gives it."""
+        """log(1 - p): for the largest p the log of the others' sum, by a softmax of their own."""
         top, _, second = self._softmax_of_others(layer)
         others = f"{second} - {self._tag(layer, 'log_total')}"
         return Code(f"np.where({top}, {others}, np.log1p(-np.where({top}, 0, {layer.h.name})))")
 
     def _softmax_of_others(self, layer: Layer) -> tuple[str, str, str]:
-        """Where the largest p stands, the softmax without it, and log Σ e^{a - max a} without it."""
+        """Where the largest p stands; without it: the softmax, and log Σ e^{a - max a}."""
         names = ("winner", "losers", "log_losers")
         if (layer.h, "losers") not in self.parts:
             self.parts[layer.h, "losers"] = Code("losers")
@@ -284,9 +285,9 @@ class ArrayWriter:
         if layer.h is not self.output:
             return False
         powers = self._expr(self.form.step(layer.h.name)).atoms(HadamardPower)
-        return any(self._divisor(power) is not None for power in powers)
+        return any(self.divisor(power) is not None for power in powers)
 
-    def _divisor(self, expr: Expr) -> str | None:
+    def divisor(self, expr: Expr) -> str | None:
         """The part that 1/ŷ or 1/(1 - ŷ) makes together with the slope."""
         if not isinstance(expr, HadamardPower) or expr.exp != -1:
             return None
@@ -305,6 +306,7 @@ class ArrayWriter:
         expr, name = self._expr(step), f"d{step.variable.name}"
         scale = self._fused_scale(layer, step)
         if scale is not None:
+            self.fused[layer.h.name] = scale
             self._softmax_with_cross_entropy(layer, name, scale)
         elif not expr.has(Gradient):
             self._let(name, self._array(expr, step))
@@ -364,11 +366,10 @@ class ArrayWriter:
         gradient = self._expr(self.form.step(layer.h.name))
         scale, body = _scale_and_body(gradient)
         one = OneMatrix(*self._yhat.shape)
-        minus = lambda m: MatMul(sympy.S.NegativeOne, m)
-        other = MatAdd(one, minus(self._target))
+        other = MatAdd(one, _minus(self._target))
         wanted = {
-            minus(HadamardProduct(self._target, HadamardPower(self._yhat, -1))),
-            HadamardProduct(other, HadamardPower(MatAdd(one, minus(self._yhat)), -1)),
+            _minus(HadamardProduct(self._target, HadamardPower(self._yhat, -1))),
+            HadamardProduct(other, HadamardPower(MatAdd(one, _minus(self._yhat)), -1)),
         }
         return scale if isinstance(body, MatAdd) and {*body.args} == wanted else None
 
@@ -557,7 +558,7 @@ class ArrayWriter:
         if isinstance(expr, Scalar):
             return self._code(expr.matrix)[0]
         if not expr.free_symbols and not expr.has(Scalar):
-            return _constant(expr)
+            return constant(expr)
         if isinstance(expr, sympy.Symbol):
             return Code(str(expr))
         return scalar_code(expr, lambda part: self._scalar(part, letters), self._helped)
@@ -599,8 +600,8 @@ class _Merged:
             scale, body = _scale_and_body(expr)
             return MatMul(scale, self.times_slope(body), evaluate=False)
         factors = expr.args if isinstance(expr, HadamardProduct) else (expr,)
-        place = next((k for k, f in enumerate(factors) if self.writer._divisor(f)), None)
-        part = "slope" if place is None else self.writer._divisor(factors[place])
+        found = [(k, part) for k, f in enumerate(factors) if (part := self.writer.divisor(f))]
+        place, part = found[0] if found else (None, "slope")
         others = [factor for k, factor in enumerate(factors) if k != place]
         slope = _Ready(self.writer.part(self.layer, part), expr)
         return HadamardProduct(*others, slope, evaluate=False)
@@ -615,6 +616,10 @@ def _scale_and_body(expr: MatrixExpr) -> tuple[Expr, MatrixExpr]:
 
 def _is_about_target(step: Step) -> bool:
     return step.fact is not None and step.fact.variable.role is Role.TARGET
+
+
+def _minus(matrix: MatrixExpr) -> MatMul:
+    return MatMul(sympy.S.NegativeOne, matrix)
 
 
 def _signature(expr: Expr) -> Signature:
@@ -633,7 +638,7 @@ def _turned(matrix: MatrixExpr) -> MatrixExpr:
     return matrix.arg if isinstance(matrix, Transpose) else matrix
 
 
-def _constant(expr: Expr) -> Code:
+def constant(expr: Expr) -> Code:
     """A number as Python writes it; a fraction stays one."""
     if expr.is_Rational and not expr.is_Integer and expr.q & (expr.q - 1) and expr.q < 10**6:
         return number(int(expr.p)) / number(int(expr.q))
@@ -641,7 +646,7 @@ def _constant(expr: Expr) -> Code:
 
 
 def scalar_code(expr: Expr, code: Callable[[Expr], Code], call: Callable[..., Code]) -> Code:
-    """One SymPy node of a number as code; ``code`` prints its parts, ``call`` applies a function."""
+    """One SymPy node as code; ``code`` prints its parts, ``call`` applies a function."""
     if isinstance(expr, sympy.Add):
         terms = sorted(expr.args, key=lambda t: (t.could_extract_minus_sign(), str(t)))
         return reduce(Code.__add__, map(code, terms))

@@ -83,11 +83,6 @@ def _nonzero(u):
 }
 
 SCALAR_HELPERS = {
-    "capped": '''
-def _capped(u):
-    """u, at most where 1/e^u is the smallest normal number: so e^u is finite, and 1/(1 + e^u) > 0."""
-    return min(u, 708.3964185322641)
-''',
     "sign": '''
 def _sign(u):
     """1, -1 or 0."""

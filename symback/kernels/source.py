@@ -7,18 +7,21 @@ computes and the checks of its arguments.  `run` makes functions of the text.
 from __future__ import annotations
 
 import linecache
+import math
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from symback.graph import Graph
-from symback.kernels.arrays import ArrayWriter
+from symback.kernels.arrays import ArrayWriter, NoKernel
 from symback.kernels.forms import SOFTMAX_IDENTITIES
-from symback.kernels.helpers import ARRAY_HELPERS
-from symback.notation import PARAMETERS, Role, Variable
+from symback.kernels.helpers import ARRAY_HELPERS, SCALAR_HELPERS
+from symback.kernels.scalars import ScalarWriter
+from symback.notation import PARAMETERS, Reference, Role, Variable
 
-__all__ = ["array_source", "run"]
+__all__ = ["array_source", "element_source", "run", "scalar_source"]
 
 WIDTH = 100
 
@@ -91,53 +94,219 @@ def _fit(name, array, shape, sizes):
 '''
 
 
-def array_source(writer: ArrayWriter, title: str, style: str) -> str:
-    """The whole module; ``title`` says which network it is of, in a line."""
-    parameters = [v for v in writer.graph.variables if v.role in PARAMETERS]
+def array_source(writer: ArrayWriter, title: str) -> str:
+    """The whole module in arrays; ``title`` says which network it is of, in a line."""
+    style = "array: every line computes with all samples at once"
     blocks = [
-        _head(writer, parameters, title, style),
-        "\n".join(["import functools", "import math", "", "import numpy as np", "", *_constants(writer, parameters)]),
-        _gradient_function(writer, parameters),
-        _forward_function(writer, parameters),
-        *(ARRAY_HELPERS[name].strip("\n") for name in writer.helpers),
-        _arguments(writer, parameters),
-        CHECKED.strip("\n"),
+        *_opening(writer, _Heading(title, style)),
+        _gradient_function(writer, "loss_and_gradients"),
+        *_closing(writer),
     ]
     return "\n\n\n".join(blocks) + "\n"
 
 
-def _head(writer: ArrayWriter, parameters: Sequence[Variable], title: str, style: str) -> str:
-    shapes = ", ".join(f"{v.name} {_shape(v)}" for v in parameters)
+def scalar_source(writer: ArrayWriter, scalars: ScalarWriter, title: str) -> str:
+    """The whole module, one sample neuron by neuron, more than one in arrays."""
+    style = "scalar: one sample is computed number by number, a batch in arrays"
+    words = f"from math import {', '.join(sorted([*scalars.functions, 'isfinite']))}"
+    blocks = [
+        *_opening(writer, _Heading(title, style, imports=words)),
+        _either_function(writer),
+        _one_sample_function(writer, scalars),
+        *(SCALAR_HELPERS[name].strip("\n") for name in scalars.helpers),
+        _gradient_function(writer, "_batch"),
+        *_closing(writer),
+    ]
+    return "\n\n\n".join(blocks) + "\n"
+
+
+def element_source(writer: ArrayWriter, element: Reference, title: str) -> str:
+    """The module of one derivative: the lines it needs and no others, and its entry alone."""
+    name = f"d{element.variable.name}"
+    lines = [*writer.forward, *writer.backward]
+    last = max((k for k, line in enumerate(lines) if _assigned(line) == {name}), default=None)
+    if last is None or element.variable.role is Role.OUTPUT:
+        raise NoKernel(
+            f"no kernel for {element.name}: kernels are made for weights, biases, and the a and h "
+            "of hidden layers"
+        )
+    head, tail = lines[:last], lines[last].removeprefix(f"{name} = ")
+    entry = _entry(tail, element)
+    names = [v.name for v in _parameters(writer)]
+    given = ["x", "y"] if _has_target(writer.graph) else ["x"]
+    needed = _needed(head, entry)
+    one = [] if element.variable.role in PARAMETERS else ["one = np.ndim(x) == 1"]
+    body = [
+        *one,
+        f"{', '.join([*names, *given])} = _arguments({', '.join(['params', *given])})",
+        *_sizes(writer, [*needed, entry]),
+        "",
+        *needed,
+        f"derivative = {entry}",
+        "return derivative[0] if one else derivative" if one else "return float(derivative)",
+    ]
+    heading = _Heading(
+        title,
+        "array: every line computes with all samples at once",
+        call=f"derivative(params, x, y)  # ∂L/∂{element.name}",
+        result="The derivative by a weight or bias is a number, by an a or h one a sample.",
+    )
+    blocks = [
+        *_opening(writer, heading),
+        _function(_signature(writer, "derivative"), f"∂L/∂{element.name}.", body),
+        *_closing(writer),
+    ]
+    return "\n\n\n".join(blocks) + "\n"
+
+
+def _entry(code: str, element: Reference) -> str:
+    """One entry of a product (aᵀ b)_ij = a_i · b_j, of a sum over samples, or of an array."""
+    places = [index - 1 for index in element.indices]
+    product = re.fullmatch(r"(\w+)\.T @ (\w+)", code)
+    if product is not None:
+        i, j = places
+        return f"{product[1]}[:, {i}] @ {product[2]}[:, {j}]"
+    total = re.fullmatch(r"(\w+)\.sum\(axis=0\)", code)
+    if total is not None:
+        return f"{total[1]}[:, {places[0]}].sum()"
+    if not places:
+        return code
+    return f"({code})[:, {places[0]}]"
+
+
+def _needed(lines: Sequence[str], result: str) -> list[str]:
+    """The lines that ``result`` depends on, in their order, each with its comment."""
+    wanted, kept, used = {*_WORD.findall(result)}, [], False
+    for line in reversed(lines):
+        if line.startswith("#"):
+            kept += [line] if used else []
+            used = False
+        elif _assigned(line) & wanted:
+            kept.append(line)
+            wanted |= {*_WORD.findall(line)}
+            used = True
+    return kept[::-1]
+
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+def _assigned(line: str) -> set[str]:
+    """The names that a line gives a value."""
+    target = re.match(r"([\w, ]+?) [-+*/]?= ", line)
+    return set() if target is None else {*target[1].split(", ")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    """What the docstring of a module says of it, and a line it imports."""
+
+    title: str
+    style: str
+    call: str = "loss, gradients = loss_and_gradients(params, x, y)"
+    result: str = (
+        "gradients has the names and shapes of params; its arrays are new and nobody else's."
+    )
+    imports: str = ""
+
+
+def _opening(writer: ArrayWriter, heading: _Heading) -> list[str]:
+    imports = ["import functools"] if "others" in writer.helpers else []
+    imports += ["import math", *filter(None, [heading.imports]), "", "import numpy as np", ""]
+    return [_head(writer, heading) + "\n\n" + "\n".join([*imports, *_constants(writer)])]
+
+
+def _closing(writer: ArrayWriter) -> list[str]:
+    helpers = (ARRAY_HELPERS[name].strip("\n") for name in writer.helpers)
+    return [_forward_function(writer), *helpers, _arguments(writer), CHECKED.strip("\n")]
+
+
+def _parameters(writer: ArrayWriter) -> list[Variable]:
+    return [v for v in writer.graph.variables if v.role in PARAMETERS]
+
+
+def _signature(writer: ArrayWriter, name: str) -> str:
+    """The head of a function of params, x and, where the loss has a target, y."""
+    return f"{name}(params, x, y)" if _has_target(writer.graph) else f"{name}(params, x, y=None)"
+
+
+def _either_function(writer: ArrayWriter) -> str:
+    body = [
+        "try:",
+        "    return _one_sample(params, x, y)",
+        "except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):",
+        "    # a batch, lists, a number out of range, something wrong: arrays do it, or say what",
+        "    return _batch(params, x, y)",
+    ]
+    words = "The loss, and its derivatives by all parameters."
+    return _function(_signature(writer, "loss_and_gradients"), words, body)
+
+
+def _one_sample_function(writer: ArrayWriter, scalars: ScalarWriter) -> str:
+    parameters = _parameters(writer)
+    names = [v.name for v in parameters]
+    data = [v for v in scalars.graph.variables if v.role in (Role.INPUT, Role.TARGET)]
+    types = " is ".join(f"{v.name}.dtype" for v in [*parameters, *data])
+    numbers = " + ".join(name for v in data for name in scalars.names(v))
+    body = [
+        f"{_targets(names)} = " + _targets(f'params["{name}"]' for name in names),
+        f"if not ({types} in (FLOAT64, FLOAT32)) or len(params) != {len(names)}:",
+        '    raise TypeError("not arrays of one floating type")',
+        *(f"{scalars.unpacking(v)} = {v.name}.tolist()" for v in [*parameters, *data]),
+        "",
+        *scalars.lines,
+        "",
+        f"if not isfinite(loss + {numbers}):",
+        '    raise ValueError("a number that is not finite")',
+        *_packed(scalars, parameters),
+    ]
+    words = "The same of one sample; raises one of Python's errors where it cannot."
+    return _function("_one_sample(params, x, y)", words, body)
+
+
+def _packed(scalars: ScalarWriter, parameters: Sequence[Variable]) -> list[str]:
+    """One array of all derivatives, and the gradients as its parts: an array costs 0.5 µs."""
+    names = [f"d{name}" for v in parameters for name in scalars.names(v)]
+    rows = textwrap.wrap(", ".join(names), WIDTH - 8)
+    lines = ["theta = np.array(", "    [", *(f"        {row}" for row in rows), "    ],"]
+    lines += [f"    {parameters[0].name}.dtype,", ")", "return loss, {"]
+    first = 0
+    for variable in parameters:
+        count = math.prod(int(size) for size in variable.shape)
+        part = f"theta[{first}:{first + count}]"
+        reshaped = part if len(variable.shape) == 1 else f"{part}.reshape({_shape(variable)})"
+        lines.append(f'    "{variable.name}": {reshaped},')
+        first += count
+    return [*lines, "}"]
+
+
+def _targets(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed) + ("," if len(listed) == 1 else "")
+
+
+def _head(writer: ArrayWriter, heading: _Heading) -> str:
+    shapes = ", ".join(f"{v.name} {_shape(v)}" for v in _parameters(writer))
     inputs, outputs = _widths(writer.graph)
+    arguments = (
+        f"params: {shapes}, by name; W is (out, in).  x is one sample, ({inputs},), or a batch "
+        f"with one row a sample, (B, {inputs}), and y likewise, ({outputs},) or (B, {outputs}).  "
+        f"{heading.result}  What is computed is float64 or float32, as the parameters are; "
+        "integers become float64.  No argument is changed."
+    )
+    notation = (
+        "Above each line stands the deduction it is, as on the sheet (`symback matrix`): ∇v is "
+        "∂L/∂v for all elements of v, ⊙ the elementwise product, and in code dv.  "
+        f"Style: {heading.style}.  Made by symback; runs with NumPy alone."
+    )
     uses = [line for form in writer.used for line in form.identities]
     uses += SOFTMAX_IDENTITIES if "softmax" in writer.helpers else ()
-    lines = [
-        f"{title}",
-        "",
-        "    loss, gradients = loss_and_gradients(params, x, y)",
-        "    yhat = forward(params, x)",
-        "",
-        *textwrap.wrap(
-            f"params: {shapes}, by name; W is (out, in).  x is one sample, ({inputs},), or a batch "
-            f"with one row a sample, (B, {inputs}), and y likewise, ({outputs},) or (B, {outputs})"
-            ".  gradients has the names and shapes of params; its arrays are new and nobody "
-            "else's.  What is computed is float64 or float32, as the parameters are; integers "
-            "become float64.  No argument is changed.",
-            WIDTH,
-        ),
-        "",
-        *textwrap.wrap(
-            "Above each line stands the deduction it is, as on the sheet (`symback matrix`): "
-            "∇v is ∂L/∂v for all elements of v, ⊙ the elementwise product, and in code dv.  "
-            f"Style: {style}.  Made by symback; runs with NumPy alone.",
-            WIDTH,
-        ),
-        *(["", "Where a plain form would lose digits, these stand for it (each is proved):"]),
-        *(f"    {line}" for line in uses),
-    ]
-    if not uses:
-        lines = lines[:-1]
-    return '"""' + "\n".join(lines).rstrip().removesuffix(":").rstrip() + '\n"""'
+    lines = [heading.title, "", f"    {heading.call}", "    yhat = forward(params, x)", ""]
+    lines += [*textwrap.wrap(arguments, WIDTH), "", *textwrap.wrap(notation, WIDTH)]
+    if uses:
+        lines += ["", "Where a plain form would lose digits, these stand for it (each is proved):"]
+        lines += [f"    {line}" for line in uses]
+    return '"""' + "\n".join(lines) + '\n"""'
 
 
 def _shape(variable: Variable) -> str:
@@ -154,7 +323,8 @@ def _literal(size: Any) -> str:
     return str(size) if size.is_Integer else f'"{size}"'
 
 
-def _constants(writer: ArrayWriter, parameters: Sequence[Variable]) -> list[str]:
+def _constants(writer: ArrayWriter) -> list[str]:
+    parameters = _parameters(writer)
     shapes = [
         f'    "{v.name}": ({"".join(f"{_literal(size)}, " for size in v.shape).rstrip()}),'.replace(
             ",)", ",)" if len(v.shape) == 1 else ")"
@@ -167,11 +337,13 @@ def _constants(writer: ArrayWriter, parameters: Sequence[Variable]) -> list[str]
         *shapes,
         "}",
         f"INPUTS, OUTPUTS = {_literal(sizes[Role.INPUT])}, {_literal(sizes[Role.OUTPUT])}",
+        "FLOAT64, FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)",
         "NO_TARGET = object()",
     ]
 
 
-def _gradient_function(writer: ArrayWriter, parameters: Sequence[Variable]) -> str:
+def _gradient_function(writer: ArrayWriter, function: str) -> str:
+    parameters = _parameters(writer)
     names = [v.name for v in parameters]
     gradients = ", ".join(f'"{v.name}": {_gradient(v)}' for v in parameters)
     given = ["x", "y"] if _has_target(writer.graph) else ["x"]
@@ -184,15 +356,11 @@ def _gradient_function(writer: ArrayWriter, parameters: Sequence[Variable]) -> s
         *writer.backward,
         "",
         "if not math.isfinite(loss):",
-        f"    _checked({', '.join(['params', *given])})  # says which argument is not finite, if so",
+        f"    _checked({', '.join(['params', *given])})  # says which argument is not finite",
         f"return float(loss), {{{gradients}}}",
     ]
-    head = (
-        "loss_and_gradients(params, x, y)"
-        if "y" in given
-        else "loss_and_gradients(params, x, y=None)"
-    )
-    return _function(head, "The loss, and its derivatives by all parameters.", body)
+    words = "The loss, and its derivatives by all parameters."
+    return _function(_signature(writer, function), words, body)
 
 
 def _has_target(graph: Graph) -> bool:
@@ -204,7 +372,8 @@ def _gradient(variable: Variable) -> str:
     return f"d{variable.name}" if variable.shape else f"np.array(d{variable.name})"
 
 
-def _forward_function(writer: ArrayWriter, parameters: Sequence[Variable]) -> str:
+def _forward_function(writer: ArrayWriter) -> str:
+    parameters = _parameters(writer)
     names = [v.name for v in parameters]
     body = [
         "one = np.ndim(x) == 1",
@@ -233,45 +402,41 @@ def _names(code: str, name: str) -> bool:
     return re.search(rf"\b{re.escape(name)}\b", code) is not None
 
 
-def _arguments(writer: ArrayWriter, parameters: Sequence[Variable]) -> str:
-    """The checks that every call pays for: shapes and types, and that no number is infinite."""
+def _arguments(writer: ArrayWriter) -> str:
+    """The checks that every call pays for: names, types, shapes, and that the data are finite."""
+    parameters = _parameters(writer)
     names = [v.name for v in parameters]
     inputs, outputs = _widths(writer.graph)
-    symbolic = [v for v in parameters if any(not size.is_Integer for size in v.shape)]
-    first = names[0]
-    tests = [
-        f"{first}.dtype in (np.float32, np.float64)",
-        *(f"{v.name}.shape == {_shape(v)}" for v in parameters),
-        *(f"{name}.dtype is {first}.dtype" for name in names[1:]),
-        f"x.dtype is {first}.dtype and x.ndim == 2 and x.shape[1] == {inputs} and len(x)",
-        "math.isfinite(np.vdot(x, x))",
+    sizes = [f"{n} = {text}" for n, text in writer.sizes.items() if text != "len(x)"]
+    types = " is ".join(f"{name}.dtype" for name in [*names, "X"])
+    found = ", ".join(names)
+    target = [
+        "Y = y[None, :] if y.ndim == 1 else y",
+        f"if fits and Y.dtype is X.dtype and Y.shape == (len(X), {outputs}):",
+        "    if math.isfinite(np.vdot(Y, Y)):",
+        f"        return {found}, X, Y",
     ]
-    target = (
-        f"y is NO_TARGET or y.dtype is x.dtype and y.shape == (len(x), {outputs})"
-        " and math.isfinite(np.vdot(y, y))"
-    )
-    widths = [
-        f"{', '.join(str(size) for size in v.shape)} = {v.name}.shape"
-        for v in symbolic
-        if v.role is Role.WEIGHT
+    lines = [
+        f"{_targets(names)} = " + _targets(f'params["{name}"]' for name in names),
+        *sizes,
+        "X = x[None, :] if x.ndim == 1 else x",
+        "fits = (",
+        f"    len(params) == {len(names)}",
+        f"    and {types} in (FLOAT64, FLOAT32)",
+        *(f"    and {v.name}.shape == {_shape(v)}" for v in parameters),
+        f"    and X.shape == (len(X) or 1, {inputs})",
+        "    and math.isfinite(np.vdot(X, X))",
+        ")",
+        "if fits and y is NO_TARGET:",
+        f"    return {found}, X",
+        *(target if _has_target(writer.graph) else []),
     ]
     body = [
         "try:",
-        f"    {', '.join(names)}{',' if len(names) == 1 else ''} = "
-        + ", ".join(f'params["{name}"]' for name in names)
-        + ("," if len(names) == 1 else ""),
-        *(f"    {line}" for line in widths),
-        "    ready = (",
-        f"        {tests[0]}",
-        *(f"        and {test}" for test in tests[1:]),
-        f"        and ({target})",
-        f"        and len(params) == {len(names)}",
-        "    )",
-        "except (AttributeError, KeyError, TypeError, ValueError):",
-        "    ready = False",
-        "if not ready:  # lists, one sample, integers, or something wrong",
-        "    return _checked(params, x, y)",
-        f"return [{', '.join(names)}, x] if y is NO_TARGET else [{', '.join(names)}, x, y]",
+        *(f"    {line}" for line in lines),
+        "except (AttributeError, IndexError, KeyError, TypeError, ValueError):",
+        "    pass",
+        "return _checked(params, x, y)  # lists, integers, or something wrong",
     ]
     return _function(
         "_arguments(params, x, y=NO_TARGET)", "The arguments as arrays that fit.", body
@@ -291,5 +456,5 @@ def run(source: str, name: str) -> dict[str, Any]:
     file = f"<symback kernel {name}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     space: dict[str, Any] = {"__name__": "symback_kernel"}
-    exec(compile(source, file, "exec"), space)
+    exec(compile(source, file, "exec"), space)  # noqa: S102
     return space

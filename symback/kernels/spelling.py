@@ -51,6 +51,8 @@ class Code:
         return Code(f"{self.within(TIMES)} @ {other.within(SIGN)}", TIMES)
 
     def __pow__(self, other: Code) -> Code:
+        if other.text == "2" and self.text.isidentifier():
+            return self * self
         return Code(f"{self.within(ATOM)} ** {other.within(SIGN)}", POWER)
 
     def __neg__(self) -> Code:
@@ -81,8 +83,8 @@ class Spelling:
     """The words of one engine.
 
     ``functions`` maps names of functions to what is called; ``choice`` is a template for "if
-    condition, then yes, else no", ``choice_binding`` how tightly it binds, and ``product`` one for a
-    product in the memory of its first factor, if there is such a call.
+    condition, then yes, else no", ``choice_binding`` how tightly it binds, and ``product`` one for
+    a product in the memory of its first factor, if there is such a call.
     """
 
     name: str
@@ -92,7 +94,9 @@ class Spelling:
     product: str = ""
 
     def call(self, function: str, *arguments: Code) -> Code:
-        """function(arguments …)."""
+        """function(arguments …); of a function that has no word here, its argument alone."""
+        if not self.functions[function]:
+            return arguments[0]
         return Code(f"{self.functions[function]}({', '.join(a.text for a in arguments)})")
 
     def where(self, condition: Code, yes: Code, no: Code) -> Code:
@@ -136,11 +140,12 @@ NUMPY = Spelling(
     product="np.multiply({0}, {1}, out={0})",
 )
 
+# e^u that is too large is an error of Python's, and the kernel turns to arrays: nothing is capped.
 MATH = Spelling(
     "math",
     {word: word for word in [*_SAME, "asin", "acos", "atan", "erf", "erfc"]}
-    | {"abs": "abs", "max": "max", "min": "min"}
-    | {word: f"_{word}" for word in ("sign", "coarse", "nonzero", "capped")},
+    | {"abs": "abs", "max": "max", "min": "min", "capped": ""}
+    | {word: f"_{word}" for word in ("sign", "coarse", "nonzero")},
     "{1} if {0} else {2}",
     CHOICE,
 )
