@@ -134,6 +134,8 @@ class Evaluator:
         self._standing_in: set[tuple] = set()
         self._looking: set[int] = set()
         self._pins = {self._pinned(left): right for left, right in assumptions.pins}
+        biased = any(variable in equations.solved for variable, _ in self._pins)
+        self._from_leaves = assumptions.from_leaves or biased
 
     def under(self, assumptions: Assumptions) -> Evaluator:
         """The same point under other assumptions."""
@@ -394,7 +396,7 @@ class Evaluator:
         equations = self.equations
         names = [letter.name for letter in variable.indices]
         env = dict(zip(names, own, strict=True))
-        if not self._pins and not self.assumptions.from_leaves:
+        if not self._from_leaves:
             if variable in equations.free:
                 return self.arithmetic.drawn((variable.name, own), level)
             if variable in equations.solved:

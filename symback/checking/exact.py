@@ -52,6 +52,7 @@ from symback.checking.grids import Grid, Misshapen, Value, entries
 from symback.checking.meaning import (
     ELL,
     Array,
+    At,
     Call,
     Cases,
     Comparison,
@@ -286,10 +287,17 @@ class Judge:
     def compare(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> Outcome:
         """How two sides compare, for every value of the indices they leave free."""
         self._deadline = time.monotonic() + LONGEST
+        while isinstance(left, At):  # what stands at the bar holds for both sides
+            assumptions = replace(assumptions, pins=(*assumptions.pins, *left.values))
+            left = left.of
         try:
             return self._compared(left, right, assumptions)
         except Misshapen as error:
             return Outcome(Relationship.MISSHAPEN, error.message)
+        except OutOfRange as error:
+            general = any(True for _ in _letters_of(left, right, assumptions))
+            kind = Relationship.UNDECIDED if general else Relationship.MISSHAPEN
+            return Outcome(kind, error.message)
         except Undecided as error:
             return Outcome(Relationship.UNDECIDED, error.message)
         except VanishingDenominator:

@@ -66,6 +66,7 @@ FUNCTIONS = {
     "ELU": "elu", "gelu": "gelu", "GELU": "gelu", "silu": "silu", "SiLU": "silu",
     "leaky_relu": "leaky_relu", "softmax": "softmax", "diag": "diag", "outer": "outer",
     "dot": "dot", "log10": "log10", "log2": "log2", "id": "linear",
+    "norm": "norm",
 }  # fmt: skip
 """Names of functions as people type them, and as `symback.checking.meaning.Call` knows them."""
 
@@ -313,6 +314,8 @@ class _Lexer:
             self.spaced = True
             if name in ("left", "right") and self.source.startswith(".", self.at):
                 self.at += 1
+        elif name == "forall":
+            yield self.token("text", "for all", start)
         elif name in _COMMANDS:
             text = _COMMANDS[name]
             yield self.token("name" if text.isalpha() and text != "in" else text, text, start)
@@ -381,7 +384,7 @@ _STRUCTURE = {
     "substack", "limits", "not", "binom", "color", "ddot", "widetilde", "underline", "cancel",
     "mathcolor",
 }  # fmt: skip
-_LATEX_WORDS = {"lr", "yhat", "eta"}
+_LATEX_WORDS = {"lr", "yhat", "eta", "sum", "prod"}
 
 
 @lru_cache(maxsize=512)

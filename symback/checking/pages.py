@@ -14,7 +14,15 @@ from dataclasses import dataclass, field, replace
 
 from symback.checking.echo import echo, echo_claim
 from symback.checking.exact import free_letters
-from symback.checking.lexing import FUNCTIONS, MOST_TOKENS, NotRead, Place, Token, lexed
+from symback.checking.lexing import (
+    FUNCTIONS,
+    GREEK_NAMES,
+    MOST_TOKENS,
+    NotRead,
+    Place,
+    Token,
+    lexed,
+)
 from symback.checking.meaning import (
     Array,
     Claim,
@@ -316,9 +324,11 @@ class _Reader:
         if row.failed is not None or row.kind == "prose":
             yield _Statement([], row.kind, latex, row.source, place, row.failed)
             return
-        tokens = _without_spacing(_without_remark(_without_number(_unboxed(row.tokens))))
+        tokens = _without_spacing(
+            _without_remark(_without_number(_unboxed(row.tokens)), self.symbols)
+        )
         words = [token for token in tokens if token.kind == "text"]
-        pieces = [piece for piece in _cut(tokens) if piece]
+        pieces = [piece for piece in _cut(tokens, latex=latex) if piece]
         pieces = _with_lists_whole(pieces)
         for piece in pieces:
             source = self._source(piece, row)
@@ -667,19 +677,32 @@ def _depth(tokens: Sequence[Token]) -> int:
     return sum((t.kind in ("(", "[", "{")) - (t.kind in (")", "]", "}")) for t in tokens)
 
 
-def _cut(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+def _lists_indices(tokens: Sequence[Token], place: int) -> bool:
+    """Whether the comma stands within indices typed close together, as in w_2,11,3."""
+    if place + 1 == len(tokens) or tokens[place + 1].spaced or not tokens[place + 1].text.isdigit():
+        return False
+    for before in reversed(tokens[: place + 1]):
+        if before.kind == "_":
+            return True
+        if before.spaced or before.kind not in ("number", "name", ","):
+            return False
+    return False
+
+
+def _cut(tokens: Sequence[Token], *, latex: bool) -> Iterator[list[Token]]:
     """The pieces between commas, words, wide spaces and arrows that are in no bracket."""
     piece: list[Token] = []
     depth = 0
     for place, token in enumerate(tokens):
-        opens = token.kind in ("(", "[", "{", "begin", "⟦")
-        closes = token.kind in (")", "]", "}", "end", "⟧")
-        depth += opens - closes
+        closes = token.kind in _CLOSES
+        depth += (token.kind in _OPENS) - closes
         ends = token.kind in (",", ";", "⏐", "text", "⇒", "→", ":") and depth <= 0
         if token.kind == "." and depth <= 0:
             following = tokens[place + 1] if place + 1 < len(tokens) else None
             attached = following is not None and not following.spaced and following.kind == "name"
             ends = not attached
+        elif token.kind == "," and ends and not latex:
+            ends = not _lists_indices(tokens, place)
         if ends and not closes:
             yield piece
             piece = []
@@ -738,6 +761,8 @@ def _without_number(tokens: list[Token]) -> list[Token]:
             return tokens[3:]
     if len(tokens) > 5 and [t.kind for t in tokens[-3:]] == ["(", "number", ")"]:
         before = tokens[-4]
+        if before.kind == "⏐" and tokens[-2].text.isdigit():
+            return tokens[:-4]
         if tokens[-3].spaced and tokens[-2].text.isdigit() and before.kind not in (
             "+", "-", "·", "*", "/", "="
         ) and before.kind != ")":  # fmt: skip
@@ -748,7 +773,7 @@ def _without_number(tokens: list[Token]) -> list[Token]:
     return tokens
 
 
-def _without_remark(tokens: list[Token]) -> list[Token]:
+def _without_remark(tokens: list[Token], symbols: Symbols) -> list[Token]:
     """The statement without a remark behind it in brackets: [i = 1…4], [by the chain rule]."""
     if not tokens or tokens[-1].kind not in ("]", ")"):
         return tokens
@@ -756,12 +781,32 @@ def _without_remark(tokens: list[Token]) -> list[Token]:
     start = max((k for k, token in enumerate(tokens) if token.kind == opening), default=0)
     inner = tokens[start + 1 : -1]
     ranged = any(t.kind == "=" for t in inner) and any(t.kind == "..." for t in inner)
-    worded = bool(inner) and all(
-        t.kind == "text" or (t.kind == "name" and len(t.text) > 2 and t.spaced) for t in inner[1:]
-    )  # fmt: skip
-    first = bool(inner) and (inner[0].kind == "text" or len(inner[0].text) > 3)
-    remark = ranged or (worded and first and tokens[start].spaced)
-    return tokens[:start] if start and remark else tokens
+    if not start or not (ranged or (inner and all(_is_word(t, symbols) for t in inner))):
+        return tokens
+    apart = tokens[start].start - tokens[start - 1].end
+    said = any(t.kind == "text" for t in inner)
+    return tokens[:start] if ranged or apart > 1 or (apart and said) else tokens
+
+
+def _is_word(token: Token, symbols: Symbols) -> bool:
+    """Whether a token is a word that is no quantity, function or sign spelled out."""
+    text = token.text.lower()
+    if token.kind == "text":
+        return text not in _ARITHMETIC
+    known = text in GREEK_NAMES or text in FUNCTIONS or text in _ARITHMETIC or text[-3:] == "hat"
+    quantity = symbols.means_quantity(token.text) or symbols.begins_quantity(token.text[1:])
+    named = symbols.is_defined(token.text) or symbols.begins_quantity(token.text)
+    return token.kind == "name" and len(text) > 3 and not (known or quantity or named)
+
+
+def _with_steps(tokens: list[Token]) -> list[Token]:
+    """w → w - η ∂L/∂w, as Nielsen writes a step, with the arrow of a step."""
+    place = next((k for k, token in enumerate(tokens) if token.kind == "→"), None)
+    if not place or any(token.kind in RELATIONS for token in tokens[:place]):
+        return tokens
+    if not any(token.text == "eta" for token in tokens[place:]):
+        return tokens
+    return [*tokens[:place], replace(tokens[place], kind="←", text="←"), *tokens[place + 1 :]]
 
 
 def _without_spacing(tokens: list[Token]) -> list[Token]:
@@ -772,7 +817,14 @@ def _without_spacing(tokens: list[Token]) -> list[Token]:
         if first.kind == "{" and second.kind == "}"
         if not place or tokens[place - 1].kind not in ("_", "^")
     }
-    solid = [t for k, t in enumerate(tokens) if k not in empty and k - 1 not in empty]
+    solid: list[Token] = []
+    depth = 0
+    for place, token in enumerate(tokens):
+        depth += (token.kind in _OPENS) - (token.kind in _CLOSES)
+        again = bool(solid) and solid[-1].kind == "⏐"
+        if place in empty or place - 1 in empty or (token.kind == "⏐" and (again or depth > 0)):
+            continue
+        solid.append(token)
     kinds = ["", *(token.kind for token in solid), ""]
     return [
         token
@@ -781,6 +833,8 @@ def _without_spacing(tokens: list[Token]) -> list[Token]:
     ]
 
 
+_OPENS = frozenset(("(", "[", "{", "begin", "⟦"))
+_CLOSES = frozenset((")", "]", "}", "end", "⟧"))
 _OPERATORS = frozenset(("+", "-", "·", "*", "/", "⊙", "=", "≈", "←", ":="))
 
 
@@ -826,8 +880,7 @@ def _sides(tokens: Sequence[Token]) -> tuple[list[list[Token]], list[Relation]]:
     relations: list[Relation] = []
     depth = 0
     for token in tokens:
-        depth += token.kind in ("(", "[", "{", "begin", "⟦")
-        depth -= token.kind in (")", "]", "}", "end", "⟧")
+        depth += (token.kind in _OPENS) - (token.kind in _CLOSES)
         if token.kind in RELATIONS and depth == 0:
             relations.append(_RELATION[token.kind])
             parts.append([])

@@ -264,11 +264,13 @@ class Parser:
 
     def factor(self) -> Node:
         """A primary with its powers, transposes, components and evaluation bars."""
-        self._bracketed = self.at("(", "[", "{")
+        self._bracketed = bracketed = self.at("(", "[", "{")
         node = self.primary()
         while True:
             if self.at("^"):
-                node = self._raised(node)
+                if isinstance(node, Power) and not bracketed:
+                    raise self.refuse("a power of a power has two readings", "put brackets")
+                node, bracketed = self._raised(node), False
             elif self.at("⊤"):
                 self.take()
                 node = self._transposed(node)
@@ -304,8 +306,6 @@ class Parser:
         number = _plain_number(exponent)
         if number is not None and abs(number) > LARGEST_EXPONENT:
             raise self.refuse(f"an exponent beyond {LARGEST_EXPONENT}", at=mark)
-        if isinstance(node, Power):
-            raise self.refuse("a power of a power has two readings", "put brackets", mark)
         if isinstance(node, Call) and node.function == "norm" and number == 2:
             return Call("dot", (node.arguments[0], node.arguments[0]))
         return Power(node, exponent)
@@ -403,6 +403,8 @@ class Parser:
         assert opening is not None
         if opening.kind == "[" and len(_split(tokens, COMPARISONS)) == 2:
             return Indicator(self.condition(tokens))
+        if opening.kind == "{" and any(token.text.lower() == "if" for token in tokens):
+            return self._inline_cases(tokens, opening)
         if opening.kind == "{" and self.at("_", "^") and _is_single_symbol(tokens):
             start = self.position
             self.tokens = [*tokens, *self.tokens[start:]]
@@ -410,10 +412,21 @@ class Parser:
             return self.primary()
         if not tokens:
             raise self.refuse("there is nothing between the brackets", at=opening)
-        node = self.inside(tokens).side()
-        if opening.kind == "[" and self.at("_"):
-            return node
-        return node
+        return self.inside(tokens).side()
+
+    def _inline_cases(self, tokens: list[Token], opening: Token) -> Node:
+        """{1 if a > 0; 0 otherwise}, as symback writes it in text."""
+        branches: list[tuple[Node, Node | None]] = []
+        for part in _split(tokens, (";",)):
+            if part and part[-1].text.lower() in ("otherwise", "else"):
+                branches.append((self.inside(part[:-1]).side(), None))
+                continue
+            marks = [k for k, token in enumerate(part) if token.text.lower() == "if"]
+            if len(marks) != 1 or (branches and branches[-1][1] is None):
+                raise self.refuse("cases are written {… if …; … otherwise}", at=opening)
+            value = self.inside(part[: marks[0]]).side()
+            branches.append((value, self.condition(part[marks[0] + 1 :])))
+        return Cases(tuple(branches))
 
     def _iverson(self) -> Node:
         return Indicator(self.condition(self.group()))
@@ -579,6 +592,9 @@ class Parser:
         token = self.peek()
         assert token is not None
         text = token.text
+        if len(text) > 1 and self.symbols.is_run_of_names(text):
+            self._split_name(token)
+            return self._name()
         if text in ("sum", "prod") and not self.at("(", ahead=1):
             return self._sum()
         if text == "indicator":
@@ -604,6 +620,15 @@ class Parser:
             if loss is not None:
                 return loss
         return self._quantity()
+
+    def _split_name(self, token: Token) -> None:
+        """wx as w x, where w and x are names of the file."""
+        letters = [
+            Token("name", letter, token.place, token.start + k, token.start + k + 1)
+            for k, letter in enumerate(token.text)
+        ]
+        before, after = self.tokens[: self.position], self.tokens[self.position + 1 :]
+        self.tokens = [*before, *letters, *after]
 
     def _code_derivative(self) -> Node:
         """Derivative(L, w212)."""
@@ -797,16 +822,26 @@ class Parser:
         """A comparison of indices or of expressions."""
         while len(tokens) > 1 and tokens[0].kind in ("(", "{", "[") and _wraps(tokens):
             tokens = tokens[1:-1]
-        marks = [k for k, token in enumerate(tokens) if token.kind in COMPARISONS]
-        if len(marks) != 1:
+        parts = _split(tokens, COMPARISONS)
+        if len(parts) != 2:
             raise self.refuse("a condition with one comparison is expected, as in 1[i = ℓ]")
-        place = marks[0]
-        left, right = tokens[:place], tokens[place + 1 :]
-        if self.symbols.is_index(left) and self.symbols.is_index(right, number=True):
+        left, right = parts
+        relation = tokens[len(left)].kind
+        if self._compares_indices(left, right):
             sides = [Letter(self.symbols.index(part, self.end)) for part in (left, right)]
-            return Comparison(sides[0], tokens[place].kind, sides[1])
+            return Comparison(sides[0], relation, sides[1])
         first, second = (self.inside(part).side() for part in (left, right))
-        return Comparison(first, tokens[place].kind, second)
+        return Comparison(first, relation, second)
+
+    def _compares_indices(self, left: list[Token], right: list[Token]) -> bool:
+        """Whether both sides are indices; L is the last layer only beside an index letter."""
+        symbols = self.symbols
+        if not (symbols.is_index(left) and symbols.is_index(right, number=True)):
+            return False
+        texts = [part[0].text for part in (left, right)]
+        return texts.count("L") < 2 and not (
+            texts[0] == "L" and texts[1].replace(".", "").isdigit()
+        )
 
     # --------------------------------------------------------------------------------- sums
 
@@ -1064,9 +1099,12 @@ class Parser:
         start = self.position
         self.take("^")
         tokens = self._script_tokens()
-        taken = script.add_above(tokens, self.symbols)
+        turned = len(tokens) > 1 and _is_transpose(tokens[-1:])
+        taken = script.add_above(tokens[:-1] if turned else tokens, self.symbols)
         if not taken:
             self.position = start
+        elif turned:  # h^{(1)⊤}: the layer is the letter's, the transpose comes after it
+            self.tokens = [*self.tokens[: self.position], tokens[-1], *self.tokens[self.position :]]
         return taken
 
 
@@ -1112,7 +1150,8 @@ def _is_transpose(tokens: Sequence[Token]) -> bool:
 
 
 def _is_single_symbol(tokens: Sequence[Token]) -> bool:
-    return len(tokens) == 1 and tokens[0].kind == "name"
+    """Whether a letter, or the 1 of an indicator, stands alone in braces."""
+    return len(tokens) == 1 and (tokens[0].kind == "name" or tokens[0].text == "1")
 
 
 def _is_differential(tokens: Sequence[Token]) -> bool:

@@ -148,6 +148,11 @@ class Symbols:
         text = tokens[position].text
         return _flat(text) in self.names or text in self.defined
 
+    def is_run_of_names(self, text: str) -> bool:
+        """Whether a word of an [equations] page is a product of names of one letter."""
+        known = _flat(text) in self.names or text in FUNCTIONS or text in self.defined
+        return not known and bool(self.names) and all(letter in self.names for letter in text)
+
     def function(self, text: str, tokens: Sequence[Token], position: int) -> str | None:
         """The function that a name stands for where it is followed by an argument."""
         if text in self.names or text in self.defined:

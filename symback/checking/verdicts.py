@@ -306,7 +306,7 @@ def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
         case Relationship.MISSHAPEN:
             followed = _follows(page, truth, side)
             return followed or Finding(
-                Verdict.REFUTED, f"the shapes do not fit: {outcome.reason}", outcome.at
+                Verdict.REFUTED, f"this is not possible: {outcome.reason}", outcome.at
             )
         case _:
             return Finding(Verdict.UNDECIDED, outcome.reason)
