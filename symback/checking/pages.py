@@ -325,7 +325,7 @@ class _Reader:
             yield _Statement([], row.kind, latex, row.source, place, row.failed)
             return
         tokens = _without_spacing(
-            _without_remark(_without_number(_unboxed(row.tokens)), self.symbols)
+            _with_steps(_without_remark(_without_number(_unboxed(row.tokens)), self.symbols))
         )
         words = [token for token in tokens if token.kind == "text"]
         pieces = [piece for piece in _cut(tokens, latex=latex) if piece]
