@@ -140,10 +140,15 @@ class _Echo:
 
     def _power(self, node: Power) -> tuple[str, int]:
         base = self.write(node.base, _ATOM)
-        simple = isinstance(node.base, Element) and not _is_layered_array(node.base)
-        if not (simple or isinstance(node.base, Number) or base.startswith("(")):
+        if not (self._keeps_its_power(node) or base.startswith("(")):
             base = f"({base})"
         return f"{base}^{{{self.write(node.exponent)}}}", _FACTOR
+
+    @staticmethod
+    def _keeps_its_power(node: Power) -> bool:
+        """Whether what stands above is no layer, transpose or argument to a reader."""
+        bare = isinstance(node.base, (Element, Number)) and node.base != LOSS
+        return bare and isinstance(node.exponent, Number)
 
     # ---------------------------------------------------------------------------- quantities
 
@@ -206,7 +211,8 @@ class _Echo:
         if node.without is not None:
             below += f", {node.letter}≠{_index(node.without)}"
         above = "" if node.upper is None else f"^{{{_index(node.upper)}}}"
-        return f"{sign}_{{{below}}}{above} {self._summand(node.body)}", _PRODUCT
+        body = self.write(node.body, _FACTOR) if node.product else self._summand(node.body)
+        return f"{sign}_{{{below}}}{above} {body}", _HADAMARD
 
     def _summand(self, body: Node) -> str:
         tight = isinstance(body, Product) and _without_minus(body) is None
@@ -230,10 +236,6 @@ class _Echo:
     def _at(self, node: At) -> tuple[str, int]:
         values = ", ".join(f"{self.write(left)}={self.write(right)}" for left, right in node.values)
         return f"({self.write(node.of)})|_{{{values}}}", _FACTOR
-
-
-def _is_layered_array(node: Node) -> bool:
-    return isinstance(node, Array)
 
 
 def _without_minus(node: Node) -> tuple[Node, ...] | None:
