@@ -30,7 +30,7 @@ from symback.derivation import Deduction, Rule, Step
 from symback.errors import SymbackError
 from symback.functions import SoftMax
 from symback.graph import Equation, Graph
-from symback.kernels.forms import Form, Z, form_of
+from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Z, form_of
 from symback.kernels.helpers import NEEDS
 from symback.kernels.spelling import ATOM, PLUS, Code, Spelling, number
 from symback.matrix import (
@@ -110,10 +110,15 @@ class ArrayWriter:
         self.backward = self._backward()
 
     @property
-    def used(self) -> list[Form]:
-        """The forms that are used, each once."""
-        found = (layer.form for layer in self.layers.values() if layer.form is not None)
-        return [form for form in dict.fromkeys(found) if form.lets]
+    def identities(self) -> list[str]:
+        """What is computed instead of plain forms, as lines of text."""
+        parts: dict[Form, list[str]] = {}
+        for variable, part in self.parts:
+            form = self.layers[variable].form
+            if form is not None and form.lets:
+                parts.setdefault(form, []).append(part)
+        found = [line for form, own in parts.items() for line in form.identities(own)]
+        return found + (list(SOFTMAX_IDENTITIES) if "softmax" in self.helpers else [])
 
     def _sizes(self) -> dict[str, str]:
         """How the number of samples and each symbolic width is read off the arrays."""

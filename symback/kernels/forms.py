@@ -6,7 +6,7 @@ catalogue's functions.  One can
 
 * look up the forms of an activation: `form_of`, keyed by the function itself and not by
   its name, so that a user's 1/(1+exp(-z)) is as accurate as the catalogue's sigmoid;
-* read what is computed, and why it is allowed: `Form.identities`, `SOFTMAX_IDENTITIES`;
+* read what is computed instead: `Form.identities`, `SOFTMAX_IDENTITIES`;
 * have every form proved: `proved` compares its value with the catalogue's formula, its slope with
   the derivative that `symback.calculus` finds, and the others with what they stand for, where
   z > 0 and where z < 0, exactly.  A form that is not proved raises `WrongForm` and is not used.
@@ -17,7 +17,7 @@ Forms are formulas in the grammar of `symback.formula`, in z, y and what they na
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 
@@ -99,12 +99,17 @@ class Form:
         """A part, or one of the lets, as written."""
         return dict(self.lets).get(part) or getattr(self, part)
 
-    @property
-    def identities(self) -> tuple[str, ...]:
-        """What is used, as lines of text."""
-        where = ", ".join(f"{name} = {text}" for name, text in self.lets)
-        tail = f" with {where}" if where else ""
-        return (f"{self.name}(z) = {self.value}, slope {self.slope}{tail}",)
+    def identities(self, parts: Iterable[str]) -> list[str]:
+        """What ``parts`` are computed as, a line each, and the lets they need."""
+        wanted, lines = [], []
+        for part in parts:
+            if part in _MEANINGS and self.text(part) != _DEFAULTS.get(part):
+                lines.append(f"{_MEANINGS[part].format(self.name)} = {self.text(part)}")
+                wanted += self.named(part)
+        for name in dict.fromkeys(wanted):
+            if name in dict(self.lets):
+                lines.append(f"    with {name} = {self.text(name)}")
+        return lines
 
 
 _FORMS = (
@@ -172,6 +177,16 @@ SOFTMAX_IDENTITIES = (
 )
 """All but the first use Σ_j p_j = 1, the fact that the derivation names."""
 
+_MEANINGS = {
+    "value": "{}(z)",
+    "slope": "{}'(z)",
+    "residual": "y - {}(z)",
+    "complement": "1 - {}(z)",
+    "log": "log {}(z)",
+    "log_complement": "log(1 - {}(z))",
+    "slope_by_value": "{0}'(z)/{0}(z)",
+    "slope_by_complement": "{0}'(z)/(1 - {0}(z))",
+}
 _DEFAULTS = {entry.name: entry.default for entry in fields(Form) if entry.default is not MISSING}
 
 

@@ -8,7 +8,7 @@ the forms of `symback.kernels.forms` where there are such.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 
 import sympy
@@ -85,15 +85,17 @@ class ScalarWriter:
         """The names of all elements, row by row."""
         return (self.name((variable, e.indices)) for e in elements(variable))
 
-    def unpacking(self, variable: Variable) -> str:
-        """The target that ``array.tolist()`` is assigned to."""
+    def unpacking(self, variable: Variable) -> list[str]:
+        """The lines that take the numbers out of an array, a row a line."""
         names = list(self.names(variable))
+        source = f"{variable.name}.tolist()"
         if not variable.shape:
-            return names[0]
+            return [f"{names[0]} = {source}"]
         width = int(variable.shape[-1])
-        rows = [names[k : k + width] for k in range(0, len(names), width)]
-        packed = ["(" + "".join(f"{name}, " for name in row).rstrip() + ")" for row in rows]
-        return packed[0] if len(variable.shape) == 1 else f"({', '.join(packed)},)"
+        rows = [_packed(names[k : k + width]) for k in range(0, len(names), width)]
+        if len(variable.shape) == 1:
+            return [f"{rows[0]} = {source}"]
+        return ["(", *(f"    {row}," for row in rows), f") = {source}"]
 
     # ---------------------------------------------------------------------------------- forward
 
@@ -356,6 +358,10 @@ class ScalarWriter:
     def _target(self, k: int) -> Expr:
         target = next((v for v in self.graph.variables if v.role is Role.TARGET), None)
         return Symbol("_") if target is None else self.backward_pass.scalar(target, (k,))
+
+
+def _packed(names: Sequence[str]) -> str:
+    return f"({', '.join(names)}{',' if len(names) == 1 else ''})"
 
 
 def _sum(terms: Iterable[str], binding: int = ATOM) -> Code:

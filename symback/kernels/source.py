@@ -14,9 +14,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from symback.errors import printable
 from symback.graph import Graph
 from symback.kernels.arrays import ArrayWriter, NoKernel
-from symback.kernels.forms import SOFTMAX_IDENTITIES
 from symback.kernels.helpers import ARRAY_HELPERS, SCALAR_HELPERS
 from symback.kernels.scalars import ScalarWriter
 from symback.notation import PARAMETERS, Reference, Role, Variable
@@ -250,9 +250,10 @@ def _one_sample_function(writer: ArrayWriter, scalars: ScalarWriter) -> str:
     numbers = " + ".join(name for v in data for name in scalars.names(v))
     body = [
         f"{_targets(names)} = " + _targets(f'params["{name}"]' for name in names),
-        f"if not ({types} in (FLOAT64, FLOAT32)) or len(params) != {len(names)}:",
+        f"alike = {types} in (FLOAT64, FLOAT32)",
+        f"if not alike or len(params) != {len(names)}:",
         '    raise TypeError("not arrays of one floating type")',
-        *(f"{scalars.unpacking(v)} = {v.name}.tolist()" for v in [*parameters, *data]),
+        *(line for v in [*parameters, *data] for line in scalars.unpacking(v)),
         "",
         *scalars.lines,
         "",
@@ -267,7 +268,7 @@ def _one_sample_function(writer: ArrayWriter, scalars: ScalarWriter) -> str:
 def _packed(scalars: ScalarWriter, parameters: Sequence[Variable]) -> list[str]:
     """One array of all derivatives, and the gradients as its parts: an array costs 0.5 µs."""
     names = [f"d{name}" for v in parameters for name in scalars.names(v)]
-    rows = textwrap.wrap(", ".join(names), WIDTH - 8)
+    rows = textwrap.wrap(", ".join(names), WIDTH - 12)
     lines = ["theta = np.array(", "    [", *(f"        {row}" for row in rows), "    ],"]
     lines += [f"    {parameters[0].name}.dtype,", ")", "return loss, {"]
     first = 0
@@ -299,14 +300,23 @@ def _head(writer: ArrayWriter, heading: _Heading) -> str:
         "∂L/∂v for all elements of v, ⊙ the elementwise product, and in code dv.  "
         f"Style: {heading.style}.  Made by symback; runs with NumPy alone."
     )
-    uses = [line for form in writer.used for line in form.identities]
-    uses += SOFTMAX_IDENTITIES if "softmax" in writer.helpers else ()
-    lines = [heading.title, "", f"    {heading.call}", "    yhat = forward(params, x)", ""]
+    lines = [
+        _harmless(heading.title),
+        "",
+        f"    {heading.call}",
+        "    yhat = forward(params, x)",
+        "",
+    ]
     lines += [*textwrap.wrap(arguments, WIDTH), "", *textwrap.wrap(notation, WIDTH)]
-    if uses:
+    if writer.identities:
         lines += ["", "Where a plain form would lose digits, these stand for it (each is proved):"]
-        lines += [f"    {line}" for line in uses]
+        lines += [f"    {line}" for line in dict.fromkeys(writer.identities)]
     return '"""' + "\n".join(lines) + '\n"""'
+
+
+def _harmless(title: str) -> str:
+    """A user's words, which can neither end the docstring nor escape in it."""
+    return printable(title, WIDTH).replace("\\", "/").replace('"', "'")
 
 
 def _shape(variable: Variable) -> str:
@@ -388,8 +398,23 @@ def _forward_function(writer: ArrayWriter) -> str:
 
 
 def _function(head: str, words: str, body: Iterable[str]) -> str:
-    lines = [f"def {head}:", f'    """{words}"""', *(f"    {line}".rstrip() for line in body)]
+    lines = [f"def {head}:", f'    """{words}"""']
+    lines += [f"    {part}".rstrip() for line in body for part in _folded(line)]
     return "\n".join(lines)
+
+
+def _folded(line: str) -> list[str]:
+    """A line as lines of at most `WIDTH` - 4 columns; within brackets any space may be an end."""
+    if len(line) <= WIDTH - 4:
+        return [line]
+    if line.lstrip().startswith("#"):
+        return textwrap.wrap(line, WIDTH - 4, subsequent_indent="#     ", break_long_words=False)
+    match = re.fullmatch(r"( *(?:[\w, ]+ [-+*/]?= |and ))(.+)", line)
+    if match is None:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    inner = textwrap.wrap(match[2], WIDTH - 8 - len(indent), break_long_words=False)
+    return [f"{match[1]}(", *(f"{indent}    {part}" for part in inner), f"{indent})"]
 
 
 def _sizes(writer: ArrayWriter, lines: Sequence[str]) -> list[str]:
