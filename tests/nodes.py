@@ -8,6 +8,7 @@ between arrays, but the widths need not fit: that is for the judge of a line, no
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -104,14 +105,13 @@ def vectors(scope: Scope) -> st.SearchStrategy[Node]:
     """Arrays without parts; a width of one is a number and is left out."""
     layers = st.integers(1, scope.depth).map(lambda k: Index("", k))
     hidden = st.integers(1, scope.depth - 1).map(lambda k: Index("", k))
-    array = st.one_of(
+    layered = st.one_of(
         st.builds(Array, st.sampled_from(("W", "a", "delta")), layers),
         st.builds(Array, st.just("h"), hidden),
-        st.sampled_from([Array("x"), Array("y"), Array("yhat"), OneHot(Index(ELL))]),
     )
-    return st.one_of(
-        array, array.filter(lambda a: isinstance(a, Array)).map(lambda a: Derivative(LOSS, a))
-    )
+    plain = st.sampled_from([Array("x"), Array("y"), Array("yhat")])
+    gradients = st.one_of(layered, plain).map(lambda array: Derivative(LOSS, array))
+    return st.one_of(layered, plain, st.just(OneHot(Index(ELL))), gradients)
 
 
 def _is_small(node: Node) -> bool:
@@ -145,9 +145,12 @@ def _sums(parts: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     )
 
 
+@cache
 def scalars(scope: Scope) -> st.SearchStrategy[Node]:
     """Numbers of every form."""
-    return st.recursive(leaves(scope), lambda parts: _grown(scope, parts), max_leaves=8)
+    return st.deferred(
+        lambda: st.recursive(leaves(scope), lambda parts: _grown(scope, parts), max_leaves=8)
+    )
 
 
 def _grown(scope: Scope, parts: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
@@ -179,6 +182,7 @@ def _grown(scope: Scope, parts: st.SearchStrategy[Node]) -> st.SearchStrategy[No
     )  # fmt: skip
 
 
+@cache
 def arrays(scope: Scope) -> st.SearchStrategy[Node]:
     """Vectors and matrices of every form."""
     small = leaves(scope)
@@ -203,4 +207,4 @@ def arrays(scope: Scope) -> st.SearchStrategy[Node]:
             _sums(parts).filter(lambda node: not node.product),
         )  # fmt: skip
 
-    return st.recursive(vectors(scope), grown, max_leaves=5)
+    return st.deferred(lambda: st.recursive(vectors(scope), grown, max_leaves=5))

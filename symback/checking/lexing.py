@@ -66,7 +66,8 @@ FUNCTIONS = {
     "ELU": "elu", "gelu": "gelu", "GELU": "gelu", "silu": "silu", "SiLU": "silu",
     "leaky_relu": "leaky_relu", "softmax": "softmax", "diag": "diag", "outer": "outer",
     "dot": "dot", "log10": "log10", "log2": "log2", "id": "linear",
-    "norm": "norm",
+    "norm": "norm", "sech": "sech", "csch": "csch", "coth": "coth", "sec": "sec", "csc": "csc",
+    "cot": "cot",
 }  # fmt: skip
 """Names of functions as people type them, and as `symback.checking.meaning.Call` knows them."""
 
@@ -115,7 +116,7 @@ _COMMANDS = {
 _NO_MEANING = {
     ",", ";", ":", "!", " ", ">", "thinspace", "displaystyle", "textstyle", "limits", "nolimits",
     "left", "right", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr",
-    "Biggl", "Biggr", "middle", "nonumber", "notag", "scriptstyle", "phantom", "mathstrut",
+    "Biggl", "Biggr", "middle", "nonumber", "notag", "scriptstyle", "mathstrut",
     "allowbreak", "noindent", "centering", "bm", "boldsymbol", "mathbf", "mathrm", "mathit", "vec",
     "mathsf", "mathnormal", "pmb", "bf", "rm", "it", "underline", "cancel", "/",
     "boldmath", "blacksquare", "square", "qed", "checkmark", "Box", "qedsymbol", "protect",
@@ -125,12 +126,14 @@ _NO_MEANING = {
 }  # fmt: skip
 """Commands that change how something looks and not what it means."""
 
-_DROPPED_WITH_ARGUMENT = {"tag", "label", "ref", "eqref", "vspace", "color", "textcolor_", "cite"}
+_DROPPED_WITH_ARGUMENT = {
+    "tag", "label", "ref", "eqref", "vspace", "color", "cite", "phantom", "hphantom", "vphantom",
+}  # fmt: skip
 _WORDS = {"text", "textrm", "mbox", "textbf", "textit", "mathrm_", "intertext", "shortintertext",
           "emph", "textnormal", "textsf", "texttt"}  # fmt: skip
 _CALLIGRAPHIC = {"mathscr", "mathcal", "mathfrak", "mathbb", "mathds", "mathbbm"}
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d{1,4}(?![\w.]))?|\.\d+")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4}(?![\w.]))?|\.[0-9]+")
 _WORD = re.compile(r"[A-Za-z]+")
 _TWO_SIGNS = (":=", "==", "<=", ">=", "!=", "**", "<-", "->", "=>", "''", "..", "~=")
 _SPELLINGS = {"==": "=", "**": "^", "<-": "←", "->": "→", "=>": "⇒", "~=": "≈", "..": "..."}
@@ -219,6 +222,7 @@ class _Lexer:
             self.at = start + len("y_hat")
             yield self.token("name", "yhat", start)
         else:
+            word = "learning_rate" if self.source.startswith("learning_rate", start) else word
             self.at = start + len(word)
             yield self.token("name", word, start)
 
@@ -319,10 +323,10 @@ class _Lexer:
         elif name in _COMMANDS:
             text = _COMMANDS[name]
             yield self.token("name" if text.isalpha() and text != "in" else text, text, start)
-        elif name in FUNCTIONS or name in GREEK_NAMES or name.startswith("var"):
-            yield self.token("name", name.removeprefix("var"), start)
         elif name in _STRUCTURE:
             yield self.token("command", name, start)
+        elif name in FUNCTIONS or name in GREEK_NAMES or name.startswith("var"):
+            yield self.token("name", name.removeprefix("var"), start)
         else:
             raise self.refuse(f"the command \\{printable(name)} is not read", start)
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from symback.checking.conditions import OTHERWISE, Condition, Piece, assigned, condition_of, under
 from symback.checking.echo import echo, echo_claim
 from symback.checking.exact import free_letters
 from symback.checking.lexing import (
@@ -24,7 +25,10 @@ from symback.checking.lexing import (
     lexed,
 )
 from symback.checking.meaning import (
+    ELL,
+    LOSS,
     Array,
+    Call,
     Claim,
     Comparison,
     Definition,
@@ -48,7 +52,7 @@ from symback.checking.meaning import (
     walk,
 )
 from symback.checking.notations import NOTATIONS, Notation, notation
-from symback.checking.parsing import RELATIONS, Parser, negative
+from symback.checking.parsing import RELATIONS, Parser, is_total, negative
 from symback.checking.symbols import Symbols, is_array
 from symback.errors import SymbackError
 
@@ -74,6 +78,8 @@ _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
     r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
 )
+_CODE = re.compile(r"@|\.T\b|\bnp\.|\bdef |\*\*|[-+]= |\bd[A-Zabhx]\w*\s*=")
+_CODE_COMMENT = re.compile(r"\s#.*$", re.S)
 _DASH = re.compile(r"\s*[-–—](?=\s)")
 
 _CONNECTING = frozenset(
@@ -99,7 +105,9 @@ _CONNECTING = frozenset(
     numerically value values number scalar vector vectors matrix matrices column row entry
     entries every any some these those through along out up down back than more less very well
     most both either neither contribution contributions term terms factor factors expression
-    right left hand side
+    right left hand side rounded rounding approximately roughly about exact exactly decimal
+    decimals digits otherwise else elsewhere together altogether combined general case cases when
+    for suppose assume provided
     """.split()
 )
 """Words that may stand between formulas without changing them."""
@@ -110,6 +118,10 @@ _ARITHMETIC = frozenset(
     ).split()
 )
 """Words that would change a formula they stand in."""
+
+
+_TWO_DELTAS = "δ with two letters may be Kronecker's or the error ∂L/∂a"
+_OTHER_DELTAS = "write 1[i=j], or ∂L/∂a_{ki}"
 
 
 class TooLarge(SymbackError):
@@ -174,6 +186,12 @@ class _Statement:
     place: Place
     failed: NotRead | None = None
     words: list[Token] = field(default_factory=list)
+    before: str = ""
+    """The words between the statement before and this one."""
+    row: int = 0
+    condition: Condition | None = None
+    holds_for: tuple[Condition, ...] = ()
+    """The conditions that the statement stands under."""
 
 
 class _Reader:
@@ -182,7 +200,13 @@ class _Reader:
         self.scope, self.profile = scope, profile
         self.starts = [0] + [match.end() for match in re.finditer("\n", self.text)]
         self.symbols = Symbols(scope, profile, latex=False)
-        self.code = bool(re.search(r"@|\.T\b|\bnp\.|\bdef |\*\*|\bd[A-Zabhx]\w*\s*=", self.text))
+        self.indices: set[str] = set()
+        """The letters that stand in subscripts on this page."""
+        self.chained: tuple[Condition, ...] = ()
+        """The conditions of the chain that is being read."""
+        self.head: Side | None = None
+        """What it begins with."""
+        self.code = profile.rows or _CODE.search(self.text) is not None
 
     def place(self, position: int) -> Place:
         """Line and column of a position of the page."""
@@ -194,9 +218,15 @@ class _Reader:
 
     def items(self) -> list[Claim | Definition | Prose | Unread]:
         """Everything on the page, in order."""
-        statements = [part for row in self._joined(self._rows()) for part in self._statements(row)]
+        statements = [
+            replace(part, row=number)
+            for number, row in enumerate(self._joined(self._rows()))
+            for part in self._statements(row)
+        ]
+        self.indices = {letter for each in statements for letter in _letters_below(each.tokens)}
         self.symbols.defined = {name for each in statements for name in self._defines(each)}
         self.symbols.own_errors = any(map(_defines_errors, statements))
+        self._find_conditions(statements)
         items = [item for each in statements for item in self._item(each)]
         return self._with_names_known(items)
 
@@ -241,7 +271,7 @@ class _Reader:
             return
         rows: list[list[Token]] = [[]]
         depth = 0
-        for token in tokens:
+        for place, token in enumerate(tokens):
             depth += (token.kind in ("begin", "{")) - (token.kind in ("end", "}"))
             if token.kind in ("begin", "end") and token.text in _ENVIRONMENTS:
                 depth += 1 if token.kind == "end" else -1
@@ -250,6 +280,8 @@ class _Reader:
                 rows.append([])
             elif not (token.kind == "&" and depth == 0):
                 rows[-1].append(token)
+            elif rows[-1] and token.end > 1 and tokens[place - 1].kind == "&":
+                rows[-1].append(replace(token, kind="⏐"))
         for row in rows:
             if row:
                 first, last = row[0].start, row[-1].end
@@ -258,11 +290,12 @@ class _Reader:
     def _plain_rows(self, stretch: _Stretch) -> Iterator[_Row]:
         """Lines of text: those that hold no formula are prose."""
         for text, start in _lines(stretch):
-            if not text.strip() or set(text.strip()) <= {"-", "=", "_", "*", "~"}:
+            if not text.strip() or set(text.strip()) <= set("-=_*~.:;,#|!>"):
                 continue
             if _NOTATION.match(text):
                 continue
             body, offset = _without_bullet(text)
+            body = _CODE_COMMENT.sub("", body)
             if not _looks_like_formula(body):
                 yield _Row([], "prose", text.strip(), start)
                 continue
@@ -327,12 +360,21 @@ class _Reader:
         tokens = _without_spacing(
             _with_steps(_without_remark(_without_number(_unboxed(row.tokens)), self.symbols))
         )
+        comma = _decimal_comma(tokens)
+        if comma is not None:
+            failed = NotRead("a comma between digits has two readings", comma.place,
+                             "write 0.5, or a space behind the comma")  # fmt: skip
+            yield _Statement([], row.kind, latex, row.source, place, failed)
+            return
         words = [token for token in tokens if token.kind == "text"]
         pieces = [piece for piece in _cut(tokens, latex=latex) if piece]
         pieces = _with_lists_whole(pieces)
         for piece in pieces:
             source = self._source(piece, row)
-            yield _Statement(piece, row.kind, latex, source, piece[0].place, words=words)
+            before = _words_before(tokens, piece[0])
+            yield _Statement(
+                piece, row.kind, latex, source, piece[0].place, words=words, before=before
+            )
         if not pieces:
             yield _Statement([], "prose", latex, row.source, place)
 
@@ -350,12 +392,76 @@ class _Reader:
             return
         place = next((k for k, t in enumerate(tokens) if t.kind in ("=", ":=")), None)
         name = tokens[0].text
+        if place is not None and tokens[1].kind == "_" and is_total(tokens[2:place]):
+            return
         if place is None or self.symbols.means_quantity(name) or name in ("L", "d"):
+            return
+        if place == 1 and name in self.indices:
             return
         if name.startswith("d") and self.symbols.begins_quantity(name[1:]):
             return
         if place == 1 or tokens[1].kind in ("_", "number"):
             yield name
+
+    # -------------------------------------------------------------------------- conditions
+
+    def _find_conditions(self, statements: Sequence[_Statement]) -> None:
+        """Says of each statement whether it is a condition, and which ones it stands under."""
+        prose, last = "", 0
+        pieces: list[Piece] = []
+        places: list[_Statement] = []
+        for statement in statements:
+            if not statement.tokens:
+                prose += f" {statement.source}"
+                continue
+            words = re.findall(r"[a-z]+", f"{prose} {statement.before}".lower())
+            begin = self.starts[statement.place.line - 1]
+            prose, gap, last = "", self.text[last:begin], begin
+            self._find_condition(statement, words[-1] if words else "", places[-1:])
+            relations = [token.kind for token in statement.tokens if token.kind in RELATIONS]
+            said = " ".join(token.text.lower() for token in statement.words).split()
+            if not relations and not statement.condition and not OTHERWISE.isdisjoint(said):
+                statement.failed = NotRead("what holds otherwise stands without a left side",
+                    statement.place, "write cases, as in {1 if a_11 > 0; 0 otherwise}")  # fmt: skip
+            pieces.append(
+                Piece(
+                    statement.condition,
+                    statement.row,
+                    bool(relations) and statement.condition is None,
+                    statement.tokens[0].kind in RELATIONS,
+                    tuple(words),
+                    re.search(r"\n[ \t]*\n", gap) is not None,
+                )
+            )
+            places.append(statement)
+        found = assigned(pieces)
+        used = {condition.place for conditions in found for condition in conditions}
+        for statement, conditions in zip(places, found, strict=True):
+            statement.holds_for = conditions
+            stated = statement.condition
+            if stated and stated.place not in used and not isinstance(stated.left, Letter):
+                statement.failed = NotRead(
+                    "a comparison is no claim that symback checks, and no claim stands under it",
+                    statement.place,
+                )
+
+    def _find_condition(
+        self, statement: _Statement, word: str, before: Sequence[_Statement]
+    ) -> None:
+        """Behind a condition and "and", or a comma, another one may follow."""
+        listed = word in ("", "and") and any(
+            each.condition is not None and each.row == statement.row for each in before
+        )
+        self._prepare(statement, [])
+        try:
+            statement.condition = condition_of(
+                statement.tokens,
+                "if" if listed else word,
+                self.symbols,
+                lambda tokens: self._side(statement, tokens).node,
+            )
+        except NotRead as error:
+            statement.failed = None if listed else error
 
     # -------------------------------------------------------------------------- statements
 
@@ -392,7 +498,7 @@ class _Reader:
 
     def _understood(self, statement: _Statement) -> Iterator[Claim | Definition | Prose | Unread]:
         tokens, place = statement.tokens, statement.place
-        if _is_range(tokens, self.symbols):
+        if statement.condition is not None or _is_range(tokens, self.symbols):
             yield Prose(place.line, place.column, statement.source)
             return
         changing = next((w for w in statement.words if w.text.lower() in _ARITHMETIC), None)
@@ -404,13 +510,20 @@ class _Reader:
         parts = parts[1:] if continues else parts
         if any(not part for part in parts):
             raise NotRead("nothing stands on one side of the relation", place)
-        self._prepare(statement, relations)
         step = _in_place_step(parts, relations)
+        self._prepare(statement, [Relation.BECOMES] if step else relations)
         sides = [self._side(statement, part) for part in (step or parts)]
         nodes = self._settled([side.node for side in sides], tokens)
         if any(_summands(node, self.scope) > MOST_SUMMANDS for node in nodes):
             raise NotRead(f"nested sums of more than {MOST_SUMMANDS:,} terms", place)
         sides = [replace(side, node=node) for side, node in zip(sides, nodes, strict=True)]
+        self._check_kronecker(sides)
+        self._check_sigma(statement, nodes)
+        self._check_class(nodes, place)
+        sides, continues = self._chained(statement, sides, continues=continues)
+        if statement.holds_for:
+            nodes = under([side.node for side in sides], statement.holds_for)
+            sides = [replace(side, node=node) for side, node in zip(sides, nodes, strict=True)]
         if step is not None:
             sides[1] = replace(sides[1], node=Total((sides[0].node, negative((sides[1].node,)))))
             relations = [Relation.BECOMES]
@@ -460,6 +573,52 @@ class _Reader:
         self._check_error_name(sides, relations, continues=continues)
         claim = Claim(place.line, place.column, source, tuple(sides), tuple(relations), continues)
         yield replace(claim, read_as=echo_claim(claim, self.scope))
+
+    def _chained(
+        self, statement: _Statement, sides: list[Side], *, continues: bool
+    ) -> tuple[list[Side], bool]:
+        """A line that begins with "=" and stands under a condition of its own starts anew."""
+        if not continues:
+            self.head, self.chained = (sides[0] if len(sides) > 1 else None), statement.holds_for
+        elif statement.holds_for != self.chained:
+            if self.head is None:
+                raise NotRead("the lines before it stand under another condition",
+                              statement.place, "begin the line with its left side")  # fmt: skip
+            self.chained = statement.holds_for
+            return [self.head, *sides], False
+        return sides, continues
+
+    def _check_sigma(self, statement: _Statement, nodes: Sequence[Node]) -> None:
+        """σ of a preactivation may be whatever its layer has, where no layer has the sigmoid."""
+        spelled = any(token.text == "sigma" for token in statement.tokens)
+        if not spelled or not self.scope.is_network or "sigmoid" in self.scope.activations:
+            return
+        for part in (part for node in nodes for part in walk(node)):
+            if isinstance(part, Call) and part.function == "sigmoid":
+                (of,) = part.arguments
+                if isinstance(of, (Element, Array)) and of.letter == "a":
+                    raise NotRead("σ is the sigmoid, which no layer of this network has",
+                                  statement.place, "write g for a layer's activation")  # fmt: skip
+
+    def _check_class(self, nodes: Sequence[Node], place: Place) -> None:
+        """-log ŷ_c: nothing says which class c is."""
+        first = {letter for node in nodes[:1] for letter in free_letters(node)}
+        if len(nodes) < 2 or nodes[0] != LOSS:
+            return
+        for part in (part for node in nodes[1:] for part in walk(node)):
+            if isinstance(part, Call) and part.function == "log":
+                (of,) = part.arguments
+                letters = {*free_letters(of)} - first - {ELL}
+                others = {letter for node in nodes[1:] for letter in _letters_beside(node, part)}
+                if isinstance(of, Element) and of.letter == "yhat" and letters - others:
+                    raise NotRead(f"which class {min(letters)} is does not follow from L", place,
+                                  "write ℓ for the true class, or a sum")  # fmt: skip
+
+    def _check_kronecker(self, sides: Sequence[Side]) -> None:
+        """δ_ij alone on a side may be the error just as well."""
+        for side in sides:
+            if isinstance(side.node, Indicator) and self.symbols.uncertain and len(sides) > 1:
+                raise NotRead(_TWO_DELTAS, Place(side.line, side.column), _OTHER_DELTAS)
 
     def _check_error_name(
         self, sides: list[Side], relations: list[Relation], *, continues: bool
@@ -520,8 +679,7 @@ class _Reader:
         if not found and first.letter in ("k", "l"):
             return node
         place = next((t.place for t in tokens if t.text == "delta"), tokens[0].place)
-        raise NotRead("δ with two letters may be Kronecker's or the error ∂L/∂a", place,
-                      "write 1[i=j], or ∂L/∂a_{ki}")  # fmt: skip
+        raise NotRead(_TWO_DELTAS, place, _OTHER_DELTAS)
 
     # ------------------------------------------------------------------------------- names
 
@@ -549,8 +707,15 @@ class _Reader:
                         f"{shown} is no quantity of this network, and the page does not define it"
                     )
                     way = "define it on a line of its own, or write the network's letter"
-                    return Unread(item.line, item.column, item.source, reason, way)
+                    place = self._place_of(part, item)
+                    return Unread(place.line, place.column, item.source, reason, way)
         return item
+
+    def _place_of(self, name: Named, item: Claim | Definition) -> Place:
+        """Where the name stands first in the item."""
+        found = self.symbols.places.get(name, [])
+        here = (place for place in found if (place.line, place.column) >= (item.line, item.column))
+        return next(here, Place(item.line, item.column))
 
 
 # ------------------------------------------------------------------------------------- helpers
@@ -635,7 +800,9 @@ def _looks_like_formula(text: str) -> bool:
 def _is_typed_as_latex(text: str) -> bool:
     """Whether braces below and above are typed as in LaTeX, and no word is longer than two."""
     words = re.findall(r"[A-Za-z]{3,}", text)
-    return bool(re.search(r"[_^]\{|\^[A-Za-z]", text)) and all(word in FUNCTIONS for word in words)
+    braced = re.search(r"[_^]\{|\^[A-Za-z]", text)
+    signs = re.search(r"[Σ∂∇ŷ·⊙]|_\w\w", text)
+    return bool(braced) and not signs and all(word in FUNCTIONS for word in words)
 
 
 def _with_words(tokens: list[Token], symbols: Symbols) -> list[Token]:
@@ -652,13 +819,26 @@ def _with_words(tokens: list[Token], symbols: Symbols) -> list[Token]:
             and following.kind in ("_", "^", "(", "'")
             and not following.spaced
         )
-        if (english and not scripted and not symbols.is_name(tokens, place)) or (
+        begins = place == 0 and following is not None and following.kind in RELATIONS
+        if begins and word in ("loss", "cost"):
+            made.append(replace(token, text=symbols.notation.loss))
+            continue
+        named = symbols.is_name(tokens, place) or (
+            symbols.means_quantity(token.text) and not _among_words(tokens, place)
+        )
+        if (english and not scripted and not named) or (
             token.kind == "name" and token.text in ("a", "A", "I") and _within_words(tokens, place)
         ):
             made.append(replace(token, kind="text"))
         else:
             made.append(token)
     return made
+
+
+def _among_words(tokens: list[Token], place: int) -> bool:
+    """Whether a name stands before or behind another name."""
+    beside = [*tokens[max(0, place - 1) : place], *tokens[place + 1 : place + 2]]
+    return any(token.kind == "name" and len(token.text) > 2 for token in beside)
 
 
 def _within_words(tokens: list[Token], place: int) -> bool:
@@ -709,6 +889,51 @@ def _cut(tokens: Sequence[Token], *, latex: bool) -> Iterator[list[Token]]:
         else:
             piece.append(token)
     yield piece
+
+
+def _decimal_comma(tokens: Sequence[Token]) -> Token | None:
+    """The comma of 0,56, which is no list such as i = 1,2."""
+    depth = 0
+    for place, token in enumerate(tokens):
+        depth += (token.kind in _OPENS) - (token.kind in _CLOSES)
+        if token.kind != "," or depth or not 0 < place < len(tokens) - 1:
+            continue
+        before, after = tokens[place - 1], tokens[place + 1]
+        numbers = before.text.isdigit() and after.kind == "number"
+        close = before.end == token.start and token.end == after.start
+        listed = place > 1 and tokens[place - 2].kind in (",", "_", "in", "...")
+        ranged = place > 2 and tokens[place - 2].kind == "=" and tokens[place - 3].text in "ijklmn"
+        if numbers and close and not (listed or ranged or _lists_indices(tokens, place)):
+            return token
+    return None
+
+
+def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
+    """The letters of the subscripts of a statement."""
+    depth = 0
+    for place, token in enumerate(tokens):
+        if depth:
+            depth += (token.kind == "{") - (token.kind == "}")
+        elif place and tokens[place - 1].kind == "_":
+            depth = int(token.kind == "{")
+            yield from token.text if token.kind == "name" and len(token.text) < 5 else ""
+        elif token.kind == "^":
+            yield from (t.text for t in tokens[place + 1 : place + 4] if t.text in ("k", "l"))
+        if depth and token.kind == "name":
+            yield from (token.text,) if token.text == "ell" else token.text
+
+
+def _words_before(tokens: Sequence[Token], first: Token) -> str:
+    """The words that stand directly before a token of the row."""
+    found: list[str] = []
+    for token in tokens:
+        if token is first:
+            break
+        if token.kind == "text":
+            found.append(token.text)
+        elif token.kind not in (",", ";", ":", ".", "⏐", "⇒", "→", "⇔"):
+            found = []
+    return " ".join(found)
 
 
 def _with_lists_whole(pieces: list[list[Token]]) -> list[list[Token]]:
@@ -844,10 +1069,10 @@ def _is_range(tokens: Sequence[Token], symbols: Symbols) -> bool:
         return len(tokens) == 1 and tokens[0].kind in ("...", "number")
     first = tokens[0]
     letter = first.kind == "name" and (len(first.text) == 1 or first.text == "ell")
-    if not letter or symbols.means_quantity(first.text) or symbols.is_name(tokens, 0):
-        indexed = first.text in symbols.defined and first.text in "ijklmnpqrs"
-        if not (letter and indexed):
-            return False
+    if not letter or symbols.means_quantity(first.text) or first.text in symbols.names:
+        return False
+    if first.text in symbols.defined and not any(t.kind in ("...", ",", "in") for t in tokens):
+        return False
     plain = all(
         t.kind in ("number", "name", "...", "+", "-", ",", "{", "}", "(", ")") for t in tokens[2:]
     )
@@ -923,6 +1148,17 @@ def _summands(node: Node, scope: Scope) -> int:
     number = node.upper is not None and node.upper.is_number
     upper = node.upper.offset if number and node.upper is not None else max(widths, default=6)
     return min(inner * max(1, upper), MOST_SUMMANDS + 1)
+
+
+def _letters_beside(node: Node, left_out: Node) -> Iterator[str]:
+    """The index letters of a node, a part of it left out; those that sums bind as well."""
+    if node == left_out:
+        return
+    yield from (index.letter for index in getattr(node, "indices", ()))
+    if isinstance(node, Sum):
+        yield node.letter
+    for child in children(node):
+        yield from _letters_beside(child, left_out)
 
 
 def _letters_but_limits(node: Node) -> Iterator[str]:

@@ -10,8 +10,10 @@ What has two readings, or none, raises `NotRead` with its place and a way to wri
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
+from symback.checking.equations import LAYERED
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
 from symback.checking.meaning import (
     LOSS,
@@ -53,6 +55,10 @@ _WIDTH_LETTERS = ("n", "N", "K", "C", "m", "M", "k", "D", "d", "H", "J", "c", "p
 _LOSS_LETTERS = ("L", "J", "C", "E")
 _INDEX_LETTERS = frozenset("ijklmnpqrstuvL")
 _MINUS = Number(Fraction(-1))
+_RECIPROCALS = {
+    "sech": "cosh", "csch": "sinh", "coth": "tanh", "sec": "cos", "csc": "sin", "cot": "tan",
+}  # fmt: skip
+"""Functions that are read as one over another."""
 
 
 def negative(factors: Sequence[Node]) -> Node:
@@ -373,6 +379,8 @@ class Parser:
         if token.text == "1" and self.at("_"):
             self.take()
             return Indicator(self.condition(self._script_tokens()))
+        if token.text == "1" and self._iverson_follows():
+            return Indicator(self.condition(self.group()))
         value = _decimal(token, self)
         if self._scientific():
             self.position += 2
@@ -387,6 +395,16 @@ class Parser:
             return Number(value.value * scale, decimals)
         return value
 
+    def _iverson_follows(self) -> bool:
+        r"""Whether a bracket with a comparison stands close behind: 1[i = j], 1\\{i = j\\}."""
+        following = self.peek()
+        if following is None or following.kind not in ("[", "(") or following.spaced:
+            return False
+        start = self.position
+        tokens = self.group()
+        self.position = start
+        return len(_split(tokens, COMPARISONS)) == 2
+
     def _scientific(self) -> bool:
         """Whether × 10^ follows."""
         ten = self.peek(1)
@@ -399,13 +417,19 @@ class Parser:
 
     def _bracket(self) -> Node:
         opening = self.peek()
-        tokens = self.group()
         assert opening is not None
+        before = self.peek(-1) if self.position else None
+        close_before = before is not None and before.end == opening.start and before.kind == "name"
+        tokens = self.group()
         if opening.kind == "[" and len(_split(tokens, COMPARISONS)) == 2:
+            if self.code and close_before:
+                raise self.refuse("entries chosen by a comparison are not read",
+                                  "multiply, as in dh1 * (h1 > 0)", opening)  # fmt: skip
             return Indicator(self.condition(tokens))
         if opening.kind == "{" and any(token.text.lower() == "if" for token in tokens):
             return self._inline_cases(tokens, opening)
-        if opening.kind == "{" and self.at("_", "^") and _is_single_symbol(tokens):
+        scripted = self.at("_", "^") or self._iverson_follows()
+        if opening.kind == "{" and scripted and _is_single_symbol(tokens):
             start = self.position
             self.tokens = [*tokens, *self.tokens[start:]]
             self.position = 0
@@ -498,11 +522,27 @@ class Parser:
             return None
         if token.text != symbols.notation.loss and symbols.is_defined(token.text):
             return None
-        if self.at("_", ahead=1) or self.at("^", ahead=1):
-            return None
+        start = self.position
         self.take()
+        if self.at("_", "^") and not self._is_total():
+            self.position = start
+            return None
         self._loss_arguments()
         return LOSS
+
+    def _total_follows(self) -> bool:
+        start = self.position
+        self.take()
+        found = self._is_total()
+        self.position = start
+        return found
+
+    def _is_total(self) -> bool:
+        """E_total, as some pages write the loss."""
+        if not self.at("_"):
+            return False
+        self.take()
+        return is_total(self._script_tokens())
 
     def _loss_arguments(self) -> None:
         """(θ), (W, b), (ŷ, y): of what the loss is a function is known."""
@@ -570,11 +610,15 @@ class Parser:
         if not self.at("_"):
             following = self.peek()
             if following is not None and following.kind == "name" and not following.spaced:
-                return self._by(LOSS, self._variable())
+                return self._of_loss(self._variable())
             raise self.refuse("∇ without a quantity below", "write ∇_{W_2} L", mark)
         self.take()
-        inner = self.inside(self._script_tokens())
-        by = inner._only_variable()
+        if self.at("{", "("):
+            return self._of_loss(self.inside(self._script_tokens())._only_variable())
+        return self._of_loss(self._variable())
+
+    def _of_loss(self, by: Node) -> Node:
+        """∂L/∂by; the L that is differentiated may be typed behind."""
         token = self.peek()
         if token is not None and token.kind == "name" and token.text in _LOSS_LETTERS:
             self._loss()
@@ -615,7 +659,8 @@ class Parser:
         function = self._function_name()
         if function is not None:
             return self._function(function)
-        if text == self.symbols.notation.loss or (text in _LOSS_LETTERS and text == "L"):
+        own = text in (self.symbols.notation.loss, "L")
+        if own or (text in _LOSS_LETTERS and self._total_follows()):
             loss = self._loss()
             if loss is not None:
                 return loss
@@ -788,6 +833,10 @@ class Parser:
     def _applied_to(self, name: str, primes: int, exponent: Node | None, token: Token) -> Node:
         arguments = self._arguments(name, token)
         node: Node = Call(name, arguments, primes)
+        if name in _RECIPROCALS:
+            if primes:
+                raise self.refuse(f"the derivative of {name} is not known", at=token)
+            node = Quotient(Number(Fraction(1)), Call(_RECIPROCALS[name], arguments))
         if name == "dot" and len(arguments) == 2 and any(map(_is_matrix, arguments)):
             node = Product(arguments)
         return node if exponent is None else self.power(node, exponent, token)
@@ -917,7 +966,7 @@ class Parser:
             if not dots:
                 return None
             tokens = below[dots[0] + 1 :]
-        if len(tokens) == 1 and tokens[0].kind == "number":
+        if len(tokens) == 1 and tokens[0].text.isdigit():
             return Index("", int(tokens[0].text) + (1 - self.symbols.notation.first_index))
         if len(tokens) == 1 and tokens[0].text in _WIDTH_LETTERS:
             return Index(tokens[0].text)  # the whole range, unless it is an index of the line
@@ -1046,7 +1095,7 @@ class Parser:
                 if script.below is not None and not self._goes_on(script):
                     break
                 self.take()
-                script.add_below(self._below_tokens())
+                script.add_below(self._below_tokens(script))
             elif not self._above_belongs(script):
                 break
         return script
@@ -1067,7 +1116,7 @@ class Parser:
         if digits and self.symbols.takes_digits(name.text):
             script.add_below([self.take()])
 
-    def _below_tokens(self) -> list[Token]:
+    def _below_tokens(self, script: Script) -> list[Token]:
         """A subscript: a group, or what is typed close together, as in w_2ij and w_2,11,3."""
         if self.at("{", "("):
             return self.group()
@@ -1088,7 +1137,22 @@ class Parser:
                 tokens += [self.take(), self.take()]
             else:
                 break
+        self._check_offset(script, tokens)
         return tokens
+
+    def _check_offset(self, script: Script, tokens: list[Token]) -> None:
+        """h_k-1 may be h_{k-1}, or h_k less 1."""
+        sign, one = self.peek(), self.peek(1)
+        if len(tokens) != 1 or tokens[0].text not in ("k", "l") or sign is None or one is None:
+            return
+        close = sign.kind in ("-", "+") and one.text == "1" and not (sign.spaced or one.spaced)
+        if close and self.symbols.meaning(script.token.text) in LAYERED:
+            name, letter = script.token.text, tokens[0].text
+            raise self.refuse(
+                f"{name}_{letter}{sign.kind}1 has two readings",
+                f"write {name}_{{{letter}{sign.kind}1}}, or {name}_{letter} {sign.kind} 1",
+                script.token,
+            )
 
     def _latex_product(self, tokens: list[Token], token: Token) -> bool:
         """In LaTeX only one sign belongs to a subscript without braces."""
@@ -1099,16 +1163,23 @@ class Parser:
         start = self.position
         self.take("^")
         tokens = self._script_tokens()
+        tokens = _without_braces_behind(tokens)
         turned = len(tokens) > 1 and _is_transpose(tokens[-1:])
         taken = script.add_above(tokens[:-1] if turned else tokens, self.symbols)
         if not taken:
             self.position = start
         elif turned:  # h^{(1)⊤}: the layer is the letter's, the transpose comes after it
-            self.tokens = [*self.tokens[: self.position], tokens[-1], *self.tokens[self.position :]]
+            mark = replace(tokens[-1], kind="⊤", text="⊤")
+            self.tokens = [*self.tokens[: self.position], mark, *self.tokens[self.position :]]
         return taken
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def is_total(tokens: Sequence[Token]) -> bool:
+    """Whether a subscript is the word "total"."""
+    return "".join(token.text for token in tokens if token.kind not in "{}") in ("total", "tot")
 
 
 def _shown(text: str) -> str:
@@ -1145,7 +1216,16 @@ def _is_matrix(node: Node) -> bool:
     return isinstance(node, (Transpose, Matrix)) or (isinstance(node, Array) and node.letter == "W")
 
 
+def _without_braces_behind(tokens: list[Token]) -> list[Token]:
+    """(1){T} as (1)T."""
+    if len(tokens) > 3 and tokens[-1].kind == "}" and tokens[-3].kind == "{":
+        return [*tokens[:-3], tokens[-2]]
+    return tokens
+
+
 def _is_transpose(tokens: Sequence[Token]) -> bool:
+    while len(tokens) > 2 and tokens[0].kind == "{" and tokens[-1].kind == "}":
+        tokens = tokens[1:-1]
     return len(tokens) == 1 and (tokens[0].kind == "⊤" or tokens[0].text == "T")
 
 

@@ -104,6 +104,8 @@ class Symbols:
         self.words = dict(notation.words) if scope.is_network else {}
         self.names = {_flat(name): name for name in (*scope.stages, *scope.leaves)}
         self.defined: set[str] = set()
+        self.places: dict[Named, list[Place]] = {}
+        """Where names of the page's own stand."""
         self.updating = False
         self.stepping = False
         """Whether a quantity with "new" above it was read: the line is a step."""
@@ -128,7 +130,7 @@ class Symbols:
 
     def takes_digits(self, text: str) -> bool:
         """Whether digits typed close to a name are its index."""
-        return text not in FUNCTIONS and text != "e"
+        return text not in FUNCTIONS and (text != "e" or self.is_defined("e"))
 
     def begins_quantity(self, text: str) -> bool:
         """Whether dX can be the differential of ``text``."""
@@ -324,7 +326,9 @@ class Symbols:
         if script.layer is not None:
             raise NotRead(f"{text} has no layer", script.token.place)
         below = () if script.below is None else self.indices(script.below, script.token.place)
-        return Named(text, below)
+        made = Named(text, below)
+        self.places.setdefault(made, []).append(script.token.place)
+        return made
 
     def _class_index(self, script: Script) -> Index:
         tokens = [t for t in script.below or [] if t.kind not in ("(", ")")]
@@ -397,7 +401,7 @@ class Symbols:
         self, tokens: list[Token] | None, wanted: int, meaning: str, has_layer: bool
     ) -> Iterator[tuple[Index, ...]]:
         """The ways to take a subscript for ``wanted`` indices."""
-        if tokens is None or wanted <= 0:
+        if not tokens or wanted <= 0:
             if tokens is None and wanted == 0:
                 yield ()
             return
