@@ -1,6 +1,6 @@
-"""The meanings of `cases/reading_dev.json` as nodes: a reader of its own small language.
+"""The meanings of the lines in `cases/` as nodes: a reader of its own small language.
 
-The file says of each line what it means, ``Chain(D(L,w(2,1,2)), D(L,a(2,1))*h(1,2))``.  Python's
+The files say of each line what it means, ``Chain(D(L,w(2,1,2)), D(L,a(2,1))*h(1,2))``.  Python's
 own parser takes that text apart (it is never run), and `nodes` builds from it what the reader of
 pages should build.  `plain` takes the freedom of spelling out of nodes, so that both can be
 compared: products and sums within products and sums, and minus signs.
@@ -9,6 +9,7 @@ compared: products and sums within products and sums, and minus signs.
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -17,7 +18,9 @@ from symback.checking.meaning import (
     ELL,
     LOSS,
     Array,
+    At,
     Call,
+    Cases,
     Comparison,
     Component,
     Derivative,
@@ -26,6 +29,7 @@ from symback.checking.meaning import (
     Indicator,
     Letter,
     Matrix,
+    Named,
     Node,
     Number,
     OneHot,
@@ -80,6 +84,12 @@ class _Meaning:
                 return Array("yhat")
             case ast.Name("yvec"):
                 return Array("y")
+            case ast.Name("xvec"):
+                return Array("x")
+            case ast.Name("pi"):
+                return Call("pi", ())
+            case ast.Name("Half"):
+                return Quotient(Number(Fraction(1)), Number(Fraction(2)))
             case ast.Call(ast.Name(name), arguments):
                 return self.call(name, arguments)
         raise ValueError(ast.dump(tree))
@@ -141,6 +151,39 @@ def _float(text: str) -> Number:
     return Number(Fraction(text), len(text.partition(".")[2]))
 
 
+def _letter(self: _Meaning, tree: ast.expr) -> Letter:
+    return Letter(self.index(tree))
+
+
+def _relation(tree: ast.expr) -> str:
+    assert isinstance(tree, ast.Constant)
+    return str(tree.value)
+
+
+def _cases(self: _Meaning, args: list[ast.expr]) -> Cases:
+    conditions = [self.node(each) for each in args[1::2]]
+    values = [self.node(each) for each in args[::2]]
+    return Cases(tuple(itertools.zip_longest(values, conditions)))
+
+
+def _named(self: _Meaning, args: list[ast.expr]) -> Named:
+    return Named(_relation(args[0]), tuple(map(self.index, args[1:])))
+
+
+def _name(tree: ast.expr) -> str:
+    assert isinstance(tree, ast.Name)
+    return tree.id
+
+
+def _pairs(self: _Meaning, args: list[ast.expr]) -> tuple[tuple[Node, Node], ...]:
+    found = [self.node(each) for each in args]
+    return tuple(zip(found[::2], found[1::2], strict=True))
+
+
+def _function(name: str, primes: int = 0) -> Callable[[_Meaning, list[ast.expr]], Node]:
+    return lambda m, args: Call(name, tuple(map(m.node, args)), primes)
+
+
 _ELEMENTS = {"w": "w", "a": "a", "h": "h", "b": "b", "yh": "yhat", "y": "y", "x": "x"}
 _ARRAYS = {"Avec": "a", "Hvec": "h", "bvec": "b", "W": "W", "delta": "delta"}
 _CALLS: Mapping[str, Callable[[_Meaning, list[ast.expr]], Node]] = {
@@ -149,12 +192,48 @@ _CALLS: Mapping[str, Callable[[_Meaning, list[ast.expr]], Node]] = {
     "MM": lambda m, args: Product(tuple(map(m.node, args))),
     "Had": lambda m, args: Product(tuple(map(m.node, args)), elementwise=True),
     "T": lambda m, args: Transpose(m.node(args[0])),
-    "exp": lambda m, args: Call("exp", (m.node(args[0]),)),
-    "log": lambda m, args: Call("log", (m.node(args[0]),)),
-    "tanh": lambda m, args: Call("tanh", (m.node(args[0]),)),
-    "sigma": lambda m, args: Call("sigmoid", (m.node(args[0]),)),
-    "sigmap": lambda m, args: Call("sigmoid", (m.node(args[0]),), 1),
-    "gp": lambda m, args: Call("g", (m.node(args[0]),), 1),
+    **{
+        name: _function(function)
+        for name, function in {
+            "sigma": "sigmoid",
+            "Max": "max",
+            "relu": "relu",
+            "softmax": "softmax",
+            "O": "O",
+            "g": "g",
+            "exp": "exp",
+            "log": "log",
+            "tanh": "tanh",
+            "sqrt": "sqrt",
+            "abs": "abs",
+            "norm": "norm",
+            "dot": "dot",
+            "outer": "outer",
+            "diag": "diag",
+            "sum": "sum",
+        }.items()
+    },
+    "sigmap": _function("sigmoid", 1),
+    "gp": _function("g", 1),
+    "reluprime": _function("relu", 1),
+    "tanhp": _function("tanh", 1),
+    "IndN": lambda m, args: Indicator(Comparison(_letter(m, args[0]), "=", _letter(m, args[1]))),
+    "IndE": lambda m, args: Indicator(
+        Comparison(m.node(args[0]), _relation(args[1]), m.node(args[2]))
+    ),
+    "Cmp": lambda m, args: Comparison(_letter(m, args[0]), _relation(args[1]), _letter(m, args[2])),
+    "CmpE": lambda m, args: Comparison(m.node(args[0]), _relation(args[1]), m.node(args[2])),
+    "Cases": _cases,
+    "At": lambda m, args: At(m.node(args[0]), _pairs(m, args[1:])),
+    "del_": lambda m, args: Element("delta", tuple(map(m.index, args))),
+    "SumNot": lambda m, args: Sum(_name(args[1]), m.node(args[0]), 1, None, m.index(args[2])),
+    "Prod": lambda m, args: Sum(
+        _name(args[1]), m.node(args[0]), 1, m.index(args[2]) if len(args) > 2 else None, None, True
+    ),
+    "N_": _named,
+    "E": lambda _, args: Element(_relation(args[0])),
+    "Comp": lambda m, args: Component(m.node(args[0]), tuple(map(m.index, args[1:]))),
+    "Onehot": lambda m, args: OneHot(m.index(args[0])),
     "evec": lambda m, args: OneHot(m.index(args[0])),
     "Ind": lambda m, args: Indicator(
         Comparison(Letter(m.index(args[0])), "=", Letter(m.index(args[1])))

@@ -37,6 +37,7 @@ from symback.checking.meaning import (
     Sum,
     Total,
     Transpose,
+    walk,
 )
 
 SCOPES = {
@@ -116,7 +117,7 @@ def vectors(scope: Scope) -> st.SearchStrategy[Node]:
 
 def _is_small(node: Node) -> bool:
     """Whether a number may be an exponent."""
-    return not isinstance(node, Number) or node.value <= 60
+    return all(part.value <= 60 for part in walk(node) if isinstance(part, Number))
 
 
 def _negated(node: Node) -> Node:

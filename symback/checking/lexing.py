@@ -134,6 +134,8 @@ _WORDS = {"text", "textrm", "mbox", "textbf", "textit", "mathrm_", "intertext", 
 _CALLIGRAPHIC = {"mathscr", "mathcal", "mathfrak", "mathbb", "mathds", "mathbbm"}
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4}(?![\w.]))?|\.[0-9]+")
+_OVER_A_SIGN = re.compile(r"\s*\{[^{}]*\}\s*\{\s*(=|\\approx)\s*\}")
+"""A remark over an equals sign, and the sign."""
 _WORD = re.compile(r"[A-Za-z]+")
 _TWO_SIGNS = (":=", "==", "<=", ">=", "!=", "**", "<-", "->", "=>", "''", "..", "~=")
 _SPELLINGS = {"==": "=", "**": "^", "<-": "←", "->": "→", "=>": "⇒", "~=": "≈", "..": "..."}
@@ -311,6 +313,12 @@ class _Lexer:
             self.spaced = True
         elif name == "textcolor":
             self._argument(start)
+        elif name in ("stackrel", "overset") and (
+            match := _OVER_A_SIGN.match(self.source, self.at)
+        ):
+            self.at = match.end()
+            sign = "=" if match[1] == "=" else "≈"
+            yield self.token(sign, sign, start)
         elif name in ("hspace", "hskip"):
             self._argument(start)
             yield self.token("⏐", "⏐", start)

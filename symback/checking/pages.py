@@ -294,7 +294,7 @@ class _Reader:
                 continue
             if _NOTATION.match(text):
                 continue
-            body, offset = _without_bullet(text)
+            body, offset = _without_stars(*_without_bullet(text))
             body = _CODE_COMMENT.sub("", body)
             if not _looks_like_formula(body):
                 yield _Row([], "prose", text.strip(), start)
@@ -786,6 +786,15 @@ def _without_bullet(text: str) -> tuple[str, int]:
     if match is None or not text[match.end() :].strip():
         return text, 0
     return text[match.end() :], match.end()
+
+
+def _without_stars(text: str, offset: int) -> tuple[str, int]:
+    """The line without the ** of bold type around it."""
+    bare = text.strip()
+    if len(bare) > 4 and bare.startswith("**") and bare.endswith("**"):
+        begin = text.index("**") + 2
+        return text[begin : text.rindex("**")], offset + begin
+    return text, offset
 
 
 def _looks_like_formula(text: str) -> bool:

@@ -538,11 +538,13 @@ class Parser:
         return found
 
     def _is_total(self) -> bool:
-        """E_total, as some pages write the loss."""
+        """E_total, as some pages write the loss, and Bishop's E_n, that of one sample."""
         if not self.at("_"):
             return False
         self.take()
-        return is_total(self._script_tokens())
+        tokens = self._script_tokens()
+        of_one_sample = self.symbols.notation.loss == "E" and [t.text for t in tokens] == ["n"]
+        return is_total(tokens) or of_one_sample
 
     def _loss_arguments(self) -> None:
         """(θ), (W, b), (ŷ, y): of what the loss is a function is known."""
@@ -615,6 +617,9 @@ class Parser:
         self.take()
         if self.at("{", "("):
             return self._of_loss(self.inside(self._script_tokens())._only_variable())
+        if self.symbols.names_output(self.tokens, self.position):
+            self.take()
+            return self._of_loss(Array("yhat"))
         return self._of_loss(self._variable())
 
     def _of_loss(self, by: Node) -> Node:

@@ -69,8 +69,9 @@ class Script:
 
     def add_above(self, tokens: list[Token], symbols: Symbols) -> bool:
         """Take ``tokens`` as the layer; False where they are a power or a transpose."""
-        if len(tokens) == 1 and tokens[0].text in ("new", "old"):
-            symbols.stepping |= tokens[0].text == "new"
+        word = "".join(token.text for token in tokens)
+        if word in ("new", "old"):
+            symbols.stepping |= word == "new"
             return True
         if symbols.meaning(self.token.text) not in LAYERED:
             return False
@@ -188,6 +189,13 @@ class Symbols:
         return kinds[:1] == ["_"] and any(kind in ("(", "'") for kind in kinds[1:])
 
     # ------------------------------------------------------------------------------ indices
+
+    def names_output(self, tokens: Sequence[Token], position: int) -> bool:
+        """Whether a letter is the whole output: Nielsen's ∇_a C is the gradient by a^L."""
+        following = tokens[position + 1] if position + 1 < len(tokens) else None
+        alone = following is None or following.kind not in ("_", "^")
+        own = self.notation.output_is_activation and self.notation.activation
+        return alone and position < len(tokens) and tokens[position].text == own
 
     def is_index(self, tokens: Sequence[Token], *, number: bool = False) -> bool:
         """Whether tokens are one index: a letter, a letter and an offset, a number if allowed."""
