@@ -35,8 +35,6 @@ __all__ = ["check"]
 MOST_DIAGNOSED = 12
 """So many wrong lines of a page are diagnosed; the first is what a student needs."""
 
-SCALES = "loss-scale"
-
 _judges: WeakKeyDictionary[Work, dict[int, Judge]] = WeakKeyDictionary()
 
 
@@ -157,21 +155,26 @@ def _under(convention: Convention, lines: tuple[LineReport, ...]) -> tuple[LineR
     One line alone, and a loss that is a multiple of the file's, stay wrong: there the convention is
     one way to see the mistake, and the file says which loss is meant.
     """
+    from symback.checking.conventions import SCALES
+
     wrong = (Verdict.REFUTED, Verdict.FOLLOWS)
-    failing = sum(line.verdict in wrong for line in lines)
-    verdict = Verdict.CONDITIONAL if failing > 1 and convention.name != SCALES else None
-    return tuple(
-        replace(
-            line,
-            verdict=verdict or line.verdict,
-            reason=f"{convention.sentence}; {line.reason}"
-            if verdict is None
-            else convention.sentence,
-        )
-        if line.verdict in wrong
-        else line
-        for line in lines
-    )
+    failing = [line for line in lines if line.verdict in wrong]
+    right = len(failing) > 1 and convention.name != SCALES
+    change = _conditional if right else _with_sentence
+    return tuple(change(line, convention) if line in failing else line for line in lines)
+
+
+def _conditional(line: LineReport, convention: Convention) -> LineReport:
+    """The line as right under the convention; no other mistake is named."""
+    from symback.checking.conventions import ORDER
+
+    named = () if convention.name != ORDER else (Diagnosis(ORDER, convention.sentence),)
+    return replace(line, verdict=Verdict.CONDITIONAL, reason=convention.sentence,
+                   diagnosis=named, correct="", witness=None)  # fmt: skip
+
+
+def _with_sentence(line: LineReport, convention: Convention) -> LineReport:
+    return replace(line, reason=f"{convention.sentence}; {line.reason}")
 
 
 def _notes(judge: Judge, items: Sequence[object], convention: Convention | None) -> tuple[str, ...]:

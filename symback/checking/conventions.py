@@ -30,7 +30,10 @@ from symback.checking.meaning import (
 from symback.errors import SymbackError
 from symback.notation import Role
 
-__all__ = ["Convention", "convention_of", "swapped"]
+__all__ = ["ORDER", "SCALES", "Convention", "convention_of", "swapped"]
+
+ORDER, SCALES = "index-order", "loss-scale"
+"""Conventions that reports treat apart: one is a mistake too, the other excuses no page."""
 
 Reading = Callable[[Node], Node]
 """What a node of the page means in a convention, as symback would write it."""
@@ -86,10 +89,10 @@ def _is_equal(judge: Judge, left: Node, right: Node, assumptions: Assumptions) -
 
 def _conventions(judge: Judge) -> Iterator[tuple[Convention, Reading]]:
     order = "right if w_kij is the weight from neuron i to neuron j; here it leads into i from j"
-    yield Convention("index-order", order), swapped
+    yield Convention(ORDER, order), swapped
     for factor in _scales(judge):
         sentence = f"right for {factor} of the loss; the loss here has no such factor"
-        yield Convention("loss-scale", sentence), _scaled(number(factor))
+        yield Convention(SCALES, sentence), _scaled(number(factor))
     sign = "right if δ is the opposite of ∂L/∂a; here it is ∂L/∂a"
     yield Convention("delta-sign", sign), _turned_delta
     weights = "right if W is (in, out), the transpose of symback's (out, in)"

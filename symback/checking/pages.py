@@ -224,6 +224,7 @@ class _Reader:
             for part in self._statements(row)
         ]
         self.indices = {letter for each in statements for letter in _letters_below(each.tokens)}
+        self.indices |= {*"ijkm"} - {t.text for each in statements for t in each.tokens[1:]}
         self.symbols.defined = {name for each in statements for name in self._defines(each)}
         self.symbols.own_errors = any(map(_defines_errors, statements))
         self._find_conditions(statements)

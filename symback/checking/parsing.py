@@ -283,6 +283,9 @@ class Parser:
             elif self.at(".") and self.at_name("T", ahead=1):
                 self.position += 2
                 node = self._transposed(node)
+            elif self.at(".") and self.at_name("dot", ahead=1) and self.at("(", ahead=2):
+                self.position += 2
+                node = Product((node, self.inside(self.group()).side()))
             elif self.at("_") and is_array(node):
                 node = self._component(node)
             elif self.at("|") and self.at("_", ahead=1):
@@ -426,6 +429,8 @@ class Parser:
                 raise self.refuse("entries chosen by a comparison are not read",
                                   "multiply, as in dh1 * (h1 > 0)", opening)  # fmt: skip
             return Indicator(self.condition(tokens))
+        if opening.kind == "(" and len(_split(tokens, ("<", ">", "<=", ">=", "!="))) == 2:
+            return Indicator(self.condition(tokens))  # in code: (a > 0) counts 1 or 0
         if opening.kind == "{" and any(token.text.lower() == "if" for token in tokens):
             return self._inline_cases(tokens, opening)
         scripted = self.at("_", "^") or self._iverson_follows()
