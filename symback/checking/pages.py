@@ -105,7 +105,7 @@ _CONNECTING = frozenset(
     numerically value values number scalar vector vectors matrix matrices column row entry
     entries every any some these those through along out up down back than more less very well
     most both either neither contribution contributions term terms factor factors expression
-    right left hand side rounded rounding approximately roughly about exact exactly decimal
+    own right left hand side rounded rounding approximately roughly about exact exactly decimal
     decimals digits otherwise else elsewhere together altogether combined general case cases when
     for suppose assume provided
     """.split()
