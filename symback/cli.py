@@ -113,12 +113,18 @@ def parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", _evaluate, "the numbers: forward, gradients, one update")
     evaluate.add_argument("--json", action="store_true", help="as JSON")
 
-    kernel = command("kernel", _kernel, "print the whole backward pass as a NumPy module")
+    kernel = command("kernel", _kernel, "print the whole backward pass as a Python module")
     kernel.add_argument(
         "--style",
         choices=("scalar", "array"),
         default="",
         help="number by number or in arrays (default: small networks scalar)",
+    )
+    kernel.add_argument(
+        "--backend",
+        choices=("numpy", "jax", "torch"),
+        default="numpy",
+        help="what the module computes with (default: numpy)",
     )
     kernel.add_argument(
         "-o", "--output", type=Path, metavar="FILE.py", help="write it there instead"
@@ -340,7 +346,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
 
 
 def _kernel(chosen: argparse.Namespace) -> None:
-    source = _load(chosen).kernel(chosen.style).source
+    source = _load(chosen).kernel_source(chosen.style, chosen.backend)
     if chosen.output is None:
         print(source, end="")
         return

@@ -208,8 +208,8 @@ class Network(Work):
 
     # -------------------------------------------------------------------------------- a function
 
-    def kernel(self, style: str = "") -> Kernel:
-        """The network as one NumPy function: ``kernel(params, x, y)`` → (loss, gradients).
+    def kernel(self, style: str = "", backend: str = "numpy") -> Kernel:
+        """The network as one function: ``kernel(params, x, y)`` → (loss, gradients).
 
         ``params`` maps W1, b1, … to arrays, W_k of shape (n_k, n_{k-1}); x has shape (n_0,) or
         (B, n_0), y likewise with n_L; gradients have the names and shapes of params.
@@ -218,20 +218,31 @@ class Network(Work):
         ``style`` is ``"scalar"`` (one sample number by number, a batch in arrays) or ``"array"``;
         without it, small networks are scalar; ``kernel.style`` says which it became.
 
-        Raises `NoKernel` for an [equations] file, and `KernelError` for another style.
+        ``backend`` is ``"numpy"``, ``"jax"`` (pure: goes through `jax.jit`, on however many
+        devices) or ``"torch"`` (on the tensors' device); its arrays are the engine's, and its loss
+        is an array too.  See `symback.kernels.engines`.
+
+        Raises `NoKernel` for an [equations] file, and `KernelError` for another style or backend,
+        or where the backend's package is not installed.
 
         >>> net = Network(2, [(1, "linear")], loss="squared_error", bias="none")
         >>> loss, gradients = net.kernel()({"W1": [[0.5, 1.0]]}, [2.0, 1.0], [3.0])
         >>> loss, gradients["W1"].tolist()
         (1.0, [[-4.0, -2.0]])
         """
-        if style not in self._kernels:
-            self._kernels[style] = kernels.kernel(self._layered, self._in_words, style)
-        return self._kernels[style]
+        if (style, backend) not in self._kernels:
+            made = kernels.kernel(self._layered, self._in_words, style, backend)
+            self._kernels[style, backend] = made
+        return self._kernels[style, backend]
 
     @cached_property
-    def _kernels(self) -> dict[str, Kernel]:
+    def _kernels(self) -> dict[tuple[str, str], Kernel]:
         return {}
+
+    def kernel_source(self, style: str = "", backend: str = "numpy") -> str:
+        """The source of `kernel`, written without being run: the backend need not be installed."""
+        source, _ = kernels.kernel_source(self._layered, self._in_words, style, backend)
+        return source
 
     @property
     def _layered(self) -> NetworkSpec:

@@ -13,7 +13,7 @@ and `source` (the module around them, and the one place that runs it).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from symback.derivation import BackwardPass
 from symback.errors import SymbackError, did_you_mean, printable
 from symback.graph import Graph, from_network
 from symback.kernels.arrays import ArrayWriter, NoKernel
+from symback.kernels.engines import ENGINES, engine_source
 from symback.kernels.scalars import ScalarWriter
 from symback.kernels.source import array_source, element_source, run, scalar_source
 from symback.kernels.spelling import NUMPY
@@ -31,9 +32,10 @@ from symback.matrix import MatrixForm, lift, with_samples
 from symback.notation import PARAMETERS, Reference, Role
 from symback.spec import NetworkSpec, Values
 
-__all__ = ["Kernel", "KernelError", "NoKernel", "element_kernel", "kernel"]
+__all__ = ["Kernel", "KernelError", "NoKernel", "element_kernel", "kernel", "kernel_source"]
 
 STYLES = ("scalar", "array")
+BACKENDS = ("numpy", *ENGINES)
 MOST_SCALARS = 100
 """A network of so many weights takes as long number by number as in arrays, some 10 µs."""
 
@@ -45,7 +47,7 @@ class KernelError(SymbackError):
     """An argument that a kernel cannot use; the message names it, and what it should be."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)  # jax.jit refers to it weakly
 class Kernel:
     """A function (params, x, y) → (loss, gradients), and the source it was made of.
 
@@ -57,6 +59,7 @@ class Kernel:
     outputs: tuple[str, ...]
     source: str = field(repr=False)
     style: str
+    backend: str
     function: Callable[..., tuple[float, dict[str, np.ndarray]]] = field(repr=False, compare=False)
     predict: Callable[..., np.ndarray] = field(repr=False, compare=False)
     error: type[ValueError] = field(repr=False, compare=False)
@@ -82,25 +85,61 @@ class Kernel:
             raise KernelError(str(error)) from None
 
 
-def kernel(spec: NetworkSpec, title: str = "", style: str = "") -> Kernel:
+def kernel(spec: NetworkSpec, title: str = "", style: str = "", backend: str = "numpy") -> Kernel:
     """The kernel of a network, whatever numbers its file holds.
 
     ``style`` is ``"scalar"`` or ``"array"``; without it, a network of at most `MOST_SCALARS`
-    weights is written number by number.  Raises `NoKernel`, `KernelError`.
+    weights is written number by number.  ``backend`` is ``"numpy"``, ``"jax"`` or ``"torch"``, and
+    only NumPy has a scalar style.  Raises `NoKernel`; `KernelError`, also where the backend's
+    package is not installed.
     """
-    if style not in ("", *STYLES):
-        meant = did_you_mean(style, STYLES)
-        raise KernelError(f"style {printable(style)!r}: expected {' or '.join(STYLES)}{meant}")
+    source, found = kernel_source(spec, title, style, backend)
+    graph = from_network(replace(spec, values=Values()))
+    names = tuple(v.name for v in graph.variables if v.role in PARAMETERS)
+    try:
+        return _made(source, title, "loss_and_gradients", found, names, spec, backend)
+    except ModuleNotFoundError as missing:
+        engine = ENGINES.get(backend)
+        if engine is None or missing.name != engine.package:
+            raise
+        raise KernelError(
+            f"backend {backend!r} needs {engine.title}, which is not installed: "
+            f"pip install 'symback[{backend}]'"
+        ) from None
+
+
+def kernel_source(
+    spec: NetworkSpec, title: str = "", style: str = "", backend: str = "numpy"
+) -> tuple[str, str]:
+    """The source of `kernel`, and its style; nothing is run, so no engine need be installed."""
+    _check("style", style, ("", *STYLES))
+    _check("backend", backend, BACKENDS)
+    if backend != "numpy" and style == "scalar":
+        raise KernelError(f"style 'scalar' is for backend 'numpy'; {backend!r} computes in arrays")
     one = from_network(replace(spec, values=Values()))
     batch = with_samples(one, B, over_samples=spec.over_samples)
-    writer = ArrayWriter(_certified(batch), NUMPY)
-    source, found = _written(writer, one, title, style)
-    names = tuple(v.name for v in one.variables if v.role in PARAMETERS)
-    return _made(source, title, "loss_and_gradients", found, names, spec)
+    if backend != "numpy":
+        engine = ENGINES[backend]
+        writer = ArrayWriter(_certified(batch), engine.spelling)
+        return engine_source(writer, engine, title), "array"
+    return _written(ArrayWriter(_certified(batch), NUMPY), one, title, style)
+
+
+def _check(what: str, word: str, known: Sequence[str]) -> None:
+    if word not in known:
+        words = [each for each in known if each]
+        meant = did_you_mean(word, words)
+        raise KernelError(f"{what} {printable(word)!r}: expected {' or '.join(words)}{meant}")
 
 
 def _made(
-    source: str, title: str, function: str, style: str, outputs: tuple[str, ...], spec: NetworkSpec
+    source: str,
+    title: str,
+    function: str,
+    style: str,
+    outputs: tuple[str, ...],
+    spec: NetworkSpec,
+    backend: str = "numpy",
 ) -> Kernel:
     made = run(source, title)
     target = ("y",) if spec.loss.uses_target else ()
@@ -109,6 +148,7 @@ def _made(
         outputs=outputs,
         source=source,
         style=style,
+        backend=backend,
         function=made[function],
         predict=made["forward"],
         error=made["BadArgument"],

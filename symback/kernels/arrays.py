@@ -157,7 +157,7 @@ class ArrayWriter:
 
     def _taken(self) -> list[str]:
         taken, self.lines = self.lines, []
-        return taken
+        return [self.spelling.write(line) for line in taken]
 
     def _comment(self, step: MatrixStep) -> None:
         self.lines.append(f"# {self.text.equation(step)}")
@@ -246,7 +246,7 @@ class ArrayWriter:
         """log(1 - p): for the largest p the log of the others' sum, by a softmax of their own."""
         top, _, second = self._softmax_of_others(layer)
         others = f"{second} - {self._tag(layer, 'log_total')}"
-        return Code(f"np.where({top}, {others}, np.log1p(-np.where({top}, 0, {layer.h.name})))")
+        return Code(f"$np.where({top}, {others}, $np.log1p(-$np.where({top}, 0, {layer.h.name})))")
 
     def _softmax_of_others(self, layer: Layer) -> tuple[str, str, str]:
         """Where the largest p stands; without it: the softmax, and log Σ e^{a - max a}."""
@@ -254,12 +254,12 @@ class ArrayWriter:
         if (layer.h, "losers") not in self.parts:
             self.parts[layer.h, "losers"] = Code("losers")
             a, shifted = layer.a.name, self._tag(layer, "shifted")
-            lowest = Code(f"np.where(winner, np.finfo({a}.dtype).min / 4, {a})")
+            lowest = Code(f"$np.where(winner, $np.finfo({a}.dtype).min / 4, {a})")
             self.lines += [
                 "# the same without each row's winner",
-                f"winner = np.arange({a}.shape[1]) == {a}.argmax(axis=1)[:, None]",
+                f"winner = $np.arange({a}.shape[1]) == {a}.argmax(axis=1)[:, None]",
                 f"losers, _, _, log_losers = {self._call('softmax', lowest).text}",
-                f"log_losers += np.where(winner, -np.inf, {shifted}).max(axis=1, keepdims=True)",
+                f"log_losers += $np.where(winner, -$np.inf, {shifted}).$max(axis=1, keepdims=True)",
             ]
         return names
 
@@ -386,12 +386,12 @@ class ArrayWriter:
         (top, losers, _), p = self._softmax_of_others(layer), layer.h.name
         rest = self._tag(layer, "rest")
         self.lines += [
-            f"u = np.where({top}, 0, (1 - y) * {p} / np.where({top}, 1, {rest}) - y)",
+            f"u = $np.where({top}, 0, (1 - y) * {p} / $np.where({top}, 1, {rest}) - y)",
             "u_sum = u.sum(axis=1, keepdims=True)",
-            f"y_top, p_top = (np.where({top}, v, 0).sum(axis=1, keepdims=True) for v in (y, {p}))",
+            f"y_top, p_top = ($np.where({top}, v, 0).sum(axis=1, keepdims=True) for v in (y, {p}))",
             f"from_top = y_top * {p} - (1 - y_top) * p_top * {losers}",
             f"{name} = (1 - y) * {p} - y * {rest}",
-            f"{name} += np.where({top}, -{p} * u_sum, {p} * (u - u_sum) + from_top)",
+            f"{name} += $np.where({top}, -{p} * u_sum, {p} * (u - u_sum) + from_top)",
         ]
         self._scale(name, scale)
 
@@ -402,7 +402,7 @@ class ArrayWriter:
         code, is_number = self._code(expr)
         if not is_number or not step.variable.batched:
             return code
-        return Code(f"np.full_like({self.output.name}, {code.text})")
+        return Code(f"$np.full_like({self.output.name}, {code.text})")
 
     def _code(self, expr: Expr) -> Pair:
         known = self._known(expr)
@@ -503,7 +503,7 @@ class ArrayWriter:
         code = self.spelling.where(condition, yes, no)
         if flat and also_flat and code is not condition:
             (array, *_) = expr.args[0].arrays
-            code = Code(f"{code.text}.astype({self._code(array)[0].within(ATOM)}.dtype)")
+            code = Code(f"{code.text}.$astype({self._code(array)[0].within(ATOM)}.dtype)")
         return code, False
 
     def _of_MatMul(self, expr: MatMul) -> Pair:

@@ -41,7 +41,7 @@ EXTRA: Mapping[str, Callable[..., Expr]] = {
     "log1p": lambda u: sympy.log(1 + u),
     "expm1": lambda u: sympy.exp(u) - 1,
     "erfc": lambda u: 1 - sympy.erf(u),
-    "coarse": lambda u: Symbol("coarse", real=True),
+    "coarse": lambda _: Symbol("coarse", real=True),
     "nonzero": lambda u: u,
     "capped": lambda u: u,
 }
@@ -106,10 +106,8 @@ class Form:
             if part in _MEANINGS and self.text(part) != _DEFAULTS.get(part):
                 lines.append(f"{_MEANINGS[part].format(self.name)} = {self.text(part)}")
                 wanted += self.named(part)
-        for name in dict.fromkeys(wanted):
-            if name in dict(self.lets):
-                lines.append(f"    with {name} = {self.text(name)}")
-        return lines
+        lets = [name for name in dict.fromkeys(wanted) if name in dict(self.lets)]
+        return lines + [f"    with {name} = {self.text(name)}" for name in lets]
 
 
 _FORMS = (

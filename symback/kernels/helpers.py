@@ -1,11 +1,13 @@
 """Functions that a kernel's source brings along, each only where its lines call it.
 
-They are text, in NumPy's words, because the source has to run where there is no symback.
+They are text, because the source has to run where there is no symback, with an engine's words as
+`symback.kernels.spelling.Spelling.write` fills them in; `OTHER_HELPERS` are those that another
+engine than NumPy needs otherwise.
 """
 
 from __future__ import annotations
 
-__all__ = ["ARRAY_HELPERS", "NEEDS", "SCALAR_HELPERS"]
+__all__ = ["ARRAY_HELPERS", "NEEDS", "OTHER_HELPERS", "SCALAR_HELPERS"]
 
 NEEDS = {"softmax": "others"}
 """A helper that calls another one."""
@@ -17,20 +19,20 @@ def _softmax(a):
 
     1 - p is the sum of the others' p, and so right where p is 1 to the last digit.
     """
-    largest = a.max(axis=1, keepdims=True)
+    largest = a.$max(axis=1, keepdims=True)
     shifted = a - largest
-    e = np.exp(shifted)
+    e = $np.exp(shifted)
     # What the subtraction rounded off (Knuth's two-sum): without it e^-700 lacks its last 9 bits.
     back = shifted - a
     e += e * ((a - (shifted - back)) - (largest + back))
     others = _others(e)
     total = e + others
-    return e / total, others / total, shifted, np.log1p(others.min(axis=1, keepdims=True))
+    return e / total, others / total, shifted, $np.log1p(others.$min(axis=1, keepdims=True))
 ''',
     "others": '''
 @functools.cache
 def _all_but_own(n, dtype):
-    return 1 - np.eye(n, dtype=dtype)
+    return 1 - $np.eye(n, dtype=dtype)
 
 
 def _others(v):
@@ -40,17 +42,17 @@ def _others(v):
     """
     if v.shape[1] <= 64:
         return v @ _all_but_own(v.shape[1], v.dtype)
-    largest = np.arange(v.shape[1]) == v.argmax(axis=1)[:, None]
-    rest = np.where(largest, 0, v).sum(axis=1, keepdims=True)
-    return np.where(largest, rest, rest + (v.max(axis=1, keepdims=True) - v))
+    largest = $np.arange(v.shape[1]) == v.argmax(axis=1)[:, None]
+    rest = $np.where(largest, 0, v).sum(axis=1, keepdims=True)
+    return $np.where(largest, rest, rest + (v.$max(axis=1, keepdims=True) - v))
 ''',
     "less_winner": '''
 def _less_winner(g, p):
     """g less its entry at the row's largest p: p (g - Σ p g) is the same, and keeps its digits."""
-    return g - np.take_along_axis(g, p.argmax(axis=1)[:, None], axis=1)
+    return g - $np.$take(g, p.argmax(axis=1)[:, None], axis=1)
 ''',
     "erfc": '''
-_erfc_of_one = np.vectorize(math.erfc, otypes=[float])
+_erfc_of_one = $np.vectorize(math.erfc, otypes=[float])
 
 
 def _erfc(z):
@@ -58,7 +60,7 @@ def _erfc(z):
     return _erfc_of_one(z).astype(z.dtype)
 ''',
     "erf": '''
-_erf_of_one = np.vectorize(math.erf, otypes=[float])
+_erf_of_one = $np.vectorize(math.erf, otypes=[float])
 
 
 def _erf(z):
@@ -68,18 +70,50 @@ def _erf(z):
     "coarse": '''
 def _coarse(z):
     """z rounded to sixteenths: its square is exact, and e^{-z²/2} = e^{-r²/2} e^{-(z-r)(z+r)/2}."""
-    return np.round(16 * z) / 16
+    return $np.round(16 * z) / 16
 ''',
     "capped": '''
 def _capped(u):
     """u, at most where 1/e^u is the smallest normal number, so that e^u is finite."""
-    return np.minimum(u, -np.log(np.finfo(u.dtype).tiny))
+    return $np.minimum(u, -$np.log($np.finfo(u.dtype).tiny))
 ''',
     "nonzero": '''
 def _nonzero(u):
     """u, or 1e-18 where it is smaller: there u / log(1 + u) is 1 to the last digit."""
-    return np.maximum(u, 1e-18)
+    return $np.maximum(u, 1e-18)
 ''',
+}
+
+# No product with 1 1ᵀ - I: on some devices products have fewer digits.
+_OTHERS = '''
+def _others(v):
+    """Σ_{j≠k} v_j for each k of each row, where no v is negative.
+
+    The own v is subtracted from their sum, but not the largest, which is left out.
+    """
+    largest = $np.arange(v.shape[1]$where) == v.argmax(axis=1)[:, None]
+    rest = $np.where(largest, 0, v).sum(axis=1, keepdims=True)
+    return $np.where(largest, rest, rest + (v.$max(axis=1, keepdims=True) - v))
+'''
+
+_OWN_ERF = {"erf": "", "erfc": ""}
+
+OTHER_HELPERS = {
+    "jax": _OWN_ERF | {"others": _OTHERS},
+    "torch": _OWN_ERF
+    | {
+        "others": _OTHERS,
+        "capped": '''
+def _capped(u):
+    """u, at most where 1/e^u is the smallest normal number, so that e^u is finite."""
+    return torch.clamp(u, max=-math.log(torch.finfo(u.dtype).tiny))
+''',
+        "nonzero": '''
+def _nonzero(u):
+    """u, or 1e-18 where it is smaller: there u / log(1 + u) is 1 to the last digit."""
+    return torch.clamp(u, min=1e-18)
+''',
+    },
 }
 
 SCALAR_HELPERS = {

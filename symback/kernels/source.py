@@ -6,6 +6,7 @@ computes and the checks of its arguments.  `run` makes functions of the text.
 
 from __future__ import annotations
 
+import hashlib
 import linecache
 import math
 import re
@@ -17,13 +18,46 @@ from typing import Any
 from symback.errors import printable
 from symback.graph import Graph
 from symback.kernels.arrays import ArrayWriter, NoKernel
-from symback.kernels.helpers import ARRAY_HELPERS, SCALAR_HELPERS
+from symback.kernels.helpers import ARRAY_HELPERS, OTHER_HELPERS, SCALAR_HELPERS
 from symback.kernels.scalars import ScalarWriter
+from symback.kernels.spelling import Spelling
 from symback.notation import PARAMETERS, Reference, Role, Variable
 
-__all__ = ["array_source", "element_source", "run", "scalar_source"]
+__all__ = [
+    "Heading",
+    "array_source",
+    "checked",
+    "constants",
+    "definition",
+    "element_source",
+    "module_head",
+    "parameters_of",
+    "run",
+    "scalar_source",
+    "signature",
+    "size_lines",
+    "written_helpers",
+]
 
 WIDTH = 100
+FLOATS = "FLOAT64, FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)"
+
+NUMPY_ARRAY = '''
+def _array(name, given):
+    """A float32 or float64 array; whole numbers become float64."""
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        raise BadArgument(f"{name} is ragged: its rows are not of one length") from None
+    if array.dtype.kind in "iu":
+        array = array.astype(float)
+    if array.dtype not in (np.float32, np.float64):
+        raise BadArgument(f"{name} holds {array.dtype}; expected float32, float64 or integers")
+    if not np.isfinite(array).all():
+        place = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
+        raise BadArgument(f"{name} holds {array[place]} at {place}, which is not finite")
+    return array
+'''
 
 CHECKED = '''
 class BadArgument(ValueError):
@@ -52,21 +86,9 @@ def _checked(params, x, y=NO_TARGET):
         return [*arrays.values(), x]
     y = _rows("y", y, dtype, OUTPUTS, sizes)
     if len(x) != len(y):
-        raise BadArgument(f"x has {len(x)} samples, shape {x.shape}, and y {len(y)}, {y.shape}")
+        shapes = f"shape {tuple(x.shape)}, and y {len(y)}, {tuple(y.shape)}"
+        raise BadArgument(f"x has {len(x)} samples, {shapes}")
     return [*arrays.values(), x, y]
-
-
-def _array(name, given):
-    """A float32 or float64 array; whole numbers become float64."""
-    array = np.asarray(given)
-    if array.dtype.kind in "iu":
-        array = array.astype(float)
-    if array.dtype not in (np.float32, np.float64):
-        raise BadArgument(f"{name} holds {array.dtype}; expected float32, float64 or integers")
-    if not np.isfinite(array).all():
-        place = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
-        raise BadArgument(f"{name} holds {array[place]} at {place}, which is not finite")
-    return array
 
 
 def _rows(name, given, dtype, width, sizes):
@@ -77,10 +99,10 @@ def _rows(name, given, dtype, width, sizes):
         width = sizes.setdefault(width, rows.shape[-1] if rows.ndim else 0)
     if rows.ndim != 2 or rows.shape[1] != width or not len(rows):
         raise BadArgument(
-            f"{name} has shape {array.shape}; expected ({width},) for one sample, "
+            f"{name} has shape {tuple(array.shape)}; expected ({width},) for one sample, "
             f"or (B, {width}) with one row a sample and at least one"
         )
-    return rows.astype(dtype, copy=False)
+    return rows.$cast
 
 
 def _fit(name, array, shape, sizes):
@@ -90,7 +112,7 @@ def _fit(name, array, shape, sizes):
             sizes.setdefault(width, found if isinstance(width, str) else width)
     expected = tuple(sizes.get(width, width) for width in shape)
     if array.shape != expected:
-        raise BadArgument(f"{name} has shape {array.shape}; expected {expected}")
+        raise BadArgument(f"{name} has shape {tuple(array.shape)}; expected {expected}")
 '''
 
 
@@ -98,7 +120,7 @@ def array_source(writer: ArrayWriter, title: str) -> str:
     """The whole module in arrays; ``title`` says which network it is of, in a line."""
     style = "array: every line computes with all samples at once"
     blocks = [
-        *_opening(writer, _Heading(title, style)),
+        *_opening(writer, Heading(title, style)),
         _gradient_function(writer, "loss_and_gradients"),
         *_closing(writer),
     ]
@@ -110,7 +132,7 @@ def scalar_source(writer: ArrayWriter, scalars: ScalarWriter, title: str) -> str
     style = "scalar: one sample is computed number by number, a batch in arrays"
     words = f"from math import {', '.join(sorted([*scalars.functions, 'isfinite']))}"
     blocks = [
-        *_opening(writer, _Heading(title, style, imports=words)),
+        *_opening(writer, Heading(title, style, imports=words)),
         _either_function(writer),
         _one_sample_function(writer, scalars),
         *(SCALAR_HELPERS[name].strip("\n") for name in scalars.helpers),
@@ -132,20 +154,20 @@ def element_source(writer: ArrayWriter, element: Reference, title: str) -> str:
         )
     head, tail = lines[:last], lines[last].removeprefix(f"{name} = ")
     entry = _entry(tail, element)
-    names = [v.name for v in _parameters(writer)]
+    names = [v.name for v in parameters_of(writer)]
     given = ["x", "y"] if _has_target(writer.graph) else ["x"]
     needed = _needed(head, entry)
     one = [] if element.variable.role in PARAMETERS else ["one = np.ndim(x) == 1"]
     body = [
         *one,
         f"{', '.join([*names, *given])} = _arguments({', '.join(['params', *given])})",
-        *_sizes(writer, [*needed, entry]),
+        *size_lines(writer, [*needed, entry]),
         "",
         *needed,
         f"derivative = {entry}",
         "return derivative[0] if one else derivative" if one else "return float(derivative)",
     ]
-    heading = _Heading(
+    heading = Heading(
         title,
         "array: every line computes with all samples at once",
         call=f"derivative(params, x, y)  # ∂L/∂{element.name}",
@@ -153,7 +175,7 @@ def element_source(writer: ArrayWriter, element: Reference, title: str) -> str:
     )
     blocks = [
         *_opening(writer, heading),
-        _function(_signature(writer, "derivative"), f"∂L/∂{element.name}.", body),
+        definition(signature(writer, "derivative"), f"∂L/∂{element.name}.", body),
         *_closing(writer),
     ]
     return "\n\n\n".join(blocks) + "\n"
@@ -198,7 +220,7 @@ def _assigned(line: str) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heading:
+class Heading:
     """What the docstring of a module says of it, and a line it imports."""
 
     title: str
@@ -208,24 +230,43 @@ class _Heading:
         "gradients has the names and shapes of params; its arrays are new and nobody else's."
     )
     imports: str = ""
+    types: str = (
+        "What is computed is float64 or float32, as the parameters are; integers become float64."
+    )
+    runs: str = "runs with NumPy alone"
 
 
-def _opening(writer: ArrayWriter, heading: _Heading) -> list[str]:
+def _opening(writer: ArrayWriter, heading: Heading) -> list[str]:
     imports = ["import functools"] if "others" in writer.helpers else []
     imports += ["import math", *filter(None, [heading.imports]), "", "import numpy as np", ""]
-    return [_head(writer, heading) + "\n\n" + "\n".join([*imports, *_constants(writer)])]
+    return [
+        module_head(writer, heading) + "\n\n" + "\n".join([*imports, *constants(writer), FLOATS])
+    ]
 
 
 def _closing(writer: ArrayWriter) -> list[str]:
-    helpers = (ARRAY_HELPERS[name].strip("\n") for name in writer.helpers)
-    return [_forward_function(writer), *helpers, _arguments(writer), CHECKED.strip("\n")]
+    checks = [_arguments(writer), checked(writer.spelling), NUMPY_ARRAY.strip("\n")]
+    return [_forward_function(writer), *written_helpers(writer), *checks]
 
 
-def _parameters(writer: ArrayWriter) -> list[Variable]:
+def checked(spelling: Spelling) -> str:
+    """The checks that any engine can make."""
+    return spelling.write(CHECKED).strip("\n")
+
+
+def written_helpers(writer: ArrayWriter) -> list[str]:
+    """The functions that the lines call, in the engine's words."""
+    own = OTHER_HELPERS.get(writer.spelling.name, {})
+    texts = (own.get(name, ARRAY_HELPERS[name]) for name in writer.helpers)
+    return [writer.spelling.write(text).strip("\n") for text in texts if text]
+
+
+def parameters_of(writer: ArrayWriter) -> list[Variable]:
+    """W_k and b_k, in their order."""
     return [v for v in writer.graph.variables if v.role in PARAMETERS]
 
 
-def _signature(writer: ArrayWriter, name: str) -> str:
+def signature(writer: ArrayWriter, name: str) -> str:
     """The head of a function of params, x and, where the loss has a target, y."""
     return f"{name}(params, x, y)" if _has_target(writer.graph) else f"{name}(params, x, y=None)"
 
@@ -239,11 +280,11 @@ def _either_function(writer: ArrayWriter) -> str:
         "    return _batch(params, x, y)",
     ]
     words = "The loss, and its derivatives by all parameters."
-    return _function(_signature(writer, "loss_and_gradients"), words, body)
+    return definition(signature(writer, "loss_and_gradients"), words, body)
 
 
 def _one_sample_function(writer: ArrayWriter, scalars: ScalarWriter) -> str:
-    parameters = _parameters(writer)
+    parameters = parameters_of(writer)
     names = [v.name for v in parameters]
     data = [v for v in scalars.graph.variables if v.role in (Role.INPUT, Role.TARGET)]
     types = " is ".join(f"{v.name}.dtype" for v in [*parameters, *data])
@@ -262,7 +303,7 @@ def _one_sample_function(writer: ArrayWriter, scalars: ScalarWriter) -> str:
         *_packed(scalars, parameters),
     ]
     words = "The same of one sample; raises one of Python's errors where it cannot."
-    return _function("_one_sample(params, x, y)", words, body)
+    return definition("_one_sample(params, x, y)", words, body)
 
 
 def _packed(scalars: ScalarWriter, parameters: Sequence[Variable]) -> list[str]:
@@ -286,19 +327,19 @@ def _targets(names: Iterable[str]) -> str:
     return ", ".join(listed) + ("," if len(listed) == 1 else "")
 
 
-def _head(writer: ArrayWriter, heading: _Heading) -> str:
-    shapes = ", ".join(f"{v.name} {_shape(v)}" for v in _parameters(writer))
+def module_head(writer: ArrayWriter, heading: Heading) -> str:
+    """The docstring: how to call, with what shapes, how to read the lines, which identities."""
+    shapes = ", ".join(f"{v.name} {_shape(v)}" for v in parameters_of(writer))
     inputs, outputs = _widths(writer.graph)
     arguments = (
         f"params: {shapes}, by name; W is (out, in).  x is one sample, ({inputs},), or a batch "
         f"with one row a sample, (B, {inputs}), and y likewise, ({outputs},) or (B, {outputs}).  "
-        f"{heading.result}  What is computed is float64 or float32, as the parameters are; "
-        "integers become float64.  No argument is changed."
+        f"{heading.result}  {heading.types}  No argument is changed."
     )
     notation = (
         "Above each line stands the deduction it is, as on the sheet (`symback matrix`): ∇v is "
         "∂L/∂v for all elements of v, ⊙ the elementwise product, and in code dv.  "
-        f"Style: {heading.style}.  Made by symback; runs with NumPy alone."
+        f"Style: {heading.style}.  Made by symback; {heading.runs}."
     )
     lines = [
         _harmless(heading.title),
@@ -333,8 +374,9 @@ def _literal(size: Any) -> str:
     return str(size) if size.is_Integer else f'"{size}"'
 
 
-def _constants(writer: ArrayWriter) -> list[str]:
-    parameters = _parameters(writer)
+def constants(writer: ArrayWriter) -> list[str]:
+    """The shapes that arguments are compared with."""
+    parameters = parameters_of(writer)
     shapes = [
         f'    "{v.name}": ({"".join(f"{_literal(size)}, " for size in v.shape).rstrip()}),'.replace(
             ",)", ",)" if len(v.shape) == 1 else ")"
@@ -347,19 +389,18 @@ def _constants(writer: ArrayWriter) -> list[str]:
         *shapes,
         "}",
         f"INPUTS, OUTPUTS = {_literal(sizes[Role.INPUT])}, {_literal(sizes[Role.OUTPUT])}",
-        "FLOAT64, FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)",
         "NO_TARGET = object()",
     ]
 
 
 def _gradient_function(writer: ArrayWriter, function: str) -> str:
-    parameters = _parameters(writer)
+    parameters = parameters_of(writer)
     names = [v.name for v in parameters]
     gradients = ", ".join(f'"{v.name}": {_gradient(v)}' for v in parameters)
     given = ["x", "y"] if _has_target(writer.graph) else ["x"]
     body = [
         f"{', '.join([*names, *given])} = _arguments({', '.join(['params', *given])})",
-        *_sizes(writer, [*writer.forward, *writer.backward]),
+        *size_lines(writer, [*writer.forward, *writer.backward]),
         "",
         *writer.forward,
         "",
@@ -370,7 +411,7 @@ def _gradient_function(writer: ArrayWriter, function: str) -> str:
         f"return float(loss), {{{gradients}}}",
     ]
     words = "The loss, and its derivatives by all parameters."
-    return _function(_signature(writer, function), words, body)
+    return definition(signature(writer, function), words, body)
 
 
 def _has_target(graph: Graph) -> bool:
@@ -383,21 +424,22 @@ def _gradient(variable: Variable) -> str:
 
 
 def _forward_function(writer: ArrayWriter) -> str:
-    parameters = _parameters(writer)
+    parameters = parameters_of(writer)
     names = [v.name for v in parameters]
     body = [
         "one = np.ndim(x) == 1",
         f"{', '.join([*names, 'x'])} = _arguments(params, x)",
-        *_sizes(writer, writer.forward),
+        *size_lines(writer, writer.forward),
         "",
         *writer.forward,
         "",
         f"return {writer.output.name}[0] if one else {writer.output.name}",
     ]
-    return _function("forward(params, x)", "ŷ, shaped as y is.", body)
+    return definition("forward(params, x)", "ŷ, shaped as y is.", body)
 
 
-def _function(head: str, words: str, body: Iterable[str]) -> str:
+def definition(head: str, words: str, body: Iterable[str]) -> str:
+    """A function of the source: its head, its docstring, its lines."""
     lines = [f"def {head}:", f'    """{words}"""']
     lines += [f"    {part}".rstrip() for line in body for part in _folded(line)]
     return "\n".join(lines)
@@ -417,7 +459,7 @@ def _folded(line: str) -> list[str]:
     return [f"{match[1]}(", *(f"{indent}    {part}" for part in inner), f"{indent})"]
 
 
-def _sizes(writer: ArrayWriter, lines: Sequence[str]) -> list[str]:
+def size_lines(writer: ArrayWriter, lines: Sequence[str]) -> list[str]:
     """The sizes that the lines name, taken from the arrays."""
     code = "\n".join(line for line in lines if not line.startswith("#"))
     return [f"{name} = {text}" for name, text in writer.sizes.items() if _names(code, name)]
@@ -429,7 +471,7 @@ def _names(code: str, name: str) -> bool:
 
 def _arguments(writer: ArrayWriter) -> str:
     """The checks that every call pays for: names, types, shapes, and that the data are finite."""
-    parameters = _parameters(writer)
+    parameters = parameters_of(writer)
     names = [v.name for v in parameters]
     inputs, outputs = _widths(writer.graph)
     sizes = [f"{n} = {text}" for n, text in writer.sizes.items() if text != "len(x)"]
@@ -463,7 +505,7 @@ def _arguments(writer: ArrayWriter) -> str:
         "    pass",
         "return _checked(params, x, y)  # lists, integers, or something wrong",
     ]
-    return _function(
+    return definition(
         "_arguments(params, x, y=NO_TARGET)", "The arguments as arrays that fit.", body
     )
 
@@ -478,7 +520,9 @@ def run(source: str, name: str) -> dict[str, Any]:
     is made of numbers, of names that `symback.notation` makes, and of formulas of the catalogue
     or of a user that `symback.formula` has read into a tree and `symback.kernels` has printed.
     """
-    file = f"<symback kernel {name}>"
+    # Two kernels of one title are two files: else a traceback shows the lines of the later one.
+    digest = hashlib.blake2b(source.encode(), digest_size=4).hexdigest()
+    file = f"<symback kernel {digest} {name}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     space: dict[str, Any] = {"__name__": "symback_kernel"}
     exec(compile(source, file, "exec"), space)  # noqa: S102

@@ -1,20 +1,23 @@
 """How one engine spells what a kernel computes: the only place that knows NumPy's words.
 
 A `Spelling` has a word for every function and for the few things that engines do differently, and
-prints forms of `symback.kernels.forms` (trees of `symback.formula`) as code.  `NUMPY` works on
-arrays, `MATH` on Python's numbers, one at a time.  `Code` is a piece of Python with the binding of
-its outermost operator; it is put together with its own operators: ``a + b``, ``-a``, ``a ** 2``.
+prints forms of `symback.kernels.forms` (trees of `symback.formula`) as code.  `NUMPY`, `JAX`
+and `TORCH` work on arrays, `MATH` on Python's numbers, one at a time.  `Code` is a piece of Python
+with the binding of its outermost operator; it is put together with its own operators: ``a + b``,
+``-a``, ``a ** 2``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from string import Template
 
 from symback import formula
 from symback.formula import Apply, Name, Node
 
-__all__ = ["MATH", "NUMPY", "Code", "Spelling", "number"]
+__all__ = ["JAX", "MATH", "NUMPY", "TORCH", "Code", "Spelling", "number"]
 
 ATOM, POWER, SIGN, TIMES, PLUS, COMPARISON, CHOICE = 7, 6, 5, 4, 3, 2, 1
 """How tightly Python's operators bind."""
@@ -82,9 +85,12 @@ _OPERATORS = {
 class Spelling:
     """The words of one engine.
 
-    ``functions`` maps names of functions to what is called; ``choice`` is a template for "if
-    condition, then yes, else no", ``choice_binding`` how tightly it binds, and ``product`` one for
-    a product in the memory of its first factor, if there is such a call.
+    ``functions`` maps names of functions to what is called, or to a template of an expression;
+    ``max_number`` and ``min_number`` are for an array and a number, where an engine has words of
+    their own for that.  ``words`` are those that lines and helpers call $np, $max, ….
+    ``choice`` is a template for "if condition, then yes, else no", ``choice_binding`` how tightly
+    it binds, and ``product`` one for a product in the memory of its first factor, if there is such
+    a call.
     """
 
     name: str
@@ -92,18 +98,33 @@ class Spelling:
     choice: str
     choice_binding: int = ATOM
     product: str = ""
+    words: Mapping[str, str] = field(default_factory=dict, repr=False)
+    choice_of_numbers: str = ""
+
+    def write(self, text: str) -> str:
+        """A template with its words filled in: ``$np.exp(a)`` as ``np.exp(a)``."""
+        return Template(text).substitute(self.words)
 
     def call(self, function: str, *arguments: Code) -> Code:
         """function(arguments …); of a function that has no word here, its argument alone."""
-        if not self.functions[function]:
+        numbers = [a for a in arguments if not _NAME.search(a.text)]
+        if numbers and f"{function}_number" in self.functions:
+            function, arguments = f"{function}_number", (*_without(arguments, numbers), *numbers)
+        word = self.functions[function]
+        if not word:
             return arguments[0]
-        return Code(f"{self.functions[function]}({', '.join(a.text for a in arguments)})")
+        if "{" in word:
+            return Code(word.format(*(a.within(SIGN) for a in arguments)))
+        return Code(f"{word}({', '.join(a.text for a in arguments)})")
 
     def where(self, condition: Code, yes: Code, no: Code) -> Code:
         """One where the condition holds, the other elsewhere; a bare condition counts 1 or 0."""
         if (yes.text, no.text) == ("1", "0"):
             return condition
-        return Code(self.choice.format(condition.text, yes.text, no.text), self.choice_binding)
+        choice = self.choice
+        if self.choice_of_numbers and not any(_NAME.search(code.text) for code in (yes, no)):
+            choice = self.choice_of_numbers
+        return Code(choice.format(condition.text, yes.text, no.text), self.choice_binding)
 
     def product_into(self, first: Code, second: Code) -> Code:
         """first · second, in the memory of the first where the engine has such a call."""
@@ -127,17 +148,37 @@ class Spelling:
         return self.where(*parts) if node.head == "where" else self.call(node.head, *parts)
 
 
+_NAME = re.compile(r"(?<![\w.])[^\W\d]")
+
+
+def _without(arguments: Sequence[Code], left_out: Sequence[Code]) -> list[Code]:
+    return [a for a in arguments if a not in left_out]
+
+
 _SAME = "sqrt sin cos tan sinh cosh tanh exp log log1p expm1".split()
 
-NUMPY = Spelling(
-    "numpy",
+_NUMPY_WORDS = (
     {word: f"np.{word}" for word in _SAME}
     | {"asin": "np.arcsin", "acos": "np.arccos", "atan": "np.arctan"}
     | {"vdot": "np.vdot", "and": "np.logical_and", "or": "np.logical_or"}
     | {"abs": "np.abs", "sign": "np.sign", "max": "np.maximum", "min": "np.minimum"}
-    | {word: f"_{word}" for word in ("erf", "erfc", "coarse", "nonzero", "capped")},
+    | {word: f"_{word}" for word in ("erf", "erfc", "coarse", "nonzero", "capped")}
+)
+
+NUMPY = Spelling(
+    "numpy",
+    _NUMPY_WORDS,
     "np.where({}, {}, {})",
     product="np.multiply({0}, {1}, out={0})",
+    words={
+        "np": "np",
+        "where": "",
+        "max": "max",
+        "min": "min",
+        "take": "take_along_axis",
+        "cast": "astype(dtype, copy=False)",
+        "astype": "astype",
+    },
 )
 
 # e^u that is too large is an error of Python's, and the kernel turns to arrays: nothing is capped.
@@ -148,4 +189,39 @@ MATH = Spelling(
     | {word: f"_{word}" for word in ("sign", "coarse", "nonzero")},
     "{1} if {0} else {2}",
     CHOICE,
+)
+
+
+def _of_module(module: str) -> dict[str, str]:
+    """The words of an engine that calls its functions as NumPy does, in a module of its own."""
+    return {function: word.replace("np.", f"{module}.") for function, word in _NUMPY_WORDS.items()}
+
+
+# A scalar product by hand: `vdot` and `@` may be computed with fewer digits on some devices.
+JAX = Spelling(
+    "jax",
+    _of_module("jnp")
+    | {"vdot": "({0} * {1}).sum()"}
+    | {word: f"jax.scipy.special.{word}" for word in ("erf", "erfc")},
+    "jnp.where({}, {}, {})",
+    words={**NUMPY.words, "np": "jnp"},
+)
+
+TORCH = Spelling(
+    "torch",
+    _of_module("torch")
+    | {"vdot": "({0} * {1}).sum()", "erf": "torch.erf", "erfc": "torch.erfc"}
+    | {"max_number": "torch.clamp({0}, min={1})", "min_number": "torch.clamp({0}, max={1})"},
+    "torch.where({}, {}, {})",
+    words={
+        "np": "torch",
+        "where": ", device=v.device",
+        "max": "amax",
+        "min": "amin",
+        "take": "take_along_dim",
+        "cast": "to(dtype)",
+        "astype": "to",
+    },
+    # of two plain numbers `where` makes float32, whatever they are
+    choice_of_numbers="torch.where({}, *torch.tensor([{}, {}], dtype=torch.float64))",
 )
