@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from symback.checking.macros import Macros
 from symback.errors import SymbackError, printable
 
 __all__ = ["FUNCTIONS", "MOST_TOKENS", "NotRead", "Place", "Token", "lexed"]
@@ -137,12 +138,14 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4}(?![\w.]))?|\.[0
 _OVER_A_SIGN = re.compile(r"\s*\{[^{}]*\}\s*\{\s*(=|\\approx)\s*\}")
 """A remark over an equals sign, and the sign."""
 _WORD = re.compile(r"[A-Za-z]+")
+DEEPEST_MACRO = 8
+"""Macros within macros."""
 _TWO_SIGNS = (":=", "==", "<=", ">=", "!=", "**", "<-", "->", "=>", "''", "..", "~=")
 _SPELLINGS = {"==": "=", "**": "^", "<-": "←", "->": "→", "=>": "⇒", "~=": "≈", "..": "..."}
 _PLAIN_SIGNS = frozenset("+-*/=<>^_()[]{}|,;:.&'!@~%")
 
 
-def lexed(source: str, place: Place, *, latex: bool) -> list[Token]:
+def lexed(source: str, place: Place, *, latex: bool, macros: Macros | None = None) -> list[Token]:
     """The tokens of ``source``, which stands at ``place`` of the page.
 
     In LaTeX a run of letters is a product of letters, but for names of functions; in text it is one
@@ -151,13 +154,16 @@ def lexed(source: str, place: Place, *, latex: bool) -> list[Token]:
     >>> [token.text for token in lexed("w₂₁₂ − ŷ_1", Place(1, 1), latex=False)]
     ['w', '_', '{', '2', '1', '2', '}', '-', 'yhat', '_', '1']
     """
-    lexer = _Lexer(source, place, latex)
+    lexer = _Lexer(source, place, latex, macros or Macros({}))
     return list(lexer.tokens())
 
 
 class _Lexer:
-    def __init__(self, source: str, place: Place, latex: bool) -> None:
+    def __init__(
+        self, source: str, place: Place, latex: bool, macros: Macros, depth: int = 0
+    ) -> None:
         self.source, self.latex = source, latex
+        self.macros, self.depth = macros, depth
         self.first, self.at, self.spaced = place, 0, False
         self._lines = [0] + [m.end() for m in re.finditer("\n", source)]
 
@@ -297,7 +303,9 @@ class _Lexer:
             raise self.refuse("a backslash at the end", start)
         name = match[1].rstrip("*") if match[1][:1].isalpha() else match[1]
         self.at = match.end()
-        if name == "\\":
+        if name in self.macros.named:
+            yield from self._written_out(name, start)
+        elif name == "\\":
             self._skip_optional()
             yield self.token("\\\\", "\\\\", start)
         elif name in ("begin", "end"):
@@ -337,6 +345,27 @@ class _Lexer:
             yield self.token("name", name.removeprefix("var"), start)
         else:
             raise self.refuse(f"the command \\{printable(name)} is not read", start)
+
+    def _written_out(self, name: str, start: int) -> Iterator[Token]:
+        """The tokens of a macro of the page, all of them where it is used."""
+        spaced, count = self.spaced, self.macros.named[name].arguments
+        text = self.macros.written(name, [self._braced_or_single(start) for _ in range(count)])
+        if text is None or self.depth >= DEEPEST_MACRO:
+            raise self.refuse(f"the macro \\{name} grows without end", start)
+        inner = _Lexer(text, self.place(start), self.latex, self.macros, self.depth + 1)
+        for token in inner.tokens():
+            made = replace(token, place=self.place(start), start=start, end=self.at)
+            yield replace(made, spaced=token.spaced or spaced)
+            spaced = False
+        self.spaced = False
+
+    def _braced_or_single(self, start: int) -> str:
+        """The argument of a macro: a group, a command or a single sign."""
+        match = re.compile(r"\s*(\\[A-Za-z]+|\\.|[^\s{}\\])").match(self.source, self.at)
+        if match is None:
+            return self._argument(start)
+        self.at = match.end()
+        return match[1]
 
     def _skip_optional(self) -> None:
         r"""The [2pt] after \\."""

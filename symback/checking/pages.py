@@ -24,6 +24,7 @@ from symback.checking.lexing import (
     Token,
     lexed,
 )
+from symback.checking.macros import taken
 from symback.checking.meaning import (
     ELL,
     LOSS,
@@ -196,7 +197,8 @@ class _Statement:
 
 class _Reader:
     def __init__(self, text: str, scope: Scope, profile: Notation) -> None:
-        self.text = _without_comments(text.replace("\r\n", "\n").replace("\r", "\n"))
+        plain = _without_comments(text.replace("\r\n", "\n").replace("\r", "\n"))
+        self.text, self.macros = taken(plain)
         self.scope, self.profile = scope, profile
         self.starts = [0] + [match.end() for match in re.finditer("\n", self.text)]
         self.symbols = Symbols(scope, profile, latex=False)
@@ -266,7 +268,8 @@ class _Reader:
         if not text.strip() or (text.lstrip().startswith("%") and "\n" not in text.strip()):
             return
         try:
-            tokens = lexed(_without_outer(text), self.place(start), latex=True)
+            place, body = self.place(start), _without_outer(text)
+            tokens = lexed(body, place, latex=True, macros=self.macros)
         except NotRead as error:
             yield _Row([], kind, text, start, error)
             return
@@ -302,7 +305,8 @@ class _Reader:
                 continue
             try:
                 latex = "\\" in body or _is_typed_as_latex(body)
-                tokens = lexed(body, self.place(start + offset), latex=latex)
+                place = self.place(start + offset)
+                tokens = lexed(body, place, latex=latex, macros=self.macros)
             except NotRead as error:
                 yield _Row([], "plain", text.strip(), start, error)
                 continue

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from symback.checking.dots import between
 from symback.checking.equations import LAYERED
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
 from symback.checking.meaning import (
@@ -168,9 +169,23 @@ class Parser:
             raise self.refuse(f"the expression is nested more than {MOST_DEPTH} deep")
         terms = [self.signed_term()]
         while self.at("+", "-"):
-            terms.append(self.signed_term())
+            if self.at("...", ahead=1):
+                terms += self._behind_dots(terms)
+            else:
+                terms.append(self.signed_term())
         self.depth -= 1
         return terms[0] if len(terms) == 1 else Total(tuple(terms))
+
+    def _behind_dots(self, terms: Sequence[Node]) -> list[Node]:
+        """The terms that + … stands for, and the one behind."""
+        self.take()
+        dots = self.take("...")
+        last = self.signed_term() if self.at("+") else None
+        found = None if last is None else between(terms, last)
+        if last is None or found is None:
+            raise self.refuse("dots leave open what stands there", "write a Σ with its limits",
+                              dots)  # fmt: skip
+        return [*found, last]
 
     def signed_term(self) -> Node:
         """A term with the signs before it."""
