@@ -49,6 +49,7 @@ def answers(text: str, net: sb.Network) -> None:
 @settings(max_examples=150, deadline=None)
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=60))
 @example(pieces=["h", "_", "{", "}"])
+@example(pieces=["a_21", "=", "\n", "=", "h_12", "-"])
 @example(pieces=["$", "\\", "f"])
 def test_a_page_of_signs_is_answered(place, pieces):
     answers("".join(pieces), NETS[place])

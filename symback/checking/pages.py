@@ -1130,7 +1130,9 @@ def _sides(tokens: Sequence[Token]) -> tuple[list[list[Token]], list[Relation]]:
 
 def _in_place_step(parts: list[list[Token]], relations: list[Relation]) -> list[list[Token]] | None:
     """w -= lr * dw: the sides without the minus."""
-    if relations == [Relation.EQUAL] and len(parts[0]) > 1 and parts[0][-1].kind == "-":
+    if relations != [Relation.EQUAL] or len(parts) != 2:
+        return None
+    if len(parts[0]) > 1 and parts[0][-1].kind == "-":
         return [parts[0][:-1], parts[1]]
     return None
 
