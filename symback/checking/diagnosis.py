@@ -92,6 +92,9 @@ MOST_PARTS = 600
 MOST_REPAIRS = 60
 """So many ways to put a side right are tried."""
 
+MOST_SLIPS = 1_000
+"""So many slips of one step are tried; the widest layers have more."""
+
 MOST_TOLD = 6
 """So many explanations are given of one line."""
 
@@ -237,7 +240,8 @@ class _Ground(Ground):
         """What a rule misapplied makes of a local derivative, or a slip of a forward line."""
         if truth not in self._slips:
             try:
-                self._slips[truth] = tuple(self._misapplied(truth))
+                found = itertools.islice(self._misapplied(truth), MOST_SLIPS)
+                self._slips[truth] = tuple(found)
             except SymbackError:
                 self._slips[truth] = ()
         return self._slips[truth]
