@@ -280,8 +280,28 @@ def test_every_component_has_its_digits_at_extreme_logits(activation, loss, many
             continue  # the logarithm of what is not positive, in whatever arithmetic
         _, gradients = kernel({"W1": a[:, None]}, np.ones(1, dtype), y)
         assert gradients["W1"].dtype == dtype
-        worst = max(errors(gradients["W1"][:, 0], expected, many_digits, dtype), default=0)
-        assert worst <= 8, (logits, target, dtype, style)
+        found = gradients["W1"][:, 0]
+        for k in range(3):
+            (error,) = [*errors(found[[k]], expected[[k]], many_digits, dtype)] or [0]
+            if error > 8:
+                error *= 4 / cancellation(activation, loss, a, target, k)
+            assert error <= 8, (logits, target, dtype, style, k)
+
+
+def cancellation(activation, loss, logits, target, k):
+    """How many times itself a relative error of the e^{a_j} is in component k; 1 to 4 as a rule.
+
+    More where terms of ordinary size cancel by accident: the k-th component of the squared error
+    after softmax passes through 0 where p_k (1 - p_k) + p_m (1 - p_m) = Σ p_j² without k and m, and
+    beside that place the last digit of one p is several of the whole, however it is computed.
+    """
+    exactly = [sympy.Rational(float(a)) for a in logits]
+    step, total = sympy.Rational(1, 10**40), 0
+    here = _by(activation, loss, exactly, target)[k]
+    for j in range(3):
+        near = [a + step * int(i == j) for i, a in enumerate(exactly)]
+        total += abs(_by(activation, loss, near, target)[k] - here) * 10**40
+    return max(4, total / abs(here))
 
 
 def _accidental(activation, loss, logits):
@@ -541,7 +561,7 @@ def test_a_traceback_shows_the_lines_of_the_source():
     with pytest.raises(AttributeError) as caught:
         kernel.function.__globals__["_softmax"](3)
     shown = "".join(traceback.format_exception(caught.value))
-    assert "largest = a.max(axis=1, keepdims=True)" in shown
+    assert "a = a.T.copy()  # samples side by side" in shown
 
 
 def test_a_title_cannot_end_the_docstring():

@@ -27,7 +27,7 @@ from symback.kernels.arrays import ArrayWriter, NoKernel
 from symback.kernels.engines import ENGINES, engine_source
 from symback.kernels.scalars import ScalarWriter
 from symback.kernels.source import array_source, element_source, run, scalar_source
-from symback.kernels.spelling import NUMPY
+from symback.kernels.spelling import NUMPY, NUMPY_PLAIN
 from symback.matrix import MatrixForm, lift, with_samples
 from symback.notation import PARAMETERS, Reference, Role
 from symback.spec import NetworkSpec, Values
@@ -162,7 +162,8 @@ def element_kernel(spec: NetworkSpec, element: Reference, title: str = "") -> Ke
     needs are computed.  Raises `NoKernel`.
     """
     one = from_network(replace(spec, values=Values()))
-    writer = ArrayWriter(_certified(with_samples(one, B, over_samples=spec.over_samples)), NUMPY)
+    batch = with_samples(one, B, over_samples=spec.over_samples)
+    writer = ArrayWriter(_certified(batch), NUMPY_PLAIN)
     source = element_source(writer, element, title)
     return _made(source, title, "derivative", "array", (element.name,), spec)
 

@@ -32,7 +32,7 @@ from symback.functions import SoftMax
 from symback.graph import Equation, Graph
 from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Z, form_of
 from symback.kernels.helpers import NEEDS
-from symback.kernels.spelling import ATOM, PLUS, Code, Spelling, number
+from symback.kernels.spelling import ATOM, PLUS, TIMES, Code, Spelling, number
 from symback.matrix import (
     Array,
     Elementwise,
@@ -84,6 +84,9 @@ def _layer(equation: Equation, a: Variable) -> Layer:
     return Layer(a, equation.variable, None if coupled else form_of(function), coupled)
 
 
+_SOFTMAX = ("e", "others", "shifted", "least", "total")
+"""What `_softmax` gives in each row, by the names of the lines; total is Σ_j e_j."""
+
 Pair = tuple[Code, bool]
 """A piece of code, and whether its value is a number, the same in every entry."""
 
@@ -92,7 +95,8 @@ class ArrayWriter:
     """Writes the lines of the forward and of the backward pass.
 
     ``forward`` leads to ŷ and ``backward`` to the loss and all gradients; ``helpers`` are the
-    functions that the lines call.
+    functions that the lines call, ``memory`` the arrays by their shapes that the lines compute in
+    and that are kept from call to call.
     """
 
     def __init__(self, form: MatrixForm, spelling: Spelling) -> None:
@@ -105,6 +109,7 @@ class ArrayWriter:
         self.helpers: dict[str, None] = {}
         self.parts: dict[tuple[Variable, str], Code] = {}
         self.fused: dict[str, Expr] = {}
+        self.memory: dict[str, str] = {}
         self.sizes = self._sizes()
         self.forward = self._forward()
         self.backward = self._backward()
@@ -145,6 +150,8 @@ class ArrayWriter:
         return self._taken()
 
     def _backward(self) -> list[str]:
+        if self.layers[self.output].coupled and self.spelling.in_place and self._target is not None:
+            self.lines.append("y = np.asfortranarray(y)  # samples side by side, as Ŷ has them")
         for step in self.form.steps:
             if step.variable.role is Role.LOSS:
                 self._comment(step)
@@ -180,22 +187,73 @@ class ArrayWriter:
         if step.variable.role is not Role.PREACTIVATION or len(wide) != 1:
             self._let(name, self._array(expr, step))
             return
-        self._let(name, self._code(wide[0])[0])
+        self._let_product(step, wide[0])
         for term in terms:
             if term is not wide[0]:
                 self.lines.append(f"{name} += {self._code(term)[0].text}")
+
+    def _let_product(self, step: MatrixStep, expr: MatrixExpr) -> None:
+        """A product of two matrices; of a hidden layer, in memory that is kept."""
+        prefix = "d" if step.phase is Phase.BACKWARD else ""
+        name = f"{prefix}{step.variable.name}"
+        scale, matrices = expr.as_coeff_matrices()
+        if not self._is_kept(step.variable) or scale != 1 or len(matrices) != 2:
+            self._let(name, self._code(expr)[0])
+            return
+        first, second = (self._code(matrix)[0].text for matrix in matrices)
+        self.lines.append(f"$np.dot({first}, {second}, out={self._kept(name, step.variable)})")
+
+    def _is_kept(self, variable: Variable) -> bool:
+        """Whether an array of a hidden layer: those of the output may become results."""
+        output = (self.output, self.layers[self.output].a)
+        return self.spelling.in_place and variable.batched and variable not in output
+
+    def _kept(self, name: str, variable: Variable) -> str:
+        width = self._scalar(variable.shape[-1], {}).text
+        self.memory[name] = f"({self.graph.samples}, {width})"
+        return name
 
     # -------------------------------------------------------------------------------- activations
 
     def _activation(self, layer: Layer) -> None:
         name = layer.h.name
         if layer.coupled:
-            names = (self._tag(layer, word) for word in ("rest", "shifted", "log_total"))
-            self.lines.append(
-                f"{', '.join([name, *names])} = {self._call('softmax', Code(layer.a.name)).text}"
-            )
-        else:
+            e, others, shifted, least, total = (self._tag(layer, word) for word in _SOFTMAX)
+            call = self._call("softmax", Code(layer.a.name)).text
+            self.lines += [
+                f"{e}, {others}, {shifted}, {least} = {call}",
+                f"{total} = 1 + {least}",
+                f"{name} = {e} / {total}",
+            ]
+        elif not self._value_into(layer):
             self._let(name, self.part(layer, "value"))
+
+    def _value_into(self, layer: Layer) -> bool:
+        """Whether h could be computed in memory that is kept."""
+        lines = self._lines_into(layer, "value", layer.h.name, layer.h.name)
+        if lines is None:
+            return False
+        self._kept(layer.h.name, layer.h)
+        self.parts[layer.h, "value"] = Code(layer.h.name)
+        self.lines += lines
+        return True
+
+    def _lines_into(self, layer: Layer, part: str, name: str, memory: str) -> list[str] | None:
+        if layer.form is None or not self._is_kept(layer.h):
+            return None
+        letters = self._letters(layer, part)
+        return self.spelling.into(layer.form.node(part), letters, name, memory)
+
+    def _let_into(self, layer: Layer, part: str) -> list[str] | None:
+        """The lines of one of the lets, in the memory of a where nobody reads that again."""
+        form, name = layer.form, self._part_name(layer, part)
+        if form is None or part not in dict(form.lets):
+            return None
+        memory = layer.a.name if form.last_reader("z") == part else name
+        lines = self._lines_into(layer, part, name, memory)
+        if lines is not None and memory == name:
+            self._kept(name, layer.h)
+        return lines
 
     def _call(self, helper: str, *arguments: Code) -> Code:
         self.helpers[helper] = None
@@ -209,6 +267,9 @@ class ArrayWriter:
     def part(self, layer: Layer, part: str) -> Code:
         """A part of an activation's form: lets and what is used twice have a line of their own."""
         key = (layer.h, part)
+        if key not in self.parts and (lines := self._let_into(layer, part)) is not None:
+            self.lines += lines
+            self.parts[key] = Code(self._part_name(layer, part))
         if key not in self.parts:
             code = self._softmax_part(layer, part) if layer.coupled else self._formed(layer, part)
             named = part not in ("value", "slope", "slope_by_value", "slope_by_complement")
@@ -224,28 +285,42 @@ class ArrayWriter:
     def _formed(self, layer: Layer, part: str) -> Code:
         form = layer.form
         assert form is not None
-        node = form.node(part)
+        return self.spelling.form(form.node(part), self._letters(layer, part))
+
+    def _letters(self, layer: Layer, part: str) -> dict[str, Code]:
+        """What the names in a part of a form are in code; each that has no line yet gets one."""
+        form = layer.form
+        assert form is not None
         letters = {"z": Code(layer.a.name), "h": Code(layer.h.name), "y": Code("y")}
         for name in form.named(part):
             letters[name] = self.part(layer, name)
         self.helpers |= dict.fromkeys(form.helpers(part))
-        return self.spelling.form(node, letters)
+        return letters
 
     def _softmax_part(self, layer: Layer, part: str) -> Code:
-        rest, shifted, log_total = (self._tag(layer, w) for w in ("rest", "shifted", "log_total"))
         if part == "log_complement":
             return self._log_complement(layer)
-        texts = {
-            "residual": f"y * {rest} - (1 - y) * {layer.h.name}",
-            "complement": rest,
-            "log": f"{shifted} - {log_total}",
-        }
-        return Code(texts[part], ATOM if part == "complement" else PLUS)
+        if part == "complement":
+            return Code(self._rest(layer))
+        if part == "log":
+            return Code(f"{self._tag(layer, 'shifted')} - {self._log_total(layer)}", PLUS)
+        return Code(f"y * {self._rest(layer)} - (1 - y) * {layer.h.name}", PLUS)
+
+    def _rest(self, layer: Layer) -> str:
+        """1 - p, as the sum of the others' p."""
+        _, others, _, _, total = (self._tag(layer, word) for word in _SOFTMAX)
+        if (layer.h, "rest") not in self.parts:
+            rest = Code(f"{others} / {total}", TIMES)
+            self.parts[layer.h, "rest"] = self._let(self._tag(layer, "rest"), rest)
+        return self.parts[layer.h, "rest"].text
+
+    def _log_total(self, layer: Layer) -> str:
+        return f"$np.log1p({self._tag(layer, 'least')})"
 
     def _log_complement(self, layer: Layer) -> Code:
         """log(1 - p): for the largest p the log of the others' sum, by a softmax of their own."""
         top, _, second = self._softmax_of_others(layer)
-        others = f"{second} - {self._tag(layer, 'log_total')}"
+        others = f"{second} - {self._log_total(layer)}"
         return Code(f"$np.where({top}, {others}, $np.log1p(-$np.where({top}, 0, {layer.h.name})))")
 
     def _softmax_of_others(self, layer: Layer) -> tuple[str, str, str]:
@@ -258,8 +333,10 @@ class ArrayWriter:
             self.lines += [
                 "# the same without each row's winner",
                 f"winner = $np.arange({a}.shape[1]) == {a}.argmax(axis=1)[:, None]",
-                f"losers, _, _, log_losers = {self._call('softmax', lowest).text}",
-                f"log_losers += $np.where(winner, -$np.inf, {shifted}).$max(axis=1, keepdims=True)",
+                f"losers, _, _, least_losers = {self._call('softmax', lowest).text}",
+                "losers = losers / (1 + least_losers)",
+                f"log_losers = $np.where(winner, -$np.inf, {shifted}).$max(axis=1, keepdims=True)",
+                "log_losers = log_losers + $np.log1p(least_losers)",
             ]
         return names
 
@@ -269,7 +346,7 @@ class ArrayWriter:
         layer = self.by_a.get(step.variable)
         name = f"d{step.variable.name}"
         if layer is None or (layer.form is None and not layer.coupled):
-            self._let(name, self._array(self._expr(step), step))
+            self._plain_adjoint(step)
         elif layer.coupled:
             self._through_softmax(layer, step)
         elif not self._expr(step).has(Gradient):
@@ -282,8 +359,28 @@ class ArrayWriter:
 
     def _through(self, layer: Layer) -> Code:
         """∇h ⊙ g'(a), in the memory of ∇h, which nobody reads again."""
-        slope, before = self.part(layer, "slope"), Code(f"d{layer.h.name}")
+        before = Code(f"d{layer.h.name}")
+        slope = self._slope_in_place(layer) or self.part(layer, "slope")
         return before if slope.text == "1" else self.spelling.product_into(before, slope)
+
+    def _slope_in_place(self, layer: Layer) -> Code | None:
+        """g'(a) in the memory of one of the lets, which nobody reads afterwards."""
+        if layer.form is None or not self._is_kept(layer.h):
+            return None
+        for let in layer.form.named("slope"):
+            name = self._part_name(layer, let)
+            lines = self._lines_into(layer, "slope", name, name)
+            if lines is not None:
+                self.lines += lines
+                return Code(name)
+        return None
+
+    def _plain_adjoint(self, step: MatrixStep) -> None:
+        expr, name = self._expr(step), f"d{step.variable.name}"
+        if _is_product(expr) and step.variable.batched:
+            self._let_product(step, expr)
+        else:
+            self._let(name, self._array(expr, step))
 
     def _divides(self, layer: Layer) -> bool:
         """Whether ∇ŷ divides by ŷ or 1 - ŷ, which may be 0 in floating point."""
@@ -347,10 +444,13 @@ class ArrayWriter:
 
     def _softmax_with_cross_entropy(self, layer: Layer, name: str, scale: Expr) -> None:
         """c (Σy ŷ - y) by the sums of the others."""
-        others = self._call("others", Code("y"))
-        rest = self._tag(layer, "rest")
-        self.lines.append(f"{name} = {layer.h.name} * {others.text} - y * {rest}")
-        self._scale(name, scale)
+        e, others, _, _, total = (self._tag(layer, word) for word in _SOFTMAX)
+        rest_of_y = self._call("others", Code("y")).text
+        factor = self._scalar(scale, {}) / Code(total)
+        self.lines += [
+            f"{name} = {e} * {rest_of_y} - y * {others}",
+            f"{name} *= {factor.text}",
+        ]
 
     def _scale(self, name: str, scale: Expr) -> None:
         if scale != 1:
@@ -384,7 +484,7 @@ class ArrayWriter:
         The m-th u may be infinite, and what is computed of it is not.
         """
         (top, losers, _), p = self._softmax_of_others(layer), layer.h.name
-        rest = self._tag(layer, "rest")
+        rest = self._rest(layer)
         self.lines += [
             f"u = $np.where({top}, 0, (1 - y) * {p} / $np.where({top}, 1, {rest}) - y)",
             "u_sum = u.sum(axis=1, keepdims=True)",
@@ -533,7 +633,7 @@ class ArrayWriter:
             case [True, False] if matrices[0].shape[1] == 1:
                 return self._code(_turned(matrices[1]))
             case [False, True] if isinstance(matrices[0], Transpose):
-                return self._sum(matrices[0].arg, "axis=0"), False
+                return self._sum_over_samples(matrices[0].arg), False
             case _ if not any(ones):
                 codes = [self._code(matrix)[0] for matrix in matrices]
                 return reduce(Code.__matmul__, codes), False
@@ -544,12 +644,25 @@ class ArrayWriter:
         if isinstance(matrix, HadamardProduct) and len(matrix.args) == 2:
             pairs = [self._code(factor) for factor in matrix.args]
             if not any(flat for _, flat in pairs):
-                return self.spelling.call("vdot", *(code for code, _ in pairs))
+                return self.spelling.call("vdot", *(self._in_order(code) for code, _ in pairs))
         code, flat = self._code(matrix)
         if flat:
             rows, columns = (self._scalar(size, {}) for size in matrix.shape)
             return code * rows * columns
         return Code(f"{code.within(ATOM)}.sum()")
+
+    def _in_order(self, code: Code) -> Code:
+        """The softmax has samples side by side, and so does what is made of it."""
+        if not (self.layers[self.output].coupled and self.spelling.in_place):
+            return code
+        return Code(f"{code.within(ATOM)}.T")
+
+    def _sum_over_samples(self, matrix: MatrixExpr) -> Code:
+        """A product with ones takes half the time of a sum."""
+        if not self.spelling.in_place:
+            return self._sum(matrix, "axis=0")
+        self.memory["ones"] = f"{self.graph.samples}"
+        return Code("ones") @ self._code(matrix)[0]
 
     def _sum(self, matrix: MatrixExpr, axis: str) -> Code:
         return Code(f"{self._code(matrix)[0].within(ATOM)}.sum({axis})")

@@ -29,6 +29,7 @@ from symback.kernels.source import (
     parameters_of,
     signature,
     size_lines,
+    tidy,
     written_helpers,
 )
 from symback.kernels.spelling import JAX, TORCH, Spelling
@@ -130,13 +131,14 @@ def _gradients(writer: ArrayWriter) -> str:
     names = [variable.name for variable in parameters_of(writer)]
     given = ["x", "y"] if any(v.role is Role.TARGET for v in writer.graph.variables) else ["x"]
     returned = ", ".join(f'"{name}": d{name}' for name in names)
+    forward, backward = tidy(f"loss, {returned}", writer.forward, writer.backward)
     body = [
         f"{', '.join([*names, *given])} = _checked({', '.join(['params', *given])})",
-        *size_lines(writer, [*writer.forward, *writer.backward]),
+        *size_lines(writer, [*forward, *backward]),
         "",
-        *writer.forward,
+        *forward,
         "",
-        *writer.backward,
+        *backward,
         "",
         f"return loss, {{{returned}}}",
     ]
@@ -147,12 +149,13 @@ def _gradients(writer: ArrayWriter) -> str:
 def _forward(writer: ArrayWriter) -> str:
     names = [variable.name for variable in parameters_of(writer)]
     yhat = writer.output.name
+    (forward,) = tidy(yhat, writer.forward)
     body = [
         'one = _array("x", x).ndim == 1',
         f"{', '.join([*names, 'x'])} = _checked(params, x)",
-        *size_lines(writer, writer.forward),
+        *size_lines(writer, forward),
         "",
-        *writer.forward,
+        *forward,
         "",
         f"return {yhat}[0] if one else {yhat}",
     ]

@@ -40,7 +40,7 @@ Z = Symbol("z", real=True)
 EXTRA: Mapping[str, Callable[..., Expr]] = {
     "log1p": lambda u: sympy.log(1 + u),
     "expm1": lambda u: sympy.exp(u) - 1,
-    "erfc": lambda u: 1 - sympy.erf(u),
+    "normal": lambda u: (1 + sympy.erf(u / sympy.sqrt(2))) / 2,
     "coarse": lambda _: Symbol("coarse", real=True),
     "nonzero": lambda u: u,
     "capped": lambda u: u,
@@ -87,11 +87,22 @@ class Form:
         found = formula.names(self.node(part))
         return tuple(name for name in found if name not in ("z", "y", "h"))
 
+    def last_reader(self, letter: str) -> str:
+        """The last part that reads a letter, when value and slope are computed in this order."""
+        parts = [*self._with_lets("value"), *self._with_lets("slope")]
+        readers = [part for part in parts if letter in formula.names(self.node(part))]
+        return readers[-1] if readers else ""
+
+    def _with_lets(self, part: str) -> Iterator[str]:
+        for name in self.named(part):
+            yield from self._with_lets(name)
+        yield part
+
     def helpers(self, part: str) -> Iterator[str]:
         """The functions a part calls that are no engine's own."""
         yield from (
             word
-            for word in ("erfc", "coarse", "nonzero", "capped")
+            for word in ("normal", "coarse", "nonzero", "capped")
             if f"{word}(" in self.text(part)
         )
 
@@ -145,7 +156,7 @@ _FORMS = (
     ),
     Form(
         "gelu",
-        lets=(("c", "erfc(-z/sqrt(2))/2"), ("r", "coarse(z)")),
+        lets=(("c", "normal(z)"), ("r", "coarse(z)")),
         value="z*c",
         slope="c+z*exp(-r**2/2)*exp(-(z-r)*(z+r)/2)/sqrt(2*pi)",
     ),

@@ -15,19 +15,22 @@ NEEDS = {"softmax": "others"}
 ARRAY_HELPERS = {
     "softmax": '''
 def _softmax(a):
-    """p_k = e^{a_k} / Σ_j e^{a_j} in each row; 1 - p_k; log p_k but for the row's log_total.
-
-    1 - p is the sum of the others' p, and so right where p is 1 to the last digit.
+    """In each row e_k = e^{a_k - max a}; Σ_{j≠k} e_j; a_k - max a; and Σ_j e_j - 1, where 1 is
+    the largest e.  Nothing is taken from 1, so all are right where one p is 1 to the last digit.
     """
-    largest = a.$max(axis=1, keepdims=True)
+    a = a.T.copy()  # samples side by side: NumPy is faster along them than along a short row
+    largest = np.maximum.reduce(a)
     shifted = a - largest
-    e = $np.exp(shifted)
+    e = np.exp(shifted)
     # What the subtraction rounded off (Knuth's two-sum): without it e^-700 lacks its last 9 bits.
     back = shifted - a
-    e += e * ((a - (shifted - back)) - (largest + back))
-    others = _others(e)
-    total = e + others
-    return e / total, others / total, shifted, $np.log1p(others.$min(axis=1, keepdims=True))
+    a -= shifted - back
+    back += largest
+    a -= back
+    a *= e
+    e += a
+    others = _others(e.T)
+    return e.T, others, shifted.T, np.minimum.reduce(others.T)[:, None]
 ''',
     "others": '''
 @functools.cache
@@ -41,7 +44,7 @@ def _others(v):
     In long rows the own v is subtracted after all, but not the largest, which is left out.
     """
     if v.shape[1] <= 64:
-        return v @ _all_but_own(v.shape[1], v.dtype)
+        return np.dot(_all_but_own(v.shape[1], v.dtype), v.T).T
     largest = $np.arange(v.shape[1]) == v.argmax(axis=1)[:, None]
     rest = $np.where(largest, 0, v).sum(axis=1, keepdims=True)
     return $np.where(largest, rest, rest + (v.$max(axis=1, keepdims=True) - v))
@@ -51,13 +54,27 @@ def _less_winner(g, p):
     """g less its entry at the row's largest p: p (g - Σ p g) is the same, and keeps its digits."""
     return g - $np.$take(g, p.argmax(axis=1)[:, None], axis=1)
 ''',
-    "erfc": '''
-_erfc_of_one = $np.vectorize(math.erfc, otypes=[float])
+    "normal": '''
+_ROOT = math.sqrt(2)
+_FIRST, _REST = 1.4142135619185865, 4.5450855626323658e-10  # √2 is its first 32 bits and the rest
 
 
-def _erfc(z):
-    """1 - erf(z), entry by entry: NumPy has none, and 1 - erf(z) is 0 from z = 6 on."""
-    return _erfc_of_one(z).astype(z.dtype)
+def _normal_of_one(z):
+    """Φ(z) = erfc(u)/2 with u = -z/√2; what the division rounds off is 800 eps of it at -37."""
+    u = -z / _ROOT
+    if not -40 < z < 0:
+        return math.erfc(u) / 2
+    coarse = round(16 * u) / 16  # its product with _FIRST is exact
+    lacking = (-z - _FIRST * coarse) - _FIRST * (u - coarse) - _REST * u
+    return math.erfc(u) / 2 - math.exp(-u * u) * lacking / math.sqrt(2 * math.pi)
+
+
+_normal_of_all = $np.vectorize(_normal_of_one, otypes=[float])
+
+
+def _normal(z):
+    """Φ(z), the normal distribution, entry by entry: NumPy has none."""
+    return _normal_of_all(z).astype(z.dtype)
 ''',
     "erf": '''
 _erf_of_one = $np.vectorize(math.erf, otypes=[float])
@@ -73,9 +90,13 @@ def _coarse(z):
     return $np.round(16 * z) / 16
 ''',
     "capped": '''
-def _capped(u):
+def _capped(u, out=None):
     """u, at most where 1/e^u is the smallest normal number, so that e^u is finite."""
-    return $np.minimum(u, -$np.log($np.finfo(u.dtype).tiny))
+    most = _MOST[u.dtype]
+    return u.clip(-math.inf, most, out=out)  # np.minimum takes twice as long
+
+
+_MOST = {np.dtype(t): -math.log(np.finfo(t).tiny) for t in (np.float64, np.float32)}
 ''',
     "nonzero": '''
 def _nonzero(u):
@@ -96,13 +117,33 @@ def _others(v):
     return $np.where(largest, rest, rest + (v.$max(axis=1, keepdims=True) - v))
 '''
 
-_OWN_ERF = {"erf": "", "erfc": ""}
+_SOFTMAX = '''
+def _softmax(a):
+    """In each row e_k = e^{a_k - max a}; Σ_{j≠k} e_j; a_k - max a; and Σ_j e_j - 1, where 1 is
+    the largest e.  Nothing is taken from 1, so all are right where one p is 1 to the last digit.
+    """
+    largest = a.$max(axis=1, keepdims=True)
+    shifted = a - largest
+    e = $np.exp(shifted)
+    # What the subtraction rounded off (Knuth's two-sum): without it e^-700 lacks its last 9 bits.
+    back = shifted - a
+    e += e * ((a - (shifted - back)) - (largest + back))
+    others = _others(e)
+    return e, others, shifted, others.$min(axis=1, keepdims=True)
+'''
+
+_CAPPED = '''
+def _capped(u):
+    """u, at most where 1/e^u is the smallest normal number, so that e^u is finite."""
+    return $np.minimum(u, -$np.log($np.finfo(u.dtype).tiny))
+'''
+
+_COMMON = {"erf": "", "normal": "", "others": _OTHERS, "softmax": _SOFTMAX, "capped": _CAPPED}
 
 OTHER_HELPERS = {
-    "jax": _OWN_ERF | {"others": _OTHERS},
-    "torch": _OWN_ERF
+    "jax": _COMMON,
+    "torch": _COMMON
     | {
-        "others": _OTHERS,
         "capped": '''
 def _capped(u):
     """u, at most where 1/e^u is the smallest normal number, so that e^u is finite."""

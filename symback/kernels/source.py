@@ -11,7 +11,8 @@ import linecache
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,7 @@ __all__ = [
     "scalar_source",
     "signature",
     "size_lines",
+    "tidy",
     "written_helpers",
 ]
 
@@ -196,6 +198,82 @@ def _entry(code: str, element: Reference) -> str:
     return f"({code})[:, {places[0]}]"
 
 
+def _kept(writer: ArrayWriter, lines: Sequence[str]) -> list[str]:
+    code = "\n".join(line for line in lines if not line.startswith("#"))
+    return [name for name in writer.memory if _names(code, name)]
+
+
+def _memory_line(writer: ArrayWriter, lines: Sequence[str]) -> list[str]:
+    """The arrays that the lines compute in, by their names."""
+    used = _kept(writer, lines)
+    names = [name if name in used else "_" for name in writer.memory]
+    while names and names[-1] == "_":
+        names.pop()
+    if not names:
+        return []
+    rest = ["*_"] if len(names) < len(writer.memory) else []
+    return [f"{_targets([*names, *rest])} = _memory({_memory_arguments(writer)})"]
+
+
+def _memory_arguments(writer: ArrayWriter) -> str:
+    sizes = [name for name in writer.sizes if any(_names(s, name) for s in writer.memory.values())]
+    return ", ".join([*sizes, "x.dtype"])
+
+
+MEMORY = '''
+class _Memory(threading.local):
+    key = arrays = None
+
+
+def _memory({sizes}, dtype):
+    """What hidden layers are computed in, kept for the next call in this thread.
+
+    Memory that is given back to the system costs more to get again than to compute in.
+    """
+    if _KEPT.key != ({sizes}, dtype):
+        _KEPT.arrays = (
+{arrays}
+        )
+        _KEPT.key = {sizes}, dtype
+    return _KEPT.arrays
+
+
+_KEPT = _Memory()
+'''
+
+
+def _memory_function(writer: ArrayWriter) -> list[str]:
+    if not writer.memory:
+        return []
+    arrays = "\n".join(
+        f"            np.{'ones' if name == 'ones' else 'empty'}({shape}, dtype),  # {name}"
+        for name, shape in writer.memory.items()
+    )
+    sizes = _memory_arguments(writer).removesuffix(", x.dtype")
+    return [MEMORY.format(sizes=sizes, arrays=arrays).strip("\n")]
+
+
+def tidy(result: str, *passes: Sequence[str]) -> list[list[str]]:
+    """The lines of some passes that ``result`` needs, and ``_`` for what it does not."""
+    lines = [line for each in passes for line in each]
+    kept = _needed(lines, result)
+    words = Counter(w for line in [*kept, result] if line[0] != "#" for w in _WORD.findall(line))
+    found, rest = [], [_without_unused(line, words) for line in kept]
+    for each in passes[:-1]:
+        own = sum(line in {*kept} for line in each)
+        found.append(rest[:own])
+        rest = rest[own:]
+    return [*found, rest]
+
+
+def _without_unused(line: str, words: Mapping[str, int]) -> str:
+    target = re.match(r"\w+(, \w+)+(?= = )", line)
+    if target is None:
+        return line
+    names = (name if words[name] > 1 else "_" for name in target[0].split(", "))
+    return ", ".join(names) + line.removeprefix(target[0])
+
+
 def _needed(lines: Sequence[str], result: str) -> list[str]:
     """The lines that ``result`` depends on, in their order, each with its comment."""
     wanted, kept, used = {*_WORD.findall(result)}, [], False
@@ -216,7 +294,8 @@ _WORD = re.compile(r"[^\W\d]\w*")
 def _assigned(line: str) -> set[str]:
     """The names that a line gives a value."""
     target = re.match(r"([\w, ]+?) [-+*/]?= ", line)
-    return set() if target is None else {*target[1].split(", ")}
+    memory = re.search(r", out=(\w+)\)$", line)
+    return {*(target[1].split(", ") if target else ()), *(memory.groups() if memory else ())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +317,8 @@ class Heading:
 
 def _opening(writer: ArrayWriter, heading: Heading) -> list[str]:
     imports = ["import functools"] if "others" in writer.helpers else []
-    imports += ["import math", *filter(None, [heading.imports]), "", "import numpy as np", ""]
+    imports += ["import math", *(["import threading"] if writer.memory else [])]
+    imports += [*filter(None, [heading.imports]), "", "import numpy as np", ""]
     return [
         module_head(writer, heading) + "\n\n" + "\n".join([*imports, *constants(writer), FLOATS])
     ]
@@ -246,7 +326,12 @@ def _opening(writer: ArrayWriter, heading: Heading) -> list[str]:
 
 def _closing(writer: ArrayWriter) -> list[str]:
     checks = [_arguments(writer), checked(writer.spelling), NUMPY_ARRAY.strip("\n")]
-    return [_forward_function(writer), *written_helpers(writer), *checks]
+    return [
+        _forward_function(writer),
+        *written_helpers(writer),
+        *_memory_function(writer),
+        *checks,
+    ]
 
 
 def checked(spelling: Spelling) -> str:
@@ -398,13 +483,15 @@ def _gradient_function(writer: ArrayWriter, function: str) -> str:
     names = [v.name for v in parameters]
     gradients = ", ".join(f'"{v.name}": {_gradient(v)}' for v in parameters)
     given = ["x", "y"] if _has_target(writer.graph) else ["x"]
+    forward, backward = tidy(f"loss, {gradients}", writer.forward, writer.backward)
     body = [
         f"{', '.join([*names, *given])} = _arguments({', '.join(['params', *given])})",
-        *size_lines(writer, [*writer.forward, *writer.backward]),
+        *size_lines(writer, [*forward, *backward, *writer.memory.values()]),
+        *_memory_line(writer, [*forward, *backward]),
         "",
-        *writer.forward,
+        *forward,
         "",
-        *writer.backward,
+        *backward,
         "",
         "if not math.isfinite(loss):",
         f"    _checked({', '.join(['params', *given])})  # says which argument is not finite",
@@ -426,12 +513,15 @@ def _gradient(variable: Variable) -> str:
 def _forward_function(writer: ArrayWriter) -> str:
     parameters = parameters_of(writer)
     names = [v.name for v in parameters]
+    (forward,) = tidy(writer.output.name, writer.forward)
+    memory = _memory_line(writer, forward)
     body = [
         "one = np.ndim(x) == 1",
         f"{', '.join([*names, 'x'])} = _arguments(params, x)",
-        *size_lines(writer, writer.forward),
+        *size_lines(writer, [*forward, *memory]),
+        *memory,
         "",
-        *writer.forward,
+        *forward,
         "",
         f"return {writer.output.name}[0] if one else {writer.output.name}",
     ]
@@ -451,7 +541,7 @@ def _folded(line: str) -> list[str]:
         return [line]
     if line.lstrip().startswith("#"):
         return textwrap.wrap(line, WIDTH - 4, subsequent_indent="#     ", break_long_words=False)
-    match = re.fullmatch(r"( *(?:[\w, ]+ [-+*/]?= |and ))(.+)", line)
+    match = re.fullmatch(r"( *(?:[\w, ]+ [-+*/]?= |and |return ))(.+)", line)
     if match is None:
         return [line]
     indent = " " * (len(line) - len(line.lstrip()))

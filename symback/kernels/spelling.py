@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from string import Template
 
 from symback import formula
 from symback.formula import Apply, Name, Node
 
-__all__ = ["JAX", "MATH", "NUMPY", "TORCH", "Code", "Spelling", "number"]
+__all__ = ["JAX", "MATH", "NUMPY", "NUMPY_PLAIN", "TORCH", "Code", "Spelling", "number"]
 
 ATOM, POWER, SIGN, TIMES, PLUS, COMPARISON, CHOICE = 7, 6, 5, 4, 3, 2, 1
 """How tightly Python's operators bind."""
@@ -90,7 +90,7 @@ class Spelling:
     their own for that.  ``words`` are those that lines and helpers call $np, $max, ….
     ``choice`` is a template for "if condition, then yes, else no", ``choice_binding`` how tightly
     it binds, and ``product`` one for a product in the memory of its first factor, if there is such
-    a call.
+    a call; ``in_place`` says whether hidden layers are computed in memory that is kept.
     """
 
     name: str
@@ -100,6 +100,7 @@ class Spelling:
     product: str = ""
     words: Mapping[str, str] = field(default_factory=dict, repr=False)
     choice_of_numbers: str = ""
+    in_place: bool = False
 
     def write(self, text: str) -> str:
         """A template with its words filled in: ``$np.exp(a)`` as ``np.exp(a)``."""
@@ -132,6 +133,29 @@ class Spelling:
             return first * second
         return Code(self.product.format(first.text, second.text))
 
+    def into(
+        self, node: Node, letters: Mapping[str, Code], name: str, memory: str
+    ) -> list[str] | None:
+        """The lines that compute a form into ``memory`` and call it ``name``.
+
+        None where some operation has no such line, or would need what is overwritten.
+        """
+        if not isinstance(node, Apply):
+            return None
+        word, operator = _IN_PLACE.get(node.head, (self.functions.get(node.head, ""), ""))
+        if not word.startswith("np.") and node.head != "capped":
+            return None
+        parts = [self.form(part, letters) for part in node.arguments]
+        inner = next((k for k, part in enumerate(node.arguments) if _is_compound(part)), None)
+        if inner is None:
+            return [_line(word, operator, parts, name, memory)]
+        lines = self.into(node.arguments[inner], letters, name, memory)
+        parts[inner] = Code("")
+        if lines is None or any(_reads(part, name, memory) for part in parts):
+            return None
+        parts[inner] = Code(name)
+        return [*lines, _line(word, operator, parts, name, name)]
+
     def form(self, node: Node, letters: Mapping[str, Code]) -> Code:
         """A form as code, each of its names as ``letters`` say; constants are folded."""
         if isinstance(node, Name) and node.name in letters:
@@ -151,6 +175,34 @@ class Spelling:
 _NAME = re.compile(r"(?<![\w.])[^\W\d]")
 
 
+# What computes into given memory: a function, and the operator that changes its first operand.
+_IN_PLACE = {
+    "+": ("np.add", "+"),
+    "-": ("np.subtract", "-"),
+    "*": ("np.multiply", "*"),
+    "/": ("np.divide", "/"),
+    "neg": ("np.negative", ""),
+}
+
+
+def _is_compound(node: Node) -> bool:
+    return isinstance(node, Apply) and bool(formula.names(node))
+
+
+def _line(word: str, operator: str, parts: Sequence[Code], name: str, memory: str) -> str:
+    first, *others = [part.text for part in parts]
+    if operator in ("+", "*") and others == [memory]:
+        first, others = memory, [first]
+    if operator and first == name == memory:
+        return f"{name} {operator}= {others[0]}"
+    named = "" if name == memory else f"{name} = "
+    return f"{named}{word}({', '.join([first, *others])}, out={memory})"
+
+
+def _reads(code: Code, *names: str) -> bool:
+    return bool({*re.findall(r"\w+", code.text)} & {*names})
+
+
 def _without(arguments: Sequence[Code], left_out: Sequence[Code]) -> list[Code]:
     return [a for a in arguments if a not in left_out]
 
@@ -162,7 +214,7 @@ _NUMPY_WORDS = (
     | {"asin": "np.arcsin", "acos": "np.arccos", "atan": "np.arctan"}
     | {"vdot": "np.vdot", "and": "np.logical_and", "or": "np.logical_or"}
     | {"abs": "np.abs", "sign": "np.sign", "max": "np.maximum", "min": "np.minimum"}
-    | {word: f"_{word}" for word in ("erf", "erfc", "coarse", "nonzero", "capped")}
+    | {word: f"_{word}" for word in ("erf", "normal", "coarse", "nonzero", "capped")}
 )
 
 NUMPY = Spelling(
@@ -179,13 +231,15 @@ NUMPY = Spelling(
         "cast": "astype(dtype, copy=False)",
         "astype": "astype",
     },
+    in_place=True,
 )
+NUMPY_PLAIN = replace(NUMPY, in_place=False, product="")
 
 # e^u that is too large is an error of Python's, and the kernel turns to arrays: nothing is capped.
 MATH = Spelling(
     "math",
     {word: word for word in [*_SAME, "asin", "acos", "atan", "erf", "erfc"]}
-    | {"abs": "abs", "max": "max", "min": "min", "capped": ""}
+    | {"abs": "abs", "max": "max", "min": "min", "capped": "", "normal": "_normal_of_one"}
     | {word: f"_{word}" for word in ("sign", "coarse", "nonzero")},
     "{1} if {0} else {2}",
     CHOICE,
@@ -202,7 +256,7 @@ JAX = Spelling(
     "jax",
     _of_module("jnp")
     | {"vdot": "({0} * {1}).sum()"}
-    | {word: f"jax.scipy.special.{word}" for word in ("erf", "erfc")},
+    | {"erf": "jax.scipy.special.erf", "normal": "jax.scipy.special.ndtr"},
     "jnp.where({}, {}, {})",
     words={**NUMPY.words, "np": "jnp"},
 )
@@ -210,7 +264,7 @@ JAX = Spelling(
 TORCH = Spelling(
     "torch",
     _of_module("torch")
-    | {"vdot": "({0} * {1}).sum()", "erf": "torch.erf", "erfc": "torch.erfc"}
+    | {"vdot": "({0} * {1}).sum()", "erf": "torch.erf", "normal": "torch.special.ndtr"}
     | {"max_number": "torch.clamp({0}, min={1})", "min_number": "torch.clamp({0}, max={1})"},
     "torch.where({}, {}, {})",
     words={
