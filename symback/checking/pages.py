@@ -7,24 +7,19 @@ Unicode or Python-like text) and gives a `Document`.  A stretch that is not unde
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from symback.checking.conditions import OTHERWISE, Condition, Piece, assigned, condition_of, under
 from symback.checking.echo import echo, echo_claim
 from symback.checking.exact import free_letters
 from symback.checking.lexing import (
-    FUNCTIONS,
-    GREEK_NAMES,
     MOST_TOKENS,
     NotRead,
     Place,
     Token,
-    lexed,
 )
-from symback.checking.macros import taken
 from symback.checking.meaning import (
     ELL,
     LOSS,
@@ -54,6 +49,8 @@ from symback.checking.meaning import (
 )
 from symback.checking.notations import NOTATIONS, Notation, notation
 from symback.checking.parsing import RELATIONS, Parser, is_total, negative
+from symback.checking.rows import ARITHMETIC, NOTATION, Layout
+from symback.checking.statements import CLOSES, OPENS, Statement, cut, letters_below
 from symback.checking.symbols import Symbols, is_array
 from symback.errors import SymbackError
 
@@ -64,62 +61,6 @@ LARGEST_PAGE = 200_000
 
 MOST_SUMMANDS = 20_000
 """Terms of nested sums, multiplied."""
-
-_ENVIRONMENTS = (
-    "equation align gather eqnarray multline split aligned alignat flalign displaymath math dmath "
-    "gathered alignedat"
-).split()
-_OPENING = re.compile(
-    r"\$\$|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
-    r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
-)
-_CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
-_NOTATION = re.compile(r"(?m)^\s*(?:[%#>*/-]+|<!--)?\s*notation\s*:\s*([\w.-]+)\s*(?:-->)?\s*$")
-_BULLET = re.compile(
-    r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
-    r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
-)
-_CODE = re.compile(r"@|\.T\b|\bnp\.|\bdef |\*\*|[-+]= |\bd[A-Zabhx]\w*\s*=")
-_CODE_COMMENT = re.compile(r"\s#.*$", re.S)
-_DASH = re.compile(r"\s*[-–—](?=\s)")
-
-_CONNECTING = frozenset(
-    """
-    so hence thus then therefore since because where with let and we get have from by the of is
-    are in as for to be that this it which using use used gives give given find follows follow
-    now also next first second third finally here note that's i.e e.g ie eg via into our an at
-    on if or when each all chain rule product quotient weight weights bias biases loss output
-    outputs hidden layer layers neuron neurons input inputs derivative derivatives gradient
-    gradients partial preactivation activation activations target targets error errors unit
-    units path paths sum over both only one two three four there their its same before after
-    above below result answer final finally know known compute computed computing calculate step
-    steps line plug substitute substituting put putting simplify simplifying simplified combine
-    combining everything together apply applying recall remember define defined definition
-    denote denoted denotes call called where's see just need want must can obtain obtained
-    yields yield implies imply means equal equals equation respect wrt w.r.t consider
-    considering again similarly likewise analogously respectively network net softmax's
-    sigmoid's backpropagation backprop backward forward pass update updates rate learning true
-    class one-hot however but not no yes ok okay solution proof check verify hint example
-    exercise problem question task part show prove shown proved multiply multiplying multiplied
-    add adding added differentiate differentiating cross entropy squared-error jacobian was were
-    has had do does did us you they them he she my your his her sample samples numbers
-    numerically value values number scalar vector vectors matrix matrices column row entry
-    entries every any some these those through along out up down back than more less very well
-    most both either neither contribution contributions term terms factor factors expression
-    own right left hand side rounded rounding approximately roughly about exact exactly decimal
-    decimals digits otherwise else elsewhere together altogether combined general case cases when
-    for suppose assume provided
-    """.split()
-)
-"""Words that may stand between formulas without changing them."""
-
-_ARITHMETIC = frozenset(
-    (
-        "times plus minus divided squared cubed transposed transpose per inverse double twice half"
-    ).split()
-)
-"""Words that would change a formula they stand in."""
-
 
 _TWO_DELTAS = "δ with two letters may be Kronecker's or the error ∂L/∂a"
 _OTHER_DELTAS = "write 1[i=j], or ∂L/∂a_{ki}"
@@ -138,7 +79,7 @@ def notation_of(text: str) -> Notation | None:
     >>> found and found.name
     'nielsen'
     """
-    found = _NOTATION.search(text[:5000])
+    found = NOTATION.search(text[:5000])
     return None if found is None else notation(found[1])
 
 
@@ -158,74 +99,26 @@ def read(text: str, scope: Scope, profile: Notation = NOTATIONS["lectures"]) -> 
     return Document(tuple(reader.items()))
 
 
-@dataclass(slots=True)
-class _Stretch:
-    """A stretch of the page: its text, where it starts, and how to take it."""
-
-    text: str
-    start: int
-    kind: str  # display, inline, lines (LaTeX without delimiters), plain
-
-
-@dataclass(slots=True)
-class _Row:
-    """The tokens of a row, before it is cut into statements."""
-
-    tokens: list[Token]
-    kind: str
-    source: str
-    start: int
-    failed: NotRead | None = None
-
-
-@dataclass(slots=True)
-class _Statement:
-    tokens: list[Token]
-    kind: str
-    latex: bool
-    source: str
-    place: Place
-    failed: NotRead | None = None
-    words: list[Token] = field(default_factory=list)
-    before: str = ""
-    """The words between the statement before and this one."""
-    row: int = 0
-    condition: Condition | None = None
-    holds_for: tuple[Condition, ...] = ()
-    """The conditions that the statement stands under."""
-
-
 class _Reader:
     def __init__(self, text: str, scope: Scope, profile: Notation) -> None:
-        plain = _without_comments(text.replace("\r\n", "\n").replace("\r", "\n"))
-        self.text, self.macros = taken(plain)
         self.scope, self.profile = scope, profile
-        self.starts = [0] + [match.end() for match in re.finditer("\n", self.text)]
         self.symbols = Symbols(scope, profile, latex=False)
+        self.layout = Layout(text, self.symbols)
         self.indices: set[str] = set()
         """The letters that stand in subscripts on this page."""
         self.chained: tuple[Condition, ...] = ()
         """The conditions of the chain that is being read."""
         self.head: Side | None = None
         """What it begins with."""
-        self.code = profile.rows or _CODE.search(self.text) is not None
-
-    def place(self, position: int) -> Place:
-        """Line and column of a position of the page."""
-        low, high = 0, len(self.starts)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self.starts[middle] <= position else (low, middle)
-        return Place(low + 1, position - self.starts[low] + 1)
 
     def items(self) -> list[Claim | Definition | Prose | Unread]:
         """Everything on the page, in order."""
         statements = [
             replace(part, row=number)
-            for number, row in enumerate(self._joined(self._rows()))
-            for part in self._statements(row)
+            for number, row in enumerate(self.layout.rows())
+            for part in cut(row, self.layout, self.symbols)
         ]
-        self.indices = {letter for each in statements for letter in _letters_below(each.tokens)}
+        self.indices = {letter for each in statements for letter in letters_below(each.tokens)}
         self.indices |= {*"ijkm"} - {t.text for each in statements for t in each.tokens[1:]}
         self.symbols.defined = {name for each in statements for name in self._defines(each)}
         self.symbols.own_errors = any(map(_defines_errors, statements))
@@ -233,164 +126,7 @@ class _Reader:
         items = [item for each in statements for item in self._item(each)]
         return self._with_names_known(items)
 
-    # ------------------------------------------------------------------------------ stretches
-
-    def _stretches(self) -> Iterator[_Stretch]:
-        """Mathematics between delimiters, and the text around it."""
-        start, end = 0, len(self.text)
-        if (begin := self.text.find(r"\begin{document}")) >= 0:
-            start = begin + len(r"\begin{document}")
-            stop = self.text.find(r"\end{document}")
-            end = stop if stop >= 0 else end
-        found = list(_delimited(self.text, start, end))
-        if not found and re.search(r"\\[A-Za-z]+", self.text[start:end]):
-            yield _Stretch(self.text[start:end], start, "lines")
-            return
-        position = start
-        for stretch, opened, closed in found:
-            yield _Stretch(self.text[position:opened], position, "plain")
-            yield stretch
-            position = closed
-        yield _Stretch(self.text[position:end], position, "plain")
-
-    def _rows(self) -> Iterator[_Row]:
-        for stretch in self._stretches():
-            if stretch.kind == "plain":
-                yield from self._plain_rows(stretch)
-            elif stretch.kind == "lines":
-                for text, start in _lines(stretch):
-                    yield from self._latex_rows(text, start, "display")
-            else:
-                yield from self._latex_rows(stretch.text, stretch.start, stretch.kind)
-
-    def _latex_rows(self, text: str, start: int, kind: str) -> Iterator[_Row]:
-        r"""The rows of a display, cut at \\ outside inner environments."""
-        if not text.strip() or (text.lstrip().startswith("%") and "\n" not in text.strip()):
-            return
-        try:
-            place, body = self.place(start), _without_outer(text)
-            tokens = lexed(body, place, latex=True, macros=self.macros)
-        except NotRead as error:
-            yield _Row([], kind, text, start, error)
-            return
-        rows: list[list[Token]] = [[]]
-        depth = 0
-        for place, token in enumerate(tokens):
-            depth += (token.kind in ("begin", "{")) - (token.kind in ("end", "}"))
-            if token.kind in ("begin", "end") and token.text in _ENVIRONMENTS:
-                depth += 1 if token.kind == "end" else -1
-                continue
-            if token.kind == "\\\\" and depth == 0:
-                rows.append([])
-            elif not (token.kind == "&" and depth == 0):
-                rows[-1].append(token)
-            elif rows[-1] and token.end > 1 and tokens[place - 1].kind == "&":
-                rows[-1].append(replace(token, kind="⏐"))
-        for row in rows:
-            if row:
-                first, last = row[0].start, row[-1].end
-                yield _Row(row, kind, text[first:last].strip(), start + first)
-
-    def _plain_rows(self, stretch: _Stretch) -> Iterator[_Row]:
-        """Lines of text: those that hold no formula are prose."""
-        for text, start in _lines(stretch):
-            if not text.strip() or set(text.strip()) <= set("-=_*~.:;,#|!>"):
-                continue
-            if _NOTATION.match(text):
-                continue
-            body, offset = _without_stars(*_without_bullet(text))
-            body = _CODE_COMMENT.sub("", body)
-            if not _looks_like_formula(body):
-                yield _Row([], "prose", text.strip(), start)
-                continue
-            try:
-                latex = "\\" in body or _is_typed_as_latex(body)
-                place = self.place(start + offset)
-                tokens = lexed(body, place, latex=latex, macros=self.macros)
-            except NotRead as error:
-                yield _Row([], "plain", text.strip(), start, error)
-                continue
-            tokens = [t for t in tokens if t.kind != "&"]
-            if not latex:
-                tokens = _with_words(tokens, self.symbols)
-            yield _Row(tokens, "latex" if latex else "plain", text.strip(), start)
-
-    # ------------------------------------------------------------------------------- rows
-
-    def _joined(self, rows: Iterable[_Row]) -> Iterator[_Row]:
-        """Rows that end in the middle of something, or begin there, joined."""
-        waiting: _Row | None = None
-        for row in rows:
-            if waiting is not None and self._goes_on(waiting, row):
-                join = self.text[waiting.start : row.start]
-                waiting = replace(
-                    waiting,
-                    tokens=[*waiting.tokens, *row.tokens],
-                    source=join + row.source if len(join) < 4000 else waiting.source,
-                    failed=waiting.failed or row.failed,
-                )
-                continue
-            if waiting is not None:
-                yield waiting
-            waiting = row
-        if waiting is not None:
-            yield waiting
-
-    @staticmethod
-    def _goes_on(before: _Row, row: _Row) -> bool:
-        if not before.tokens or not row.tokens or before.kind == "prose" or row.kind == "prose":
-            return False
-        visible = [token for token in row.tokens if token.kind not in ("⏐", "{", "}")]
-        if not visible:
-            return True
-        last, first = before.tokens[-1], visible[0]
-        if before.kind == "inline" or row.kind == "inline":
-            return False
-        hanging = last.kind in ("+", "-", "·", "*", "/", "⊙", *RELATIONS)
-        leading = first.kind in ("+", "·", "*", "/", "⊙") or (
-            first.kind == "-" and row.kind == before.kind == "display"
-        )
-        open_bracket = _depth(before.tokens) > 0
-        return hanging or leading or open_bracket
-
-    def _statements(self, row: _Row) -> Iterator[_Statement]:
-        """A row cut at commas, wide spaces, words and arrows."""
-        latex = row.kind in ("display", "inline", "latex")
-        place = self.place(
-            row.start + len(self.text[row.start :]) - len(self.text[row.start :].lstrip())
-        )
-        if row.failed is not None or row.kind == "prose":
-            yield _Statement([], row.kind, latex, row.source, place, row.failed)
-            return
-        tokens = _without_spacing(
-            _with_steps(_without_remark(_without_number(_unboxed(row.tokens)), self.symbols))
-        )
-        comma = _decimal_comma(tokens)
-        if comma is not None:
-            failed = NotRead("a comma between digits has two readings", comma.place,
-                             "write 0.5, or a space behind the comma")  # fmt: skip
-            yield _Statement([], row.kind, latex, row.source, place, failed)
-            return
-        words = [token for token in tokens if token.kind == "text"]
-        pieces = [piece for piece in _cut(tokens, latex=latex) if piece]
-        pieces = _with_lists_whole(pieces)
-        for piece in pieces:
-            source = self._source(piece, row)
-            before = _words_before(tokens, piece[0])
-            yield _Statement(
-                piece, row.kind, latex, source, piece[0].place, words=words, before=before
-            )
-        if not pieces:
-            yield _Statement([], "prose", latex, row.source, place)
-
-    def _source(self, tokens: Sequence[Token], row: _Row) -> str:
-        """The text of a statement, from its first token to its last."""
-        first, last = tokens[0].place, tokens[-1]
-        begin = self.starts[first.line - 1] + first.column - 1
-        finish = self.starts[last.place.line - 1] + last.place.column - 1 + (last.end - last.start)
-        return self.text[begin:finish].strip() or row.source
-
-    def _defines(self, statement: _Statement) -> Iterator[str]:
+    def _defines(self, statement: Statement) -> Iterator[str]:
         """The name that a statement may define: a letter on its left that the network lacks."""
         tokens = statement.tokens
         if not tokens or tokens[0].kind != "name":
@@ -410,18 +146,18 @@ class _Reader:
 
     # -------------------------------------------------------------------------- conditions
 
-    def _find_conditions(self, statements: Sequence[_Statement]) -> None:
+    def _find_conditions(self, statements: Sequence[Statement]) -> None:
         """Says of each statement whether it is a condition, and which ones it stands under."""
         prose, last = "", 0
         pieces: list[Piece] = []
-        places: list[_Statement] = []
+        places: list[Statement] = []
         for statement in statements:
             if not statement.tokens:
                 prose += f" {statement.source}"
                 continue
             words = re.findall(r"[a-z]+", f"{prose} {statement.before}".lower())
-            begin = self.starts[statement.place.line - 1]
-            prose, gap, last = "", self.text[last:begin], begin
+            begin = self.layout.starts[statement.place.line - 1]
+            prose, gap, last = "", self.layout.text[last:begin], begin
             self._find_condition(statement, words[-1] if words else "", places[-1:])
             relations = [token.kind for token in statement.tokens if token.kind in RELATIONS]
             said = " ".join(token.text.lower() for token in statement.words).split()
@@ -450,9 +186,7 @@ class _Reader:
                     statement.place,
                 )
 
-    def _find_condition(
-        self, statement: _Statement, word: str, before: Sequence[_Statement]
-    ) -> None:
+    def _find_condition(self, statement: Statement, word: str, before: Sequence[Statement]) -> None:
         """Behind a condition and "and", or a comma, another one may follow."""
         listed = word in ("", "and") and any(
             each.condition is not None and each.row == statement.row for each in before
@@ -470,7 +204,7 @@ class _Reader:
 
     # -------------------------------------------------------------------------- statements
 
-    def _item(self, statement: _Statement) -> Iterator[Claim | Definition | Prose | Unread]:
+    def _item(self, statement: Statement) -> Iterator[Claim | Definition | Prose | Unread]:
         place = statement.place
         if statement.failed is not None:
             yield self._unread(statement, statement.failed)
@@ -492,21 +226,21 @@ class _Reader:
         except RecursionError:
             yield self._unread(statement, NotRead("the statement is nested too deeply", place))
 
-    def _unread(self, statement: _Statement, error: NotRead) -> Unread:
+    def _unread(self, statement: Statement, error: NotRead) -> Unread:
         place = error.place or statement.place
         return Unread(place.line, place.column, statement.source, error.message, error.suggestion)
 
-    def _is_remark(self, statement: _Statement) -> bool:
+    def _is_remark(self, statement: Statement) -> bool:
         """Whether something without a relation stands within words: a mention, no claim."""
         has_relation = any(token.kind in RELATIONS for token in statement.tokens)
         return not has_relation and (statement.kind == "inline" or bool(statement.words))
 
-    def _understood(self, statement: _Statement) -> Iterator[Claim | Definition | Prose | Unread]:
+    def _understood(self, statement: Statement) -> Iterator[Claim | Definition | Prose | Unread]:
         tokens, place = statement.tokens, statement.place
         if statement.condition is not None or _is_range(tokens, self.symbols):
             yield Prose(place.line, place.column, statement.source)
             return
-        changing = next((w for w in statement.words if w.text.lower() in _ARITHMETIC), None)
+        changing = next((w for w in statement.words if w.text.lower() in ARITHMETIC), None)
         if changing is not None:
             raise NotRead(f"the word “{changing.text}” stands within a formula", changing.place,
                           "write it as a sign")  # fmt: skip
@@ -534,7 +268,7 @@ class _Reader:
             relations = [Relation.BECOMES]
         yield from self._claimed(statement, sides, relations, continues=continues)
 
-    def _prepare(self, statement: _Statement, relations: Sequence[Relation]) -> None:
+    def _prepare(self, statement: Statement, relations: Sequence[Relation]) -> None:
         self.symbols.latex = statement.latex
         self.symbols.uncertain = []
         self.symbols.stepping = False
@@ -542,18 +276,18 @@ class _Reader:
         again = bool(names) and names.count(names[0]) > 1
         self.symbols.updating = Relation.BECOMES in relations or (again and bool(relations))
 
-    def _side(self, statement: _Statement, tokens: list[Token]) -> Side:
+    def _side(self, statement: Statement, tokens: list[Token]) -> Side:
         parser = Parser(
-            tokens, self.symbols, tokens[-1].place, code=self.code and not statement.latex
+            tokens, self.symbols, tokens[-1].place, code=self.layout.is_code and not statement.latex
         )
         node = parser.side()
         place = tokens[0].place
-        source = self._source(tokens, _Row([], "", statement.source, 0))
+        source = self.layout.between(tokens) or statement.source
         return Side(node, source, place.line, place.column)
 
     def _claimed(
         self,
-        statement: _Statement,
+        statement: Statement,
         sides: list[Side],
         relations: list[Relation],
         *,
@@ -580,7 +314,7 @@ class _Reader:
         yield replace(claim, read_as=echo_claim(claim, self.scope))
 
     def _chained(
-        self, statement: _Statement, sides: list[Side], *, continues: bool
+        self, statement: Statement, sides: list[Side], *, continues: bool
     ) -> tuple[list[Side], bool]:
         """A line that begins with "=" and stands under a condition of its own starts anew."""
         if not continues:
@@ -593,7 +327,7 @@ class _Reader:
             return [self.head, *sides], False
         return sides, continues
 
-    def _check_sigma(self, statement: _Statement, nodes: Sequence[Node]) -> None:
+    def _check_sigma(self, statement: Statement, nodes: Sequence[Node]) -> None:
         """σ of a preactivation may be whatever its layer has, where no layer has the sigmoid."""
         spelled = any(token.text == "sigma" for token in statement.tokens)
         if not spelled or not self.scope.is_network or "sigmoid" in self.scope.activations:
@@ -640,7 +374,7 @@ class _Reader:
             )
 
     def _defined(
-        self, statement: _Statement, sides: list[Side], relations: list[Relation]
+        self, statement: Statement, sides: list[Side], relations: list[Relation]
     ) -> Iterator[Claim | Definition | Prose | Unread]:
         name = sides[0].node
         assert isinstance(name, Named)
@@ -726,357 +460,6 @@ class _Reader:
 # ------------------------------------------------------------------------------------- helpers
 
 
-def _delimited(text: str, start: int, end: int) -> Iterator[tuple[_Stretch, int, int]]:
-    """The stretches between delimiters of mathematics, and where those open and close."""
-    unclosed: set[str] = set()
-    position = start
-    while (opening := _OPENING.search(text, position, end)) is not None:
-        closer = _closer(opening)
-        close = -1 if closer in unclosed else text.find(closer, opening.end(), end)
-        inline = opening[0] in ("$", r"\(")
-        if close < 0 or (inline and "\n\n" in text[opening.end() : close]):
-            unclosed.add(closer)
-            position = opening.end()
-            continue
-        body = text[opening.end() : close]
-        kind = "inline" if inline else "display"
-        if opening["fence"] is not None:
-            kind = "lines" if "\\" in body else "plain"
-        position = close + len(closer)
-        yield _Stretch(body, opening.end(), kind), opening.start(), position
-
-
-def _closer(opening: re.Match[str]) -> str:
-    if opening["fence"] is not None:
-        return "```"
-    name = opening["name"]
-    return _CLOSERS[opening[0]] if name is None else rf"\end{{{name}}}"
-
-
-def _lines(stretch: _Stretch) -> Iterator[tuple[str, int]]:
-    """Lines with their places; an environment stays in one piece."""
-    position = stretch.start
-    waiting, begin, depth = "", position, 0
-    for line in stretch.text.split("\n"):
-        if not waiting:
-            begin = position
-        waiting += ("\n" if waiting else "") + line
-        depth += len(re.findall(r"\\begin\{", line)) - len(re.findall(r"\\end\{", line))
-        position += len(line) + 1
-        if depth <= 0:
-            yield waiting, begin
-            waiting, depth = "", 0
-    if waiting:
-        yield waiting, begin
-
-
-def _without_comments(text: str) -> str:
-    r"""A page of LaTeX with its comments as blanks, so that places stay; \% is no comment."""
-    if not re.search(r"\\[A-Za-z(\[]", text):
-        return text
-    blank = re.compile(r"(?<!\\)((?:\\\\)*)(%[^\n]*)")
-    return blank.sub(lambda found: found[1] + " " * len(found[2]), text)
-
-
-def _without_outer(text: str) -> str:
-    """The body with the columns of alignat and array blanked."""
-    return re.sub(r"^(\s*)\{\d\}", lambda m: " " * len(m[0]), text)
-
-
-def _without_bullet(text: str) -> tuple[str, int]:
-    """The line without its bullet or number, and how much was taken."""
-    match = _BULLET.match(text)
-    if match is None and "=" in text:
-        match = _DASH.match(text)
-    if match is None or not text[match.end() :].strip():
-        return text, 0
-    return text[match.end() :], match.end()
-
-
-def _without_stars(text: str, offset: int) -> tuple[str, int]:
-    """The line without the ** of bold type around it."""
-    bare = text.strip()
-    if len(bare) > 4 and bare.startswith("**") and bare.endswith("**"):
-        begin = text.index("**") + 2
-        return text[begin : text.rindex("**")], offset + begin
-    return text, offset
-
-
-def _looks_like_formula(text: str) -> bool:
-    """Whether a line of text holds a formula, rather than words."""
-    if re.search(r"[=≈←∂∇Σ∑]|:=", text):
-        return True
-    words = re.findall(r"[A-Za-z]{3,}", text)
-    formula = re.search(r"[*/^+·⊙√]|[)\]]\s*[(\[]|\w_\w|\w\(|\)\w", text)
-    return bool(formula) and sum(word.lower() in _CONNECTING for word in words) == 0
-
-
-def _is_typed_as_latex(text: str) -> bool:
-    """Whether braces below and above are typed as in LaTeX, and no word is longer than two."""
-    words = re.findall(r"[A-Za-z]{3,}", text)
-    braced = re.search(r"[_^]\{|\^[A-Za-z]", text)
-    signs = re.search(r"[Σ∂∇ŷ·⊙]|_\w\w", text)
-    return bool(braced) and not signs and all(word in FUNCTIONS for word in words)
-
-
-def _with_words(tokens: list[Token], symbols: Symbols) -> list[Token]:
-    """Words of English among the names of a line become words."""
-    made = []
-    for place, token in enumerate(tokens):
-        word = token.text.lower()
-        english = token.kind == "name" and len(token.text) > 1 and (
-            word in _CONNECTING or word in _ARITHMETIC
-        )  # fmt: skip
-        following = tokens[place + 1] if place + 1 < len(tokens) else None
-        scripted = (
-            following is not None
-            and following.kind in ("_", "^", "(", "'")
-            and not following.spaced
-        )
-        begins = place == 0 and following is not None and following.kind in RELATIONS
-        if begins and word in ("loss", "cost"):
-            made.append(replace(token, text=symbols.notation.loss))
-            continue
-        named = symbols.is_name(tokens, place) or (
-            symbols.means_quantity(token.text) and not _among_words(tokens, place)
-        )
-        if (english and not scripted and not named) or (
-            token.kind == "name" and token.text in ("a", "A", "I") and _within_words(tokens, place)
-        ):
-            made.append(replace(token, kind="text"))
-        else:
-            made.append(token)
-    return made
-
-
-def _among_words(tokens: list[Token], place: int) -> bool:
-    """Whether a name stands before or behind another name."""
-    beside = [*tokens[max(0, place - 1) : place], *tokens[place + 1 : place + 2]]
-    return any(token.kind == "name" and len(token.text) > 2 for token in beside)
-
-
-def _within_words(tokens: list[Token], place: int) -> bool:
-    """Whether a letter is the article: the next token is a word of two letters or more."""
-    following = tokens[place + 1] if place + 1 < len(tokens) else None
-    return (
-        following is not None
-        and following.kind == "name"
-        and following.spaced
-        and len(following.text) > 2
-        and following.text.lower() in _CONNECTING
-    )
-
-
-def _depth(tokens: Sequence[Token]) -> int:
-    return sum((t.kind in ("(", "[", "{")) - (t.kind in (")", "]", "}")) for t in tokens)
-
-
-def _lists_indices(tokens: Sequence[Token], place: int) -> bool:
-    """Whether the comma stands within indices typed close together, as in w_2,11,3."""
-    if place + 1 == len(tokens) or tokens[place + 1].spaced or not tokens[place + 1].text.isdigit():
-        return False
-    for before in reversed(tokens[: place + 1]):
-        if before.kind == "_":
-            return True
-        if before.spaced or before.kind not in ("number", "name", ","):
-            return False
-    return False
-
-
-def _cut(tokens: Sequence[Token], *, latex: bool) -> Iterator[list[Token]]:
-    """The pieces between commas, words, wide spaces and arrows that are in no bracket."""
-    piece: list[Token] = []
-    depth = 0
-    for place, token in enumerate(tokens):
-        closes = token.kind in _CLOSES
-        depth += (token.kind in _OPENS) - closes
-        ends = token.kind in (",", ";", "⏐", "text", "⇒", "→", ":") and depth <= 0
-        if token.kind == "." and depth <= 0:
-            following = tokens[place + 1] if place + 1 < len(tokens) else None
-            attached = following is not None and not following.spaced and following.kind == "name"
-            ends = not attached
-        elif token.kind == "," and ends and not latex:
-            ends = not _lists_indices(tokens, place)
-        if ends and not closes:
-            yield piece
-            piece = []
-        else:
-            piece.append(token)
-    yield piece
-
-
-def _decimal_comma(tokens: Sequence[Token]) -> Token | None:
-    """The comma of 0,56, which is no list such as i = 1,2."""
-    depth = 0
-    for place, token in enumerate(tokens):
-        depth += (token.kind in _OPENS) - (token.kind in _CLOSES)
-        if token.kind != "," or depth or not 0 < place < len(tokens) - 1:
-            continue
-        before, after = tokens[place - 1], tokens[place + 1]
-        numbers = before.text.isdigit() and after.kind == "number"
-        close = before.end == token.start and token.end == after.start
-        listed = place > 1 and tokens[place - 2].kind in (",", "_", "in", "...")
-        ranged = place > 2 and tokens[place - 2].kind == "=" and tokens[place - 3].text in "ijklmn"
-        if numbers and close and not (listed or ranged or _lists_indices(tokens, place)):
-            return token
-    return None
-
-
-def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
-    """The letters of the subscripts of a statement."""
-    depth = 0
-    for place, token in enumerate(tokens):
-        if depth:
-            depth += (token.kind == "{") - (token.kind == "}")
-        elif place and tokens[place - 1].kind == "_":
-            depth = int(token.kind == "{")
-            yield from token.text if token.kind == "name" and len(token.text) < 5 else ""
-        elif token.kind == "^":
-            yield from (t.text for t in tokens[place + 1 : place + 4] if t.text in ("k", "l"))
-        if depth and token.kind == "name":
-            yield from (token.text,) if token.text == "ell" else token.text
-
-
-def _words_before(tokens: Sequence[Token], first: Token) -> str:
-    """The words that stand directly before a token of the row."""
-    found: list[str] = []
-    for token in tokens:
-        if token is first:
-            break
-        if token.kind == "text":
-            found.append(token.text)
-        elif token.kind not in (",", ";", ":", ".", "⏐", "⇒", "→", "⇔"):
-            found = []
-    return " ".join(found)
-
-
-def _with_lists_whole(pieces: list[list[Token]]) -> list[list[Token]]:
-    """A range such as i = 1, 2, …, n is one piece again."""
-    made: list[list[Token]] = []
-    for piece in pieces:
-        listed = all(t.kind in ("number", "...", "name") for t in piece) and len(piece) == 1
-        begun = (
-            made
-            and len(made[-1]) >= 3
-            and made[-1][0].kind == "name"
-            and made[-1][1].kind in ("=", "in")
-        )
-        if listed and begun and len(made[-1][0].text) == 1:
-            made[-1] = [*made[-1], *piece]
-        else:
-            made.append(piece)
-    return made
-
-
-def _unboxed(tokens: list[Token]) -> list[Token]:
-    """The statement without a box around a whole relation."""
-    made: list[Token] = []
-    closing: list[int] = []
-    depth = 0
-    for place, token in enumerate(tokens):
-        following = tokens[place + 1] if place + 1 < len(tokens) else None
-        if token.kind == "command" and token.text in ("boxed", "fbox") and following is not None:
-            closing.append(-1)
-            continue
-        depth += (token.kind == "{") - (token.kind == "}")
-        if token.kind == "{" and closing and closing[-1] == -1:
-            closing[-1] = depth
-        elif token.kind == "}" and closing and closing[-1] == depth + 1:
-            closing.pop()
-        else:
-            made.append(token)
-    return made
-
-
-def _without_number(tokens: list[Token]) -> list[Token]:
-    """The statement without (1) in front; one behind has two readings."""
-    if len(tokens) > 4 and [t.kind for t in tokens[:3]] == ["(", "number", ")"]:
-        after = tokens[3]
-        if (
-            after.spaced
-            and after.kind in ("∂", "name", "command", "∇")
-            and tokens[1].text.isdigit()
-        ):
-            return tokens[3:]
-    if len(tokens) > 5 and [t.kind for t in tokens[-3:]] == ["(", "number", ")"]:
-        before = tokens[-4]
-        if before.kind == "⏐" and tokens[-2].text.isdigit():
-            return tokens[:-4]
-        if tokens[-3].spaced and tokens[-2].text.isdigit() and before.kind not in (
-            "+", "-", "·", "*", "/", "="
-        ) and before.kind != ")":  # fmt: skip
-            raise_place = tokens[-3].place
-            tokens = tokens[:-3]
-            marker = Token("bad-number", "a number in brackets at the end", raise_place, 0, 0)
-            return [*tokens, marker]
-    return tokens
-
-
-def _without_remark(tokens: list[Token], symbols: Symbols) -> list[Token]:
-    """The statement without a remark behind it in brackets: [i = 1…4], [by the chain rule]."""
-    if not tokens or tokens[-1].kind not in ("]", ")"):
-        return tokens
-    opening = {"]": "[", ")": "("}[tokens[-1].kind]
-    start = max((k for k, token in enumerate(tokens) if token.kind == opening), default=0)
-    inner = tokens[start + 1 : -1]
-    ranged = any(t.kind == "=" for t in inner) and any(t.kind == "..." for t in inner)
-    if not start or not (ranged or (inner and all(_is_word(t, symbols) for t in inner))):
-        return tokens
-    apart = tokens[start].start - tokens[start - 1].end
-    said = any(t.kind == "text" for t in inner)
-    return tokens[:start] if ranged or apart > 1 or (apart and said) else tokens
-
-
-def _is_word(token: Token, symbols: Symbols) -> bool:
-    """Whether a token is a word that is no quantity, function or sign spelled out."""
-    text = token.text.lower()
-    if token.kind == "text":
-        return text not in _ARITHMETIC
-    known = text in GREEK_NAMES or text in FUNCTIONS or text in _ARITHMETIC or text[-3:] == "hat"
-    quantity = symbols.means_quantity(token.text) or symbols.begins_quantity(token.text[1:])
-    named = symbols.is_defined(token.text) or symbols.begins_quantity(token.text)
-    return token.kind == "name" and len(text) > 3 and not (known or quantity or named)
-
-
-def _with_steps(tokens: list[Token]) -> list[Token]:
-    """w → w - η ∂L/∂w, as Nielsen writes a step, with the arrow of a step."""
-    place = next((k for k, token in enumerate(tokens) if token.kind == "→"), None)
-    if not place or any(token.kind in RELATIONS for token in tokens[:place]):
-        return tokens
-    if not any(token.text == "eta" for token in tokens[place:]):
-        return tokens
-    return [*tokens[:place], replace(tokens[place], kind="←", text="←"), *tokens[place + 1 :]]
-
-
-def _without_spacing(tokens: list[Token]) -> list[Token]:
-    """The statement without empty braces and without wide spaces beside an operator."""
-    empty = {
-        place
-        for place, (first, second) in enumerate(itertools.pairwise(tokens))
-        if first.kind == "{" and second.kind == "}"
-        if not place or tokens[place - 1].kind not in ("_", "^")
-    }
-    solid: list[Token] = []
-    depth = 0
-    for place, token in enumerate(tokens):
-        depth += (token.kind in _OPENS) - (token.kind in _CLOSES)
-        again = bool(solid) and solid[-1].kind == "⏐"
-        if place in empty or place - 1 in empty or (token.kind == "⏐" and (again or depth > 0)):
-            continue
-        solid.append(token)
-    kinds = ["", *(token.kind for token in solid), ""]
-    return [
-        token
-        for place, token in enumerate(solid, start=1)
-        if token.kind != "⏐" or not {kinds[place - 1], kinds[place + 1]} & _OPERATORS
-    ]
-
-
-_OPENS = frozenset(("(", "[", "{", "begin", "⟦"))
-_CLOSES = frozenset((")", "]", "}", "end", "⟧"))
-_OPERATORS = frozenset(("+", "-", "·", "*", "/", "⊙", "=", "≈", "←", ":="))
-
-
 def _is_range(tokens: Sequence[Token], symbols: Symbols) -> bool:
     """Whether a statement only says what an index runs over: i = 1, …, n; i ≠ j."""
     if len(tokens) < 3 or tokens[1].kind not in ("=", "in", "!=", "<", "<=", ">", ">="):
@@ -1093,7 +476,7 @@ def _is_range(tokens: Sequence[Token], symbols: Symbols) -> bool:
     return plain and (first.text in ("ell", *"ijklmnpqrst"))
 
 
-def _defines_errors(statement: _Statement) -> bool:
+def _defines_errors(statement: Statement) -> bool:
     """Whether a statement says what δ_i, with one index, is on this page."""
     tokens = statement.tokens
     place = next((k for k, t in enumerate(tokens) if t.kind in RELATIONS), 0)
@@ -1119,7 +502,7 @@ def _sides(tokens: Sequence[Token]) -> tuple[list[list[Token]], list[Relation]]:
     relations: list[Relation] = []
     depth = 0
     for token in tokens:
-        depth += (token.kind in _OPENS) - (token.kind in _CLOSES)
+        depth += (token.kind in OPENS) - (token.kind in CLOSES)
         if token.kind in RELATIONS and depth == 0:
             relations.append(_RELATION[token.kind])
             parts.append([])
