@@ -196,8 +196,8 @@ def _two_layers(case: Case) -> Kernel:
         subtract(d2, t, d2)
         divide(d2, total, d2)
         dot(d2.T, W2, g1)
-        multiply(g1, h1, g1)
-        multiply(g1, h1, g1)
+        multiply(e1, h1, e1)  # 1 - h: first, for h h is 0 where E h h is not
+        multiply(e1, h1, e1)
         multiply(g1, e1, g1)
         return loss, {
             "W1": dot(g1.T, x), "b1": ones.dot(g1), "W2": dot(d2, h1), "b2": d2.dot(ones),
@@ -258,12 +258,12 @@ def _three_layers(case: Case) -> Kernel:
         subtract(d3, t, d3)
         divide(d3, total, d3)
         dot(d3.T, W3, g2)
-        multiply(g2, h2, g2)
-        multiply(g2, h2, g2)
+        multiply(e2, h2, e2)  # 1 - h: first, for h h is 0 where E h h is not
+        multiply(e2, h2, e2)
         multiply(g2, e2, g2)
         dot(g2, W2, g1)
-        multiply(g1, h1, g1)
-        multiply(g1, h1, g1)
+        multiply(e1, h1, e1)  # 1 - h: first, for h h is 0 where E h h is not
+        multiply(e1, h1, e1)
         multiply(g1, e1, g1)
         return loss, {
             "W1": dot(g1.T, x), "b1": ones.dot(g1), "W2": dot(g2.T, h1), "b2": ones.dot(g2),

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import traceback
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -31,8 +32,10 @@ from symback.functions import ACTIVATIONS, LOSSES
 from symback.graph import from_network
 from symback.kernels import KernelError, NoKernel, forms
 from symback.kernels.forms import WrongForm, proved
-from symback.notation import collapse, read_reference
+from symback.matrix import base_name, lift
+from symback.notation import Reference, collapse, read_reference
 from symback.values import Kink, Numbers, as_floats
+from test_matrix import Arrays, as_matrix
 
 STYLES = ("scalar", "array")
 EPS = {"float64": float(np.finfo(np.float64).eps), "float32": float(np.finfo(np.float32).eps)}
@@ -185,6 +188,47 @@ def _value(case, factor):
         array = case.numbers.forward[variable.name]
         numbers[name] = sympy.Float(str(array[tuple(k - 1 for k in indices)]), 40)
     return float(sympy.Expr.xreplace(collapse(factor), numbers))
+
+
+@settings(max_examples=25, deadline=None)
+@given(networks(), st.sampled_from(STYLES), st.data())
+def test_four_ways_to_one_number(drawn, style, data):
+    """Random networks: kernel = matrix form in 50 digits = central difference = sum over paths."""
+    case, net = drawn
+    try:
+        _, gradients = kernels.kernel(net, style=style)(*arguments(case))
+    except NoKernel:
+        return
+    name = data.draw(st.sampled_from(sorted(gradients)))
+    place = data.draw(st.sampled_from(list(np.ndindex(gradients[name].shape))))
+    found = float(gradients[name][place])
+
+    def is_found(number):
+        return math.isclose(found, number, rel_tol=1e-9, abs_tol=1e-11)
+
+    assert is_found(float(lowered(case)[name].reshape(gradients[name].shape)[place]))
+    (variable,) = (v for v in case.graph.variables if v.name == name)
+    indices = tuple(k + 1 for k in place)
+    difference = case.numbers.central_difference(Reference(variable, indices))
+    assert isinstance(difference, Kink) or is_found(float(difference))
+    if case.graph.samples is None and len(tails := case.backward.tails((variable, indices))) <= 64:
+        products = [
+            math.prod(_value(case, case.backward.edge(*_nodes(case, edge))[1]) for edge in path)
+            for path in tails
+        ]
+        assert is_found(math.fsum(products))
+
+
+def lowered(case):
+    """The matrix form of every gradient, each of its nodes by NumPy's operator on 50 digits."""
+    form = lift(case.backward)
+    forward, gradients = case.numbers.forward, case.numbers.gradients(case.backward)
+    bases = {v.name: base_name(v.element) for v in case.graph.variables}
+    known = {("value", bases[name]): as_matrix(array) for name, array in forward.items()}
+    known |= {("gradient", bases[name]): as_matrix(array) for name, array in gradients.items()}
+    arrays = Arrays(known)
+    with mpmath.workdps(60):
+        return {name: arrays.of(expr) for name, expr in form.items() if name[0] in "Wb"}
 
 
 @pytest.mark.parametrize("samples", [None, 1, 5])
@@ -485,7 +529,7 @@ def test_the_identities_of_the_softmax(n):
         d = [g_j - g[n - 1] for g_j in g]
         assert is_zero(product - p[k] * (d[k] - sum(p[j] * d[j] for j in range(n))))
         assert is_zero(product - p[k] * sum(p[j] * (g[k] - g[j]) for j in others))
-    assert len(forms.SOFTMAX_IDENTITIES) == 6
+    assert len(forms.SOFTMAX_IDENTITIES) == 7
 
 
 def test_a_target_that_is_no_distribution():
@@ -747,6 +791,46 @@ def test_arguments_stay_and_results_are_one_s_own(activation, one, style):
     for result in results:
         result += 1  # one's own, to write to
     assert all(np.array_equal(params[name], GOOD[name]) for name in GOOD)
+
+
+@pytest.mark.parametrize("activation", ALL_ACTIVATIONS)
+def test_memory_that_is_kept_is_no_part_of_results(activation):
+    """What one call computes in is used again by the next, of other sizes and types in between."""
+    kernel = kernels.kernel(
+        network([(3, activation), (2, activation)], "squared_error", 2), style="array"
+    )
+    single = {name: array.astype(np.float32) for name, array in GOOD.items()}
+    first = kernel(GOOD, X, Y)
+    kept = [array.copy() for array in first[1].values()], kernel.forward(GOOD, X).copy()
+    results = [*first[1].values(), kernel.forward(GOOD, X)]
+    memory = kernel.function.__globals__["_KEPT"].arrays
+    assert not any(np.shares_memory(result, array) for result in results for array in memory)
+    kernel(GOOD, X[::-1] + 1, Y)
+    kernel(GOOD, X[0], Y[0])
+    kernel(single, X, Y)
+    for result, before in zip(results, [*kept[0], kept[1]], strict=True):
+        assert np.array_equal(result, before)
+    loss, again = kernel(GOOD, X, Y)
+    assert loss == first[0]
+    assert all(np.array_equal(again[name], first[1][name]) for name in again)
+
+
+def test_threads_do_not_share_memory():
+    """Several threads with batches of one size: each gets its own gradients."""
+    kernel = kernels.kernel(network([(64, "sigmoid"), (2, "softmax")], "cross_entropy", 2))
+    draw = np.random.default_rng(0)
+    params = {"W1": draw.normal(size=(64, 2)), "b1": draw.normal(size=64),
+              "W2": draw.normal(size=(2, 64)), "b2": np.zeros(2)}  # fmt: skip
+    batches = [
+        (draw.normal(size=(500, 2)), np.eye(2)[draw.integers(2, size=500)]) for _ in range(8)
+    ]
+    expected = [kernel(params, x, y) for x, y in batches]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            found = pool.map(lambda batch: kernel(params, *batch), batches)
+            for (loss, gradients), (wanted, own) in zip(found, expected, strict=True):
+                assert loss == wanted
+                assert all(np.array_equal(gradients[name], own[name]) for name in own)
 
 
 def test_a_loss_that_overflows_is_told_as_it_is():

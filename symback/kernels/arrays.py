@@ -7,7 +7,8 @@ in `symback.kernels.forms` is written in that form; all others node by node, as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -87,6 +88,17 @@ def _layer(equation: Equation, a: Variable) -> Layer:
 _SOFTMAX = ("e", "others", "shifted", "least", "total")
 """What `_softmax` gives in each row, by the names of the lines; total is Σ_j e_j."""
 
+_SIGNS_OF = {
+    "shift": r"_softmax\(",
+    "rest": r"\bothers\d|\brest\d|\brest_\d",
+    "residual": r"\bresidual",
+    "cross_entropy": r"_others\(y\)",
+    "product": r"_less_winner\(",
+    "pairs": r"\* \(d(yhat|h)_\d+ - d",
+    "log": r"\blog1p\((least|min)",
+}
+"""What a line shows that uses one of `SOFTMAX_IDENTITIES`."""
+
 Pair = tuple[Code, bool]
 """A piece of code, and whether its value is a number, the same in every entry."""
 
@@ -114,16 +126,20 @@ class ArrayWriter:
         self.forward = self._forward()
         self.backward = self._backward()
 
-    @property
-    def identities(self) -> list[str]:
-        """What is computed instead of plain forms, as lines of text."""
+    def identities(self, lines: Iterable[str]) -> list[str]:
+        """What these lines compute instead of plain forms, as lines of text."""
+        code = "\n".join(lines)
         parts: dict[Form, list[str]] = {}
         for variable, part in self.parts:
             form = self.layers[variable].form
             if form is not None and form.lets:
                 parts.setdefault(form, []).append(part)
         found = [line for form, own in parts.items() for line in form.identities(own)]
-        return found + (list(SOFTMAX_IDENTITIES) if "softmax" in self.helpers else [])
+        return found + [
+            identity
+            for name, identity in SOFTMAX_IDENTITIES.items()
+            if re.search(_SIGNS_OF[name], code)
+        ]
 
     def _sizes(self) -> dict[str, str]:
         """How the number of samples and each symbolic width is read off the arrays."""
@@ -372,6 +388,7 @@ class ArrayWriter:
             lines = self._lines_into(layer, "slope", name, name)
             if lines is not None:
                 self.lines += lines
+                self.parts[layer.h, "slope"] = Code(name)
                 return Code(name)
         return None
 
@@ -448,6 +465,7 @@ class ArrayWriter:
         rest_of_y = self._call("others", Code("y")).text
         factor = self._scalar(scale, {}) / Code(total)
         self.lines += [
+            "# … and, should a row of Y not sum to 1, its sum times Ŷ: Σy is kept",
             f"{name} = {e} * {rest_of_y} - y * {others}",
             f"{name} *= {factor.text}",
         ]
@@ -486,6 +504,7 @@ class ArrayWriter:
         (top, losers, _), p = self._softmax_of_others(layer), layer.h.name
         rest = self._rest(layer)
         self.lines += [
+            "# u_k = B ŷ_k (∇Ŷ)_k, but for the winner's, which may be infinite",
             f"u = $np.where({top}, 0, (1 - y) * {p} / $np.where({top}, 1, {rest}) - y)",
             "u_sum = u.sum(axis=1, keepdims=True)",
             f"y_top, p_top = ($np.where({top}, v, 0).sum(axis=1, keepdims=True) for v in (y, {p}))",
@@ -636,7 +655,7 @@ class ArrayWriter:
                 return self._sum_over_samples(matrices[0].arg), False
             case _ if not any(ones):
                 codes = [self._code(matrix)[0] for matrix in matrices]
-                return reduce(Code.__matmul__, codes), False
+                return reduce(self._dot, codes), False
         raise NoKernel(f"no kernel: {self.text.write(MatMul(*matrices, evaluate=False))}")
 
     def _total(self, matrix: MatrixExpr) -> Code:
@@ -662,7 +681,13 @@ class ArrayWriter:
         if not self.spelling.in_place:
             return self._sum(matrix, "axis=0")
         self.memory["ones"] = f"{self.graph.samples}"
-        return Code("ones") @ self._code(matrix)[0]
+        return self._dot(Code("ones"), self._code(matrix)[0])
+
+    def _dot(self, first: Code, second: Code) -> Code:
+        """A matrix product; in NumPy `dot` begins 0.4 µs sooner than @ does."""
+        if not self.spelling.in_place:
+            return first @ second
+        return Code(f"$np.dot({first.text}, {second.text})")
 
     def _sum(self, matrix: MatrixExpr, axis: str) -> Code:
         return Code(f"{self._code(matrix)[0].within(ATOM)}.sum({axis})")

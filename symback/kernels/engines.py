@@ -108,6 +108,7 @@ def engine_source(writer: ArrayWriter, engine: Engine, title: str) -> str:
         result="gradients has the names and shapes of params.",
         types=f"What is computed has the floating type of the parameters.  {engine.promise}",
         runs=f"runs with {engine.title} alone",
+        lines=(*writer.forward, *writer.backward),
     )
     helpers = written_helpers(writer)
     maths = "import math\n\n" if any("math." in text for text in helpers) else ""

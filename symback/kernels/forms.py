@@ -176,14 +176,15 @@ _FORMS = (
     ),
 )
 
-SOFTMAX_IDENTITIES = (
-    "softmax(a) = softmax(a - max a), so that no exponential is above 1",
-    "1 - p_k = Σ_{j≠k} p_j: the other probabilities are summed, nothing is taken from 1",
-    "y_k - p_k = y_k Σ_{j≠k} p_j - (1 - y_k) p_k",
-    "(Σ_j y_j) p_k - y_k = p_k Σ_{j≠k} y_j - y_k Σ_{j≠k} p_j  (softmax with cross-entropy)",
-    "p_k (g_k - Σ_j p_j g_j) = p_k (d_k - Σ_j p_j d_j) with d = g - g_m for whatever m",
-    "log p_k = a_k - max a - log(1 + the sum of e^{a_j - max a} without the largest)",
-)
+SOFTMAX_IDENTITIES = {
+    "shift": "softmax(a) = softmax(a - max a), so that no exponential is above 1",
+    "rest": "1 - p_k = Σ_{j≠k} p_j: the other probabilities are summed, nothing is taken from 1",
+    "residual": "y_k - p_k = y_k Σ_{j≠k} p_j - (1 - y_k) p_k",
+    "cross_entropy": "(Σ_j y_j) p_k - y_k = p_k Σ_{j≠k} y_j - y_k Σ_{j≠k} p_j, whatever Σ_j y_j is",
+    "product": "p_k (g_k - Σ_j p_j g_j) = p_k (d_k - Σ_j p_j d_j) with d = g - g_m for whatever m",
+    "pairs": "p_k (g_k - Σ_j p_j g_j) = p_k Σ_{j≠k} p_j (g_k - g_j)",
+    "log": "log p_k = a_k - max a - log(1 + the sum of e^{a_j - max a} without the largest)",
+}
 """All but the first use Σ_j p_j = 1, the fact that the derivation names."""
 
 _MEANINGS = {

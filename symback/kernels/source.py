@@ -121,8 +121,9 @@ def _fit(name, array, shape, sizes):
 def array_source(writer: ArrayWriter, title: str) -> str:
     """The whole module in arrays; ``title`` says which network it is of, in a line."""
     style = "array: every line computes with all samples at once"
+    lines = (*writer.forward, *writer.backward)
     blocks = [
-        *_opening(writer, Heading(title, style)),
+        *_opening(writer, Heading(title, style, lines=lines)),
         _gradient_function(writer, "loss_and_gradients"),
         *_closing(writer),
     ]
@@ -133,8 +134,9 @@ def scalar_source(writer: ArrayWriter, scalars: ScalarWriter, title: str) -> str
     """The whole module, one sample neuron by neuron, more than one in arrays."""
     style = "scalar: one sample is computed number by number, a batch in arrays"
     words = f"from math import {', '.join(sorted([*scalars.functions, 'isfinite']))}"
+    lines = (*writer.forward, *writer.backward, *scalars.lines)
     blocks = [
-        *_opening(writer, Heading(title, style, imports=words)),
+        *_opening(writer, Heading(title, style, imports=words, lines=lines)),
         _either_function(writer),
         _one_sample_function(writer, scalars),
         *(SCALAR_HELPERS[name].strip("\n") for name in scalars.helpers),
@@ -166,6 +168,7 @@ def element_source(writer: ArrayWriter, element: Reference, title: str) -> str:
         *size_lines(writer, [*needed, entry]),
         "",
         *needed,
+        *(f"{line}, of which one entry" for line in head[-1:] if line.startswith("#")),
         f"derivative = {entry}",
         "return derivative[0] if one else derivative" if one else "return float(derivative)",
     ]
@@ -174,6 +177,7 @@ def element_source(writer: ArrayWriter, element: Reference, title: str) -> str:
         "array: every line computes with all samples at once",
         call=f"derivative(params, x, y)  # ∂L/∂{element.name}",
         result="The derivative by a weight or bias is a number, by an a or h one a sample.",
+        lines=tuple(needed),
     )
     blocks = [
         *_opening(writer, heading),
@@ -277,10 +281,10 @@ def _without_unused(line: str, words: Mapping[str, int]) -> str:
 def _needed(lines: Sequence[str], result: str) -> list[str]:
     """The lines that ``result`` depends on, in their order, each with its comment."""
     wanted, kept, used = {*_WORD.findall(result)}, [], False
-    for line in reversed(lines):
+    for k, line in reversed([*enumerate(lines)]):
         if line.startswith("#"):
             kept += [line] if used else []
-            used = False
+            used = used and lines[max(k - 1, 0)].startswith("#")
         elif _assigned(line) & wanted:
             kept.append(line)
             wanted |= {*_WORD.findall(line)}
@@ -300,7 +304,7 @@ def _assigned(line: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What the docstring of a module says of it, and a line it imports."""
+    """What the docstring of a module says of it, a line it imports, and the lines it explains."""
 
     title: str
     style: str
@@ -313,6 +317,7 @@ class Heading:
         "What is computed is float64 or float32, as the parameters are; integers become float64."
     )
     runs: str = "runs with NumPy alone"
+    lines: tuple[str, ...] = ()
 
 
 def _opening(writer: ArrayWriter, heading: Heading) -> list[str]:
@@ -434,9 +439,10 @@ def module_head(writer: ArrayWriter, heading: Heading) -> str:
         "",
     ]
     lines += [*textwrap.wrap(arguments, WIDTH), "", *textwrap.wrap(notation, WIDTH)]
-    if writer.identities:
+    identities = writer.identities(heading.lines)
+    if identities:
         lines += ["", "Where a plain form would lose digits, these stand for it (each is proved):"]
-        lines += [f"    {line}" for line in dict.fromkeys(writer.identities)]
+        lines += [f"    {line}" for line in dict.fromkeys(identities)]
     return '"""' + "\n".join(lines) + '\n"""'
 
 

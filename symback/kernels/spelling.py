@@ -195,6 +195,8 @@ def _line(word: str, operator: str, parts: Sequence[Code], name: str, memory: st
         first, others = memory, [first]
     if operator and first == name == memory:
         return f"{name} {operator}= {others[0]}"
+    if (word, first) == ("np.divide", "1"):
+        word, first, others = "np.reciprocal", others[0], []
     named = "" if name == memory else f"{name} = "
     return f"{named}{word}({', '.join([first, *others])}, out={memory})"
 
