@@ -46,6 +46,7 @@ TARGETS = {
 NOISE = 1.25  # two cores, shared: the asserts leave so much room
 ROUNDS = 25
 ROUND_SECONDS = 0.004
+REST = 0.02  # PyTorch's and JAX's threads go on spinning, which is not the next one's fault
 DIGITS = {"float32": 1e-4, "float64": 1e-10}
 
 
@@ -113,7 +114,12 @@ def many(call: Call) -> tuple[Callable[[], Callable[[], None]], int]:
         for _ in itertools.repeat(None, times):
             call()
 
-    return lambda: run, times
+    def prepare() -> Callable[[], None]:
+        time.sleep(REST)
+        call()
+        return run
+
+    return prepare, times
 
 
 def microseconds(seconds: float) -> str:

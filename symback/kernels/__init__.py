@@ -25,6 +25,7 @@ from symback.errors import SymbackError, did_you_mean, printable
 from symback.graph import Graph, from_network
 from symback.kernels.arrays import ArrayWriter, NoKernel
 from symback.kernels.engines import ENGINES, engine_source
+from symback.kernels.forms import Identity
 from symback.kernels.scalars import ScalarWriter
 from symback.kernels.source import array_source, element_source, run, scalar_source
 from symback.kernels.spelling import NUMPY, NUMPY_PLAIN
@@ -32,7 +33,16 @@ from symback.matrix import MatrixForm, lift, with_samples
 from symback.notation import PARAMETERS, Reference, Role
 from symback.spec import NetworkSpec, Values
 
-__all__ = ["Kernel", "KernelError", "NoKernel", "element_kernel", "kernel", "kernel_source"]
+__all__ = [
+    "Identity",
+    "Kernel",
+    "KernelError",
+    "NoKernel",
+    "element_kernel",
+    "identities",
+    "kernel",
+    "kernel_source",
+]
 
 STYLES = ("scalar", "array")
 BACKENDS = ("numpy", *ENGINES)
@@ -123,6 +133,13 @@ def kernel_source(
         writer = ArrayWriter(_certified(batch), engine.spelling)
         return engine_source(writer, engine, title), "array"
     return _written(ArrayWriter(_certified(batch), NUMPY), one, title, style)
+
+
+def identities(spec: NetworkSpec) -> tuple[Identity, ...]:
+    """What the kernel of a network computes instead of plain forms, so that it keeps its digits."""
+    one = from_network(replace(spec, values=Values()))
+    writer = ArrayWriter(_certified(with_samples(one, B, over_samples=spec.over_samples)), NUMPY)
+    return tuple(dict.fromkeys(writer.identities([*writer.forward, *writer.backward])))
 
 
 def _check(what: str, word: str, known: Sequence[str]) -> None:

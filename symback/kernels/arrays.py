@@ -31,7 +31,7 @@ from symback.derivation import Deduction, Rule, Step
 from symback.errors import SymbackError
 from symback.functions import SoftMax
 from symback.graph import Equation, Graph
-from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Z, form_of
+from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Identity, Z, form_of
 from symback.kernels.helpers import NEEDS
 from symback.kernels.spelling import ATOM, PLUS, TIMES, Code, Spelling, number
 from symback.matrix import (
@@ -126,8 +126,8 @@ class ArrayWriter:
         self.forward = self._forward()
         self.backward = self._backward()
 
-    def identities(self, lines: Iterable[str]) -> list[str]:
-        """What these lines compute instead of plain forms, as lines of text."""
+    def identities(self, lines: Iterable[str]) -> list[Identity]:
+        """What these lines compute instead of plain forms."""
         code = "\n".join(lines)
         parts: dict[Form, list[str]] = {}
         for variable, part in self.parts:

@@ -31,8 +31,9 @@ from symback.formula import Node
 from symback.functions import ACTIVATIONS, Activation, value_of
 from symback.graph import Equation
 from symback.notation import Role, Variable
+from symback.printers import Latex
 
-__all__ = ["SOFTMAX_IDENTITIES", "Form", "WrongForm", "Z", "form_of", "proved"]
+__all__ = ["SOFTMAX_IDENTITIES", "Form", "Identity", "WrongForm", "Z", "form_of", "proved"]
 
 Z = Symbol("z", real=True)
 """What activations are functions of."""
@@ -56,6 +57,14 @@ inverse of the smallest normal number: beyond, 1/(1 + e^u) is less than that.
 
 class WrongForm(SymbackError):
     """A form that is not the function it is said to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What is computed instead of what, or what a letter in it is, in both dialects."""
+
+    text: str
+    latex: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +119,31 @@ class Form:
         """A part, or one of the lets, as written."""
         return dict(self.lets).get(part) or getattr(self, part)
 
-    def identities(self, parts: Iterable[str]) -> list[str]:
-        """What ``parts`` are computed as, a line each, and the lets they need."""
-        wanted, lines = [], []
+    def identities(self, parts: Iterable[str]) -> list[Identity]:
+        """What ``parts`` are computed as, and the lets they need."""
+        wanted, found = [], []
         for part in parts:
             if part in _MEANINGS and self.text(part) != _DEFAULTS.get(part):
-                lines.append(f"{_MEANINGS[part].format(self.name)} = {self.text(part)}")
+                text, latex = _MEANINGS[part]
+                shown = f"{latex.format(self.latex)} &= {self._typeset(part)}"
+                found.append(Identity(f"{text.format(self.name)} = {self.text(part)}", shown))
                 wanted += self.named(part)
         lets = [name for name in dict.fromkeys(wanted) if name in dict(self.lets)]
-        return lines + [f"    with {name} = {self.text(name)}" for name in lets]
+        return found + [
+            Identity(f"    with {name} = {self.text(name)}", f"{name} &= {self._typeset(name)}")
+            for name in lets
+        ]
+
+    @property
+    def latex(self) -> str:
+        """The function as the catalogue typesets it."""
+        row = ACTIVATIONS[self.name]
+        return (isinstance(row, Activation) and row.latex) or rf"\operatorname{{{self.name}}}"
+
+    def _typeset(self, part: str) -> str:
+        letters = ("y", "h", "slope", "complement", *(name for name, _ in self.lets))
+        symbols = {name: Symbol(name, real=True) for name in letters} | {"z": Z}
+        return Latex().write(formula.to_sympy(self.node(part), symbols, EXTRA))
 
 
 _FORMS = (
@@ -177,26 +202,51 @@ _FORMS = (
 )
 
 SOFTMAX_IDENTITIES = {
-    "shift": "softmax(a) = softmax(a - max a), so that no exponential is above 1",
-    "rest": "1 - p_k = Σ_{j≠k} p_j: the other probabilities are summed, nothing is taken from 1",
-    "residual": "y_k - p_k = y_k Σ_{j≠k} p_j - (1 - y_k) p_k",
-    "cross_entropy": "(Σ_j y_j) p_k - y_k = p_k Σ_{j≠k} y_j - y_k Σ_{j≠k} p_j, whatever Σ_j y_j is",
-    "product": "p_k (g_k - Σ_j p_j g_j) = p_k (d_k - Σ_j p_j d_j) with d = g - g_m for whatever m",
-    "pairs": "p_k (g_k - Σ_j p_j g_j) = p_k Σ_{j≠k} p_j (g_k - g_j)",
-    "log": "log p_k = a_k - max a - log(1 + the sum of e^{a_j - max a} without the largest)",
+    "shift": Identity(
+        "softmax(a) = softmax(a - max a), so that no exponential is above 1",
+        r"\operatorname{softmax}(a) &= \operatorname{softmax}(a - \max_j a_j)",
+    ),
+    "rest": Identity(
+        "1 - p_k = Σ_{j≠k} p_j: the other probabilities are summed, nothing is taken from 1",
+        r"1 - p_k &= \sum_{j \neq k} p_j",
+    ),
+    "residual": Identity(
+        "y_k - p_k = y_k Σ_{j≠k} p_j - (1 - y_k) p_k",
+        r"y_k - p_k &= y_k \sum_{j \neq k} p_j - (1 - y_k)\,p_k",
+    ),
+    "cross_entropy": Identity(
+        "(Σ_j y_j) p_k - y_k = p_k Σ_{j≠k} y_j - y_k Σ_{j≠k} p_j, whatever Σ_j y_j is",
+        r"\Bigl(\sum_j y_j\Bigr) p_k - y_k &= p_k \sum_{j \neq k} y_j - y_k \sum_{j \neq k} p_j",
+    ),
+    "product": Identity(
+        "p_k (g_k - Σ_j p_j g_j) = p_k (d_k - Σ_j p_j d_j) with d = g - g_m for whatever m",
+        r"p_k \Bigl(g_k - \sum_j p_j g_j\Bigr) &= p_k \Bigl(d_k - \sum_j p_j d_j\Bigr),"
+        r"\quad d = g - g_m",
+    ),
+    "pairs": Identity(
+        "p_k (g_k - Σ_j p_j g_j) = p_k Σ_{j≠k} p_j (g_k - g_j)",
+        r"p_k \Bigl(g_k - \sum_j p_j g_j\Bigr) &= p_k \sum_{j \neq k} p_j\,(g_k - g_j)",
+    ),
+    "log": Identity(
+        "log p_k = a_k - max a - log(1 + the sum of e^{a_j - max a} without the largest)",
+        r"\log p_k &= a_k - a_m - \log\Bigl(1 + \sum_{j \neq m} e^{a_j - a_m}\Bigr),"
+        r"\quad a_m = \max_j a_j",
+    ),
 }
 """All but the first use Σ_j p_j = 1, the fact that the derivation names."""
 
 _MEANINGS = {
-    "value": "{}(z)",
-    "slope": "{}'(z)",
-    "residual": "y - {}(z)",
-    "complement": "1 - {}(z)",
-    "log": "log {}(z)",
-    "log_complement": "log(1 - {}(z))",
-    "slope_by_value": "{0}'(z)/{0}(z)",
-    "slope_by_complement": "{0}'(z)/(1 - {0}(z))",
+    "value": ("{}(z)", "{}(z)"),
+    "slope": ("{}'(z)", "{}'(z)"),
+    "residual": ("y - {}(z)", "y - {}(z)"),
+    "complement": ("1 - {}(z)", "1 - {}(z)"),
+    "log": ("log {}(z)", r"\log {}(z)"),
+    "log_complement": ("log(1 - {}(z))", r"\log(1 - {}(z))"),
+    "slope_by_value": ("{0}'(z)/{0}(z)", "{0}'(z)/{0}(z)"),
+    "slope_by_complement": ("{0}'(z)/(1 - {0}(z))", "{0}'(z)/(1 - {0}(z))"),
 }
+"""What each part is, in both dialects."""
+
 _DEFAULTS = {entry.name: entry.default for entry in fields(Form) if entry.default is not MISSING}
 
 

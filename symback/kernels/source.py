@@ -442,7 +442,7 @@ def module_head(writer: ArrayWriter, heading: Heading) -> str:
     identities = writer.identities(heading.lines)
     if identities:
         lines += ["", "Where a plain form would lose digits, these stand for it (each is proved):"]
-        lines += [f"    {line}" for line in dict.fromkeys(identities)]
+        lines += [f"    {line}" for line in dict.fromkeys(each.text for each in identities)]
     return '"""' + "\n".join(lines) + '\n"""'
 
 
