@@ -6,9 +6,15 @@ Here one can
 * make one of a single derivative: `element_kernel`;
 * read it, or save it: `Kernel.source` is a module that runs with NumPy alone.
 
-Rooms within: `forms` (functions in forms that keep every digit, proved), `spelling` (NumPy's and
-Python's words), `arrays` (matrix steps to lines), `scalars` (the same neuron by neuron), `helpers`
-and `source` (the module around them, and the one place that runs it).
+Rooms within: `forms` (functions in forms that keep every digit, proved), `spelling` (NumPy's,
+Python's and other engines' words), `arrays` (matrix steps to lines), `scalars` (the same neuron by
+neuron), `helpers` and `source` (the module around them, and the one place that runs it), `engines`
+(the same for JAX and PyTorch).
+
+Measured on two shared cores, against NumPy by hand that is as accurate: 0.3 times its time on
+2-3-2, 1.4 on 4-8-8-3 at B = 32 (some 60 calls of NumPy of 0.7 µs; 3 to 7 µs are the arguments'
+checks, 2 a softmax's last digits), 1.0 to 1.15 on 784-128-10, 1.0 on 784-512-512-10.
+`make bench-kernels` measures it anew.
 """
 
 from __future__ import annotations

@@ -426,6 +426,8 @@ def module_head(writer: ArrayWriter, heading: Heading) -> str:
         f"with one row a sample, (B, {inputs}), and y likewise, ({outputs},) or (B, {outputs}).  "
         f"{heading.result}  {heading.types}  No argument is changed."
     )
+    if writer.memory:
+        arguments += "  Hidden layers are computed in memory kept from call to call in each thread."
     notation = (
         "Above each line stands the deduction it is, as on the sheet (`symback matrix`): ∇v is "
         "∂L/∂v for all elements of v, ⊙ the elementwise product, and in code dv.  "
