@@ -105,6 +105,11 @@ def parser() -> argparse.ArgumentParser:
         help="of tex,html,md,txt,pdf (default: all but pdf)",
     )
     sheet.add_argument("--detail", choices=("brief", "normal", "full"), default="normal")
+    sheet.add_argument(
+        "--stable",
+        action="store_true",
+        help="say how a program computes it without losing digits",
+    )
     _add_notation(sheet)
     sheet.add_argument(
         "-o", "--output", type=Path, default=Path("outputs"), metavar="DIR", help="default: outputs"
@@ -362,8 +367,15 @@ def _sheet(chosen: argparse.Namespace) -> None:
     network = _written(chosen)
     names = [name for group in chosen.wrt or () for name in group]
     derivations = [network.derive(name) for name in names]
+    stem = Path(chosen.net).stem
     for line in write_sheets(
-        network, derivations, chosen.format, chosen.detail, chosen.output, Path(chosen.net).stem
+        network,
+        derivations,
+        chosen.format,
+        chosen.detail,
+        chosen.output,
+        stem,
+        stable=chosen.stable,
     ):
         print(line)
 

@@ -387,11 +387,14 @@ class Network(Work):
 
     # ------------------------------------------------------------------------------ on paper
 
-    def sheet(self, form: str = "html", detail: str = "normal") -> str:
-        """The sheet of the whole network: html, tex, md or txt."""
+    def sheet(self, form: str = "html", detail: str = "normal", *, stable: bool = False) -> str:
+        """The sheet of the whole network: html, tex, md or txt.
+
+        With ``stable`` it says how a program computes the functions without losing digits.
+        """
         _check("form", form, rendering.FORMS)
         _check("detail", detail, DETAILS)
-        return rendering.render(overview(self, detail), form)
+        return rendering.render(overview(self, detail, stable=stable), form)
 
     def figure(self, name: str | None = None) -> Figure:
         """The picture of the network, with the paths from ``name`` to the loss."""
@@ -513,11 +516,12 @@ class Derivation:
         """The whole derivation as Unicode text."""
         return sheets.text(self.network, self.core)
 
-    def sheet(self, form: str = "html", detail: str = "normal") -> str:
-        """The sheet as html, tex, md or txt."""
+    def sheet(self, form: str = "html", detail: str = "normal", *, stable: bool = False) -> str:
+        """The sheet as html, tex, md or txt; ``stable`` as for `Network.sheet`."""
         _check("form", form, rendering.FORMS)
         _check("detail", detail, DETAILS)
-        return rendering.render(sheets.sheet(self.network, self.core, detail), form)
+        page = sheets.sheet(self.network, self.core, detail, stable=stable)
+        return rendering.render(page, form)
 
     def __str__(self) -> str:
         return sheets.one_line(self.network, self.core)

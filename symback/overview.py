@@ -39,6 +39,7 @@ from symback.passages import (
     local_rows,
     matrix_row,
     network_section,
+    stable_section,
     title,
 )
 from symback.spec import EquationsSpec, NetworkSpec
@@ -48,8 +49,11 @@ from symback.work import Work, entries, lettering, literals, shown_target
 __all__ = ["MOST_FORMULAS", "overview"]
 
 
-def overview(work: Work, detail: str = "normal") -> Page:
-    """One page for the whole network: forward, backward, every parameter, the update."""
+def overview(work: Work, detail: str = "normal", *, stable: bool = False) -> Page:
+    """One page for the whole network: forward, backward, every parameter, the update.
+
+    With ``stable`` it says how a program computes the functions without losing digits.
+    """
     pen = Pen(lettering(work), literals(work, work.backward))
     parts = [
         network_section(work, pen, figure(work, None)),
@@ -59,6 +63,7 @@ def overview(work: Work, detail: str = "normal") -> Page:
         _matrices(work),
         *_parameter_sections(work, pen),
         _update(work, pen),
+        stable_section(work) if stable else None,
     ]
     facts = (fact for deduction in work.backward.adjoints.values() for fact in deduction.facts)
     return Page(

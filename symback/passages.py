@@ -13,7 +13,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Symbol
 
-from symback import figures
+from symback import figures, kernels
 from symback.calculus import LocalDerivative
 from symback.derivation import Deduction, Step
 from symback.graph import Equation
@@ -39,7 +39,7 @@ from symback.page import (
     literal,
 )
 from symback.printers import NETWORK, Latex, Text
-from symback.spec import EquationsSpec
+from symback.spec import EquationsSpec, NetworkSpec
 from symback.work import Work, entries, lettering
 
 __all__ = [
@@ -382,6 +382,22 @@ def certified(form: MatrixForm) -> Say:
         if not size.is_Integer
     ]
     return Say("matrix.certified", {"entries": proof.entries, "sizes": sizes})
+
+
+def stable_section(work: Work) -> Section | None:
+    """What a program computes instead of plain forms, so that it keeps its digits."""
+    if not isinstance(work.spec, NetworkSpec):
+        return None
+    rows = tuple(map(_identity_row, kernels.identities(work.spec)))
+    if not rows:
+        return Section(Say("section.stable"), (Say("stable.plain"),))
+    return Section(Say("section.stable"), (Say("stable.intro"), Display(rows)))
+
+
+def _identity_row(identity: kernels.Identity) -> Row:
+    left, _, right = identity.latex.partition(" &= ")
+    plain_left, _, plain_right = identity.text.strip().removeprefix("with ").partition(" = ")
+    return Row(Formula(left, plain_left), "=", (right,), plain_right)
 
 
 def sum_formula(variable: Variable, total: int, pen: Pen) -> Formula:

@@ -44,11 +44,16 @@ def write_sheets(
     detail: str,
     folder: Path,
     stem: str,
+    *,
+    stable: bool = False,
 ) -> Iterator[str]:
     """Write one sheet a derivation (none: one for the whole network) and say where they lie."""
-    pages = {f"{stem}_{_safe(d.name)}": sheets.sheet(network, d.core, detail) for d in derivations}
+    pages = {
+        f"{stem}_{_safe(d.name)}": sheets.sheet(network, d.core, detail, stable=stable)
+        for d in derivations
+    }
     if not derivations:
-        pages = {f"{stem}_all": overview(network, detail)}
+        pages = {f"{stem}_all": overview(network, detail, stable=stable)}
     files: dict[str, bytes] = {}
     for name, page in pages.items():
         files |= _in_forms(

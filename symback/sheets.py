@@ -61,6 +61,7 @@ from symback.passages import (
     network_section,
     number_rows,
     reason,
+    stable_section,
     title,
 )
 from symback.paths import Path
@@ -78,8 +79,13 @@ BRIEF_PATHS = 8
 COLOURED_PATHS = 16
 
 
-def sheet(work: Work, derivation: Derivation, detail: str = "normal") -> Page:
-    """The page of one derivation; ``detail`` is brief (one screen), normal or full."""
+def sheet(
+    work: Work, derivation: Derivation, detail: str = "normal", *, stable: bool = False
+) -> Page:
+    """The page of one derivation; ``detail`` is brief (one screen), normal or full.
+
+    With ``stable`` it says how a program computes the functions without losing digits.
+    """
     pen = pen_for(work, derivation)
     drawing = figure(work, derivation)
     parts: list[Section | None] = [
@@ -98,6 +104,8 @@ def sheet(work: Work, derivation: Derivation, detail: str = "normal") -> Page:
     parts.append(_check(work, pen, derivation))
     if detail != "brief":
         parts.append(_shared(work, pen, derivation))
+    if stable:
+        parts.append(stable_section(work))
     name = pen.inline(derivation.conclusion.lhs)
     return Page(
         title=title(work, Say("title.one", {"derivative": name})),

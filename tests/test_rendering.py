@@ -66,6 +66,39 @@ def test_katex_sets_every_formula(name, wrt):
         assert complaints(markdown) == []
 
 
+@pytest.mark.parametrize(
+    ("activation", "output", "loss"),
+    [
+        ("sigmoid", "softmax", "cross_entropy"),
+        ("tanh", "softmax", "squared_error"),
+        ("elu", "sigmoid", "binary_cross_entropy"),
+        ("gelu", "softplus", "huber"),
+        ("silu", "linear", "half_squared_error"),
+    ],
+)
+def test_what_a_program_computes_stands_on_the_sheet(activation, output, loss):
+    """On request: the identities of the kernel, typeset, and the same lines as in its source."""
+    net = sb.Network(2, [(2, activation), (2, output)], loss=loss)
+    html = net.sheet("html", stable=True)
+    assert "In floating point" in html
+    assert "In floating point" not in net.sheet("html")
+    assert complaints(html_formulas(html)) == []
+    source = " ".join(net.kernel("array").source.split())
+    shown = net.derive("w_111").sheet("txt", stable=True).partition("In floating point")[2]
+    lines = [" ".join(line.split()) for line in shown.splitlines() if line.startswith("  ")]
+    assert lines
+    assert [line for line in lines if line not in source] == []
+
+
+@needs_tex
+def test_what_a_program_computes_is_set_by_tex(tmp_path):
+    """The section in LaTeX, with functions given by cases."""
+    net = sb.Network(2, [(2, "elu"), (2, "softmax")], loss="cross_entropy")
+    log = compile_tex(net.derive("w_111").sheet("tex", "brief", stable=True), tmp_path)
+    assert overfull_lines(log) == []
+    assert missing_glyphs(log) == []
+
+
 def test_a_wrong_formula_is_found():
     """A formula that KaTeX cannot set is found in HTML and in Markdown."""
     html, markdown = page("s5", "w_131", "html"), page("s5", "w_131", "md")

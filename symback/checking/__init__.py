@@ -6,9 +6,16 @@
 >>> report.first_wrong, report.lines[0].diagnosis[0].name
 (1, 'sign-flipped')
 
-`check` reads the page (`symback.checking.pages`, in a notation of `symback.checking.notations`),
-judges it line by line (`symback.checking.verdicts`, on the exact comparison of
-`symback.checking.exact`), and names the mistakes (`symback.checking.diagnosis`).
+`check` (`checker`) goes through these rooms:
+
+* reading: `notations`, `macros`, `lexing`, `symbols`, `dots`, `parsing`, `rows`, `conditions`,
+  `statements`, `pages`; what is read is a tree of `meaning`, and `echo` writes it canonically;
+* judging: `verdicts`, line by line, on the exact comparison of `exact`, which evaluates trees
+  (`evaluation`, `equations`, `rules`, `grids`) in several arithmetics (`arithmetics`, `tower`);
+* diagnosing: `diagnosis`, with its tables of mistakes (`mistakes`, `variants`, `slips`, `tables`,
+  `search`, `points`) and the right side (`correct`, `conversion`); `conventions` before that;
+* reporting: `findings`, `report`, `showing`; `grading` for folders and autograders;
+* arrays of a backward pass: `arrays` and the rooms whose names begin so.
 """
 
 from __future__ import annotations
