@@ -446,6 +446,27 @@ def test_hidden_layers_have_their_digits(activation, many_digits):
         assert max(errors(gradients["W1"][0], expected, many_digits, "float64"), default=0) <= 8
 
 
+@pytest.mark.parametrize("dtype", EPS)
+def test_the_normal_distribution_has_its_digits(dtype):
+    """Φ(z) to 4 eps down to where it underflows; erfc of z/√2 rounded is 800 eps off."""
+    space = made(((2, "gelu"),), "squared_error", "scalar", 2).function.__globals__
+    draw = np.random.default_rng(0)
+    z = np.concatenate([draw.uniform(-37, 6, 500), -(10 ** draw.uniform(-8, 1.5, 200))])
+    z = z.astype(dtype)
+    with mpmath.workdps(50):
+        expected = [mpmath.erfc(-mpmath.mpf(float(v)) / mpmath.sqrt(2)) / 2 for v in z]
+    ways = [space["_normal"](z)]
+    if dtype == "float64":
+        ways.append([space["_normal_of_one"](float(v)) for v in z])
+        plain = [math.erfc(-v / math.sqrt(2)) / 2 for v in z]
+        assert max(errors(plain, expected, mpmath, dtype)) > 300
+    for found in ways:
+        assert max(errors(found, expected, mpmath, dtype)) <= 4
+    far = np.array([-1e30, -1e5, 1e5, 1e30], dtype)
+    assert space["_normal"](far).tolist() == [0, 0, 1, 1]
+    assert [space["_normal_of_one"](float(v)) for v in far] == [0, 0, 1, 1]
+
+
 @pytest.mark.parametrize("width", [3, 70, 200])
 def test_long_rows_have_their_digits_too(width):
     """Past 64 classes the others are summed another way: a confident winner keeps its digits."""

@@ -57,24 +57,17 @@ def _less_winner(g, p):
     "normal": '''
 _ROOT = math.sqrt(2)
 _FIRST, _REST = 1.4142135619185865, 4.5450855626323658e-10  # √2 is its first 32 bits and the rest
-
-
-def _normal_of_one(z):
-    """Φ(z) = erfc(u)/2 with u = -z/√2; what the division rounds off is 800 eps of it at -37."""
-    u = -z / _ROOT
-    if not -40 < z < 0:
-        return math.erfc(u) / 2
-    coarse = round(16 * u) / 16  # its product with _FIRST is exact
-    lacking = (-z - _FIRST * coarse) - _FIRST * (u - coarse) - _REST * u
-    return math.erfc(u) / 2 - math.exp(-u * u) * lacking / math.sqrt(2 * math.pi)
-
-
-_normal_of_all = $np.vectorize(_normal_of_one, otypes=[float])
+_erfc = np.vectorize(math.erfc, otypes=[float])  # entry by entry: NumPy has none
 
 
 def _normal(z):
-    """Φ(z), the normal distribution, entry by entry: NumPy has none."""
-    return _normal_of_all(z).astype(z.dtype)
+    """Φ(z) = erfc(u)/2 with u = -z/√2; what the division rounds off is 800 eps of it at -37."""
+    exact = np.clip(z, -60, 60).astype(float)
+    u = exact / -_ROOT
+    coarse = np.round(16 * u) / 16  # its product with _FIRST is exact
+    lacking = (-exact - _FIRST * coarse) - _FIRST * (u - coarse) - _REST * u
+    half = _erfc(u) / 2 - np.exp(-u * u) * lacking / math.sqrt(2 * math.pi)
+    return half.astype(z.dtype)
 ''',
     "erf": '''
 _erf_of_one = $np.vectorize(math.erf, otypes=[float])
@@ -159,6 +152,16 @@ def _nonzero(u):
 }
 
 SCALAR_HELPERS = {
+    "normal_of_one": '''
+def _normal_of_one(z):
+    """The same as _normal of an array."""
+    u = -z / _ROOT
+    if not -60 < z < 60:
+        return math.erfc(u) / 2
+    coarse = round(16 * u) / 16
+    lacking = (-z - _FIRST * coarse) - _FIRST * (u - coarse) - _REST * u
+    return math.erfc(u) / 2 - math.exp(-u * u) * lacking / math.sqrt(2 * math.pi)
+''',
     "sign": '''
 def _sign(u):
     """1, -1 or 0."""

@@ -173,9 +173,9 @@ class ScalarWriter:
         return code
 
     def _use(self, *functions: str) -> None:
-        own = {"_sign", "_coarse", "_nonzero"}
+        own = {"_sign", "_coarse", "_nonzero", "_normal_of_one"}
         self.helpers |= dict.fromkeys(word[1:] for word in functions if word in own)
-        builtin = {"", "abs", "max", "min", "_normal_of_one", *own}
+        builtin = {"", "abs", "max", "min", *own}
         self.functions |= dict.fromkeys(word for word in functions if word not in builtin)
 
     def _coupled(self, layer: Layer, k: int, part: str) -> Code:
