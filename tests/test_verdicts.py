@@ -228,25 +228,69 @@ def test_a_number_not_rounded_is_called_rounding(numbered):
     assert found.diagnosis[0].name == "rounding"
 
 
-def test_rounding_carried_along_is_recognised(numbered):
+@pytest.mark.parametrize(("digits", "first"), [(3, "proved"), (2, "conditional")])
+def test_rounding_carried_along_is_recognised(numbered, digits, first):
     """Rounded factors, then their product to more digits: right from its own numbers."""
     judge, _ = numbered
-    error = Fraction(str(round(judge_value(judge, ERROR), 2)))
-    height = Fraction(str(round(judge_value(judge, at("h", 1, 2)), 2)))
-    product = Product((Number(error, 2), Number(height, 2)))
-    carried = Number(round(error * height, 4), 4)
-    first = claim(1, WEIGHT, product)
-    found = lines(judge, first, claim(2, carried, continues=True))
-    assert found[0].verdict.value == "proved"
-    assert found[1].verdict.value in ("conditional", "proved")
+    error = Fraction(str(round(judge_value(judge, ERROR), digits)))
+    height = Fraction(str(round(judge_value(judge, at("h", 1, 2)), digits)))
+    start = claim(1, WEIGHT, Product((Number(error, digits), Number(height, digits))))
+    carried = Number(round(error * height, 6), 6)
+    found = lines(judge, start, claim(2, carried, continues=True))
+    assert [line.verdict.value for line in found] == [first, "conditional"]
+    assert found[1].diagnosis[0].name == "rounding"
     nonsense = claim(2, Number(carried.value + Fraction(1, 10), 4), continues=True)
-    wrong = lines(judge, first, nonsense)[1]
+    wrong = lines(judge, start, nonsense)[1]
     assert wrong.verdict.value == "refuted"
     assert wrong.diagnosis[0].name == "arithmetic"
 
 
+MAZUR = sb.load("tests/cases/nets/mazur.toml")
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("0.3 + 0.1 + 0.3 = 0.9", ["refuted"]),  # short decimals are what they say
+        ("0.5*0.3 = 0.18", ["refuted"]),
+        ("0.5*0.3 = 0.15", ["proved"]),
+        ("0.5*0.3 = 0.2", ["proved"]),
+        ("0.7414*0.1868 = 0.1385", ["proved"]),
+        ("0.7414*0.1868 = 0.1384", ["conditional"]),  # if the factors were rounded
+        ("0.7414*0.1868 = 0.1379", ["refuted"]),
+        ("a_11 = 0.15*0.05 + 0.20*0.10 + 0.35 = 0.3775", ["proved"]),
+        ("a_11 = 0.15*0.05 + 0.20*0.10 + 0.35 = 0.3785", ["refuted"]),
+        ("a_11 = 0.15*0.05 + 0.20*0.10 + 0.25", ["refuted"]),
+        ("dL/dw_211 = 0.7414*0.1868*0.5933 = 0.0822", ["proved"]),
+        ("dL/dw_211 = 0.7414*0.1868*0.5933 = 0.0821", ["refuted"]),
+        ("dL/dw_211 = 0.14*0.5933 = 0.0831", ["conditional"]),
+        ("dL/dh_11 ≈ 0.0383\ndL/dw_111 ≈ 0.0383*0.5933*0.4067*0.05", ["refuted", "follows"]),
+        ("w_222 := 0.55 - 0.5*(-0.02274) = 0.5614", ["proved"]),
+        ("w_222 := 0.55 + 0.5*(-0.02274)", ["refuted"]),
+    ],
+)
+def test_numbers_mean_what_they_print(page, expected):
+    """A decimal number with three digits or more may have been rounded; 0.5 is 0.5."""
+    assert [line.verdict.value for line in sb.check(page, MAZUR).lines] == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("dL/dyhat_1 = 0.01 - 0.7514", "sign-flipped"),
+        ("dL/dyhat_1 = -0.7414", "sign-flipped"),
+        ("dL/dyhat_1 = 2*0.7414", "constant-factor"),
+        ("w_222 <- 0.55 + 0.5*(-0.02274)", "descent-direction"),
+        ("dL/dyhat_1 = 0.6", "arithmetic"),
+    ],
+)
+def test_numbers_betray_some_mistakes(page, name):
+    (line,) = sb.check(page, MAZUR).lines
+    assert [mistake.name for mistake in line.diagnosis] == [name]
+
+
 def judge_value(judge: Judge, node: Node) -> float:
-    bounds = judge.numbers(node, {}, Assumptions(), rounded=False)
+    bounds = judge.numbers(node, {}, Assumptions())
     assert bounds is not None
     return float(bounds.mid.a)
 

@@ -27,7 +27,7 @@ import hashlib
 import itertools
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -105,6 +105,9 @@ MOST_INSTANCES = 300
 
 LONGEST = 2
 """Seconds that a comparison may take."""
+
+EXACT, AS_PRINTED, ROUNDED, COARSE = 99, 1, 3, 2
+"""From how many significant digits on a decimal number counts as rounded."""
 
 LARGEST = 400
 """Networks with more weights than this are checked at smaller widths of the same kind."""
@@ -525,25 +528,24 @@ class Judge:
         return given_values(self.work.spec)
 
     def numbers(
-        self, node: Node, env: Mapping[str, int], assumptions: Assumptions, *, rounded: bool
+        self, node: Node, env: Mapping[str, int], assumptions: Assumptions, digits: int = EXACT
     ) -> Value | None:
         """The bounds of a node at the numbers of the file; None where the file has none.
 
-        ``rounded`` lets a decimal number mean any that rounds to it.
+        A decimal number of at least so many significant ``digits`` means any that rounds to it.
         """
         if self.file_numbers is None or self.sizes:
             return None
         point = _FilePoint(self.file_numbers, self.work.learning_rate)
         assumptions = replace(assumptions, from_leaves=True)
-        arithmetic = _Rounded(point) if rounded else Intervals(point)
+        arithmetic = _Rounded(point, digits)
         reals = Evaluator(self.equations, Reals(point), assumptions)
         return Evaluator(self.equations, arithmetic, assumptions, reals).value(node, env, 0)
 
-    def bounds(self, node: Node, *, rounded: bool) -> Value | None:
+    def bounds(self, node: Node, digits: int = EXACT) -> Value | None:
         """The bounds of a node made of numbers only; None where it has no value."""
-        arithmetic = _Rounded(_nowhere) if rounded else Intervals(_nowhere)
         try:
-            return Evaluator(self.equations, arithmetic, _PLAIN).value(node, {}, 0)
+            return Evaluator(self.equations, _Rounded(_nowhere, digits), _PLAIN).value(node, {}, 0)
         except (Undecided, Misshapen, VanishingDenominator):
             return None
 
@@ -557,9 +559,18 @@ def _nowhere(name: object) -> Fraction:
 
 
 class _Rounded(Intervals):
-    """A decimal number stands for all numbers that round to it."""
+    """A decimal number of enough digits stands for all numbers that round to it.
+
+    0.5 and 0.15 are as a rule what is meant; 0.1385 has been rounded.
+    """
+
+    def __init__(self, point: Callable[[Any], Fraction], digits: int) -> None:
+        super().__init__(point)
+        self.digits = digits
 
     def rounded(self, value: Fraction, decimals: int, level: int) -> Any:
+        if len(str(abs(int(value * 10**decimals)))) < self.digits:
+            return self.number(value, level)
         half = Fraction(1, 2 * 10**decimals)
         low, high = self.number(value - half, level), self.number(value + half, level)
         return self.context.mpf([low.a, high.b])

@@ -520,16 +520,21 @@ def _in_place_step(parts: list[list[Token]], relations: list[Relation]) -> list[
     return None
 
 
+_EQUALS = (Relation.EQUAL, Relation.DEFINES, Relation.BECOMES)
+
+
 def _as_updates(sides: list[Side], relations: list[Relation]) -> list[Relation]:
-    """w = w - η ∂L/∂w is a step; := of a quantity of the network is an equality."""
+    """w = w - η ∂L/∂w and w := … are steps; := of another quantity is an equality."""
     first = sides[0].node
     quantity = isinstance(first, (Element, Array))
+    learned = isinstance(first, (Element, Array)) and first.letter[:1] in ("w", "W", "b", "θ")
     found = []
     for k, relation in enumerate(relations):
         right = sides[k + 1].node if k + 1 < len(sides) else sides[-1].node
         again = quantity and k == 0 and any(part == first for part in walk(right))
         has_rate = any(part == Element("eta") for part in walk(right))
-        if relation in (Relation.EQUAL, Relation.DEFINES, Relation.BECOMES) and again and has_rate:
+        defined = relation is Relation.DEFINES and learned and k == 0
+        if defined or (relation in _EQUALS and again and (has_rate or learned)):
             found.append(Relation.BECOMES)
         elif relation is Relation.DEFINES and not isinstance(first, Named):
             found.append(Relation.EQUAL)

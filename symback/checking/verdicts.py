@@ -14,14 +14,25 @@ standing for all numbers that round to it.  They never decide about a line of sy
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+import mpmath
+
 from symback.checking.arithmetics import Undecided
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import Judge, Outcome, Relationship, bounds_overlap
-from symback.checking.grids import Grid, Misshapen, Value
+from symback.checking.exact import (
+    AS_PRINTED,
+    COARSE,
+    EXACT,
+    ROUNDED,
+    Judge,
+    Outcome,
+    Relationship,
+    bounds_overlap,
+)
+from symback.checking.grids import Grid, Misshapen, Value, entries
 from symback.checking.meaning import (
     LOSS,
     Array,
@@ -43,6 +54,7 @@ from symback.checking.meaning import (
     Total,
     Unread,
     children,
+    rebuilt,
     walk,
 )
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
@@ -86,6 +98,8 @@ class _Page:
     previous: Node | None = None
     wrongs: list[tuple[Node, Node, int]] = field(default_factory=list)
     """False claims, the latest first: truth, side, line."""
+    slips: list[tuple[Fraction, Fraction, int]] = field(default_factory=list)
+    """Wrong numbers, what they should be, and their lines."""
     refuted: list[Wrong] = field(default_factory=list)
     claims: list[tuple[Node, Node]] = field(default_factory=list)
 
@@ -100,6 +114,8 @@ class _Page:
             self.assumptions, overrides=tuple((truth, side) for truth, side, _ in self.wrongs)
         )
 
+
+_MINUS = Number(Fraction(-1))
 
 WITHOUT_CHANCE = "proved without chance"
 """Said of a line for which a deterministic proof was asked for and found."""
@@ -391,8 +407,8 @@ def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
     if page.previous is None and _is_numeric(truth):
         return _calculated(page, truth, side)
     try:
-        exact = page.judge.numbers(truth, {}, page.assumptions, rounded=False)
-        printed = page.judge.numbers(side.node, {}, page.assumptions, rounded=True)
+        exact = page.judge.numbers(truth, {}, page.assumptions)
+        printed = page.judge.numbers(side.node, {}, page.assumptions, _precision(side.node))
     except (Undecided, Misshapen, VanishingDenominator) as error:
         return Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
     if exact is None or printed is None:
@@ -400,6 +416,18 @@ def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
     if _meets(exact, printed):
         return Finding(Verdict.PROVED, "at the numbers of the file, as far as printed")
     return _number_is_off(page, side, exact, printed)
+
+
+def _precision(node: Node) -> int:
+    """A number alone is compared as printed; within a calculation, short ones are exact."""
+    return AS_PRINTED if _is_literal(node) else ROUNDED
+
+
+def _is_literal(node: Node) -> bool:
+    """Whether a side is one number."""
+    if isinstance(node, Product) and len(node.factors) == 2 and node.factors[0] == _MINUS:
+        node = node.factors[1]
+    return isinstance(node, Number)
 
 
 def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
@@ -413,15 +441,24 @@ def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> 
 
 def _calculated(page: _Page, before: Node, side: Side) -> Finding:
     """Whether a number follows from the numbers before it, whatever the network."""
-    reach = page.judge.bounds(before, rounded=True)
-    printed = page.judge.bounds(side.node, rounded=True)
-    if reach is not None and printed is not None and _meets(reach, printed):
+    judge = page.judge
+    value, printed = judge.bounds(before), judge.bounds(side.node, _precision(side.node))
+    if value is None or printed is None:
+        return _arithmetic(judge, before)
+    if _meets(value, printed):
         return Finding(Verdict.PROVED, "as arithmetic, as far as printed")
-    return _arithmetic(page.judge, before)
+    reach = judge.bounds(before, ROUNDED)
+    if reach is not None and _meets(reach, printed) and _is_nearly(value, side.node):
+        return Finding(
+            Verdict.CONDITIONAL,
+            f"right only if its numbers are rounded ones; as they stand they give "
+            f"{judge.shown(value)}",
+        )
+    return _arithmetic(judge, before)
 
 
 def _arithmetic(judge: Judge, before: Node) -> Finding:
-    value = judge.bounds(before, rounded=False)
+    value = judge.bounds(before)
     shown = "" if value is None else f"; they give {judge.shown(value)}"
     detail = f"the number does not follow from the line's own numbers{shown}"
     return Finding(
@@ -431,32 +468,126 @@ def _arithmetic(judge: Judge, before: Node) -> Finding:
 
 def _number_is_off(page: _Page, side: Side, exact: Value, printed: Value) -> Finding:
     """A number that is not the truth: rounded before, following from an error, or wrong."""
+    judge, before = page.judge, page.previous
+    shown = judge.shown(exact)
+    if before is not None and not isinstance(side.node, At):
+        carried = _carried(page, before, exact, printed)
+        if carried is not None and carried.verdict is Verdict.FOLLOWS:
+            _remember(page, side, exact)
+        if carried is not None:
+            return carried
+    if not _is_literal(side.node):
+        return _calculation_is_off(page, side, exact)
+    _remember(page, side, exact)
+    witness = Witness({}, shown, judge.shown(judge.bounds(side.node) or printed))
+    if before is not None and _is_numeric(before):
+        near = _is_nearly(judge.bounds(before) or exact, side.node)
+        found = _arithmetic(judge, before)
+        return replace(found, witness=witness) if not near else _misrounded(shown, witness)
+    if _is_nearly(exact, side.node):
+        return _misrounded(shown, witness)
+    detail = f"at the numbers of the file it is {shown}"
+    named = _in_numbers(page, side, exact) or (Diagnosis("arithmetic", detail, shown),)
+    return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
+
+
+def _remember(page: _Page, side: Side, exact: Value) -> None:
+    """A wrong number, in case that it is used again."""
+    if _is_literal(side.node):
+        page.slips.append((abs(_value(side.node)), abs(_middle(exact)), side.line))
+
+
+def _misrounded(shown: str, witness: Witness) -> Finding:
+    detail = f"not correctly rounded: {shown}"
+    named = (Diagnosis("rounding", detail, shown),)
+    return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
+
+
+def _calculation_is_off(page: _Page, side: Side, exact: Value) -> Finding:
+    """Numbers put for quantities that do not give the truth: rounded too much, or wrong ones."""
     judge = page.judge
     shown = judge.shown(exact)
-    before = page.previous
-    if before is not None and not isinstance(side.node, At):
-        reach = _bounds_or_none(judge, before, page, rounded=True)
-        if reach is not None and _meets(reach, printed):
-            return _carried(page, shown)
-    witness = Witness({}, shown, judge.shown(judge.bounds(side.node, rounded=False) or printed))
-    if before is not None and _is_numeric(before):
-        found = _arithmetic(judge, before)
-        return replace(found, witness=witness)
-    near = _is_nearly(exact, side.node)
-    name = "rounding" if near else "arithmetic"
-    detail = (
-        f"not correctly rounded: {shown}" if near else f"at the numbers of the file it is {shown}"
-    )
-    return Finding(
-        Verdict.REFUTED, detail, witness=witness, diagnosis=(Diagnosis(name, detail, shown),)
-    )
+    mended = _with_numbers(side.node, {value: right for value, right, _ in page.slips})
+    if mended != side.node:
+        reach = _bounds_or_none(judge, mended, page, COARSE)
+        if reach is not None and _meets(exact, reach):
+            line = next(line for value, _, line in page.slips if _names(side.node, value))
+            return Finding(Verdict.FOLLOWS, f"follows from the error in line {line}")
+    reach = _bounds_or_none(judge, side.node, page, COARSE)
+    if reach is not None and _meets(exact, reach):
+        return _rounded_before(shown)
+    witness = Witness({}, shown, judge.shown(judge.bounds(side.node) or exact))
+    detail = f"at the numbers of the file it is {shown}"
+    named = _in_numbers(page, side, exact)
+    return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
-def _carried(page: _Page, shown: str) -> Finding:
+def _in_numbers(page: _Page, side: Side, exact: Value) -> tuple[Diagnosis, ...]:
+    """The mistakes that numbers alone betray: a sign, a step uphill, a factor of two."""
+    reach = _bounds_or_none(page.judge, side.node, page, _precision(side.node))
+    if reach is None or isinstance(exact, Grid) or isinstance(reach, Grid):
+        return ()
+    shown = page.judge.shown(exact)
+    uphill = None if page.anchor is None else _uphill(page.anchor)
+    if uphill is not None:
+        other = _bounds_or_none(page.judge, uphill, page)
+        found = other is not None and _meets(other, reach)
+        detail = "the step goes uphill: the gradient is added"
+        return (Diagnosis("descent-direction", detail, shown),) if found else ()
+    if _meets(-exact, reach):
+        return (Diagnosis("sign-flipped", "the negative of the right number", shown),)
+    for factor, name in ((2, "2"), (Fraction(1, 2), "1/2")):
+        if _meets(exact * factor.numerator / factor.denominator, reach):
+            return (Diagnosis("constant-factor", f"{name} times the right number", shown),)
+    return ()
+
+
+def _uphill(truth: Node) -> Node | None:
+    """The step of `_meant` with the gradient added."""
+    match truth:
+        case Total((start, Product((sign, *rest)))) if sign == _MINUS and Element("eta") in rest:
+            return Total((start, Product(tuple(rest))))
+    return None
+
+
+def _with_numbers(node: Node, values: Mapping[Fraction, Fraction]) -> Node:
+    """A node with other numbers for some."""
+    if isinstance(node, Number):
+        return Number(values[node.value]) if node.value in values else node
+    return rebuilt(node, lambda part: _with_numbers(part, values))
+
+
+def _names(node: Node, value: Fraction) -> bool:
+    return any(isinstance(part, Number) and part.value == value for part in walk(node))
+
+
+def _middle(value: Value) -> Fraction:
+    """A number between bounds that are close together."""
+    return Fraction(mpmath.nstr(mpmath.mpf(entries(value)[0].mid.a), 30))
+
+
+def _value(node: Node) -> Fraction:
+    if isinstance(node, Product):
+        return -_value(node.factors[1])
+    assert isinstance(node, Number)
+    return node.value
+
+
+def _carried(page: _Page, before: Node, exact: Value, printed: Value) -> Finding | None:
     """A number that follows from the rounded, or the wrong, numbers before it."""
-    wrong = next((line for _, side, line in page.wrongs if side == page.previous), None)
+    value = _bounds_or_none(page.judge, before, page)
+    if value is None or not _meets(value, printed):
+        return None
+    wrong = next((line for _, side, line in page.wrongs if side == before), None)
     if wrong is not None:
         return Finding(Verdict.FOLLOWS, f"follows from the error in line {wrong}")
+    reach = _bounds_or_none(page.judge, before, page, COARSE)
+    if reach is None or not _meets(reach, exact):
+        return None
+    return _rounded_before(page.judge.shown(exact))
+
+
+def _rounded_before(shown: str) -> Finding:
     return Finding(
         Verdict.CONDITIONAL,
         f"right from the rounded numbers before it; unrounded it is {shown}",
@@ -464,17 +595,17 @@ def _carried(page: _Page, shown: str) -> Finding:
     )
 
 
-def _bounds_or_none(judge: Judge, node: Node, page: _Page, *, rounded: bool) -> Value | None:
+def _bounds_or_none(judge: Judge, node: Node, page: _Page, digits: int = EXACT) -> Value | None:
     try:
-        return judge.numbers(node, {}, page.assumptions, rounded=rounded)
+        return judge.numbers(node, {}, page.assumptions, digits)
     except (Undecided, Misshapen, VanishingDenominator):
         return None
 
 
 def _at_the_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
     """A side in which numbers were put for some quantities."""
-    exact = _bounds_or_none(page.judge, truth, page, rounded=False)
-    printed = _bounds_or_none(page.judge, side.node, page, rounded=True)
+    exact = _bounds_or_none(page.judge, truth, page)
+    printed = _bounds_or_none(page.judge, side.node, page, COARSE)
     if exact is None or printed is None or not _meets(exact, printed):
         return None
     return Finding(Verdict.CONDITIONAL, "right at the numbers of the file only")
@@ -495,6 +626,6 @@ def _is_nearly(exact: Value, node: Node) -> bool:
     if not isinstance(node, Number) or node.decimals is None:
         return False
     try:
-        return abs(float(exact.mid.a) - float(node.value)) <= 10.0**-node.decimals
+        return abs(float(exact.mid.a) - float(node.value)) < 0.999 * 10.0**-node.decimals
     except (AttributeError, TypeError):
         return False
