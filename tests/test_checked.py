@@ -73,9 +73,9 @@ def test_most_is_read_and_named():
     """How often the expected is found; the shortfalls are in the file."""
     claims = [claim for case in CHECKED for claim in case["claims"]]
     mistakes = [case for case in CHECKED if "mistake" in case]
-    assert len(claims) > 600
+    assert len(claims) > 900
     assert sum("found" in claim for claim in claims) <= 0.06 * len(claims)
-    assert sum("named" in case for case in mistakes) <= 0.12 * len(mistakes)
+    assert sum("named" in case for case in mistakes) <= 0.14 * len(mistakes)
 
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]")

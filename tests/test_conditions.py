@@ -36,6 +36,7 @@ def judged(text: str, net: sb.Network = SOFTMAX) -> list[tuple[str, str]]:
         f"If i = j: {SAME}\nIf i ≠ j: {OTHER}",
         f"{SAME} for i = j, and {OTHER} for i ≠ j",
         f"If i = j, {SAME}, otherwise {OTHER}",
+        f"{SAME} (i = j)\n{OTHER}   (i ≠ j)",
         f"{SAME} if i = j, else {OTHER}",
         rf"\begin{{align}} {LATEX_SAME} && i=j \\ {LATEX_OTHER} && i\neq j\end{{align}}",
         rf"\begin{{align}} {LATEX_SAME} & \quad i=j \\ {LATEX_OTHER}, & i\neq j\end{{align}}",

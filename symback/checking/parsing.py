@@ -56,6 +56,7 @@ _WIDTH_LETTERS = ("n", "N", "K", "C", "m", "M", "k", "D", "d", "H", "J", "c", "p
 _LOSS_LETTERS = ("L", "J", "C", "E")
 _INDEX_LETTERS = frozenset("ijklmnpqrstuvL")
 _MINUS = Number(Fraction(-1))
+_INEQUALITIES = ("<", ">", "<=", ">=", "!=")
 _RECIPROCALS = {
     "sech": "cosh", "csch": "sinh", "coth": "tanh", "sec": "cos", "csc": "sin", "cot": "tan",
 }  # fmt: skip
@@ -444,8 +445,8 @@ class Parser:
                 raise self.refuse("entries chosen by a comparison are not read",
                                   "multiply, as in dh1 * (h1 > 0)", opening)  # fmt: skip
             return Indicator(self.condition(tokens))
-        if opening.kind == "(" and len(_split(tokens, ("<", ">", "<=", ">=", "!="))) == 2:
-            return Indicator(self.condition(tokens))  # in code: (a > 0) counts 1 or 0
+        if opening.kind == "(" and self._counts(_split(tokens, _INEQUALITIES)):
+            return Indicator(self.condition(tokens))
         if opening.kind == "{" and any(token.text.lower() == "if" for token in tokens):
             return self._inline_cases(tokens, opening)
         scripted = self.at("_", "^") or self._iverson_follows()
@@ -457,6 +458,10 @@ class Parser:
         if not tokens:
             raise self.refuse("there is nothing between the brackets", at=opening)
         return self.inside(tokens).side()
+
+    def _counts(self, parts: Sequence[list[Token]]) -> bool:
+        """Whether a bracket is a comparison of numbers, which counts 1 or 0 as in code."""
+        return len(parts) == 2 and (self.code or not self._compares_indices(*parts))
 
     def _inline_cases(self, tokens: list[Token], opening: Token) -> Node:
         """{1 if a > 0; 0 otherwise}, as symback writes it in text."""
@@ -1083,7 +1088,7 @@ class Parser:
     def _cases(self, rows: Sequence[list[Token]], opening: Token) -> Node:
         branches: list[tuple[Node, Node | None]] = []
         for row in rows:
-            cells = _split(row, ("&", "text", ","))
+            cells = _split(row, ("&", "text", ",", ".", ";"))
             words = " ".join(token.text for token in row if token.kind == "text").lower()
             cells = [cell for cell in cells if cell]
             value = self.inside(cells[0]).side()

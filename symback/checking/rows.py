@@ -151,7 +151,8 @@ class Layout:
                 yield from self._plain_rows(stretch)
             elif stretch.kind == "lines":
                 for text, start in _lines(stretch):
-                    yield from self._latex_rows(text, start, "display")
+                    for row in self._latex_rows(text, start, "display"):
+                        yield replace(row, tokens=_with_spelled_words(row.tokens))
             else:
                 yield from self._latex_rows(stretch.text, stretch.start, stretch.kind)
 
@@ -160,8 +161,7 @@ class Layout:
         if not text.strip() or (text.lstrip().startswith("%") and "\n" not in text.strip()):
             return
         try:
-            place, body = self.place(start), _without_outer(text)
-            tokens = lexed(body, place, latex=True, macros=self.macros)
+            tokens = lexed(_without_outer(text), self.place(start), latex=True, macros=self.macros)
         except NotRead as error:
             yield Row([], kind, text, start, error)
             return
@@ -203,8 +203,7 @@ class Layout:
                 yield Row([], "plain", text.strip(), start, error)
                 continue
             tokens = [t for t in tokens if t.kind != "&"]
-            if not latex:
-                tokens = _with_words(tokens, self.symbols)
+            tokens = _with_spelled_words(tokens) if latex else _with_words(tokens, self.symbols)
             yield Row(tokens, "latex" if latex else "plain", text.strip(), start)
 
     # ------------------------------------------------------------------------------- rows
@@ -370,6 +369,33 @@ def _with_words(tokens: list[Token], symbols: Symbols) -> list[Token]:
         else:
             made.append(token)
     return made
+
+
+def _with_spelled_words(tokens: Sequence[Token]) -> list[Token]:
+    """Words between formulas of LaTeX that stands without delimiters: letter by letter so far."""
+    made: list[Token] = []
+    place = 0
+    while place < len(tokens):
+        end = place
+        while end < len(tokens) and _is_letter_of_word(tokens, place, end):
+            end += 1
+        word = "".join(token.text for token in tokens[place:end]).lower()
+        ends = end == len(tokens) or tokens[end].spaced or tokens[end].kind in (":", ",", ".")
+        english = word == "so" or (len(word) > 2 and (word in CONNECTING or word in ARITHMETIC))
+        if english and ends and (tokens[place].spaced or not place):
+            last = tokens[end - 1]
+            made.append(replace(tokens[place], kind="text", text=word, end=last.end))
+            place = end
+        else:
+            made += tokens[place : max(end, place + 1)]
+            place = max(end, place + 1)
+    return made
+
+
+def _is_letter_of_word(tokens: Sequence[Token], first: int, place: int) -> bool:
+    token = tokens[place]
+    letter = token.kind == "name" and len(token.text) == 1 and token.text.isascii()
+    return letter and (place == first or token.start == tokens[place - 1].end)
 
 
 def _among_words(tokens: list[Token], place: int) -> bool:

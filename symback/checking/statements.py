@@ -52,6 +52,7 @@ def cut(row: Row, layout: Layout, symbols: Symbols) -> Iterator[Statement]:
     tokens = _without_spacing(
         _with_steps(_without_remark(_without_number(_unboxed(row.tokens)), symbols))
     )
+    tokens = _with_condition_apart(tokens, symbols)
     comma = _decimal_comma(tokens)
     if comma is not None:
         failed = NotRead("a comma between digits has two readings", comma.place,
@@ -67,6 +68,18 @@ def cut(row: Row, layout: Layout, symbols: Symbols) -> Iterator[Statement]:
         yield Statement(piece, row.kind, latex, source, piece[0].place, words=words, before=before)
     if not pieces:
         yield Statement([], "prose", latex, row.source, place)
+
+
+def _with_condition_apart(tokens: list[Token], symbols: Symbols) -> list[Token]:
+    """Indices compared in brackets at the end of a row, as in … (i ≠ j), say when it holds."""
+    if len(tokens) < 6 or tokens[-1].kind != ")" or tokens[-5].kind != "(":
+        return tokens
+    left, relation, right = tokens[-4:-1]
+    compared = relation.kind in ("=", "!=") and symbols.is_index([left], number=True)
+    if not compared or not symbols.is_index([right], number=True) or not tokens[-5].spaced:
+        return tokens
+    space = replace(tokens[-5], kind="⏐", text="⏐")
+    return [*tokens[:-5], space, left, relation, right]
 
 
 def _lists_indices(tokens: Sequence[Token], place: int) -> bool:
@@ -218,11 +231,19 @@ def _without_remark(tokens: list[Token], symbols: Symbols) -> list[Token]:
     start = max((k for k, token in enumerate(tokens) if token.kind == opening), default=0)
     inner = tokens[start + 1 : -1]
     ranged = any(t.kind == "=" for t in inner) and any(t.kind == "..." for t in inner)
-    if not start or not (ranged or (inner and all(_is_word(t, symbols) for t in inner))):
+    named = any(t.text in FUNCTIONS and len(t.text) > 3 for t in inner)
+    words = all(_is_word(t, symbols) or (named and _is_abbreviation(t)) for t in inner)
+    if not start or not (ranged or (inner and words)):
         return tokens
     apart = tokens[start].start - tokens[start - 1].end
-    said = any(t.kind == "text" for t in inner)
+    said = named or any(t.kind == "text" for t in inner)
     return tokens[:start] if ranged or apart > 1 or (apart and said) else tokens
+
+
+def _is_abbreviation(token: Token) -> bool:
+    """In (softmax + CE): the function, which has no argument, the sign, and the loss."""
+    function = token.text in FUNCTIONS and len(token.text) > 3
+    return function or token.kind in ("+", "/") or (token.kind == "name" and token.text.isupper())
 
 
 def _is_word(token: Token, symbols: Symbols) -> bool:
