@@ -21,8 +21,8 @@ import re
 import shutil
 import textwrap
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import IO, Any, Protocol
 
@@ -156,9 +156,28 @@ def text(report: Shown, style: Style = PLAIN) -> str:
     """
     digits = len(str(max((line.line for line in report.lines), default=1)))
     parts = [f"{style.mark(report.verdict)} {style.strong(_summary(report))}"]
-    parts += ["\n".join(_line(line, digits, style)) for line in report.lines]
+    parts += ["\n".join(_line(_joined(group), digits, style)) for group in _grouped(report)]
     notes = [_wrapped("", note, "", style.width) for note in _notes(report)]
     return "\n".join([parts[0], "", *parts[1:], *(["", *notes] if notes else [])])
+
+
+def _grouped(report: Shown) -> list[list[LineReport]]:
+    """The lines; words and the letters among them, which say nothing, are one line again."""
+    groups: list[list[LineReport]] = []
+    for line in report.lines:
+        said = line.verdict is not Verdict.TEXT or line.read_as
+        before = groups[-1][-1] if groups else None
+        if before is None or said or before.line != line.line:
+            groups.append([line])
+        elif before.verdict is Verdict.TEXT and not before.read_as:
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
+
+
+def _joined(group: Sequence[LineReport]) -> LineReport:
+    return replace(group[0], source=" ".join(line.source for line in group))
 
 
 def marks(report: Shown) -> str:
@@ -356,12 +375,12 @@ def _facts(report: Shown) -> Mapping[str, Any]:
         "summary": _summary(report),
         "verdict": report.verdict.value,
         "mark": _words()["mark"][report.verdict.value],
-        "rows": [_row(line) for line in report.lines],
+        "rows": [_row(_joined(group), group) for group in _grouped(report)],
         "notes_html": [raised(note) for note in _notes(report)],
     }
 
 
-def _row(line: LineReport) -> Mapping[str, Any]:
+def _row(line: LineReport, pieces: Sequence[LineReport]) -> Mapping[str, Any]:
     """One line for the templates; what ends in ``_html`` is escaped already."""
     witness = line.witness
     return {
@@ -370,7 +389,7 @@ def _row(line: LineReport) -> Mapping[str, Any]:
         "mark": _words()["mark"][line.verdict.value],
         "word": _words()["word"][line.verdict.value],
         "source": _clean(line.source),
-        "formula": formula(line.source),
+        "pieces": [(_clean(piece.source), formula(piece.source)) for piece in pieces],
         "read_html": "" if _reads_alike(line) else raised(_clean(line.read_as)),
         "reason_html": _reason_html(line),
         "mistakes": [(found.name, raised(_clean(found.detail))) for found in line.diagnosis],
