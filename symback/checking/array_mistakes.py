@@ -86,7 +86,7 @@ class _Site:
             case Role.LOSS, Role.OUTPUT:
                 return (self._other_losses, self._one_of_two, self._no_logarithm)
             case Role.OUTPUT, _:
-                return (*self._of_output(), self._output_again, self._error_of_one)
+                return (*self._of_output(), self._output_again, self._one_of_two)
             case Role.ACTIVATION, _:
                 return self._slopes() if self._function is not None else self._coupled()
             case Role.PREACTIVATION, Role.WEIGHT:
@@ -137,14 +137,8 @@ class _Site:
                 continue
 
     def _one_of_two(self) -> Iterator[Mistake]:
-        """∂L/∂ŷ without y, or without ŷ."""
-        yield from self._without(self.parent)
-
-    def _error_of_one(self) -> Iterator[Mistake]:
-        """∂L/∂a of the last layer, as derived, without y or without ŷ."""
-        yield from self._without(self.parent, of_error=True)
-
-    def _without(self, variable: Variable, *, of_error: bool = False) -> Iterator[Mistake]:
+        """∂L/∂ŷ, or ∂L/∂a of the last layer, as derived, without y or without ŷ."""
+        variable = self.parent
         deduction = self.steps.backward.adjoints[variable]
         for role, kept in ((Role.TARGET, "ŷ"), (Role.OUTPUT, "y")):
             gone = next((v for v in self.steps.graph.variables if v.role is role), None)

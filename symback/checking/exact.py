@@ -89,6 +89,7 @@ __all__ = [
     "Undecided",
     "bounds_overlap",
     "free_letters",
+    "middle",
 ]
 
 BOUND = f"2^-{BITS - 16}"
@@ -494,8 +495,8 @@ class Judge:
         apart = [pair for pair in pairs if not _overlap(*pair)]
         if not apart:
             return None
-        first, second = max(apart, key=lambda pair: abs(_middle(pair[0]) - _middle(pair[1])))
-        gap = float(abs(_middle(first) - _middle(second)))
+        first, second = max(apart, key=lambda pair: abs(middle(pair[0]) - middle(pair[1])))
+        gap = float(abs(middle(first) - middle(second)))
         shown = self._read_off(bounds, (left, right), env)
         return gap, Witness(shown, _short(first), _short(second))
 
@@ -551,7 +552,7 @@ class Judge:
 
     def shown(self, value: Value) -> str:
         """Bounds as a number of six digits."""
-        return ", ".join(mpmath.nstr(_middle(entry), 6) for entry in entries(value))
+        return ", ".join(mpmath.nstr(middle(entry), 6) for entry in entries(value))
 
 
 def _nowhere(name: object) -> Fraction:
@@ -739,13 +740,14 @@ def _overlap(first: Any, second: Any) -> bool:
     return not (first.b < second.a or second.b < first.a)
 
 
-def _middle(bounds: Any) -> Any:
+def middle(bounds: Any) -> Any:
+    """A number between bounds that are close together."""
     return mpmath.mpf(bounds.mid.a) if hasattr(bounds, "mid") else bounds
 
 
 def _short(bounds: Any) -> str:
     """A number to four digits, without trailing zeros."""
-    text = mpmath.nstr(_middle(bounds), 4)
+    text = mpmath.nstr(middle(bounds), 4)
     return text[:-2] if text.endswith(".0") else text
 
 

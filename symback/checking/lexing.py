@@ -435,8 +435,3 @@ def _mathematical_letter(mark: str) -> str | None:
         return None
     plain = unicodedata.normalize("NFKC", mark)
     return plain if len(plain) == 1 else None
-
-
-def unspaced(token: Token) -> Token:
-    """The token as if it stood close to the one before."""
-    return replace(token, spaced=False)

@@ -119,6 +119,7 @@ class _Reader:
             for part in cut(row, self.layout, self.symbols)
         ]
         self.indices = {letter for each in statements for letter in letters_below(each.tokens)}
+        # "for i = 1" defines no i, unless the page goes on to calculate with it
         self.indices |= {*"ijkm"} - {t.text for each in statements for t in each.tokens[1:]}
         self.symbols.defined = {name for each in statements for name in self._defines(each)}
         self.symbols.own_errors = any(map(_defines_errors, statements))
@@ -152,7 +153,7 @@ class _Reader:
         pieces: list[Piece] = []
         places: list[Statement] = []
         for statement in statements:
-            if not statement.tokens:
+            if not statement.tokens or len(statement.tokens) > MOST_TOKENS:
                 prose += f" {statement.source}"
                 continue
             words = re.findall(r"[a-z]+", f"{prose} {statement.before}".lower())

@@ -165,11 +165,9 @@ def _grouped(report: Shown) -> list[list[LineReport]]:
     """The lines; words and the letters among them, which say nothing, are one line again."""
     groups: list[list[LineReport]] = []
     for line in report.lines:
-        said = line.verdict is not Verdict.TEXT or line.read_as
-        before = groups[-1][-1] if groups else None
-        if before is None or said or before.line != line.line:
-            groups.append([line])
-        elif before.verdict is Verdict.TEXT and not before.read_as:
+        beside = groups and groups[-1][-1].line == line.line
+        if beside and all(each.verdict is Verdict.TEXT and not each.read_as
+                          for each in (groups[-1][-1], line)):  # fmt: skip
             groups[-1].append(line)
         else:
             groups.append([line])

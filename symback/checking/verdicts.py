@@ -31,8 +31,9 @@ from symback.checking.exact import (
     Outcome,
     Relationship,
     bounds_overlap,
+    middle,
 )
-from symback.checking.grids import Grid, Misshapen, Value, entries
+from symback.checking.grids import Grid, Misshapen, Value
 from symback.checking.meaning import (
     LOSS,
     Array,
@@ -420,14 +421,17 @@ def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
 
 def _precision(node: Node) -> int:
     """A number alone is compared as printed; within a calculation, short ones are exact."""
-    return AS_PRINTED if _is_literal(node) else ROUNDED
+    return ROUNDED if _literal(node) is None else AS_PRINTED
 
 
-def _is_literal(node: Node) -> bool:
-    """Whether a side is one number."""
-    if isinstance(node, Product) and len(node.factors) == 2 and node.factors[0] == _MINUS:
-        node = node.factors[1]
-    return isinstance(node, Number)
+def _literal(node: Node) -> Number | None:
+    """The number that a side is, with its sign; None where it is more than one."""
+    match node:
+        case Number():
+            return node
+        case Product((sign, Number() as number)) if sign == _MINUS:
+            return replace(number, value=-number.value)
+    return None
 
 
 def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
@@ -476,7 +480,7 @@ def _number_is_off(page: _Page, side: Side, exact: Value, printed: Value) -> Fin
             _remember(page, side, exact)
         if carried is not None:
             return carried
-    if not _is_literal(side.node):
+    if _literal(side.node) is None:
         return _calculation_is_off(page, side, exact)
     _remember(page, side, exact)
     witness = Witness({}, shown, judge.shown(judge.bounds(side.node) or printed))
@@ -493,8 +497,10 @@ def _number_is_off(page: _Page, side: Side, exact: Value, printed: Value) -> Fin
 
 def _remember(page: _Page, side: Side, exact: Value) -> None:
     """A wrong number, in case that it is used again."""
-    if _is_literal(side.node):
-        page.slips.append((abs(_value(side.node)), abs(_middle(exact)), side.line))
+    literal = _literal(side.node)
+    if literal is not None and not isinstance(exact, Grid):
+        right = Fraction(mpmath.nstr(middle(exact), 30))
+        page.slips.append((abs(literal.value), abs(right), side.line))
 
 
 def _misrounded(shown: str, witness: Witness) -> Finding:
@@ -561,18 +567,6 @@ def _names(node: Node, value: Fraction) -> bool:
     return any(isinstance(part, Number) and part.value == value for part in walk(node))
 
 
-def _middle(value: Value) -> Fraction:
-    """A number between bounds that are close together."""
-    return Fraction(mpmath.nstr(mpmath.mpf(entries(value)[0].mid.a), 30))
-
-
-def _value(node: Node) -> Fraction:
-    if isinstance(node, Product):
-        return -_value(node.factors[1])
-    assert isinstance(node, Number)
-    return node.value
-
-
 def _carried(page: _Page, before: Node, exact: Value, printed: Value) -> Finding | None:
     """A number that follows from the rounded, or the wrong, numbers before it."""
     value = _bounds_or_none(page.judge, before, page)
@@ -618,14 +612,7 @@ def _meets(first: Value, second: Value) -> bool:
 
 def _is_nearly(exact: Value, node: Node) -> bool:
     """Whether a single decimal number misses by less than one in its last place."""
-    if isinstance(node, Product) and len(node.factors) == 2:
-        sign, node = node.factors
-        if sign != Number(Fraction(-1)) or isinstance(exact, Grid):
-            return False
-        exact = -exact
-    if not isinstance(node, Number) or node.decimals is None:
+    literal = _literal(node)
+    if literal is None or literal.decimals is None or isinstance(exact, Grid):
         return False
-    try:
-        return abs(float(exact.mid.a) - float(node.value)) < 0.999 * 10.0**-node.decimals
-    except (AttributeError, TypeError):
-        return False
+    return abs(float(middle(exact)) - float(literal.value)) < 0.999 * 10.0**-literal.decimals

@@ -34,9 +34,9 @@ from symback.kernels.engines import ENGINES, engine_source
 from symback.kernels.forms import Identity
 from symback.kernels.scalars import ScalarWriter
 from symback.kernels.source import array_source, element_source, run, scalar_source
-from symback.kernels.spelling import NUMPY, NUMPY_PLAIN
+from symback.kernels.spelling import NUMPY, NUMPY_PLAIN, Spelling
 from symback.matrix import MatrixForm, lift, with_samples
-from symback.notation import PARAMETERS, Reference, Role
+from symback.notation import Reference, Role
 from symback.spec import NetworkSpec, Values
 
 __all__ = [
@@ -110,10 +110,8 @@ def kernel(spec: NetworkSpec, title: str = "", style: str = "", backend: str = "
     package is not installed.
     """
     source, found = kernel_source(spec, title, style, backend)
-    graph = from_network(replace(spec, values=Values()))
-    names = tuple(v.name for v in graph.variables if v.role in PARAMETERS)
     try:
-        return _made(source, title, "loss_and_gradients", found, names, spec, backend)
+        return _made(source, title, "loss_and_gradients", found, spec, backend)
     except ModuleNotFoundError as missing:
         engine = ENGINES.get(backend)
         if engine is None or missing.name != engine.package:
@@ -132,20 +130,26 @@ def kernel_source(
     _check("backend", backend, BACKENDS)
     if backend != "numpy" and style == "scalar":
         raise KernelError(f"style 'scalar' is for backend 'numpy'; {backend!r} computes in arrays")
-    one = from_network(replace(spec, values=Values()))
-    batch = with_samples(one, B, over_samples=spec.over_samples)
     if backend != "numpy":
         engine = ENGINES[backend]
-        writer = ArrayWriter(_certified(batch), engine.spelling)
-        return engine_source(writer, engine, title), "array"
-    return _written(ArrayWriter(_certified(batch), NUMPY), one, title, style)
+        return engine_source(_in_arrays(spec, engine.spelling), engine, title), "array"
+    return _written(_in_arrays(spec, NUMPY), _without_numbers(spec), title, style)
 
 
 def identities(spec: NetworkSpec) -> tuple[Identity, ...]:
     """What the kernel of a network computes instead of plain forms, so that it keeps its digits."""
-    one = from_network(replace(spec, values=Values()))
-    writer = ArrayWriter(_certified(with_samples(one, B, over_samples=spec.over_samples)), NUMPY)
+    writer = _in_arrays(spec, NUMPY)
     return tuple(dict.fromkeys(writer.identities([*writer.forward, *writer.backward])))
+
+
+def _without_numbers(spec: NetworkSpec) -> Graph:
+    return from_network(replace(spec, values=Values()))
+
+
+def _in_arrays(spec: NetworkSpec, spelling: Spelling) -> ArrayWriter:
+    """The lines for a batch, of steps that are certified."""
+    batch = with_samples(_without_numbers(spec), B, over_samples=spec.over_samples)
+    return ArrayWriter(_certified(batch), spelling)
 
 
 def _check(what: str, word: str, known: Sequence[str]) -> None:
@@ -160,15 +164,16 @@ def _made(
     title: str,
     function: str,
     style: str,
-    outputs: tuple[str, ...],
     spec: NetworkSpec,
     backend: str = "numpy",
+    outputs: tuple[str, ...] = (),
 ) -> Kernel:
+    """The functions of a source; where nothing is said, all parameters have gradients."""
     made = run(source, title)
     target = ("y",) if spec.loss.uses_target else ()
     return Kernel(
         inputs=(*made["SHAPES"], "x", *target),
-        outputs=outputs,
+        outputs=outputs or tuple(made["SHAPES"]),
         source=source,
         style=style,
         backend=backend,
@@ -184,11 +189,8 @@ def element_kernel(spec: NetworkSpec, element: Reference, title: str = "") -> Ke
     For an a or h of a hidden layer it is one number a sample.  Only the lines that the element
     needs are computed.  Raises `NoKernel`.
     """
-    one = from_network(replace(spec, values=Values()))
-    batch = with_samples(one, B, over_samples=spec.over_samples)
-    writer = ArrayWriter(_certified(batch), NUMPY_PLAIN)
-    source = element_source(writer, element, title)
-    return _made(source, title, "derivative", "array", (element.name,), spec)
+    source = element_source(_in_arrays(spec, NUMPY_PLAIN), element, title)
+    return _made(source, title, "derivative", "array", spec, outputs=(element.name,))
 
 
 def _certified(graph: Graph) -> MatrixForm:

@@ -25,6 +25,7 @@ from symback.kernels.source import (
     checked,
     constants,
     definition,
+    has_target,
     module_head,
     parameters_of,
     signature,
@@ -33,7 +34,6 @@ from symback.kernels.source import (
     written_helpers,
 )
 from symback.kernels.spelling import JAX, TORCH, Spelling
-from symback.notation import Role
 
 __all__ = ["ENGINES", "Engine", "engine_source"]
 
@@ -130,7 +130,7 @@ def _decorated(engine: Engine, text: str) -> str:
 
 def _gradients(writer: ArrayWriter) -> str:
     names = [variable.name for variable in parameters_of(writer)]
-    given = ["x", "y"] if any(v.role is Role.TARGET for v in writer.graph.variables) else ["x"]
+    given = ["x", "y"] if has_target(writer.graph) else ["x"]
     returned = ", ".join(f'"{name}": d{name}' for name in names)
     forward, backward = tidy(f"loss, {returned}", writer.forward, writer.backward)
     body = [

@@ -31,6 +31,7 @@ __all__ = [
     "constants",
     "definition",
     "element_source",
+    "has_target",
     "module_head",
     "parameters_of",
     "run",
@@ -159,7 +160,7 @@ def element_source(writer: ArrayWriter, element: Reference, title: str) -> str:
     head, tail = lines[:last], lines[last].removeprefix(f"{name} = ")
     entry = _entry(tail, element)
     names = [v.name for v in parameters_of(writer)]
-    given = ["x", "y"] if _has_target(writer.graph) else ["x"]
+    given = ["x", "y"] if has_target(writer.graph) else ["x"]
     needed = _needed(head, entry)
     one = [] if element.variable.role in PARAMETERS else ["one = np.ndim(x) == 1"]
     body = [
@@ -358,7 +359,7 @@ def parameters_of(writer: ArrayWriter) -> list[Variable]:
 
 def signature(writer: ArrayWriter, name: str) -> str:
     """The head of a function of params, x and, where the loss has a target, y."""
-    return f"{name}(params, x, y)" if _has_target(writer.graph) else f"{name}(params, x, y=None)"
+    return f"{name}(params, x, y)" if has_target(writer.graph) else f"{name}(params, x, y=None)"
 
 
 def _either_function(writer: ArrayWriter) -> str:
@@ -490,7 +491,7 @@ def _gradient_function(writer: ArrayWriter, function: str) -> str:
     parameters = parameters_of(writer)
     names = [v.name for v in parameters]
     gradients = ", ".join(f'"{v.name}": {_gradient(v)}' for v in parameters)
-    given = ["x", "y"] if _has_target(writer.graph) else ["x"]
+    given = ["x", "y"] if has_target(writer.graph) else ["x"]
     forward, backward = tidy(f"loss, {gradients}", writer.forward, writer.backward)
     body = [
         f"{', '.join([*names, *given])} = _arguments({', '.join(['params', *given])})",
@@ -509,7 +510,8 @@ def _gradient_function(writer: ArrayWriter, function: str) -> str:
     return definition(signature(writer, function), words, body)
 
 
-def _has_target(graph: Graph) -> bool:
+def has_target(graph: Graph) -> bool:
+    """Whether the loss compares with a y."""
     return any(variable.role is Role.TARGET for variable in graph.variables)
 
 
@@ -594,7 +596,7 @@ def _arguments(writer: ArrayWriter) -> str:
         ")",
         "if fits and y is NO_TARGET:",
         f"    return {found}, X",
-        *(target if _has_target(writer.graph) else []),
+        *(target if has_target(writer.graph) else []),
     ]
     body = [
         "try:",
