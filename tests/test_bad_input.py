@@ -331,7 +331,7 @@ def test_a_process_ends_with_status_2(arguments):
         ("4-0-2", "without neurons"),
         ("4--2", "4--2 is not a shape"),
         ("a-b", "a-b is not a shape"),
-        ("-1-2", "not known here"),
+        ("-1-2", "SHAPE"),
         ("4-1000000-2", "too large"),
         ("-".join("2" * 300), "too large"),
         ("9" * 5000 + "-1", "is not a shape"),
