@@ -37,12 +37,13 @@ from symback.passages import (
     footnotes,
     forward_section,
     local_rows,
+    locals_intro,
     matrix_row,
     network_section,
     stable_section,
     title,
 )
-from symback.spec import EquationsSpec, NetworkSpec
+from symback.spec import NetworkSpec
 from symback.values import flattened, is_parameter, number, restored
 from symback.work import Work, entries, lettering, literals, shown_target
 
@@ -85,7 +86,7 @@ def _all_locals(work: Work, pen: Pen) -> Section:
     return Section(
         Say("section.locals"),
         (
-            Say("locals.intro", {"scalar": isinstance(work.spec, EquationsSpec)}),
+            locals_intro(work, pen),
             Display(tuple(rows)),
         ),
     )
@@ -110,7 +111,7 @@ def _matrices(work: Work) -> Section | None:
     if not isinstance(work.spec, NetworkSpec):
         return None
     form = work.matrices
-    blocks: list[Block] = [Say("matrix.layout", {"layout": Words(form.layout.value)})]
+    blocks: list[Block] = [Say(f"matrix.{form.layout.name.lower()}")]
     for phase in Phase:
         rows = [
             matrix_row(work, step)
