@@ -304,10 +304,10 @@ def _conclusion_rows(
 ) -> list[Row]:
     lhs: Expr | None = derivation.conclusion.lhs
     rows = []
-    for step in derivation.steps:
+    for position, step in enumerate(derivation.steps):
         if step.rule in without and step is not derivation.steps[-1]:
             continue
-        rows.append(pen.row(lhs, step.rhs, reason(step, pen, lhs is not None)))
+        rows.append(pen.row(lhs, step.rhs, reason(step, pen, position == 0)))
         lhs = None
     return rows
 
