@@ -140,6 +140,7 @@ def parser() -> argparse.ArgumentParser:
 
     figure = command("figure", _figure, "draw the network and the paths of one weight")
     figure.add_argument("--wrt", metavar="NAME", help="whose paths to draw, e.g. w_131")
+    _add_notation(figure)
     figure.add_argument(
         "--format",
         type=_forms(FIGURE_FORMS),
@@ -437,7 +438,7 @@ def _sheet(chosen: argparse.Namespace) -> None:
 def _figure(chosen: argparse.Namespace) -> None:
     from symback.publish import write_figure
 
-    network = _load(chosen)
+    network = _written(chosen)
     derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
     for line in write_figure(
         network, derivation, chosen.format, chosen.output, Path(chosen.net).stem

@@ -132,7 +132,9 @@ class Network(Work):
         if not isinstance(self.spec, NetworkSpec):
             raise UnknownNotation("the names of [equations] are written as the file says")
         network = Network.__new__(Network)
-        Work.__init__(network, self.spec, notation(name).lettering)
+        one_bias = self.spec.bias == "per_layer"
+        written = notation(name).lettering(len(self.spec.layers), one_bias=one_bias)
+        Work.__init__(network, self.spec, written)
         return network
 
     # ------------------------------------------------------------------------ what is derived

@@ -43,6 +43,7 @@ __all__ = [
     "fresh_index",
     "index",
     "read_reference",
+    "whole_name",
 ]
 
 
@@ -181,11 +182,22 @@ def pack(numbers: Sequence[int | str]) -> str:
     return "".join(texts) if all(len(text) == 1 for text in texts) else ",".join(texts)
 
 
+def unpack(numbers: str) -> tuple[str, ...]:
+    """The indices that `pack` joined: ``212`` → ("2", "1", "2"), ``2,11,3`` → ("2", "11", "3")."""
+    return tuple(numbers.split(",") if "," in numbers else numbers)
+
+
 def _layer_prefix(variable: Variable) -> tuple[int, ...]:
     """The layer, where the name carries it: w_2ij, but yhat_i."""
     if variable.layer is None or variable.role in (Role.OUTPUT, Role.LOSS):
         return ()
     return (variable.layer,)
+
+
+def whole_name(variable: Variable) -> tuple[str, tuple[str, ...]]:
+    """The letter of a whole quantity and the layer it carries: ("W", ("2",)), ("yhat", ())."""
+    letter = variable.letter.upper() if variable.role is Role.WEIGHT else variable.letter
+    return letter, tuple(map(str, _layer_prefix(variable)))
 
 
 def element_name(variable: Variable, indices: Sequence[int | str] = ()) -> str:

@@ -23,9 +23,9 @@ from symback.matrix import MatrixForm, MatrixLatex, MatrixStep, MatrixText, Phas
 from symback.notation import (
     Reference,
     Variable,
-    element_name,
     elements,
     index,
+    whole_name,
 )
 from symback.page import (
     Block,
@@ -256,14 +256,8 @@ def block_formula(variable: Variable, pen: Pen) -> Formula:
     """The name of a whole quantity: W_1, b_1, ŷ."""
     if not variable.shape:
         return pen.formula(variable.element)
-    name = element_name(variable)
-    upper = name.replace("w_", "W_")
-    return Formula(pen.latex.named(*_split(upper)), pen.text.named(*_split(upper)))
-
-
-def _split(name: str) -> tuple[str, str]:
-    letter, _, number_ = name.partition("_")
-    return letter, number_
+    name = whole_name(variable)
+    return Formula(pen.latex.named(*name), pen.text.named(*name))
 
 
 MOST_ENTRIES = 8
