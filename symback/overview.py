@@ -139,7 +139,7 @@ def _parameter_section(work: Work, pen: Pen, variable: Variable) -> Section:
     if work.has_numbers:
         derivative = Formula(
             rf"\nabla_{{{name.latex}}}\,{pen.latex.write(work.graph.target.element)}",
-            f"∂L/∂{name.text}",
+            f"∇{name.text}",
         )
         rows = [
             (name, array_formula(work.numbers.forward[variable.name])),
@@ -172,7 +172,7 @@ def _update(work: Work, pen: Pen) -> Section:
                 name,
                 "←",
                 (rf"{name.latex} - \eta\,\nabla_{{{name.latex}}}\,{target}",),
-                f"{name.text} - η·∂L/∂{name.text}",
+                f"{name.text} - η·∇{name.text}",
             )
         )
     blocks: list[Block] = [Say("update.intro"), Display(tuple(rows))]

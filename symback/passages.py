@@ -17,9 +17,9 @@ from symback import figures, kernels
 from symback.calculus import LocalDerivative
 from symback.derivation import Deduction, Rule, Step, local_steps
 from symback.functions import spoken
-from symback.graph import Equation, KnownSum
+from symback.graph import Equation, KnownSum, base_name
 from symback.layout import LINE, width
-from symback.matrix import MatrixForm, MatrixLatex, MatrixStep, MatrixText, Phase
+from symback.matrix import MatrixForm, MatrixLatex, MatrixStep, MatrixText, Phase, SampleArray
 from symback.notation import (
     Reference,
     Variable,
@@ -147,7 +147,7 @@ def _equation_rows(work: Work, pen: Pen) -> Iterator[Row]:
         lhs, rhs = show(equation.lhs), show(equation.shown)
         reason = None if thin else _range(equation, pen)
         named = None if equation.named is None else show(equation.named)
-        if named is not None and not _same_print(named, rhs, pen):
+        if named is not None and not _says_nothing(named, rhs, pen):
             yield pen.row(lhs, named, None)
             yield pen.row(None, rhs, reason)
         else:
@@ -168,8 +168,9 @@ def as_it_is(expr: Expr) -> Expr:
     return expr
 
 
-def _same_print(named: Expr, rhs: Expr, pen: Pen) -> bool:
-    return pen.latex.write(named) == pen.latex.write(rhs)
+def _says_nothing(named: Expr, rhs: Expr, pen: Pen) -> bool:
+    """Whether the name of the function adds nothing to its formula, as in id(a) = a."""
+    return rhs in named.args or pen.latex.write(named) == pen.latex.write(rhs)
 
 
 def _range(equation: Equation, pen: Pen) -> Say | None:
@@ -186,8 +187,13 @@ def _range(equation: Equation, pen: Pen) -> Say | None:
     ]
     if not ranges:
         return None
-    in_latex = r",\; ".join(rf"{letter} = 1, \ldots, {size}" for letter, size, _, _ in ranges)
-    in_text = ", ".join(f"{letter} = 1…{size}" for _, _, letter, size in ranges)
+    in_latex = r",\; ".join(
+        rf"{letter} = 1" + (rf", \ldots, {size}" if size != "1" else "")
+        for letter, size, _, _ in ranges
+    )
+    in_text = ", ".join(
+        f"{letter} = 1" + (f"…{size}" if size != "1" else "") for _, _, letter, size in ranges
+    )
     return Say("formula", {"formula": Formula(in_latex, in_text)})
 
 
@@ -256,6 +262,10 @@ def block_formula(variable: Variable, pen: Pen) -> Formula:
     """The name of a whole quantity: W_1, b_1, ŷ."""
     if not variable.shape:
         return pen.formula(variable.element)
+    if variable.batched:  # a matrix with one row a sample, as in the matrix formulas: A_1
+        array = SampleArray(base_name(variable.element), *variable.shape)
+        letters = pen.latex.lettering
+        return Formula(MatrixLatex(letters).write(array), MatrixText(letters).write(array))
     name = whole_name(variable)
     return Formula(pen.latex.named(*name), pen.text.named(*name))
 
@@ -264,16 +274,10 @@ MOST_ENTRIES = 8
 
 
 def array_formula(array: Any) -> Formula:
-    """An array as a matrix; long rows and columns shortened in the middle."""
-    rows = (
-        array.tolist()
-        if array.ndim == 2
-        else [array.tolist()]
-        if array.ndim == 1
-        else [[array.item()]]
-    )
+    """An array as a matrix, a vector as a column; long ones shortened in the middle."""
+    rows = array.reshape(len(array), -1).tolist() if array.ndim else [[array.item()]]
     cells = [[literal(entry) for entry in _ends(row)] for row in _ends(rows)]
-    gaps = array.ndim and array.shape[-1] > MOST_ENTRIES
+    gaps = len(rows[0]) > MOST_ENTRIES
     in_latex, in_text = [], []
     for row in cells:
         left, right = [c.latex for c in row], [c.text for c in row]
@@ -282,7 +286,7 @@ def array_formula(array: Any) -> Formula:
             right.insert(MOST_ENTRIES // 2, "…")
         in_latex.append(" & ".join(left))
         in_text.append(", ".join(right))
-    if array.ndim == 2 and len(rows) > MOST_ENTRIES:
+    if len(rows) > MOST_ENTRIES:
         in_latex.insert(MOST_ENTRIES // 2, r"\vdots")
         in_text.insert(MOST_ENTRIES // 2, "⋮")
     body = r" \\ ".join(in_latex)

@@ -29,7 +29,6 @@ from symback.layout import width
 from symback.matrix import MatrixLatex, MatrixText, Turned
 from symback.notation import (
     PARAMETERS,
-    Partial,
     Product,
     Reference,
     Variable,
@@ -315,8 +314,7 @@ def _conclusion_rows(
 def _result(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Section:
     rows = _conclusion_rows(pen, derivation, without=(Rule.PATHS, Rule.GROUP))
     rows[-1] = replace(rows[-1], is_result=True)
-    formula = _formula_for_numbers(derivation)
-    rows += number_rows(work, pen, derivation.conclusion.lhs, formula)
+    rows += number_rows(work, pen, derivation.conclusion.lhs, derivation.conclusion.result)
     blocks: list[Block] = [Display(tuple(rows))]
     has_sums = derivation.folded.has(sympy.Sum) and derivation.paths.count > 1
     if derivation.unrolled and has_sums and detail != "brief":
@@ -332,14 +330,6 @@ def _result(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Sectio
             ),
         ]
     return Section(Say("section.result"), tuple(blocks))
-
-
-def _formula_for_numbers(derivation: Derivation) -> Expr:
-    """The shortest right-hand side whose names are known: with adjoints, where it has some."""
-    with_names = [
-        step.rhs for step in derivation.steps if step.rule is Rule.LOCAL and step.rhs.has(Partial)
-    ]
-    return with_names[-1] if with_names else derivation.conclusion.result
 
 
 def _bridge(work: Work, pen: Pen, derivation: Derivation) -> Section | None:

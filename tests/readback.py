@@ -253,9 +253,9 @@ class Sheet:
                     self.reads[node] = reading.names
 
     def _assignments(self, ranges: str) -> Iterator[dict[str, int]]:
-        """``s = 1…3, i = 1…2`` as all choices of the letters."""
-        found = re.findall(r"(\w) = 1…(\w+)", ranges)
-        sizes = [int(self.value(Formula(limit).tree, {})) for _, limit in found]
+        """``s = 1…3, i = 1`` as all choices of the letters."""
+        found = re.findall(r"(\w) = 1(?:…(\w+))?", ranges)
+        sizes = [int(self.value(Formula(limit or "1").tree, {})) for _, limit in found]
         for choice in itertools.product(*(range(1, size + 1) for size in sizes)):
             yield dict(zip((letter for letter, _ in found), choice, strict=True))
 
