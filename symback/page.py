@@ -16,7 +16,7 @@ from sympy import Expr, Indexed, Integer, Sum, Symbol
 from symback.calculus import instantiate
 from symback.figures import Figure, PathStyle
 from symback.layout import LINE, lines
-from symback.notation import SAMPLE, Partial, Sigma
+from symback.notation import SAMPLE, Partial, Sigma, Variable
 from symback.printers import Latex, Lettering, Text
 from symback.values import number
 
@@ -186,8 +186,16 @@ class Pen:
 
     def formula(self, expr: Expr) -> Formula:
         """An expression on one line."""
-        expr = without_lone_sums(expr)
+        expr = self.as_shown(expr)
         return Formula(self.latex.write(expr), self.text.write(expr))
+
+    def as_shown(self, expr: Expr) -> Expr:
+        """What is printed for an expression; its value is the same."""
+        return without_lone_sums(expr)
+
+    def sizes(self, variable: Variable) -> tuple[Expr, ...]:
+        """How far the indices of a quantity run."""
+        return variable.shape
 
     def inline(self, derivative: Partial) -> Formula:
         """∂L/∂w with a slash, for a line of text."""
@@ -207,7 +215,7 @@ class Pen:
     ) -> Row:
         """``lhs = rhs``; without ``lhs``, one more equality of the row above."""
         left = None if lhs is None else self.formula(lhs)
-        rhs = without_lone_sums(rhs)
+        rhs = self.as_shown(rhs)
         broken = tuple(lines(rhs, self.latex, room))
         return Row(left, "=", broken, self.text.write(rhs), reason, path, is_result)
 

@@ -42,7 +42,7 @@ from symback.page import (
 )
 from symback.printers import NETWORK, Latex, Text
 from symback.spec import EquationsSpec, NetworkSpec
-from symback.work import Work, entries, lettering
+from symback.work import Work, entries
 
 __all__ = [
     "MOST_ENTRIES",
@@ -53,6 +53,7 @@ __all__ = [
     "block_formula",
     "deduction_rows",
     "describe",
+    "equation_rows",
     "footnotes",
     "forward_section",
     "is_thin",
@@ -64,6 +65,7 @@ __all__ = [
     "reason",
     "sum_formula",
     "title",
+    "told_apart",
 ]
 
 
@@ -131,17 +133,24 @@ def network_section(work: Work, pen: Pen, drawing: figures.Figure) -> Section:
     return Section(Say("section.network"), (Picture(drawing), legend, Grid(head, tuple(rows))))
 
 
-def forward_section(work: Work, pen: Pen, detail: str) -> Section:
-    """Every equation, then the same with numbers where there are some."""
-    blocks: list[Block] = [Display(tuple(_equation_rows(work, pen)))]
+def forward_section(
+    work: Work, pen: Pen, detail: str, equations: Iterable[Block] | None = None
+) -> Section:
+    """Every equation, or the ``equations`` given, then numbers where there are some."""
+    blocks: list[Block] = (
+        [Display(tuple(equation_rows(work, pen, work.graph.equations)))]
+        if equations is None
+        else [*equations]
+    )
     if work.has_numbers:
         blocks += _forward_numbers(work, pen, detail)
     return Section(Say("section.forward"), tuple(blocks))
 
 
-def _equation_rows(work: Work, pen: Pen) -> Iterator[Row]:
+def equation_rows(work: Work, pen: Pen, equations: Iterable[Equation]) -> Iterator[Row]:
+    """Equations, each by its function's name first where that says something."""
     thin = is_thin(work)
-    for equation in work.graph.equations:
+    for equation in equations:
         at = dict.fromkeys(equation.free, sympy.S.One) if thin else {}
         show = (lambda part, at=at: work.backward.unroll(part, at)) if thin else as_it_is
         lhs, rhs = show(equation.lhs), show(equation.shown)
@@ -175,7 +184,7 @@ def _says_nothing(named: Expr, rhs: Expr, pen: Pen) -> bool:
 
 def _range(equation: Equation, pen: Pen) -> Say | None:
     """For which indices an equation holds."""
-    pairs = zip(equation.free, equation.variable.shape, strict=True)
+    pairs = zip(equation.free, pen.sizes(equation.variable), strict=True)
     ranges = [
         (
             pen.latex.write(letter),
@@ -250,6 +259,15 @@ def numbers_and_value(pen: Pen, numbers: Row | None, lhs: Expr | None, value: An
     if len(numbers.lines) > 1 or width(joined) > LINE:
         return [led, shown]
     return [replace(led, lines=(joined,), text=f"{numbers.text} {shown.relation} {shown.text}")]
+
+
+def told_apart(first: Any, second: Any) -> tuple[Formula, Formula]:
+    """Two numbers with as many digits as it takes to see that they differ."""
+    for digits in (4, 6, 8, 12):
+        shown = [literal(value, digits) for value in (first, second)]
+        if shown[0].text != shown[1].text:
+            break
+    return Formula(shown[0].latex, shown[0].text), Formula(shown[1].latex, shown[1].text)
 
 
 def array_grid(pen: Pen, variables: Iterable[Variable], arrays: Mapping[str, Any]) -> Grid:
@@ -376,10 +394,10 @@ def reason(step: Step, pen: Pen, is_first: bool = False) -> Say:
     return Say(f"rule.{step.rule.name.lower()}", facts)
 
 
-def matrix_row(work: Work, step: MatrixStep, *, shapes: bool = False) -> Row:
+def matrix_row(pen: Pen, step: MatrixStep, *, shapes: bool = False) -> Row:
     """One line of the algorithm in matrices; with ``shapes``, each factor over its shape."""
-    letters = lettering(work)
-    plain, text_ = MatrixLatex(letters), MatrixText(letters)
+    letters = pen.latex.lettering
+    plain, text_ = MatrixLatex(letters), MatrixText(pen.text.lettering)
     right = MatrixLatex(letters, shapes=shapes).write(step.shown)
     lhs = Formula(plain.write(step.symbol), text_.write(step.symbol))
     relation = "←" if step.phase is Phase.UPDATE else "="

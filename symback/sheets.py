@@ -25,6 +25,7 @@ from symback.derivation import BackwardPass, Deduction, Derivation, Rule, local_
 from symback.drawing import SHOWN_ENDS, figure, label, listed_paths
 from symback.elementary import softmax_apart, take_apart
 from symback.functions import product, spoken
+from symback.general import responsibilities
 from symback.layout import width
 from symback.matrix import MatrixLatex, MatrixText, Turned
 from symback.notation import (
@@ -63,6 +64,7 @@ from symback.passages import (
     reason,
     stable_section,
     title,
+    told_apart,
 )
 from symback.paths import Path
 from symback.printers import EQUATIONS, ONE_VARIABLE, signed
@@ -238,12 +240,16 @@ def _locals(work: Work, pen: Pen, derivation: Derivation) -> Section:
 def _adjoints(work: Work, pen: Pen, derivation: Derivation) -> Section:
     """∂L/∂v of every quantity between the loss and the weight, each from those before it."""
     blocks: list[Block] = [Say("adjoints.intro", {"one": len(derivation.adjoints) == 1})]
-    if derivation.adjoints:
+    if not derivation.adjoints:
+        return Section(Say("section.adjoints"), ())
+    if derivation.unrolled or isinstance(work.spec, EquationsSpec):
         blocks += [
             Display(tuple(deduction_rows(work, pen, entry))) for entry in derivation.adjoints
         ]
-        return Section(Say("section.adjoints"), tuple(blocks))
-    return Section(Say("section.adjoints"), ())
+    else:
+        on_the_way, _ = derivation.backward.route(derivation.target.variable)
+        blocks += responsibilities(work, pen, on_the_way)
+    return Section(Say("section.adjoints"), tuple(blocks))
 
 
 def _apart(work: Work, pen: Pen) -> Section:
@@ -341,7 +347,7 @@ def _bridge(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
     step = form.step(variable.name)
     general = work.backward.adjoints[variable]
     block = block_formula(variable, pen)
-    rows = (pen.row(general.lhs, general.result), matrix_row(work, step, shapes=True))
+    rows = (pen.row(general.lhs, general.result), matrix_row(pen, step, shapes=True))
     turned = [_why_turned(work, pen, entry) for entry in step.transposes]
     intro = Say("matrix.bridge", {"block": block, "matrix": len(variable.shape) == 2})
     blocks = (intro, Display(rows), *turned, certified(form))
@@ -350,10 +356,8 @@ def _bridge(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
 
 def _why_turned(work: Work, pen: Pen, turned: Turned) -> Say:
     """Where a transpose comes from."""
-    letters = lettering(work)
-    factor = Formula(
-        MatrixLatex(letters).write(turned.factor), MatrixText(letters).write(turned.factor)
-    )
+    letters, whole = lettering(work), turned.factor.args[0]
+    factor = Formula(MatrixLatex(letters).write(whole), MatrixText(letters).write(whole))
     key = "matrix.turned_summed" if turned.summed else "matrix.turned_columns"
     facts = {"factor": factor, "letter": pen.formula(turned.letter)}
     return Say(key, {**facts, "element": pen.formula(turned.element)})
@@ -415,7 +419,7 @@ def _advice(work: Work, pen: Pen, reference: Reference, derived: Any) -> list[Bl
         (rf"{w.latex} - {eta.latex} \cdot {_bracketed(d.latex)}",),
         f"{w.text} - {eta.text}·{_bracketed(d.text)}",
     )
-    before, after = _told_apart(work.numbers.loss, work.numbers.loss_with(reference, new))
+    before, after = told_apart(work.numbers.loss, work.numbers.loss_with(reference, new))
     rows = (step, numbers, pen.value_row(None, new))
     outcome = Say(
         "advice.outcome",
@@ -434,15 +438,6 @@ def _advice(work: Work, pen: Pen, reference: Reference, derived: Any) -> list[Bl
 
 def _bracketed(printed: str) -> str:
     return f"({printed})" if printed.startswith("-") else printed
-
-
-def _told_apart(first: Any, second: Any) -> tuple[Formula, Formula]:
-    """Two numbers with as many digits as it takes to see that they differ."""
-    for digits in (4, 6, 8, 12):
-        shown = [literal(value, digits) for value in (first, second)]
-        if shown[0].text != shown[1].text:
-            break
-    return Formula(shown[0].latex, shown[0].text), Formula(shown[1].latex, shown[1].text)
 
 
 def _shared(work: Work, pen: Pen, derivation: Derivation) -> Section | None:

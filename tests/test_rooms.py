@@ -42,6 +42,7 @@ ORDER = [
     "drawing",
     "passages",
     "elementary",
+    "general",
     "sheets",
     "overview",
     "rendering",
