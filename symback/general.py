@@ -14,6 +14,7 @@ lines then agree to the letter are told together.
 from __future__ import annotations
 
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from sympy import Expr, Indexed, Integer, KroneckerDelta, MatAdd, MatMul, Sum, S
 
 from symback.graph import Graph, base_name
 from symback.matrix import Array, MatrixLatex, MatrixText, Phase
-from symback.notation import Role, Sigma, Variable
+from symback.notation import Role, Sigma, UnknownName, Variable, element_name
 from symback.page import Block, Display, Formula, Pen, Row, Say
 from symback.passages import block_formula, deduction_rows, matrix_row
 from symback.printers import Latex, Lettering, Spelling, Text
@@ -34,6 +35,7 @@ from symback.work import Work, lettering
 __all__ = [
     "GeneralPen",
     "Lines",
+    "any_layer",
     "both",
     "by_layer",
     "depth_of",
@@ -66,17 +68,23 @@ def told(work: Work, pen: Pen, layers: Sequence[tuple[int, Lines]]) -> Iterator[
         yield Display(tuple(row for _, lines in layers for row in lines(pen)))
         return
     general = [(k, tuple(lines(GeneralPen(work, k))), lines) for k, lines in layers]
+    single: list[Row] = []
     for _, run in itertools.groupby(general, key=lambda one: one[1]):
         alike = list(run)
         _, rows, lines = alike[0]
         if len(alike) == 1:
-            yield Display(tuple(lines(pen)))
+            single += lines(pen)
             continue
+        if single:
+            yield Display(tuple(single))
+            single = []
         numbers = numbers_of_layers(work, [k for k, _, _ in alike])
         named = any(k == 1 and _reads_inputs(work, rows, lines) for k, _, lines in alike)
         inputs = _inputs_as_layer(work) if named else None
         yield Say("general.layers", {"layers": numbers, "inputs": inputs})
         yield Display(rows)
+    if single:
+        yield Display(tuple(single))
 
 
 def numbers_of_layers(work: Work, layers: Sequence[int]) -> Formula:
@@ -104,6 +112,24 @@ def _inputs_as_layer(work: Work) -> Formula:
         " = ".join(pen.latex.spelled(one) for one in names),
         " = ".join(pen.text.spelled(one) for one in names),
     )
+
+
+def any_layer(work: Work, name: str) -> list[Variable]:
+    """The parameters that ``w_k,i,j`` or ``b_k,i`` names, one a layer; none for another name.
+
+    Raises `UnknownName` for a network whose layers are told one by one.
+    """
+    letters = {"wkij": Role.WEIGHT, "bki": Role.BIAS, "bk": Role.BIAS}
+    spelled = re.sub(r"[_,;{}() ]", "", name)
+    found = [v for v in work.backward.adjoints if v.role is letters.get(spelled)]
+    if found and len(found[0].shape) != len(spelled) - 2:  # b_k is one bias shared by a layer
+        return []
+    if found and not tells_layers(work):
+        one = element_name(found[-1], (1,) * len(found[-1].shape))
+        raise UnknownName(
+            f"{name} names any layer, and this network is told layer by layer; name one, e.g. {one}"
+        )
+    return found
 
 
 def depth_of(work: Work) -> int:

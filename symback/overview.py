@@ -62,7 +62,7 @@ from symback.spec import NetworkSpec
 from symback.values import flattened, is_parameter, number, restored
 from symback.work import Work, entries, lettering, literals, shown_target
 
-__all__ = ["MOST_FORMULAS", "overview"]
+__all__ = ["MOST_FORMULAS", "any_layer_page", "overview"]
 
 
 def overview(work: Work, detail: str = "normal", *, stable: bool = False) -> Page:
@@ -74,7 +74,7 @@ def overview(work: Work, detail: str = "normal", *, stable: bool = False) -> Pag
     parts = [
         network_section(work, pen, figure(work, None)),
         forward_section(work, pen, detail, _forward(work, pen)),
-        _all_locals(work, pen),
+        _all_locals(work, pen, _not_by_target(work)),
         _backward(work, pen),
         _matrices(work, pen),
         *_parameter_sections(work, pen),
@@ -89,6 +89,42 @@ def overview(work: Work, detail: str = "normal", *, stable: bool = False) -> Pag
         notes=tuple(footnotes(work, pen, tuple(dict.fromkeys(facts)))),
         has_contents=True,
     )
+
+
+def any_layer_page(work: Work, variables: Sequence[Variable]) -> Page:
+    """The derivative by one kind of parameter in any layer k, from the loss back to it."""
+    pen, first = Pen(lettering(work)), variables[0]
+    general = GeneralPen(work, depth_of(work))
+    last = next(v for v in variables if v.layer == depth_of(work))
+    name = general.inline(work.backward.adjoint_name(last.element))
+    on_the_way, locals_ = work.backward.route(min(variables, key=lambda v: v.layer or 0))
+    adjoints = [work.backward.adjoints[v] for v in (*on_the_way, first)]
+    parts = (
+        network_section(work, pen, figure(work, None)),
+        forward_section(work, pen, "normal", _forward(work, pen)),
+        _all_locals(work, pen, [*locals_, *_own_locals(work, variables[:-1])]),
+        Section(
+            Say("section.backward_to", {"derivative": name}),
+            (
+                Say("backward.intro"),
+                *responsibilities(work, pen, on_the_way),
+                *by_layer(work, pen, "backward.parameters", variables),
+            ),
+        ),
+    )
+    facts = (fact for deduction in adjoints for fact in deduction.facts)
+    return Page(
+        title=title(work, Say("title.any_layer", {"derivative": name})),
+        subtitle=describe(work),
+        sections=parts,
+        notes=tuple(footnotes(work, pen, tuple(dict.fromkeys(facts)))),
+    )
+
+
+def _own_locals(work: Work, variables: Sequence[Variable]) -> list[LocalDerivative]:
+    return [
+        local for (_, parent), local in work.backward.derivatives.items() if parent in variables
+    ]
 
 
 def _forward(work: Work, pen: Pen) -> list[Block] | None:
@@ -112,14 +148,16 @@ def _widths(work: Work) -> Formula:
     return GeneralPen(work, 1).formula(Symbol("n_1"))
 
 
-def _all_locals(work: Work, pen: Pen) -> Section:
-    wanted = [
-        local
-        for local in work.backward.derivatives.values()
-        if local.parent.role is not Role.TARGET
-    ]
+def _not_by_target(work: Work) -> list[LocalDerivative]:
+    every = work.backward.derivatives.values()
+    return [local for local in every if local.parent.role is not Role.TARGET]
 
-    def lines(of: list[LocalDerivative]) -> Lines:
+
+def _all_locals(work: Work, pen: Pen, wanted: Sequence[LocalDerivative]) -> Section:
+    """The local derivatives ``wanted``, in the order of the backward pass."""
+    wanted = [local for local in work.backward.derivatives.values() if local in wanted]
+
+    def lines(of: Sequence[LocalDerivative]) -> Lines:
         return lambda pen: tuple(row for local in of for row in local_rows(work, pen, local))
 
     blocks: list[Block] = [Display(lines(wanted)(pen))]

@@ -365,13 +365,14 @@ def deduction_rows(work: Work, pen: Pen, deduction: Deduction) -> Iterator[Row]:
     yield from number_rows(work, pen, deduction.lhs, deduction.result)
 
 
-def number_rows(work: Work, pen: Pen, name: Expr, formula: Expr) -> Iterator[Row]:
-    """The formula with its numbers, and the number."""
+def number_rows(work: Work, pen: Pen, name: Expr, formula: Expr | None) -> Iterator[Row]:
+    """The formula with its numbers, and the number; without a formula, the number alone."""
     if not pen.literals or not _is_named(name):
         return
     reference = Reference(*work.backward.node_of(name.by))
     value = work.numbers.element(work.gradients[reference.variable.name], reference)
-    yield from numbers_and_value(pen, pen.with_numbers(formula), None, value)
+    numbers = None if formula is None else pen.with_numbers(formula)
+    yield from numbers_and_value(pen, numbers, None, value)
 
 
 def _is_named(name: Expr) -> bool:
@@ -454,7 +455,9 @@ def _two_terms(fact: KnownSum, pen: Pen) -> Formula:
     )
 
 
-def footnotes(work: Work, pen: Pen, facts: Iterable[KnownSum]) -> Iterator[Say]:
+def footnotes(
+    work: Work, pen: Pen, facts: Iterable[KnownSum], *, with_digits: bool = True
+) -> Iterator[Say]:
     """What was assumed, the conventions at kinks, and how numbers are shown."""
     for fact in facts:
         yield Say(
@@ -463,5 +466,5 @@ def footnotes(work: Work, pen: Pen, facts: Iterable[KnownSum]) -> Iterator[Say]:
         )
     for convention in work.graph.conventions:
         yield Say("note.convention", {"convention": Words(convention)})
-    if work.has_numbers:
+    if work.has_numbers and with_digits:
         yield Say("note.numbers", {"digits": 4})

@@ -14,17 +14,19 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from symback import drawing, rendering, sheets
 from symback.errors import SymbackError, printable
 from symback.files import CannotWrite, put
-from symback.overview import overview
+from symback.overview import any_layer_page, overview
 from symback.values import Kink, as_floats
 from symback.work import plain_pen
 
 if TYPE_CHECKING:
     from symback.network import Derivation, Network
+    from symback.notation import Variable
 
 __all__ = ["CannotWrite", "Disagreement", "write_figure", "write_sheets"]
 
@@ -47,14 +49,22 @@ def write_sheets(
     stem: str,
     *,
     stable: bool = False,
+    any_layer: Mapping[str, Sequence[Variable]] = MappingProxyType({}),
 ) -> Iterator[str]:
-    """Write one sheet a derivation (none: one for the whole network) and say where they lie."""
+    """Write one sheet a derivation (none: one for the whole network) and say where they lie.
+
+    ``any_layer`` holds the parameters that names such as w_k,i,j stand for; each has a sheet.
+    """
     ways = (_letters(network), "" if detail == "normal" else detail, "stable" if stable else "")
     pages = {
         _joined(stem, d.name, *ways): sheets.sheet(network, d.core, detail, stable=stable)
         for d in derivations
     }
-    if not derivations:
+    pages |= {
+        _joined(stem, name, *ways): any_layer_page(network, variables)
+        for name, variables in any_layer.items()
+    }
+    if not pages:
         pages = {_joined(stem, "all", *ways): overview(network, detail, stable=stable)}
     files: dict[str, bytes] = {}
     for name, page in pages.items():

@@ -468,7 +468,9 @@ def _sections(text: str) -> list[tuple[str, list[str]]]:
             found.append((title[1], []))
         elif found and line.startswith("  "):
             short = "share" in found[-1][0]  # a table, whose last column is a formula
-            found[-1][1].append("  " + line.split("  ")[-1] if short else line)
+            last = line.split("  ")[-1]
+            in_table = short and not last.startswith("= ")
+            found[-1][1].append("  " + last if in_table else line)
     return found
 
 
