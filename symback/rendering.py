@@ -49,7 +49,7 @@ def render(page: Page, form: str) -> str:
 def render_figure(figure: Figure, form: str) -> str:
     """A figure alone: ``svg``, or ``tex`` for a document with nothing else in it."""
     if form == "svg":
-        return svg(figure)
+        return svg(figure, alone=True)
     return environment().get_template("figure.tex").render(preamble=preamble(), tikz=tikz(figure))
 
 
@@ -131,7 +131,7 @@ class _Setter:
     def caption(self, block: Picture) -> str:
         """What the figure shows, in a sentence."""
         if self.form == "txt":
-            return caption(block.figure, "text")
+            return caption(block.figure, "text", drawn=False)
         words = caption(block.figure, "tex").split("$")
         pieces = (Formula(part, part) if i % 2 else part for i, part in enumerate(words))
         return "".join(str(_FINALIZE[self.form](piece)) for piece in pieces)

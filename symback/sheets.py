@@ -22,7 +22,7 @@ from sympy import Expr, Symbol
 from symback import figures
 from symback.calculus import instantiate
 from symback.derivation import BackwardPass, Deduction, Derivation, Rule
-from symback.drawing import SHOWN_ENDS, figure, label, listed_paths
+from symback.drawing import SHOWN_ENDS, figure, listed_paths
 from symback.elementary import softmax_apart, take_apart
 from symback.functions import product
 from symback.layout import width
@@ -206,10 +206,9 @@ def _dots(work: Work, closing: Derivation | None, reason: Say | None) -> Row:
 
 def _path_reason(work: Work, pen: Pen, path: Path, position: int, row: Row) -> Say:
     """The number of the path, the neurons it runs through where there is room, its share."""
-    names = path.neurons[1:-1]
+    names = [pen.formula(Symbol(name)) for name in path.neurons[1:-1]]
     through = Formula(
-        r" \to ".join(label(name) for name in names),
-        " → ".join(pen.text.write(Symbol(name)) for name in names),
+        r" \to ".join(name.latex for name in names), " → ".join(name.text for name in names)
     )
     share = None
     if pen.literals:
