@@ -2334,7 +2334,9 @@ def escape_xml(text: str) -> str:
     >>> escape_xml('<script>"&')
     '&lt;script&gt;&quot;&amp;'
     """
-    return "".join(_XML.get(c, c) if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+    return "".join(
+        _XML.get(c, c) if c.isprintable() or c in "\n\t\u00a0" else "\ufffd" for c in text
+    )
 
 
 def tikz(figure: Figure) -> str:
