@@ -9,6 +9,7 @@ from sympy import Expr
 from symback import figures
 from symback.calculus import LocalDerivative
 from symback.derivation import Derivation
+from symback.functions import spoken
 from symback.graph import Graph
 from symback.notation import Variable, name_indices
 from symback.page import (
@@ -51,7 +52,7 @@ def _network_figure(
         [[_name(node) for node in path.nodes] for path in listed],
         total if isinstance(total, int) else pen.latex.write(total),
         lambda name: _label(name, pen),
-        loss=spec.loss.name.replace("_", " "),
+        loss=spoken(spec.loss),
     )
 
 
@@ -61,7 +62,7 @@ def _layers(spec: NetworkSpec, pen: Pen) -> list[figures.LayerSketch]:
     for k, layer in enumerate(spec.layers, start=1):
         number = k + pen.latex.lettering.input_layer
         key = "output" if k == len(spec.layers) else f"layer {number}"
-        name = f"{key} ({layer.activation.name})"
+        name = f"{key} ({spoken(layer.activation)})"
         layers.append(figures.LayerSketch(_units(layer.units, pen), name, layer.activation.coupled))
     return layers
 

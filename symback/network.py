@@ -505,7 +505,8 @@ class Derivation:
             else str(self.path_count),
             "paths": path_names(self, limit),
             "deductions": [
-                sheets.as_data(self.network, self.core, entry) for entry in self.deductions
+                sheets.as_data(self.network, self.core, entry, rendering.plain)
+                for entry in self.deductions
             ],
             "facts": [fact.because for fact in self.core.facts],
         }
@@ -516,7 +517,7 @@ class Derivation:
 
     def text(self) -> str:
         """The whole derivation as Unicode text."""
-        return sheets.text(self.network, self.core)
+        return sheets.text(self.network, self.core, rendering.plain)
 
     def sheet(self, form: str = "html", detail: str = "normal", *, stable: bool = False) -> str:
         """The sheet as html, tex, md or txt; ``stable`` as for `Network.sheet`."""

@@ -20,7 +20,9 @@ from symback import drawing, rendering, sheets
 from symback.errors import SymbackError, printable
 from symback.files import CannotWrite, put
 from symback.overview import overview
+from symback.printers import Text
 from symback.values import Kink, as_floats
+from symback.work import lettering
 
 if TYPE_CHECKING:
     from symback.network import Derivation, Network
@@ -88,8 +90,8 @@ def check(derivation: Derivation) -> str:
             f"{derivation.name}: {checked.derived} was derived, a central difference gives "
             f"{checked.difference}; a sheet that may be wrong is not written"
         )
-    target = derivation.target_name
-    number = f"∂{target}/∂{derivation.name} = {as_floats(checked.derived)!r}"
+    name = Text(lettering(derivation.network)).write(derivation.core.conclusion.lhs)
+    number = f"{name} = {as_floats(checked.derived)!r}"
     return f"checked: {number} agrees with a central difference to {checked.digits} digits"
 
 
