@@ -284,10 +284,10 @@ Item = Stroke | Pill | Area | Label
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A layer (its words, how many neurons) or a stage (its LaTeX, its formula), from the left."""
+    """A layer and how many neurons it has, or a stage and its formula, in words."""
 
     what: str
-    more: int | str | None = None
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +296,7 @@ class Figure:
 
     ``styles`` holds the style of each path that was given, in their order (paths of one family
     share one); ``total`` is how many paths there are, ``chosen`` the LaTeX of the chosen quantity;
-    ``parts`` are the layers or the stages, for those who cannot see them.
+    ``parts`` are the layers or the stages in words, for those who cannot see them.
     """
 
     kind: str
@@ -773,8 +773,12 @@ def network_figure(
         total=path_total,
         mode=mode,
         styles=tuple(_style(index) for index in _style_indices(paths, mode)),
-        parts=(*(Part(_one_line(layer.label), layer.units) for layer in layers), Part(loss)),
+        parts=(*map(_layer_part, layers), Part(loss)),
     )
+
+
+def _layer_part(layer: LayerSketch) -> Part:
+    return Part(_one_line(layer.label), _spoken(str(layer.units)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -1419,7 +1423,7 @@ def graph_figure(
         total=total,
         mode=mode,
         styles=tuple(_style(index) for index in _style_indices(found, mode)),
-        parts=tuple(Part(node.label, node.formula) for node in nodes),
+        parts=tuple(Part(_spoken(node.label), _spoken(node.formula or "")) for node in nodes),
     )
 
 
@@ -2354,12 +2358,7 @@ def svg(figure: Figure, *, alone: bool = False) -> str:
     widths = _pixels(figure)
     used = {name for item in figure.items for name in _colours_of(item)} | {"figfill"}
     facts = {"block": _label_block, "colours": COLOURS, "dark": DARK_COLOURS, "widths": widths}
-    facts["chosen"] = "" if figure.chosen is None else _spoken(figure.chosen)
-    parts = [
-        (_said(part.what, figure), None if part.more is None else _said(part.more, figure))
-        for part in figure.parts
-    ]
-    return _rendered("figure.svg", figure, used=sorted(used), alone=alone, parts=parts, **facts)
+    return _rendered("figure.svg", figure, used=sorted(used), alone=alone, **facts)
 
 
 PIXELS = 4 / 3
@@ -2383,11 +2382,6 @@ def _colours_of(item: Item) -> tuple[str, ...]:
     if isinstance(item, Pill):
         return (item.fill, *([item.stroke] if item.stroke else []))
     return (item.colour,)
-
-
-def _said(what: int | str, figure: Figure) -> str:
-    """A layer's words as they are; LaTeX as one says it."""
-    return what if isinstance(what, str) and figure.kind == "network" else _spoken(str(what))
 
 
 def preamble() -> str:
@@ -2453,7 +2447,7 @@ def _one_thing(row: Sequence[_Atom]) -> str:
 
 
 def _rendered(template: str, figure: Figure, **more: object) -> str:
-    words = {"sentence": caption(figure, "text")}
+    words = {"sentence": caption(figure, "text"), "spoken": _spoken}
     return environment().get_template(template).render(figure=figure, **words, **more)
 
 

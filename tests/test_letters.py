@@ -107,7 +107,7 @@ def test_formulas_can_be_set(name, wrt, letters, own):
 
 
 @needs_tex
-@each_notation
+@pytest.mark.parametrize("letters", ["nielsen", "own"])
 def test_tex_sets_the_algorithm(letters, own, tmp_path):
     """LaTeX sets the matrix form and the figure, too."""
     log = compile_tex(page(written("s6", letters, own), None, "tex"), tmp_path)
