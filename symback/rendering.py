@@ -4,8 +4,8 @@
 ``templates/words.toml``, where each sentence is a small template that formulas and names are put
 into; layout from ``templates/sheet.<form>``.  Words a user wrote are escaped for the form.
 
-An HTML page is one file: KaTeX with its fonts, the picture as SVG, no address outside itself; a
-reader without JavaScript sees the formulas as LaTeX.
+An HTML page is one file: KaTeX with its fonts, the picture as SVG, no address outside itself.  Its
+formulas are MathML (`symback.mathml`), which a page that runs scripts has KaTeX set in their place.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from symback.figures import (
     template_dir,
     tikz,
 )
+from symback.mathml import mathml
 from symback.page import Display, Formula, Grid, Page, Picture, Row, Say, Words
 
 __all__ = ["FORMS", "notebook_html", "picture_html", "plain", "render", "render_figure"]
@@ -88,6 +89,10 @@ class _Setter:
         if isinstance(entry, Formula):
             entry = Formula(rf"\displaystyle {entry.latex}", entry.text)
         return str(_FINALIZE[self.form](entry))
+
+    def formula(self, latex: str, kind: str = "d") -> str:
+        """A formula of a row in HTML."""
+        return _formula(latex, kind)
 
     def relation(self, row: Row) -> str:
         """The sign between the two sides, in the language of the form."""
@@ -174,8 +179,13 @@ def _tex(value: Any) -> Any:
 
 def _html(value: Any) -> Any:
     if isinstance(value, Formula):
-        return f'<span class="m">{escape_xml(value.latex)}</span>'
+        return _formula(value.latex)
     return escape_xml(value.text) if isinstance(value, Words) else value
+
+
+def _formula(latex: str, kind: str = "") -> str:
+    """A formula in HTML; of the kind ``d`` it is displayed, of the kind ``d more`` indented too."""
+    return f'<span class="{f"m {kind}".strip()}">{mathml(latex, display="d" in kind)}</span>'
 
 
 def _md(value: Any) -> Any:

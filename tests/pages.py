@@ -148,7 +148,7 @@ def page(name: str, wrt: str | None, form: str, detail: str = "normal") -> str:
 
 
 class _Formulas(HTMLParser):
-    """The text of every element of class m, with whether it is displayed."""
+    """The annotation of every formula, with whether the element of class m displays it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,9 +157,9 @@ class _Formulas(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         classes = (dict(attrs).get("class") or "").split()
-        self.inside = "m" in classes
-        if self.inside:
+        if "m" in classes:
             self.found.append(("", "d" in classes))
+        self.inside = tag == "annotation"
 
     def handle_endtag(self, tag: str) -> None:
         self.inside = False

@@ -35,6 +35,7 @@ ORDER = [
     "figures",
     "pictures",
     "layout",
+    "mathml",
     "page",
     "work",
     "checking",
