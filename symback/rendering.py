@@ -11,6 +11,7 @@ formulas are MathML (`symback.mathml`), which a page that runs scripts has KaTeX
 from __future__ import annotations
 
 import base64
+import itertools
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -37,6 +38,9 @@ from symback.page import Display, Formula, Grid, Page, Picture, Row, Say, Words
 __all__ = ["FORMS", "notebook_html", "picture_html", "plain", "render", "render_figure"]
 
 FORMS = ("tex", "html", "md", "txt")
+
+LINES_TOGETHER = 18
+"""So many lines of a display, with a fraction in each, have room on one page below its title."""
 
 
 def render(page: Page, form: str) -> str:
@@ -69,6 +73,19 @@ def picture_html(figure: Figure) -> str:
 def notebook_html(figure: Figure, latex: str) -> str:
     """A derivation for a notebook: the figure, and the formula between double dollars."""
     return f"{picture_html(figure)}\n\n$${latex}$$"
+
+
+def ties(block: Display) -> list[bool]:
+    """For each row whether it stands on one page with the next, which has no left-hand side.
+
+    A group longer than a page is broken, but not behind its first row, nor before its last.
+    """
+    starts = [i for i, row in enumerate(block.rows) if row.lhs is not None or i == 0]
+    found: list[bool] = []
+    for start, end in itertools.pairwise([*starts, len(block.rows)]):
+        fits = sum(len(row.lines) for row in block.rows[start:end]) <= LINES_TOGETHER
+        found += [i < end - 1 and (fits or i in (start, end - 2)) for i in range(start, end)]
+    return found
 
 
 class _Setter:
@@ -106,6 +123,10 @@ class _Setter:
     def tab(self, sentence: Say) -> str:
         """A sentence for the title of a browser's tab, which holds neither tags nor formulas."""
         return escape_xml(plain(sentence))
+
+    def ties(self, block: Display) -> list[bool]:
+        """For each row whether no page may end behind it."""
+        return ties(block)
 
     def left(self, block: Display) -> int:
         """How wide the left-hand sides of a block of text are."""

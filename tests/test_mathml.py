@@ -11,7 +11,7 @@ import pytest
 import symback as sb
 from pages import CASES, html_formulas, page
 from symback.mathml import mathml
-from typesetting import ROOT, browser_dom, katex_mathml, needs_browser
+from typesetting import ROOT, browser_measure, katex_mathml, needs_browser
 
 PAGES = [*CASES, *((name, None) for name in ("s1", "s3", "s6", "s7", "batch", "relu", "wide"))]
 
@@ -155,17 +155,11 @@ def test_every_formula_of_a_page_is_mathml(name, wrt):
 def test_without_scripts_formulas_are_seen(tmp_path):
     """In a browser that runs no script each formula has a size, and sums and fractions are tall."""
     html = page("s5", "w_131", "html")
-    still = tmp_path / "still.html"
-    bare = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
-    still.write_text(bare + MEASURE, "utf-8")
-    sizes = re.search(r'data-sizes="([^"]*)"', browser_dom(still))[1].split()
-    boxes = [tuple(map(float, size.split("x"))) for size in sizes]
+    boxes = browser_measure(html, SIZES, tmp_path, width=1000, scripts=False)
     assert len(boxes) == len(html_formulas(html))
     assert all(width > 3 and height > 1 for width, height in boxes)
     assert max(height for _, height in boxes) > 40
 
 
-MEASURE = """<script>
-const boxes = [...document.querySelectorAll("math")].map(e => e.getBoundingClientRect());
-document.body.dataset.sizes = boxes.map(b => `${b.width}x${b.height}`).join(" ");
-</script>"""
+SIZES = """return [...document.querySelectorAll("math")].map(e => e.getBoundingClientRect())
+  .map(box => [box.width, box.height]);"""
