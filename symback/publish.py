@@ -56,9 +56,11 @@ def write_sheets(
         pages = {f"{stem}_all": overview(network, detail, stable=stable)}
     files: dict[str, bytes] = {}
     for name, page in pages.items():
-        files |= _in_forms(
-            name, {form: rendering.render(page, form) for form in _texts(forms)}, forms
-        )
+        figure = f"{name}_figure.svg"
+        texts = {form: rendering.render(page, form, figure) for form in _texts(forms)}
+        files |= _in_forms(name, texts, forms)
+        if "md" in forms:
+            files[figure] = rendering.render_figure(page.figure, "svg").encode("utf-8")
     checks = [check(derivation) for derivation in derivations]
     yield from (str(path) for path in put(files, folder))
     yield from (line for line in checks if line)

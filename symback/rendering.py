@@ -14,6 +14,7 @@ import base64
 import itertools
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -33,7 +34,7 @@ from symback.figures import (
     tikz,
 )
 from symback.mathml import mathml
-from symback.page import Display, Formula, Grid, Page, Picture, Row, Say, Words
+from symback.page import Display, Formula, Grid, Page, Picture, Row, Say, Section, Words
 
 __all__ = ["FORMS", "notebook_html", "picture_html", "plain", "render", "render_figure"]
 
@@ -43,9 +44,12 @@ LINES_TOGETHER = 18
 """So many lines of a display, with a fraction in each, have room on one page below its title."""
 
 
-def render(page: Page, form: str) -> str:
-    """``page`` as one text: a LaTeX document, an HTML file, Markdown with $…$, or plain text."""
-    setter = _Setter(page, form)
+def render(page: Page, form: str, figure: str = "") -> str:
+    """``page`` as one text: a LaTeX document, an HTML file, Markdown, or plain text.
+
+    Markdown refers to its picture by the name of a file, ``figure``; without one it has none.
+    """
+    setter = _Setter(page, form, figure)
     return (
         environment().get_template(f"sheet.{form}").render(page=page, set=setter, **setter.extras())
     )
@@ -91,9 +95,19 @@ def ties(block: Display) -> list[bool]:
 class _Setter:
     """What a layout asks for: sentences, cells, pictures, the style of a path."""
 
-    def __init__(self, page: Page, form: str) -> None:
-        self.page, self.form = page, form
+    def __init__(self, page: Page, form: str, figure: str) -> None:
+        self.page, self.form, self.figure = page, form, figure
         self._words = _sentences(form)
+
+    def sections(self) -> list[Section]:
+        """The sections with what this form can show; text has no pictures, nor words on them."""
+        if self.form != "txt" and self.figure:
+            return list(self.page.sections)
+        shown = (
+            replace(each, blocks=tuple(b for b in each.blocks if not isinstance(b, Picture)))
+            for each in self.page.sections
+        )
+        return [section for section in shown if section.blocks]
 
     def say(self, sentence: Say | None) -> str:
         """A sentence with its formulas and names in."""
@@ -117,12 +131,16 @@ class _Setter:
 
     def plain(self, sentence: Say) -> str:
         r"""A sentence for LaTeX's \text{…} inside a formula of Markdown; KaTeX's has no Greek."""
-        words = _sentences("tex")[sentence.key].render(sentence.facts).strip()
+        words = _for_github(_sentences("tex")[sentence.key].render(sentence.facts).strip())
         return "".join(_IN_TEXT.get(character) or character for character in words)
 
     def tab(self, sentence: Say) -> str:
         """A sentence for the title of a browser's tab, which holds neither tags nor formulas."""
         return escape_xml(plain(sentence))
+
+    def source(self, latex: str) -> str:
+        """A formula in a block of Markdown."""
+        return _for_github(latex)
 
     def ties(self, block: Display) -> list[bool]:
         """For each row whether no page may end behind it."""
@@ -154,10 +172,12 @@ class _Setter:
         """The figure, as TikZ or as SVG."""
         return tikz(block.figure) if self.form == "tex" else svg(block.figure)
 
+    def alternative(self, block: Picture) -> str:
+        """What the figure shows, for who does not see it."""
+        return _escape_md(caption(block.figure, "text"))
+
     def caption(self, block: Picture) -> str:
         """What the figure shows, in a sentence."""
-        if self.form == "txt":
-            return caption(block.figure, "text")
         words = caption(block.figure, "tex").split("$")
         pieces = (Formula(part, part) if i % 2 else part for i, part in enumerate(words))
         return "".join(str(_FINALIZE[self.form](piece)) for piece in pieces)
@@ -209,9 +229,14 @@ def _formula(latex: str, kind: str = "") -> str:
     return f'<span class="{f"m {kind}".strip()}">{mathml(latex, display="d" in kind)}</span>'
 
 
+def _for_github(latex: str) -> str:
+    r"""GitHub allows no ``\operatorname``, since that can redefine an operator."""
+    return latex.replace(r"\operatorname{", r"\mathrm{")
+
+
 def _md(value: Any) -> Any:
-    if isinstance(value, Formula):
-        return f"${value.latex}$"
+    if isinstance(value, Formula):  # within $…$ alone GitHub would take \, and _ for Markdown
+        return f"$`{_for_github(value.latex)}`$"
     return _escape_md(value.text) if isinstance(value, Words) else value
 
 

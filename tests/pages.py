@@ -179,8 +179,8 @@ def html_formulas(html: str) -> list[tuple[str, bool]]:
 
 
 def md_formulas(markdown: str) -> list[tuple[str, bool]]:
-    """Each formula of a Markdown page: $$…$$ displayed, $…$ in a line; the SVG left out."""
-    prose = re.sub(r"<svg.*?</svg>", "", markdown, flags=re.DOTALL).replace(r"\$", "")
-    shown = [(formula, True) for formula in re.findall(r"\$\$(.*?)\$\$", prose, re.DOTALL)]
-    rest = re.sub(r"\$\$.*?\$\$", "", prose, flags=re.DOTALL)
-    return shown + [(formula, False) for formula in re.findall(r"\$([^$]+)\$", rest)]
+    """Each formula of a Markdown page: in a block ```math displayed, $`…`$ in a line."""
+    shown = re.findall(r"^```math\n(.*?)^```$", markdown, re.DOTALL | re.MULTILINE)
+    return [(formula, True) for formula in shown] + [
+        (formula, False) for formula in re.findall(r"\$`([^`]+)`\$", markdown)
+    ]
