@@ -182,8 +182,8 @@ _GREYS = {  # on a light page, on a dark one
     "figquiet": ("6A6A6A", "B4BAC2"),
     "figline": ("888888", "8F959D"),
     "figedge": ("8C8C8C", "868C94"),
-    "figgroup": ("F4F2EC", "272C33"),
-    "figfill": ("FFFFFF", "1B1F24"),
+    "figgroup": ("F4F2EC", "242A31"),
+    "figfill": ("FFFFFF", "171B21"),
     "chosentint": ("FBE3D1", "4B2B17"),
 }
 _STYLES = (*PATH_STYLES, CHOSEN_STYLE, BUNDLE_STYLE)
@@ -2352,8 +2352,9 @@ def svg(figure: Figure, *, alone: bool = False) -> str:
     """The figure as an ``<svg>`` element that needs nothing from outside; it is valid XML.
 
     Its colours are CSS variables with a value beside each, so that a page with a dark mode sets
-    them (`DARK_COLOURS`); one that stands ``alone`` in a file turns dark by itself.  It is never
-    shown so small that a letter has less than 9 pixels: on a phone it is wider than the page.
+    them (`DARK_COLOURS`), and the page shows through; one that stands ``alone`` in a file has a
+    ground of its own and turns dark by itself.  It is never shown so small that a letter has less
+    than 9 pixels: on a phone it is wider than the page.
     """
     widths = _pixels(figure)
     used = {name for item in figure.items for name in _colours_of(item)} | {"figfill"}
@@ -2389,13 +2390,9 @@ def preamble() -> str:
     return _macro("preamble")(COLOURS)
 
 
-def caption(figure: Figure, form: str = "tex", *, drawn: bool = True) -> str:
-    """One sentence on the paths, for ``form`` "tex" or "text"; empty where nothing is chosen.
-
-    Where the figure is not ``drawn`` beside it, it speaks of no colours and no arrows.
-    """
-    facts = {**_caption_facts(figure, form), "drawn": drawn}
-    return " ".join(_macro("caption")(facts).split("\n")).strip()
+def caption(figure: Figure, form: str = "tex") -> str:
+    """One sentence on the paths, for ``form`` "tex" or "text"; empty where nothing is chosen."""
+    return " ".join(_macro("caption")(_caption_facts(figure, form)).split("\n")).strip()
 
 
 def _macro(name: str) -> Callable[[object], str]:

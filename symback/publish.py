@@ -50,18 +50,18 @@ def write_sheets(
     stable: bool = False,
 ) -> Iterator[str]:
     """Write one sheet a derivation (none: one for the whole network) and say where they lie."""
-    ways = (_letters(network), "" if detail == "normal" else detail, "stable" if stable else "")
-    pages = {
-        _joined(stem, d.name, *ways): sheets.sheet(network, d.core, detail, stable=stable)
-        for d in derivations
-    }
-    if not derivations:
-        pages = {_joined(stem, "all", *ways): overview(network, detail, stable=stable)}
+    letters = _letters(network)
+    ways = (letters, "" if detail == "normal" else detail, "stable" if stable else "")
+    pages = [(d.name, sheets.sheet(network, d.core, detail, stable=stable)) for d in derivations]
+    if not pages:
+        pages = [("all", overview(network, detail, stable=stable))]
     files: dict[str, bytes] = {}
-    for name, page in pages.items():
-        files |= _in_forms(
-            name, {form: rendering.render(page, form) for form in _texts(forms)}, forms
-        )
+    for chosen, page in pages:
+        figure = f"{_joined(stem, chosen, letters, 'figure')}.svg"
+        texts = {form: rendering.render(page, form, figure) for form in _texts(forms)}
+        files |= _in_forms(_joined(stem, chosen, *ways), texts, forms)
+        if "md" in forms:
+            files[figure] = rendering.render_figure(page.figure, "svg").encode("utf-8")
     checks = [check(derivation) for derivation in derivations]
     yield from (str(path) for path in put(files, folder))
     yield from (line for line in checks if line)
