@@ -42,6 +42,7 @@ __all__ = [
     "elements",
     "fresh_index",
     "index",
+    "name_indices",
     "read_reference",
     "whole_name",
 ]
@@ -197,7 +198,12 @@ def _layer_prefix(variable: Variable) -> tuple[int, ...]:
 def whole_name(variable: Variable) -> tuple[str, tuple[str, ...]]:
     """The letter of a whole quantity and the layer it carries: ("W", ("2",)), ("yhat", ())."""
     letter = variable.letter.upper() if variable.role is Role.WEIGHT else variable.letter
-    return letter, tuple(map(str, _layer_prefix(variable)))
+    return letter, name_indices(variable, ())
+
+
+def name_indices(variable: Variable, indices: Sequence[int | str]) -> tuple[str, ...]:
+    """The indices in the name of an element, the layer first: ("1", "3") of h_13, ("2",) of ŷ_2."""
+    return tuple(map(str, (*_layer_prefix(variable), *indices)))
 
 
 def element_name(variable: Variable, indices: Sequence[int | str] = ()) -> str:
@@ -205,7 +211,7 @@ def element_name(variable: Variable, indices: Sequence[int | str] = ()) -> str:
 
     ``indices`` are 1-based and leave out the sample of a batch.
     """
-    numbers = (*_layer_prefix(variable), *indices)
+    numbers = name_indices(variable, indices)
     return f"{variable.letter}_{pack(numbers)}" if numbers else variable.letter
 
 

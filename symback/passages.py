@@ -41,7 +41,7 @@ from symback.page import (
     literal,
 )
 from symback.printers import NETWORK, Latex, Text
-from symback.spec import EquationsSpec, NetworkSpec
+from symback.spec import EquationsSpec, LayerSpec, NetworkSpec
 from symback.work import Work, entries
 
 __all__ = [
@@ -104,33 +104,27 @@ def network_section(work: Work, pen: Pen, drawing: figures.Figure) -> Section:
     if isinstance(work.spec, EquationsSpec):
         say = Say("network.equations", {"apart": work.spec.taken_apart})
         return Section(Say("section.graph"), (say, Picture(drawing)))
-    spec, rows = work.spec, []
-    for k, layer in enumerate(spec.layers, start=1):
-        W = next(v for v in work.graph.variables if v.name == f"W{k}")
-        rows.append(
-            (
-                Say("plain", {"value": k}),
-                pen.formula(layer.units),
-                Words(spoken(layer.activation)),
-                Formula(rf"W_{{{k}}}", f"W_{k}"),
-                Formula(
-                    rf"{pen.latex.write(W.shape[0])} \times {pen.latex.write(W.shape[1])}",
-                    f"{W.shape[0]} × {W.shape[1]}",
-                ),
-            )
-        )
+    rows = [_layer_row(work, pen, k, each) for k, each in enumerate(work.spec.layers, start=1)]
     head = tuple(
         Say(f"head.{key}") for key in ("layer", "neurons", "activation", "weights", "shape")
     )
-    legend = Say(
-        "network.legend",
-        {
-            "w": Formula("w_{kij}", "w_kij"),
-            "a": Formula("a_{ki}", "a_ki"),
-            "h": Formula("h_{ki}", "h_ki"),
-        },
-    )
+    general = {"w": ("k", "i", "j"), "a": ("k", "i"), "h": ("k", "i")}
+    facts = {letter: pen.quantity(letter, indices) for letter, indices in general.items()}
+    legend = Say("network.legend", {**facts, "first": pen.latex.lettering.input_layer})
     return Section(Say("section.network"), (Picture(drawing), legend, Grid(head, tuple(rows))))
+
+
+def _layer_row(work: Work, pen: Pen, k: int, layer: LayerSpec) -> tuple[Any, ...]:
+    """Layer k as the page counts it: its neurons, its function, its weights and their shape."""
+    W = next(v for v in work.graph.variables if v.name == f"W{k}")
+    out, into = (pen.formula(size) for size in W.shape)
+    return (
+        Say("plain", {"value": k + pen.latex.lettering.input_layer}),
+        pen.formula(layer.units),
+        Words(spoken(layer.activation)),
+        block_formula(W, pen),
+        Formula(rf"{out.latex} \times {into.latex}", f"{out.text} × {into.text}"),
+    )
 
 
 def forward_section(
@@ -284,8 +278,7 @@ def block_formula(variable: Variable, pen: Pen) -> Formula:
         array = SampleArray(base_name(variable.element), *variable.shape)
         letters = pen.latex.lettering
         return Formula(MatrixLatex(letters).write(array), MatrixText(letters).write(array))
-    name = whole_name(variable)
-    return Formula(pen.latex.named(*name), pen.text.named(*name))
+    return pen.quantity(*whole_name(variable))
 
 
 MOST_ENTRIES = 8

@@ -55,22 +55,19 @@ def write_sheets(
 
     ``any_layer`` holds the parameters that names such as w_k,i,j stand for; each has a sheet.
     """
-    ways = (_letters(network), "" if detail == "normal" else detail, "stable" if stable else "")
-    pages = {
-        _joined(stem, d.name, *ways): sheets.sheet(network, d.core, detail, stable=stable)
-        for d in derivations
-    }
-    pages |= {
-        _joined(stem, name, *ways): any_layer_page(network, variables)
-        for name, variables in any_layer.items()
-    }
+    letters = _letters(network)
+    ways = (letters, "" if detail == "normal" else detail, "stable" if stable else "")
+    pages = [(d.name, sheets.sheet(network, d.core, detail, stable=stable)) for d in derivations]
+    pages += [(name, any_layer_page(network, found)) for name, found in any_layer.items()]
     if not pages:
-        pages = {_joined(stem, "all", *ways): overview(network, detail, stable=stable)}
+        pages = [("all", overview(network, detail, stable=stable))]
     files: dict[str, bytes] = {}
-    for name, page in pages.items():
-        files |= _in_forms(
-            name, {form: rendering.render(page, form) for form in _texts(forms)}, forms
-        )
+    for chosen, page in pages:
+        figure = f"{_joined(stem, chosen, letters, 'figure')}.svg"
+        texts = {form: rendering.render(page, form, figure) for form in _texts(forms)}
+        files |= _in_forms(_joined(stem, chosen, *ways), texts, forms)
+        if "md" in forms:
+            files[figure] = rendering.render_figure(page.figure, "svg").encode("utf-8")
     checks = [check(derivation) for derivation in derivations]
     yield from (str(path) for path in put(files, folder))
     yield from (line for line in checks if line)

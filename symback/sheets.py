@@ -22,7 +22,7 @@ from sympy import Expr, Symbol
 from symback import figures
 from symback.calculus import instantiate
 from symback.derivation import BackwardPass, Deduction, Derivation, Rule, local_steps
-from symback.drawing import SHOWN_ENDS, figure, label, listed_paths
+from symback.drawing import SHOWN_ENDS, figure, listed_paths
 from symback.elementary import softmax_apart, take_apart
 from symback.functions import product, spoken
 from symback.general import responsibilities
@@ -71,7 +71,15 @@ from symback.paths import Path
 from symback.printers import EQUATIONS, ONE_VARIABLE, signed
 from symback.spec import EquationsSpec
 from symback.values import Kink, is_parameter, number
-from symback.work import Checked, Work, lettering, pen_for, plain_pen, shown_target
+from symback.work import (
+    Checked,
+    Work,
+    formula_lettering,
+    lettering,
+    pen_for,
+    plain_pen,
+    shown_target,
+)
 
 __all__ = ["BRIEF_PATHS", "COLOURED_PATHS", "as_data", "latex", "one_line", "sheet", "text"]
 
@@ -233,10 +241,9 @@ def _dots(work: Work, closing: Derivation | None, reason: Say | None) -> Row:
 
 def _path_reason(work: Work, pen: Pen, path: Path, position: int, row: Row) -> Say:
     """The number of the path, the neurons it runs through where there is room, its share."""
-    names = path.neurons[1:-1]
+    names = [pen.formula(Symbol(name)) for name in path.neurons[1:-1]]
     through = Formula(
-        r" \to ".join(label(name) for name in names),
-        " → ".join(pen.text.write(Symbol(name)) for name in names),
+        r" \to ".join(name.latex for name in names), " → ".join(name.text for name in names)
     )
     share = None
     if pen.literals:
@@ -288,13 +295,14 @@ def _apart(work: Work, pen: Pen) -> Section:
             continue
         derivation = take_apart(row)
         if derivation is not None:
-            blocks += _apart_blocks(spoken(row), derivation)
+            blocks += _apart_blocks(work, spoken(row), derivation)
     return Section(Say("section.apart"), tuple(blocks))
 
 
-def _apart_blocks(name: str, derivation: Derivation) -> list[Block]:
+def _apart_blocks(work: Work, name: str, derivation: Derivation) -> list[Block]:
     backward = derivation.backward
-    pen = Pen(ONE_VARIABLE if derivation.paths.count == 1 else EQUATIONS)
+    plain = ONE_VARIABLE if derivation.paths.count == 1 else EQUATIONS
+    pen = Pen(formula_lettering(work, plain))
     stages = [
         pen.row(backward.unroll(e.lhs), backward.unroll(e.shown)) for e in backward.graph.equations
     ]

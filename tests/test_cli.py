@@ -176,12 +176,13 @@ def test_derive_formats(run):
 
 
 def test_sheet_default(run, tmp_path):
-    """Four forms in outputs/, each file named on a line of its own, and how it was checked."""
+    """Four forms and the picture in outputs/, each named on a line, and how it was checked."""
     lines = done(run("sheet", net("s5"), "--wrt", "w_131")).splitlines()
     files = [f"outputs/s5_w_131.{form}" for form in ("tex", "html", "md", "txt")]
-    assert lines[:4] == files
+    files.append("outputs/s5_w_131_figure.svg")
+    assert lines[:5] == files
     assert all((tmp_path / file).stat().st_size > 1000 for file in files)
-    assert lines[4].startswith("checked: ∂L/∂w_131 = 0.086038007091")
+    assert lines[5].startswith("checked: ∂L/∂w_131 = 0.086038007091")
     assert names(tmp_path / "outputs") == sorted(f[8:] for f in files)
 
 
@@ -211,7 +212,7 @@ def test_sheet_of_everything(run, tmp_path):
     """`--all`, which is also the default, makes one document."""
     done(run("sheet", net("s7"), "--all", "--format", "txt,md", "--output", "x"))
     done(run("sheet", net("s7"), "--format", "txt", "-o", "y"))
-    assert names(tmp_path / "x") == ["s7_all.md", "s7_all.txt"]
+    assert names(tmp_path / "x") == ["s7_all.md", "s7_all.txt", "s7_all_figure.svg"]
     assert (tmp_path / "x/s7_all.txt").read_bytes() == (tmp_path / "y/s7_all.txt").read_bytes()
 
 
@@ -225,9 +226,9 @@ def test_sheet_of_any_layer(run, tmp_path):
 def test_sheet_detail(run, tmp_path):
     """Brief is shorter than normal, full is longer."""
     sizes = []
-    for detail in ("brief", "normal", "full"):
+    for detail, name in (("brief", "_brief"), ("normal", ""), ("full", "_full")):
         done(run("sheet", net("s5"), "--wrt", "w_131", "--detail", detail, "--format", "txt"))
-        sizes.append((tmp_path / "outputs/s5_w_131.txt").stat().st_size)
+        sizes.append((tmp_path / f"outputs/s5_w_131{name}.txt").stat().st_size)
     assert sizes == sorted(sizes)
     assert sizes[0] * 2 < sizes[1] < sizes[2]
 

@@ -132,6 +132,21 @@ def test_every_way_of_showing_has_a_name_of_its_own(tmp_path, capsys):
     assert len(said) == len(expected)
 
 
+# --------------------------------------------------------------------------------------- Markdown
+
+
+def test_markdown_has_its_picture_beside_it(tmp_path):
+    """The picture is a file in the same folder, the one that `symback figure` writes."""
+    net, weight = str(EXAMPLES / "s5.toml"), ("--wrt", "w_131")
+    assert main(["sheet", net, *weight, "--format", "md", "-o", str(tmp_path / "a")]) == 0
+    assert main(["figure", net, *weight, "--format", "svg", "-o", str(tmp_path / "b")]) == 0
+    markdown = (tmp_path / "a" / "s5_w_131.md").read_text("utf-8")
+    assert "](s5_w_131_figure.svg)" in markdown
+    assert "<svg" not in markdown
+    name = "s5_w_131_figure.svg"
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
 # -------------------------------------------------------------------------------------------- PDF
 
 

@@ -36,6 +36,7 @@ ORDER = [
     "starter",
     "pictures",
     "layout",
+    "mathml",
     "page",
     "work",
     "checking",
