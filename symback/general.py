@@ -216,13 +216,14 @@ def _with_label(work: Work, pen: Pen) -> Iterator[Block]:
 def _label_rows(work: Work, letters: Lettering, last: Variable, target: Variable) -> Iterator[Row]:
     """∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)."""
     step = work.matrices.step(last.name)
-    if not isinstance(step.expr, MatAdd):
+    difference = step.expr
+    if not isinstance(difference, MatAdd):
         return
-    (y,) = (a for a in step.expr.atoms(Array) if a.name == target.name)
-    turned = MatMul(-1, MatAdd(*(-term for term in step.expr.args[::-1]), evaluate=False))
+    (y,) = (a for a in difference.atoms(Array) if a.name == target.name)
+    turned = MatMul(-1, MatAdd(*(-term for term in difference.args[::-1]), evaluate=False))
     in_latex, in_text = MatrixLatex(letters, {y: r"e(\ell)"}), MatrixText(letters, {y: "e(ℓ)"})
     lhs: Formula | None = Formula(in_latex.write(step.symbol), in_text.write(step.symbol))
-    for form in (step.expr, turned):
+    for form in (difference, turned):
         yield Row(lhs, "=", (in_latex.write(form),), in_text.write(form))
         lhs = None
 
