@@ -185,8 +185,6 @@ def _notes(judge: Judge, items: Sequence[object], convention: Convention | None)
     if judge.sizes:
         sizes = ", ".join(f"{name} = {size}" for name, size in judge.sizes.items())
         notes.append(f"compared at small widths of the same kind: {sizes}")
-    if not judge.is_exhaustive:
-        notes.append("functions given by cases were compared in 64 combinations of cases")
     if judge.work.graph.samples is not None:
         notes.append("the page was read as about one sample of the batch")
     if any(isinstance(item, Definition) for item in items):

@@ -377,7 +377,8 @@ class Claim:
 
     ``continues``: the line begins with "=", so it goes on from the last side before it; its
     relations are then as many as its sides.  A claim of one side and no relation is an answer
-    alone.  An update ``w ← w - η ∂L/∂w`` is a claim whose relation is BECOMES.
+    alone.  An update ``w ← w - η ∂L/∂w`` is a claim whose relation is BECOMES.  ``given`` are the
+    conditions on quantities that it stands under ("if a_11 > 0"); its sides are 0 where they fail.
     ``read_as`` is the canonical echo of the whole line; reading it gives the same.
     """
 
@@ -388,6 +389,7 @@ class Claim:
     relations: tuple[Relation, ...]
     continues: bool = False
     read_as: str = ""
+    given: tuple[Comparison, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from symback.checking.conditions import OTHERWISE, Condition, Piece, assigned, condition_of, under
+from symback.checking.conditions import (
+    OTHERWISE,
+    Condition,
+    Piece,
+    assigned,
+    condition_of,
+    given,
+    under,
+)
 from symback.checking.echo import echo, echo_claim
 from symback.checking.exact import free_letters
 from symback.checking.lexing import (
@@ -311,7 +319,10 @@ class _Reader:
             yield from self._defined(statement, sides, relations)
             return
         self._check_error_name(sides, relations, continues=continues)
-        claim = Claim(place.line, place.column, source, tuple(sides), tuple(relations), continues)
+        claim = Claim(
+            place.line, place.column, source, tuple(sides), tuple(relations), continues,
+            given=given(statement.holds_for),
+        )  # fmt: skip
         yield replace(claim, read_as=echo_claim(claim, self.scope))
 
     def _chained(
