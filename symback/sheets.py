@@ -163,7 +163,7 @@ def _path_rows(
         row = _path_row(pen, derivation, _multiplied(work, factors(path)), position)
         row = _over_samples(work, derivation, row, position == 0, position == len(paths) - 1)
         is_early = derivation.unrolled or position < SHOWN_ENDS
-        number_ = position + 1 + (0 if is_early else len(derivation.paths) - len(paths))
+        number_ = position + 1 + (0 if is_early else int(derivation.paths.count) - len(paths))
         coloured = position if len(paths) <= COLOURED_PATHS else None
         yield replace(row, reason=_path_reason(work, pen, path, number_, row), path=coloured)
 
