@@ -17,7 +17,17 @@ from sympy import Expr, Indexed, Integer, Symbol
 
 from symback import formula
 from symback.functions import Activation, Fact, Loss, SoftMax, called, field_functions
-from symback.notation import SAMPLE, Product, Role, Sigma, Terms, Variable, collapse, index
+from symback.notation import (
+    PARAMETERS,
+    SAMPLE,
+    Product,
+    Role,
+    Sigma,
+    Terms,
+    Variable,
+    collapse,
+    index,
+)
 from symback.spec import EquationsSpec, LayerSpec, NetworkSpec
 
 __all__ = ["Declared", "Equation", "Graph", "KnownSum", "from_equations", "from_network"]
@@ -97,6 +107,20 @@ class Graph:
         }
 
     @cached_property
+    def parameters(self) -> tuple[Variable, ...]:
+        """What gradient descent may change: weights and biases.
+
+        In an [equations] file these are the leaves named w…, b… or theta…, if there are any.
+        """
+        return tuple(variable for variable in self.variables if _is_parameter(variable))
+
+    @cached_property
+    def asked(self) -> tuple[Variable, ...]:
+        """By what the whole is differentiated: the parameters, else every leaf."""
+        leaves = tuple(variable for variable in self.variables if variable.role is Role.LEAF)
+        return self.parameters or leaves
+
+    @cached_property
     def by_variable(self) -> dict[Variable, Equation]:
         """The equation that computes a quantity."""
         return {equation.variable: equation for equation in self.equations}
@@ -142,6 +166,12 @@ class Graph:
     def _read_by(self, equation: Equation) -> set[Variable]:
         names = {base_name(atom) for atom in equation.rhs.atoms(Indexed, Symbol)}
         return {self.by_base[name] for name in names if name in self.by_base}
+
+
+def _is_parameter(variable: Variable) -> bool:
+    if variable.role is Role.LEAF:
+        return variable.name.lower().startswith(("w", "b", "theta", "θ"))
+    return variable.role in PARAMETERS
 
 
 def base_name(element: Expr) -> str:

@@ -32,10 +32,8 @@ from symback.derivation import BackwardPass
 from symback.errors import SymbackError
 from symback.graph import Graph, base_name
 from symback.notation import (
-    PARAMETERS,
     Product,
     Reference,
-    Role,
     Terms,
     Variable,
     element_name,
@@ -154,14 +152,9 @@ class Numbers:
         eta = number(rate)
         return {
             v.name: self.forward[v.name] - eta * gradients[v.name]
-            for v in self.parameters
+            for v in self.graph.parameters
             if v.name in gradients
         }
-
-    @property
-    def parameters(self) -> list[Variable]:
-        """Weights and biases; in an [equations] file the leaves named w…, b… or theta…."""
-        return [variable for variable in self.inputs if is_parameter(variable)]
 
     def element(self, array: np.ndarray, reference: Reference, sample: int | None = None) -> Any:
         """One element of an array shaped as the reference's variable (names count from 1)."""
@@ -280,14 +273,6 @@ def restored(theta: np.ndarray, blocks: Sequence[Variable]) -> dict[str, np.ndar
         found[block.name] = theta[first:last].reshape(shape)
         first = last
     return found
-
-
-def is_parameter(variable: Variable) -> bool:
-    """Whether gradient descent may change it."""
-    by_name = variable.role is Role.LEAF and variable.name.lower().startswith(
-        ("w", "b", "theta", "θ")
-    )
-    return variable.role in PARAMETERS or by_name
 
 
 def _array(values: Any) -> np.ndarray:
