@@ -334,7 +334,8 @@ def _matrix(chosen: argparse.Namespace) -> None:
         print(f"# {form.layout.value}")
         print(form.text())
         sizes = ", ".join(f"{size} = {value}" for size, value in certificate.sizes)
-        print(f"# certified: {certificate.entries} entries, exactly, at {sizes}")
+        where = f", at {sizes}" if sizes else ""
+        print(f"# certified: {certificate.entries} entries, exactly{where}")
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:

@@ -43,7 +43,7 @@ from symback.passages import (
     title,
 )
 from symback.spec import EquationsSpec, NetworkSpec
-from symback.values import flattened, is_parameter, number, restored
+from symback.values import flattened, number, restored
 from symback.work import Work, entries, lettering, literals, shown_target
 
 __all__ = ["MOST_FORMULAS", "overview"]
@@ -92,8 +92,9 @@ def _all_locals(work: Work, pen: Pen) -> Section:
 
 
 def _backward(work: Work, pen: Pen) -> Section:
+    parameters = work.graph.parameters
     wanted = [
-        v for v in work.backward.adjoints if v.role is not Role.TARGET and not is_parameter(v)
+        v for v in work.backward.adjoints if v.role is not Role.TARGET and v not in parameters
     ]
     displays = [
         Display(tuple(deduction_rows(work, pen, work.backward.adjoints[v]))) for v in wanted
@@ -122,8 +123,8 @@ def _matrices(work: Work) -> Section | None:
 
 
 def _parameter_sections(work: Work, pen: Pen) -> Iterator[Section]:
-    for variable in work.graph.variables:
-        if is_parameter(variable) and variable in work.backward.adjoints:
+    for variable in work.graph.parameters:
+        if variable in work.backward.adjoints:
             yield _parameter_section(work, pen, variable)
 
 
@@ -159,9 +160,11 @@ def _short_row(work: Work, pen: Pen, reference: Reference) -> Row:
     return pen.row(deduction.lhs, deduction.result, reason)
 
 
-def _update(work: Work, pen: Pen) -> Section:
-    """θ ← θ - η ∇θ for every block, and θ as one vector."""
-    blocks_ = [v for v in work.graph.variables if is_parameter(v) and v in work.backward.adjoints]
+def _update(work: Work, pen: Pen) -> Section | None:
+    """θ ← θ - η ∇θ for every block, and θ as one vector; None where nothing is learned."""
+    blocks_ = [v for v in work.graph.parameters if v in work.backward.adjoints]
+    if not blocks_:
+        return None
     target = pen.latex.write(work.graph.target.element)
     rows = []
     for variable in blocks_:

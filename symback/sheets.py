@@ -67,7 +67,7 @@ from symback.passages import (
 from symback.paths import Path
 from symback.printers import EQUATIONS, ONE_VARIABLE, signed
 from symback.spec import EquationsSpec
-from symback.values import Kink, is_parameter, number
+from symback.values import Kink, number
 from symback.work import Checked, Work, lettering, pen_for, plain_pen, shown_target
 
 __all__ = ["BRIEF_PATHS", "COLOURED_PATHS", "as_data", "latex", "one_line", "sheet", "text"]
@@ -163,7 +163,7 @@ def _path_rows(
         row = _path_row(pen, derivation, _multiplied(work, factors(path)), position)
         row = _over_samples(work, derivation, row, position == 0, position == len(paths) - 1)
         is_early = derivation.unrolled or position < SHOWN_ENDS
-        number_ = position + 1 + (0 if is_early else len(derivation.paths) - len(paths))
+        number_ = position + 1 + (0 if is_early else int(derivation.paths.count) - len(paths))
         coloured = position if len(paths) <= COLOURED_PATHS else None
         yield replace(row, reason=_path_reason(work, pen, path, number_, row), path=coloured)
 
@@ -375,7 +375,7 @@ def _check(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
     derived, checked = work.derived_number(reference), work.checked(reference)
     blocks = [] if checked is None else _difference(work, pen, reference, checked)
     stands_at_kink = checked is not None and isinstance(checked.difference, Kink)
-    if is_parameter(reference.variable) and not (stands_at_kink and derived == 0):
+    if reference.variable in work.graph.parameters and not (stands_at_kink and derived == 0):
         blocks += _advice(work, pen, reference, derived)
     return Section(Say("section.check"), tuple(blocks))
 
@@ -471,7 +471,7 @@ def _reused_by(
     variable, numbers = _behind(backward, derivation, deduction)
     names, chain = [], None
     for (child, parent), local in backward.derivatives.items():
-        if child == variable and is_parameter(parent):
+        if child == variable and parent in work.graph.parameters:
             at = dict(zip(local.child_indices[child.batched :], numbers, strict=True))
             pinned = {q: at[i] for i, q in local.pins if i in at}
             names.append(pen.formula(instantiate(parent.element, pinned)))
