@@ -196,6 +196,10 @@ class Pen:
         """An expression on one line."""
         return Formula(self.latex.write(expr), self.text.write(expr))
 
+    def quantity(self, letter: str, indices: tuple[str, ...]) -> Formula:
+        """A quantity by the lectures' letter and its indices, the layer first."""
+        return Formula(self.latex.named(letter, indices), self.text.named(letter, indices))
+
     def inline(self, derivative: Partial) -> Formula:
         """∂L/∂w with a slash, for a line of text."""
         d = self.latex.lettering.differential + " "

@@ -20,7 +20,9 @@ from symback import drawing, rendering, sheets
 from symback.errors import SymbackError, printable
 from symback.files import CannotWrite, put
 from symback.overview import overview
+from symback.printers import Text
 from symback.values import Kink, as_floats
+from symback.work import lettering
 
 if TYPE_CHECKING:
     from symback.network import Derivation, Network
@@ -48,12 +50,13 @@ def write_sheets(
     stable: bool = False,
 ) -> Iterator[str]:
     """Write one sheet a derivation (none: one for the whole network) and say where they lie."""
+    ways = (_letters(network), "" if detail == "normal" else detail, "stable" if stable else "")
     pages = {
-        f"{stem}_{_safe(d.name)}": sheets.sheet(network, d.core, detail, stable=stable)
+        _joined(stem, d.name, *ways): sheets.sheet(network, d.core, detail, stable=stable)
         for d in derivations
     }
     if not derivations:
-        pages = {f"{stem}_all": overview(network, detail, stable=stable)}
+        pages = {_joined(stem, "all", *ways): overview(network, detail, stable=stable)}
     files: dict[str, bytes] = {}
     for name, page in pages.items():
         figure = f"{name}_figure.svg"
@@ -71,7 +74,8 @@ def write_figure(
 ) -> Iterator[str]:
     """Write the picture of a network, with the paths of ``derivation``, and say where it lies."""
     picture = drawing.figure(network, None if derivation is None else derivation.core)
-    name = f"{stem}_figure" if derivation is None else f"{stem}_{_safe(derivation.name)}_figure"
+    chosen = "" if derivation is None else derivation.name
+    name = _joined(stem, chosen, _letters(network), "figure")
     texts = {form: rendering.render_figure(picture, form) for form in _texts(forms)}
     yield from (str(path) for path in put(_in_forms(name, texts, forms), folder))
 
@@ -88,17 +92,22 @@ def check(derivation: Derivation) -> str:
             f"{derivation.name}: {checked.derived} was derived, a central difference gives "
             f"{checked.difference}; a sheet that may be wrong is not written"
         )
-    target = derivation.target_name
-    number = f"∂{target}/∂{derivation.name} = {as_floats(checked.derived)!r}"
+    name = Text(lettering(derivation.network)).write(derivation.core.conclusion.lhs)
+    number = f"{name} = {as_floats(checked.derived)!r}"
     return f"checked: {number} agrees with a central difference to {checked.digits} digits"
 
 
 AGREED_DIGITS = 12
 
 
-def _safe(name: str) -> str:
-    """A name as part of a file's: w_2,11,3 → w_2-11-3."""
-    return re.sub(r"[^A-Za-z0-9_-]", "-", name)
+def _letters(network: Network) -> str:
+    """The notation a network was put in, empty for the lectures'."""
+    return "" if network.written is None else network.written.name
+
+
+def _joined(stem: str, *parts: str) -> str:
+    """The name of a file: s5, w_2,11,3, bishop → s5_w_2-11-3_bishop; what is empty is left out."""
+    return "_".join([stem, *(re.sub(r"[^A-Za-z0-9_-]", "-", part) for part in parts if part)])
 
 
 def _texts(forms: Sequence[str]) -> list[str]:

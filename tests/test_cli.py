@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+import symback as sb
 from pages import EXAMPLES, network
 from symback.cli import main
 from typesetting import ROOT, katex_errors
@@ -245,6 +246,47 @@ def test_figure(run, tmp_path):
     ]
     assert done(run("figure", net("s5"), "--format", "svg", "-o", "f")) == "f/s5_figure.svg\n"
     assert (tmp_path / "f/s5_figure.svg").read_text("utf-8").startswith("<svg")
+
+
+# ----------------------------------------------------------------------------- a file to start from
+
+
+@pytest.mark.parametrize("shape", ["4-4-2", "1-1", "2-1", "3-5-5-3", "2-2-2-2-2", "12-11-10"])
+def test_init_writes_a_file_that_works(run, tmp_path, shape):
+    """`init` writes a network of that shape, on which sheet, evaluate and check run at once."""
+    assert done(run("init", shape, "-o", "net.toml")) == "net.toml\n"
+    text = (tmp_path / "net.toml").read_text("utf-8")
+    assert done(run("init", shape)) == text
+    assert max(map(len, text.splitlines())) <= 100
+    numbers = json.loads(done(run("evaluate", "net.toml", "--json")))
+    sizes = [len(np.ravel(array)) for name, array in numbers["forward"].items() if name[0] != "L"]
+    widths = [int(width) for width in shape.split("-")]
+    assert sizes[::2] == sizes[1::2] == widths[1:]
+    assert all(np.all(numbers["gradients"][name]) for name in numbers["updated"])
+    loaded = sb.load(tmp_path / "net.toml").spec.values.parameters
+    for name, rows in loaded:  # no two neurons are alike
+        assert len({str(row) for row in rows}) == len(rows) or name[0] == "b"
+    asked = text.partition("--wrt ")[2].split()[0]
+    assert "checked: " in done(run("sheet", "net.toml", "--wrt", asked, "--format", "txt"))
+    (tmp_path / "page.txt").write_text("∂L/∂b_11 = ∂L/∂a_11")
+    assert run("check", "page.txt", "--net", "net.toml")[0] == 0
+
+
+def test_init_of_a_wide_network_has_no_numbers(run, tmp_path):
+    """Thousands of weights are not written down; the sheet in letters works all the same."""
+    text = done(run("init", "784-16-10"))
+    assert "[values]" not in text.partition("loss = ")[2].replace("# [values] gives", "")
+    assert "12730 weights" in text
+    (tmp_path / "wide.toml").write_text(text, "utf-8")
+    done(run("sheet", "wide.toml", "--wrt", "w_1,1,1", "--format", "txt"))
+
+
+def test_no_command_shows_an_example(run):
+    """Bare `symback` says what to type, on standard error, with the status of bad usage."""
+    status, out, err = run()
+    assert (status, out) == (2, "")
+    assert "symback init 4-4-2 -o net.toml" in err
+    assert "symback sheet net.toml --wrt w_131" in err
 
 
 # -------------------------------------------------------------------------------- the whole process

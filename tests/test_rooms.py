@@ -33,6 +33,7 @@ ORDER = [
     "samples",
     "descent",
     "figures",
+    "starter",
     "pictures",
     "layout",
     "mathml",
