@@ -2390,9 +2390,13 @@ def preamble() -> str:
     return _macro("preamble")(COLOURS)
 
 
-def caption(figure: Figure, form: str = "tex") -> str:
-    """One sentence on the paths, for ``form`` "tex" or "text"; empty where nothing is chosen."""
-    return " ".join(_macro("caption")(_caption_facts(figure, form)).split("\n")).strip()
+def caption(figure: Figure, form: str = "tex", *, drawn: bool = True) -> str:
+    """One sentence on the paths, for ``form`` "tex" or "text"; empty where nothing is chosen.
+
+    Where the figure is not ``drawn`` beside it, it speaks of no colours and no arrows.
+    """
+    facts = {**_caption_facts(figure, form), "drawn": drawn}
+    return " ".join(_macro("caption")(facts).split("\n")).strip()
 
 
 def _macro(name: str) -> Callable[[object], str]:
