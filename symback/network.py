@@ -130,7 +130,9 @@ class Network(Work):
         if not isinstance(self.spec, NetworkSpec):
             raise UnknownNotation("the names of [equations] are written as the file says")
         network = Network.__new__(Network)
-        Work.__init__(network, self.spec, notation(name).lettering)
+        one_bias = self.spec.bias == "per_layer"
+        written = notation(name).lettering(len(self.spec.layers), one_bias=one_bias)
+        Work.__init__(network, self.spec, written)
         return network
 
     # ------------------------------------------------------------------------ what is derived
@@ -498,7 +500,8 @@ class Derivation:
             else str(self.path_count),
             "paths": path_names(self, limit),
             "deductions": [
-                sheets.as_data(self.network, self.core, entry) for entry in self.deductions
+                sheets.as_data(self.network, self.core, entry, rendering.plain)
+                for entry in self.deductions
             ],
             "facts": [fact.because for fact in self.core.facts],
         }
@@ -509,7 +512,7 @@ class Derivation:
 
     def text(self) -> str:
         """The whole derivation as Unicode text."""
-        return sheets.text(self.network, self.core)
+        return sheets.text(self.network, self.core, rendering.plain)
 
     def sheet(self, form: str = "html", detail: str = "normal", *, stable: bool = False) -> str:
         """The sheet as html, tex, md or txt; ``stable`` as for `Network.sheet`."""

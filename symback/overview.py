@@ -37,12 +37,13 @@ from symback.passages import (
     footnotes,
     forward_section,
     local_rows,
+    locals_intro,
     matrix_row,
     network_section,
     stable_section,
     title,
 )
-from symback.spec import EquationsSpec, NetworkSpec
+from symback.spec import NetworkSpec
 from symback.values import flattened, number, restored
 from symback.work import Work, entries, lettering, literals, shown_target
 
@@ -85,7 +86,7 @@ def _all_locals(work: Work, pen: Pen) -> Section:
     return Section(
         Say("section.locals"),
         (
-            Say("locals.intro", {"scalar": isinstance(work.spec, EquationsSpec)}),
+            locals_intro(work, pen),
             Display(tuple(rows)),
         ),
     )
@@ -111,7 +112,7 @@ def _matrices(work: Work) -> Section | None:
     if not isinstance(work.spec, NetworkSpec):
         return None
     form = work.matrices
-    blocks: list[Block] = [Say("matrix.layout", {"layout": Words(form.layout.value)})]
+    blocks: list[Block] = [Say(f"matrix.{form.layout.name.lower()}")]
     for phase in Phase:
         rows = [
             matrix_row(work, step)
@@ -139,7 +140,7 @@ def _parameter_section(work: Work, pen: Pen, variable: Variable) -> Section:
     if work.has_numbers:
         derivative = Formula(
             rf"\nabla_{{{name.latex}}}\,{pen.latex.write(work.graph.target.element)}",
-            f"∂L/∂{name.text}",
+            f"∇{name.text}",
         )
         rows = [
             (name, array_formula(work.numbers.forward[variable.name])),
@@ -174,7 +175,7 @@ def _update(work: Work, pen: Pen) -> Section | None:
                 name,
                 "←",
                 (rf"{name.latex} - \eta\,\nabla_{{{name.latex}}}\,{target}",),
-                f"{name.text} - η·∂L/∂{name.text}",
+                f"{name.text} - η·∇{name.text}",
             )
         )
     blocks: list[Block] = [Say("update.intro"), Display(tuple(rows))]

@@ -124,6 +124,12 @@ class Page:
     styles: tuple[PathStyle, ...] = ()
     has_contents: bool = False
 
+    @property
+    def figure(self) -> Figure:
+        """The picture of the network, which every page has once."""
+        blocks = (block for section in self.sections for block in section.blocks)
+        return next(block.figure for block in blocks if isinstance(block, Picture))
+
 
 @dataclass(frozen=True, slots=True)
 class Literal:
@@ -137,8 +143,12 @@ class Literal:
 def literal(value: Any, digits: int = DIGITS) -> Literal:
     r"""A 50-digit number to ``digits`` significant digits, plainly where that is readable.
 
+    A number that is all there ends where it ends; of another every digit asked for is shown.
+
     >>> literal(number("-0.25"))
     Literal(latex='-0.25', text='-0.25', is_exact=True)
+    >>> literal(number("0.0033000012"))
+    Literal(latex='0.003300', text='0.003300', is_exact=False)
     >>> literal(number("0.00000012345678"))
     Literal(latex='1.235 \\cdot 10^{-7}', text='1.235e-7', is_exact=False)
     """
@@ -151,16 +161,15 @@ def as_written(value: Any) -> Literal:
 
 
 def _spelled(short: str, value: Any) -> Literal:
-    mantissa, _, exponent = short.partition("e")
-    mantissa = _trimmed(mantissa)
     is_exact = abs(number(short) - value) <= abs(value) * ROUNDING
-    if exponent and int(exponent):
-        power = int(exponent)
-        if -5 < power < 7:
-            plain = _trimmed(format(Decimal(short), "f"))
-            return Literal(plain, plain, is_exact)
+    end = _trimmed if is_exact else str
+    mantissa, _, exponent = short.partition("e")
+    power = int(exponent or 0)
+    if power and not -5 < power < 7:
+        mantissa = end(mantissa)
         return Literal(rf"{mantissa} \cdot 10^{{{power}}}", f"{mantissa}e{power}", is_exact)
-    return Literal(mantissa, mantissa, is_exact)
+    plain = end(format(Decimal(short), "f"))
+    return Literal(plain, plain, is_exact)
 
 
 def _trimmed(plain: str) -> str:
@@ -186,6 +195,10 @@ class Pen:
     def formula(self, expr: Expr) -> Formula:
         """An expression on one line."""
         return Formula(self.latex.write(expr), self.text.write(expr))
+
+    def quantity(self, letter: str, indices: tuple[str, ...]) -> Formula:
+        """A quantity by the lectures' letter and its indices, the layer first."""
+        return Formula(self.latex.named(letter, indices), self.text.named(letter, indices))
 
     def inline(self, derivative: Partial) -> Formula:
         """∂L/∂w with a slash, for a line of text."""

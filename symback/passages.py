@@ -15,15 +15,17 @@ from sympy import Expr, Symbol
 
 from symback import figures, kernels
 from symback.calculus import LocalDerivative
-from symback.derivation import Deduction, Step
-from symback.graph import Equation
+from symback.derivation import Deduction, Rule, Step, local_steps
+from symback.functions import spoken
+from symback.graph import Equation, KnownSum
 from symback.layout import LINE, width
 from symback.matrix import MatrixForm, MatrixLatex, MatrixStep, MatrixText, Phase
 from symback.notation import (
     Reference,
     Variable,
-    element_name,
     elements,
+    index,
+    whole_name,
 )
 from symback.page import (
     Block,
@@ -39,7 +41,7 @@ from symback.page import (
     literal,
 )
 from symback.printers import NETWORK, Latex, Text
-from symback.spec import EquationsSpec, NetworkSpec
+from symback.spec import EquationsSpec, LayerSpec, NetworkSpec
 from symback.work import Work, entries, lettering
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "forward_section",
     "is_thin",
     "local_rows",
+    "locals_intro",
     "network_section",
     "number_rows",
     "numbers_and_value",
@@ -80,14 +83,15 @@ def describe(work: Work) -> Say:
             "describe.equations", {"count": len(work.spec.stages), "apart": work.spec.taken_apart}
         )
     sizes = "–".join(str(size) for size in work.spec.widths)
-    hidden = tuple(dict.fromkeys(layer.activation.name for layer in work.spec.layers[:-1]))
+    hidden = dict.fromkeys(spoken(layer.activation) for layer in work.spec.layers[:-1])
     return Say(
         "describe.network",
         {
             "sizes": Words(sizes),
             "hidden": [Words(name) for name in hidden],
-            "output": Words(work.spec.layers[-1].activation.name),
-            "loss": Words(work.spec.loss.name.replace("_", " ")),
+            "several": len(work.spec.layers) > 2,
+            "output": Words(spoken(work.spec.layers[-1].activation)),
+            "loss": Words(spoken(work.spec.loss)),
             "samples": work.spec.values.samples,
         },
     )
@@ -98,33 +102,27 @@ def network_section(work: Work, pen: Pen, drawing: figures.Figure) -> Section:
     if isinstance(work.spec, EquationsSpec):
         say = Say("network.equations", {"apart": work.spec.taken_apart})
         return Section(Say("section.graph"), (say, Picture(drawing)))
-    spec, rows = work.spec, []
-    for k, layer in enumerate(spec.layers, start=1):
-        W = next(v for v in work.graph.variables if v.name == f"W{k}")
-        rows.append(
-            (
-                Say("plain", {"value": k}),
-                pen.formula(layer.units),
-                Words(layer.activation.name),
-                Formula(rf"W_{{{k}}}", f"W_{k}"),
-                Formula(
-                    rf"{pen.latex.write(W.shape[0])} \times {pen.latex.write(W.shape[1])}",
-                    f"{W.shape[0]} × {W.shape[1]}",
-                ),
-            )
-        )
+    rows = [_layer_row(work, pen, k, each) for k, each in enumerate(work.spec.layers, start=1)]
     head = tuple(
         Say(f"head.{key}") for key in ("layer", "neurons", "activation", "weights", "shape")
     )
-    legend = Say(
-        "network.legend",
-        {
-            "w": Formula("w_{kij}", "w_kij"),
-            "a": Formula("a_{ki}", "a_ki"),
-            "h": Formula("h_{ki}", "h_ki"),
-        },
-    )
+    general = {"w": ("k", "i", "j"), "a": ("k", "i"), "h": ("k", "i")}
+    facts = {letter: pen.quantity(letter, indices) for letter, indices in general.items()}
+    legend = Say("network.legend", {**facts, "first": pen.latex.lettering.input_layer})
     return Section(Say("section.network"), (Picture(drawing), legend, Grid(head, tuple(rows))))
+
+
+def _layer_row(work: Work, pen: Pen, k: int, layer: LayerSpec) -> tuple[Any, ...]:
+    """Layer k as the page counts it: its neurons, its function, its weights and their shape."""
+    W = next(v for v in work.graph.variables if v.name == f"W{k}")
+    out, into = (pen.formula(size) for size in W.shape)
+    return (
+        Say("plain", {"value": k + pen.latex.lettering.input_layer}),
+        pen.formula(layer.units),
+        Words(spoken(layer.activation)),
+        block_formula(W, pen),
+        Formula(rf"{out.latex} \times {into.latex}", f"{out.text} × {into.text}"),
+    )
 
 
 def forward_section(work: Work, pen: Pen, detail: str) -> Section:
@@ -252,14 +250,7 @@ def block_formula(variable: Variable, pen: Pen) -> Formula:
     """The name of a whole quantity: W_1, b_1, ŷ."""
     if not variable.shape:
         return pen.formula(variable.element)
-    name = element_name(variable)
-    upper = name.replace("w_", "W_")
-    return Formula(pen.latex.named(*_split(upper)), pen.text.named(*_split(upper)))
-
-
-def _split(name: str) -> tuple[str, str]:
-    letter, _, number_ = name.partition("_")
-    return letter, number_
+    return pen.quantity(*whole_name(variable))
 
 
 MOST_ENTRIES = 8
@@ -297,6 +288,21 @@ def _ends(entries: list[Any]) -> list[Any]:
     return entries if len(entries) <= MOST_ENTRIES else [*entries[:half], *entries[-half:]]
 
 
+def locals_intro(work: Work, pen: Pen) -> Say:
+    """Between which neurons a local derivative is 0, and what 1[i=j] means where it stands."""
+    facts: dict[str, Any] = {"scalar": isinstance(work.spec, EquationsSpec)}
+    if isinstance(work.spec, NetworkSpec):
+        coupled = [layer.activation.coupled for layer in work.spec.layers]
+        i, j = index("i"), index("j")
+        facts |= {
+            "coupled": any(coupled),
+            "elementwise": not all(coupled),
+            "delta": pen.formula(sympy.KroneckerDelta(i, j)),
+            "equal": Formula("i = j", "i = j"),
+        }
+    return Say("locals.intro", facts)
+
+
 def local_rows(work: Work, pen: Pen, local: LocalDerivative) -> Iterator[Row]:
     """The derivative as it comes, in the form one wants, and as a number where it is one."""
     scalar = not local.child.shape and not local.parent.shape
@@ -304,24 +310,15 @@ def local_rows(work: Work, pen: Pen, local: LocalDerivative) -> Iterator[Row]:
     if scalar or is_thin(work):
         at = dict.fromkeys((*local.child_indices, *local.parent_indices), sympy.S.One)
         show = lambda part: work.backward.unroll(part, at)  # noqa: E731
-    name = show(local.name)
-    if local.is_rewritten and not _is_obvious(local):
-        yield pen.row(name, show(local.raw), Say("reason.differentiate"))
-        yield pen.row(
-            None,
-            show(local.form),
-            Say("reason.rewrite", {"value": pen.formula(show(local.name.of))}),
-        )
-    else:
-        yield pen.row(name, show(local.form))
+    lhs: Expr | None = show(local.name)
+    steps = local_steps(local, work.graph.by_variable[local.child])
+    for step in steps:
+        shown = replace(step, rhs=show(step.rhs), since=tuple(map(show, step.since)))
+        yield pen.row(lhs, shown.rhs, reason(shown, pen) if len(steps) > 1 else None)
+        lhs = None
     if scalar and pen.literals and not local.form.is_number:
         numbers = pen.with_numbers(show(local.form))
         yield from numbers_and_value(pen, numbers, None, work.numbers.value_of(local.form))
-
-
-def _is_obvious(local: LocalDerivative) -> bool:
-    """Whether the two forms differ only by a factor taken out: -2y + 2ŷ and -2(y - ŷ)."""
-    return not local.raw.atoms(sympy.Function, sympy.Sum)
 
 
 def deduction_rows(work: Work, pen: Pen, deduction: Deduction) -> Iterator[Row]:
@@ -333,7 +330,7 @@ def deduction_rows(work: Work, pen: Pen, deduction: Deduction) -> Iterator[Row]:
         yield pen.row(
             work.backward.unroll(lhs) if scalar and lhs is not None else lhs,
             rhs,
-            reason(step, pen),
+            reason(step, pen, lhs is not None),
         )
         lhs = None
     yield from number_rows(work, pen, deduction.lhs, deduction.result)
@@ -353,12 +350,18 @@ def _is_named(name: Expr) -> bool:
     return isinstance(name.by, Symbol) and not name.by.is_real
 
 
-def reason(step: Step, pen: Pen) -> Say:
-    """The rule of a step in words, with the fact it assumes."""
+def reason(step: Step, pen: Pen, is_first: bool = False) -> Say:
+    """The rule of a step in words, with the fact it assumes; ``is_first`` of its deduction."""
     fact = step.fact
-    facts: dict[str, Any] = {"unrolled": not step.rhs.has(sympy.Sum)}
+    facts: dict[str, Any] = {"unrolled": not step.rhs.has(sympy.Sum), "is_first": is_first}
     if fact is not None:
-        facts["sum"] = sum_formula(fact.variable, fact.total, pen)
+        written_out = step.rule is Rule.COMPLEMENT
+        facts["sum"] = (_two_terms if written_out else sum_formula)(fact, pen)
+    if step.since:
+        sides = [pen.formula(side) for side in step.since]
+        facts["since"] = Formula(
+            " = ".join(side.latex for side in sides), " = ".join(side.text for side in sides)
+        )
     return Say(f"rule.{step.rule.name.lower()}", facts)
 
 
@@ -400,22 +403,34 @@ def _identity_row(identity: kernels.Identity) -> Row:
     return Row(Formula(left, plain_left), "=", (right,), plain_right)
 
 
-def sum_formula(variable: Variable, total: int, pen: Pen) -> Formula:
+def sum_formula(fact: KnownSum, pen: Pen) -> Formula:
     """Σ_i v_i = total, for a line of text."""
-    letter = variable.indices[-1]
-    one = pen.formula(variable.element)
+    letter = fact.variable.indices[-1]
+    one = pen.formula(fact.variable.element)
     index_ = pen.latex.write(letter)
     return Formula(
-        rf"\textstyle\sum_{{{index_}}} {one.latex} = {total}", f"Σ_{index_} {one.text} = {total}"
+        rf"\textstyle\sum_{{{index_}}} {one.latex} = {fact.total}",
+        f"Σ_{index_} {one.text} = {fact.total}",
     )
 
 
-def footnotes(work: Work, pen: Pen, facts: Iterable[Any]) -> Iterator[Say]:
+def _two_terms(fact: KnownSum, pen: Pen) -> Formula:
+    """ŷ_1 + ŷ_2 = 1, where the two are all there are."""
+    variable = fact.variable
+    samples = variable.indices[: variable.batched]
+    first, second = (pen.formula(variable.at(*samples, number)) for number in (1, 2))
+    return Formula(
+        f"{first.latex} + {second.latex} = {fact.total}",
+        f"{first.text} + {second.text} = {fact.total}",
+    )
+
+
+def footnotes(work: Work, pen: Pen, facts: Iterable[KnownSum]) -> Iterator[Say]:
     """What was assumed, the conventions at kinks, and how numbers are shown."""
     for fact in facts:
         yield Say(
             "note.fact",
-            {"sum": sum_formula(fact.variable, fact.total, pen), "because": Words(fact.because)},
+            {"sum": sum_formula(fact, pen), "because": Words(fact.because)},
         )
     for convention in work.graph.conventions:
         yield Say("note.convention", {"convention": Words(convention)})

@@ -28,7 +28,7 @@ from symback.calculus import LocalDerivative
 from symback.graph import Graph
 from symback.notation import SAMPLE, Partial, Reference, Variable, element_name
 
-__all__ = ["LocalDerivatives", "Path", "Paths", "Web"]
+__all__ = ["LocalDerivatives", "Node", "Path", "Paths", "Web"]
 
 LocalDerivatives = Mapping[tuple[Variable, Variable], LocalDerivative]
 """(child, parent) → ∂child/∂parent."""
@@ -40,13 +40,19 @@ Node = tuple[Variable, tuple[int, ...]]
 class Path:
     """One way from a weight to the loss.
 
-    ``neurons`` are names, from the weight to the loss; ``factors`` the local derivatives by name,
-    from the loss back to the weight, as the chain rule writes them; ``values`` the same derived.
+    ``nodes`` are elements, from the weight to the loss, ``neurons`` their names; ``factors`` the
+    local derivatives by name, from the loss back to the weight, as the chain rule writes them;
+    ``values`` the same derived.
     """
 
-    neurons: tuple[str, ...]
+    nodes: tuple[Node, ...]
     factors: tuple[Partial, ...]
     values: tuple[Expr, ...]
+
+    @property
+    def neurons(self) -> tuple[str, ...]:
+        """The names of the nodes."""
+        return tuple(element_name(*node) for node in self.nodes)
 
     def __str__(self) -> str:
         return " → ".join(self.neurons)
@@ -219,7 +225,7 @@ class _Stop:
 
 def _path(trail: list[_Stop]) -> Path:
     return Path(
-        tuple(element_name(*stop.node) for stop in trail),
+        tuple(stop.node for stop in trail),
         tuple(stop.factor for stop in reversed(trail) if stop.factor is not None),
         tuple(stop.value for stop in reversed(trail) if stop.value is not None),
     )

@@ -21,10 +21,10 @@ from sympy import Expr, Symbol
 
 from symback import figures
 from symback.calculus import instantiate
-from symback.derivation import BackwardPass, Deduction, Derivation, Rule
-from symback.drawing import SHOWN_ENDS, figure, label, listed_paths
+from symback.derivation import BackwardPass, Deduction, Derivation, Rule, local_steps
+from symback.drawing import SHOWN_ENDS, figure, listed_paths
 from symback.elementary import softmax_apart, take_apart
-from symback.functions import product
+from symback.functions import product, spoken
 from symback.layout import width
 from symback.matrix import MatrixLatex, MatrixText, Turned
 from symback.notation import (
@@ -57,6 +57,7 @@ from symback.passages import (
     footnotes,
     forward_section,
     local_rows,
+    locals_intro,
     matrix_row,
     network_section,
     number_rows,
@@ -68,7 +69,15 @@ from symback.paths import Path
 from symback.printers import EQUATIONS, ONE_VARIABLE, signed
 from symback.spec import EquationsSpec
 from symback.values import Kink, number
-from symback.work import Checked, Work, lettering, pen_for, plain_pen, shown_target
+from symback.work import (
+    Checked,
+    Work,
+    formula_lettering,
+    lettering,
+    pen_for,
+    plain_pen,
+    shown_target,
+)
 
 __all__ = ["BRIEF_PATHS", "COLOURED_PATHS", "as_data", "latex", "one_line", "sheet", "text"]
 
@@ -125,6 +134,7 @@ def _chain(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Section
     count = derivation.paths.count
     facts = {
         "derivative": pen.inline(name),
+        "start": pen.formula(name.by),
         "target": pen.formula(shown_target(work)),
         "count": count if isinstance(count, int) else pen.formula(count),
         "one": count == 1,
@@ -206,10 +216,9 @@ def _dots(work: Work, closing: Derivation | None, reason: Say | None) -> Row:
 
 def _path_reason(work: Work, pen: Pen, path: Path, position: int, row: Row) -> Say:
     """The number of the path, the neurons it runs through where there is room, its share."""
-    names = path.neurons[1:-1]
+    names = [pen.formula(Symbol(name)) for name in path.neurons[1:-1]]
     through = Formula(
-        r" \to ".join(label(name) for name in names),
-        " → ".join(pen.text.write(Symbol(name)) for name in names),
+        r" \to ".join(name.latex for name in names), " → ".join(name.text for name in names)
     )
     share = None
     if pen.literals:
@@ -227,8 +236,7 @@ def _locals(work: Work, pen: Pen, derivation: Derivation) -> Section:
     rows: list[Row] = []
     for local in derivation.derivatives:
         rows += local_rows(work, pen, local)
-    intro = Say("locals.intro", {"scalar": isinstance(work.spec, EquationsSpec)})
-    blocks: list[Block] = [intro, Display(tuple(rows))]
+    blocks: list[Block] = [locals_intro(work, pen), Display(tuple(rows))]
     if derivation.unrolled and 1 < len(derivation.paths) <= COLOURED_PATHS:
         put_in = _path_rows(work, pen, derivation, lambda path: path.values)
         blocks += [Say("locals.put_in"), Display(tuple(put_in))]
@@ -258,13 +266,14 @@ def _apart(work: Work, pen: Pen) -> Section:
             continue
         derivation = take_apart(row)
         if derivation is not None:
-            blocks += _apart_blocks(row.name, derivation)
+            blocks += _apart_blocks(work, spoken(row), derivation)
     return Section(Say("section.apart"), tuple(blocks))
 
 
-def _apart_blocks(name: str, derivation: Derivation) -> list[Block]:
+def _apart_blocks(work: Work, name: str, derivation: Derivation) -> list[Block]:
     backward = derivation.backward
-    pen = Pen(ONE_VARIABLE if derivation.paths.count == 1 else EQUATIONS)
+    plain = ONE_VARIABLE if derivation.paths.count == 1 else EQUATIONS
+    pen = Pen(formula_lettering(work, plain))
     stages = [
         pen.row(backward.unroll(e.lhs), backward.unroll(e.shown)) for e in backward.graph.equations
     ]
@@ -272,7 +281,7 @@ def _apart_blocks(name: str, derivation: Derivation) -> list[Block]:
         pen.row(backward.unroll(d.name), backward.unroll(d.form)) for d in derivation.derivatives
     ]
     rows = _conclusion_rows(pen, derivation)
-    intro = Say("apart.intro", {"name": Words(name.replace("_", " "))})
+    intro = Say("apart.intro", {"name": Words(name)})
     return [intro, Display(tuple(stages)), Display(tuple(slopes)), Display(tuple(rows))]
 
 
@@ -289,9 +298,10 @@ def _softmax_blocks(work: Work, pen: Pen, name: str) -> list[Block]:
     parts = softmax_apart(equation, local)
     stages = [pen.row(stage.lhs, stage.rhs) for stage in parts.graph.equations]
     slopes = [pen.row(slope.name, slope.form) for slope in parts.derivatives]
+    last = local_steps(local, equation)[-1]
     rows = [
         pen.row(local.name, parts.along, Say("rule.paths", {})),
-        pen.row(None, local.form, Say("reason.rewrite", {"value": pen.formula(local.name.of)})),
+        pen.row(None, last.rhs, reason(last, pen)),
     ]
     intro = Say("apart.softmax", {"name": Words(name)})
     return [intro, Display(tuple(stages)), Display(tuple(slopes)), Display(tuple(rows))]
@@ -302,10 +312,10 @@ def _conclusion_rows(
 ) -> list[Row]:
     lhs: Expr | None = derivation.conclusion.lhs
     rows = []
-    for step in derivation.steps:
+    for position, step in enumerate(derivation.steps):
         if step.rule in without and step is not derivation.steps[-1]:
             continue
-        rows.append(pen.row(lhs, step.rhs, reason(step, pen)))
+        rows.append(pen.row(lhs, step.rhs, reason(step, pen, position == 0)))
         lhs = None
     return rows
 
@@ -431,7 +441,10 @@ def _advice(work: Work, pen: Pen, reference: Reference, derived: Any) -> list[Bl
     )
     return [
         *found,
-        Say("advice.step", {"eta": Formula(rf"\eta = {eta.latex}", f"η = {eta.text}")}),
+        Say(
+            "advice.step",
+            {"w": parameter, "eta": Formula(rf"\eta = {eta.latex}", f"η = {eta.text}")},
+        ),
         Display(rows),
         outcome,
     ]
@@ -519,25 +532,28 @@ def latex(work: Work, derivation: Derivation) -> str:
     return "\\begin{aligned} " + r" \\ ".join(pieces) + " \\end{aligned}"
 
 
-def text(work: Work, derivation: Derivation) -> str:
-    """The derivation as text: local derivatives, adjoints from the loss back, the conclusion."""
+def text(work: Work, derivation: Derivation, say: Callable[[Say], str]) -> str:
+    """The derivation as text: adjoints from the loss back, then the conclusion, in one's words."""
     pen = plain_pen(work, derivation)
     found = []
     for deduction in (*derivation.adjoints, derivation.conclusion):
         lhs = pen.text.write(deduction.lhs)
-        for step in deduction.steps:
-            found.append(f"{lhs} = {pen.text.write(step.rhs)}    [{step.rule.title}]")
+        for position, step in enumerate(deduction.steps):
+            why = say(reason(step, pen, position == 0))
+            found.append(f"{lhs} = {pen.text.write(step.rhs)}    [{why}]")
             lhs = " " * len(lhs)
     return "\n".join(found)
 
 
-def as_data(work: Work, derivation: Derivation, deduction: Deduction) -> dict[str, Any]:
+def as_data(
+    work: Work, derivation: Derivation, deduction: Deduction, say: Callable[[Say], str]
+) -> dict[str, Any]:
     """One deduction as plain data: the left-hand side, then each equality with its rule."""
     pen = plain_pen(work, derivation)
     steps = [
         {
             "rule": step.rule.name.lower(),
-            "reason": step.rule.title,
+            "reason": say(reason(step, pen, step is deduction.steps[0])),
             "text": pen.text.write(step.rhs),
             "latex": pen.latex.write(step.rhs),
         }

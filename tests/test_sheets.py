@@ -112,7 +112,9 @@ def test_s2():
         "A_1 = -x A_2 = e^A_1 A_3 = 1 + A_2 y = 1/A_3",
         "dy/dA_3 · dA_3/dA_2 · dA_2/dA_1 · dA_1/dx",
         "dy/dA_3 = -1/(A_3^2)",
-        "= y·(1 - y)",
+        "= A_2/(A_3^2) [numbers multiplied] = 1/A_3·A_2/A_3 [split into a product]",
+        "[split into a product] = 1/A_3·(1 - 1/A_3) [since A_2 = A_3 - 1]",
+        "[since A_2 = A_3 - 1] = y·(1 - y) [since y = 1/A_3]",
     ):
         assert words in text, words
     nested = flat(page("s2_nested", "x", "txt"))
@@ -137,9 +139,15 @@ def test_s4():
     assert flat(page("s4", "w_212", "tex")).count(
         r"-2\,\hat{y}_{1}\,\hat{y}_{2}\,[(y_{1} - \hat{y}_{1}) - (y_{2} - \hat{y}_{2})]\,h_{12}"
     )
-    assert "two outputs, and Σ_i ŷ_i = 1" in text
+    assert "since ŷ_1 + ŷ_2 = 1" in text
     assert "Used above: Σ_i ŷ_i = 1, since the outputs of a softmax sum to one." in text
     assert "path 2: a_21 → ŷ_2" in text
+    every = flat(text)
+    assert "∂L/∂ŷ_i = -2·(y_i - ŷ_i) ∂ŷ_j" in every  # not "differentiated, then in terms of L"
+    assert (
+        "= (e^a_2j)/(Σ_{m=1..2} e^a_2m)·(1[i=j] - (e^a_2i)/(Σ_{m=1..2} e^a_2m)) [factored] "
+        "= ŷ_j·(1[i=j] - ŷ_i) [since ŷ_j = softmax(a_2)_j]"
+    ) in every
 
 
 def test_s5():
@@ -159,7 +167,7 @@ def test_s5():
 def test_s6():
     """Symbolic widths: softmax with cross-entropy fuses in the open, by the fact Σy = 1."""
     text = flat(page("s6", "w_111", "txt"))
-    assert "= ŷ_i - y_i [Σ_i y_i = 1]" in text
+    assert "= ŷ_i - y_i [since Σ_i y_i = 1]" in text
     assert "since the target is a distribution" in text
     assert "n_2·n_3^2 paths" in text
 
@@ -172,15 +180,37 @@ def test_s7():
     assert "17 numbers" in text
 
 
+def test_the_slope_of_the_sigmoid_is_shown_as_at_the_board():
+    """e^-a/(1+e^-a)² is split, e^-a is (1+e^-a) - 1, and σ(a) is h: each by its rule."""
+    text = flat(page("s5", "w_131", "txt"))
+    assert (
+        "∂h_1i/∂a_1i = (e^(-a_1i))/((1 + e^(-a_1i))^2) [quotient rule] "
+        "= 1/(1 + e^(-a_1i))·(e^(-a_1i))/(1 + e^(-a_1i)) [split into a product] "
+        "= 1/(1 + e^(-a_1i))·(1 - 1/(1 + e^(-a_1i))) [since e^(-a_1i) = (1 + e^(-a_1i)) - 1] "
+        "= h_1i·(1 - h_1i) [since h_1i = σ(a_1i)]"
+    ) in text
+
+
+def test_derive_and_the_sheet_say_the_same():
+    """Each line of `derive` is on the sheet, with the same letters and the same reason."""
+    listed = "[chain rule]", "[common factors taken out]"  # on the sheet as a list of paths
+    for name, wrt in CASES[:12]:
+        text = flat(page(name, wrt, "txt"))
+        lines = network(name).derive(wrt).text().splitlines()
+        for line in lines:
+            shown = "= " + line.strip().partition(" = ")[2] if line[0] != " " else line.strip()
+            assert flat(shown) in text or line.endswith(listed), line
+
+
 # ------------------------------------------------------------------------------------ conventions
 
 
 def test_conventions_are_footnotes():
-    """The slope of relu at 0 is said under the page that uses it, and only there."""
-    assert "* The slope of relu at 0, where it has none, is taken to be 0." in page(
+    """The slope of ReLU at 0 is said under the page that uses it, and only there."""
+    assert "* The slope of ReLU at 0, where it has none, is taken to be 0." in page(
         "relu", "w_131", "txt"
     )
-    assert "relu at 0" not in page("s5", "w_131", "txt")
+    assert "at 0, where" not in page("s5", "w_131", "txt")
 
 
 def test_a_kink_is_said():
