@@ -19,7 +19,7 @@ MOST_WRITTEN = 30_000
 """The characters that all uses of macros on a page may come to."""
 
 _OPENING = re.compile(
-    r"\\(?:re|provide)?newcommand\*?\s*(?:\{\s*\\([A-Za-z]+)\s*\}|\\([A-Za-z]+))\s*(?:\[(\d)\])?\s*\{"
+    r"\\(?:re|provide)?newcommand\*?\s*(?:\{\s*\\([A-Za-z]+)\s*\}|\\([A-Za-z]+))\s*(?:\[(\d)\]\s*)?\{"
     r"|\\def\s*\\([A-Za-z]+)((?:#\d)*)\s*\{"
     r"|\\DeclareMathOperator\*?\s*\{\s*\\([A-Za-z]+)\s*\}\s*\{"
 )
