@@ -356,6 +356,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(command):
 
 # Patterns -----------------------------------------------------------------------------------------
 
+USERS = {"compile", "search", "match", "fullmatch", "sub", "split", "findall", "finditer"}
 ALPHABET = [*map(chr, range(256)), *"ŷ₁₂∂∇Σσ²ᵀ⊤·−\u2009\u2028"]
 """Signs by which two classes of characters are told to overlap."""
 
@@ -373,9 +374,8 @@ def patterns_of(path: Path) -> Iterator[tuple[int, str, int]]:
             ):
                 yield node.lineno, found.pattern, found.flags
             case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=attr), args=[first, *_]):
-                if attr in {"compile", "search", "match", "fullmatch", "sub", "split", "findall"}:
-                    if isinstance(first, ast.Constant):
-                        yield node.lineno, first.value, 0
+                if attr in USERS and isinstance(first, ast.Constant):
+                    yield node.lineno, first.value, 0
 
 
 def signs_of(items: Iterable[tuple]) -> set[str]:

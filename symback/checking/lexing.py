@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from symback.checking.budget import spend
 from symback.checking.macros import Macros
 from symback.errors import SymbackError, printable
 
@@ -184,6 +185,7 @@ class _Lexer:
     def tokens(self) -> Iterator[Token]:
         """All of them."""
         while self.at < len(self.source):
+            spend()
             yield from self._next()
 
     def _next(self) -> Iterator[Token]:

@@ -13,6 +13,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from symback.checking.budget import spend
+
 __all__ = ["Macro", "Macros", "taken"]
 
 MOST_WRITTEN = 30_000
@@ -68,6 +70,7 @@ def taken(text: str) -> tuple[str, Macros]:
     """
     found: dict[str, Macro] = {}
     while (opening := _OPENING.search(text)) is not None:
+        spend(1 + len(text) // 1000)  # the text is written anew
         end = _closing(text, opening.end())
         if end is None:
             break
