@@ -187,7 +187,8 @@ def _backward(work: Work, pen: Pen) -> Section:
         found = work.backward.adjoints
         blocks += responsibilities(work, pen, found)
         if tells_layers(work):  # else each has a section of its own
-            blocks += by_layer(work, pen, "backward.parameters", [v for v in found if v in parameters])
+            learned = [v for v in found if v in parameters]
+            blocks += by_layer(work, pen, "backward.parameters", learned)
         inputs = [v for v in found if v.role is Role.INPUT]
         blocks += by_layer(work, pen, "backward.inputs", inputs)
     else:

@@ -159,12 +159,14 @@ def assigned(pieces: Sequence[Piece]) -> list[tuple[Condition, ...]]:
         if piece.condition is None:
             if piece.is_claim:
                 found[place] = supposed
-                chain = [*chain, place] if piece.goes_on else [place]
+                if not piece.goes_on:
+                    chain = []
+                chain.append(place)
         elif _is_behind(piece, pieces, chain, supposed):
             qualified = [each for each in chain if not found[each]]
             for each in qualified:
                 found[each] = (piece.condition,)
-            supposed, chain = _if_otherwise_follows(piece, pieces[place + 1 :]), []
+            supposed, chain = _if_otherwise_follows(piece, pieces[place + 1 : place + 2]), []
         elif place and pieces[place - 1].condition is not None:
             for each in qualified:
                 found[each] = (*found[each], piece.condition)

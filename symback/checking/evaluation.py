@@ -31,6 +31,7 @@ from symback.checking.arithmetics import (
     Symbols,
     Undecided,
 )
+from symback.checking.budget import spend
 from symback.checking.cells import Forms, Switch
 from symback.checking.equations import LAYERED, Equations, key_of
 from symback.checking.grids import (
@@ -153,6 +154,7 @@ class Evaluator:
 
     def value(self, node: Node, env: Environment, level: int) -> Value:
         """The value of ``node``; index letters stand for the numbers in ``env``."""
+        spend()
         self.visits += 1
         if self.visits > MOST_VISITS:
             raise Undecided("the line is too long to evaluate: its nested sums have too many terms")
@@ -887,12 +889,13 @@ class Evaluator:
             return {}
         self._looking.add(level)
         met = list(self._exponents.get(level, {}).items())
-        found = {
-            power: entries(self.value(argument, env, level))[place]
-            for power, (argument, env, place) in met
-        }
-        self._looking.discard(level)
-        return found
+        try:
+            return {
+                power: entries(self.value(argument, env, level))[place]
+                for power, (argument, env, place) in met
+            }
+        finally:  # a judge lives longer than the page whose budget ends here
+            self._looking.discard(level)
 
 
 def _root_apart(argument: Node) -> Node | None:

@@ -14,11 +14,12 @@ standing for all numbers that round to it.  They never decide about a line of sy
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from symback.checking.arithmetics import Undecided
+from symback.checking.budget import Spent, allow
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import (
@@ -62,6 +63,9 @@ from symback.checking.meaning import (
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
 from symback.notation import Reference
+
+JUDGED = 0.8
+"""The share of the page's budget that is used up at most when its claims are judged."""
 
 __all__ = ["WITHOUT_CHANCE", "Finding", "Judgement", "Wrong", "judged", "largest_index", "overall"]
 
@@ -139,8 +143,26 @@ def judged(
     """What is said of a page, line by line."""
     definitions = tuple(item for item in document.items if isinstance(item, Definition))
     page = _Page(judge, None if wrt is None else _derivative(judge, wrt), definitions, prove)
-    lines = tuple(_line(page, item, place) for place, item in enumerate(document.items))
+    lines = tuple(_lines(page, document.items))
     return Judgement(lines, tuple(page.refuted), tuple(page.claims), page.assumptions)
+
+
+def _lines(page: _Page, items: Sequence[object]) -> Iterator[LineReport]:
+    """A report an item; when the budget is used up, one for all claims that are left."""
+    allow(JUDGED)
+    late: Spent | None = None
+    for place, item in enumerate(items):
+        if late is not None and isinstance(item, Claim):
+            continue
+        try:
+            yield _line(page, item, place)
+        except Spent as spent:
+            assert isinstance(item, Claim)
+            late = spent
+            many = sum(isinstance(each, Claim) for each in items[place + 1 :])
+            rest = f", nor are the {many} claims below it" if many else ""
+            yield LineReport(item.line, item.column, item.source, item.read_as, Verdict.UNDECIDED,
+                             f"not judged{rest}: {spent}")  # fmt: skip
 
 
 def overall(lines: Sequence[LineReport]) -> Verdict:
