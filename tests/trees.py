@@ -38,8 +38,8 @@ __all__ = [
     "value",
 ]
 
-DIGITS = 80
-_mp = {digits: mpmath.mp.clone() for digits in (DIGITS, 3 * DIGITS)}
+DIGITS, FINE = 80, 400
+_mp = {digits: mpmath.mp.clone() for digits in (DIGITS, FINE)}
 for _digits, _context in _mp.items():
     _context.dps = _digits
 
@@ -56,7 +56,7 @@ LARGEST = {"exp": 100, "sinh": 100, "cosh": 100}
 HUGE = 1e140
 """Nor has anything with a part larger than this: its rounding could pass for a difference."""
 
-TINY = 1e100
+TINY = 1e200
 """A gap of less than one part in so many of the largest part is none."""
 
 
@@ -347,7 +347,7 @@ class Seen(enum.Enum):
 def compared(left: Tree, right: Tree, point: Point, known: Definitions) -> Seen:
     """What is seen of two trees at a point; apart only where that is certain.
 
-    A gap that is not exact must be the same at 240 digits as at 80, which rounding is not.
+    A gap that is not exact must be the same at 400 digits as at 80, which rounding is not.
     """
     gaps, largest = [], []
     for digits in _mp:
