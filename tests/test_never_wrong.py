@@ -161,7 +161,7 @@ def test_the_restriction_is_named():
     "row", [Loss("own", "abs(y-yhat-0.5)"), Loss("own", "(y-yhat)**4")], ids=str
 )
 def test_a_loss_without_a_slope_makes_no_assertion_fail(row, monkeypatch):
-    """With a row in the catalogue that declares no slope, wrong lines of any network are refuted."""
+    """With a row that declares no slope in the catalogue, any network's wrong lines are refuted."""
     monkeypatch.setitem(LOSSES, "own", row)
     for loss in ("own", "squared_error"):
         net = sb.Network(2, [(2, "sigmoid"), (2, "linear")], loss=loss)
