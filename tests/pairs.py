@@ -3,7 +3,8 @@
 ``python tests/pairs.py [PAIRS] [SEED]`` draws so many pairs of sides (10,000 if nothing is said),
 asks `symback.check` about ``left = right`` and holds the verdict against what the pair was made to
 be and against values at 80 digits on both sides of every threshold (`trees`).  It prints a table of
-truths and verdicts, and every line that symback got wrong; then the exit status is 1.
+truths and verdicts, and every line that symback got wrong; then the exit status is 1.  A line that
+was changed, refuted, and in which no difference was found is printed too, for somebody to look at.
 
 A pair is made by rewriting (`Writer.equal`: the sides are equal wherever both are defined) and then
 perhaps by one change (`Writer.changed`: a threshold moved, a constant changed in a far cell, a
@@ -28,7 +29,7 @@ from typing import Any
 import symback as sb
 from trees import Seen, Tree, call, case, compared, indicator, name, number, points, slope
 
-TRIED = 60
+TRIED = 80
 """Points that are tried for a difference where one is looked for."""
 
 CONFIRMED = 14
@@ -70,12 +71,13 @@ class Setting:
 
     label: str
     make: Callable[[], sb.Network]
-    h: Callable[[Tree], Tree]
+    h: Tree
+    slope: Tree
 
     @property
     def known(self) -> dict[str, Tree]:
-        """h_11 and h_12 as functions of a_11 and a_12."""
-        return {f"h_1{i}": self.h(name(f"a_1{i}")) for i in (1, 2, 3)}
+        """h_11 as a function of a_11."""
+        return {"h_11": self.h}
 
 
 def _net(activation: str, formula: Any = None) -> Callable[[], sb.Network]:
@@ -85,22 +87,36 @@ def _net(activation: str, formula: Any = None) -> Callable[[], sb.Network]:
     )
 
 
-def _clip(low: Any, high: Any) -> Callable[[Tree], Tree]:
-    return lambda a: call("min", call("max", a, low), high)
+def _clip(low: int, high: int) -> Tree:
+    return call("min", call("max", A, low), high)
+
+
+A = name("a_11")
+
+
+def _on(relation: str, threshold: Any) -> Tree:
+    return indicator(A, relation, number(threshold))
 
 
 SETTINGS = [
-    Setting("sigmoid", _net("sigmoid"), lambda a: call("sigmoid", a)),
-    Setting("relu", _net("relu"), lambda a: call("max", 0, a)),
-    Setting("leaky_relu", _net("leaky_relu"), lambda a: case(a, a, ">", 0, a * number("0.01"))),
-    Setting("elu", _net("elu"), lambda a: case(a, a, ">", 0, call("exp", a) - 1)),
-    Setting("clip", _net("clip", "min(max(z,0),6)"), _clip(0, 6)),
-    Setting("below2", _net("below2", "where(z<2,z,2)"), lambda a: case(a, a, "<", 2, 2)),
+    Setting("sigmoid", _net("sigmoid"), call("sigmoid", A),
+            call("sigmoid", A) * (number(1) - call("sigmoid", A))),
+    Setting("relu", _net("relu"), call("max", 0, A), _on(">", 0)),
+    Setting("leaky_relu", _net("leaky_relu"), case(A, A, ">", 0, A * number("0.01")),
+            case(1, A, ">", 0, "0.01")),
+    Setting("elu", _net("elu"), case(A, A, ">", 0, call("exp", A) - 1),
+            case(1, A, ">", 0, call("exp", A))),
+    Setting("clip", _net("clip", "min(max(z,0),6)"), _clip(0, 6), _on(">", 0) * _on("<", 6)),
+    Setting("below2", _net("below2", "where(z<2,z,2)"), case(A, A, "<", 2, 2), _on("<", 2)),
     Setting("from2_7", _net("from2_7", {"formula": "where(z>2.7,z-2.7,0)",
-            "slope": "where(z>2.7,1,0)"}), lambda a: call("max", a - number("2.7"), 0)),
+            "slope": "where(z>2.7,1,0)"}), call("max", A - number("2.7"), 0), _on(">", "2.7")),
     Setting("far", _net("far", "where(z>100000,2*z-100000,z)"),
-            lambda a: a + call("relu", a - 100000)),
-    Setting("steps", _net("steps", "where(z>1,where(z<4,z,4),where(z<-1,-1,z))"), _clip(-1, 4)),
+            A + call("relu", A - 100000), case(2, A, ">", 100000, 1)),
+    Setting("steps", _net("steps", "where(z>1,where(z<4,z,4),where(z<-1,-1,z))"), _clip(-1, 4),
+            case(_on("<", 4), A, ">", 1, _on(">=", -1))),
+    Setting("square", _net("square", "where(z<2.7,z**2,5.4*z-7.29)"),
+            case(A**2, A, "<", "2.7", A * number("5.4") - number("7.29")),
+            case(A * 2, A, "<", "2.7", "5.4")),
 ]  # fmt: skip
 
 
@@ -624,6 +640,23 @@ def _activations(writer: Writer, setting: Setting) -> Drawn:
     return _perhaps_changed(writer, left, right)
 
 
+BACKWARD = (
+    "∂h_11/∂a_11 = {right}",
+    "∂L/∂a_11 = ((ŷ_1 - y_1)·w_211 + (ŷ_2 - y_2)·w_221)·({right})",
+    "∂L/∂w_112 = ((ŷ_1 - y_1)·w_211 + (ŷ_2 - y_2)·w_221)·({right})·x_2",
+    "∂L/∂w_112 = ∂L/∂h_11·({right})·x_2",
+)
+
+
+def _backward(writer: Writer, setting: Setting) -> Drawn:
+    """A derivative through a kinked activation, its slope in other words."""
+    right = setting.slope
+    for _ in range(writer.draw.randint(0, 2)):
+        right = writer.equal(right)
+    drawn = _perhaps_changed(writer, setting.slope, right)
+    return replace(drawn, frame=writer.draw.choice(BACKWARD))
+
+
 def replace_name(tree: Tree, spelled: str, new: Tree) -> Tree:
     """The tree with another one for a name."""
     if tree.head == "name" and tree.text == spelled:
@@ -791,6 +824,7 @@ CLASSES: dict[str, Callable[[Writer, Setting], Drawn]] = {
     "nested": _nested,
     "constants": _claimed_constant,
     "activations": _activations,
+    "backward": _backward,
     "inverses": _inverses,
     "numbers": _of_numbers,
     "derivatives": _derivatives,
@@ -807,8 +841,9 @@ def pairs(seed: int) -> Iterator[Pair]:
     """Pairs of all classes in turn, each with its truth, without end."""
     draw = random.Random(seed)
     for kind in itertools.cycle(CLASSES):
-        setting = draw.choice(SETTINGS) if kind == "activations" else SETTINGS[0]
-        names = ("a_11", "x_1") if kind == "activations" else ("x_1", "x_2", "w_111")
+        setting, names = SETTINGS[0], ("x_1", "x_2", "w_111")
+        if kind in ("activations", "backward"):
+            setting, names = draw.choice(SETTINGS), ("a_11", "x_1")
         drawn = CLASSES[kind](Writer(draw, names), setting)
         if not _is_line(drawn):
             continue
@@ -888,17 +923,15 @@ def asked(pair: Pair) -> Asked:
     return Asked(pair, report.verdict.value, "; ".join(line.reason for line in said))
 
 
-def main() -> int:
-    """Ask about as many pairs as wanted."""
-    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+def main(wanted: int = 10_000, seed: int = 0) -> int:
+    """Ask about as many pairs as wanted, and print what came of it."""
     found: collections.Counter[tuple[str, str, str]] = collections.Counter()
     wrong, started = 0, time.perf_counter()
     for pair in itertools.islice(pairs(seed), wanted):
         answer = asked(pair)
         found[pair.kind, pair.truth.value, answer.verdict] += 1
-        if answer.is_wrong:
-            wrong += 1
+        wrong += answer.is_wrong
+        if answer.is_wrong or (pair.truth, answer.verdict) == (Truth.UNKNOWN, "refuted"):
             print(answer, flush=True)
     for key, count in sorted(found.items()):
         print(f"{count:>8,}  " + "; ".join(key))
@@ -909,4 +942,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(*map(int, sys.argv[1:])))

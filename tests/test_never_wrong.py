@@ -188,7 +188,7 @@ def seeded(seed: int, monkeypatch) -> None:
 
 def test_a_verdict_never_depends_on_the_secret_points(monkeypatch):
     """Every line of the issue, and random ones of every class, under twenty seeds."""
-    drawn = list(itertools.islice(pairs(7), 60))
+    drawn = list(itertools.islice(pairs(7), 72))
     found: dict[str, set[str]] = {}
     for seed in range(20):
         seeded(seed, monkeypatch)
@@ -209,13 +209,13 @@ def test_a_verdict_never_depends_on_the_secret_points(monkeypatch):
 @pytest.mark.parametrize("seed", range(4))
 def test_no_random_line_gets_a_wrong_verdict(seed):
     """Pairs of all classes: no false proof, no false refutation, no crash."""
-    wrong = [str(each) for each in map(asked, itertools.islice(pairs(seed), 550)) if each.is_wrong]
+    wrong = [str(each) for each in map(asked, itertools.islice(pairs(seed), 600)) if each.is_wrong]
     assert not wrong, "\n".join(wrong)
 
 
 DECIDED = {
     "smooth": 0.9, "kinks": 0.8, "nested": 0.7, "constants": 0.8, "activations": 0.8,
-    "inverses": 0.4, "numbers": 0.9, "derivatives": 0.8, "slopes": 0.6, "conditions": 0.6,
+    "backward": 0.8, "inverses": 0.4, "numbers": 0.9, "derivatives": 0.8, "slopes": 0.6, "conditions": 0.6,
     "printed": 0.9,
 }  # fmt: skip
 """How many lines of each class are decided at least: "undecided" everywhere would be no judge."""
@@ -224,7 +224,7 @@ DECIDED = {
 def test_most_random_lines_are_decided():
     """Proved where equal, refuted where different, but for a share of each class."""
     answers: dict[str, list[Asked]] = {}
-    for pair in itertools.islice(pairs(11), 1100):
+    for pair in itertools.islice(pairs(11), 1200):
         if pair.truth is not Truth.UNKNOWN:
             answers.setdefault(pair.kind, []).append(asked(pair))
     shares = {

@@ -50,7 +50,7 @@ RELATIONS = {
     "<=": lambda u, v: u <= v,
     "=": lambda u, v: u == v,
 }
-LARGEST = {"exp": 100, "sinh": 100, "cosh": 100}
+LARGEST = {"exp": 150, "sinh": 100, "cosh": 100}
 """An exponential of more has no value here; any other function has none beyond 10⁷."""
 
 HUGE = 1e140
@@ -224,7 +224,8 @@ class _Numbers:
         outside = {"log": u <= 0, "sqrt": u < 0, "asin": abs(u) > 1, "acos": abs(u) > 1}
         if outside.get(head):
             raise _NoValue
-        if head not in ("log", "sqrt", "atan") and abs(u) > LARGEST.get(head, 10**7):
+        size = u if head == "exp" and u < 0 else abs(u)
+        if head not in ("log", "sqrt", "atan") and size > LARGEST.get(head, 10**7):
             raise _Untold
         if head == "sigmoid":
             return 1 / (1 + self.mp.exp(-u))
@@ -296,6 +297,8 @@ def _of(tree: Tree, point: Point, known: Definitions, numbers: _Numbers) -> Any:
 def _combined(tree: Tree, given: Sequence[Any], numbers: _Numbers) -> Any:
     match tree.head:
         case "+" | "-" | "*" | "/":
+            if tree.head == "*" and any(isinstance(u, Fraction) and not u for u in given):
+                return Fraction(0)
             u, v = numbers.pair(*given)
             if tree.head == "/":
                 return u / v
@@ -427,6 +430,8 @@ def _any(draw: random.Random, constants: Sequence[Fraction]) -> Fraction:
     kind = draw.randrange(4)
     if kind == 0 and constants:
         near = draw.choice(constants) * draw.choice((1, -1))
+        if draw.random() < 0.5:
+            return near + Fraction(draw.randint(-(10**7), 10**7), 10**6)
         return near * (1 + Fraction(draw.randint(-(10**6), 10**6), 10**7)) + _any(draw, ()) / 10**9
     sign = draw.choice((1, -1))
     if kind == 1:
