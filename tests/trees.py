@@ -15,15 +15,17 @@ Nothing here is taken from symback: it is what `symback.checking` is held agains
 from __future__ import annotations
 
 import enum
+import functools
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, pairwise
 from typing import Any
 
 import mpmath
+import numpy as np
 
 __all__ = [
     "Seen",
@@ -185,6 +187,11 @@ class _Untold(ArithmeticError):
     """The value here is not computed: too large, or too close to a threshold."""
 
 
+@functools.cache
+def _fraction(text: str) -> Fraction:
+    return Fraction(text)
+
+
 class _Numbers:
     """Fractions where all is rational, else numbers of mpmath."""
 
@@ -234,20 +241,6 @@ class _Numbers:
         return getattr(self.mp, head)(u)
 
 
-class _Floats(_Numbers):
-    """Ordinary floats, for finding thresholds."""
-
-    def __init__(self) -> None:
-        self.mp = mpmath.fp
-        self.step = Fraction(1, 10**5)
-        self.close = 0.0
-        self.largest = 1.0
-
-    def real(self, number: Any) -> Any:
-        return float(number)
-
-
-_FLOATS = _Floats()
 _EXACT = {digits: _Numbers(digits) for digits in _mp}
 
 Point = Mapping[str, Fraction]
@@ -273,7 +266,7 @@ def _value(tree: Tree, point: Point, known: Definitions, numbers: _Numbers) -> A
 def _of(tree: Tree, point: Point, known: Definitions, numbers: _Numbers) -> Any:
     """The value; raises `_NoValue`, `_Untold` and what division and floats raise."""
     if tree.head == "number":
-        return Fraction(tree.text)
+        return _fraction(tree.text)
     if tree.head == "name":
         if tree.text in known:
             return _of(known[tree.text], point, known, numbers)
@@ -387,7 +380,7 @@ def points(sides: Sequence[Tree], known: Definitions, draw: random.Random) -> It
     found = _drawn(variables, gaps, known, constants, draw)
     if any(part.head == "slope" for side in sides for part in side.walk()):
         some = islice(found, 400)  # a gap that is 0 everywhere would leave none for ever
-        found = (at for at in some if all(_value(g, at, known, _FLOATS) for g in gaps))
+        found = (at for at in some if all(value(gap, at, known) for gap in gaps))
     yield from found
 
 
@@ -463,33 +456,62 @@ def _roots(
     known: Definitions,
     constants: Sequence[Fraction],
 ) -> list[Fraction]:
-    """Where the gaps change their sign while one variable runs over the line."""
-    own = [
+    """Where the gaps change their sign while one variable runs over the line, as floats see it."""
+    near = [
         float(c) * f for c in constants if abs(c) < 10**9 for f in (-1.001, -0.999, 0.999, 1.001)
     ]
-    scan = sorted({*_SCAN, *own})
+    scan = np.array(sorted({*_SCAN, *near}))
     found: set[Fraction] = set()
     for gap in gaps:
 
-        def at(number: float, gap: Tree = gap) -> float:
-            found = _value(gap, {**base, moved: number}, known, _FLOATS)
-            return math.nan if found is None else float(found)
+        def heights(line: np.ndarray, gap: Tree = gap) -> np.ndarray:
+            at = {name: np.float64(number) for name, number in base.items()} | {moved: line}
+            return np.broadcast_to(_rough(gap, at, known), line.shape)
 
-        heights = [at(number) for number in scan]
-        for (a, b), (u, v) in zip(pairwise(scan), pairwise(heights), strict=True):
-            if u * v < 0:
-                found.add(Fraction(_bisected(at, a, b, u)))
+        with np.errstate(all="ignore"):
+            signs = np.sign(heights(scan))
+            for k in np.flatnonzero(signs[:-1] * signs[1:] < 0):
+                found.add(Fraction(_narrowed(heights, scan[k], scan[k + 1])))
     return sorted(found)
 
 
-def _bisected(at: Any, low: float, high: float, height: float) -> float:
-    for _ in range(60):
-        middle = (low + high) / 2
-        if at(middle) * height > 0:
-            low = middle
-        else:
-            high = middle
-    return high
+def _narrowed(heights: Callable[[np.ndarray], np.ndarray], low: float, high: float) -> float:
+    """The change of sign between two numbers."""
+    for _ in range(9):
+        line = np.linspace(low, high, 65)
+        signs = np.sign(heights(line))
+        changes = np.flatnonzero(signs[1:] != signs[0])
+        if not len(changes):
+            break
+        low, high = line[changes[0]], line[changes[0] + 1]
+    return float(high)
+
+
+def _rough(tree: Tree, at: Mapping[str, Any], known: Definitions) -> Any:
+    """The values along a line in floats; NaN where there is none."""
+    if tree.head == "number":
+        return np.float64(_fraction(tree.text))
+    if tree.head == "name":
+        return _rough(known[tree.text], at, known) if tree.text in known else at[tree.text]
+    given = [_rough(part, at, known) for part in tree.parts]
+    if tree.head == "indicator":
+        return np.float64(1) * RELATIONS[tree.text](*given)
+    if tree.head == "cases":
+        return np.where(RELATIONS[tree.text](given[1], given[2]), given[0], given[3])
+    return _ROUGH[tree.head](*given)
+
+
+_ROUGH: Mapping[str, Callable[..., Any]] = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "^": np.power,
+    "abs": np.abs, "sign": np.sign, "exp": np.exp, "log": np.log, "sqrt": np.sqrt,
+    "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "atan": np.arctan,
+    "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "erf": lambda u: np.tanh(1.2 * u),
+    "relu": lambda u: np.maximum(u, 0), "sigmoid": lambda u: 1 / (1 + np.exp(-u)),
+    "softplus": lambda u: np.logaddexp(0, u), "pi": lambda: np.float64(np.pi),
+    "max": lambda *u: functools.reduce(np.maximum, u),
+    "min": lambda *u: functools.reduce(np.minimum, u),
+}  # fmt: skip
+"""Good enough to find a threshold by; what is then seen there is seen at 80 digits."""
 
 
 def _around(roots: Sequence[Fraction], draw: random.Random) -> Iterator[Fraction]:
