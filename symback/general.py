@@ -29,7 +29,6 @@ from symback.page import Block, Display, Formula, Pen, Row, Say
 from symback.passages import block_formula, deduction_rows, matrix_row
 from symback.printers import Latex, Lettering, Spelling, Text
 from symback.spec import NetworkSpec
-from symback.values import is_parameter
 from symback.work import Work, lettering
 
 __all__ = [
@@ -161,11 +160,12 @@ def by_layer(work: Work, pen: Pen, key: str, variables: Collection[Variable]) ->
 
     h_{k-1} and a_{k-1} go with layer k, from which they are reached.
     """
+    parameters = work.graph.parameters
     of_layer: defaultdict[int, list[Variable]] = defaultdict(list)
     for variable in sorted(work.backward.adjoints, key=lambda v: v.role is Role.BIAS):
         if variable in variables:
             own = variable.layer or 0
-            of_layer[own if is_parameter(variable) else own + 1].append(variable)
+            of_layer[own if variable in parameters else own + 1].append(variable)
     if of_layer:
         rounds = [(k, both(work, *of_layer[k])) for k in sorted(of_layer, reverse=True)]
         yield Say(key)

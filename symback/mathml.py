@@ -50,7 +50,6 @@ class _Item(NamedTuple):
 
 
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\s+|.", re.DOTALL)
-
 _LETTERS = {
     rf"\{name}": letter
     for name, letter in zip(
@@ -63,32 +62,42 @@ _LETTERS = {
 } | {r"\varepsilon": "ε", r"\varphi": "φ", r"\infty": "∞", r"\top": "⊤", r"\cdots": "⋯",
      r"\ldots": "…", r"\vdots": "⋮", r"\ddots": "⋱"}  # fmt: skip
 _OPERATORS = {
-    "+": "+", "-": "−", "=": "=", "<": "&lt;", ">": "&gt;", ",": ",", ";": ";", ":": ":", "/": "/",
+    "+": "+", "-": "−", "=": "=", "<": "&lt;", ">": "&gt;", ",": ",", ";": ";", ":": ":",
     "*": "∗", "!": "!", r"\cdot": "⋅", r"\times": "×", r"\odot": "⊙", r"\oslash": "⊘",
     r"\approx": "≈", r"\leq": "≤", r"\geq": "≥", r"\neq": "≠", r"\to": "→", r"\leftarrow": "←",
     r"\in": "∈", r"\pm": "±",
 }  # fmt: skip
-_TIGHT = {"/": ' lspace="0" rspace="0"'}
-_OPENING = {"(": "(", "[": "[", r"\{": "{", r"\lbrace": "{"}
-_CLOSING = {")": ")", "]": "]", r"\}": "}", r"\rbrace": "}", "|": "|"}
+_SIGNS = "+-"
+_OPENING = {"(": "(", "[": "[", r"\{": "{"}
+_CLOSING = {")": ")", "]": "]", r"\}": "}", "|": "|"}
 _FENCES = {**_OPENING, **_CLOSING, ".": ""}
-_FUNCTIONS = frozenset(
-    rf"\{name}" for name in "sin cos tan sinh cosh tanh log ln exp arcsin arccos arctan".split()
-)
-_WITH_LIMITS = {r"\max": "max", r"\min": "min"}
+_FUNCTIONS = "sin cos tan sinh cosh tanh log ln exp arcsin arccos arctan".split()
+_WITH_LIMITS = {r"\sum": "∑", r"\max": "max", r"\min": "min"}
 _SPACES = {r"\,": "0.167em", r"\;": "0.278em", r"\quad": "1em", r"\qquad": "2em"}
 _IN_WORDS = {r"\_": "_", r"\,": " "}
-_ACCENTS = {r"\hat": "^", r"\tilde": "~", r"\bar": "ˉ", r"\vec": "⃗"}
+_ACCENTS = {r"\hat": "^", r"\tilde": "~", r"\bar": "ˉ"}
 _STYLES = {r"\displaystyle": "true", r"\textstyle": "false"}
-_SCRIPT = dict(zip("BEFHILMRegoCDJ", "ℬℰℱℋℐℒℳℛℯℊℴ𝒞𝒟𝒥", strict=True))
-"""Script capitals that stand outside the block of script letters, or that losses are called."""
+_SCRIPT = dict(zip("CDEFHJLR", "𝒞𝒟ℰℱℋ𝒥ℒℛ", strict=True))
+
+_LEAVES = {
+    **{token: _Item(f"<mi>{mark}</mi>") for token, mark in _LETTERS.items()},
+    **{token: _Item(f"<mo>{mark}</mo>", opens=True) for token, mark in _OPERATORS.items()},
+    "/": _Item('<mo lspace="0" rspace="0">/</mo>', opens=True),
+    **{token: _Item(f'<mo stretchy="false">{m}</mo>', opens=True) for token, m in _OPENING.items()},
+    **{token: _Item(f'<mo stretchy="false">{mark}</mo>') for token, mark in _CLOSING.items()},
+    **{rf"\{name}": _Item(f"<mi>{name}</mi>", is_function=True) for name in _FUNCTIONS},
+    **{token: _Item(f"<mo>{mark}</mo>", has_limits=True) for token, mark in _WITH_LIMITS.items()},
+    **{token: _Item(f'<mspace width="{m}"/>', opens=True) for token, m in _SPACES.items()},
+}
+"""What one token is by itself."""
 
 
 class _Reader:
     """Reads LaTeX from left to right; every method returns the XML of what it read."""
 
     def __init__(self, latex: str) -> None:
-        self.latex, self.tokens, self.at = latex, _TOKEN.findall(latex), 0
+        self.latex, self.at = latex, 0
+        self.tokens: list[str] = _TOKEN.findall(latex)
 
     def peek(self) -> str:
         """The next token that is no space, or nothing at the end."""
@@ -145,25 +154,17 @@ class _Reader:
         if token == "{":
             self.at -= 1
             return _Item(self.group())
+        if leads and token in _SIGNS:
+            return _Item(f'<mo form="prefix">{_OPERATORS[token]}</mo>', opens=True)
+        if token in _LEAVES:
+            return _LEAVES[token]
         if token[0].isdigit():
             return _Item(f"<mn>{token}</mn>")
-        if token in _LETTERS or (token.isalpha() and len(token) == 1):
-            return _Item(f"<mi>{_LETTERS.get(token, token)}</mi>")
-        if token in _OPERATORS:
-            form = ' form="prefix"' if leads and token in "+-" else _TIGHT.get(token, "")
-            return _Item(f"<mo{form}>{_OPERATORS[token]}</mo>", opens=True)
-        if token in _OPENING or token in _CLOSING:
-            fence = f'<mo stretchy="false">{_FENCES[token]}</mo>'
-            return _Item(fence, opens=token in _OPENING)
-        if token in _FUNCTIONS:
-            return _Item(f"<mi>{token[1:]}</mi>", is_function=True)
-        if token in _WITH_LIMITS:
-            return _Item(f"<mo>{_WITH_LIMITS[token]}</mo>", has_limits=True)
-        if token in _SPACES:
-            return _Item(f'<mspace width="{_SPACES[token]}"/>', opens=leads)
+        if token.isalpha() and len(token) == 1:
+            return _Item(f"<mi>{token}</mi>")
         if token in _COMMANDS:
-            named = token == r"\operatorname"
-            return _Item(_COMMANDS[token](self), has_limits=token == r"\sum", is_function=named)
+            xml, named = _COMMANDS[token](self), token == r"\operatorname"
+            return _Item(xml, opens=token == r"\Bigl", is_function=named)
         if token in _ACCENTS:
             accent = f"<mo>{_ACCENTS[token]}</mo>"
             return _Item(f'<mover accent="true">{self.group()}{accent}</mover>')
@@ -221,7 +222,7 @@ class _Reader:
             if token in _LETTERS and self.peek() == "{":
                 self.take("{")
                 self.take("}")
-            found += _LETTERS.get(token, _IN_WORDS.get(token, token))
+            found += (_LETTERS | _IN_WORDS).get(token, token)
         self.take("}")
         if "\\" in found or "{" in found:
             raise ValueError(f"no way to write {found} of {self.latex}")
@@ -295,5 +296,4 @@ _COMMANDS: dict[str, Callable[[_Reader], str]] = {
     r"\Bigl": _Reader.big,
     r"\Bigr": _Reader.big,
     r"\begin": _Reader.table,
-    r"\sum": lambda _: "<mo>∑</mo>",
 }

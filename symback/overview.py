@@ -22,6 +22,7 @@ from symback.general import (
 from symback.graph import Equation
 from symback.matrix import MatrixStep, Phase
 from symback.notation import (
+    PARAMETERS,
     Reference,
     Role,
     Variable,
@@ -60,7 +61,7 @@ from symback.passages import (
     told_apart,
 )
 from symback.spec import NetworkSpec
-from symback.values import flattened, is_parameter, number, restored
+from symback.values import flattened, number, restored
 from symback.work import Work, entries, lettering, literals, shown_target
 
 __all__ = ["MOST_FORMULAS", "any_layer_page", "overview"]
@@ -180,15 +181,17 @@ def _all_locals(work: Work, pen: Pen, wanted: Sequence[LocalDerivative]) -> Sect
 
 def _backward(work: Work, pen: Pen) -> Section:
     """From the loss back: the output layer, the hidden layers, the inputs, the parameters."""
+    parameters = work.graph.parameters
     wanted = [
-        v for v in work.backward.adjoints if v.role is not Role.TARGET and not is_parameter(v)
+        v for v in work.backward.adjoints if v.role is not Role.TARGET and v not in parameters
     ]
     blocks: list[Block] = [Say("backward.intro")]
     if isinstance(work.spec, NetworkSpec):
         found = work.backward.adjoints
         blocks += responsibilities(work, pen, found)
         if tells_layers(work):  # else each has a section of its own
-            blocks += by_layer(work, pen, "backward.parameters", list(filter(is_parameter, found)))
+            learned = [v for v in found if v in parameters]
+            blocks += by_layer(work, pen, "backward.parameters", learned)
         inputs = [v for v in found if v.role is Role.INPUT]
         blocks += by_layer(work, pen, "backward.inputs", inputs)
     else:
@@ -227,7 +230,7 @@ def _round(step: MatrixStep, depth: int) -> int:
     variable = step.variable
     if variable.layer is None:
         return depth + 2
-    goes_on = step.phase is Phase.BACKWARD and not is_parameter(variable)
+    goes_on = step.phase is Phase.BACKWARD and variable.role not in PARAMETERS
     return variable.layer + goes_on
 
 
@@ -236,7 +239,7 @@ def _matrix_lines(steps: Sequence[MatrixStep]) -> Lines:
 
 
 def _parameter_sections(work: Work, pen: Pen) -> Iterator[Section]:
-    wanted = [v for v in work.graph.variables if is_parameter(v) and v in work.backward.adjoints]
+    wanted = [v for v in work.graph.parameters if v in work.backward.adjoints]
     if not tells_layers(work):
         yield from (_parameter_section(work, pen, variable) for variable in wanted)
     elif work.has_numbers:
@@ -288,8 +291,8 @@ def _short_row(work: Work, pen: Pen, reference: Reference) -> Row:
 
 
 def _update(work: Work, pen: Pen) -> Section | None:
-    """θ ← θ - η ∇θ for every block, and θ as one vector."""
-    blocks_ = [v for v in work.graph.variables if is_parameter(v) and v in work.backward.adjoints]
+    """θ ← θ - η ∇θ for every block, and θ as one vector; None where nothing is learned."""
+    blocks_ = [v for v in work.graph.parameters if v in work.backward.adjoints]
     if not blocks_ or not work.graph.is_concrete():
         return None  # at symbolic widths the algorithm in matrix form has it
     target = pen.latex.write(work.graph.target.element)

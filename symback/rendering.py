@@ -100,15 +100,21 @@ class _Setter:
         self.page, self.form, self.figure = page, form, figure
         self._words = _sentences(form)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the picture is there to be seen: text has none, Markdown only as a file."""
+        return self.form in ("tex", "html") or (self.form == "md" and self.figure != "")
+
     def sections(self) -> list[Section]:
-        """The sections with what this form can show; text has no pictures, nor words on them."""
-        if self.form != "txt" and self.figure:
-            return list(self.page.sections)
+        """The sections without pictures that are not drawn and of which nothing is said."""
         shown = (
-            replace(each, blocks=tuple(b for b in each.blocks if not isinstance(b, Picture)))
+            replace(each, blocks=tuple(b for b in each.blocks if self._says_something(b)))
             for each in self.page.sections
         )
         return [section for section in shown if section.blocks]
+
+    def _says_something(self, block: Any) -> bool:
+        return self.is_drawn or not isinstance(block, Picture) or bool(self.caption(block))
 
     def say(self, sentence: Say | None) -> str:
         """A sentence with its formulas and names in."""
@@ -179,7 +185,9 @@ class _Setter:
 
     def caption(self, block: Picture) -> str:
         """What the figure shows, in a sentence."""
-        words = caption(block.figure, "tex").split("$")
+        if self.form == "txt":
+            return caption(block.figure, "text", drawn=False)
+        words = caption(block.figure, "tex", drawn=self.is_drawn).split("$")
         pieces = (Formula(part, part) if i % 2 else part for i, part in enumerate(words))
         return "".join(str(_FINALIZE[self.form](piece)) for piece in pieces)
 

@@ -558,6 +558,9 @@ def test_the_caption_says_no_more_than_is_drawn(widths, paths, words):
     assert caption(figure, "text").endswith(words)
     drawn = len({stroke.colour for stroke in strokes_of(figure, "path")})
     assert drawn == (paths if paths <= 6 else drawn)
+    bare = caption(figure, "text", drawn=False)
+    assert "to the loss." in bare
+    assert not any(word in bare for word in ("colour", "bundle", "dashes"))
 
 
 def test_svg_shows_hats_subscripts_and_fractions():

@@ -163,3 +163,18 @@ def test_without_scripts_formulas_are_seen(tmp_path):
 
 SIZES = """return [...document.querySelectorAll("math")].map(e => e.getBoundingClientRect())
   .map(box => [box.width, box.height]);"""
+
+
+@needs_browser
+def test_what_is_copied_is_what_one_types(tmp_path):
+    """A formula that is copied from the page is its LaTeX, once, among the words around it."""
+    copied = browser_measure(page("s5", "w_131", "html"), COPY, tmp_path, width=1000)
+    assert r"$\partial \mathscr{L} / \partial w_{131}$" in copied
+    assert r"$a_{11}$ $=$ $0.1 + 0.1 \cdot 1" in copied
+    assert copied.count("0.0860380070913") == 2
+
+
+COPY = """getSelection().selectAllChildren(document.querySelector("main"));
+const event = new ClipboardEvent("copy", { clipboardData: new DataTransfer(), cancelable: true });
+document.dispatchEvent(event);
+return event.clipboardData.getData("text/plain");"""

@@ -7,12 +7,15 @@ import re
 import pytest
 from sympy import Symbol
 
+import symback as sb
 from pages import page
+from symback.checking import showing
 from symback.notation import Terms
 from symback.page import Display, Pen
 from symback.printers import NETWORK
 from symback.rendering import LINES_TOGETHER, ties
 from typesetting import (
+    ROOT,
     browser_measure,
     browser_print,
     compile_tex,
@@ -121,6 +124,8 @@ def test_equations_have_the_same_numbers_in_html_and_tex():
 
 PHONE = """return {
   across: document.documentElement.scrollWidth,
+  raw: [...document.querySelectorAll(".katex-html")]
+    .filter(formula => /[\\\\$]/.test(formula.textContent)).length,
   rows: [...document.querySelectorAll(".display tr")].map(row => ({
     moved: row.scrollWidth > row.clientWidth + 1,
     cue: getComputedStyle(row).backgroundImage.split("linear-gradient").length - 1,
@@ -132,7 +137,7 @@ PHONE = """return {
 
 @needs_browser
 @pytest.mark.parametrize("scripts", [True, False])
-@pytest.mark.parametrize(("name", "wrt"), [("s5", "w_131"), ("s7", None)])
+@pytest.mark.parametrize(("name", "wrt"), [("s5", "w_131"), ("s7", None), ("relu", "w_121")])
 def test_a_phone_shows_all_of_it(tmp_path, name, wrt, scripts):
     """At 390 pixels the page does not move sideways, and reasons stand under their formulas.
 
@@ -141,6 +146,7 @@ def test_a_phone_shows_all_of_it(tmp_path, name, wrt, scripts):
     html = page(name, wrt, "html")
     found = browser_measure(html, PHONE, tmp_path, width=390, scripts=scripts)
     assert found["across"] <= 390
+    assert found["raw"] == 0
     assert [row for row in found["rows"] if row["beside"]] == []
     moved = [row for row in found["rows"] if row["moved"]]
     assert len(moved) <= len(found["rows"]) * (0.05 if scripts else 0.3)
@@ -179,6 +185,18 @@ def test_everything_is_legible_in_the_dark(tmp_path, dark):
     found = browser_measure(html, COLOURS, tmp_path, width=1000, dark=dark)
     assert (luminance([c / 255 for c in found["paper"]]) < 0.2) is dark
     assert len({tuple(ink) for ink in found["ink"]}) > 6
+    assert min(contrast(ink, found["paper"]) for ink in found["ink"]) >= 4.5
+
+
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_report_is_legible_in_the_dark(tmp_path, dark):
+    """So does what is said of a page of somebody's: right, wrong, not read."""
+    net = sb.load(ROOT / "examples" / "s4.toml")
+    report = sb.check((ROOT / "examples" / "mistakes" / "1_one_path.tex").read_text("utf-8"), net)
+    script = COLOURS.replace("h1, .subtitle, .number, .why, .rhs, th, a", "h1, p, b, .label, .mark")
+    found = browser_measure(showing.page(report), script, tmp_path, width=1000, dark=dark)
+    assert (luminance([c / 255 for c in found["paper"]]) < 0.2) is dark
     assert min(contrast(ink, found["paper"]) for ink in found["ink"]) >= 4.5
 
 

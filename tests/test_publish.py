@@ -109,6 +109,21 @@ def test_a_file_in_the_place_of_the_folder(tmp_path):
     assert (tmp_path / "outputs").read_text() == "mine"
 
 
+# --------------------------------------------------------------------------------------- Markdown
+
+
+def test_markdown_has_its_picture_beside_it(tmp_path):
+    """The picture is a file in the same folder, the one that `symback figure` writes."""
+    net, weight = str(EXAMPLES / "s5.toml"), ("--wrt", "w_131")
+    assert main(["sheet", net, *weight, "--format", "md", "-o", str(tmp_path / "a")]) == 0
+    assert main(["figure", net, *weight, "--format", "svg", "-o", str(tmp_path / "b")]) == 0
+    markdown = (tmp_path / "a" / "s5_w_131.md").read_text("utf-8")
+    assert "](s5_w_131_figure.svg)" in markdown
+    assert "<svg" not in markdown
+    name = "s5_w_131_figure.svg"
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
 def test_every_way_of_showing_has_a_name_of_its_own(tmp_path, capsys):
     """A notation, a detail and both overwrite neither the plain sheet nor one another."""
     own = tmp_path / "my letters.toml"
@@ -130,21 +145,6 @@ def test_every_way_of_showing_has_a_name_of_its_own(tmp_path, capsys):
     expected |= {"s5_bishop_figure.svg", "s5_w_131_bishop_figure.svg"}
     assert set(contents(folder)) == {Path(line).name for line in said} == expected
     assert len(said) == len(expected)
-
-
-# --------------------------------------------------------------------------------------- Markdown
-
-
-def test_markdown_has_its_picture_beside_it(tmp_path):
-    """The picture is a file in the same folder, the one that `symback figure` writes."""
-    net, weight = str(EXAMPLES / "s5.toml"), ("--wrt", "w_131")
-    assert main(["sheet", net, *weight, "--format", "md", "-o", str(tmp_path / "a")]) == 0
-    assert main(["figure", net, *weight, "--format", "svg", "-o", str(tmp_path / "b")]) == 0
-    markdown = (tmp_path / "a" / "s5_w_131.md").read_text("utf-8")
-    assert "](s5_w_131_figure.svg)" in markdown
-    assert "<svg" not in markdown
-    name = "s5_w_131_figure.svg"
-    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 # -------------------------------------------------------------------------------------------- PDF
