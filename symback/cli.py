@@ -95,7 +95,11 @@ def parser() -> argparse.ArgumentParser:
     sheet = command("sheet", _sheet, "write a derivation sheet")
     what = sheet.add_mutually_exclusive_group()
     what.add_argument(
-        "--wrt", action="append", nargs="+", metavar="NAME", help="one sheet for each name"
+        "--wrt",
+        action="append",
+        nargs="+",
+        metavar="NAME",
+        help="one sheet for each name; w_k,i,j is any layer's",
     )
     what.add_argument(
         "--all", action="store_true", help="one document for the whole network (default)"
@@ -417,11 +421,13 @@ def _kernel(chosen: argparse.Namespace) -> None:
 
 
 def _sheet(chosen: argparse.Namespace) -> None:
+    from symback.general import any_layer
     from symback.publish import write_sheets
 
     network = _written(chosen)
     names = [name for group in chosen.wrt or () for name in group]
-    derivations = [network.derive(name) for name in names]
+    general = {name: found for name in names if (found := any_layer(network, name))}
+    derivations = [network.derive(name) for name in names if name not in general]
     stem = Path(chosen.net).stem
     for line in write_sheets(
         network,
@@ -431,6 +437,7 @@ def _sheet(chosen: argparse.Namespace) -> None:
         chosen.output,
         stem,
         stable=chosen.stable,
+        any_layer=general,
     ):
         print(line)
 

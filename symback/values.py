@@ -188,9 +188,14 @@ class Numbers:
         """The target where one input or parameter has another value, all others as given."""
         moved = self.given[reference.variable.name].copy()
         moved[tuple(index - 1 for index in reference.indices)] = value
-        return self._forward({**self.given, reference.variable.name: moved})[
-            self.graph.target.name
-        ].item()
+        return self.loss_at({reference.variable.name: moved})
+
+    def loss_at(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        """The target where some inputs or parameters are other arrays, by name, the rest as given.
+
+        The arrays hold 50-digit numbers, as `updated` gives them.
+        """
+        return self._forward({**self.given, **arrays})[self.graph.target.name].item()
 
     def central_difference(self, reference: Reference, sample: int | None = None) -> Any:
         """(L(v + ε) - L(v - ε)) / 2ε for one input or parameter, or the `Kink` that forbids it."""

@@ -43,6 +43,7 @@ ORDER = [
     "drawing",
     "passages",
     "elementary",
+    "general",
     "sheets",
     "overview",
     "rendering",
