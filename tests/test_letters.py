@@ -132,6 +132,14 @@ def test_the_legend_counts_as_the_book_does(own):
     assert "inputs are layer" not in page(network("s5"), "w_131", "txt")
 
 
+def test_symbolic_widths_are_formulas():
+    """The line under the title sets n_0 as the figure and the table do."""
+    subtitle = page(network("s6"), None, "tex").split("itshape", 1)[1].splitlines()[0]
+    assert r"$n_{0} \to n_{1} \to n_{2} \to n_{3}$ network" in subtitle
+    assert "4--4--2 network" in page(network("s5"), "w_131", "tex")
+    assert "n_0–n_1–n_2–n_3 network" in page(network("s6"), None, "txt")
+
+
 @pytest.mark.parametrize(
     ("said", "why"), [("rows = true", "columns"), ("first_index = 0", "count neurons from 1")]
 )
