@@ -253,6 +253,8 @@ def _relative(work: Work, k: int, shifted: str, x_is_h: bool) -> Lettering:
     """The letters of a network with k for the number of layer ``k``, ``shifted`` for others."""
     letters = lettering(work)
     joined = "nb" if isinstance(work.spec, NetworkSpec) and work.spec.bias == "per_layer" else "n"
+    # a width that the file names keeps its number, also where the inputs are counted as layer 1
+    named = 0 if work.graph.is_concrete() else letters.input_layer
 
     def spelled(letter: str, indices: tuple[str, ...]) -> Spelling:
         if letter == "x" and k == 1 and x_is_h:
@@ -260,7 +262,7 @@ def _relative(work: Work, k: int, shifted: str, x_is_h: bool) -> Lettering:
         if letter in joined:  # their only index is the layer, of several digits perhaps
             indices = ("".join(indices),)
         if letter in _LAYERED and indices[:1] and indices[0].isdigit():
-            ahead = int(indices[0]) - k
+            ahead = int(indices[0]) - k - (named if letter == "n" else 0)
             indices = (shifted.format(ahead) if ahead else "k", *indices[1:])
         return letters.spelling(letter, indices)
 
