@@ -300,6 +300,8 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
         found = _as_numbers(page, truth, side)
     else:
         found = _as_symbols(page, truth, side)
+    if found.verdict is Verdict.REFUTED and relation is Relation.BECOMES:
+        found = _as_no_step(page, truth, side, found)
     if found.verdict is Verdict.REFUTED:
         page.refuted.append(Wrong(place, truth, side, page.previous, found))
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
@@ -307,11 +309,20 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
     return found
 
 
+def _as_no_step(page: _Page, truth: Node, side: Side, found: Finding) -> Finding:
+    """w = 2w/2 is no wrong step: as an equation, which it may be, it is right."""
+    start = truth.terms[0] if isinstance(truth, Total) else truth
+    if not page.judge.compare(start, side.node, page.assumptions).is_equal:
+        return found
+    return Finding(Verdict.UNDECIDED, "as a step this changes nothing, as an equation it is right")
+
+
 def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding) -> Finding:
     """What a side that is right under conditions on quantities is worth.
 
-    It is right where it holds without them, or where the left side itself has those cases (the
-    slope of ReLU, if a_11 > 0), or where they give the target; else it is right only if they hold.
+    It is right where it holds without them, or where the left side itself has those cases of
+    computed quantities (the slope of ReLU, if a_11 > 0), or where they give the target.  Else, and
+    where they restrict inputs or weights, it is right only if they hold.
     """
     truth = page.anchor
     if not given or found.verdict is not Verdict.PROVED or truth is None:
@@ -329,7 +340,8 @@ def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding)
         plain = _without(truth, needed), _without(side.node, needed)
         if judge.compare(*plain, assumptions).is_equal:
             return found
-        if all(each in cases and judge.is_kink(each, plain[0], assumptions) for each in needed):
+        kinks = (each in cases and _is_computed(judge, each) for each in needed)
+        if all(kinks) and all(judge.is_kink(each, plain[0], assumptions) for each in needed):
             return found
     except (Undecided, Misshapen, VanishingDenominator):
         pass  # then only what was proved is known: that it is right under the conditions
@@ -339,6 +351,12 @@ def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding)
 def _is_of_target(condition: Comparison) -> bool:
     left = condition.left
     return condition.relation == "=" and isinstance(left, Element) and left.letter == "y"
+
+
+def _is_computed(judge: Judge, condition: Comparison) -> bool:
+    """Whether a condition speaks of quantities that the network computes, and of targets, only."""
+    parts = [part for part in walk(condition) if isinstance(part, (Element, Array))]
+    return all(part.letter in ("a", "h", "y", "yhat", *judge.scope.stages) for part in parts)
 
 
 def _without(node: Node, given: Sequence[Comparison]) -> Node:
@@ -364,9 +382,7 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         found = _at_the_numbers(page, truth, side)
         if found is not None:
             return found
-    witness = page.judge.witness(
-        truth, side.node, dict(outcome.at), page.assumptions, outcome.cells
-    )
+    witness = page.judge.refutation(truth, side.node, outcome, page.assumptions)
     if witness is None:
         return Finding(
             Verdict.UNDECIDED,
