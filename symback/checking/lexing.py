@@ -11,7 +11,7 @@ from __future__ import annotations
 import bisect
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -145,25 +145,38 @@ _SPELLINGS = {"==": "=", "**": "^", "<-": "←", "->": "→", "=>": "⇒", "~=":
 _PLAIN_SIGNS = frozenset("+-*/=<>^_()[]{}|,;:.&'!@~%")
 
 
-def lexed(source: str, place: Place, *, latex: bool, macros: Macros | None = None) -> list[Token]:
+def lexed(
+    source: str,
+    place: Place,
+    *,
+    latex: bool,
+    macros: Macros | None = None,
+    functions: Sequence[str] = (),
+) -> list[Token]:
     """The tokens of ``source``, which stands at ``place`` of the page.
 
     In LaTeX a run of letters is a product of letters, but for names of functions; in text it is one
-    name.  Raises `NotRead`.
+    name.  ``functions`` are names of the network's own, such as swish2.  Raises `NotRead`.
 
     >>> [token.text for token in lexed("w₂₁₂ − ŷ_1", Place(1, 1), latex=False)]
     ['w', '_', '{', '2', '1', '2', '}', '-', 'yhat', '_', '1']
     """
-    lexer = _Lexer(source, place, latex, macros or Macros({}))
+    lexer = _Lexer(source, place, latex, macros or Macros({}), tuple(functions))
     return list(lexer.tokens())
 
 
 class _Lexer:
     def __init__(
-        self, source: str, place: Place, latex: bool, macros: Macros, depth: int = 0
+        self,
+        source: str,
+        place: Place,
+        latex: bool,
+        macros: Macros,
+        functions: tuple[str, ...],
+        depth: int = 0,
     ) -> None:
         self.source, self.latex = source, latex
-        self.macros, self.depth = macros, depth
+        self.macros, self.functions, self.depth = macros, functions, depth
         self.first, self.at, self.spaced = place, 0, False
         self._lines = [0] + [m.end() for m in re.finditer("\n", source)]
 
@@ -202,10 +215,24 @@ class _Lexer:
             yield from self._script()
         elif match := _NUMBER.match(source, start):
             yield from self._number(match)
+        elif (own := self._own_function()) is not None:
+            self.at = start + len(own)
+            yield self.token("name", own, start)
         elif match := _WORD.match(source, start):
             yield from self._word(match[0])
         else:
             yield from self._sign(mark)
+
+    def _own_function(self) -> str | None:
+        """The longest name of a function of the network's own that begins here."""
+        begun = [name for name in self.functions if self.source.startswith(name, self.at)]
+        ends = (name for name in sorted(begun, key=len, reverse=True) if self._ends(len(name)))
+        return next(ends, None)
+
+    def _ends(self, size: int) -> bool:
+        """Whether a word of that many characters ends where it does."""
+        following = self.source[self.at + size : self.at + size + 1]
+        return not (following.isalnum() or following == "_")
 
     def _number(self, match: re.Match[str]) -> Iterator[Token]:
         if sum(mark.isdigit() for mark in match[0]) > MOST_DIGITS:
@@ -352,7 +379,9 @@ class _Lexer:
         text = self.macros.written(name, [self._braced_or_single(start) for _ in range(count)])
         if text is None or self.depth >= DEEPEST_MACRO:
             raise self.refuse(f"the macro \\{name} grows without end", start)
-        inner = _Lexer(text, self.place(start), self.latex, self.macros, self.depth + 1)
+        inner = _Lexer(
+            text, self.place(start), self.latex, self.macros, self.functions, self.depth + 1
+        )
         for token in inner.tokens():
             made = replace(token, place=self.place(start), start=start, end=self.at)
             yield replace(made, spaced=token.spaced or spaced)
@@ -390,8 +419,8 @@ class _Lexer:
 
     def _text(self, words: str, start: int) -> Token:
         plain = words.strip()
-        if plain in FUNCTIONS:
-            return self.token("name", plain, start)
+        if plain in FUNCTIONS or plain.replace("\\_", "_") in self.functions:
+            return self.token("name", plain.replace("\\_", "_"), start)
         return self.token("text", plain, start)
 
     def _upright(self, start: int) -> Iterator[Token]:
@@ -401,7 +430,7 @@ class _Lexer:
             return
         before = self.at
         word = self._argument(start).strip().replace("\\,", "").replace("\\_", "_")
-        if word in FUNCTIONS or word in ("d", "T", "new", "old"):
+        if word in FUNCTIONS or word in self.functions or word in ("d", "T", "new", "old"):
             yield self.token("name", word, start)
         elif word.isalpha() and len(word) > 1:
             yield self.token("text", word, start)

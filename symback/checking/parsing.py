@@ -57,6 +57,8 @@ _LOSS_LETTERS = ("L", "J", "C", "E")
 _INDEX_LETTERS = frozenset("ijklmnpqrstuvL")
 _MINUS = Number(Fraction(-1))
 _INEQUALITIES = ("<", ">", "<=", ">=", "!=")
+ARGUMENTS = {"max": (2, 9), "min": (2, 9), "dot": (2, 2), "outer": (2, 2)}
+"""The fewest and the most arguments of functions that have more than one."""
 _RECIPROCALS = {
     "sech": "cosh", "csch": "sinh", "coth": "tanh", "sec": "cos", "csc": "sin", "cot": "tan",
 }  # fmt: skip
@@ -435,7 +437,7 @@ class Parser:
         return Quotient(Number(Fraction(1)), Number(Fraction(2)))
 
     def _bracket(self) -> Node:
-        opening = self.peek()
+        opening, begin = self.peek(), self.position
         assert opening is not None
         before = self.peek(-1) if self.position else None
         close_before = before is not None and before.end == opening.start and before.kind == "name"
@@ -451,9 +453,7 @@ class Parser:
             return self._inline_cases(tokens, opening)
         scripted = self.at("_", "^") or self._iverson_follows()
         if opening.kind == "{" and scripted and _is_single_symbol(tokens):
-            start = self.position
-            self.tokens = [*tokens, *self.tokens[start:]]
-            self.position = 0
+            self._put_back(tokens, begin)
             return self.primary()
         if not tokens:
             raise self.refuse("there is nothing between the brackets", at=opening)
@@ -675,6 +675,8 @@ class Parser:
             return self._indicator()
         if text == "np" and self.at(".", ahead=1):
             self.position += 2
+            if not self.at("name"):
+                raise self.refuse("np. is followed by the name of a function", at=token)
             return self._name()
         if text in ("Derivative", "diff", "grad") and self.at("(", ahead=1):
             return self._code_derivative()
@@ -877,6 +879,10 @@ class Parser:
             if self.at("(") and not tokens:
                 raise self.refuse("a function of nothing", at=token)
             parts = _split(tokens, (",", ";"))
+            least, most = ARGUMENTS.get(name, (1, 1))
+            if not least <= len(parts) <= most:
+                count = "1 argument" if len(parts) == 1 else f"{len(parts)} arguments"
+                raise self.refuse(f"{_shown(token.text)} of {count}", at=token)
             return tuple(self.inside(part).side() for part in parts)
         if name == "sqrt" and self.at("number"):
             return (self.primary(),)
@@ -1034,14 +1040,19 @@ class Parser:
         raise self.refuse(f"\\{name} is not read here", at=token)
 
     def _hat(self, token: Token) -> Node:
+        begin = self.position - 1
         tokens = self.argument()
         inner = [part for part in tokens if part.kind not in ("{", "}")]
         if not inner or inner[0].kind != "name":
             raise self.refuse("a hat over something that is no letter", at=token)
         made = Token("name", inner[0].text + "hat", token.place, token.start, token.end, True)
-        rest = list(self.tokens[self.position :])
-        self.tokens, self.position = [made, *inner[1:], *rest], 0
+        self._put_back([made, *inner[1:]], begin)
         return self.primary()
+
+    def _put_back(self, tokens: Sequence[Token], begin: int) -> None:
+        """Read ``tokens`` next, in place of all that was taken from ``begin`` on."""
+        self.tokens = [*self.tokens[:begin], *tokens, *self.tokens[self.position :]]
+        self.position = begin
 
     def _fraction(self, token: Token) -> Node:
         above, below = self.argument(), self.argument()

@@ -104,6 +104,8 @@ class Symbols:
         self.letters = notation.letters if scope.is_network else {}
         self.words = dict(notation.words) if scope.is_network else {}
         self.names = {_flat(name): name for name in (*scope.stages, *scope.leaves)}
+        self.own_functions = tuple(filter(self._is_own_function, scope.activations))
+        """Names of activations that the lexer would take apart, such as swish2 and leaky_relu."""
         self.defined: set[str] = set()
         self.places: dict[Named, list[Place]] = {}
         """Where names of the page's own stand."""
@@ -124,6 +126,11 @@ class Symbols:
     def means_quantity(self, text: str) -> bool:
         """Whether the letter is a quantity of the network."""
         return text in self.letters or text in self.words
+
+    def _is_own_function(self, name: str) -> bool:
+        """Whether an activation is none of the usual words, and no quantity's name, as h1 is."""
+        usual = "_" not in name and name in {*FUNCTIONS, *FUNCTIONS.values()}
+        return not usual and name.rstrip("0123456789") not in self.letters
 
     def is_defined(self, text: str) -> bool:
         """Whether the page defines the name itself."""
@@ -162,6 +169,8 @@ class Symbols:
             return None
         following = tokens[position + 1] if position + 1 < len(tokens) else None
         kind = "" if following is None else following.kind
+        if text in self.own_functions:
+            return text
         if text == "sum" or (text in FUNCTIONS and text != "id"):
             return "sum" if text == "sum" else FUNCTIONS[text]
         applied = kind in ("(", "'", "''", "[") or (kind == "^" and text in ("sigma",))
