@@ -24,7 +24,8 @@ def readings(page):
     ("page", "reading"),
     [
         (PARTIAL + r"$\pd{L}{w_{212}} = \pd{L}{a_{21}}h_{12}$", "∂L/∂w_212 = ∂L/∂a_21·h_12"),
-        (r"\newcommand{\yh}{\hat y} $a_{21} - \yh_1 = a_{21} - \yh_1$", "a_21 - ŷ_1 = a_21 - ŷ_1"),
+        (r"\newcommand{\yh}{\hat y} $a_{21} - \yh_1 = -(\yh_1 - a_{21})$",
+         "a_21 - ŷ_1 = -(ŷ_1 - a_21)"),
         (r"\def\p#1#2{\frac{\partial #1}{\partial #2}} $\p L{b_{21}} = \p L{a_{21}}$",
          "∂L/∂b_21 = ∂L/∂a_21"),
         (r"\DeclareMathOperator{\sm}{softmax} $\hat y = \sm(a_2)$", "ŷ = softmax(a_2)"),

@@ -18,9 +18,9 @@ from symback.checking.report import Report
 from symback.checking.verdicts import (
     WITHOUT_CHANCE,
     Judgement,
-    Wrong,
     judged,
     largest_index,
+    mistakes_in,
     overall,
 )
 from symback.errors import SymbackError
@@ -69,7 +69,8 @@ def check(
     convention = _convention(judge, judgement)
     if convention is not None:
         lines = _under(convention, lines)
-    return Report(overall(lines), lines, _bound(lines), _notes(judge, document.items, convention))
+    notes = _notes(judge, document.items, convention)
+    return Report(overall(lines), lines, _bound(lines), notes, judgement.reaches)
 
 
 def _judge(net: Work, least: int) -> Judge:
@@ -105,25 +106,12 @@ def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[LineReport, ...]:
             continue
         reported.add(wrong.place)
         correct = _correct(judge, wrong.truth)
-        found = wrong.finding.diagnosis or _mistakes(judge, wrong, judgement)
+        found = wrong.finding.diagnosis or mistakes_in(
+            judge, wrong.truth, wrong.side.node, wrong.previous, judgement.assumptions
+        )
         named = tuple(each if each.correct else replace(each, correct=correct) for each in found)
         lines[wrong.place] = replace(lines[wrong.place], diagnosis=named, correct=correct)
     return tuple(lines)
-
-
-def _mistakes(judge: Judge, wrong: Wrong, judgement: Judgement) -> tuple[Diagnosis, ...]:
-    from symback.checking.diagnosis import diagnose  # a tenth of a second that right pages save
-
-    try:
-        return diagnose(
-            judge,
-            wrong.truth,
-            wrong.side.node,
-            wrong.previous,
-            judgement.assumptions,
-        )
-    except (SymbackError, ArithmeticError, RecursionError):
-        return ()  # a line too strange to be explained is still refuted, with its counterexample
 
 
 def _correct(judge: Judge, truth: Node) -> str:

@@ -85,19 +85,21 @@ _LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", _GREEK, st
 GREEK_NAMES = {*_GREEK, "Delta", "Gamma", "Theta", "Lambda", "Phi", "Psi", "Omega", "ell"}
 
 _SIGNS = {
-    "−": "-", "–": "-", "—": "-", "·": "·", "∙": "·", "⋅": "·", "•": "·", "×": "·", "∗": "*",
+    "−": "-", "–": "-", "—": "-", "·": "·", "∙": "·", "⋅": "·", "•": "·", "×": "×", "∗": "*",
     "⊙": "⊙",
     "∘": "⊙", "≈": "≈", "≃": "≈", "≅": "≈", "←": "←", "≤": "<=", "≥": ">=", "≠": "!=",
     "′": "'", "’": "'", "″": "''", "∂": "∂", "∇": "∇", "→": "→", "⇒": "⇒", "⟹": "⇒", "∴": "⇒",
     "‖": "‖", "∈": "in", "⟦": "⟦", "⟧": "⟧", "…": "...", "⋯": "...", "⊗": "⊗", "÷": "/", "½": "½",
 }  # fmt: skip
+_ALIKE = {"×": "·"}
+"""Signs that mean the same, but that a reader may want to tell apart: × stands in shapes too."""
 _SUBSCRIPTS = dict(
     zip("₀₁₂₃₄₅₆₇₈₉ₐₑᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₊₋₌₍₎", "0123456789aeijklmnoprstuvx+-=()", strict=True)
 )
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁱʲᵏˡᵐⁿ⁺⁻⁽⁾ᵀᴸ", "0123456789ijklmn+-()TL", strict=True))
 
 _COMMANDS = {
-    "cdot": "·", "times": "·", "ast": "*", "bullet": "·", "odot": "⊙", "circ": "⊙", "otimes": "⊗",
+    "cdot": "·", "times": "×", "ast": "*", "bullet": "·", "odot": "⊙", "circ": "⊙", "otimes": "⊗",
     "approx": "≈", "simeq": "≈", "doteq": "≈", "leftarrow": "←", "gets": "←", "coloneqq": ":=",
     "le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "ne": "!=", "neq": "!=", "lt": "<", "gt": ">",
     "partial": "∂", "nabla": "∇", "prime": "'", "lbrace": "(", "rbrace": ")", "{": "(", "}": ")",
@@ -298,8 +300,7 @@ class _Lexer:
         self.at = start + 1
         if mark in _SIGNS:
             text = _SIGNS[mark]
-            kind = "½" if text == "½" else text
-            yield self.token(kind, text, start)
+            yield self.token(_ALIKE.get(text, text), text, start)
         elif mark in _LETTERS:
             yield self.token("name", _LETTERS[mark], start)
         elif mark in _PLAIN_SIGNS:
@@ -331,6 +332,9 @@ class _Lexer:
         name = match[1].rstrip("*") if match[1][:1].isalpha() else match[1]
         self.at = match.end()
         if name in self.macros.named:
+            if _has_meaning(name) and not self._is_kept(name):
+                raise self.refuse(f"the page gives \\{name} another meaning", start,
+                                  "choose a new name for the macro")  # fmt: skip
             yield from self._written_out(name, start)
         elif name == "\\":
             self._skip_optional()
@@ -365,13 +369,26 @@ class _Lexer:
             yield self.token("text", "for all", start)
         elif name in _COMMANDS:
             text = _COMMANDS[name]
-            yield self.token("name" if text.isalpha() and text != "in" else text, text, start)
+            kind = "name" if text.isalpha() and text != "in" else _ALIKE.get(text, text)
+            yield self.token(kind, text, start)
         elif name in _STRUCTURE:
             yield self.token("command", name, start)
         elif name in FUNCTIONS or name in GREEK_NAMES or name.startswith("var"):
             yield self.token("name", name.removeprefix("var"), start)
         else:
             raise self.refuse(f"the command \\{printable(name)} is not read", start)
+
+    def _is_kept(self, name: str) -> bool:
+        r"""Whether a macro only spells its command otherwise, as \epsilon by \varepsilon."""
+        macro = self.macros.named[name]
+        if macro.arguments:
+            return False
+        place = self.place(self.at)
+        try:
+            first, second = (lexed(text, place, latex=True) for text in (f"\\{name}", macro.body))
+        except NotRead:
+            return False
+        return [(t.kind, t.text) for t in first] == [(t.kind, t.text) for t in second]
 
     def _written_out(self, name: str, start: int) -> Iterator[Token]:
         """The tokens of a macro of the page, all of them where it is used."""
@@ -454,6 +471,16 @@ _STRUCTURE = {
     "substack", "limits", "not", "binom", "color", "ddot", "widetilde", "underline", "cancel",
     "mathcolor",
 }  # fmt: skip
+
+
+def _has_meaning(name: str) -> bool:
+    """Whether a command means something by itself, so that a page may not define it anew."""
+    structure = name in _STRUCTURE or name in _WORDS or name in _CALLIGRAPHIC
+    letter = name in FUNCTIONS or name.removeprefix("var") in GREEK_NAMES
+    reads = name in ("begin", "end", "\\", "operatorname", "mathop", "forall", "over")
+    return structure or letter or reads or name in _COMMANDS
+
+
 _LATEX_WORDS = {"lr", "yhat", "eta", "sum", "prod"}
 
 

@@ -41,6 +41,7 @@ __all__ = [
     "Element",
     "Index",
     "Indicator",
+    "Item",
     "Letter",
     "Matrix",
     "Named",
@@ -378,7 +379,8 @@ class Claim:
     ``continues``: the line begins with "=", so it goes on from the last side before it; its
     relations are then as many as its sides.  A claim of one side and no relation is an answer
     alone.  An update ``w ← w - η ∂L/∂w`` is a claim whose relation is BECOMES.
-    ``read_as`` is the canonical echo of the whole line; reading it gives the same.
+    ``read_as`` is the canonical echo of the whole line; reading it gives the same.  ``unknown``
+    says why the line means nothing definite, where a name in it does not.
     """
 
     line: int
@@ -388,11 +390,15 @@ class Claim:
     relations: tuple[Relation, ...]
     continues: bool = False
     read_as: str = ""
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A name of the page's own: ``name_{letters} = node``; ``indices`` are letters or numbers."""
+    """A name of the page's own: ``name_{letters} = node``; ``indices`` are letters or numbers.
+
+    ``explicit``: it is called a definition, by a word such as "let" or by :=.
+    """
 
     line: int
     column: int
@@ -401,6 +407,7 @@ class Definition:
     indices: tuple[Index, ...]
     node: Node
     read_as: str = ""
+    explicit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,13 +421,19 @@ class Prose:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What was not understood: where, why, and a way to write it."""
+    """What was not understood: where, why, and a way to write it.
+
+    ``defines`` is the name that it may give a meaning to, or ""; ``begins`` is set where it begins
+    a chain, so that a line "= …" below it goes on from what was not understood.
+    """
 
     line: int
     column: int
     source: str
     reason: str
     suggestion: str = ""
+    defines: str = ""
+    begins: bool = True
 
 
 Item = Claim | Definition | Prose | Unread

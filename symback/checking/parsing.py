@@ -59,6 +59,9 @@ _MINUS = Number(Fraction(-1))
 _INEQUALITIES = ("<", ">", "<=", ">=", "!=")
 ARGUMENTS = {"max": (2, 9), "min": (2, 9), "dot": (2, 2), "outer": (2, 2)}
 """The fewest and the most arguments of functions that have more than one."""
+_BASES = {"e": "log", "2": "log2", "10": "log10"}
+_JOINING = frozenset(("+", "-", "·", "*", "/", "⊙", "@", "^", "_", "∂", "∇"))
+"""What stands before a bracket that is an operand, and no remark."""
 _RECIPROCALS = {
     "sech": "cosh", "csch": "sinh", "coth": "tanh", "sec": "cos", "csc": "sin", "cot": "tan",
 }  # fmt: skip
@@ -457,6 +460,9 @@ class Parser:
             return self.primary()
         if not tokens:
             raise self.refuse("there is nothing between the brackets", at=opening)
+        if before is not None and before.kind not in _JOINING and _is_shape(tokens):
+            way = "leave a shape out, or write the product with ·"
+            raise self.refuse("this may be the shape of an array or a factor", way, opening)
         return self.inside(tokens).side()
 
     def _counts(self, parts: Sequence[list[Token]]) -> bool:
@@ -651,7 +657,8 @@ class Parser:
         """∂L/∂by; the L that is differentiated may be typed behind."""
         token = self.peek()
         if token is not None and token.kind == "name" and token.text in _LOSS_LETTERS:
-            self._loss()
+            if self._loss() is None and self.symbols.is_defined(token.text):
+                return self._by(self._quantity(), by)
         elif self.at("("):
             start = self.position
             of = self.inside(self.group()).side()
@@ -829,8 +836,26 @@ class Parser:
         if token.text == "g" and self.at("_") and self.at_name("prime", ahead=1):
             self.position += 2
             return self._applied_to(name, 1, None, token)
+        name = self._lowered(name, token)
         primes, exponent = self._between_name_and_argument()
         return self._applied_to(name, primes, exponent, token)
+
+    def _lowered(self, name: str, token: Token) -> str:
+        """The function, after what stands below its name: a base, or the layer of g_1(a_1)."""
+        if not self.at("_"):
+            return name
+        self.take()
+        tokens = self._script_tokens()
+        text = "".join(part.text for part in tokens if part.kind not in ("{", "}", "(", ")"))
+        if name == "log":
+            if text not in _BASES:
+                raise self.refuse("logarithms are read to the bases e, 2 and 10",
+                                  "divide by the logarithm of the base", token)  # fmt: skip
+            return _BASES[text]
+        if name not in ("g", "O", *self.symbols.scope.activations) or name == "softmax":
+            raise self.refuse(f"what stands below {_shown(token.text)} is not read", at=token)
+        self.symbols.indices(tokens, self.end)
+        return name
 
     def _code_prime(self, name: str) -> Node:
         """g1_prime: g′ at a_1."""
@@ -842,17 +867,15 @@ class Parser:
         return Call(name, (Array("a", Index("", layer)),), 1)
 
     def _between_name_and_argument(self) -> tuple[int, Node | None]:
-        """Primes and a power, as in σ'(a) and tanh²(a); the layer of g_1(a_1) is dropped."""
+        """Primes and a power, as in σ'(a) and tanh²(a); the layer of g^{(1)}(a_1) is dropped."""
         primes, exponent = 0, None
-        while self.at("'", "''", "^", "_"):
+        while self.at("'", "''", "^"):
             token = self.take()
             if token.kind in ("'", "''"):
                 primes += len(token.kind)
                 continue
             tokens = self._script_tokens()
-            if token.kind == "_":
-                self.symbols.indices(tokens, self.end)
-            elif all(part.kind in ("'", "''") for part in tokens):
+            if all(part.kind in ("'", "''") for part in tokens):
                 primes += sum(len(part.kind) for part in tokens)
             elif any(part.kind == "(" for part in tokens):
                 self.symbols.indices(tokens[1:-1], self.end)
@@ -1221,6 +1244,15 @@ class Parser:
 def is_total(tokens: Sequence[Token]) -> bool:
     """Whether a subscript is the word "total"."""
     return "".join(token.text for token in tokens if token.kind not in "{}") in ("total", "tot")
+
+
+def _is_shape(tokens: Sequence[Token]) -> bool:
+    """Whether a bracket holds two whole numbers and ×, or 2x1 typed close together."""
+    if len(tokens) != 3 or not (tokens[0].text.isdigit() and tokens[2].text.isdigit()):
+        return False
+    sign = tokens[1]
+    close = not sign.spaced and not tokens[2].spaced
+    return sign.text == "×" or (sign.text in ("x", "X") and close)
 
 
 def _shown(text: str) -> str:
