@@ -86,3 +86,19 @@ def test_dots_that_leave_something_open_are_refused(page):
     (line,) = sb.check(page, NET).lines
     assert line.verdict.value == "unread"
     assert "dots leave open" in line.reason
+
+
+def test_a_built_in_command_keeps_its_meaning():
+    r"""\frac given another meaning is refused; \epsilon drawn as \varepsilon is \epsilon still."""
+    page = r"\renewcommand{\frac}[2]{#2 + #1} $\frac{x_1}{x_2} = x_2 + x_1$"
+    (line,) = sb.check(page, NET).lines
+    assert (line.verdict.value, "another meaning" in line.reason) == ("unread", True)
+    page = r"\renewcommand{\epsilon}{\varepsilon} Let $\epsilon = 3$. $x_1 + \epsilon - 3 = x_1$"
+    assert readings(page) == [("proved", "x_1 + ε - 3 = x_1")]
+
+
+def test_a_logarithm_keeps_its_base():
+    """log_2 is not the natural logarithm, log_e is."""
+    loss = r"$$L = -\sum_i y_i \log_{%s} \hat y_i$$"
+    verdicts = [readings(loss % base)[0][0] for base in ("e", "2", "10", "b")]
+    assert verdicts == ["proved", "refuted", "refuted", "unread"]

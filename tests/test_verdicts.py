@@ -500,3 +500,53 @@ def test_with_a_weight_asked_for_too():
     """--wrt does not stand in for a left side that could not be read."""
     report = sb.check("∂L/∂w_211 = foo%%3\n= (ŷ_1 - y_1) h_11", NET, "w_212")
     assert [line.verdict.value for line in report.lines] == ["unread", "undecided"]
+
+
+# ------------------------------------------------------------------------------ what does not fit
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        ("∇_{W_2} L = δ_2 + h_1", "adding a 2×1 and a 3×1 array is not possible"),
+        ("∇_{b_1} L = ŷ - y", "a 3×1 array on the left and a 2×1 array on the right"),
+        ("∇_{a_2} L = ŷ_1 - y_1", "a 2×1 array on the left and a number on the right"),
+        ("∂L/∂w_212 = W_2", "a number on the left and a 2×3 array on the right"),
+        ("∂L/∂w_212 = Σ_{j=1}^{4} w_21j h_1j", "there is no w_2,1,4"),
+        ("ŷ_1 = softmax(a_21)", "softmax of a number"),
+        ("∂L/∂w_212 = (ŷ_i - y_i) h_12", "nothing says what i on the right side is"),
+        ("∂L/∂h_1j = δ_2i w_2ij", "nothing says what i on the right side is"),
+        ("y_1 = 1", "a number that the network file does not give"),
+    ],
+)
+def test_what_does_not_fit_is_not_called_wrong(page, reason):
+    """Shapes, ranges and indices that fit nothing may have been misread: no line is blamed."""
+    (line,) = sb.check(page, NET).lines
+    assert (line.verdict.value, reason in line.reason) == ("undecided", True), line
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("∇_{W_2} L = h_1 δ_2", "matrix-layout"),
+        ("∇_{W_2} L = δ_2 ⊙ h_1", "matrix-layout"),
+        ("∇_{h_1} L = W_2 δ_2", "matrix-layout"),
+        ("∇_{a_1} L = W_2ᵀ δ_2 (h_1 ⊙ (1 - h_1))", "matrix-layout"),
+        ("W_2 ← W_2 - η h_1 (ŷ - y)ᵀ", "matrix-layout"),
+        (r"$$\nabla_{b_2} L = \begin{bmatrix} \hat y_1-y_1 & \hat y_2-y_2 \end{bmatrix}$$",
+         "matrix-layout"),
+        ("a_1 = W_2 x + b_1", "weight-of-wrong-layer"),
+        ("∇_{h_1} L = W_1ᵀ δ_1", "weight-of-wrong-layer"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_wrong_by_a_mistake_with_a_name(page, name):
+    """Where another layout, or layer, makes the line right, that is what was done wrong."""
+    (line,) = sb.check(page, NET).lines
+    assert line.verdict.value == "refuted"
+    assert [mistake.name for mistake in line.diagnosis][:1] == [name]
+
+
+def test_an_index_that_is_bound_elsewhere_may_stand_alone():
+    """What is right for every number of a letter is right."""
+    assert page_verdicts("0 = y_i - y_i + 0·x_j") == ["proved"]
+    assert page_verdicts("δ_2i = ŷ_i + y_i") == ["refuted"]
