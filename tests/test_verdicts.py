@@ -550,3 +550,39 @@ def test_an_index_that_is_bound_elsewhere_may_stand_alone():
     """What is right for every number of a letter is right."""
     assert page_verdicts("0 = y_i - y_i + 0·x_j") == ["proved"]
     assert page_verdicts("δ_2i = ŷ_i + y_i") == ["refuted"]
+
+
+# ------------------------------------------------------------------------------------------ batches
+
+BATCH = {**VALUES, "x": [[1.0, 0.5], [0.2, -0.3], [0.7, 0.1]], "y": [[1, 0], [0, 1], [1, 0]]}
+
+
+@pytest.mark.parametrize("over", ["mean", "sum"])
+@pytest.mark.parametrize(
+    ("page", "notation", "expected"),
+    [
+        ("dscores = probs - y", "cs231n", "undecided"),
+        ("dscores = (probs - y)/3", "cs231n", "undecided"),
+        ("dscores = (probs - y)/m", "cs231n", "unread"),
+        ("db2 = dscores", "cs231n", "undecided"),
+        ("∇_{a_2} L = ŷ - y", "lectures", "undecided"),
+        ("∇_{a_2} L = (ŷ - y)/3", "lectures", "undecided"),
+        ("∇_{W_2} L = y h_1ᵀ", "lectures", "undecided"),
+        ("∂L/∂w_212 = (ŷ_1 - y_1) h_12/3", "lectures", "undecided"),
+        ("w_212 ← w_212 - η (ŷ_1 - y_1) h_12/3", "lectures", "undecided"),
+        ("∂L/∂w_212 = 3 (ŷ_1 - y_1) h_12", "lectures", "undecided"),
+        (r"$$a_{21} = b_{21} + \sum_j w_{21j} h^{(i)}_{j}$$", "lectures", "unread"),
+        # of one sample, and no array in sight
+        ("∂L/∂w_212 = (ŷ_1 - y_1) h_12", "lectures", "proved"),
+        ("∂L/∂w_212 = (ŷ_1 + y_1) h_12", "lectures", "refuted"),
+        ("h_12 = σ(a_12)", "lectures", "proved"),
+        ("W_2 ← W_2 - η ∇_{W_2} L", "lectures", "proved"),
+    ],
+)
+def test_what_may_be_about_a_batch_is_not_judged_as_one_sample(page, notation, expected, over):
+    """With three samples an array may hold all of them, and /3 be the mean: neither is judged."""
+    layers = [(3, "sigmoid"), (2, "softmax")]
+    net = sb.Network(2, layers, loss="cross_entropy", over_samples=over, values=BATCH)
+    report = sb.check(page, net, notation=notation)
+    assert [line.verdict.value for line in report.lines] == [expected]
+    assert any("one sample of the batch" in note for note in report.notes)

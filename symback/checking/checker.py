@@ -175,8 +175,8 @@ def _notes(judge: Judge, items: Sequence[object], convention: Convention | None)
         notes.append(f"compared at small widths of the same kind: {sizes}")
     if not judge.is_exhaustive:
         notes.append("functions given by cases were compared in 64 combinations of cases")
-    if judge.work.graph.samples is not None:
-        notes.append("the page was read as about one sample of the batch")
+    if judge.scope.is_batch:
+        notes.append("each line was read as about one sample of the batch, by itself")
     if any(isinstance(item, Definition) for item in items):
         notes.append("names that the page defines stand for what it says they are")
     return tuple(notes)

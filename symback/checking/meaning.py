@@ -465,6 +465,8 @@ class Scope:
     has_target: bool = True
     stages: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
+    is_batch: bool = False
+    """Whether the network's values are those of several samples."""
 
     @property
     def depth(self) -> int:
@@ -492,6 +494,7 @@ class Scope:
             activations=tuple(_function(graph, v) for v in computed),
             biases=tuple(_bias(graph, v.layer) for v in preactivations),
             has_target=any(v.role is Role.TARGET for v in graph.variables),
+            is_batch=graph.samples is not None,
         )
 
 

@@ -46,6 +46,8 @@ LARGEST_INDEX = 20
 """Of a neuron in a layer whose width is a symbol: a page there names the first few neurons."""
 
 _ELEMENT_INDICES = {"w": 3, "b": 2, "a": 2, "h": 2, "delta": 2, "x": 1, "y": 1, "yhat": 1}
+_LAYERS = ("k", "l", "ell", "L")
+"""Letters that number layers, where others may number samples."""
 _GENERIC = ("g", "f", "phi", "psi", "varphi")
 _WORDS_FOR_RATE = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
 
@@ -81,6 +83,9 @@ class Script:
         inner = tokens[1:-1] if bracketed else tokens
         if not symbols.is_index(inner, number=True):
             return False
+        if symbols.scope.is_batch and bracketed and inner[0].text not in _LAYERS:
+            why = "what stands above in brackets may be a sample or a layer"
+            raise NotRead(why, tokens[0].place, "write the line for one sample, without its number")
         last = len(inner) == 1 and inner[0].text == "L"
         if not bracketed and not last and symbols.notation.layer != "superscript":
             return False

@@ -49,9 +49,12 @@ from symback.checking.meaning import (
     Index,
     Item,
     Letter,
+    Matrix,
     Named,
     Node,
     Number,
+    OneHot,
+    Ones,
     Product,
     Prose,
     Relation,
@@ -365,6 +368,9 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
     truth = page.anchor
     if truth is None:
         return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
+    whole = (bare(node, page.definitions) for node in (truth, side.node))
+    if page.judge.scope.is_batch and any(map(_holds_samples, whole)):
+        return Finding(Verdict.UNDECIDED, WHOLE_BATCH)
     page.claims.append((truth, side.node))
     if _is_numeric(side.node) or relation is Relation.ABOUT:
         found = _as_numbers(page, truth, side)
@@ -379,10 +385,54 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
     return found
 
 
+WHOLE_BATCH = (
+    "the network file gives a batch, and an array may hold one sample of it or all; write the line "
+    "for single neurons, or check it with a file that gives one sample"
+)
+
+
+def _holds_samples(node: Node) -> bool:
+    """Whether a side names an array that in a batch has an entry a sample; W and b have none."""
+    match node:
+        case Array(letter):
+            return letter not in ("W", "b")
+        case OneHot() | Ones() | Matrix():
+            return True
+        case Derivative(of, Array() as by):
+            return _holds_samples(of) or _holds_samples(by)
+        case _:
+            return any(map(_holds_samples, children(node)))
+
+
+def _share(page: _Page, truth: Node, node: Node) -> str:
+    """Why a side may be right of a batch: it is the truth for one sample, times or by their number.
+
+    (ŷ_1 - y_1) h_12/3 is what one of three samples gives to the gradient of their mean.
+    """
+    samples = page.judge.work.graph.samples
+    if samples is None or not samples.is_Integer:
+        return ""
+    for factor in (Fraction(1, int(samples)), Fraction(int(samples))):
+        if page.judge.compare(_scaled(truth, factor), node, page.assumptions).is_equal:
+            return f"this is {factor} of what it is for one sample; the batch has {samples}"
+    return ""
+
+
+def _scaled(truth: Node, factor: Fraction) -> Node:
+    """A factor times what a side should equal; of w - η ∂L/∂w the step."""
+    match truth:
+        case Total((start, Product(parts) as step)) if Element("eta") in parts:
+            return Total((start, Product((Number(factor), step))))
+        case _:
+            return Product((Number(factor), truth))
+
+
 def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     outcome = page.judge.compare(truth, side.node, page.assumptions)
     if outcome.relationship is not Relationship.DIFFERENT:
         return _said(page, truth, side, outcome)
+    if share := _share(page, truth, side.node):
+        return Finding(Verdict.UNDECIDED, share, outcome.at)
     if unbound := _unbound(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, unbound, outcome.at)
     if misfit := _misshapen(page, truth, side.node, outcome):
