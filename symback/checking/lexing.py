@@ -12,9 +12,10 @@ import bisect
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
+from symback.checking.budget import spend
 from symback.checking.macros import Macros
 from symback.errors import SymbackError, printable
 
@@ -199,6 +200,7 @@ class _Lexer:
     def tokens(self) -> Iterator[Token]:
         """All of them."""
         while self.at < len(self.source):
+            spend()
             yield from self._next()
 
     def _next(self) -> Iterator[Token]:
@@ -399,9 +401,9 @@ class _Lexer:
         inner = _Lexer(
             text, self.place(start), self.latex, self.macros, self.functions, self.depth + 1
         )
-        for token in inner.tokens():
-            made = replace(token, place=self.place(start), start=start, end=self.at)
-            yield replace(made, spaced=token.spaced or spaced)
+        place, end = self.place(start), self.at
+        for token in inner.tokens():  # made anew, not replaced: a page may hold thousands
+            yield Token(token.kind, token.text, place, start, end, token.spaced or spaced)
             spaced = False
         self.spaced = False
 
@@ -421,7 +423,7 @@ class _Lexer:
 
     def _argument(self, start: int) -> str:
         """The braced argument that follows, as text."""
-        match = re.compile(r"\s*\*?\s*\{").match(self.source, self.at)
+        match = re.compile(r"\s*(?:\*\s*)?\{").match(self.source, self.at)
         if match is None:
             raise self.refuse("a { is missing after the command", start)
         depth, position = 1, match.end()
@@ -442,7 +444,7 @@ class _Lexer:
 
     def _upright(self, start: int) -> Iterator[Token]:
         r"""\mathrm{…}: the name of a function, an upright d or T, or an ordinary group."""
-        if not re.compile(r"\s*\*?\s*\{").match(self.source, self.at):
+        if not re.compile(r"\s*(?:\*\s*)?\{").match(self.source, self.at):
             self.spaced = True
             return
         before = self.at

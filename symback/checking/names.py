@@ -89,7 +89,8 @@ class _Names:
     def _claimed(self, claim: Claim) -> Claim:
         unknown = next(filter(None, (self._unknown(side.node) for side in claim.sides)), "")
         sides = tuple(replace(side, node=self._marked(side.node)) for side in claim.sides)
-        return replace(claim, sides=sides, unknown=claim.unknown or unknown)
+        given = tuple(map(self._marked, claim.given))
+        return replace(claim, sides=sides, given=given, unknown=claim.unknown or unknown)
 
     def _defined(self, place: int, definition: Definition) -> Item:
         name = self.names.setdefault(definition.name, _Name())
