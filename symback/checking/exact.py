@@ -304,9 +304,14 @@ class Judge:
             for entry in entries(self.at(pattern, assumptions).value(node, env or {}, SHALLOW))
         )
 
-    def shape(self, node: Node, env: Mapping[str, int] | None = None) -> tuple[int, ...]:
+    def shape(
+        self,
+        node: Node,
+        env: Mapping[str, int] | None = None,
+        assumptions: Assumptions = _PLAIN,
+    ) -> tuple[int, ...]:
         """() for a scalar, (rows, columns) for an array."""
-        value = self.at(0, _PLAIN).value(node, env or {}, SHALLOW)
+        value = self.at(0, assumptions).value(node, env or {}, SHALLOW)
         return value.shape if isinstance(value, Grid) else ()
 
     def same(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> bool:
