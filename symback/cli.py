@@ -364,8 +364,10 @@ def _kernel(chosen: argparse.Namespace) -> None:
 
 def _sheet(chosen: argparse.Namespace) -> None:
     from symback.publish import write_sheets
+    from symback.work import check_length
 
     network = _written(chosen)
+    check_length(network)  # before anything is derived
     names = [name for group in chosen.wrt or () for name in group]
     derivations = [network.derive(name) for name in names]
     stem = Path(chosen.net).stem
@@ -383,8 +385,10 @@ def _sheet(chosen: argparse.Namespace) -> None:
 
 def _figure(chosen: argparse.Namespace) -> None:
     from symback.publish import write_figure
+    from symback.work import check_length
 
     network = _load(chosen)
+    check_length(network)  # before anything is derived
     derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
     for line in write_figure(
         network, derivation, chosen.format, chosen.output, Path(chosen.net).stem

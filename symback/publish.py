@@ -86,8 +86,10 @@ def check(derivation: Derivation) -> str:
             f"{derivation.name}: {checked.derived} was derived, a central difference gives "
             f"{checked.difference}; a sheet that may be wrong is not written"
         )
-    target = derivation.target_name
-    number = f"∂{target}/∂{derivation.name} = {as_floats(checked.derived)!r}"
+    name = f"∂{derivation.target_name}/∂{derivation.name}"
+    if checked.derived == 0 == checked.difference:
+        return f"checked: {name} = 0, and so is a central difference"
+    number = f"{name} = {as_floats(checked.derived)!r}"
     return f"checked: {number} agrees with a central difference to {checked.digits} digits"
 
 

@@ -55,6 +55,8 @@ GUARD = 70
 """Digits beyond those that count: where h is within 1e-52 of 1, 1 - h has lost 52 of them."""
 STEP = "1e-30"
 LARGEST_EXPONENT = 10**9
+NOISE = 4 - DIGITS - GUARD
+"""A sum that is 10^NOISE of its largest term has no digit of its own: it is 0."""
 
 _context = mpmath.mp.clone()
 _context.dps = DIGITS + GUARD
@@ -192,8 +194,8 @@ class Numbers:
         kink = self._kink_between(below, self.forward, above)
         if kink is not None:
             return kink
-        target = self.graph.target.name
-        return (above[target].item() - below[target].item()) / (2 * step)
+        ends = (above[self.graph.target.name].item(), -below[self.graph.target.name].item())
+        return _without_noise(sum(ends), ends) / (2 * step)
 
     # ------------------------------------------------------------------------------ inside
 
@@ -454,7 +456,10 @@ class Evaluator:
         )
 
     def _add(self, expr: Add | Terms):
-        return self._fold(np.add, expr.args)
+        parts = [self.value(part) for part in expr.args]
+        total, axes = self._join(parts, np.add)
+        aligned = (self._aligned(part, axes) for part in parts)
+        return _sums(total, [np.broadcast_to(part, total.shape) for part in aligned]), axes
 
     def _mul(self, expr: Mul | Product):
         return self._fold(np.multiply, expr.args)
@@ -477,7 +482,7 @@ class Evaluator:
         axis = axes.index(bound)
         assert array.shape[axis] == size, f"{bound} runs over {array.shape[axis]} elements"
         left = tuple(letter for letter in axes if letter != bound)
-        return np.asarray(array.sum(axis=axis), dtype=object), left
+        return _sums(array.sum(axis=axis), np.moveaxis(array, axis, 0)), left
 
     _sigma = _sum
 
@@ -514,6 +519,26 @@ class Evaluator:
 
 
 _COMPARISONS = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
+
+
+def _sums(totals: Any, terms: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """The ``totals`` of ``terms``, those that are nothing but what rounding left made 0."""
+    found = np.array(totals, dtype=object)
+    numbers = ((at, v) for at, v in np.ndenumerate(found) if isinstance(v, _context.mpf))
+    small = [at for at, total in numbers if 0 < abs(total) < _SMALL]
+    for at in small:
+        found[at] = _without_noise(found[at], [np.asarray(term)[at] for term in terms])
+    return found
+
+
+def _without_noise(total: Any, terms: Sequence[Any]) -> Any:
+    """``total``, or 0 where rounding its terms alone may have made it."""
+    largest = max(abs(term) for term in terms)
+    return total if abs(total) > largest * _context.mpf(10) ** NOISE else _context.mpf(0)
+
+
+_SMALL = _context.mpf("1e-60")
+"""No sum of terms that have an entry of size 1e50 or less is noise above this."""
 
 
 def _places(axes: tuple[Symbol, ...], own: tuple[Symbol, ...]) -> list[int | None]:

@@ -11,6 +11,7 @@ import sympy
 from sympy import Expr
 
 from symback.derivation import BackwardPass, Derivation
+from symback.errors import SymbackError
 from symback.graph import Graph, from_equations, from_network
 from symback.matrix import MatrixForm, lift
 from symback.notation import (
@@ -30,8 +31,11 @@ from symback.values import MissingNumbers, Numbers, agreement
 
 __all__ = [
     "MOST_LITERALS",
+    "MOST_SHOWN",
     "Checked",
+    "TooLong",
     "Work",
+    "check_length",
     "entries",
     "given_values",
     "lettering",
@@ -188,6 +192,24 @@ def _printed(work: Work, reference: Reference, arrays: Mapping[str, Any]) -> Lit
     value = work.numbers.element(arrays[name], reference)
     given = arrays is work.numbers.forward and name in work.numbers.given
     return as_written(value) if given else literal(value)
+
+
+MOST_SHOWN = 201
+"""A sheet or a picture shows at most so many equations, those of 100 layers."""
+
+
+class TooLong(SymbackError):
+    """A sheet, or the picture of a computation, that nobody would read."""
+
+
+def check_length(work: Work) -> None:
+    """Raise `TooLong` where a page would have to show more equations than anybody reads."""
+    count = len(work.graph.equations)
+    if count > MOST_SHOWN:
+        raise TooLong(
+            f"a sheet shows every equation, and here are {count:,}; it has room for {MOST_SHOWN} "
+            "(100 layers). derive, paths, matrix, evaluate, kernel and check take longer ones"
+        )
 
 
 def shown_target(work: Work) -> Expr:
