@@ -339,7 +339,10 @@ def _matrix(chosen: argparse.Namespace) -> None:
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
-    numbers = _load(chosen).evaluate()
+    network = _load(chosen)
+    numbers = network.evaluate()
+    for sentence in network.gradients.undefined.values():
+        print(f"symback: {sentence}", file=sys.stderr)
     if chosen.json:
         _print_json(numbers)
         return
@@ -348,7 +351,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         if numbers[title]:
             print(f"\n{title}")
             for name, value in numbers[title].items():
-                print(f"  {name} = {value}")
+                print(f"  {name} = {'undefined' if value is None else value}")
 
 
 def _kernel(chosen: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from symback.page import (
 from symback.paths import Path
 from symback.printers import NETWORK
 from symback.spec import EquationsSpec, NetworkSpec
+from symback.values import OutOfDomain
 from symback.work import Work, check_length, lettering, literals
 
 __all__ = ["SHOWN_ENDS", "figure", "label", "listed_paths"]
@@ -110,4 +111,7 @@ def _graph_figure(work: Work, pen: Pen, derivation: Derivation | None) -> figure
 def _edge_number(work: Work, pen: Pen, local: LocalDerivative) -> str | None:
     if not pen.literals or local.form.is_number:
         return None
-    return literal(work.numbers.value_of(local.form)).latex
+    try:
+        return literal(work.numbers.value_of(local.form)).latex
+    except OutOfDomain:  # beside what was asked for: a sheet that needs it says so itself
+        return None

@@ -41,6 +41,7 @@ from symback.notation import (
 
 __all__ = [
     "Evaluator",
+    "Gradients",
     "Kink",
     "MissingNumbers",
     "Numbers",
@@ -104,6 +105,22 @@ def agreement(first: Any, second: Any) -> int:
     return min(max(0, shared), DIGITS)
 
 
+class Gradients(dict[str, np.ndarray]):
+    """The gradients by name; ``undefined`` says of the others why they have no value.
+
+    To ask for one of those raises `OutOfDomain`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.undefined: dict[str, str] = {}
+
+    def __missing__(self, name: str) -> np.ndarray:
+        if name in self.undefined:
+            raise OutOfDomain(self.undefined[name])
+        raise KeyError(name)
+
+
 class Numbers:
     """The numbers of ``graph`` for the ``given`` inputs and parameters.
 
@@ -137,16 +154,26 @@ class Numbers:
         """The value of the target (a 0-d array's number)."""
         return self.forward[self.graph.target.name].item()
 
-    def gradients(self, backward: BackwardPass) -> dict[str, np.ndarray]:
-        """∂L/∂v for every quantity the backward pass derived, shaped as the quantities are."""
-        found: dict[str, np.ndarray] = {}
+    def gradients(self, backward: BackwardPass) -> Gradients:
+        """∂L/∂v for every quantity the backward pass derived, shaped as the quantities are.
+
+        Those that have no value here, such as ∂(a^b)/∂b where a < 0, are `Gradients.undefined`.
+        """
+        found = Gradients()
         environment = self._environment(self.forward)
         adjoints: dict[Variable, np.ndarray] = {}
+        target = element_name(self.graph.target)
         for variable, deduction in backward.adjoints.items():
             evaluator = self.evaluator(environment, adjoints)
-            adjoints[variable] = found[variable.name] = evaluator.array(
-                deduction.result, deduction.free, variable.shape
-            )
+            try:
+                array = evaluator.array(deduction.result, deduction.free, variable.shape)
+            except (ZeroDivisionError, Undefined, OutOfDomain) as error:
+                name = element_name(variable) if not variable.shape else variable.name
+                found.undefined[variable.name] = (
+                    f"∂{target}/∂{name} has no value here: {_why(error)}"
+                )
+                continue
+            adjoints[variable] = found[variable.name] = array
         return found
 
     def updated(self, gradients: Mapping[str, np.ndarray], rate: Any) -> dict[str, np.ndarray]:
@@ -164,8 +191,14 @@ class Numbers:
         return array[((sample,) if sample is not None else ()) + own]
 
     def value_of(self, expr: Expr) -> Any:
-        """One expression in elements with number indices, e.g. ∂h_11/∂a_11 as derived."""
-        return self.array(expr, {}).item()
+        """One expression in elements with number indices, e.g. ∂h_11/∂a_11 as derived.
+
+        Raises `OutOfDomain`.
+        """
+        try:
+            return self.array(expr, {}).item()
+        except (ZeroDivisionError, Undefined) as error:
+            raise OutOfDomain(f"a derivative has no value here: {_why(error)}") from None
 
     def array(self, expr: Expr, letters: Mapping[Symbol, Expr]) -> np.ndarray:
         """``expr`` in quantities of the graph, one axis a letter; letters map to upper limits."""
@@ -302,7 +335,7 @@ class _naming:  # noqa: N801 (used like a function)
 
     def __exit__(self, kind, error, traceback) -> None:
         if isinstance(error, (ZeroDivisionError, Undefined)):
-            what = str(error) if isinstance(error, Undefined) else "a division by zero"
+            what = _why(error)
             read = ", ".join(
                 element_name(v) if not v.shape else v.name
                 for v in self.graph.parents[self.variable]
@@ -314,6 +347,10 @@ class _naming:  # noqa: N801 (used like a function)
 
 class Undefined(ArithmeticError):
     """A function outside its domain."""
+
+
+def _why(error: Exception) -> str:
+    return "a division by zero" if isinstance(error, ZeroDivisionError) else str(error)
 
 
 def _real(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
@@ -422,6 +459,8 @@ class Evaluator:
 
     def _partial(self, expr):
         variable = self.graph.by_base[base_name(expr.by)]
+        if variable not in self.adjoints:
+            raise Undefined(f"it is made of ∂/∂{element_name(variable)}, which has none")
         indices = expr.by.indices if isinstance(expr.by, Indexed) else ()
         return self._elements(self.adjoints[variable], indices)
 

@@ -27,7 +27,7 @@ from symback.page import (
 )
 from symback.printers import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering
 from symback.spec import EquationsSpec, NetworkSpec
-from symback.values import MissingNumbers, Numbers, agreement
+from symback.values import Gradients, MissingNumbers, Numbers, agreement
 
 __all__ = [
     "MOST_LITERALS",
@@ -80,7 +80,7 @@ class Work:
         return Numbers(self.graph, given_values(self.spec))
 
     @cached_property
-    def gradients(self) -> dict[str, Any]:
+    def gradients(self) -> Gradients:
         """∂L/∂v for every quantity v as an array of 50-digit numbers."""
         return self.numbers.gradients(self.backward)
 
