@@ -412,7 +412,10 @@ def _matrix(chosen: argparse.Namespace) -> None:
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
-    numbers = _load(chosen).evaluate()
+    network = _load(chosen)
+    numbers = network.evaluate()
+    for sentence in network.gradients.undefined.values():
+        print(f"symback: {sentence}", file=sys.stderr)
     if chosen.json:
         _print_json(numbers)
         return
@@ -421,7 +424,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         if numbers[title]:
             print(f"\n{title}")
             for name, value in numbers[title].items():
-                print(f"  {name} = {value}")
+                print(f"  {name} = {'undefined' if value is None else value}")
 
 
 def _kernel(chosen: argparse.Namespace) -> None:
@@ -438,8 +441,10 @@ def _kernel(chosen: argparse.Namespace) -> None:
 def _sheet(chosen: argparse.Namespace) -> None:
     from symback.general import any_layer
     from symback.publish import write_sheets
+    from symback.work import check_length
 
     network = _written(chosen)
+    check_length(network)  # before anything is derived
     names = [name for group in chosen.wrt or () for name in group]
     general = {name: found for name in names if (found := any_layer(network, name))}
     derivations = [network.derive(name) for name in names if name not in general]
@@ -459,8 +464,10 @@ def _sheet(chosen: argparse.Namespace) -> None:
 
 def _figure(chosen: argparse.Namespace) -> None:
     from symback.publish import write_figure
+    from symback.work import check_length
 
     network = _written(chosen)
+    check_length(network)  # before anything is derived
     derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
     for line in write_figure(
         network, derivation, chosen.format, chosen.output, Path(chosen.net).stem
