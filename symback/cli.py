@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -209,6 +210,13 @@ def _add_check(check: argparse.ArgumentParser) -> None:
     )
     check.add_argument("--exam", action="store_true", help="only the line and right or wrong")
     check.add_argument("--prove", action="store_true", help="proofs without chance where possible")
+    check.add_argument(
+        "--budget",
+        type=_seconds,
+        default=2.0,
+        metavar="S",
+        help="seconds of the processor that a page may take (default: 2); the rest is left unread",
+    )
     check.add_argument("--json", action="store_true", help="as JSON")
     check.add_argument(
         "-o", "--html", type=Path, metavar="FILE.html", help="write the report as a page as well"
@@ -289,6 +297,12 @@ def _whole(what: str) -> Callable[[str], int]:
         return int(given)
 
     return read
+
+
+def _seconds(given: str) -> float:
+    if re.fullmatch(r"[0-9]{1,6}(?:\.[0-9]{1,6})?", given, re.ASCII) is None or not float(given):
+        raise argparse.ArgumentTypeError(f"{printable(given)} given; expected seconds, e.g. 10")
+    return float(given)
 
 
 def _forms(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
@@ -393,7 +407,8 @@ def _matrix(chosen: argparse.Namespace) -> None:
         print(f"# {form.layout.value}")
         print(form.text())
         sizes = ", ".join(f"{size} = {value}" for size, value in certificate.sizes)
-        print(f"# certified: {certificate.entries} entries, exactly, at {sizes}")
+        where = f", at {sizes}" if sizes else ""
+        print(f"# certified: {certificate.entries} entries, exactly{where}")
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
@@ -458,7 +473,8 @@ def _check(chosen: argparse.Namespace) -> int:
     from symback.spec import load
     from symback.work import Work  # not `Network`: sheets and kernels are not needed here
 
-    exercise = Exercise(Work(load(chosen.net)), chosen.wrt, chosen.notation, chosen.prove)
+    work = Work(load(chosen.net))
+    exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.prove, chosen.budget)
     is_folder = chosen.file != "-" and Path(chosen.file).is_dir()
     return _check_folder(chosen, exercise) if is_folder else _check_one(chosen, exercise)
 

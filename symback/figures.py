@@ -1449,8 +1449,11 @@ def _depths(
         raise ValueError(f"the figure has no stage {missing[0]!r}: its stages are {listed}")
     depths = dict.fromkeys(names, 0)
     for _ in names:
+        before = dict(depths)
         for edge in edges:
             depths[edge.target] = max(depths[edge.target], depths[edge.source] + 1)
+        if depths == before:
+            break
     if max(depths.values(), default=0) >= max(len(names), 1):
         raise ValueError("the stages of the figure use one another in a circle")
     targets = {edge.target for edge in edges}
@@ -1596,11 +1599,12 @@ def _ordered_columns(spots: Sequence[_Spot]) -> list[list[int]]:
     columns = [[] for _ in range(max(spot.column for spot in spots) + 1)]
     for i, spot in enumerate(spots):
         columns[spot.column].append(i)
+    ranks = {i: rank / len(column) for column in columns for rank, i in enumerate(column)}
     for sweep in range(6):
         forward = sweep % 2 == 0
         for column in columns if forward else reversed(columns):
-            ranks = {i: rank / len(c) for c in columns for rank, i in enumerate(c)}
             column.sort(key=functools.partial(_mean_rank, spots, ranks, forward))
+            ranks.update((i, rank / len(column)) for rank, i in enumerate(column))
     return columns
 
 

@@ -29,7 +29,6 @@ from symback.page import Block, Display, Formula, Pen, Row, Say
 from symback.passages import block_formula, deduction_rows, matrix_row
 from symback.printers import Latex, Lettering, Spelling, Text
 from symback.spec import NetworkSpec
-from symback.values import is_parameter
 from symback.work import Work, lettering
 
 __all__ = [
@@ -161,11 +160,12 @@ def by_layer(work: Work, pen: Pen, key: str, variables: Collection[Variable]) ->
 
     h_{k-1} and a_{k-1} go with layer k, from which they are reached.
     """
+    parameters = work.graph.parameters
     of_layer: defaultdict[int, list[Variable]] = defaultdict(list)
     for variable in sorted(work.backward.adjoints, key=lambda v: v.role is Role.BIAS):
         if variable in variables:
             own = variable.layer or 0
-            of_layer[own if is_parameter(variable) else own + 1].append(variable)
+            of_layer[own if variable in parameters else own + 1].append(variable)
     if of_layer:
         rounds = [(k, both(work, *of_layer[k])) for k in sorted(of_layer, reverse=True)]
         yield Say(key)
@@ -216,13 +216,14 @@ def _with_label(work: Work, pen: Pen) -> Iterator[Block]:
 def _label_rows(work: Work, letters: Lettering, last: Variable, target: Variable) -> Iterator[Row]:
     """∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)."""
     step = work.matrices.step(last.name)
-    if not isinstance(step.expr, MatAdd):
+    difference = step.expr
+    if not isinstance(difference, MatAdd):
         return
-    (y,) = (a for a in step.expr.atoms(Array) if a.name == target.name)
-    turned = MatMul(-1, MatAdd(*(-term for term in step.expr.args[::-1]), evaluate=False))
+    (y,) = (a for a in difference.atoms(Array) if a.name == target.name)
+    turned = MatMul(-1, MatAdd(*(-term for term in difference.args[::-1]), evaluate=False))
     in_latex, in_text = MatrixLatex(letters, {y: r"e(\ell)"}), MatrixText(letters, {y: "e(ℓ)"})
     lhs: Formula | None = Formula(in_latex.write(step.symbol), in_text.write(step.symbol))
-    for form in (step.expr, turned):
+    for form in (difference, turned):
         yield Row(lhs, "=", (in_latex.write(form),), in_text.write(form))
         lhs = None
 

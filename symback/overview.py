@@ -12,6 +12,7 @@ from symback.drawing import figure
 from symback.general import (
     GeneralPen,
     Lines,
+    both,
     by_layer,
     depth_of,
     responsibilities,
@@ -21,6 +22,7 @@ from symback.general import (
 from symback.graph import Equation
 from symback.matrix import MatrixStep, Phase
 from symback.notation import (
+    PARAMETERS,
     Reference,
     Role,
     Variable,
@@ -59,7 +61,7 @@ from symback.passages import (
     told_apart,
 )
 from symback.spec import NetworkSpec
-from symback.values import flattened, is_parameter, number, restored
+from symback.values import flattened, number, restored
 from symback.work import Work, entries, lettering, literals, shown_target
 
 __all__ = ["MOST_FORMULAS", "any_layer_page", "overview"]
@@ -155,14 +157,16 @@ def _not_by_target(work: Work) -> list[LocalDerivative]:
 
 def _all_locals(work: Work, pen: Pen, wanted: Sequence[LocalDerivative]) -> Section:
     """The local derivatives ``wanted``, in the order of the backward pass."""
-    wanted = [local for local in work.backward.derivatives.values() if local in wanted]
+    chosen = {(local.child, local.parent) for local in wanted}
+    wanted = [local for pair, local in work.backward.derivatives.items() if pair in chosen]
 
     def lines(of: Sequence[LocalDerivative]) -> Lines:
         return lambda pen: tuple(row for local in of for row in local_rows(work, pen, local))
 
-    blocks: list[Block] = [Display(lines(wanted)(pen))]
-    if tells_layers(work):
-        blocks = []
+    blocks: list[Block] = []
+    if not tells_layers(work):
+        blocks.append(Display(tuple(lines(wanted)(pen))))
+    else:
         for roles in ((Role.LOSS, Role.OUTPUT), (Role.PREACTIVATION,), (Role.ACTIVATION,)):
             of_layer = defaultdict(list)
             for local in wanted:
@@ -177,15 +181,17 @@ def _all_locals(work: Work, pen: Pen, wanted: Sequence[LocalDerivative]) -> Sect
 
 def _backward(work: Work, pen: Pen) -> Section:
     """From the loss back: the output layer, the hidden layers, the inputs, the parameters."""
+    parameters = work.graph.parameters
     wanted = [
-        v for v in work.backward.adjoints if v.role is not Role.TARGET and not is_parameter(v)
+        v for v in work.backward.adjoints if v.role is not Role.TARGET and v not in parameters
     ]
     blocks: list[Block] = [Say("backward.intro")]
     if isinstance(work.spec, NetworkSpec):
         found = work.backward.adjoints
         blocks += responsibilities(work, pen, found)
         if tells_layers(work):  # else each has a section of its own
-            blocks += by_layer(work, pen, "backward.parameters", list(filter(is_parameter, found)))
+            learned = [v for v in found if v in parameters]
+            blocks += by_layer(work, pen, "backward.parameters", learned)
         inputs = [v for v in found if v.role is Role.INPUT]
         blocks += by_layer(work, pen, "backward.inputs", inputs)
     else:
@@ -224,7 +230,7 @@ def _round(step: MatrixStep, depth: int) -> int:
     variable = step.variable
     if variable.layer is None:
         return depth + 2
-    goes_on = step.phase is Phase.BACKWARD and not is_parameter(variable)
+    goes_on = step.phase is Phase.BACKWARD and variable.role not in PARAMETERS
     return variable.layer + goes_on
 
 
@@ -233,7 +239,7 @@ def _matrix_lines(steps: Sequence[MatrixStep]) -> Lines:
 
 
 def _parameter_sections(work: Work, pen: Pen) -> Iterator[Section]:
-    wanted = [v for v in work.graph.variables if is_parameter(v) and v in work.backward.adjoints]
+    wanted = [v for v in work.graph.parameters if v in work.backward.adjoints]
     if not tells_layers(work):
         yield from (_parameter_section(work, pen, variable) for variable in wanted)
     elif work.has_numbers:
@@ -244,9 +250,13 @@ def _parameter_sections(work: Work, pen: Pen) -> Iterator[Section]:
 
 def _parameter_section(work: Work, pen: Pen, variable: Variable) -> Section:
     name = block_formula(variable, pen)
-    blocks: list[Block] = [
-        Display(tuple(deduction_rows(work, pen, work.backward.adjoints[variable])))
-    ]
+    is_layered = isinstance(work.spec, NetworkSpec)
+    rows = (
+        both(work, variable)(pen)
+        if is_layered
+        else deduction_rows(work, pen, work.backward.adjoints[variable])
+    )
+    blocks: list[Block] = [Display(tuple(rows))]
     if work.graph.is_concrete() and 1 < entries(variable) <= MOST_FORMULAS:
         rows = [_short_row(work, pen, reference) for reference in elements(variable)]
         blocks += [Say("parameters.each", {"block": name}), Display(tuple(rows))]
@@ -281,10 +291,10 @@ def _short_row(work: Work, pen: Pen, reference: Reference) -> Row:
 
 
 def _update(work: Work, pen: Pen) -> Section | None:
-    """θ ← θ - η ∇θ for every block, and θ as one vector."""
-    blocks_ = [v for v in work.graph.variables if is_parameter(v) and v in work.backward.adjoints]
-    if not work.graph.is_concrete():
-        return None  # the algorithm in matrix form has it
+    """θ ← θ - η ∇θ for every block, and θ as one vector; None where nothing is learned."""
+    blocks_ = [v for v in work.graph.parameters if v in work.backward.adjoints]
+    if not blocks_ or not work.graph.is_concrete():
+        return None  # at symbolic widths the algorithm in matrix form has it
     target = pen.latex.write(work.graph.target.element)
     rows = []
     for variable in blocks_:

@@ -70,7 +70,7 @@ from symback.passages import (
 from symback.paths import Path
 from symback.printers import EQUATIONS, ONE_VARIABLE, signed
 from symback.spec import EquationsSpec
-from symback.values import Kink, is_parameter, number
+from symback.values import Kink, number
 from symback.work import (
     Checked,
     Work,
@@ -145,7 +145,7 @@ def _brief(
     if checked is not None and not isinstance(checked.difference, Kink):
         target = pen.formula(work.graph.target.element)
         blocks.append(Say("check.brief", {"target": target, "digits": checked.digits}))
-        if is_parameter(reference.variable):
+        if reference.variable in work.graph.parameters:
             blocks += _advice(work, pen, reference, checked.derived)[:1]
     return [
         replace(chain, blocks=(Picture(drawing), *chain.blocks)),
@@ -198,7 +198,7 @@ def _path_rows(
         row = _path_row(pen, derivation, _multiplied(work, factors(path)), position)
         row = _over_samples(work, derivation, row, position == 0, position == len(paths) - 1)
         is_early = derivation.unrolled or position < SHOWN_ENDS
-        number_ = position + 1 + (0 if is_early else len(derivation.paths) - len(paths))
+        number_ = position + 1 + (0 if is_early else int(derivation.paths.count) - len(paths))
         coloured = position if len(paths) <= COLOURED_PATHS else None
         yield replace(row, reason=_path_reason(work, pen, path, number_, row), path=coloured)
 
@@ -403,7 +403,7 @@ def _check(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
     derived, checked = work.derived_number(reference), work.checked(reference)
     blocks = [] if checked is None else _difference(work, pen, checked)
     stands_at_kink = checked is not None and isinstance(checked.difference, Kink)
-    if is_parameter(reference.variable) and not (stands_at_kink and derived == 0):
+    if reference.variable in work.graph.parameters and not (stands_at_kink and derived == 0):
         blocks += _advice(work, pen, reference, derived)
     return Section(Say("section.check"), tuple(blocks))
 
@@ -526,7 +526,7 @@ def _reused_by(
     variable, numbers = _behind(backward, derivation, deduction)
     names, chain = [], None
     for (child, parent), local in backward.derivatives.items():
-        if child == variable and is_parameter(parent):
+        if child == variable and parent in work.graph.parameters:
             at = dict(zip(local.child_indices[child.batched :], numbers, strict=True))
             pinned = {q: at[i] for i, q in local.pins if i in at}
             sizes = zip(parent.indices, parent.shape, strict=True)

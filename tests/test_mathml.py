@@ -169,7 +169,7 @@ SIZES = """return [...document.querySelectorAll("math")].map(e => e.getBoundingC
 def test_what_is_copied_is_what_one_types(tmp_path):
     """A formula that is copied from the page is its LaTeX, once, among the words around it."""
     copied = browser_measure(page("s5", "w_131", "html"), COPY, tmp_path, width=1000)
-    assert r"For $\partial \mathscr{L} / \partial w_{131}$:" in copied
+    assert r"$\partial \mathscr{L} / \partial w_{131}$" in copied
     assert r"$a_{11}$ $=$ $0.1 + 0.1 \cdot 1" in copied
     assert copied.count("0.0860380070913") == 2
 

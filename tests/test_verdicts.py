@@ -292,7 +292,7 @@ def test_numbers_betray_some_mistakes(page, name):
 def judge_value(judge: Judge, node: Node) -> float:
     bounds = judge.numbers(node, {}, Assumptions())
     assert bounds is not None
-    return float(bounds.mid.a)
+    return float(bounds.middle)
 
 
 def test_a_wrong_line_that_is_right_at_the_numbers_is_still_wrong(numbered):

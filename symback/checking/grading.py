@@ -23,6 +23,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from symback.checking import check
+from symback.checking.budget import SECONDS
 from symback.checking.report import LineReport, Report, Verdict
 from symback.checking.showing import marks
 from symback.errors import SymbackError, printable
@@ -56,17 +57,19 @@ class Exercise:
     """What submissions are checked against: a network, and by what they differentiate.
 
     ``wrt`` is the name of a weight where a page begins with its right side, ``notation`` how the
-    pages write.
+    pages write, ``budget`` how many seconds of the processor each page may take.
     """
 
     net: Work
     wrt: str | None = None
     notation: str = "lectures"
     prove: bool = False
+    budget: float = SECONDS
 
     def check_text(self, text: str) -> Report:
         """The report on one page."""
-        return check(text, self.net, self.wrt, notation=self.notation, prove=self.prove)
+        return check(text, self.net, self.wrt, notation=self.notation, prove=self.prove,
+                     budget=self.budget)  # fmt: skip
 
     def check_file(self, path: Path) -> Report:
         """The report on a file, of arrays one line an array.

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from symback.checking.budget import spend
 from symback.checking.macros import Macros
 from symback.errors import SymbackError, printable
 
@@ -184,6 +185,7 @@ class _Lexer:
     def tokens(self) -> Iterator[Token]:
         """All of them."""
         while self.at < len(self.source):
+            spend()
             yield from self._next()
 
     def _next(self) -> Iterator[Token]:
@@ -375,7 +377,7 @@ class _Lexer:
 
     def _argument(self, start: int) -> str:
         """The braced argument that follows, as text."""
-        match = re.compile(r"\s*\*?\s*\{").match(self.source, self.at)
+        match = re.compile(r"\s*(?:\*\s*)?\{").match(self.source, self.at)
         if match is None:
             raise self.refuse("a { is missing after the command", start)
         depth, position = 1, match.end()
@@ -396,7 +398,7 @@ class _Lexer:
 
     def _upright(self, start: int) -> Iterator[Token]:
         r"""\mathrm{…}: the name of a function, an upright d or T, or an ordinary group."""
-        if not re.compile(r"\s*\*?\s*\{").match(self.source, self.at):
+        if not re.compile(r"\s*(?:\*\s*)?\{").match(self.source, self.at):
             self.spaced = True
             return
         before = self.at

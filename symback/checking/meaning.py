@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 
+from symback.checking.budget import spend
 from symback.graph import Graph
 from symback.notation import Role
 
@@ -308,6 +309,7 @@ def _fields(kind: type) -> tuple[str, ...]:
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly within ``node``, in order."""
+    spend()
     for name in _fields(type(node)):
         yield from _nodes_in(getattr(node, name))
 
@@ -334,6 +336,7 @@ def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
     >>> rebuilt(Total((x, x)), lambda part: LOSS)
     Total(terms=(Element(letter='L', indices=()), Element(letter='L', indices=())))
     """
+    spend()
     values = {name: _changed(getattr(node, name), change) for name in _fields(type(node))}
     if all(values[name] is getattr(node, name) for name in values):
         return node
@@ -377,7 +380,8 @@ class Claim:
 
     ``continues``: the line begins with "=", so it goes on from the last side before it; its
     relations are then as many as its sides.  A claim of one side and no relation is an answer
-    alone.  An update ``w ← w - η ∂L/∂w`` is a claim whose relation is BECOMES.
+    alone.  An update ``w ← w - η ∂L/∂w`` is a claim whose relation is BECOMES.  ``given`` are the
+    conditions on quantities that it stands under ("if a_11 > 0"); its sides are 0 where they fail.
     ``read_as`` is the canonical echo of the whole line; reading it gives the same.
     """
 
@@ -388,6 +392,7 @@ class Claim:
     relations: tuple[Relation, ...]
     continues: bool = False
     read_as: str = ""
+    given: tuple[Comparison, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

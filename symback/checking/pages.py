@@ -7,11 +7,21 @@ Unicode or Python-like text) and gives a `Document`.  A stretch that is not unde
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from symback.checking.conditions import OTHERWISE, Condition, Piece, assigned, condition_of, under
+from symback.checking.budget import Spent, allow, spend
+from symback.checking.conditions import (
+    OTHERWISE,
+    Condition,
+    Piece,
+    assigned,
+    condition_of,
+    given,
+    under,
+)
 from symback.checking.echo import echo, echo_claim
 from symback.checking.exact import free_letters
 from symback.checking.lexing import (
@@ -62,6 +72,11 @@ LARGEST_PAGE = 200_000
 MOST_SUMMANDS = 20_000
 """Terms of nested sums, multiplied."""
 
+CUT, SUPPOSED, READ, NAMED = 0.25, 0.35, 0.5, 0.6
+"""The shares of the page's budget that are used up at most when its rows are cut, its conditions
+found, its claims read, and its names known; what is left is for the judge."""
+
+_EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _TWO_DELTAS = "δ with two letters may be Kronecker's or the error ∂L/∂a"
 _OTHER_DELTAS = "write 1[i=j], or ∂L/∂a_{ki}"
 
@@ -86,7 +101,7 @@ def notation_of(text: str) -> Notation | None:
 def read(text: str, scope: Scope, profile: Notation = NOTATIONS["lectures"]) -> Document:
     r"""The page ``text`` about the network of ``scope``, in the notation ``profile``.
 
-    Raises `TooLarge`.
+    Raises `TooLarge`, and `Spent` where a budget is used up before anything is read.
 
     >>> scope = Scope((2, 3, 2), ("sigmoid", "softmax"), (1, 1))
     >>> page = read("since $h_{12} = \\sigma(a_{12})$ we get", scope)
@@ -112,20 +127,47 @@ class _Reader:
         """What it begins with."""
 
     def items(self) -> list[Claim | Definition | Prose | Unread]:
-        """Everything on the page, in order."""
-        statements = [
-            replace(part, row=number)
-            for number, row in enumerate(self.layout.rows())
-            for part in cut(row, self.layout, self.symbols)
-        ]
+        """Everything on the page, in order; the last item is what the budget leaves unread."""
+        statements, left = self._statements()
         self.indices = {letter for each in statements for letter in letters_below(each.tokens)}
         # "for i = 1" defines no i, unless the page goes on to calculate with it
         self.indices |= {*"ijkm"} - {t.text for each in statements for t in each.tokens[1:]}
         self.symbols.defined = {name for each in statements for name in self._defines(each)}
         self.symbols.own_errors = any(map(_defines_errors, statements))
+        allow(SUPPOSED)
         self._find_conditions(statements)
-        items = [item for each in statements for item in self._item(each)]
-        return self._with_names_known(items)
+        allow(READ)
+        items: list[Claim | Definition | Prose | Unread] = []
+        for each in statements:
+            try:
+                items += self._item(each)
+            except Spent as spent:
+                left = [_unread_from(each, spent)]
+                break
+        allow(NAMED)
+        return self._with_names_known([*items, *left])
+
+    def _statements(self) -> tuple[list[Statement], list[Unread]]:
+        """The statements of the page, and what the budget leaves of it.
+
+        Where it leaves something, the paragraph that lost its end is left too: conditions and
+        halves of lines reach back, but over no empty line.
+        """
+        allow(CUT)
+        found: list[Statement] = []
+        try:
+            for number, row in enumerate(self.layout.rows()):
+                parts = cut(row, self.layout, self.symbols)
+                found += [replace(part, row=number) for part in parts]
+        except Spent as spent:
+            if not found:
+                raise
+            starts = (self.layout.starts[each.place.line - 1] for each in found)
+            gaps = [self.layout.text[a:b] for a, b in itertools.pairwise((0, *starts))]
+            ends = [k for k, gap in enumerate(gaps) if _EMPTY_LINE.search(gap)]
+            kept = ends[-1] if ends else 0
+            return found[:kept], [_unread_from(found[kept], spent)]
+        return found, []
 
     def _defines(self, statement: Statement) -> Iterator[str]:
         """The name that a statement may define: a letter on its left that the network lacks."""
@@ -156,6 +198,7 @@ class _Reader:
             if not statement.tokens or len(statement.tokens) > MOST_TOKENS:
                 prose += f" {statement.source}"
                 continue
+            spend(1 + len(statement.words))
             words = re.findall(r"[a-z]+", f"{prose} {statement.before}".lower())
             begin = self.layout.starts[statement.place.line - 1]
             prose, gap, last = "", self.layout.text[last:begin], begin
@@ -172,7 +215,7 @@ class _Reader:
                     bool(relations) and statement.condition is None,
                     statement.tokens[0].kind in RELATIONS,
                     tuple(words),
-                    re.search(r"\n[ \t]*\n", gap) is not None,
+                    _EMPTY_LINE.search(gap) is not None,
                 )
             )
             places.append(statement)
@@ -238,6 +281,7 @@ class _Reader:
 
     def _understood(self, statement: Statement) -> Iterator[Claim | Definition | Prose | Unread]:
         tokens, place = statement.tokens, statement.place
+        spend(1 + len(statement.words))
         if statement.condition is not None or _is_range(tokens, self.symbols):
             yield Prose(place.line, place.column, statement.source)
             return
@@ -311,7 +355,10 @@ class _Reader:
             yield from self._defined(statement, sides, relations)
             return
         self._check_error_name(sides, relations, continues=continues)
-        claim = Claim(place.line, place.column, source, tuple(sides), tuple(relations), continues)
+        claim = Claim(
+            place.line, place.column, source, tuple(sides), tuple(relations), continues,
+            given=given(statement.holds_for),
+        )  # fmt: skip
         yield replace(claim, read_as=echo_claim(claim, self.scope))
 
     def _chained(
@@ -459,6 +506,12 @@ class _Reader:
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def _unread_from(statement: Statement, spent: Spent) -> Unread:
+    """What is said of the rest of a page."""
+    place, reason = statement.place, f"from here on nothing is read: {spent}"
+    return Unread(place.line, place.column, statement.source, reason)
 
 
 def _is_range(tokens: Sequence[Token], symbols: Symbols) -> bool:

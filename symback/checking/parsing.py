@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from symback.checking.budget import spend
 from symback.checking.dots import between
 from symback.checking.equations import LAYERED
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
@@ -97,6 +98,7 @@ class Parser:
 
     def take(self, kind: str | None = None) -> Token:
         """The next token."""
+        spend()
         token = self.peek()
         if token is None:
             raise self.refuse("the line ends where something is missing")

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from symback.checking.budget import spend
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token, lexed
 from symback.checking.macros import taken
 from symback.checking.parsing import RELATIONS
@@ -29,13 +30,17 @@ _OPENING = re.compile(
     r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
 )
 _CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
-NOTATION = re.compile(r"(?m)^\s*(?:[%#>*/-]+|<!--)?\s*notation\s*:\s*([\w.-]+)\s*(?:-->)?\s*$")
+NOTATION = re.compile(
+    r"(?m)^[^\S\n]*(?:(?:[%#>*/-]+|<!--)[^\S\n]*)?"
+    r"notation[^\S\n]*:[^\S\n]*([\w.-]+)[^\S\n]*(?:-->[^\S\n]*)?$"
+)
 _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
     r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
 )
 _CODE = re.compile(r"@|\.T\b|\bnp\.|\bdef |\*\*|[-+]= |\bd[A-Zabhx]\w*\s*=")
 _CODE_COMMENT = re.compile(r"\s#.*$", re.S)
+_SIGN = re.compile(r"\S")
 _DASH = re.compile(r"\s*[-–—](?=\s)")
 
 CONNECTING = frozenset(
@@ -117,6 +122,11 @@ class Layout:
             middle = (low + high) // 2
             low, high = (middle, high) if self.starts[middle] <= position else (low, middle)
         return Place(low + 1, position - self.starts[low] + 1)
+
+    def first_sign(self, position: int) -> Place:
+        """The place of the first character from a position on that is no blank."""
+        sign = _SIGN.search(self.text, position)
+        return self.place(len(self.text) if sign is None else sign.start())
 
     def between(self, tokens: Sequence[Token]) -> str:
         """The text from the first of some tokens to the last."""
@@ -212,6 +222,7 @@ class Layout:
         """Rows that end in the middle of something, or begin there, joined."""
         waiting: Row | None = None
         for row in rows:
+            spend()
             if waiting is not None and self._goes_on(waiting, row):
                 join = self.text[waiting.start : row.start]
                 waiting = replace(

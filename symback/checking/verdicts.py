@@ -14,36 +14,38 @@ standing for all numbers that round to it.  They never decide about a line of sy
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-import mpmath
-
 from symback.checking.arithmetics import Undecided
+from symback.checking.budget import Spent, allow
+from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import (
     AS_PRINTED,
     COARSE,
     EXACT,
     ROUNDED,
+    Bounds,
     Judge,
     Outcome,
     Relationship,
-    bounds_overlap,
-    middle,
+    meets,
 )
-from symback.checking.grids import Grid, Misshapen, Value
+from symback.checking.grids import Grid, Misshapen
 from symback.checking.meaning import (
     LOSS,
     Array,
     At,
     Claim,
+    Comparison,
     Definition,
     Derivative,
     Document,
     Element,
     Index,
+    Indicator,
     Letter,
     Named,
     Node,
@@ -61,6 +63,9 @@ from symback.checking.meaning import (
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
 from symback.notation import Reference
+
+JUDGED = 0.8
+"""The share of the page's budget that is used up at most when its claims are judged."""
 
 __all__ = ["WITHOUT_CHANCE", "Finding", "Judgement", "Wrong", "judged", "largest_index", "overall"]
 
@@ -138,8 +143,26 @@ def judged(
     """What is said of a page, line by line."""
     definitions = tuple(item for item in document.items if isinstance(item, Definition))
     page = _Page(judge, None if wrt is None else _derivative(judge, wrt), definitions, prove)
-    lines = tuple(_line(page, item, place) for place, item in enumerate(document.items))
+    lines = tuple(_lines(page, document.items))
     return Judgement(lines, tuple(page.refuted), tuple(page.claims), page.assumptions)
+
+
+def _lines(page: _Page, items: Sequence[object]) -> Iterator[LineReport]:
+    """A report an item; when the budget is used up, one for all claims that are left."""
+    allow(JUDGED)
+    late: Spent | None = None
+    for place, item in enumerate(items):
+        if late is not None and isinstance(item, Claim):
+            continue
+        try:
+            yield _line(page, item, place)
+        except Spent as spent:
+            assert isinstance(item, Claim)
+            late = spent
+            many = sum(isinstance(each, Claim) for each in items[place + 1 :])
+            rest = f", nor are the {many} claims below it" if many else ""
+            yield LineReport(item.line, item.column, item.source, item.read_as, Verdict.UNDECIDED,
+                             f"not judged{rest}: {spent}")  # fmt: skip
 
 
 def overall(lines: Sequence[LineReport]) -> Verdict:
@@ -211,7 +234,7 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     relations = claim.relations or (Relation.EQUAL,)
     findings = []
     for side, relation in zip(sides, relations, strict=True):
-        finding = _side(page, side, relation, place)
+        finding = _given(page, claim.given, side, _side(page, side, relation, place))
         findings.append(finding)
         page.previous = side.node
     return _reported(claim, sides, findings)
@@ -284,6 +307,52 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
     return found
 
 
+def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding) -> Finding:
+    """What a side that is right under conditions on quantities is worth.
+
+    It is right where it holds without them, or where the left side itself has those cases (the
+    slope of ReLU, if a_11 > 0), or where they give the target; else it is right only if they hold.
+    """
+    truth = page.anchor
+    if not given or found.verdict is not Verdict.PROVED or truth is None:
+        return found
+    judge, assumptions = page.judge, page.assumptions
+    needed = [each for each in given if not _is_of_target(each)]
+    if not needed:
+        return found
+    shown = " and ".join(echo(each, judge.scope) for each in needed)
+    cases = [each for each in needed if each.relation != "="]
+    try:
+        if cases and not judge.can_hold(cases, assumptions):
+            reason = f"it says nothing, since this can never hold: {shown}"
+            return Finding(Verdict.CONDITIONAL, reason)
+        plain = _without(truth, needed), _without(side.node, needed)
+        if judge.compare(*plain, assumptions).is_equal:
+            return found
+        if all(each in cases and judge.is_kink(each, plain[0], assumptions) for each in needed):
+            return found
+    except (Undecided, Misshapen, VanishingDenominator):
+        pass  # then only what was proved is known: that it is right under the conditions
+    return Finding(Verdict.CONDITIONAL, f"right only if {shown}")
+
+
+def _is_of_target(condition: Comparison) -> bool:
+    left = condition.left
+    return condition.relation == "=" and isinstance(left, Element) and left.letter == "y"
+
+
+def _without(node: Node, given: Sequence[Comparison]) -> Node:
+    """The side of a claim before its conditions were put into it (`conditions.under`)."""
+    if isinstance(node, At) and any((each.left, each.right) in node.values for each in given):
+        return _without(node.of, given)
+    if node in [Indicator(each) for each in given]:
+        return Number(Fraction(1))
+    if isinstance(node, Product) and node.factors[0] in [Indicator(each) for each in given]:
+        rest = node.factors[1:]
+        return _without(rest[0] if len(rest) == 1 else replace(node, factors=rest), given)
+    return node
+
+
 def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     outcome = page.judge.compare(truth, side.node, page.assumptions)
     if outcome.relationship is not Relationship.DIFFERENT:
@@ -295,7 +364,9 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         found = _at_the_numbers(page, truth, side)
         if found is not None:
             return found
-    witness = page.judge.witness(truth, side.node, dict(outcome.at), page.assumptions)
+    witness = page.judge.witness(
+        truth, side.node, dict(outcome.at), page.assumptions, outcome.cells
+    )
     if witness is None:
         return Finding(
             Verdict.UNDECIDED,
@@ -316,6 +387,8 @@ def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
         case Relationship.WITH_FACT:
             by_fact = f"using Σy = 1: {outcome.reason}"
             return Finding(Verdict.PROVED, "; ".join(filter(None, (_lucky(page), by_fact))))
+        case Relationship.ON_DOMAIN:
+            return Finding(Verdict.CONDITIONAL, _on_domain(page, outcome))
         case Relationship.ONE_HOT:
             return Finding(
                 Verdict.CONDITIONAL, "right only if y is one-hot, not for a general target"
@@ -327,6 +400,13 @@ def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
             )
         case _:
             return Finding(Verdict.UNDECIDED, outcome.reason)
+
+
+def _on_domain(page: _Page, outcome: Outcome) -> str:
+    """What must hold for both sides to have a value, in words."""
+    shown = [echo(condition, page.judge.scope) for condition in outcome.domain]
+    where = f": {', '.join(shown)}" if shown else ""
+    return f"right only where both sides have a value{where}"
 
 
 def _lucky(page: _Page) -> str:
@@ -402,19 +482,23 @@ def _is_filled_in(before: Node, after: Node) -> bool:
 
 def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
     """A side of numbers: exactly true, or true at the numbers of the file as far as printed."""
+    try:
+        return _number_judged(page, truth, side)
+    except (Undecided, Misshapen, VanishingDenominator) as error:
+        return Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
+
+
+def _number_judged(page: _Page, truth: Node, side: Side) -> Finding:
     outcome = page.judge.compare(truth, side.node, page.assumptions)
-    if outcome.is_equal:
+    if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
         return _said(page, truth, side, outcome)
     if page.previous is None and _is_numeric(truth):
         return _calculated(page, truth, side)
-    try:
-        exact = page.judge.numbers(truth, {}, page.assumptions)
-        printed = page.judge.numbers(side.node, {}, page.assumptions, _precision(side.node))
-    except (Undecided, Misshapen, VanishingDenominator) as error:
-        return Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
+    exact = page.judge.numbers(truth, {}, page.assumptions)
+    printed = page.judge.numbers(side.node, {}, page.assumptions, _precision(side.node))
     if exact is None or printed is None:
         return _without_numbers(page, truth, side, outcome)
-    if _meets(exact, printed):
+    if meets(exact, printed):
         return Finding(Verdict.PROVED, "at the numbers of the file, as far as printed")
     return _number_is_off(page, side, exact, printed)
 
@@ -448,32 +532,31 @@ def _calculated(page: _Page, before: Node, side: Side) -> Finding:
     judge = page.judge
     value, printed = judge.bounds(before), judge.bounds(side.node, _precision(side.node))
     if value is None or printed is None:
-        return _arithmetic(judge, before)
-    if _meets(value, printed):
+        return Finding(Verdict.UNDECIDED, "one of the two has no value, or none that symback knows")
+    if meets(value, printed):
         return Finding(Verdict.PROVED, "as arithmetic, as far as printed")
     reach = judge.bounds(before, ROUNDED)
-    if reach is not None and _meets(reach, printed) and _is_nearly(value, side.node):
+    if reach is not None and meets(reach, printed) and _is_nearly(value, side.node):
         return Finding(
             Verdict.CONDITIONAL,
-            f"right only if its numbers are rounded ones; as they stand they give "
-            f"{judge.shown(value)}",
+            f"right only if its numbers are rounded ones; as they stand they give {value}",
         )
     return _arithmetic(judge, before)
 
 
 def _arithmetic(judge: Judge, before: Node) -> Finding:
     value = judge.bounds(before)
-    shown = "" if value is None else f"; they give {judge.shown(value)}"
+    shown = "" if value is None else f"; they give {value}"
     detail = f"the number does not follow from the line's own numbers{shown}"
     return Finding(
         Verdict.REFUTED, detail, diagnosis=(Diagnosis("arithmetic", detail.partition(";")[0]),)
     )
 
 
-def _number_is_off(page: _Page, side: Side, exact: Value, printed: Value) -> Finding:
+def _number_is_off(page: _Page, side: Side, exact: Bounds, printed: Bounds) -> Finding:
     """A number that is not the truth: rounded before, following from an error, or wrong."""
     judge, before = page.judge, page.previous
-    shown = judge.shown(exact)
+    shown = str(exact)
     if before is not None and not isinstance(side.node, At):
         carried = _carried(page, before, exact, printed)
         if carried is not None and carried.verdict is Verdict.FOLLOWS:
@@ -483,7 +566,7 @@ def _number_is_off(page: _Page, side: Side, exact: Value, printed: Value) -> Fin
     if _literal(side.node) is None:
         return _calculation_is_off(page, side, exact)
     _remember(page, side, exact)
-    witness = Witness({}, shown, judge.shown(judge.bounds(side.node) or printed))
+    witness = Witness({}, shown, str(judge.bounds(side.node) or printed))
     if before is not None and _is_numeric(before):
         near = _is_nearly(judge.bounds(before) or exact, side.node)
         found = _arithmetic(judge, before)
@@ -495,11 +578,11 @@ def _number_is_off(page: _Page, side: Side, exact: Value, printed: Value) -> Fin
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
-def _remember(page: _Page, side: Side, exact: Value) -> None:
+def _remember(page: _Page, side: Side, exact: Bounds) -> None:
     """A wrong number, in case that it is used again."""
     literal = _literal(side.node)
-    if literal is not None and not isinstance(exact, Grid):
-        right = Fraction(mpmath.nstr(middle(exact), 30))
+    if literal is not None and not isinstance(exact.value, Grid):
+        right = exact.middle.limit_denominator(10**30)
         page.slips.append((abs(literal.value), abs(right), side.line))
 
 
@@ -509,41 +592,41 @@ def _misrounded(shown: str, witness: Witness) -> Finding:
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
-def _calculation_is_off(page: _Page, side: Side, exact: Value) -> Finding:
+def _calculation_is_off(page: _Page, side: Side, exact: Bounds) -> Finding:
     """Numbers put for quantities that do not give the truth: rounded too much, or wrong ones."""
     judge = page.judge
-    shown = judge.shown(exact)
+    shown = str(exact)
     mended = _with_numbers(side.node, {value: right for value, right, _ in page.slips})
     if mended != side.node:
         reach = _bounds_or_none(judge, mended, page, COARSE)
-        if reach is not None and _meets(exact, reach):
+        if reach is not None and meets(exact, reach):
             line = next(line for value, _, line in page.slips if _names(side.node, value))
             return Finding(Verdict.FOLLOWS, f"follows from the error in line {line}")
     reach = _bounds_or_none(judge, side.node, page, COARSE)
-    if reach is not None and _meets(exact, reach):
+    if reach is not None and meets(exact, reach):
         return _rounded_before(shown)
-    witness = Witness({}, shown, judge.shown(judge.bounds(side.node) or exact))
+    witness = Witness({}, shown, str(judge.bounds(side.node) or exact))
     detail = f"at the numbers of the file it is {shown}"
     named = _in_numbers(page, side, exact)
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
-def _in_numbers(page: _Page, side: Side, exact: Value) -> tuple[Diagnosis, ...]:
+def _in_numbers(page: _Page, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]:
     """The mistakes that numbers alone betray: a sign, a step uphill, a factor of two."""
     reach = _bounds_or_none(page.judge, side.node, page, _precision(side.node))
-    if reach is None or isinstance(exact, Grid) or isinstance(reach, Grid):
+    if reach is None or isinstance(exact.value, Grid) or isinstance(reach.value, Grid):
         return ()
-    shown = page.judge.shown(exact)
+    shown = str(exact)
     uphill = None if page.anchor is None else _uphill(page.anchor)
     if uphill is not None:
         other = _bounds_or_none(page.judge, uphill, page)
-        found = other is not None and _meets(other, reach)
+        found = other is not None and meets(other, reach)
         detail = "the step goes uphill: the gradient is added"
         return (Diagnosis("descent-direction", detail, shown),) if found else ()
-    if _meets(-exact, reach):
+    if meets(exact.times(Fraction(-1)), reach):
         return (Diagnosis("sign-flipped", "the negative of the right number", shown),)
     for factor, name in ((2, "2"), (Fraction(1, 2), "1/2")):
-        if _meets(exact * factor.numerator / factor.denominator, reach):
+        if meets(exact.times(Fraction(factor)), reach):
             return (Diagnosis("constant-factor", f"{name} times the right number", shown),)
     return ()
 
@@ -567,18 +650,18 @@ def _names(node: Node, value: Fraction) -> bool:
     return any(isinstance(part, Number) and part.value == value for part in walk(node))
 
 
-def _carried(page: _Page, before: Node, exact: Value, printed: Value) -> Finding | None:
+def _carried(page: _Page, before: Node, exact: Bounds, printed: Bounds) -> Finding | None:
     """A number that follows from the rounded, or the wrong, numbers before it."""
     value = _bounds_or_none(page.judge, before, page)
-    if value is None or not _meets(value, printed):
+    if value is None or not meets(value, printed):
         return None
     wrong = next((line for _, side, line in page.wrongs if side == before), None)
     if wrong is not None:
         return Finding(Verdict.FOLLOWS, f"follows from the error in line {wrong}")
     reach = _bounds_or_none(page.judge, before, page, COARSE)
-    if reach is None or not _meets(reach, exact):
+    if reach is None or not meets(reach, exact):
         return None
-    return _rounded_before(page.judge.shown(exact))
+    return _rounded_before(str(exact))
 
 
 def _rounded_before(shown: str) -> Finding:
@@ -589,7 +672,7 @@ def _rounded_before(shown: str) -> Finding:
     )
 
 
-def _bounds_or_none(judge: Judge, node: Node, page: _Page, digits: int = EXACT) -> Value | None:
+def _bounds_or_none(judge: Judge, node: Node, page: _Page, digits: int = EXACT) -> Bounds | None:
     try:
         return judge.numbers(node, {}, page.assumptions, digits)
     except (Undecided, Misshapen, VanishingDenominator):
@@ -600,19 +683,14 @@ def _at_the_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
     """A side in which numbers were put for some quantities."""
     exact = _bounds_or_none(page.judge, truth, page)
     printed = _bounds_or_none(page.judge, side.node, page, COARSE)
-    if exact is None or printed is None or not _meets(exact, printed):
+    if exact is None or printed is None or not meets(exact, printed):
         return None
     return Finding(Verdict.CONDITIONAL, "right at the numbers of the file only")
 
 
-def _meets(first: Value, second: Value) -> bool:
-    """Whether two values between bounds can be equal, entry by entry."""
-    return bounds_overlap(first, second)
-
-
-def _is_nearly(exact: Value, node: Node) -> bool:
+def _is_nearly(exact: Bounds, node: Node) -> bool:
     """Whether a single decimal number misses by less than one in its last place."""
     literal = _literal(node)
-    if literal is None or literal.decimals is None or isinstance(exact, Grid):
+    if literal is None or literal.decimals is None or isinstance(exact.value, Grid):
         return False
-    return abs(float(middle(exact)) - float(literal.value)) < 0.999 * 10.0**-literal.decimals
+    return abs(exact.middle - literal.value) < Fraction(999, 1000) / 10**literal.decimals
