@@ -492,7 +492,7 @@ def _check_one(chosen: argparse.Namespace, exercise: Exercise) -> int:
         print(showing.marks(shown) if chosen.exam else showing.text(shown, style))
         for path in written:
             print(path)
-    return 0 if report else 1
+    return 0 if report.finds_nothing_wrong else 1
 
 
 def _report(chosen: argparse.Namespace, exercise: Exercise) -> Report:
@@ -525,12 +525,12 @@ def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
         raise SymbackError(f"{printable(chosen.file, 200)} holds no files to check")
     exercise.check_text("")  # a weight or a notation that is not there: said once, not of each file
     print(HEAD)
-    everything_is_right = True
+    nothing_is_wrong = True
     for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
         print(as_csv(row))
         _show_progress(done, count)
-        everything_is_right &= row.is_right
-    return 0 if everything_is_right else 1
+        nothing_is_wrong &= row.finds_nothing_wrong
+    return 0 if nothing_is_wrong else 1
 
 
 def _show_progress(done: int, count: int) -> None:
