@@ -203,6 +203,16 @@ def test_a_report_is_legible_in_the_dark(tmp_path, dark):
 # -------------------------------------------------------------------------------------- structure
 
 
+def test_titles_tell_pages_apart():
+    """Each sheet of a network has a title of its own in the browser's tab, in plain words."""
+    titles = [
+        re.search(r"<title>(.*?)</title>", page("s7", wrt, "html"))[1]
+        for wrt in ("w_111", "w_223", None)
+    ]
+    assert titles[0] == "∂L/∂w_111: One step of gradient descent on a 2-3-2 network"
+    assert len(set(titles)) == 3
+
+
 def test_tables_say_what_they_are():
     """Formulas are no table to a screen reader; a table of numbers says what heads what."""
     html = page("s5", "w_131", "html")
