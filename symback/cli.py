@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -95,7 +96,11 @@ def parser() -> argparse.ArgumentParser:
     sheet = command("sheet", _sheet, "write a derivation sheet")
     what = sheet.add_mutually_exclusive_group()
     what.add_argument(
-        "--wrt", action="append", nargs="+", metavar="NAME", help="one sheet for each name"
+        "--wrt",
+        action="append",
+        nargs="+",
+        metavar="NAME",
+        help="one sheet for each name; w_k,i,j is any layer's",
     )
     what.add_argument(
         "--all", action="store_true", help="one document for the whole network (default)"
@@ -205,6 +210,13 @@ def _add_check(check: argparse.ArgumentParser) -> None:
     )
     check.add_argument("--exam", action="store_true", help="only the line and right or wrong")
     check.add_argument("--prove", action="store_true", help="proofs without chance where possible")
+    check.add_argument(
+        "--budget",
+        type=_seconds,
+        default=2.0,
+        metavar="S",
+        help="seconds of the processor that a page may take (default: 2); the rest is left unread",
+    )
     check.add_argument("--json", action="store_true", help="as JSON")
     check.add_argument(
         "-o", "--html", type=Path, metavar="FILE.html", help="write the report as a page as well"
@@ -285,6 +297,12 @@ def _whole(what: str) -> Callable[[str], int]:
         return int(given)
 
     return read
+
+
+def _seconds(given: str) -> float:
+    if re.fullmatch(r"[0-9]{1,6}(?:\.[0-9]{1,6})?", given, re.ASCII) is None or not float(given):
+        raise argparse.ArgumentTypeError(f"{printable(given)} given; expected seconds, e.g. 10")
+    return float(given)
 
 
 def _forms(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
@@ -389,7 +407,8 @@ def _matrix(chosen: argparse.Namespace) -> None:
         print(f"# {form.layout.value}")
         print(form.text())
         sizes = ", ".join(f"{size} = {value}" for size, value in certificate.sizes)
-        print(f"# certified: {certificate.entries} entries, exactly, at {sizes}")
+        where = f", at {sizes}" if sizes else ""
+        print(f"# certified: {certificate.entries} entries, exactly{where}")
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
@@ -417,11 +436,13 @@ def _kernel(chosen: argparse.Namespace) -> None:
 
 
 def _sheet(chosen: argparse.Namespace) -> None:
+    from symback.general import any_layer
     from symback.publish import write_sheets
 
     network = _written(chosen)
     names = [name for group in chosen.wrt or () for name in group]
-    derivations = [network.derive(name) for name in names]
+    general = {name: found for name in names if (found := any_layer(network, name))}
+    derivations = [network.derive(name) for name in names if name not in general]
     stem = Path(chosen.net).stem
     for line in write_sheets(
         network,
@@ -431,6 +452,7 @@ def _sheet(chosen: argparse.Namespace) -> None:
         chosen.output,
         stem,
         stable=chosen.stable,
+        any_layer=general,
     ):
         print(line)
 
@@ -451,7 +473,8 @@ def _check(chosen: argparse.Namespace) -> int:
     from symback.spec import load
     from symback.work import Work  # not `Network`: sheets and kernels are not needed here
 
-    exercise = Exercise(Work(load(chosen.net)), chosen.wrt, chosen.notation, chosen.prove)
+    work = Work(load(chosen.net))
+    exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.prove, chosen.budget)
     is_folder = chosen.file != "-" and Path(chosen.file).is_dir()
     return _check_folder(chosen, exercise) if is_folder else _check_one(chosen, exercise)
 
@@ -469,7 +492,7 @@ def _check_one(chosen: argparse.Namespace, exercise: Exercise) -> int:
         print(showing.marks(shown) if chosen.exam else showing.text(shown, style))
         for path in written:
             print(path)
-    return 0 if report else 1
+    return 0 if report.finds_nothing_wrong else 1
 
 
 def _report(chosen: argparse.Namespace, exercise: Exercise) -> Report:
@@ -502,12 +525,12 @@ def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
         raise SymbackError(f"{printable(chosen.file, 200)} holds no files to check")
     exercise.check_text("")  # a weight or a notation that is not there: said once, not of each file
     print(HEAD)
-    everything_is_right = True
+    nothing_is_wrong = True
     for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
         print(as_csv(row))
         _show_progress(done, count)
-        everything_is_right &= row.is_right
-    return 0 if everything_is_right else 1
+        nothing_is_wrong &= row.finds_nothing_wrong
+    return 0 if nothing_is_wrong else 1
 
 
 def _show_progress(done: int, count: int) -> None:

@@ -58,6 +58,11 @@ UNROLLED_PATHS = 300
 SUBSTITUTED_TERMS = 24
 """Up to this many paths the result is also shown with every adjoint filled in."""
 
+DEEPEST = 60
+"""Adjoints are filled in where at most so many quantities, one computed from the other, lie between
+an element and the loss (30 layers).  Deeper, each stays the name that its own deduction has: a
+formula of a hundred nested brackets is one that nobody reads and no recursive program walks."""
+
 
 class Rule(enum.Enum):
     """Why one right-hand side equals the one before; the value is the identity."""
@@ -163,7 +168,7 @@ class BackwardPass:
 
     def _differentiate(self, variable: Variable) -> None:
         children = [
-            equation for equation in self.graph.children(variable) if self._leads_on(equation)
+            equation for equation in self.graph.readers[variable] if self._leads_on(equation)
         ]
         for equation in children:
             local = local_derivative(equation, variable)
@@ -188,9 +193,19 @@ class BackwardPass:
         indices = element.indices if isinstance(element, Indexed) else ()
         return instantiate(deduction.result, dict(zip(deduction.free, indices, strict=True)))
 
+    def is_shallow(self, variable: Variable) -> bool:
+        """Whether adjoints may be filled in on the way from ``variable`` to the loss."""
+        return self.web.lengths[variable] <= DEEPEST
+
     def folded(self, element: Expr) -> Expr:
-        """∂L/∂element with every adjoint filled in and every sum over neurons left as Σ."""
-        return _number_first(self._fill(self.adjoint_at(element), element.free_symbols))
+        """∂L/∂element with every adjoint filled in and every sum over neurons left as Σ.
+
+        On a way that is not `is_shallow` adjoints stay names.
+        """
+        known = self.adjoint_at(element)
+        if not self.is_shallow(self.graph.by_base[base_name(element)]):
+            return known
+        return _number_first(self._fill(known, element.free_symbols))
 
     def _fill(self, expr: Expr, used: set[Symbol]) -> Expr:
         if isinstance(expr, Partial):
@@ -272,8 +287,12 @@ class BackwardPass:
     def route(self, start: Variable) -> tuple[list[Variable], tuple[LocalDerivative, ...]]:
         """The quantities between ``start`` and the loss, and the local derivatives on the way."""
         variables = _on_the_way(self, start)
-        pairs = itertools.product(
-            reversed([*variables, self.graph.target]), reversed([start, *variables])
+        within = {start, *variables}
+        pairs = (
+            (child, parent)
+            for child in reversed([*variables, self.graph.target])
+            for parent in reversed(self.graph.parents[child])
+            if parent in within
         )
         return variables, tuple(self.derivatives[p] for p in pairs if p in self.derivatives)
 
@@ -286,10 +305,15 @@ class BackwardPass:
             self.collapsed(node)
         return tuple(self.node_adjoint(node) for node in nodes)
 
+    def children(self, variable: Variable) -> list[Variable]:
+        """The quantities computed directly from ``variable`` on which the loss depends."""
+        readers = (equation.variable for equation in self.graph.readers[variable])
+        return [child for child in readers if (child, variable) in self.derivatives]
+
     @_once
     def closing(self, variable: Variable) -> list[Variable]:
         """What is computed from a quantity, where all of it has adjoints that can be filled in."""
-        children = [child for child, parent in self.derivatives if parent == variable]
+        children = self.children(variable)
         known = self.graph.target not in children and not any(
             self.adjoints[child].result.has(Partial, Sum) for child in children
         )
@@ -870,7 +894,10 @@ def derive(backward: BackwardPass, target: Reference) -> Derivation:
     graph = backward.graph
     paths = Paths(graph, backward.derivatives, target, backward.web)
     unrolled = (
-        graph.is_concrete() and isinstance(paths.count, int) and paths.count <= UNROLLED_PATHS
+        graph.is_concrete()
+        and isinstance(paths.count, int)
+        and paths.count <= UNROLLED_PATHS
+        and backward.is_shallow(target.variable)
     )
     variables, derivatives = backward.route(target.variable)
     if unrolled:
@@ -885,9 +912,12 @@ def derive(backward: BackwardPass, target: Reference) -> Derivation:
 def _on_the_way(backward: BackwardPass, start: Variable) -> list[Variable]:
     """The quantities between ``start`` and the loss, in topological order, both ends left out."""
     reached = {start}
-    for variable in backward.graph.variables:
-        if any((variable, parent) in backward.derivatives for parent in reached):
-            reached.add(variable)
+    for equation in backward.graph.equations:
+        if any(
+            parent in reached and (equation.variable, parent) in backward.derivatives
+            for parent in backward.graph.parents[equation.variable]
+        ):
+            reached.add(equation.variable)
     return [
         v
         for v in backward.graph.variables
@@ -903,9 +933,9 @@ def _cone(backward: BackwardPass, first: tuple[Node, ...]) -> list[Node]:
         following = dict.fromkeys(child for node in frontier for child in backward.branches(node))
         frontier = tuple(node for node in following if node not in found)
         found.update(dict.fromkeys(frontier))
-    variables = list(backward.graph.variables)
+    places = {variable: place for place, variable in enumerate(backward.graph.variables)}
     inner = [node for node in found if node[0] != backward.graph.target]
-    return sorted(inner, key=lambda node: (-variables.index(node[0]), node[1]))
+    return sorted(inner, key=lambda node: (-places[node[0]], node[1]))
 
 
 def _conclusion(backward: BackwardPass, paths: Paths, target: Reference) -> Deduction:

@@ -182,8 +182,8 @@ _GREYS = {  # on a light page, on a dark one
     "figquiet": ("6A6A6A", "B4BAC2"),
     "figline": ("888888", "8F959D"),
     "figedge": ("8C8C8C", "868C94"),
-    "figgroup": ("F4F2EC", "272C33"),
-    "figfill": ("FFFFFF", "1B1F24"),
+    "figgroup": ("F4F2EC", "242A31"),
+    "figfill": ("FFFFFF", "171B21"),
     "chosentint": ("FBE3D1", "4B2B17"),
 }
 _STYLES = (*PATH_STYLES, CHOSEN_STYLE, BUNDLE_STYLE)
@@ -1448,8 +1448,11 @@ def _depths(
         raise ValueError(f"the figure has no stage {missing[0]!r}: its stages are {listed}")
     depths = dict.fromkeys(names, 0)
     for _ in names:
+        before = dict(depths)
         for edge in edges:
             depths[edge.target] = max(depths[edge.target], depths[edge.source] + 1)
+        if depths == before:
+            break
     if max(depths.values(), default=0) >= max(len(names), 1):
         raise ValueError("the stages of the figure use one another in a circle")
     targets = {edge.target for edge in edges}
@@ -1595,11 +1598,12 @@ def _ordered_columns(spots: Sequence[_Spot]) -> list[list[int]]:
     columns = [[] for _ in range(max(spot.column for spot in spots) + 1)]
     for i, spot in enumerate(spots):
         columns[spot.column].append(i)
+    ranks = {i: rank / len(column) for column in columns for rank, i in enumerate(column)}
     for sweep in range(6):
         forward = sweep % 2 == 0
         for column in columns if forward else reversed(columns):
-            ranks = {i: rank / len(c) for c in columns for rank, i in enumerate(c)}
             column.sort(key=functools.partial(_mean_rank, spots, ranks, forward))
+            ranks.update((i, rank / len(column)) for rank, i in enumerate(column))
     return columns
 
 
@@ -2352,8 +2356,9 @@ def svg(figure: Figure, *, alone: bool = False) -> str:
     """The figure as an ``<svg>`` element that needs nothing from outside; it is valid XML.
 
     Its colours are CSS variables with a value beside each, so that a page with a dark mode sets
-    them (`DARK_COLOURS`); one that stands ``alone`` in a file turns dark by itself.  It is never
-    shown so small that a letter has less than 9 pixels: on a phone it is wider than the page.
+    them (`DARK_COLOURS`), and the page shows through; one that stands ``alone`` in a file has a
+    ground of its own and turns dark by itself.  It is never shown so small that a letter has less
+    than 9 pixels: on a phone it is wider than the page.
     """
     widths = _pixels(figure)
     used = {name for item in figure.items for name in _colours_of(item)} | {"figfill"}

@@ -168,7 +168,7 @@ LETTER = "A-Za-zΑ-ΡΣ-Ωα-ω"
 NAME = re.compile(rf"[{LETTER}][{LETTER}0-9_]*")
 TOKEN = re.compile(
     r"(?P<space>\s+)"
-    r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     rf"|(?P<name>{NAME.pattern})"
     r"|(?P<operator>\*\*|<=|>=|[-+*/^()\[\],<>−·⋅∗×≤≥])"
 )

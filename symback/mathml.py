@@ -180,6 +180,10 @@ class _Reader:
         r"""``\sqrt{body}``."""
         return f"<msqrt>{self.group()}</msqrt>"
 
+    def boxed(self) -> str:
+        r"""``\boxed{body}``; the sheet's style draws the box."""
+        return f'<mrow class="boxed">{self.group()}</mrow>'
+
     def underset(self) -> str:
         r"""``\underset{below}{base}``."""
         below = self.group()
@@ -280,6 +284,7 @@ _TABLES = {  # what opens, what closes, how the cells stand
 _COMMANDS: dict[str, Callable[[_Reader], str]] = {
     r"\frac": _Reader.fraction,
     r"\sqrt": _Reader.root,
+    r"\boxed": _Reader.boxed,
     r"\underset": _Reader.underset,
     r"\mathscr": _Reader.script,
     r"\mathcal": _Reader.script,

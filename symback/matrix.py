@@ -82,7 +82,6 @@ from symback.notation import (
     SAMPLE,
     Partial,
     Product,
-    Role,
     Sigma,
     Terms,
     Variable,
@@ -1242,20 +1241,19 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         )
 
     def _update_steps(self) -> Iterator[MatrixStep]:
-        for variable in self._parameters():
+        for variable in self._derived(self.graph.parameters):
             array = self._lifter.array(variable)
             moved = _plus([array, _times(-ETA, Gradient.of(array))])
             yield MatrixStep(Phase.UPDATE, variable, array, moved)
 
-    def _parameters(self) -> list[Variable]:
-        """Weights and biases; in an [equations] file all leaves, as for derivations."""
-        kinds = (*PARAMETERS, Role.LEAF)
-        return [v for v in self.graph.variables if v.role in kinds and v in self.backward.adjoints]
+    def _derived(self, variables: Iterable[Variable]) -> list[Variable]:
+        """Those of ``variables`` on which the loss depends."""
+        return [variable for variable in variables if variable in self.backward.adjoints]
 
     def _needed(self) -> set[Variable]:
-        """The quantities whose adjoints the gradients of the parameters are made of."""
+        """The quantities whose adjoints the gradients that are asked for are made of."""
         needed: set[Variable] = set()
-        frontier = self._parameters()
+        frontier = self._derived(self.graph.asked)
         while frontier:
             needed.update(frontier)
             results = [self.backward.adjoints[variable].result for variable in frontier]

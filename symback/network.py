@@ -33,11 +33,9 @@ from symback.functions import LOSSES, Activation, Loss, SoftMax
 from symback.kernels import Kernel, NoKernel
 from symback.matrix import MatrixForm
 from symback.notation import (
-    PARAMETERS,
     Reference,
     Role,
     UnknownName,
-    Variable,
     elements,
     read_reference,
 )
@@ -162,13 +160,10 @@ class Network(Work):
         }
 
     def parameters(self) -> Iterator[Reference]:
-        """Every single weight and bias (in an [equations] file: every leaf that L depends on)."""
-        for variable in self.graph.variables:
-            if self._is_parameter(variable) and variable in self.backward.adjoints:
+        """Every single weight and bias that L depends on; where there are none, every leaf."""
+        for variable in self.graph.asked:
+            if variable in self.backward.adjoints:
                 yield from elements(variable)
-
-    def _is_parameter(self, variable: Variable) -> bool:
-        return variable.role in (*PARAMETERS, Role.LEAF)
 
     def matrix_form(self) -> MatrixForm:
         """The backward pass in matrix form, certified: name (``"W1"``, ``"a2"``) → its adjoint.

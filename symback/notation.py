@@ -80,6 +80,7 @@ LETTERS = {
 PARAMETERS = (Role.WEIGHT, Role.BIAS)
 
 
+@lru_cache(maxsize=4096)
 def index(letter: str) -> Symbol:
     """The index called ``letter``: an integer from 1 to the size of what it numbers."""
     return Symbol(letter, integer=True)

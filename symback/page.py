@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sympy import Expr, Indexed, Symbol
+from sympy import Expr, Indexed, Integer, Sum, Symbol
 
+from symback.calculus import instantiate
 from symback.figures import Figure, PathStyle
 from symback.layout import LINE, lines
-from symback.notation import Partial
+from symback.notation import SAMPLE, Partial, Sigma, Variable
 from symback.printers import Latex, Lettering, Text
 from symback.values import number
 
@@ -198,7 +199,16 @@ class Pen:
 
     def formula(self, expr: Expr) -> Formula:
         """An expression on one line."""
+        expr = self.as_shown(expr)
         return Formula(self.latex.write(expr), self.text.write(expr))
+
+    def as_shown(self, expr: Expr) -> Expr:
+        """What is printed for an expression; its value is the same."""
+        return without_lone_sums(expr)
+
+    def sizes(self, variable: Variable) -> tuple[Expr, ...]:
+        """How far the indices of a quantity run."""
+        return variable.shape
 
     def quantity(self, letter: str, indices: tuple[str, ...]) -> Formula:
         """A quantity by the lectures' letter and its indices, the layer first."""
@@ -222,6 +232,7 @@ class Pen:
     ) -> Row:
         """``lhs = rhs``; without ``lhs``, one more equality of the row above."""
         left = None if lhs is None else self.formula(lhs)
+        rhs = self.as_shown(rhs)
         broken = tuple(lines(rhs, self.latex, room))
         return Row(left, "=", broken, self.text.write(rhs), reason, path, is_result)
 
@@ -247,6 +258,19 @@ class Pen:
         shown = literal(value)
         left = None if lhs is None else self.formula(lhs)
         return Row(left, "=" if shown.is_exact else "≈", (shown.latex,), shown.text, reason, **more)
+
+
+def without_lone_sums(expr: Expr) -> Expr:
+    """``expr`` with Σ_{i=1}^{1} f_i written f_1, as for a layer of one neuron."""
+    if not expr.args or not expr.has(Sum):
+        return expr
+    if isinstance(expr, Sum):
+        bound, _, upper = expr.limits[0]
+        body = without_lone_sums(expr.function)
+        if upper == 1 and bound != SAMPLE:
+            return instantiate(body, {bound: Integer(1)})
+        return Sigma(body, *expr.limits)
+    return expr.func(*map(without_lone_sums, expr.args))
 
 
 def _names(expr: Expr) -> list[Expr]:

@@ -17,9 +17,9 @@ from symback import figures, kernels
 from symback.calculus import LocalDerivative
 from symback.derivation import Deduction, Rule, Step, local_steps
 from symback.functions import spoken
-from symback.graph import Equation, KnownSum
+from symback.graph import Equation, KnownSum, base_name
 from symback.layout import LINE, width
-from symback.matrix import MatrixForm, MatrixLatex, MatrixStep, MatrixText, Phase
+from symback.matrix import MatrixForm, MatrixLatex, MatrixStep, MatrixText, Phase, SampleArray
 from symback.notation import (
     Reference,
     Variable,
@@ -42,7 +42,7 @@ from symback.page import (
 )
 from symback.printers import NETWORK, Latex, Text
 from symback.spec import EquationsSpec, LayerSpec, NetworkSpec
-from symback.work import Work, entries, lettering
+from symback.work import Work, entries
 
 __all__ = [
     "MOST_ENTRIES",
@@ -53,6 +53,7 @@ __all__ = [
     "block_formula",
     "deduction_rows",
     "describe",
+    "equation_rows",
     "footnotes",
     "forward_section",
     "is_thin",
@@ -64,6 +65,7 @@ __all__ = [
     "reason",
     "sum_formula",
     "title",
+    "told_apart",
 ]
 
 
@@ -128,23 +130,30 @@ def _layer_row(work: Work, pen: Pen, k: int, layer: LayerSpec) -> tuple[Any, ...
     )
 
 
-def forward_section(work: Work, pen: Pen, detail: str) -> Section:
-    """Every equation, then the same with numbers where there are some."""
-    blocks: list[Block] = [Display(tuple(_equation_rows(work, pen)))]
+def forward_section(
+    work: Work, pen: Pen, detail: str, equations: Iterable[Block] | None = None
+) -> Section:
+    """Every equation, or the ``equations`` given, then numbers where there are some."""
+    blocks: list[Block] = (
+        [Display(tuple(equation_rows(work, pen, work.graph.equations)))]
+        if equations is None
+        else [*equations]
+    )
     if work.has_numbers:
         blocks += _forward_numbers(work, pen, detail)
     return Section(Say("section.forward"), tuple(blocks))
 
 
-def _equation_rows(work: Work, pen: Pen) -> Iterator[Row]:
+def equation_rows(work: Work, pen: Pen, equations: Iterable[Equation]) -> Iterator[Row]:
+    """Equations, each by its function's name first where that says something."""
     thin = is_thin(work)
-    for equation in work.graph.equations:
+    for equation in equations:
         at = dict.fromkeys(equation.free, sympy.S.One) if thin else {}
         show = (lambda part, at=at: work.backward.unroll(part, at)) if thin else as_it_is
         lhs, rhs = show(equation.lhs), show(equation.shown)
         reason = None if thin else _range(equation, pen)
         named = None if equation.named is None else show(equation.named)
-        if named is not None and not _same_print(named, rhs, pen):
+        if named is not None and not _says_nothing(named, rhs, pen):
             yield pen.row(lhs, named, None)
             yield pen.row(None, rhs, reason)
         else:
@@ -165,13 +174,14 @@ def as_it_is(expr: Expr) -> Expr:
     return expr
 
 
-def _same_print(named: Expr, rhs: Expr, pen: Pen) -> bool:
-    return pen.latex.write(named) == pen.latex.write(rhs)
+def _says_nothing(named: Expr, rhs: Expr, pen: Pen) -> bool:
+    """Whether the name of the function adds nothing to its formula, as in id(a) = a."""
+    return rhs in named.args or pen.latex.write(named) == pen.latex.write(rhs)
 
 
 def _range(equation: Equation, pen: Pen) -> Say | None:
     """For which indices an equation holds."""
-    pairs = zip(equation.free, equation.variable.shape, strict=True)
+    pairs = zip(equation.free, pen.sizes(equation.variable), strict=True)
     ranges = [
         (
             pen.latex.write(letter),
@@ -183,8 +193,13 @@ def _range(equation: Equation, pen: Pen) -> Say | None:
     ]
     if not ranges:
         return None
-    in_latex = r",\; ".join(rf"{letter} = 1, \ldots, {size}" for letter, size, _, _ in ranges)
-    in_text = ", ".join(f"{letter} = 1…{size}" for _, _, letter, size in ranges)
+    in_latex = r",\; ".join(
+        rf"{letter} = 1" + (rf", \ldots, {size}" if size != "1" else "")
+        for letter, size, _, _ in ranges
+    )
+    in_text = ", ".join(
+        f"{letter} = 1" + (f"…{size}" if size != "1" else "") for _, _, letter, size in ranges
+    )
     return Say("formula", {"formula": Formula(in_latex, in_text)})
 
 
@@ -243,6 +258,15 @@ def numbers_and_value(pen: Pen, numbers: Row | None, lhs: Expr | None, value: An
     return [replace(led, lines=(joined,), text=f"{numbers.text} {shown.relation} {shown.text}")]
 
 
+def told_apart(first: Any, second: Any) -> tuple[Formula, Formula]:
+    """Two numbers with as many digits as it takes to see that they differ."""
+    for digits in (4, 6, 8, 12):
+        shown = [literal(value, digits) for value in (first, second)]
+        if shown[0].text != shown[1].text:
+            break
+    return Formula(shown[0].latex, shown[0].text), Formula(shown[1].latex, shown[1].text)
+
+
 def array_grid(pen: Pen, variables: Iterable[Variable], arrays: Mapping[str, Any]) -> Grid:
     """A table of quantities and their arrays."""
     rows = [(block_formula(v, pen), array_formula(arrays[v.name])) for v in variables]
@@ -253,6 +277,10 @@ def block_formula(variable: Variable, pen: Pen) -> Formula:
     """The name of a whole quantity: W_1, b_1, ŷ."""
     if not variable.shape:
         return pen.formula(variable.element)
+    if variable.batched:  # a matrix with one row a sample, as in the matrix formulas: A_1
+        array = SampleArray(base_name(variable.element), *variable.shape)
+        letters = pen.latex.lettering
+        return Formula(MatrixLatex(letters).write(array), MatrixText(letters).write(array))
     return pen.quantity(*whole_name(variable))
 
 
@@ -260,16 +288,10 @@ MOST_ENTRIES = 8
 
 
 def array_formula(array: Any) -> Formula:
-    """An array as a matrix; long rows and columns shortened in the middle."""
-    rows = (
-        array.tolist()
-        if array.ndim == 2
-        else [array.tolist()]
-        if array.ndim == 1
-        else [[array.item()]]
-    )
+    """An array as a matrix, a vector as a column; long ones shortened in the middle."""
+    rows = array.reshape(len(array), -1).tolist() if array.ndim else [[array.item()]]
     cells = [[literal(entry) for entry in _ends(row)] for row in _ends(rows)]
-    gaps = array.ndim and array.shape[-1] > MOST_ENTRIES
+    gaps = len(rows[0]) > MOST_ENTRIES
     in_latex, in_text = [], []
     for row in cells:
         left, right = [c.latex for c in row], [c.text for c in row]
@@ -278,7 +300,7 @@ def array_formula(array: Any) -> Formula:
             right.insert(MOST_ENTRIES // 2, "…")
         in_latex.append(" & ".join(left))
         in_text.append(", ".join(right))
-    if array.ndim == 2 and len(rows) > MOST_ENTRIES:
+    if len(rows) > MOST_ENTRIES:
         in_latex.insert(MOST_ENTRIES // 2, r"\vdots")
         in_text.insert(MOST_ENTRIES // 2, "⋮")
     body = r" \\ ".join(in_latex)
@@ -339,13 +361,14 @@ def deduction_rows(work: Work, pen: Pen, deduction: Deduction) -> Iterator[Row]:
     yield from number_rows(work, pen, deduction.lhs, deduction.result)
 
 
-def number_rows(work: Work, pen: Pen, name: Expr, formula: Expr) -> Iterator[Row]:
-    """The formula with its numbers, and the number."""
+def number_rows(work: Work, pen: Pen, name: Expr, formula: Expr | None) -> Iterator[Row]:
+    """The formula with its numbers, and the number; without a formula, the number alone."""
     if not pen.literals or not _is_named(name):
         return
     reference = Reference(*work.backward.node_of(name.by))
     value = work.numbers.element(work.gradients[reference.variable.name], reference)
-    yield from numbers_and_value(pen, pen.with_numbers(formula), None, value)
+    numbers = None if formula is None else pen.with_numbers(formula)
+    yield from numbers_and_value(pen, numbers, None, value)
 
 
 def _is_named(name: Expr) -> bool:
@@ -368,10 +391,10 @@ def reason(step: Step, pen: Pen, is_first: bool = False) -> Say:
     return Say(f"rule.{step.rule.name.lower()}", facts)
 
 
-def matrix_row(work: Work, step: MatrixStep, *, shapes: bool = False) -> Row:
+def matrix_row(pen: Pen, step: MatrixStep, *, shapes: bool = False) -> Row:
     """One line of the algorithm in matrices; with ``shapes``, each factor over its shape."""
-    letters = lettering(work)
-    plain, text_ = MatrixLatex(letters), MatrixText(letters)
+    letters = pen.latex.lettering
+    plain, text_ = MatrixLatex(letters), MatrixText(pen.text.lettering)
     right = MatrixLatex(letters, shapes=shapes).write(step.shown)
     lhs = Formula(plain.write(step.symbol), text_.write(step.symbol))
     relation = "←" if step.phase is Phase.UPDATE else "="
@@ -428,7 +451,9 @@ def _two_terms(fact: KnownSum, pen: Pen) -> Formula:
     )
 
 
-def footnotes(work: Work, pen: Pen, facts: Iterable[KnownSum]) -> Iterator[Say]:
+def footnotes(
+    work: Work, pen: Pen, facts: Iterable[KnownSum], *, with_digits: bool = True
+) -> Iterator[Say]:
     """What was assumed, the conventions at kinks, and how numbers are shown."""
     for fact in facts:
         yield Say(
@@ -437,5 +462,5 @@ def footnotes(work: Work, pen: Pen, facts: Iterable[KnownSum]) -> Iterator[Say]:
         )
     for convention in work.graph.conventions:
         yield Say("note.convention", {"convention": Words(convention)})
-    if work.has_numbers:
+    if work.has_numbers and with_digits:
         yield Say("note.numbers", {"digits": 4})

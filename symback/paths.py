@@ -104,6 +104,15 @@ class Web:
                 )
         return counts
 
+    @cached_property
+    def lengths(self) -> dict[Variable, int]:
+        """The most steps of a path from an element of each quantity to the loss."""
+        lengths: dict[Variable, int] = {}
+        for variable in reversed(self.graph.variables):
+            onward = (1 + lengths[link.local.child] for link in self.links[variable])
+            lengths[variable] = max(onward, default=0)
+        return lengths
+
     def branches(self, node: Node, *, reverse: bool = False) -> Iterator[Node]:
         """The elements computed directly from ``node``."""
         variable, indices = node

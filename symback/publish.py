@@ -14,18 +14,19 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from symback import drawing, rendering, sheets
 from symback.errors import SymbackError, printable
 from symback.files import CannotWrite, put
-from symback.overview import overview
-from symback.printers import Text
+from symback.overview import any_layer_page, overview
 from symback.values import Kink, as_floats
-from symback.work import lettering
+from symback.work import plain_pen
 
 if TYPE_CHECKING:
     from symback.network import Derivation, Network
+    from symback.notation import Variable
 
 __all__ = ["CannotWrite", "Disagreement", "write_figure", "write_sheets"]
 
@@ -48,20 +49,23 @@ def write_sheets(
     stem: str,
     *,
     stable: bool = False,
+    any_layer: Mapping[str, Sequence[Variable]] = MappingProxyType({}),
 ) -> Iterator[str]:
-    """Write one sheet a derivation (none: one for the whole network) and say where they lie."""
-    ways = (_letters(network), "" if detail == "normal" else detail, "stable" if stable else "")
-    pages = {
-        _joined(stem, d.name, *ways): sheets.sheet(network, d.core, detail, stable=stable)
-        for d in derivations
-    }
-    if not derivations:
-        pages = {_joined(stem, "all", *ways): overview(network, detail, stable=stable)}
+    """Write one sheet a derivation (none: one for the whole network) and say where they lie.
+
+    ``any_layer`` holds the parameters that names such as w_k,i,j stand for; each has a sheet.
+    """
+    letters = _letters(network)
+    ways = (letters, "" if detail == "normal" else detail, "stable" if stable else "")
+    pages = [(d.name, sheets.sheet(network, d.core, detail, stable=stable)) for d in derivations]
+    pages += [(name, any_layer_page(network, found)) for name, found in any_layer.items()]
+    if not pages:
+        pages = [("all", overview(network, detail, stable=stable))]
     files: dict[str, bytes] = {}
-    for name, page in pages.items():
-        figure = f"{name}_figure.svg"
+    for chosen, page in pages:
+        figure = f"{_joined(stem, chosen, letters, 'figure')}.svg"
         texts = {form: rendering.render(page, form, figure) for form in _texts(forms)}
-        files |= _in_forms(name, texts, forms)
+        files |= _in_forms(_joined(stem, chosen, *ways), texts, forms)
         if "md" in forms:
             files[figure] = rendering.render_figure(page.figure, "svg").encode("utf-8")
     checks = [check(derivation) for derivation in derivations]
@@ -92,7 +96,8 @@ def check(derivation: Derivation) -> str:
             f"{derivation.name}: {checked.derived} was derived, a central difference gives "
             f"{checked.difference}; a sheet that may be wrong is not written"
         )
-    name = Text(lettering(derivation.network)).write(derivation.core.conclusion.lhs)
+    core = derivation.core
+    name = plain_pen(derivation.network, core).text.write(core.conclusion.lhs)
     number = f"{name} = {as_floats(checked.derived)!r}"
     return f"checked: {number} agrees with a central difference to {checked.digits} digits"
 

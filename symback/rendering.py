@@ -21,6 +21,7 @@ from typing import Any
 from jinja2 import Environment
 
 from symback.figures import (
+    DARK_COLOURS,
     PATH_STYLES,
     Figure,
     PathStyle,
@@ -69,7 +70,7 @@ def plain(sentence: Say) -> str:
 
 def picture_html(figure: Figure) -> str:
     """A figure for a notebook: an image, since inline SVG is stripped from untrusted ones."""
-    data = base64.b64encode(svg(figure).encode("utf-8")).decode("ascii")
+    data = base64.b64encode(svg(figure, alone=True).encode("utf-8")).decode("ascii")
     words = escape_xml(caption(figure, "text"))
     return f'<img src="data:image/svg+xml;base64,{data}" alt="{words}">'
 
@@ -199,6 +200,7 @@ class _Setter:
                 "katex_js": (folder / "katex" / "katex.min.js").read_text("utf-8"),
                 "css": (folder / "sheet.css").read_text("utf-8"),
                 "styles": PATH_STYLES,
+                "dark": DARK_COLOURS,
             }
         return {"preamble": preamble()} if self.form == "tex" else {}
 

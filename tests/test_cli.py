@@ -216,12 +216,19 @@ def test_sheet_of_everything(run, tmp_path):
     assert (tmp_path / "x/s7_all.txt").read_bytes() == (tmp_path / "y/s7_all.txt").read_bytes()
 
 
+def test_sheet_of_any_layer(run, tmp_path):
+    """w_k,i,j has a sheet where layers are told together."""
+    files = done(run("sheet", net("s6"), "--wrt", "w_k,i,j", "w_111", "--format", "txt"))
+    assert files == "outputs/s6_w_111.txt\noutputs/s6_w_k-i-j.txt\n"
+    assert "∂L/∂w_kij, for any layer" not in (tmp_path / "outputs/s6_w_111.txt").read_text("utf-8")
+
+
 def test_sheet_detail(run, tmp_path):
     """Brief is shorter than normal, full is longer."""
     sizes = []
-    for detail in ("brief", "normal", "full"):
+    for detail, name in (("brief", "_brief"), ("normal", ""), ("full", "_full")):
         done(run("sheet", net("s5"), "--wrt", "w_131", "--detail", detail, "--format", "txt"))
-        sizes.append((tmp_path / "outputs/s5_w_131.txt").stat().st_size)
+        sizes.append((tmp_path / f"outputs/s5_w_131{name}.txt").stat().st_size)
     assert sizes == sorted(sizes)
     assert sizes[0] * 2 < sizes[1] < sizes[2]
 

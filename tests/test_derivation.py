@@ -205,6 +205,43 @@ def build_graph(widths):
     return from_network(spec.network(widths[0], layers, loss="cross_entropy"))
 
 
+def test_a_thousand_layers_are_derived_without_recursion():
+    """2-2-…-2: derived in seconds, its 2^999 paths counted, the longest adjoints left as names."""
+    began = time.process_time()
+    graph = from_network(spec.network(2, [(2, "tanh")] * 1000, loss="squared_error"))
+    backward = BackwardPass(graph)
+    found = derive(backward, read_reference("w_111", graph.variables))
+    assert found.paths.count == 2**999
+    assert len(found.paths[-1].neurons) == 2 + 2 * 1000
+    assert found.expr.has(Partial)
+    assert time.process_time() - began < 60
+
+
+@pytest.mark.parametrize("layers", [29, 30])
+def test_beyond_so_many_layers_adjoints_stay_names(layers):
+    """One path of 61 steps or more is not written out; its value is in its own deductions."""
+    assert derivations.DEEPEST == 60
+    case = build(1, [(1, "tanh")] * layers, "squared_error")
+    found = derivation_of(case, "w_111")
+    assert found.paths.count == 1
+    assert found.unrolled == (layers == 29)
+    assert found.expr.has(Partial) == (layers == 30)
+
+
+def test_what_follows_a_quantity_is_found_in_one_pass():
+    """A recurrence of 100 steps whose loss reads all of them, asked 10,000 times."""
+    lines = {"h1": "tanh(w*x)"}
+    lines |= {f"h{t}": f"tanh(w*h{t - 1})" for t in range(2, 101)}
+    lines["L"] = "+".join(f"h{t}**2" for t in range(1, 101))
+    graph = from_lines(lines).graph
+    last, first = graph.equations[-1], graph.by_base["h1"]
+    began = time.process_time()
+    assert [v.name for v in graph.following(first, last)] == [f"h{t}" for t in range(2, 101)]
+    asked = [graph.following(v, last) for v in graph.variables for _ in range(100)]
+    assert max(map(len, asked)) == 100  # of w and x
+    assert time.process_time() - began < 5
+
+
 def test_nothing_is_derived_twice():
     """Derivations of one backward pass share the deductions of what they have in common."""
     case = build(2, [(2, "tanh"), (2, "softmax")], "squared_error")

@@ -521,6 +521,7 @@ def test_a_page_sets_the_colours():
     assert "var(--path1,#0072B2)" in inline
     assert "prefers-color-scheme" not in inline
     assert f"--path1:#{DARK_COLOURS['path1']};" in alone
+    assert (alone.count("<rect"), inline.count("<rect")) == (20, 19)  # a ground of its own
     classes = {e.attrib["class"] for e in ET.fromstring(inline).iter() if "class" in e.attrib}
     for each in {part for value in classes for part in value.split()} - {"figure"}:
         assert f".{each}{{" in inline, each
@@ -551,7 +552,7 @@ def test_what_cannot_be_seen_is_said():
     ],
 )
 def test_the_caption_says_no_more_than_is_drawn(widths, paths, words):
-    """There are six colours; without the picture beside it, the sentence speaks of none."""
+    """There are six colours: more paths than that have not each a colour of their own."""
     figure, found = weight_figure(widths, (), 1, 1, 1)
     assert len(found) == paths
     assert caption(figure, "text").endswith(words)

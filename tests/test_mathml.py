@@ -17,7 +17,7 @@ PAGES = [*CASES, *((name, None) for name in ("s1", "s3", "s6", "s7", "batch", "r
 
 # ------------------------------------------------------------------ two readings of one formula
 
-TRANSPARENT = {"math", "semantics", "mrow", "mstyle", "mpadded", "mtd"}
+TRANSPARENT = {"math", "semantics", "mrow", "mstyle", "mpadded", "mtd", "menclose"}
 LIMITS = {"munder": "msub", "mover": "msup", "munderover": "msubsup"}
 SAME = {"∣": "|", "L": "ℒ"}
 

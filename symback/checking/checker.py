@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from symback.checking.budget import SECONDS, Budget, Spent, allow, within
 from symback.checking.echo import echo
 from symback.checking.exact import BOUND, Judge
 from symback.checking.findings import Diagnosis, LineReport, Verdict
-from symback.checking.meaning import Definition, Node
+from symback.checking.meaning import Definition, Document, Node
 from symback.checking.notations import notation as notation_called
 from symback.checking.pages import notation_of, read
 from symback.checking.report import Report
 from symback.checking.verdicts import (
     WITHOUT_CHANCE,
     Judgement,
-    Wrong,
     judged,
     largest_index,
+    mistakes_in,
     overall,
 )
 from symback.errors import SymbackError
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from symback.checking.conventions import Convention
 
 __all__ = ["check"]
+
+UNDERSTOOD = 0.9
+"""The share of the budget that is used up at most when a convention has been looked for."""
 
 MOST_DIAGNOSED = 12
 """So many wrong lines of a page are diagnosed; the first is what a student needs."""
@@ -45,13 +49,15 @@ def check(
     *,
     notation: str | Path = "lectures",
     prove: bool = False,
+    budget: float = SECONDS,
 ) -> Report:
     """Check a derivation that a person wrote, line by line.
 
     ``text`` is the page as typed, ``net`` the network it is about, ``wrt`` the weight that a page
     without a left side is about, ``notation`` a name of `symback.checking.notations` or the path of
-    a TOML file; a comment ``% notation: nielsen`` in the page does the same.  ``prove`` looks for a
-    proof without chance as well.
+    a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those that have a
+    name.  ``prove`` looks for a proof without chance as well.  ``budget`` is how many seconds of
+    the processor the page may take (and 512 MB); what it leaves unread or undecided is said so.
 
     Raises `UnknownName` for ``wrt``, `UnknownNotation`, `TooLarge`.
 
@@ -62,14 +68,34 @@ def check(
     (True, 'proved')
     """
     profile = (notation_of(text) if notation == "lectures" else None) or notation_called(notation)
-    document = read(text, _judge(net, 0).scope, profile)
-    judge = _judge(net, largest_index(document))
-    judgement = judged(document, judge, _reference(net, wrt), prove=prove)
-    lines = _diagnosed(judge, judgement)
-    convention = _convention(judge, judgement)
+    scope, reference = _judge(net, 0).scope, _reference(net, wrt)
+    with within(Budget(budget)):
+        try:
+            document = read(text, scope, profile)
+            judge = _judge(net, largest_index(document))
+            return _reported(document, judge, judged(document, judge, reference, prove=prove))
+        except Spent as spent:
+            line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
+            return Report(overall([line]), (line,), _bound([line]))
+
+
+def _reported(document: Document, judge: Judge, judgement: Judgement) -> Report:
+    """The report on a page whose claims are judged."""
+    notes: list[str] = []
+    allow(UNDERSTOOD)
+    try:
+        convention = _convention(judge, judgement)
+    except Spent as spent:
+        convention = None
+        notes.append(f"no convention was looked for under which the page is right: {spent}")
+    allow(1)
+    lines, late = _diagnosed(judge, judgement)
+    if late is not None:
+        notes.append(f"not every mistake was looked for: {late}")
     if convention is not None:
         lines = _under(convention, lines)
-    return Report(overall(lines), lines, _bound(lines), _notes(judge, document.items, convention))
+    notes = [*_notes(judge, document.items, convention), *notes]
+    return Report(overall(lines), lines, _bound(lines), tuple(notes), judgement.reaches)
 
 
 def _judge(net: Work, least: int) -> Judge:
@@ -96,34 +122,27 @@ def _bound(lines: Sequence[LineReport]) -> str:
 # -------------------------------------------------------------------------------------- diagnosis
 
 
-def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[LineReport, ...]:
-    """The lines, those that are wrong with their mistakes by name and the right side."""
+def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[tuple[LineReport, ...], Spent | None]:
+    """The lines, those that are wrong with their mistakes by name and the right side.
+
+    Also what of the budget was used up before all were looked at.
+    """
     lines = list(judgement.lines)
     reported: set[int] = set()
     for wrong in judgement.refuted[:MOST_DIAGNOSED]:
         if wrong.place in reported:
             continue
         reported.add(wrong.place)
-        correct = _correct(judge, wrong.truth)
-        found = wrong.finding.diagnosis or _mistakes(judge, wrong, judgement)
+        try:
+            correct = _correct(judge, wrong.truth)
+            found = wrong.finding.diagnosis or mistakes_in(
+                judge, wrong.truth, wrong.side.node, wrong.previous, judgement.assumptions
+            )
+        except Spent as spent:
+            return tuple(lines), spent
         named = tuple(each if each.correct else replace(each, correct=correct) for each in found)
         lines[wrong.place] = replace(lines[wrong.place], diagnosis=named, correct=correct)
-    return tuple(lines)
-
-
-def _mistakes(judge: Judge, wrong: Wrong, judgement: Judgement) -> tuple[Diagnosis, ...]:
-    from symback.checking.diagnosis import diagnose  # a tenth of a second that right pages save
-
-    try:
-        return diagnose(
-            judge,
-            wrong.truth,
-            wrong.side.node,
-            wrong.previous,
-            judgement.assumptions,
-        )
-    except (SymbackError, ArithmeticError, RecursionError):
-        return ()  # a line too strange to be explained is still refuted, with its counterexample
+    return tuple(lines), None
 
 
 def _correct(judge: Judge, truth: Node) -> str:
@@ -185,10 +204,8 @@ def _notes(judge: Judge, items: Sequence[object], convention: Convention | None)
     if judge.sizes:
         sizes = ", ".join(f"{name} = {size}" for name, size in judge.sizes.items())
         notes.append(f"compared at small widths of the same kind: {sizes}")
-    if not judge.is_exhaustive:
-        notes.append("functions given by cases were compared in 64 combinations of cases")
-    if judge.work.graph.samples is not None:
-        notes.append("the page was read as about one sample of the batch")
+    if judge.scope.is_batch:
+        notes.append("each line was read as about one sample of the batch, by itself")
     if any(isinstance(item, Definition) for item in items):
         notes.append("names that the page defines stand for what it says they are")
     return tuple(notes)

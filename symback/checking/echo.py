@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 
+from symback.checking.budget import spend
 from symback.checking.meaning import (
     ELL,
     LOSS,
@@ -86,6 +87,7 @@ class _Echo:
 
     def write(self, node: Node, need: int = _SUM) -> str:
         """The text, in brackets where ``node`` holds together less than ``need``."""
+        spend()
         text, tightness = getattr(self, f"_{type(node).__name__.lower()}")(node)
         return text if tightness >= need else f"({text})"
 

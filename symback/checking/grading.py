@@ -23,6 +23,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from symback.checking import check
+from symback.checking.budget import SECONDS
 from symback.checking.report import LineReport, Report, Verdict
 from symback.checking.showing import marks
 from symback.errors import SymbackError, printable
@@ -56,17 +57,19 @@ class Exercise:
     """What submissions are checked against: a network, and by what they differentiate.
 
     ``wrt`` is the name of a weight where a page begins with its right side, ``notation`` how the
-    pages write.
+    pages write, ``budget`` how many seconds of the processor each page may take.
     """
 
     net: Work
     wrt: str | None = None
     notation: str = "lectures"
     prove: bool = False
+    budget: float = SECONDS
 
     def check_text(self, text: str) -> Report:
         """The report on one page."""
-        return check(text, self.net, self.wrt, notation=self.notation, prove=self.prove)
+        return check(text, self.net, self.wrt, notation=self.notation, prove=self.prove,
+                     budget=self.budget)  # fmt: skip
 
     def check_file(self, path: Path) -> Report:
         """The report on a file, of arrays one line an array.
@@ -129,7 +132,7 @@ class Row:
     unread: int = 0
     mistakes: str = ""
     message: str = ""
-    is_right: bool = False
+    finds_nothing_wrong: bool = False
 
     @classmethod
     def of(cls, file: str, report: Report) -> Row:
@@ -149,7 +152,7 @@ class Row:
             count[Verdict.UNREAD],
             ";".join(dict.fromkeys(names)),
             _message(report, claims),
-            bool(report),
+            report.finds_nothing_wrong,
         )
 
 
@@ -194,7 +197,7 @@ def rows(exercise: Exercise, folder: Path, *, exam: bool = False) -> Iterator[Ro
         yield row
 
 
-_COLUMNS = tuple(each.name for each in fields(Row) if each.name != "is_right")
+_COLUMNS = tuple(each.name for each in fields(Row) if each.name != "finds_nothing_wrong")
 
 HEAD = ",".join(_COLUMNS)
 """The first line of a table."""
@@ -234,10 +237,14 @@ def assert_derivation(
     notation: str = "lectures",
     exam: bool = False,
 ) -> None:
-    """Raise `AssertionError` with the report unless nothing is wrong and all was read.
+    """Raise `AssertionError` with the report unless all is right and the derivative is reached.
 
-    ``exam`` names only the line and right or wrong.
+    That is: all was read, nothing is wrong, and a line says what ∂L/∂wrt is; without ``wrt``, what
+    some derivative is.  ``exam`` names only the line and right or wrong.
     """
     report = check(text, net, wrt, notation=notation)
     if not report:
         raise AssertionError(marks(report.for_exam()) if exam else f"\n{report}")
+    if not report.reaches:
+        wanted = "a derivative" if wrt is None else f"the derivative by {wrt}"
+        raise AssertionError(f"no line says what {wanted} is")

@@ -13,13 +13,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from symback.checking.budget import spend
+
 __all__ = ["Macro", "Macros", "taken"]
 
 MOST_WRITTEN = 30_000
 """The characters that all uses of macros on a page may come to."""
 
 _OPENING = re.compile(
-    r"\\(?:re|provide)?newcommand\*?\s*(?:\{\s*\\([A-Za-z]+)\s*\}|\\([A-Za-z]+))\s*(?:\[(\d)\])?\s*\{"
+    r"\\(?:re|provide)?newcommand\*?\s*(?:\{\s*\\([A-Za-z]+)\s*\}|\\([A-Za-z]+))\s*(?:\[(\d)\]\s*)?\{"
     r"|\\def\s*\\([A-Za-z]+)((?:#\d)*)\s*\{"
     r"|\\DeclareMathOperator\*?\s*\{\s*\\([A-Za-z]+)\s*\}\s*\{"
 )
@@ -68,6 +70,7 @@ def taken(text: str) -> tuple[str, Macros]:
     """
     found: dict[str, Macro] = {}
     while (opening := _OPENING.search(text)) is not None:
+        spend(1 + len(text) // 1000)  # the text is written anew
         end = _closing(text, opening.end())
         if end is None:
             break

@@ -7,11 +7,21 @@ Unicode or Python-like text) and gives a `Document`.  A stretch that is not unde
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from symback.checking.conditions import OTHERWISE, Condition, Piece, assigned, condition_of, under
+from symback.checking.budget import Spent, allow, spend
+from symback.checking.conditions import (
+    OTHERWISE,
+    Condition,
+    Piece,
+    assigned,
+    condition_of,
+    given,
+    under,
+)
 from symback.checking.echo import echo, echo_claim
 from symback.checking.exact import free_letters
 from symback.checking.lexing import (
@@ -62,6 +72,11 @@ LARGEST_PAGE = 200_000
 MOST_SUMMANDS = 20_000
 """Terms of nested sums, multiplied."""
 
+CUT, SUPPOSED, READ, NAMED = 0.25, 0.35, 0.5, 0.6
+"""The shares of the page's budget that are used up at most when its rows are cut, its conditions
+found, its claims read, and its names known; what is left is for the judge."""
+
+_EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _TWO_DELTAS = "δ with two letters may be Kronecker's or the error ∂L/∂a"
 _OTHER_DELTAS = "write 1[i=j], or ∂L/∂a_{ki}"
 
@@ -86,7 +101,7 @@ def notation_of(text: str) -> Notation | None:
 def read(text: str, scope: Scope, profile: Notation = NOTATIONS["lectures"]) -> Document:
     r"""The page ``text`` about the network of ``scope``, in the notation ``profile``.
 
-    Raises `TooLarge`.
+    Raises `TooLarge`, and `Spent` where a budget is used up before anything is read.
 
     >>> scope = Scope((2, 3, 2), ("sigmoid", "softmax"), (1, 1))
     >>> page = read("since $h_{12} = \\sigma(a_{12})$ we get", scope)
@@ -112,20 +127,47 @@ class _Reader:
         """What it begins with."""
 
     def items(self) -> list[Claim | Definition | Prose | Unread]:
-        """Everything on the page, in order."""
-        statements = [
-            replace(part, row=number)
-            for number, row in enumerate(self.layout.rows())
-            for part in cut(row, self.layout, self.symbols)
-        ]
+        """Everything on the page, in order; the last item is what the budget leaves unread."""
+        statements, left = self._statements()
         self.indices = {letter for each in statements for letter in letters_below(each.tokens)}
         # "for i = 1" defines no i, unless the page goes on to calculate with it
         self.indices |= {*"ijkm"} - {t.text for each in statements for t in each.tokens[1:]}
         self.symbols.defined = {name for each in statements for name in self._defines(each)}
         self.symbols.own_errors = any(map(_defines_errors, statements))
+        allow(SUPPOSED)
         self._find_conditions(statements)
-        items = [item for each in statements for item in self._item(each)]
-        return self._with_names_known(items)
+        allow(READ)
+        items: list[Claim | Definition | Prose | Unread] = []
+        for each in statements:
+            try:
+                items += self._item(each)
+            except Spent as spent:
+                left = [_unread_from(each, spent)]
+                break
+        allow(NAMED)
+        return self._with_names_known([*items, *left])
+
+    def _statements(self) -> tuple[list[Statement], list[Unread]]:
+        """The statements of the page, and what the budget leaves of it.
+
+        Where it leaves something, the paragraph that lost its end is left too: conditions and
+        halves of lines reach back, but over no empty line.
+        """
+        allow(CUT)
+        found: list[Statement] = []
+        try:
+            for number, row in enumerate(self.layout.rows()):
+                parts = cut(row, self.layout, self.symbols)
+                found += [replace(part, row=number) for part in parts]
+        except Spent as spent:
+            if not found:
+                raise
+            starts = (self.layout.starts[each.place.line - 1] for each in found)
+            gaps = [self.layout.text[a:b] for a, b in itertools.pairwise((0, *starts))]
+            ends = [k for k, gap in enumerate(gaps) if _EMPTY_LINE.search(gap)]
+            kept = ends[-1] if ends else 0
+            return found[:kept], [_unread_from(found[kept], spent)]
+        return found, []
 
     def _defines(self, statement: Statement) -> Iterator[str]:
         """The name that a statement may define: a letter on its left that the network lacks."""
@@ -156,7 +198,9 @@ class _Reader:
             if not statement.tokens or len(statement.tokens) > MOST_TOKENS:
                 prose += f" {statement.source}"
                 continue
+            spend(1 + len(statement.words))
             words = re.findall(r"[a-z]+", f"{prose} {statement.before}".lower())
+            statement.led_by = tuple(words)
             begin = self.layout.starts[statement.place.line - 1]
             prose, gap, last = "", self.layout.text[last:begin], begin
             self._find_condition(statement, words[-1] if words else "", places[-1:])
@@ -172,7 +216,7 @@ class _Reader:
                     bool(relations) and statement.condition is None,
                     statement.tokens[0].kind in RELATIONS,
                     tuple(words),
-                    re.search(r"\n[ \t]*\n", gap) is not None,
+                    _EMPTY_LINE.search(gap) is not None,
                 )
             )
             places.append(statement)
@@ -229,7 +273,23 @@ class _Reader:
 
     def _unread(self, statement: Statement, error: NotRead) -> Unread:
         place = error.place or statement.place
-        return Unread(place.line, place.column, statement.source, error.message, error.suggestion)
+        first = statement.tokens[0].kind if statement.tokens else statement.source.lstrip("& ")[:1]
+        return Unread(
+            place.line,
+            place.column,
+            statement.source,
+            error.message,
+            error.suggestion,
+            self._may_define(statement),
+            first not in RELATIONS,
+        )
+
+    def _may_define(self, statement: Statement) -> str:
+        """The name that a statement gives a meaning to, as far as can be told."""
+        if statement.tokens:
+            return next(self._defines(statement), "")
+        found = _DEFINED.search(statement.source)
+        return "" if found is None or self.symbols.means_quantity(found[1]) else found[1]
 
     def _is_remark(self, statement: Statement) -> bool:
         """Whether something without a relation stands within words: a mention, no claim."""
@@ -238,6 +298,7 @@ class _Reader:
 
     def _understood(self, statement: Statement) -> Iterator[Claim | Definition | Prose | Unread]:
         tokens, place = statement.tokens, statement.place
+        spend(1 + len(statement.words))
         if statement.condition is not None or _is_range(tokens, self.symbols):
             yield Prose(place.line, place.column, statement.source)
             return
@@ -274,8 +335,13 @@ class _Reader:
         self.symbols.uncertain = []
         self.symbols.stepping = False
         names = [token.text for token in statement.tokens if token.kind == "name"]
-        again = bool(names) and names.count(names[0]) > 1
+        again = names.count(names[0]) > 1 and self._is_learned(names[0]) if names else False
         self.symbols.updating = Relation.BECOMES in relations or (again and bool(relations))
+
+    def _is_learned(self, name: str) -> bool:
+        """Whether a letter is a parameter of the network; of stages any may be."""
+        network = self.scope.is_network
+        return not network or self.symbols.meaning(name) in ("w", "b") or name.lower() == "theta"
 
     def _side(self, statement: Statement, tokens: list[Token]) -> Side:
         parser = Parser(
@@ -311,7 +377,10 @@ class _Reader:
             yield from self._defined(statement, sides, relations)
             return
         self._check_error_name(sides, relations, continues=continues)
-        claim = Claim(place.line, place.column, source, tuple(sides), tuple(relations), continues)
+        claim = Claim(
+            place.line, place.column, source, tuple(sides), tuple(relations), continues,
+            given=given(statement.holds_for),
+        )  # fmt: skip
         yield replace(claim, read_as=echo_claim(claim, self.scope))
 
     def _chained(
@@ -383,8 +452,9 @@ class _Reader:
         made = Definition(
             place.line, place.column, statement.source, name.name, name.indices, sides[1].node
         )
+        explicit = relations[0] is Relation.DEFINES or _is_told(statement)
         shown = f"{echo(name, self.scope)} := {echo(sides[1].node, self.scope)}"
-        yield replace(made, read_as=shown)
+        yield replace(made, read_as=shown, explicit=explicit)
         if len(sides) > 2:
             rest = Claim(place.line, place.column, statement.source,
                          (sides[0], *sides[2:]), tuple(relations[1:]))  # fmt: skip
@@ -428,10 +498,14 @@ class _Reader:
     ) -> list[Claim | Definition | Prose | Unread]:
         """Claims about names that nothing on the page defines are not read."""
         known = {(d.name, len(d.indices)) for d in items if isinstance(d, Definition)}
-        return [self._checked(item, known) for item in items]
+        unread = {item.defines for item in items if isinstance(item, Unread)}
+        return [self._checked(item, known, unread) for item in items]
 
     def _checked(
-        self, item: Claim | Definition | Prose | Unread, known: set[tuple[str, int]]
+        self,
+        item: Claim | Definition | Prose | Unread,
+        known: set[tuple[str, int]],
+        unread: set[str],
     ) -> Claim | Definition | Prose | Unread:
         if isinstance(item, Claim):
             nodes = [side.node for side in item.sides]
@@ -441,7 +515,9 @@ class _Reader:
             return item
         for node in nodes:
             for part in walk(node):
-                if isinstance(part, Named) and (part.name, len(part.indices)) not in known:
+                if not isinstance(part, Named) or part.name in unread:
+                    continue
+                if (part.name, len(part.indices)) not in known:
                     shown = echo(part, self.scope)
                     reason = (
                         f"{shown} is no quantity of this network, and the page does not define it"
@@ -459,6 +535,12 @@ class _Reader:
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def _unread_from(statement: Statement, spent: Spent) -> Unread:
+    """What is said of the rest of a page."""
+    place, reason = statement.place, f"from here on nothing is read: {spent}"
+    return Unread(place.line, place.column, statement.source, reason)
 
 
 def _is_range(tokens: Sequence[Token], symbols: Symbols) -> bool:
@@ -483,11 +565,18 @@ def _defines_errors(statement: Statement) -> bool:
     place = next((k for k, t in enumerate(tokens) if t.kind in RELATIONS), 0)
     kinds = [t.text for t in tokens[:place] if t.kind not in ("{", "}")]
     named = len(kinds) == 3 and kinds[:2] == ["delta", "_"] and len(kinds[2]) == 1
-    told = any(word.text.lower() in _DEFINING for word in statement.words)
-    return named and (tokens[place].kind == ":=" or told)
+    return named and (tokens[place].kind == ":=" or _is_told(statement))
 
 
-_DEFINING = ("let", "define", "where", "with", "denote", "call", "write")
+def _is_told(statement: Statement) -> bool:
+    """Whether a word before a statement, or in its row, says that it is a definition."""
+    words = (*statement.led_by, *(word.text.lower() for word in statement.words))
+    return not _DEFINING.isdisjoint(words)
+
+
+_DEFINING = frozenset(("let", "define", "where", "with", "denote", "call", "write"))
+_DEFINED = re.compile(r"([A-Za-z]+)(?:_\w+|_\{\w*\})?\s*:?=")
+"""The name before the first equals sign of a row that has no tokens."""
 
 _RELATION = {
     "=": Relation.EQUAL,

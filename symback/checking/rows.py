@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from symback.checking.budget import spend
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token, lexed
 from symback.checking.macros import taken
 from symback.checking.parsing import RELATIONS
@@ -29,13 +30,17 @@ _OPENING = re.compile(
     r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
 )
 _CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
-NOTATION = re.compile(r"(?m)^\s*(?:[%#>*/-]+|<!--)?\s*notation\s*:\s*([\w.-]+)\s*(?:-->)?\s*$")
+NOTATION = re.compile(
+    r"(?m)^[^\S\n]*(?:(?:[%#>*/-]+|<!--)[^\S\n]*)?"
+    r"notation[^\S\n]*:[^\S\n]*([\w.-]+)[^\S\n]*(?:-->[^\S\n]*)?$"
+)
 _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
     r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
 )
 _CODE = re.compile(r"@|\.T\b|\bnp\.|\bdef |\*\*|[-+]= |\bd[A-Zabhx]\w*\s*=")
 _CODE_COMMENT = re.compile(r"\s#.*$", re.S)
+_SIGN = re.compile(r"\S")
 _DASH = re.compile(r"\s*[-–—](?=\s)")
 
 CONNECTING = frozenset(
@@ -118,12 +123,21 @@ class Layout:
             low, high = (middle, high) if self.starts[middle] <= position else (low, middle)
         return Place(low + 1, position - self.starts[low] + 1)
 
+    def first_sign(self, position: int) -> Place:
+        """The place of the first character from a position on that is no blank."""
+        sign = _SIGN.search(self.text, position)
+        return self.place(len(self.text) if sign is None else sign.start())
+
     def between(self, tokens: Sequence[Token]) -> str:
         """The text from the first of some tokens to the last."""
         first, last = tokens[0].place, tokens[-1]
         begin = self.starts[first.line - 1] + first.column - 1
         finish = self.starts[last.place.line - 1] + last.place.column - 1 + (last.end - last.start)
         return self.text[begin:finish].strip()
+
+    def _lexed(self, text: str, place: Place, *, latex: bool) -> list[Token]:
+        functions = self.symbols.own_functions
+        return lexed(text, place, latex=latex, macros=self.macros, functions=functions)
 
     # ------------------------------------------------------------------------------ stretches
 
@@ -161,7 +175,7 @@ class Layout:
         if not text.strip() or (text.lstrip().startswith("%") and "\n" not in text.strip()):
             return
         try:
-            tokens = lexed(_without_outer(text), self.place(start), latex=True, macros=self.macros)
+            tokens = self._lexed(_without_outer(text), self.place(start), latex=True)
         except NotRead as error:
             yield Row([], kind, text, start, error)
             return
@@ -198,7 +212,7 @@ class Layout:
             try:
                 latex = "\\" in body or _is_typed_as_latex(body)
                 place = self.place(start + offset)
-                tokens = lexed(body, place, latex=latex, macros=self.macros)
+                tokens = self._lexed(body, place, latex=latex)
             except NotRead as error:
                 yield Row([], "plain", text.strip(), start, error)
                 continue
@@ -212,6 +226,7 @@ class Layout:
         """Rows that end in the middle of something, or begin there, joined."""
         waiting: Row | None = None
         for row in rows:
+            spend()
             if waiting is not None and self._goes_on(waiting, row):
                 join = self.text[waiting.start : row.start]
                 waiting = replace(

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from symback.checking.budget import spend
 from symback.checking.conditions import Condition
 from symback.checking.lexing import FUNCTIONS, GREEK_NAMES, NotRead, Place, Token
 from symback.checking.parsing import RELATIONS
@@ -34,6 +35,8 @@ class Statement:
     words: list[Token] = field(default_factory=list)
     before: str = ""
     """The words between the statement before and this one."""
+    led_by: tuple[str, ...] = ()
+    """All words since the statement before, those of a paragraph among them."""
     row: int = 0
     condition: Condition | None = None
     holds_for: tuple[Condition, ...] = ()
@@ -43,9 +46,7 @@ class Statement:
 def cut(row: Row, layout: Layout, symbols: Symbols) -> Iterator[Statement]:
     """A row cut at commas, wide spaces, words and arrows."""
     latex = row.kind in ("display", "inline", "latex")
-    place = layout.place(
-        row.start + len(layout.text[row.start :]) - len(layout.text[row.start :].lstrip())
-    )
+    place = layout.first_sign(row.start)
     if row.failed is not None or row.kind == "prose":
         yield Statement([], row.kind, latex, row.source, place, row.failed)
         return
@@ -62,10 +63,12 @@ def cut(row: Row, layout: Layout, symbols: Symbols) -> Iterator[Statement]:
     words = [token for token in tokens if token.kind == "text"]
     pieces = [piece for piece in _cut(tokens, latex=latex) if piece]
     pieces = _with_lists_whole(pieces)
+    before = _words_before(tokens, [piece[0] for piece in pieces])
     for piece in pieces:
+        spend()
         source = layout.between(piece) or row.source
-        before = _words_before(tokens, piece[0])
-        yield Statement(piece, row.kind, latex, source, piece[0].place, words=words, before=before)
+        said = before[id(piece[0])]
+        yield Statement(piece, row.kind, latex, source, piece[0].place, words=words, before=said)
     if not pieces:
         yield Statement([], "prose", latex, row.source, place)
 
@@ -148,17 +151,18 @@ def letters_below(tokens: Sequence[Token]) -> Iterator[str]:
             yield from (token.text,) if token.text == "ell" else token.text
 
 
-def _words_before(tokens: Sequence[Token], first: Token) -> str:
-    """The words that stand directly before a token of the row."""
+def _words_before(tokens: Sequence[Token], firsts: Sequence[Token]) -> dict[int, str]:
+    """The words that stand directly before some of the tokens, by the identity of those."""
+    made = dict.fromkeys(map(id, firsts), "")
     found: list[str] = []
     for token in tokens:
-        if token is first:
-            break
+        if id(token) in made:
+            made[id(token)] = " ".join(found)
         if token.kind == "text":
             found.append(token.text)
         elif token.kind not in (",", ";", ":", ".", "⏐", "⇒", "→", "⇔"):
             found = []
-    return " ".join(found)
+    return made
 
 
 def _with_lists_whole(pieces: list[list[Token]]) -> list[list[Token]]:

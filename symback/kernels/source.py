@@ -551,7 +551,7 @@ def _folded(line: str) -> list[str]:
         return [line]
     if line.lstrip().startswith("#"):
         return textwrap.wrap(line, WIDTH - 4, subsequent_indent="#     ", break_long_words=False)
-    match = re.fullmatch(r"( *(?:[\w, ]+ [-+*/]?= |and |return ))(.+)", line)
+    match = re.fullmatch(r"( *(?:\w[\w, ]* [-+*/]?= |and |return ))(.+)", line)
     if match is None:
         return [line]
     indent = " " * (len(line) - len(line.lstrip()))

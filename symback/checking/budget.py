@@ -1,0 +1,116 @@
+"""What one page may cost, whatever it contains: a `Budget` of seconds and megabytes.
+
+Here one can
+
+* check something within a budget: `within`; what is not done when it is used up raises `Spent`;
+* count a step of work, in every loop that a page can make long: `spend`;
+* say how much of it is used up by the end of a stage: `allow`, so that a page that takes long to
+  read leaves time to judge what was read.
+
+The budget is found by a context variable, so that fifty signatures need not carry it, and two pages
+checked in two threads have two.  Outside `within` nothing is counted.
+
+**Seconds** are those of the processor in this thread and not those of the clock on the wall: what
+is said of a page must not depend on what else the machine is doing.  **Memory** is how far the
+process has grown since the page was begun, as the operating system counts it: where it counts only
+the highest that a process ever was, that; where it does not count (Windows), only the time bounds
+it.  Both are looked at every `STEPS` steps, which is a tenth of a millisecond or so.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+__all__ = ["MEGABYTES", "SECONDS", "Budget", "Spent", "allow", "spend", "within"]
+
+SECONDS = 2.0
+MEGABYTES = 512
+STEPS = 100
+
+
+class Spent(Exception):
+    """The budget is used up; its text says what of it.
+
+    It is no `SymbackError`, since those are caught where a line has no value: what nobody had the
+    time to work out is never taken for that.  The reader and the judge end what they are doing, and
+    `symback.checking.checker.check` lets it out to nobody.
+    """
+
+
+class Budget:
+    """Seconds and megabytes, counted from when it was made."""
+
+    def __init__(self, seconds: float = SECONDS, megabytes: float = MEGABYTES) -> None:
+        self.seconds, self.megabytes = seconds, megabytes
+        self.begun, self.size = time.thread_time(), _size()
+        self.until = self.begun + seconds
+        self.left = STEPS
+
+    def spend(self, steps: int) -> None:
+        """Count some steps; raises `Spent`, and after that at every step."""
+        self.left -= steps
+        if self.left > 0:
+            return
+        if time.thread_time() > self.until:
+            more = "--budget S, or budget=S, gives it more"
+            raise Spent(f"the page's budget of {self.seconds:g} s is used up ({more})")
+        if _peak() > self.size + self.megabytes and _size() > self.size + self.megabytes:
+            raise Spent(f"the page's budget of {self.megabytes:g} MB is used up")
+        self.left = STEPS
+
+    def allow(self, share: float) -> None:
+        """Let the work go on until that share of the seconds is used up."""
+        self.until = self.begun + share * self.seconds
+
+
+def _peak() -> float:
+    """The most megabytes that the process ever had; 0 where nobody counts them."""
+    if resource is None:
+        return 0.0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _size() -> float:
+    """The megabytes that the process has now, or had at most."""
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+        return pages * (resource.getpagesize() if resource else 0) / 1e6
+    return _peak()
+
+
+_current: ContextVar[Budget | None] = ContextVar("budget", default=None)
+
+
+@contextmanager
+def within(budget: Budget) -> Iterator[None]:
+    """All that is done here, functions that are called included, is counted."""
+    token = _current.set(budget)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def spend(steps: int = 1) -> None:
+    """Count some steps of work on the page that is being checked; raises `Spent`."""
+    budget = _current.get()
+    if budget is not None:
+        budget.spend(steps)
+
+
+def allow(share: float) -> None:
+    """Let the stage that begins go on until that share of the budget's seconds is used up."""
+    budget = _current.get()
+    if budget is not None:
+        budget.allow(share)
