@@ -86,6 +86,7 @@ def overview(work: Work, detail: str = "normal", *, stable: bool = False) -> Pag
     facts = (fact for deduction in work.backward.adjoints.values() for fact in deduction.facts)
     return Page(
         title=title(work, Say("title.all")),
+        tab=title(work, Say("title.all")),
         subtitle=describe(work),
         sections=tuple(part for part in parts if part is not None and part.blocks),
         notes=tuple(footnotes(work, pen, tuple(dict.fromkeys(facts)))),
