@@ -16,12 +16,12 @@ from __future__ import annotations
 import csv
 import io
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from symback import files
 from symback.checking import check
 from symback.checking.budget import SECONDS
 from symback.checking.report import LineReport, Report, Verdict
@@ -84,17 +84,11 @@ class Exercise:
 
 
 def _content(path: Path) -> bytes:
-    """The bytes of a file that is a file, and of them at most one more than may be."""
-    shown = printable(str(path), 200)
+    """The bytes of a file; raises `BadSubmission`."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            raise BadSubmission(f"{shown} is no file")
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise BadSubmission(f"cannot read {shown}: {error.strerror}") from None
-    except ValueError:  # a null character in the name
-        raise BadSubmission(f"cannot read {shown}: this is not the name of a file") from None
+        return files.content(path, MOST_BYTES)
+    except files.CannotRead as error:
+        raise BadSubmission(f"{printable(str(path), 200)}: {error.message}") from None
 
 
 def decoded(content: bytes, name: str) -> str:
