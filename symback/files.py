@@ -26,7 +26,9 @@ from typing import BinaryIO
 
 from symback.errors import SymbackError, printable
 
-__all__ = ["CannotRead", "CannotWrite", "content", "opened", "put"]
+__all__ = ["CannotRead", "CannotWrite", "content", "opened", "put", "shown"]
+
+LONGEST_PATH = 4096
 
 
 class CannotRead(SymbackError):
@@ -35,6 +37,11 @@ class CannotRead(SymbackError):
 
 class CannotWrite(SymbackError):
     """A file that cannot be made: no right to write there, no TeX, or TeX refused."""
+
+
+def shown(path: Path) -> str:
+    """The name of a file as it may be printed: nobody writes to a terminal by naming a file."""
+    return printable(str(path), LONGEST_PATH)
 
 
 # ----------------------------------------------------------------------------------------- reading

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from symback import drawing, rendering, sheets
 from symback.errors import SymbackError, printable
-from symback.files import CannotWrite, put
+from symback.files import CannotWrite, put, shown
 from symback.overview import overview
 from symback.values import Kink, as_floats
 
@@ -60,7 +60,7 @@ def write_sheets(
             name, {form: rendering.render(page, form) for form in _texts(forms)}, forms
         )
     checks = [check(derivation) for derivation in derivations]
-    yield from (str(path) for path in put(files, folder))
+    yield from map(shown, put(files, folder))
     yield from (line for line in checks if line)
 
 
@@ -71,7 +71,7 @@ def write_figure(
     picture = drawing.figure(network, None if derivation is None else derivation.core)
     name = f"{stem}_figure" if derivation is None else f"{stem}_{_safe(derivation.name)}_figure"
     texts = {form: rendering.render_figure(picture, form) for form in _texts(forms)}
-    yield from (str(path) for path in put(_in_forms(name, texts, forms), folder))
+    yield from map(shown, put(_in_forms(name, texts, forms), folder))
 
 
 def check(derivation: Derivation) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import json
 import os
+import shlex
+import subprocess
+import sys
 import time
 import zipfile
 
@@ -11,7 +16,9 @@ import pytest
 
 import symback as sb
 from symback.checking.budget import Budget, Spent, spend, within
+from symback.checking.grading import Row, as_csv
 from symback.cli import main
+from typesetting import ROOT
 
 TOML = """[network]
 inputs = 2
@@ -277,3 +284,94 @@ def test_a_page_opens_no_file(command, tmp_path):
     assert "--notation" in said
     (tmp_path / "page").write_text(f"% notation: nielson\n{CLAIM}", "utf-8")
     assert "nielsen" in command("check", "page", "--net", "net.toml")
+
+
+# ---------------------------------------------------------------- status, streams and terminals
+
+
+def shell(line: str, **more) -> subprocess.CompletedProcess:
+    """What becomes of a line of the shell; ``symback`` is this one."""
+    line = line.replace("symback", f"{shlex.quote(sys.executable)} -m symback", 1)
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60,
+                          cwd=ROOT, **more)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("symback derive examples/s5.toml --wrt w_131 > /dev/full", "No space left"),
+        ("symback derive examples/s5.toml --wrt w_131 >&-", "standard output is closed"),
+        ("symback check - --net examples/s4.toml <&-", "standard input is closed"),
+        ("symback derive nowhere.toml --wrt w 2>&-", ""),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_said_in_one_line(line, words):
+    """Status 2 and one line, or none where there is nowhere to say it."""
+    done = shell(line)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == (1 if words else 0)
+
+
+def test_an_internal_error_is_status_3(command, capsys, monkeypatch, tmp_path):
+    """A defect says that it is one and what to report; a traceback comes where it is asked for."""
+
+    def fail(*_, **__):
+        raise AssertionError("a defect\n\x1b[31m")
+
+    monkeypatch.setattr("symback.checking.grading.check", fail)
+    (tmp_path / "page").write_text(CLAIM, "utf-8")
+    line = ["check", "page", "--net", "net.toml"]
+    monkeypatch.delenv("SYMBACK_DEBUG", raising=False)
+    assert main(line) == 3
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.rstrip("\n").isprintable()
+    assert "internal error" in said
+    assert "symback check page --net net.toml" in said
+    monkeypatch.setenv("SYMBACK_DEBUG", "1")
+    with pytest.raises(AssertionError):
+        main(line)
+
+
+HOSTILE = "a\x1b[31m\u202eb\x9b"
+
+
+def test_names_of_files_are_cleaned_before_they_are_printed(command, tmp_path, capsys):
+    """Neither a message nor the name of what was written moves a terminal's cursor."""
+    assert r"a\x1b[31m\u202eb\x9b" in command("check", HOSTILE, "--net", "net.toml")
+    for line in (["sheet", "net.toml", "--wrt", "w_212", "-o", HOSTILE],
+                 ["figure", "net.toml", "-o", HOSTILE],
+                 ["kernel", "net.toml", "-o", HOSTILE + ".py"]):  # fmt: skip
+        assert main(line) == 0
+        out = capsys.readouterr().out
+        assert r"\x1b" in out
+        assert out.replace("\n", "").isprintable()
+
+
+def test_json_holds_nothing_that_a_terminal_obeys(tmp_path, capsys, monkeypatch):
+    """C1 controls and direction marks are escaped; the rest is as people read it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.toml").write_text(TOML, "utf-8")
+    (tmp_path / "page").write_text(f"∂L/∂w_212 = {HOSTILE}\n{HOSTILE} \u2028 words\n", "utf-8")
+    assert main(["check", "page", "--net", "net.toml", "--json"]) == 1
+    out = capsys.readouterr().out
+    assert out.rstrip("\n").isprintable()
+    assert "∂L/∂w_212" in out
+    assert any("\u202e" in line["source"] for line in json.loads(out)["lines"])
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " =", "\n"])
+def test_no_cell_begins_a_formula(start):
+    """Whatever a spreadsheet would carry out is text, and a tab or a return is one sign of it."""
+    cells = next(csv.reader([as_csv(Row(f"{start}1+1", "refuted", message=f"{start}A1"))]))
+    assert cells[0][0] == "'"
+    assert cells[-1][0] == "'"
+
+
+def test_equations_that_no_parameter_influences_have_a_sheet(tmp_path, capsys):
+    """A document for the whole network, where θ is empty."""
+    text = "[equations]\nyhat = 'w*x'\nL = '(0.1 - y)**2'\n[values]\nx = 1\ny = 2\nw = 1\n"
+    (tmp_path / "net.toml").write_text(f"{text}learning_rate = 0.5\n", "utf-8")
+    assert main(["sheet", str(tmp_path / "net.toml"), "--all", "-o", str(tmp_path)]) == 0
+    assert "net_all.html" in capsys.readouterr().out

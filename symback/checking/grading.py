@@ -127,6 +127,8 @@ class Row:
     mistakes: str = ""
     message: str = ""
     is_right: bool = False
+    is_defect: bool = False
+    """Whether symback itself failed on the file."""
 
     @classmethod
     def of(cls, file: str, report: Report) -> Row:
@@ -187,11 +189,11 @@ def rows(exercise: Exercise, folder: Path, *, exam: bool = False) -> Iterator[Ro
             row = Row(name, "error", message=error.message)
         except Exception as error:  # noqa: BLE001 - a defect met in one file must not stop the rest
             said = "" if exam else f": {type(error).__name__}: {error}"
-            row = Row(name, "error", message=f"symback failed{said}")
+            row = Row(name, "error", message=f"symback failed{said}", is_defect=True)
         yield row
 
 
-_COLUMNS = tuple(each.name for each in fields(Row) if each.name != "is_right")
+_COLUMNS = tuple(each.name for each in fields(Row) if not each.name.startswith("is_"))
 
 HEAD = ",".join(_COLUMNS)
 """The first line of a table."""
@@ -214,7 +216,8 @@ def _cell(value: int | str) -> int | str:
     if isinstance(value, int):
         return value
     shown = printable(value, LONGEST_CELL)
-    return f"'{shown}" if shown.lstrip().startswith(("=", "+", "-", "@")) else shown
+    begins = (value.lstrip()[:1], value[:1])  # a tab or a line end is enough for some
+    return f"'{shown}" if {"=", "+", "-", "@", "\t", "\r", "\n"}.intersection(begins) else shown
 
 
 LONGEST_CELL = 500
