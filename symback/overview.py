@@ -345,6 +345,8 @@ def _theta_in_numbers(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Blo
     """θ, its gradient and θ after the step as vectors, and the new blocks cut out of it."""
     updated = work.numbers.updated(work.gradients, work.learning_rate)
     moved = [v for v in blocks_ if v.name in updated]
+    if not moved:
+        return []
     eta = as_written(number(work.learning_rate))
     target = pen.formula(shown_target(work))
     before, step, after = (

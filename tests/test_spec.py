@@ -1,6 +1,7 @@
 """Network files and the Python constructor: what they mean, and what each mistake is told."""
 
 import copy
+import os
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -560,7 +561,7 @@ def test_paths_that_are_no_file(tmp_path):
         (tmp_path / "none.toml", "none.toml: there is no such file"),
         (tmp_path, "this is a directory, expected a network file (TOML)"),
         ("/dev/zero", "/dev/zero: this is not a regular file"),
-        ("a\0b", "a\\x00b: the file cannot be read: embedded null byte"),
+        ("a\0b", "a\\x00b: the file cannot be read: no file has such a name"),
         (tmp_path / ("n" * 300), "the file cannot be read: File name too long"),
     ]:
         with pytest.raises(SpecError) as caught:
@@ -576,7 +577,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(SpecError, match=r"net\.toml: the file cannot be read: Permission denied"):
         spec.load(path)
 
