@@ -116,8 +116,10 @@ def any_layer_page(work: Work, variables: Sequence[Variable]) -> Page:
         ),
     )
     facts = (fact for deduction in adjoints for fact in deduction.facts)
+    own = Say("title.any_layer", {"derivative": name})
     return Page(
-        title=title(work, Say("title.any_layer", {"derivative": name})),
+        title=title(work, own),
+        tab=title(work, own, derivative=name),
         subtitle=describe(work),
         sections=parts,
         notes=tuple(footnotes(work, pen, tuple(dict.fromkeys(facts)))),
