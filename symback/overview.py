@@ -118,6 +118,7 @@ def any_layer_page(work: Work, variables: Sequence[Variable]) -> Page:
     facts = (fact for deduction in adjoints for fact in deduction.facts)
     return Page(
         title=title(work, Say("title.any_layer", {"derivative": name})),
+        tab=title(work, Say("title.any_layer", {"derivative": name}), derivative=name),
         subtitle=describe(work),
         sections=parts,
         notes=tuple(footnotes(work, pen, tuple(dict.fromkeys(facts)))),
