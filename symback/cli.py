@@ -100,8 +100,10 @@ def _what_failed(error: OSError) -> str:
     return printable(str(error.filename), 200)
 
 
-def _let_go(stream: TextIO) -> None:
+def _let_go(stream: TextIO | None) -> None:
     """Let the rest of what was printed go nowhere, so that Python's end does not fail on it."""
+    if stream is None:
+        return
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
