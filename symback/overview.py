@@ -86,6 +86,7 @@ def overview(work: Work, detail: str = "normal", *, stable: bool = False) -> Pag
     facts = (fact for deduction in work.backward.adjoints.values() for fact in deduction.facts)
     return Page(
         title=title(work, Say("title.all")),
+        tab=title(work, Say("title.all")),
         subtitle=describe(work),
         sections=tuple(part for part in parts if part is not None and part.blocks),
         notes=tuple(footnotes(work, pen, tuple(dict.fromkeys(facts)))),
@@ -344,6 +345,8 @@ def _theta_in_numbers(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Blo
     """θ, its gradient and θ after the step as vectors, and the new blocks cut out of it."""
     updated = work.numbers.updated(work.gradients, work.learning_rate)
     moved = [v for v in blocks_ if v.name in updated]
+    if not moved:
+        return []
     eta = as_written(number(work.learning_rate))
     target = pen.formula(shown_target(work))
     before, step, after = (

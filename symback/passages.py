@@ -73,9 +73,12 @@ NEURONS_WRITTEN_OUT = 14
 """Up to this many neurons the forward pass is written out neuron by neuron."""
 
 
-def title(work: Work, otherwise: Say) -> Say:
-    """The title the user gave, or another."""
-    return Say("title.own", {"title": Words(work.spec.title)}) if work.spec.title else otherwise
+def title(work: Work, otherwise: Say, derivative: Formula | None = None) -> Say:
+    """The title the user gave, led by ``derivative`` to tell pages apart; or another."""
+    own = Words(work.spec.title)
+    if work.spec.title and derivative is not None:
+        return Say("title.tab", {"title": own, "derivative": derivative})
+    return Say("title.own", {"title": own}) if work.spec.title else otherwise
 
 
 def describe(work: Work) -> Say:

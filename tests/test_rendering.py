@@ -382,7 +382,8 @@ def test_control_characters_reach_no_form():
     from symback.rendering import render
 
     hostile = "a\x1b[31mb\x00c\u202ed\ud800e\x7ff\nnew\u2028line"
-    page = dataclasses.replace(page, title=Say("title.own", {"title": Words(hostile)}))
+    title = Say("title.own", {"title": Words(hostile)})
+    page = dataclasses.replace(page, title=title, tab=title)
     for form in FORMS:
         text = render(page, form)
         for mark in "\x1b\x00\u202e\ud800\x7f\u2028":
