@@ -228,7 +228,10 @@ def _without_number(tokens: list[Token]) -> list[Token]:
 
 
 def _without_remark(tokens: list[Token], symbols: Symbols) -> list[Token]:
-    """The statement without a remark behind it in brackets: [i = 1…4], [by the chain rule]."""
+    """The statement without a remark behind it in brackets: [i = 1…4], [by the chain rule].
+
+    A reason with a formula, [since Σ_i ŷ_i = 1] as symback gives them, is one too.
+    """
     if not tokens or tokens[-1].kind not in ("]", ")"):
         return tokens
     place = _opening(tokens)
@@ -240,11 +243,12 @@ def _without_remark(tokens: list[Token], symbols: Symbols) -> list[Token]:
     ranged = any(t.kind == "=" for t in inner) and any(t.kind == "..." for t in inner)
     named = any(t.text in FUNCTIONS and len(t.text) > 3 for t in inner)
     words = all(_is_word(t, symbols) or (named and _is_abbreviation(t)) for t in inner)
-    if not start or not (ranged or (inner and words)):
+    reason = bool(inner) and inner[0].text == "since"
+    if not start or not (ranged or reason or (inner and words)):
         return tokens
     apart = tokens[start].start - tokens[start - 1].end
     said = named or any(t.kind == "text" for t in inner)
-    return tokens[:start] if ranged or apart > 1 or (apart and said) else tokens
+    return tokens[:start] if ranged or apart > 1 or (apart and (said or reason)) else tokens
 
 
 def _opening(tokens: list[Token]) -> int:
