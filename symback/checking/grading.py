@@ -16,12 +16,12 @@ from __future__ import annotations
 import csv
 import io
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from symback import files
 from symback.checking import check
 from symback.checking.budget import SECONDS
 from symback.checking.report import LineReport, Report, Verdict
@@ -84,17 +84,11 @@ class Exercise:
 
 
 def _content(path: Path) -> bytes:
-    """The bytes of a file that is a file, and of them at most one more than may be."""
-    shown = printable(str(path), 200)
+    """The bytes of a file; raises `BadSubmission`."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            raise BadSubmission(f"{shown} is no file")
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise BadSubmission(f"cannot read {shown}: {error.strerror}") from None
-    except ValueError:  # a null character in the name
-        raise BadSubmission(f"cannot read {shown}: this is not the name of a file") from None
+        return files.content(path, MOST_BYTES)
+    except files.CannotRead as error:
+        raise BadSubmission(f"{printable(str(path), 200)}: {error.message}") from None
 
 
 def decoded(content: bytes, name: str) -> str:
@@ -132,7 +126,10 @@ class Row:
     unread: int = 0
     mistakes: str = ""
     message: str = ""
-    finds_nothing_wrong: bool = False
+    is_right: bool = False
+    """Whether nothing is wrong on it."""
+    is_defect: bool = False
+    """Whether symback itself failed on the file."""
 
     @classmethod
     def of(cls, file: str, report: Report) -> Row:
@@ -193,11 +190,11 @@ def rows(exercise: Exercise, folder: Path, *, exam: bool = False) -> Iterator[Ro
             row = Row(name, "error", message=error.message)
         except Exception as error:  # noqa: BLE001 - a defect met in one file must not stop the rest
             said = "" if exam else f": {type(error).__name__}: {error}"
-            row = Row(name, "error", message=f"symback failed{said}")
+            row = Row(name, "error", message=f"symback failed{said}", is_defect=True)
         yield row
 
 
-_COLUMNS = tuple(each.name for each in fields(Row) if each.name != "finds_nothing_wrong")
+_COLUMNS = tuple(each.name for each in fields(Row) if not each.name.startswith("is_"))
 
 HEAD = ",".join(_COLUMNS)
 """The first line of a table."""
@@ -220,7 +217,8 @@ def _cell(value: int | str) -> int | str:
     if isinstance(value, int):
         return value
     shown = printable(value, LONGEST_CELL)
-    return f"'{shown}" if shown.lstrip().startswith(("=", "+", "-", "@")) else shown
+    begins = (value.lstrip()[:1], value[:1])  # a tab or a line end is enough for some
+    return f"'{shown}" if {"=", "+", "-", "@", "\t", "\r", "\n"}.intersection(begins) else shown
 
 
 LONGEST_CELL = 500

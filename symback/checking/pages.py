@@ -57,12 +57,12 @@ from symback.checking.meaning import (
     rebuilt,
     walk,
 )
-from symback.checking.notations import NOTATIONS, Notation, notation
+from symback.checking.notations import NOTATIONS, Notation, UnknownNotation
 from symback.checking.parsing import RELATIONS, Parser, is_total, negative
 from symback.checking.rows import ARITHMETIC, NOTATION, Layout
 from symback.checking.statements import CLOSES, OPENS, Statement, cut, letters_below
 from symback.checking.symbols import Symbols, is_array
-from symback.errors import SymbackError
+from symback.errors import SymbackError, did_you_mean, printable
 
 __all__ = ["LARGEST_PAGE", "TooLarge", "notation_of", "read"]
 
@@ -88,14 +88,21 @@ class TooLarge(SymbackError):
 def notation_of(text: str) -> Notation | None:
     """The notation that a comment in the page names, if one does.
 
-    Raises `UnknownNotation` where it is none.
+    Raises `UnknownNotation` where it is none, or a file: no page says which files are opened.
 
     >>> found = notation_of("% notation: nielsen")
     >>> found and found.name
     'nielsen'
     """
     found = NOTATION.search(text[:5000])
-    return None if found is None else notation(found[1])
+    if found is not None and found[1] not in NOTATIONS:
+        hint = did_you_mean(found[1], NOTATIONS)
+        hint = "; a file is given by --notation" if found[1].endswith(".toml") else hint
+        raise UnknownNotation(
+            f"the page asks for the notation {printable(found[1])}{hint}; "
+            f"a page may choose {', '.join(NOTATIONS)}"
+        )
+    return None if found is None else NOTATIONS[found[1]]
 
 
 def read(text: str, scope: Scope, profile: Notation = NOTATIONS["lectures"]) -> Document:
