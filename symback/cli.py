@@ -1,4 +1,4 @@
-"""The command line: derive, paths, matrix, sheet, evaluate, kernel, figure, descend, check.
+"""The command line: derive, paths, matrix, sheet, evaluate, kernel, figure, init, descend, check.
 
 Results go to standard output, messages to standard error.  Exit status: 0 done, 1 a derivation that
 was checked has a wrong line, or one that could not be judged, 2 bad usage or bad input, with one
@@ -70,6 +70,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     """The command's status, once all that it printed has got out."""
     try:
         chosen = parser().parse_args(arguments)
+        if chosen.command is None:
+            print(EXAMPLE, end="", file=sys.stderr)
+            return 2
         return chosen.run(chosen) or 0
     finally:
         if sys.exc_info()[0] in (None, SystemExit):
@@ -107,9 +110,9 @@ def _let_go(stream: TextIO) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; `shtab` makes completions from it."""
-    made = argparse.ArgumentParser(prog="symback", description=_first_line(), epilog=EPILOG)
+    made = _Parser(prog="symback", description=_first_line(), epilog=EPILOG)
     made.add_argument("--version", action="version", version=_version())
-    commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = made.add_subparsers(dest="command", metavar="COMMAND")
 
     def plain_command(
         name: str, run: Callable[[argparse.Namespace], int | None], words: str
@@ -144,7 +147,11 @@ def parser() -> argparse.ArgumentParser:
     sheet = command("sheet", _sheet, "write a derivation sheet")
     what = sheet.add_mutually_exclusive_group()
     what.add_argument(
-        "--wrt", action="append", nargs="+", metavar="NAME", help="one sheet for each name"
+        "--wrt",
+        action="append",
+        nargs="+",
+        metavar="NAME",
+        help="one sheet for each name; w_k,i,j is any layer's",
     )
     what.add_argument(
         "--all", action="store_true", help="one document for the whole network (default)"
@@ -189,6 +196,7 @@ def parser() -> argparse.ArgumentParser:
 
     figure = command("figure", _figure, "draw the network and the paths of one weight")
     figure.add_argument("--wrt", metavar="NAME", help="whose paths to draw, e.g. w_131")
+    _add_notation(figure)
     figure.add_argument(
         "--format",
         type=_forms(FIGURE_FORMS),
@@ -200,10 +208,39 @@ def parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, default=Path("outputs"), metavar="DIR", help="default: outputs"
     )
 
+    init = plain_command("init", _init, "write a network file to start from")
+    init.add_argument("shape", metavar="SHAPE", help="inputs and neurons of each layer, e.g. 4-4-2")
+    init.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write it there (default: print it)"
+    )
+
     _add_descend(command("descend", _descend, "learn the parameters by gradient descent"))
 
     _add_check(plain_command("check", _check, "check a derivation made by hand, line by line"))
     return made
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says which command, choice or option was probably meant."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            meant = did_you_mean(str(value), known)
+            raise argparse.ArgumentError(
+                action, f"{printable(str(value))} is not one of {', '.join(known)}{meant}"
+            )
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As ever; but nothing may be left over, in a command as in the whole."""
+        chosen, left = super().parse_known_args(args, namespace)
+        if left:
+            option = left[0].partition("=")[0]
+            meant = did_you_mean(option, self._option_string_actions) if option[:1] == "-" else ""
+            self.error(f"{printable(left[0])} is not known here{meant}")
+        return chosen, left
 
 
 def _add_check(check: argparse.ArgumentParser) -> None:
@@ -338,6 +375,28 @@ def _forms(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
 # ------------------------------------------------------------------------------------- commands
 
 
+EXAMPLE = """\
+symback: no command given. For example:
+    symback init 4-4-2 -o net.toml          a network file to start from
+    symback sheet net.toml --wrt w_131      one derivative, every step, as a page
+symback --help lists all commands.
+"""
+
+
+def _init(chosen: argparse.Namespace) -> None:
+    from symback.files import put, shown
+    from symback.starter import starter
+
+    if chosen.output is None:
+        print(starter(chosen.shape, "net.toml"), end="")
+        return
+    text = starter(chosen.shape, chosen.output.name)
+    if chosen.output.exists():
+        raise SymbackError(f"{printable(str(chosen.output), 200)} exists; nothing was written")
+    for path in put({chosen.output.name: text.encode("utf-8")}, chosen.output.parent):
+        print(shown(path))
+
+
 def _add_notation(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--notation",
@@ -399,7 +458,8 @@ def _matrix(chosen: argparse.Namespace) -> None:
         print(f"# {form.layout.value}")
         print(form.text())
         sizes = ", ".join(f"{size} = {value}" for size, value in certificate.sizes)
-        print(f"# certified: {certificate.entries} entries, exactly, at {sizes}")
+        where = f", at {sizes}" if sizes else ""
+        print(f"# certified: {certificate.entries} entries, exactly{where}")
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
@@ -427,11 +487,13 @@ def _kernel(chosen: argparse.Namespace) -> None:
 
 
 def _sheet(chosen: argparse.Namespace) -> None:
+    from symback.general import any_layer
     from symback.publish import write_sheets
 
     network = _written(chosen)
     names = [name for group in chosen.wrt or () for name in group]
-    derivations = [network.derive(name) for name in names]
+    general = {name: found for name in names if (found := any_layer(network, name))}
+    derivations = [network.derive(name) for name in names if name not in general]
     stem = Path(chosen.net).stem
     for line in write_sheets(
         network,
@@ -441,6 +503,7 @@ def _sheet(chosen: argparse.Namespace) -> None:
         chosen.output,
         stem,
         stable=chosen.stable,
+        any_layer=general,
     ):
         print(line)
 
@@ -448,7 +511,7 @@ def _sheet(chosen: argparse.Namespace) -> None:
 def _figure(chosen: argparse.Namespace) -> None:
     from symback.publish import write_figure
 
-    network = _load(chosen)
+    network = _written(chosen)
     derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
     for line in write_figure(
         network, derivation, chosen.format, chosen.output, Path(chosen.net).stem
@@ -481,7 +544,7 @@ def _check_one(chosen: argparse.Namespace, exercise: Exercise) -> int:
         print(showing.marks(told) if chosen.exam else showing.text(told, style))
         for path in written:
             print(shown(path))
-    return 0 if report else 1
+    return 0 if report.finds_nothing_wrong else 1
 
 
 def _report(chosen: argparse.Namespace, exercise: Exercise) -> Report:
@@ -516,16 +579,16 @@ def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
         raise SymbackError(f"{printable(chosen.file, 200)} holds no files to check")
     exercise.check_text("")  # a weight or a notation that is not there: said once, not of each file
     print(HEAD)
-    everything_is_right, defects = True, 0
+    nothing_is_wrong, defects = True, 0
     for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
         print(as_csv(row))
         _show_progress(done, count)
-        everything_is_right &= row.is_right
+        nothing_is_wrong &= row.finds_nothing_wrong
         defects += row.is_defect
     if defects:
         return _complain(f"internal errors, defects of symback, in {defects} of {count} files; "
                          "please report those that the table says so of", 3)  # fmt: skip
-    return 0 if everything_is_right else 1
+    return 0 if nothing_is_wrong else 1
 
 
 def _show_progress(done: int, count: int) -> None:

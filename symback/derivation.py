@@ -26,7 +26,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 import sympy
 from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Rational, Sum, Symbol
 
-from symback.calculus import LocalDerivative, instantiate, local_derivative, slope_by_value
+from symback.calculus import (
+    LocalDerivative,
+    instantiate,
+    is_zero,
+    local_derivative,
+    slope_by_value,
+)
 from symback.functions import negative, product, total
 from symback.graph import Equation, Graph, KnownSum, base_name
 from symback.notation import (
@@ -34,6 +40,7 @@ from symback.notation import (
     Partial,
     Product,
     Reference,
+    Role,
     Sigma,
     Terms,
     Variable,
@@ -43,13 +50,18 @@ from symback.notation import (
 )
 from symback.paths import Node, Paths, Web
 
-__all__ = ["BackwardPass", "Deduction", "Derivation", "Rule", "Step", "derive"]
+__all__ = ["BackwardPass", "Deduction", "Derivation", "Rule", "Step", "derive", "local_steps"]
 
 UNROLLED_PATHS = 300
 """Up to this many paths the sums are written out neuron by neuron."""
 
 SUBSTITUTED_TERMS = 24
 """Up to this many paths the result is also shown with every adjoint filled in."""
+
+DEEPEST = 60
+"""Adjoints are filled in where at most so many quantities, one computed from the other, lie between
+an element and the loss (30 layers).  Deeper, each stays the name that its own deduction has: a
+formula of a hundred nested brackets is one that nobody reads and no recursive program walks."""
 
 
 class Rule(enum.Enum):
@@ -68,42 +80,29 @@ class Rule(enum.Enum):
     COMPLEMENT = "p_1 + p_2 = 1, so 1 - p_1 = p_2"
     FACTOR = "u·v + u·w = u·(v + w)"
     DIFFERENTIATE = "the derivative of an elementary function"
-    REWRITE = "the derivative in terms of the function's own value"
+    COMPOSED = "f(g)' = f'(g)·g'"
+    PRODUCT = "(u·v)' = u'·v + u·v'"
+    QUOTIENT = "(u/v)' = (u'·v - u·v')/v²"
+    SPLIT = "u/(v·w) = 1/v · u/w"
+    DIVIDE = "u/(u + c) = 1 - c/(u + c)"
+    SHORTEN = "u/v = 1/(v/u)"
+    REARRANGE = "the same rational function, written otherwise"
+    REWRITE = "the function's value in place of its formula"
     FOLD = "the sums over the neurons written as Σ"
-
-    @property
-    def title(self) -> str:
-        """The rule in a word or two."""
-        return _TITLES[self.name]
-
-
-_TITLES = {
-    "PATHS": "chain rule over all paths",
-    "CHAIN": "chain rule",
-    "GROUP": "common factors taken out",
-    "MULTIPLY": "multiplied",
-    "LOCAL": "local derivatives",
-    "SUBSTITUTE": "known derivatives filled in",
-    "CANCEL": "cancelled",
-    "CONTRACT": "the term with equal indices taken out of the sum",
-    "EXPAND": "multiplied out",
-    "FACT": "known sum",
-    "COMPLEMENT": "two outputs that sum to one",
-    "FACTOR": "factored",
-    "DIFFERENTIATE": "differentiated",
-    "REWRITE": "in terms of its own value",
-    "FOLD": "with Σ",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``= rhs``, by ``rule``; ``uses``: the derivatives it filled in, ``fact``: what it assumed."""
+    """``= rhs``, by ``rule``; ``uses``: the derivatives it filled in, ``fact``: what it assumed.
+
+    ``since`` holds the two sides of an equation it goes back to, such as h = σ(a).
+    """
 
     rule: Rule
     rhs: Expr
     uses: tuple[Expr, ...] = ()
     fact: KnownSum | None = None
+    since: tuple[Expr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,7 @@ class BackwardPass:
 
     def _differentiate(self, variable: Variable) -> None:
         children = [
-            equation for equation in self.graph.children(variable) if self._leads_on(equation)
+            equation for equation in self.graph.readers[variable] if self._leads_on(equation)
         ]
         for equation in children:
             local = local_derivative(equation, variable)
@@ -194,9 +193,19 @@ class BackwardPass:
         indices = element.indices if isinstance(element, Indexed) else ()
         return instantiate(deduction.result, dict(zip(deduction.free, indices, strict=True)))
 
+    def is_shallow(self, variable: Variable) -> bool:
+        """Whether adjoints may be filled in on the way from ``variable`` to the loss."""
+        return self.web.lengths[variable] <= DEEPEST
+
     def folded(self, element: Expr) -> Expr:
-        """∂L/∂element with every adjoint filled in and every sum over neurons left as Σ."""
-        return _number_first(self._fill(self.adjoint_at(element), element.free_symbols))
+        """∂L/∂element with every adjoint filled in and every sum over neurons left as Σ.
+
+        On a way that is not `is_shallow` adjoints stay names.
+        """
+        known = self.adjoint_at(element)
+        if not self.is_shallow(self.graph.by_base[base_name(element)]):
+            return known
+        return _number_first(self._fill(known, element.free_symbols))
 
     def _fill(self, expr: Expr, used: set[Symbol]) -> Expr:
         if isinstance(expr, Partial):
@@ -278,8 +287,12 @@ class BackwardPass:
     def route(self, start: Variable) -> tuple[list[Variable], tuple[LocalDerivative, ...]]:
         """The quantities between ``start`` and the loss, and the local derivatives on the way."""
         variables = _on_the_way(self, start)
-        pairs = itertools.product(
-            reversed([*variables, self.graph.target]), reversed([start, *variables])
+        within = {start, *variables}
+        pairs = (
+            (child, parent)
+            for child in reversed([*variables, self.graph.target])
+            for parent in reversed(self.graph.parents[child])
+            if parent in within
         )
         return variables, tuple(self.derivatives[p] for p in pairs if p in self.derivatives)
 
@@ -292,10 +305,15 @@ class BackwardPass:
             self.collapsed(node)
         return tuple(self.node_adjoint(node) for node in nodes)
 
+    def children(self, variable: Variable) -> list[Variable]:
+        """The quantities computed directly from ``variable`` on which the loss depends."""
+        readers = (equation.variable for equation in self.graph.readers[variable])
+        return [child for child in readers if (child, variable) in self.derivatives]
+
     @_once
     def closing(self, variable: Variable) -> list[Variable]:
         """What is computed from a quantity, where all of it has adjoints that can be filled in."""
-        children = [child for child, parent in self.derivatives if parent == variable]
+        children = self.children(variable)
         known = self.graph.target not in children and not any(
             self.adjoints[child].result.has(Partial, Sum) for child in children
         )
@@ -700,6 +718,123 @@ def _unroll_element(backward: BackwardPass, expr: Expr, values: dict[Expr, Expr]
     return backward.scalar(variable, tuple(int(values.get(letter, letter)) for letter in own))
 
 
+# -------------------------------------------------- local derivatives, in the form that one reads
+
+
+def local_steps(local: LocalDerivative, equation: Equation) -> tuple[Step, ...]:
+    """∂child/∂parent as it comes from ``equation``, and each line from there to `local.form`.
+
+    Every line is proved equal to the derivative; one that cannot be proved is left out.
+    """
+    values = {e: _formula_at(equation, e) for e in _elements(local.form, local.child)}
+    if not local.is_rewritten or (not values and _is_rearranged(local)):
+        return (Step(_rule_of_calculus(equation, local.parent), local.form),)
+    first = Step(_rule_of_calculus(equation, local.parent), local.raw)
+    if not values:
+        return (first, _shortened(local))
+    value = local.name.of
+    named = instantiate(
+        equation.named if equation.named is not None else equation.shown,
+        dict(zip(equation.free, getattr(value, "indices", ()), strict=True)),
+    )
+    own = _Own(values, (value, named), lambda expr: collapse(expr).xreplace(values))
+    return (first, *_by_own_value(local.raw, local.form, own))
+
+
+def _elements(expr: Expr, variable: Variable) -> list[Expr]:
+    """The elements of ``variable`` in ``expr``, in a fixed order."""
+    kind, name = type(variable.element), base_name(variable.element)
+    found = (element for element in expr.atoms(kind) if base_name(element) == name)
+    return sorted(found, key=sympy.default_sort_key)
+
+
+def _formula_at(equation: Equation, element: Expr) -> Expr:
+    """What ``element`` is by its equation."""
+    return instantiate(
+        equation.rhs, dict(zip(equation.free, getattr(element, "indices", ()), strict=True))
+    )
+
+
+def _rule_of_calculus(equation: Equation, parent: Variable) -> Rule:
+    """The rule by which one differentiates the right-hand side as it stands."""
+
+    def moves(part: Expr) -> bool:
+        return bool(_elements(part, parent))
+
+    rhs = collapse(equation.rhs)
+    if isinstance(rhs, sympy.Function) and not isinstance(rhs, sympy.Piecewise):
+        plain = all(isinstance(part, (Indexed, Symbol)) for part in rhs.args)
+        return Rule.DIFFERENTIATE if plain else Rule.COMPOSED
+    if moves(sympy.fraction(rhs, exact=True)[1]):
+        return Rule.QUOTIENT
+    return Rule.PRODUCT if sum(map(moves, Mul.make_args(rhs))) > 1 else Rule.DIFFERENTIATE
+
+
+def _is_rearranged(local: LocalDerivative) -> bool:
+    """Whether form and derivative are the same but for order, brackets and a sign taken out."""
+    if local.child.role is Role.LOSS:
+        return True
+    return sympy.expand(collapse(local.form)) == sympy.expand(collapse(local.raw))
+
+
+def _shortened(local: LocalDerivative) -> Step:
+    """e^z/(1 + e^z) = 1/(1 + e^-z): divided above and below by the numerator."""
+    above, below = sympy.fraction(collapse(local.raw), exact=True)
+    if sympy.expand(below / above) == 1 / collapse(local.form):
+        return Step(Rule.SHORTEN, local.form, since=(above,))
+    return Step(Rule.REARRANGE, local.form)
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """A function's values by what they are, the equation that says so, and the proof's reading."""
+
+    formulas: Mapping[Expr, Expr]
+    equation: tuple[Expr, Expr]
+    meaning: Callable[[Expr], Expr]
+
+
+def _by_own_value(raw: Expr, form: Expr, own: _Own) -> list[Step]:
+    """The lines from a derivative as it comes to ``form``, in which the function's value stands.
+
+    e^-z/(1+e^-z)² = 1/(1+e^-z) · e^-z/(1+e^-z) = 1/(1+e^-z) · (1 - 1/(1+e^-z)) = h (1 - h).
+    """
+    value = own.equation[0]
+    form = Product(value, form / value) if isinstance(form, Mul) and value in form.args else form
+    spelled = form.xreplace(dict(own.formulas))
+    lines = []
+    if not spelled.has(sympy.Piecewise) and collapse(spelled) != raw:
+        pair = _differ_by_a_number(raw, own)
+        if isinstance(form, Product) and form.args[0] == value:
+            lines += _split(raw, own.formulas[value])
+        if pair:
+            lines.append(Step(Rule.DIVIDE, spelled, since=pair))
+        else:
+            rule = Rule.FACTOR if isinstance(form, Product) and raw.is_Add else Rule.REARRANGE
+            lines.append(Step(rule, spelled))
+    lines.append(Step(Rule.REWRITE, form, since=own.equation))
+    return [line for line in lines if is_zero(own.meaning(line.rhs) - own.meaning(raw))]
+
+
+def _split(raw: Expr, factor: Expr) -> list[Step]:
+    """u/(v·w) = 1/v · u/w, where the first factor is the function itself."""
+    rest = raw / factor
+    shorter = sympy.count_ops(rest) < sympy.count_ops(raw)
+    return [Step(Rule.SPLIT, Product(factor, rest))] if shorter else []
+
+
+def _differ_by_a_number(raw: Expr, own: _Own) -> tuple[Expr, ...]:
+    """The two sides of e^-z = (1 + e^-z) - 1, where both stand in ``raw``, one as a divisor."""
+    powers = sorted(raw.atoms(Pow), key=sympy.default_sort_key)
+    divisors = [power.base for power in powers if power.exp.could_extract_minus_sign()]
+    others = sorted(raw.atoms(sympy.exp, Indexed, Symbol), key=sympy.default_sort_key)
+    for divisor, other in itertools.product(divisors, others):
+        number = sympy.expand(own.meaning(divisor) - own.meaning(other))
+        if number.is_Rational and number:
+            return other, Terms(divisor, -number)
+    return ()
+
+
 # -------------------------------------------------------------------------- one weight's derivation
 
 
@@ -759,7 +894,10 @@ def derive(backward: BackwardPass, target: Reference) -> Derivation:
     graph = backward.graph
     paths = Paths(graph, backward.derivatives, target, backward.web)
     unrolled = (
-        graph.is_concrete() and isinstance(paths.count, int) and paths.count <= UNROLLED_PATHS
+        graph.is_concrete()
+        and isinstance(paths.count, int)
+        and paths.count <= UNROLLED_PATHS
+        and backward.is_shallow(target.variable)
     )
     variables, derivatives = backward.route(target.variable)
     if unrolled:
@@ -774,9 +912,12 @@ def derive(backward: BackwardPass, target: Reference) -> Derivation:
 def _on_the_way(backward: BackwardPass, start: Variable) -> list[Variable]:
     """The quantities between ``start`` and the loss, in topological order, both ends left out."""
     reached = {start}
-    for variable in backward.graph.variables:
-        if any((variable, parent) in backward.derivatives for parent in reached):
-            reached.add(variable)
+    for equation in backward.graph.equations:
+        if any(
+            parent in reached and (equation.variable, parent) in backward.derivatives
+            for parent in backward.graph.parents[equation.variable]
+        ):
+            reached.add(equation.variable)
     return [
         v
         for v in backward.graph.variables
@@ -792,9 +933,9 @@ def _cone(backward: BackwardPass, first: tuple[Node, ...]) -> list[Node]:
         following = dict.fromkeys(child for node in frontier for child in backward.branches(node))
         frontier = tuple(node for node in following if node not in found)
         found.update(dict.fromkeys(frontier))
-    variables = list(backward.graph.variables)
+    places = {variable: place for place, variable in enumerate(backward.graph.variables)}
     inner = [node for node in found if node[0] != backward.graph.target]
-    return sorted(inner, key=lambda node: (-variables.index(node[0]), node[1]))
+    return sorted(inner, key=lambda node: (-places[node[0]], node[1]))
 
 
 def _conclusion(backward: BackwardPass, paths: Paths, target: Reference) -> Deduction:
@@ -897,8 +1038,23 @@ def _folded_back(backward: BackwardPass, target: Reference) -> list[Step]:
     way = {target.variable, *_on_the_way(backward, target.variable)}
     along = (local.raw for (_, parent), local in backward.derivatives.items() if parent in way)
     slope = Mul(*along).xreplace(composed)
-    form = slope_by_value(composed[graph.target.element], slope, graph.target.element)
-    return [] if form is None else [Step(Rule.REWRITE, backward.unroll(form))]
+    value = graph.target.element
+    form = slope_by_value(composed[value], slope, value)
+    if form is None:
+        return []
+    last = graph.by_variable[graph.target]
+    raw = Mul(*(local.form for (_, v), local in backward.derivatives.items() if v in way))
+    steps = _by_own_value(
+        collapse(raw),
+        form,
+        _Own(
+            {value: last.rhs}, (value, last.shown), lambda expr: collapse(expr).xreplace(composed)
+        ),
+    )
+    return [
+        replace(step, rhs=backward.unroll(step.rhs), since=tuple(map(backward.unroll, step.since)))
+        for step in steps
+    ]
 
 
 def _filled_in(backward: BackwardPass, expr: Expr) -> list[Step]:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sympy import Expr, Symbol
+from sympy import Expr
 
 from symback import figures
 from symback.calculus import LocalDerivative
 from symback.derivation import Derivation
+from symback.functions import spoken
 from symback.graph import Graph
-from symback.notation import (
-    Variable,
-)
+from symback.notation import Variable, name_indices
 from symback.page import (
     Pen,
     literal,
 )
-from symback.paths import Path
-from symback.printers import NETWORK
+from symback.paths import Node, Path
 from symback.spec import EquationsSpec, NetworkSpec
 from symback.work import Work, lettering, literals
 
-__all__ = ["SHOWN_ENDS", "figure", "label", "listed_paths"]
+__all__ = ["SHOWN_ENDS", "figure", "listed_paths"]
 
 
 SHOWN_ENDS = 4
@@ -34,39 +32,54 @@ def figure(work: Work, derivation: Derivation | None) -> figures.Figure:
     pen = Pen(lettering(work, derivation), literals(work, work.backward, derivation))
     if isinstance(work.spec, EquationsSpec):
         return _graph_figure(work, pen, derivation)
-    layers = [figures.LayerSketch(_units(work.spec.inputs, pen), "input")]
-    for k, layer in enumerate(work.spec.layers, start=1):
-        key = "output" if k == len(work.spec.layers) else f"layer {k}"
-        name = f"{key} ({layer.activation.name})"
-        layers.append(figures.LayerSketch(_units(layer.units, pen), name, layer.activation.coupled))
-    if derivation is None:
-        return figures.network_figure(layers, None, [], 0, label, loss=_loss_words(work.spec))
-    total = derivation.paths.count
-    listed = listed_paths(derivation) if isinstance(total, int) and work.graph.is_concrete() else []
+    return _network_figure(work, work.spec, pen, derivation)
+
+
+def _network_figure(
+    work: Work, spec: NetworkSpec, pen: Pen, derivation: Derivation | None
+) -> figures.Figure:
+    """The neurons in the page's letters, the chosen quantity and its paths."""
+    total = 0 if derivation is None else derivation.paths.count
+    chosen: figures.Name | None = None
+    listed: Sequence[Path] = ()
+    if derivation is not None:
+        chosen = _name((derivation.target.variable, derivation.target.indices))
+        if isinstance(total, int) and work.graph.is_concrete():
+            listed = listed_paths(derivation)
     return figures.network_figure(
-        layers,
-        derivation.target.name,
-        [path.neurons for path in listed],
+        _layers(spec, pen),
+        chosen,
+        [[_name(node) for node in path.nodes] for path in listed],
         total if isinstance(total, int) else pen.latex.write(total),
-        label,
-        loss=_loss_words(work.spec),
+        lambda name: _label(name, pen),
+        loss=spoken(spec.loss),
     )
+
+
+def _layers(spec: NetworkSpec, pen: Pen) -> list[figures.LayerSketch]:
+    """The input and the layers, counted as the page counts them."""
+    layers = [figures.LayerSketch(_units(spec.inputs, pen), "input")]
+    for k, layer in enumerate(spec.layers, start=1):
+        number = k + pen.latex.lettering.input_layer
+        key = "output" if k == len(spec.layers) else f"layer {number}"
+        name = f"{key} ({spoken(layer.activation)})"
+        layers.append(figures.LayerSketch(_units(layer.units, pen), name, layer.activation.coupled))
+    return layers
 
 
 def _units(units: Expr, pen: Pen) -> int | str:
     return int(units) if units.is_Integer else pen.latex.write(units)
 
 
-def _loss_words(spec: NetworkSpec) -> str:
-    return spec.loss.name.replace("_", " ")
+def _name(node: Node) -> figures.Name:
+    """An element as the figure knows it."""
+    variable, indices = node
+    return figures.Name(variable.letter, name_indices(variable, indices))
 
 
-_labels = Pen(NETWORK)
-
-
-def label(name: str) -> str:
-    """The LaTeX of a node's name."""
-    return _labels.latex.write(Symbol(name))
+def _label(name: figures.Name, pen: Pen) -> str:
+    """The LaTeX of an element in the page's letters."""
+    return pen.latex.loss if name.letter == "L" else pen.latex.named(name.letter, name.indices)
 
 
 def listed_paths(derivation: Derivation) -> Sequence[Path]:

@@ -10,8 +10,8 @@ Here one can
 
 A `Figure` is finished geometry in TeX points, y pointing down: `Stroke`, `Pill`, `Area` and
 `Label` in drawing order.  Both templates only spell it out, so the two pictures cannot differ.
-What goes in is plain data; the names of the nodes are those of symback's paths: ``w_131``,
-``a_13``, ``h_1,13``, ``yhat_2``, ``L``.
+What goes in is plain data: a node of a path is a `Name`, its letter and its indices; whoever asks
+for the figure says how a name is written.
 
 A neuron is one circle ``a | h``.  Where the activation couples the neurons of a layer (softmax)
 that would hide the paths that cross from a_21 to ŷ_2, so there a and h are two columns, all joined.
@@ -37,6 +37,7 @@ __all__ = [
     "BUNDLE_STYLE",
     "CHOSEN_STYLE",
     "COLOURS",
+    "DARK_COLOURS",
     "PATH_STYLES",
     "TEXT_WIDTH",
     "Area",
@@ -44,6 +45,7 @@ __all__ = [
     "Figure",
     "Label",
     "LayerSketch",
+    "Name",
     "PathStyle",
     "Pill",
     "StageSketch",
@@ -68,6 +70,30 @@ Box = tuple[float, float, float, float]
 
 
 # -------------------------------------------------------------------------------- what goes in
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Name:
+    """A quantity by its parts: the lectures' letter (w b x a h yhat L) and its indices.
+
+    The layer comes first; the last index of a layer of symbolic width is the LaTeX of that width.
+
+    >>> print(Name("h", ("1", "13")), Name("a", ("1", "3")), Name("yhat", ("n_{2}",)))
+    h_1,13 a_13 yhat_n_{2}
+    """
+
+    letter: str
+    indices: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        packed = all(len(index) == 1 for index in self.indices)
+        return "_".join(
+            [self.letter, *([("" if packed else ",").join(self.indices)] if self.indices else [])]
+        )
+
+
+Node = Name | str
+"""A node of a network, or the name of a stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +137,15 @@ class EdgeSketch:
 class PathStyle:
     """How one path is drawn: ``name`` is a LaTeX colour and a CSS class, ``hex`` its colour.
 
-    ``ink`` is the same hue, dark enough for text on white (LaTeX colour ``<name>ink``);
-    ``dash`` is on, off, … in points, empty for a solid line, so that grey print differs too.
+    ``ink`` is the same hue, dark enough for text on white (LaTeX colour ``<name>ink``), ``dark``
+    the hue for lines and text on a dark page; ``dash`` is on, off, … in points, empty for a solid
+    line, so that grey print differs too.
     """
 
     name: str
     hex: str
     ink: str
+    dark: str
     dash: tuple[float, ...] = ()
 
     @property
@@ -127,14 +155,15 @@ class PathStyle:
 
 
 # Okabe and Ito's palette, told apart by nearly everyone; without yellow, which is lost on white,
-# and without vermillion, which marks the chosen quantity.
+# and without vermillion, which marks the chosen quantity.  Orange, sky blue and purple are darkened
+# until a line has a contrast of 3 to 1 with the page.
 _HUES = (
-    ("0072B2", "005F96"),  # blue
-    ("009E73", "00775A"),  # bluish green
-    ("CC79A7", "A8447C"),  # reddish purple
-    ("E69F00", "946600"),  # orange
-    ("56B4E9", "1F78AE"),  # sky blue
-    ("4D4D4D", "4D4D4D"),  # grey, for black
+    ("0072B2", "005F96", "5AAEE8"),  # blue
+    ("009E73", "00775A", "2DBE93"),  # bluish green
+    ("C66E9F", "A8447C", "DB8FB8"),  # reddish purple
+    ("C27C00", "946600", "E6A117"),  # orange
+    ("3A93C9", "1F78AE", "A5D8F5"),  # sky blue
+    ("4D4D4D", "4D4D4D", "C4C4C4"),  # grey, for black
 )
 _DASHES = ((), (5.0, 1.8), (5.0, 1.6, 1.2, 1.6), (2.4, 1.4), (8.0, 2.0), (1.3, 1.3))
 
@@ -145,24 +174,30 @@ PATH_STYLES = tuple(
 )
 """One style a path; the second half repeats the colours with other dashes, so no two are alike."""
 
-CHOSEN_STYLE = PathStyle("chosen", "D55E00", "B34F00")
-BUNDLE_STYLE = PathStyle("bundle", "7FB3D5", "2F6F9F")
+CHOSEN_STYLE = PathStyle("chosen", "D55E00", "B34F00", "F5894A")
+BUNDLE_STYLE = PathStyle("bundle", "4A90BF", "2F6F9F", "7FB3D5")
 
-_GREYS = {
-    "figink": "1C1C1C",
-    "figquiet": "767676",
-    "figline": "A9A9A9",
-    "figedge": "D2D2D2",
-    "figgroup": "F4F2EC",
-    "figfill": "FFFFFF",
-    "chosentint": "FBE3D1",
+_GREYS = {  # on a light page, on a dark one
+    "figink": ("1C1C1C", "E8EAED"),
+    "figquiet": ("6A6A6A", "B4BAC2"),
+    "figline": ("888888", "8F959D"),
+    "figedge": ("8C8C8C", "868C94"),
+    "figgroup": ("F4F2EC", "242A31"),
+    "figfill": ("FFFFFF", "171B21"),
+    "chosentint": ("FBE3D1", "4B2B17"),
 }
-COLOURS: Mapping[str, str] = _GREYS | {
+_STYLES = (*PATH_STYLES, CHOSEN_STYLE, BUNDLE_STYLE)
+COLOURS: Mapping[str, str] = {name: light for name, (light, _) in _GREYS.items()} | {
     name: value
-    for style in (*PATH_STYLES, CHOSEN_STYLE, BUNDLE_STYLE)
+    for style in _STYLES
     for name, value in ((style.name, style.hex), (style.ink_name, style.ink))
 }
 """Every colour of every figure: LaTeX name → RRGGBB."""
+
+DARK_COLOURS: Mapping[str, str] = {name: dark for name, (_, dark) in _GREYS.items()} | {
+    name: style.dark for style in _STYLES for name in (style.name, style.ink_name)
+}
+"""The same on a dark page; an SVG takes each colour from the CSS variable of its name."""
 
 
 # ------------------------------------------------------------------------------- what comes out
@@ -178,7 +213,7 @@ class Stroke:
     dash: tuple[float, ...] = ()
     curved: bool = False
     role: str = "edge"
-    ends: tuple[str, str] | None = None
+    ends: tuple[Node | None, Node] | None = None
     path: int | None = None
 
     @property
@@ -201,7 +236,7 @@ class Pill:
     stroke: str | None
     width: float = 0.6
     role: str = "node"
-    names: tuple[str, ...] = ()
+    names: tuple[Node, ...] = ()
 
     @property
     def box(self) -> Box:
@@ -248,11 +283,20 @@ Item = Stroke | Pill | Area | Label
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A layer and how many neurons it has, or a stage and its formula, in words."""
+
+    what: str
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """Finished geometry in points, y down, everything inside (0, 0) … (width, height).
 
     ``styles`` holds the style of each path that was given, in their order (paths of one family
-    share one); ``total`` is how many paths there are, ``chosen`` the LaTeX of the chosen quantity.
+    share one); ``total`` is how many paths there are, ``chosen`` the LaTeX of the chosen quantity;
+    ``parts`` are the layers or the stages in words, for those who cannot see them.
     """
 
     kind: str
@@ -263,6 +307,7 @@ class Figure:
     total: int | str
     mode: str
     styles: tuple[PathStyle, ...]
+    parts: tuple[Part, ...] = ()
 
     def of(self, kind: type) -> tuple:
         """The items of one kind: ``figure.of(Stroke)``."""
@@ -319,20 +364,8 @@ def _finished(items: Sequence[Item], **what) -> Figure:
 # --------------------------------------------------------------------------- names of the nodes
 
 
-def _name(letter: str, *indices: int | str) -> str:
-    """Spell a node as symback's paths do: ``a_13``, ``h_1,13``, ``x_784``."""
-    texts = [str(index) for index in indices]
-    packed = all(len(text) == 1 for text in texts)
-    return f"{letter}_{('' if packed else ',').join(texts)}"
-
-
-def _indices(name: str, count: int) -> tuple[str, ...] | None:
-    """Return the ``count`` indices of a name, or None where it does not have that many."""
-    rest = name.partition("_")[2]
-    parts = (rest,) if count == 1 else tuple(rest.split(",") if "," in rest else rest)
-    return (
-        parts if len(parts) == count and all(parts) and not (count == 1 and "," in rest) else None
-    )
+def _name(letter: str, *indices: int | str) -> Name:
+    return Name(letter, tuple(map(str, indices)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,24 +373,21 @@ class _Start:
     """Where the paths begin: the kind of the chosen quantity and the nodes it touches."""
 
     kind: str  # "none", "weight", "bias" or "node"
-    name: str = ""
-    source: str | None = None
-    targets: tuple[str, ...] = ()
+    name: Name | None = None
+    source: Name | None = None
+    targets: tuple[Name, ...] = ()
     layer: int | None = None
 
 
-def _start(
-    chosen: str | None, layers: Sequence[LayerSketch], paths: Sequence[Sequence[str]]
-) -> _Start:
+def _start(chosen: Name | None, layers: Sequence[LayerSketch]) -> _Start:
     if chosen is None:
         return _Start("none")
-    letter = chosen.partition("_")[0]
-    reader = {"w": _weight_start, "b": _bias_start}.get(letter, _node_start)
-    start = reader(chosen, layers, paths)
+    reader = {"w": _weight_start, "b": _bias_start}.get(chosen.letter, _node_start)
+    start = reader(chosen, layers)
     if start is None:
         raise ValueError(
-            f"the figure has no place for {chosen!r}: expected None or the name of a weight, bias, "
-            f"input or neuron of a network with {len(layers) - 1} layers, for example 'w_111'"
+            f"the figure has no place for {str(chosen)!r}: expected None or the name of a weight, "
+            f"bias, input or neuron of a network with {len(layers) - 1} layers, such as w_111"
         )
     return start
 
@@ -366,43 +396,42 @@ def _layer_number(text: str, layers: Sequence[LayerSketch]) -> int | None:
     return int(text) if text.isdecimal() and 1 <= int(text) < len(layers) else None
 
 
-def _weight_start(name: str, layers: Sequence[LayerSketch], _: object) -> _Start | None:
-    indices = _indices(name, 3)
-    layer = _layer_number(indices[0], layers) if indices else None
-    if indices is None or layer is None:
+def _weight_start(name: Name, layers: Sequence[LayerSketch]) -> _Start | None:
+    layer = _layer_number(name.indices[0], layers) if len(name.indices) == 3 else None
+    if layer is None:
         return None
-    source = _leaving(layer - 1, indices[2], len(layers) - 1)
-    return _Start("weight", name, source, (_name("a", layer, indices[1]),), layer)
+    source = _leaving(layer - 1, name.indices[2], len(layers) - 1)
+    return _Start("weight", name, source, (_name("a", layer, name.indices[1]),), layer)
 
 
-def _bias_start(
-    name: str, layers: Sequence[LayerSketch], paths: Sequence[Sequence[str]]
-) -> _Start | None:
-    """A bias of one neuron, or one for the whole layer: ``b_12`` may be either, the paths tell."""
-    pair = _indices(name, 2)
-    own = _name("a", *pair) if pair else None
-    if pair and own and all(p[1] == own for p in paths) and _layer_number(pair[0], layers):
-        return _Start("bias", name, None, (own,), int(pair[0]))
-    layer = _layer_number(name.partition("_")[2], layers)
-    return None if layer is None else _Start("bias", name, None, (), layer)
-
-
-def _node_start(name: str, layers: Sequence[LayerSketch], _: object) -> _Start | None:
-    letter = name.partition("_")[0]
-    indices = _indices(name, 1 if letter in ("x", "yhat") else 2)
-    if indices is None or letter not in ("x", "yhat", "a", "h"):
+def _bias_start(name: Name, layers: Sequence[LayerSketch]) -> _Start | None:
+    """A bias of one neuron (layer and neuron), or one for the whole layer (the layer alone)."""
+    layer = _layer_number(name.indices[0], layers) if len(name.indices) in (1, 2) else None
+    if layer is None:
         return None
-    layer = {"x": 0, "yhat": len(layers) - 1}.get(letter)
-    layer = _layer_number(indices[0], layers) if layer is None else layer
+    own = (Name("a", name.indices),) if len(name.indices) == 2 else ()
+    return _Start("bias", name, None, own, layer)
+
+
+def _node_start(name: Name, layers: Sequence[LayerSketch]) -> _Start | None:
+    last = len(layers) - 1
+    if name.letter in ("x", "yhat") and len(name.indices) == 1:
+        return _Start("node", name, name, (), 0 if name.letter == "x" else last)
+    if name.letter not in ("a", "h") or len(name.indices) != 2:
+        return None
+    layer = _layer_number(name.indices[0], layers)
     return None if layer is None else _Start("node", name, name, (), layer)
 
 
-def _leaving(layer: int, unit: int | str, last: int) -> str:
+def _leaving(layer: int, unit: int | str, last: int) -> Name:
     """Name what leaves a unit: the input, an activation, or an output."""
     if layer == 0:
         return _name("x", unit)
     return _name("yhat", unit) if layer == last else _name("h", layer, unit)
 
+
+Written = Callable[[Name], str]
+"""The LaTeX of a name."""
 
 # ------------------------------------------------------------------------ what of it is to show
 
@@ -416,23 +445,23 @@ class _Column:
     units: tuple[str | None, ...]
     last: bool = False
 
-    def entry(self, unit: str) -> str:
+    def entry(self, unit: str) -> Name:
         """Name what arrows into this node reach."""
         if self.kind in ("neuron", "a"):
             return _name("a", self.layer, unit)
         return self.exit(unit)
 
-    def exit(self, unit: str) -> str:
+    def exit(self, unit: str) -> Name:
         """Name what arrows out of this node leave."""
         if self.kind in ("loss", "gap"):
-            return "L" if self.kind == "loss" else f"gap_{self.layer}"
+            return Name("L") if self.kind == "loss" else _gap_name(self.layer)
         if self.kind == "a":
             return _name("a", self.layer, unit)
         if self.kind == "input":
             return _name("x", unit)
         return _name("yhat", unit) if self.last else _name("h", self.layer, unit)
 
-    def names(self, unit: str) -> tuple[str, ...]:
+    def names(self, unit: str) -> tuple[Name, ...]:
         """Name all path nodes of one circle."""
         return tuple(dict.fromkeys((self.entry(unit), self.exit(unit))))
 
@@ -440,6 +469,11 @@ class _Column:
     def shown(self) -> tuple[str, ...]:
         """The units that are drawn."""
         return tuple(unit for unit in self.units if unit is not None)
+
+
+def _gap_name(layer: int) -> Name:
+    """Name the dots that stand for hidden layers, of which this is the first."""
+    return _name("gap", layer)
 
 
 MOST_UNITS = 8  # a layer with more shows its first, its last and what the paths touch
@@ -479,7 +513,7 @@ def _alone(unit: str, kept: set[str]) -> bool:
     return str(int(unit) - 1) not in kept and str(int(unit) - 2) in kept
 
 
-def _columns(layers: Sequence[LayerSketch], touched: set[str], hidden: set[int]) -> list[_Column]:
+def _columns(layers: Sequence[LayerSketch], touched: set[Name], hidden: set[int]) -> list[_Column]:
     last = len(layers) - 1
     columns = [_Column("input", 0, _touched_units(0, layers, touched))]
     for k in range(1, last + 1):
@@ -494,18 +528,16 @@ def _columns(layers: Sequence[LayerSketch], touched: set[str], hidden: set[int])
 
 
 def _touched_units(
-    layer: int, layers: Sequence[LayerSketch], touched: set[str]
+    layer: int, layers: Sequence[LayerSketch], touched: set[Name]
 ) -> tuple[str | None, ...]:
     """The units to show in a layer: any that a touched name belongs to, and the usual few."""
     last = len(layers) - 1
     units = layers[layer].units
     found = []
     for name in sorted(touched):
-        letter, count = name.partition("_")[0], 1 if name[0] in "xy" else 2
-        indices = _indices(name, count) or ("",)
-        own = letter in ("a", "h") and indices[0] == str(layer)
-        if own or (letter == "x" and layer == 0) or (letter == "yhat" and layer == last):
-            found.append(indices[-1])
+        own = name.letter in ("a", "h") and name.indices[0] == str(layer)
+        if own or (name.letter == "x" and layer == 0) or (name.letter == "yhat" and layer == last):
+            found.append(name.indices[-1])
     return _units_shown(units, found)
 
 
@@ -516,7 +548,7 @@ def _touched_units(
 class _Route:
     """One coloured way through the picture: nodes in order, and the style it is drawn in."""
 
-    names: tuple[str, ...]
+    names: tuple[Name, ...]
     style: int  # an index of PATH_STYLES, or -1 for the bundle
 
 
@@ -524,7 +556,7 @@ MOST_PATHS = len(PATH_STYLES)
 MOST_FAMILIES = len(_HUES)
 
 
-def _mode(paths: Sequence[Sequence[str]], total: int | str) -> str:
+def _mode(paths: Sequence[Sequence[Node]], total: int | str) -> str:
     """Decide on a colour a path, a colour a first fork, or one bundle; or no paths at all."""
     if not paths and total in (0, "0", ""):
         return "none"
@@ -537,13 +569,13 @@ def _mode(paths: Sequence[Sequence[str]], total: int | str) -> str:
     return "family" if small and len(paths) > len(families) > 1 else "bundle"
 
 
-def _families(paths: Sequence[Sequence[str]]) -> list[str]:
+def _families(paths: Sequence[Sequence[Node]]) -> list[Node]:
     """For each path, the node at which it leaves the way that all have in common."""
     depth = next((i for i, names in enumerate(zip(*paths, strict=False)) if len(set(names)) > 1), 0)
     return [path[depth] for path in paths]
 
 
-def _style_indices(paths: Sequence[Sequence[str]], mode: str) -> list[int]:
+def _style_indices(paths: Sequence[Sequence[Node]], mode: str) -> list[int]:
     if mode == "each":
         return list(range(len(paths)))
     if mode != "family":
@@ -563,7 +595,7 @@ def _style(index: int) -> PathStyle:
 class _Node:
     """A circle or pill with its names; lines meet its left cap and leave its right cap."""
 
-    names: tuple[str, ...]
+    names: tuple[Name, ...]
     x: float
     y: float
     half_width: float
@@ -606,14 +638,14 @@ class _Grid:
         return 2 * max(self.radii) + 4.2 * CAPTION + 10.0
 
 
-FONTS = (10.0, 9.0, 8.0, 7.0)
+FONTS = (10.0, 9.0)
 OVERHANG = 14.0  # what captions and the way to the next band may stand out at the sides
 CAPTION = 8.0
 TALLEST = 330.0
 MOST_BANDS = 4
 
 
-def _grid(columns: Sequence[_Column], labels: Callable[[str], str]) -> _Grid | None:
+def _grid(columns: Sequence[_Column], labels: Written) -> _Grid | None:
     """Return the largest sizes at which the columns fit the page, or None."""
     rows = max(len(column.units) for column in columns)
     if rows == 1:
@@ -626,7 +658,7 @@ def _grid(columns: Sequence[_Column], labels: Callable[[str], str]) -> _Grid | N
     return None
 
 
-def _thin_grid(columns: Sequence[_Column], labels: Callable[[str], str]) -> _Grid | None:
+def _thin_grid(columns: Sequence[_Column], labels: Written) -> _Grid | None:
     """A net of one neuron a layer is folded into bands before its letters become small."""
     for bands, font in itertools.product(range(1, MOST_BANDS + 1), FONTS[:2]):
         grid = _sized(columns, labels, font, bands)
@@ -635,9 +667,7 @@ def _thin_grid(columns: Sequence[_Column], labels: Callable[[str], str]) -> _Gri
     return None
 
 
-def _sized(
-    columns: Sequence[_Column], labels: Callable[[str], str], font: float, bands: int
-) -> _Grid:
+def _sized(columns: Sequence[_Column], labels: Written, font: float, bands: int) -> _Grid:
     halves, radii = _sizes(columns, labels, font)
     length = math.ceil(len(columns) / bands)
     rows = max(len(column.units) for column in columns)
@@ -650,7 +680,7 @@ def _sized(
 
 
 def _sizes(
-    columns: Sequence[_Column], labels: Callable[[str], str], font: float
+    columns: Sequence[_Column], labels: Written, font: float
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Half width and radius of the nodes of each column; nearly round ones become round."""
     wanted = [_needed(column, labels, font) for column in columns]
@@ -663,7 +693,7 @@ def _sizes(
     return tuple(max(w, r) for w, r in zip(wanted, radii, strict=True)), tuple(radii)
 
 
-def _needed(column: _Column, labels: Callable[[str], str], font: float) -> float:
+def _needed(column: _Column, labels: Written, font: float) -> float:
     names = [name for unit in column.shown for name in column.names(unit)]
     if column.kind == "gap":
         return font
@@ -672,7 +702,7 @@ def _needed(column: _Column, labels: Callable[[str], str], font: float) -> float
 
 
 def _fit(
-    layers: Sequence[LayerSketch], touched: set[str], start: _Start, labels: Callable[[str], str]
+    layers: Sequence[LayerSketch], touched: set[Name], start: _Start, labels: Written
 ) -> tuple[list[_Column], _Grid]:
     """Leave out middle layers, far from the chosen one, until the picture fits the page."""
     last = len(layers) - 1
@@ -713,21 +743,21 @@ def _nodes(columns: Sequence[_Column], grid: _Grid, pitch: float) -> Iterator[_N
 
 def network_figure(
     layers: Sequence[LayerSketch],
-    chosen: str | None,
-    paths: Sequence[Sequence[str]],
+    chosen: Name | None,
+    paths: Sequence[Sequence[Name]],
     path_total: int | str,
-    labels: Callable[[str], str],
+    labels: Written,
     *,
     loss: str = "loss",
 ) -> Figure:
     """Lay out a network, the chosen quantity and its paths to the loss.
 
-    ``layers`` starts with the input.  ``paths`` are names from the chosen quantity to ``L``; where
+    ``layers`` starts with the input.  ``paths`` lead from the chosen quantity to ``L``; where
     they are not all (``path_total`` is larger, or the LaTeX of a symbolic number) or too many for
     colours, they are drawn as one bundle.  ``labels`` gives the LaTeX of a name; ``loss`` is the
     caption of the last column.  Raises `ValueError` for a ``chosen`` that the network cannot have.
     """
-    start = _start(chosen, layers, paths)
+    start = _start(chosen, layers)
     mode = _mode(paths, path_total)
     touched = _touched(start, paths, mode)
     columns, grid = _fit(layers, touched, start, labels)
@@ -743,7 +773,12 @@ def network_figure(
         total=path_total,
         mode=mode,
         styles=tuple(_style(index) for index in _style_indices(paths, mode)),
+        parts=(*map(_layer_part, layers), Part(loss)),
     )
+
+
+def _layer_part(layer: LayerSketch) -> Part:
+    return Part(_one_line(layer.label), _spoken(str(layer.units)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -752,35 +787,34 @@ class _Scene:
 
     columns: Sequence[_Column]
     nodes: Sequence[_Node]
-    by_name: Mapping[str, _Node]
+    by_name: Mapping[Name, _Node]
     grid: _Grid
 
-    def host(self, name: str) -> str | None:
+    def host(self, name: Name) -> Name | None:
         """The node a name is drawn at: itself, the dots of a hidden layer, or None."""
         if name in self.by_name:
             return name
-        layer = (_indices(name, 2) or ("",))[0]
-        return self._gap(int(layer)) if layer.isdecimal() else None
+        return self._gap(int(name.indices[0])) if name.letter in ("a", "h") else None
 
-    def _gap(self, layer: int) -> str | None:
+    def _gap(self, layer: int) -> Name | None:
         gaps = [column.layer for column in self.columns if column.kind == "gap"]
         shown = {column.layer for column in self.columns if column.kind != "gap"}
         if layer in shown:
             return None
         before = [gap for gap in gaps if gap <= layer]
-        return f"gap_{before[-1]}" if before else None
+        return _gap_name(before[-1]) if before else None
 
 
-def _touched(start: _Start, paths: Sequence[Sequence[str]], mode: str) -> set[str]:
+def _touched(start: _Start, paths: Sequence[Sequence[Name]], mode: str) -> set[Name]:
     """Names whose nodes must be shown even in a wide layer."""
     names = {name for name in (start.source, *start.targets) if name}
     if mode != "bundle":
         names |= {name for path in paths for name in path}
-    return {name for name in names if name.partition("_")[0] in ("x", "a", "h", "yhat")}
+    return {name for name in names if name.letter in ("x", "a", "h", "yhat")}
 
 
 def _network_items(
-    scene: _Scene, start: _Start, routes: Sequence[_Route], mode: str, labels: Callable[[str], str]
+    scene: _Scene, start: _Start, routes: Sequence[_Route], mode: str, labels: Written
 ) -> list[Item]:
     lit = {node for route in routes for node in map(scene.by_name.get, route.names)}
     lit |= {scene.by_name.get(name) for name in (start.source, *start.targets) if name}
@@ -795,7 +829,7 @@ def _network_items(
     return items + _chosen_labels(scene, start, items, labels)
 
 
-def _connections(scene: _Scene) -> Iterator[tuple[str, str, str]]:
+def _connections(scene: _Scene) -> Iterator[tuple[Name, Name, str]]:
     """Every (from, to, role) between neighbouring columns, whether or not a path uses it."""
     for left, right in itertools.pairwise(scene.columns):
         role = "coupling" if (left.kind, right.kind) == ("a", "h") else "edge"
@@ -866,7 +900,7 @@ def _groups(scene: _Scene) -> Iterator[Pill]:
 
 
 def _routes(
-    scene: _Scene, start: _Start, paths: Sequence[Sequence[str]], mode: str
+    scene: _Scene, start: _Start, paths: Sequence[Sequence[Name]], mode: str
 ) -> list[_Route]:
     if mode == "bundle":
         return [_Route(pair, -1) for pair in _reached(scene, start)]
@@ -877,7 +911,7 @@ def _routes(
     return routes
 
 
-def _reached(scene: _Scene, start: _Start) -> Iterator[tuple[str, str]]:
+def _reached(scene: _Scene, start: _Start) -> Iterator[tuple[Name, Name]]:
     """Every shown connection that some path uses, found from the wiring: layers are dense.
 
     A sample of the paths would not do: the first thousand may all leave through one neuron.
@@ -890,8 +924,8 @@ def _reached(scene: _Scene, start: _Start) -> Iterator[tuple[str, str]]:
             yield source, target
 
 
-def _first_nodes(scene: _Scene, start: _Start) -> tuple[str, ...]:
-    if start.kind == "node":
+def _first_nodes(scene: _Scene, start: _Start) -> tuple[Name, ...]:
+    if start.kind == "node" and start.name:
         return (start.name,)
     if start.targets:
         return start.targets
@@ -899,7 +933,7 @@ def _first_nodes(scene: _Scene, start: _Start) -> tuple[str, ...]:
     return tuple(column.entry(unit) for column in columns for unit in column.shown)
 
 
-Hop = tuple[str, str]
+Hop = tuple[Name, Name]
 Place = tuple[tuple[float, ...], tuple[float, ...]]
 
 
@@ -954,7 +988,7 @@ def _mean_rows(rows: Sequence[tuple[float, ...]]) -> Iterator[float]:
 
 
 def _node_items(
-    node: _Node, lit: bool, chosen: str, labels: Callable[[str], str], font: float
+    node: _Node, lit: bool, chosen: Name | None, labels: Written, font: float
 ) -> list[Item]:
     if node.kind in ("dots", "gap"):
         return list(_dots(node, font))
@@ -1014,7 +1048,7 @@ def _dots(node: _Node, font: float) -> Iterator[Pill]:
         )
 
 
-def _chosen_half(node: _Node, chosen: str) -> Iterator[Item]:
+def _chosen_half(node: _Node, chosen: Name | None) -> Iterator[Item]:
     """Tint the part of the node that stands for the chosen quantity and draw its rim strong."""
     sides = (-1, 1) if len(node.names) == 1 else ((-1,) if node.names[0] == chosen else (1,))
     for side in sides:
@@ -1088,9 +1122,9 @@ def _arrow(
 
 
 def _chosen_labels(
-    scene: _Scene, start: _Start, items: Sequence[Item], labels: Callable[[str], str]
+    scene: _Scene, start: _Start, items: Sequence[Item], labels: Written
 ) -> list[Item]:
-    if start.kind not in ("weight", "bias"):
+    if start.kind not in ("weight", "bias") or start.name is None:
         return []
     text, font = labels(start.name), scene.grid.font
     strokes = [item for item in items if isinstance(item, Stroke) and item.role == "chosen"]
@@ -1169,7 +1203,7 @@ def _backed(label: Label, font: float) -> list[Item]:
     return [back, label]
 
 
-TAG_RADIUS = 3.9
+TAG_RADIUS, TAG = 4.4, 6.8
 
 
 def _tags(scene: _Scene, strokes: Sequence[Stroke], count: int) -> list[Item]:
@@ -1219,7 +1253,7 @@ def _distance(point: Point, stroke: Stroke) -> float:
 def _tag(x: float, y: float, path: int) -> list[Item]:
     style = PATH_STYLES[path]
     disc = Pill(x, y, TAG_RADIUS, TAG_RADIUS, TAG_RADIUS, "figfill", style.name, 0.7, role="tag")
-    return [disc, Label(x, y + 2.0, str(path + 1), 6.0, style.ink_name, role="tag")]
+    return [disc, Label(x, y + 0.33 * TAG, str(path + 1), TAG, style.ink_name, role="tag")]
 
 
 # --------------------------------------------------------------------------------------- captions
@@ -1230,7 +1264,7 @@ def _captions(
 ) -> list[Item]:
     """The words under the columns, broken into lines, as large as their places allow."""
     places = _caption_places(scene, layers, loss)
-    for size, stagger in ((CAPTION, 1), (7.0, 1), (7.0, 2), (6.0, 2)):
+    for size, stagger in ((CAPTION, 1), (7.0, 1), (7.0, 2)):
         rooms = _rooms(places, stagger)
         lines = [
             _wrapped(place.text, room, size) for place, room in zip(places, rooms, strict=True)
@@ -1357,8 +1391,6 @@ LOOKS = tuple(
         (9.0, False),
         (10.0, True),
         (9.0, True),
-        (8.0, True),
-        (7.0, True),
     )
 )
 BAND_LIMIT = TEXT_WIDTH - 2 * (MARGIN + 13.0)  # the way to the next band needs room at both sides
@@ -1391,6 +1423,7 @@ def graph_figure(
         total=total,
         mode=mode,
         styles=tuple(_style(index) for index in _style_indices(found, mode)),
+        parts=tuple(Part(_spoken(node.label), _spoken(node.formula or "")) for node in nodes),
     )
 
 
@@ -1399,8 +1432,7 @@ def _fitting_drawing(
 ) -> _Drawing:
     """Set the graph as large as fits; a chain is folded into bands rather than set small."""
     chain = len(set(depths.values())) == len(nodes) == len(edges) + 1
-    looks = LOOKS[:4] if chain else LOOKS
-    drawings = [_graph_drawing(nodes, edges, depths, look) for look in looks]
+    drawings = [_graph_drawing(nodes, edges, depths, look) for look in LOOKS]
     fitting = (d for d in drawings if d.width <= TEXT_WIDTH - 2 * MARGIN)
     return next(fitting, _folded(drawings[0]) if chain else drawings[-1])
 
@@ -1416,8 +1448,11 @@ def _depths(
         raise ValueError(f"the figure has no stage {missing[0]!r}: its stages are {listed}")
     depths = dict.fromkeys(names, 0)
     for _ in names:
+        before = dict(depths)
         for edge in edges:
             depths[edge.target] = max(depths[edge.target], depths[edge.source] + 1)
+        if depths == before:
+            break
     if max(depths.values(), default=0) >= max(len(names), 1):
         raise ValueError("the stages of the figure use one another in a circle")
     targets = {edge.target for edge in edges}
@@ -1563,11 +1598,12 @@ def _ordered_columns(spots: Sequence[_Spot]) -> list[list[int]]:
     columns = [[] for _ in range(max(spot.column for spot in spots) + 1)]
     for i, spot in enumerate(spots):
         columns[spot.column].append(i)
+    ranks = {i: rank / len(column) for column in columns for rank, i in enumerate(column)}
     for sweep in range(6):
         forward = sweep % 2 == 0
         for column in columns if forward else reversed(columns):
-            ranks = {i: rank / len(c) for c in columns for rank, i in enumerate(c)}
             column.sort(key=functools.partial(_mean_rank, spots, ranks, forward))
+            ranks.update((i, rank / len(column)) for rank, i in enumerate(column))
     return columns
 
 
@@ -1677,8 +1713,8 @@ def _graph_items(
     return items
 
 
-def _edge_styles(paths: Sequence[Sequence[str]], mode: str) -> dict[Hop, list[int]]:
-    used: dict[Hop, list[int]] = defaultdict(list)
+def _edge_styles(paths: Sequence[Sequence[str]], mode: str) -> dict[tuple[str, str], list[int]]:
+    used: dict[tuple[str, str], list[int]] = defaultdict(list)
     for path, style in zip(paths, _style_indices(paths, mode), strict=True):
         for hop in itertools.pairwise(path):
             if style not in used[hop]:
@@ -2121,8 +2157,8 @@ def _signed(row: Sequence[_Atom]) -> list[_Atom]:
 
 
 def _stands_alone(node: _Atom) -> bool:
-    if isinstance(node, _Script):
-        return any(map(_stands_alone, node.base))
+    if isinstance(node, _Script):  # an index under an exponent is placed, not typed after it
+        return bool(node.sub and node.sup) or any(map(_stands_alone, node.base))
     return isinstance(node, _Fraction) or node.kind == "script"
 
 
@@ -2146,11 +2182,19 @@ def _fraction_block(node: _Fraction, size: float) -> _Block:
     return _Block(width, top.up - above, bottom.down + below, tuple(pieces))
 
 
+SMALLEST = 6.8
+"""No letter is smaller, in points, where the figure is not shrunk: 9 pixels of a screen."""
+
+
+def _script_size(size: float) -> float:
+    return min(size, max(0.7 * size, SMALLEST))
+
+
 def _tall_script_block(node: _Script, size: float) -> _Block:
     base = _row_block(node.base, size)
     pieces, extra = list(base.pieces), 0.0
-    for row, y in ((node.sub, 0.22 * size), (node.sup, -0.4 * base.up)):
-        block = _row_block(row, 0.7 * size)
+    for row, y in ((node.sub, 0.24 * size), (node.sup, -0.2 * size - 0.25 * base.up)):
+        block = _row_block(row, _script_size(size))
         pieces += [_piece_at(piece, base.width, y) for piece in block.pieces]
         extra = max(extra, block.width)
     return _Block(base.width + extra, base.up + 0.2 * size, base.down + 0.15 * size, tuple(pieces))
@@ -2195,9 +2239,10 @@ def _node_spans(node: _Atom, size: float, shift: float, *, tight: bool) -> list[
         bars = (*node.top, _Glyph("/"), *node.bottom)
         return list(_flow(bars, size, shift, tight=True))
     spans = list(_flow(node.base, size, shift, tight=tight))
-    sub = list(_flow(node.sub, 0.7 * size, shift + 0.2 * size, tight=True))
-    sup = list(_flow(node.sup, 0.7 * size, shift - 0.36 * size, tight=True))
-    if sub and sup:
+    small = _script_size(size)
+    sub = list(_flow(node.sub, small, shift + 0.2 * size, tight=True))
+    sup = list(_flow(node.sup, small, shift - 0.36 * size, tight=True))
+    if sub and sup:  # only within another script
         sup[0] = replace(sup[0], dx=sup[0].dx - sum(span.dx + span.width for span in sub))
     return [*spans, *sub, *sup]
 
@@ -2297,7 +2342,9 @@ def escape_xml(text: str) -> str:
     >>> escape_xml('<script>"&')
     '&lt;script&gt;&quot;&amp;'
     """
-    return "".join(_XML.get(c, c) if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+    return "".join(
+        _XML.get(c, c) if c.isprintable() or c in "\n\t\u00a0" else "\ufffd" for c in text
+    )
 
 
 def tikz(figure: Figure) -> str:
@@ -2305,9 +2352,41 @@ def tikz(figure: Figure) -> str:
     return _rendered("figure.tikz", figure, label=_tex_label)
 
 
-def svg(figure: Figure) -> str:
-    """The figure as an ``<svg>`` element that needs nothing from outside; it is valid XML."""
-    return _rendered("figure.svg", figure, block=_label_block, colours=COLOURS)
+def svg(figure: Figure, *, alone: bool = False) -> str:
+    """The figure as an ``<svg>`` element that needs nothing from outside; it is valid XML.
+
+    Its colours are CSS variables with a value beside each, so that a page with a dark mode sets
+    them (`DARK_COLOURS`), and the page shows through; one that stands ``alone`` in a file has a
+    ground of its own and turns dark by itself.  It is never shown so small that a letter has less
+    than 9 pixels: on a phone it is wider than the page.
+    """
+    widths = _pixels(figure)
+    used = {name for item in figure.items for name in _colours_of(item)} | {"figfill"}
+    facts = {"block": _label_block, "colours": COLOURS, "dark": DARK_COLOURS, "widths": widths}
+    return _rendered("figure.svg", figure, used=sorted(used), alone=alone, **facts)
+
+
+PIXELS = 4 / 3
+"""Pixels of a screen to a point."""
+
+
+def _pixels(figure: Figure) -> tuple[float, float]:
+    """How wide the figure is on a screen, and how wide it is at least: letters keep 9 pixels."""
+    sizes = (
+        span.size
+        for label in figure.of(Label)
+        for piece in _label_block(label).pieces
+        if isinstance(piece, _Run)
+        for span in piece.spans
+    )
+    least = figure.width * 9.0 / min(sizes, default=10.0)
+    return max(figure.width * PIXELS, least), least
+
+
+def _colours_of(item: Item) -> tuple[str, ...]:
+    if isinstance(item, Pill):
+        return (item.fill, *([item.stroke] if item.stroke else []))
+    return (item.colour,)
 
 
 def preamble() -> str:
@@ -2315,9 +2394,13 @@ def preamble() -> str:
     return _macro("preamble")(COLOURS)
 
 
-def caption(figure: Figure, form: str = "tex") -> str:
-    """One sentence on the paths, for ``form`` "tex" or "text"; empty where nothing is chosen."""
-    return " ".join(_macro("caption")(_caption_facts(figure, form)).split("\n")).strip()
+def caption(figure: Figure, form: str = "tex", *, drawn: bool = True) -> str:
+    """One sentence on the paths, for ``form`` "tex" or "text"; empty where nothing is chosen.
+
+    Where the figure is not ``drawn`` beside it, it speaks of no colours and no arrows.
+    """
+    facts = {**_caption_facts(figure, form), "drawn": drawn}
+    return " ".join(_macro("caption")(facts).split("\n")).strip()
 
 
 def _macro(name: str) -> Callable[[object], str]:
@@ -2335,29 +2418,41 @@ def _caption_facts(figure: Figure, form: str) -> dict[str, object]:
         "mode": figure.mode,
         "kind": figure.kind,
         "one": total == 1,
+        "few": isinstance(total, int) and total <= len(_HUES),
         "total": say(number) if tex or isinstance(total, str) else number,
         "chosen": None if figure.chosen is None else say(figure.chosen),
     }
 
 
 def _spoken(latex: str) -> str:
-    """A label as one line of text, ``w_131``: what `svg` says to those who cannot see it."""
-    block = _set_label(latex, 10.0, math=True)
-    words, level = "", 0.0
-    for piece in block.pieces:
-        if isinstance(piece, _Rule):
-            words += "L" if piece.kind == "script" else " / "
-            continue
-        for span in piece.spans:
-            mark = (
-                "_" if span.shift > max(level, 0.0) else "^" if span.shift < min(level, 0.0) else ""
-            )
-            words, level = words + mark + span.text, span.shift
-    return words
+    """A label as one line of text, ``w^2_31``: what `svg` says to those who cannot see it."""
+    return _in_a_line(_read_label(latex)) if _is_readable(latex) else _plain(latex)
+
+
+def _in_a_line(row: Sequence[_Atom]) -> str:
+    return " ".join("".join(map(_atom_in_a_line, _signed(row))).split())
+
+
+def _atom_in_a_line(node: _Atom) -> str:
+    if isinstance(node, _Fraction):
+        return f"{_one_thing(node.top)}/{_one_thing(node.bottom)}"
+    if isinstance(node, _Script):
+        above = f"^{_one_thing(node.sup)}" if node.sup else ""
+        below = f"_{_in_a_line(node.sub)}" if node.sub else ""
+        return _in_a_line(node.base) + above + below
+    if node.kind in ("bin", "rel"):
+        return f" {node.text} "
+    return "L" if node.kind == "script" else node.text or " "
+
+
+def _one_thing(row: Sequence[_Atom]) -> str:
+    """In parentheses where it is more than one thing and has none of its own."""
+    single = len(row) == 1 or (row[0].kind, row[-1].kind) == ("open", "close")
+    return _in_a_line(row) if single else f"({_in_a_line(row)})"
 
 
 def _rendered(template: str, figure: Figure, **more: object) -> str:
-    words = {"sentence": caption(figure, "text")}
+    words = {"sentence": caption(figure, "text"), "spoken": _spoken}
     return environment().get_template(template).render(figure=figure, **words, **more)
 
 

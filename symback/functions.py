@@ -9,7 +9,8 @@ follow from the row.  A row gives
   yhat.  It is not believed: `symback.calculus` differentiates the formula and refuses a row whose
   slope is not that derivative.  Without a slope, the derivative is printed as it comes, or in
   terms of h where such a form can be proved;
-* ``latex``/``text``: how the function is written when it is only named;
+* ``latex``/``text``: how the function is written when it is only named, and ``title`` how a
+  sentence calls it (without one, by its name);
 * ``convention``: what symback does where the function has no derivative;
 * ``facts``: what may be assumed of the quantities, used only in a step that names the fact.
 
@@ -40,6 +41,7 @@ __all__ = [
     "SoftMax",
     "called",
     "field_functions",
+    "spoken",
     "written",
 ]
 
@@ -58,6 +60,7 @@ class Activation:
     text: str = ""
     convention: str = ""
     facts: tuple[Fact, ...] = ()
+    title: str = ""
 
     coupled = False
 
@@ -83,6 +86,7 @@ class SoftMax:
     text: str = "softmax"
     convention: str = ""
     facts: tuple[Fact, ...] = ()
+    title: str = ""
 
     coupled = True
 
@@ -117,6 +121,7 @@ class Loss:
     convention: str = ""
     facts: tuple[Fact, ...] = ()
     uses_target: bool = True
+    title: str = ""
 
     def term(self, y: Expr, yhat: Expr) -> Expr:
         """The loss of one output."""
@@ -143,16 +148,26 @@ _ACTIVATION_ROWS: tuple[Activation | SoftMax, ...] = (
     Activation("tanh", "tanh(z)", "1-h**2", latex=r"\tanh", text="tanh"),
     Activation(
         "relu", "max(0,z)", "where(z>0,1,0)",
-        convention=_AT_ZERO.format(name="relu", value="0"),
+        latex=r"\operatorname{ReLU}", text="ReLU", title="ReLU",
+        convention=_AT_ZERO.format(name="ReLU", value="0"),
     ),
     Activation(
         "leaky_relu", "where(z>0,z,0.01*z)", "where(z>0,1,0.01)",
-        latex=r"\operatorname{leaky\,relu}", text="leaky_relu",
-        convention=_AT_ZERO.format(name="leaky_relu", value="0.01"),
+        latex=r"\operatorname{leaky\,ReLU}", text="leaky_ReLU", title="leaky ReLU",
+        convention=_AT_ZERO.format(name="leaky ReLU", value="0.01"),
     ),
-    Activation("elu", "where(z>0,z,exp(z)-1)", "where(z>0,1,h+1)"),
-    Activation("gelu", "z*(1+erf(z/sqrt(2)))/2", "(1+erf(z/sqrt(2)))/2+z*exp(-z**2/2)/sqrt(2*pi)"),
-    Activation("silu", "z/(1+exp(-z))", "h+(1-h)/(1+exp(-z))"),
+    Activation(
+        "elu", "where(z>0,z,exp(z)-1)", "where(z>0,1,h+1)",
+        latex=r"\operatorname{ELU}", text="ELU", title="ELU",
+    ),
+    Activation(
+        "gelu", "z*(1+erf(z/sqrt(2)))/2", "(1+erf(z/sqrt(2)))/2+z*exp(-z**2/2)/sqrt(2*pi)",
+        latex=r"\operatorname{GELU}", text="GELU", title="GELU",
+    ),
+    Activation(
+        "silu", "z/(1+exp(-z))", "h+(1-h)/(1+exp(-z))",
+        latex=r"\operatorname{SiLU}", text="SiLU", title="SiLU",
+    ),
     Activation("softplus", "log(1+exp(z))", "1/(1+exp(-z))"),
     SoftMax(facts=(PROBABILITIES,)),
 )  # fmt: skip
@@ -161,21 +176,31 @@ _LOSS_ROWS = (
     # name                  one output's term                       its derivative by yhat
     Loss("squared_error", "(y-yhat)**2", "-2*(y-yhat)"),
     Loss("half_squared_error", "(y-yhat)**2/2", "-(y-yhat)"),
-    Loss("cross_entropy", "-y*log(yhat)", "-y/yhat", facts=(DISTRIBUTION,)),
-    Loss("binary_cross_entropy", "-(y*log(yhat)+(1-y)*log(1-yhat))", "-y/yhat+(1-y)/(1-yhat)"),
+    Loss(
+        "cross_entropy", "-y*log(yhat)", "-y/yhat", facts=(DISTRIBUTION,), title="cross-entropy",
+    ),
+    Loss(
+        "binary_cross_entropy", "-(y*log(yhat)+(1-y)*log(1-yhat))", "-y/yhat+(1-y)/(1-yhat)",
+        title="binary cross-entropy",
+    ),
     Loss(
         "absolute_error", "abs(y-yhat)", "-sign(y-yhat)",
         convention="The slope of |y - yhat| where y = yhat, where it has none, is taken to be 0.",
     ),
     Loss(
         "huber", "where(abs(y-yhat)<=1,(y-yhat)**2/2,abs(y-yhat)-1/2)",
-        "where(abs(y-yhat)<=1,-(y-yhat),-sign(y-yhat))",
+        "where(abs(y-yhat)<=1,-(y-yhat),-sign(y-yhat))", title="Huber loss",
     ),
-    Loss("output", "yhat", "1", uses_target=False),
+    Loss("output", "yhat", "1", uses_target=False, title="the output itself"),
 )  # fmt: skip
 
 ACTIVATIONS: dict[str, Activation | SoftMax] = {row.name: row for row in _ACTIVATION_ROWS}
 LOSSES: dict[str, Loss] = {row.name: row for row in _LOSS_ROWS}
+
+
+def spoken(row: Activation | SoftMax | Loss) -> str:
+    """What a sentence calls the function: ``leaky ReLU``, ``squared error``."""
+    return row.title or row.name.replace("_", " ")
 
 
 def field_functions() -> dict[str, Callable[..., Expr]]:

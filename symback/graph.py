@@ -7,7 +7,7 @@ knows what a layer is; `from_network` and `from_equations` are two front ends th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,17 @@ from sympy import Expr, Indexed, Integer, Symbol
 
 from symback import formula
 from symback.functions import Activation, Fact, Loss, SoftMax, called, field_functions
-from symback.notation import SAMPLE, Product, Role, Sigma, Terms, Variable, collapse, index
+from symback.notation import (
+    PARAMETERS,
+    SAMPLE,
+    Product,
+    Role,
+    Sigma,
+    Terms,
+    Variable,
+    collapse,
+    index,
+)
 from symback.spec import EquationsSpec, LayerSpec, NetworkSpec
 
 __all__ = ["Declared", "Equation", "Graph", "KnownSum", "from_equations", "from_network"]
@@ -89,28 +99,61 @@ class Graph:
 
     @cached_property
     def parents(self) -> dict[Variable, tuple[Variable, ...]]:
-        """For each computed quantity, what its equation reads, in a fixed order."""
-        return {equation.variable: self._read_by(equation) for equation in self.equations}
+        """For each computed quantity, what its equation reads, in the order of `variables`."""
+        order = {variable: place for place, variable in enumerate(self.variables)}
+        return {
+            equation.variable: tuple(sorted(self._read_by(equation), key=order.__getitem__))
+            for equation in self.equations
+        }
+
+    @cached_property
+    def parameters(self) -> tuple[Variable, ...]:
+        """What gradient descent may change: weights and biases.
+
+        In an [equations] file these are the leaves named w…, b… or theta…, if there are any.
+        """
+        return tuple(variable for variable in self.variables if _is_parameter(variable))
+
+    @cached_property
+    def asked(self) -> tuple[Variable, ...]:
+        """By what the whole is differentiated: the parameters, else every leaf."""
+        leaves = tuple(variable for variable in self.variables if variable.role is Role.LEAF)
+        return self.parameters or leaves
 
     @cached_property
     def by_variable(self) -> dict[Variable, Equation]:
         """The equation that computes a quantity."""
         return {equation.variable: equation for equation in self.equations}
 
-    def children(self, variable: Variable) -> Iterator[Equation]:
-        """The equations that read ``variable``."""
-        return (
-            equation for equation in self.equations if variable in self.parents[equation.variable]
-        )
+    @cached_property
+    def readers(self) -> dict[Variable, tuple[Equation, ...]]:
+        """For each quantity, the equations that read it."""
+        found: dict[Variable, list[Equation]] = {variable: [] for variable in self.variables}
+        for equation in self.equations:
+            for parent in self.parents[equation.variable]:
+                found[parent].append(equation)
+        return {variable: tuple(equations) for variable, equations in found.items()}
 
     def following(self, variable: Variable, equation: Equation) -> tuple[Variable, ...]:
         """What else the equation reads that is computed from ``variable``."""
-        found = {variable}
-        for computed, parents in self.parents.items():
-            if found & {*parents}:
-                found.add(computed)
+        after = self._descendants[variable]
         read = self.parents[equation.variable]
-        return tuple(parent for parent in read if parent in found and parent != variable)
+        return tuple(parent for parent in read if after & self._bits[parent])
+
+    @cached_property
+    def _bits(self) -> dict[Variable, int]:
+        """One bit a quantity."""
+        return {variable: 1 << place for place, variable in enumerate(self.variables)}
+
+    @cached_property
+    def _descendants(self) -> dict[Variable, int]:
+        """For each quantity, the bits of all that is computed from it, near and far."""
+        found = dict.fromkeys(self.variables, 0)
+        for equation in reversed(self.equations):
+            onward = found[equation.variable] | self._bits[equation.variable]
+            for parent in self.parents[equation.variable]:
+                found[parent] |= onward
+        return found
 
     def is_concrete(self) -> bool:
         """Whether every width is a number (the number of samples need not be)."""
@@ -120,11 +163,15 @@ class Graph:
             for size in variable.shape[variable.batched :]
         )
 
-    def _read_by(self, equation: Equation) -> tuple[Variable, ...]:
-        present = {base_name(atom) for atom in equation.rhs.atoms(Indexed, Symbol)}
-        return tuple(
-            variable for variable in self.variables if base_name(variable.element) in present
-        )
+    def _read_by(self, equation: Equation) -> set[Variable]:
+        names = {base_name(atom) for atom in equation.rhs.atoms(Indexed, Symbol)}
+        return {self.by_base[name] for name in names if name in self.by_base}
+
+
+def _is_parameter(variable: Variable) -> bool:
+    if variable.role is Role.LEAF:
+        return variable.name.lower().startswith(("w", "b", "theta", "θ"))
+    return variable.role in PARAMETERS
 
 
 def base_name(element: Expr) -> str:

@@ -19,7 +19,7 @@ from sympy import Add, Expr, Sum
 from symback.notation import Product, Terms
 from symback.printers import Latex, signed
 
-__all__ = ["LINE", "lines", "width"]
+__all__ = ["INDENT", "LINE", "lines", "width"]
 
 LINE = 390.0
 """Points that the right-hand side of a display may take on a page 483 points wide."""

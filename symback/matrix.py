@@ -82,13 +82,12 @@ from symback.notation import (
     SAMPLE,
     Partial,
     Product,
-    Role,
     Sigma,
     Terms,
     Variable,
     fresh_index,
 )
-from symback.printers import NETWORK, Latex, Lettering, Text, split_name
+from symback.printers import NETWORK, Latex, Lettering, Text, array_name
 
 __all__ = [
     "Array",
@@ -1242,20 +1241,19 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         )
 
     def _update_steps(self) -> Iterator[MatrixStep]:
-        for variable in self._parameters():
+        for variable in self._derived(self.graph.parameters):
             array = self._lifter.array(variable)
             moved = _plus([array, _times(-ETA, Gradient.of(array))])
             yield MatrixStep(Phase.UPDATE, variable, array, moved)
 
-    def _parameters(self) -> list[Variable]:
-        """Weights and biases; in an [equations] file all leaves, as for derivations."""
-        kinds = (*PARAMETERS, Role.LEAF)
-        return [v for v in self.graph.variables if v.role in kinds and v in self.backward.adjoints]
+    def _derived(self, variables: Iterable[Variable]) -> list[Variable]:
+        """Those of ``variables`` on which the loss depends."""
+        return [variable for variable in variables if variable in self.backward.adjoints]
 
     def _needed(self) -> set[Variable]:
-        """The quantities whose adjoints the gradients of the parameters are made of."""
+        """The quantities whose adjoints the gradients that are asked for are made of."""
         needed: set[Variable] = set()
-        frontier = self._parameters()
+        frontier = self._derived(self.graph.asked)
         while frontier:
             needed.update(frontier)
             results = [self.backward.adjoints[variable].result for variable in frontier]
@@ -1457,11 +1455,11 @@ class _MatrixMarks(Latex if TYPE_CHECKING else object):
     def _print_Array(self, expr: Array) -> str:
         if expr.name == "L":
             return self.loss
-        return self.named(*split_name(expr.name))
+        return self.named(*array_name(expr.name))
 
     def _print_SampleArray(self, expr: SampleArray) -> str:
-        letter, numbers = split_name(expr.name)
-        return self.named(self.capital(letter), numbers)
+        spelling = self.lettering.spelling(*array_name(expr.name))
+        return self.spelled(replace(spelling, letter=self.capital(spelling.letter)))
 
     def _print_Gradient(self, expr: Gradient) -> str:
         return self.nabla(self._bare(expr.array))
@@ -1531,12 +1529,20 @@ class _MatrixMarks(Latex if TYPE_CHECKING else object):
     def _print_HadamardPower(self, expr: HadamardPower) -> str:
         if expr.exp == -1:
             return self.ones + self.divided + self._grouped(expr.base)
-        return self.powered(self._grouped(expr.base), self._print(expr.exp))
+        body = self._grouped(expr.base)
+        if isinstance(expr.base, Array) and not self._takes_a_mark(expr.base):
+            body = self.parenthesised(body)
+        return self.powered(body, self._print(expr.exp))
 
     def _print_Transpose(self, expr: Transpose) -> str:
         body = self._bare(expr.arg)
-        plain = isinstance(expr.arg, Array)  # not a gradient: ∇L^T would transpose L
-        return self.transposed(body if plain else self.parenthesised(body))
+        return self.transposed(body if self._takes_a_mark(expr.arg) else self.parenthesised(body))
+
+    def _takes_a_mark(self, expr: MatrixExpr) -> bool:
+        """Whether Wᵀ is W with a T: not for a gradient (∇Lᵀ), nor where the layer stands above."""
+        if not isinstance(expr, Array):
+            return False
+        return not self.lettering.spelling(*array_name(expr.name)).superscript
 
     def _print_Scalar(self, expr: Scalar) -> str:
         body = self._print(expr.matrix)

@@ -33,11 +33,9 @@ from symback.functions import LOSSES, Activation, Loss, SoftMax
 from symback.kernels import Kernel, NoKernel
 from symback.matrix import MatrixForm
 from symback.notation import (
-    PARAMETERS,
     Reference,
     Role,
     UnknownName,
-    Variable,
     elements,
     read_reference,
 )
@@ -132,7 +130,9 @@ class Network(Work):
         if not isinstance(self.spec, NetworkSpec):
             raise UnknownNotation("the names of [equations] are written as the file says")
         network = Network.__new__(Network)
-        Work.__init__(network, self.spec, notation(name).lettering)
+        one_bias = self.spec.bias == "per_layer"
+        written = notation(name).lettering(len(self.spec.layers), one_bias=one_bias)
+        Work.__init__(network, self.spec, written)
         return network
 
     # ------------------------------------------------------------------------ what is derived
@@ -160,13 +160,10 @@ class Network(Work):
         }
 
     def parameters(self) -> Iterator[Reference]:
-        """Every single weight and bias (in an [equations] file: every leaf that L depends on)."""
-        for variable in self.graph.variables:
-            if self._is_parameter(variable) and variable in self.backward.adjoints:
+        """Every single weight and bias that L depends on; where there are none, every leaf."""
+        for variable in self.graph.asked:
+            if variable in self.backward.adjoints:
                 yield from elements(variable)
-
-    def _is_parameter(self, variable: Variable) -> bool:
-        return variable.role in (*PARAMETERS, Role.LEAF)
 
     def matrix_form(self) -> MatrixForm:
         """The backward pass in matrix form, certified: name (``"W1"``, ``"a2"``) → its adjoint.
@@ -503,7 +500,8 @@ class Derivation:
             else str(self.path_count),
             "paths": path_names(self, limit),
             "deductions": [
-                sheets.as_data(self.network, self.core, entry) for entry in self.deductions
+                sheets.as_data(self.network, self.core, entry, rendering.plain)
+                for entry in self.deductions
             ],
             "facts": [fact.because for fact in self.core.facts],
         }
@@ -514,7 +512,7 @@ class Derivation:
 
     def text(self) -> str:
         """The whole derivation as Unicode text."""
-        return sheets.text(self.network, self.core)
+        return sheets.text(self.network, self.core, rendering.plain)
 
     def sheet(self, form: str = "html", detail: str = "normal", *, stable: bool = False) -> str:
         """The sheet as html, tex, md or txt; ``stable`` as for `Network.sheet`."""

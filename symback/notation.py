@@ -42,7 +42,9 @@ __all__ = [
     "elements",
     "fresh_index",
     "index",
+    "name_indices",
     "read_reference",
+    "whole_name",
 ]
 
 
@@ -78,6 +80,7 @@ LETTERS = {
 PARAMETERS = (Role.WEIGHT, Role.BIAS)
 
 
+@lru_cache(maxsize=4096)
 def index(letter: str) -> Symbol:
     """The index called ``letter``: an integer from 1 to the size of what it numbers."""
     return Symbol(letter, integer=True)
@@ -181,6 +184,11 @@ def pack(numbers: Sequence[int | str]) -> str:
     return "".join(texts) if all(len(text) == 1 for text in texts) else ",".join(texts)
 
 
+def unpack(numbers: str) -> tuple[str, ...]:
+    """The indices that `pack` joined: ``212`` → ("2", "1", "2"), ``2,11,3`` → ("2", "11", "3")."""
+    return tuple(numbers.split(",") if "," in numbers else numbers)
+
+
 def _layer_prefix(variable: Variable) -> tuple[int, ...]:
     """The layer, where the name carries it: w_2ij, but yhat_i."""
     if variable.layer is None or variable.role in (Role.OUTPUT, Role.LOSS):
@@ -188,12 +196,23 @@ def _layer_prefix(variable: Variable) -> tuple[int, ...]:
     return (variable.layer,)
 
 
+def whole_name(variable: Variable) -> tuple[str, tuple[str, ...]]:
+    """The letter of a whole quantity and the layer it carries: ("W", ("2",)), ("yhat", ())."""
+    letter = variable.letter.upper() if variable.role is Role.WEIGHT else variable.letter
+    return letter, name_indices(variable, ())
+
+
+def name_indices(variable: Variable, indices: Sequence[int | str]) -> tuple[str, ...]:
+    """The indices in the name of an element, the layer first: ("1", "3") of h_13, ("2",) of ŷ_2."""
+    return tuple(map(str, (*_layer_prefix(variable), *indices)))
+
+
 def element_name(variable: Variable, indices: Sequence[int | str] = ()) -> str:
     """The printable name of one element: ``w_212``, ``w_2,11,3``, ``yhat_1``, ``b_1``, ``L``.
 
     ``indices`` are 1-based and leave out the sample of a batch.
     """
-    numbers = (*_layer_prefix(variable), *indices)
+    numbers = name_indices(variable, indices)
     return f"{variable.letter}_{pack(numbers)}" if numbers else variable.letter
 
 

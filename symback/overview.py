@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
+from sympy import Symbol
+
+from symback.calculus import LocalDerivative
 from symback.drawing import figure
-from symback.matrix import Phase
+from symback.general import (
+    GeneralPen,
+    Lines,
+    by_layer,
+    depth_of,
+    responsibilities,
+    tells_layers,
+    told,
+)
+from symback.graph import Equation
+from symback.matrix import MatrixStep, Phase
 from symback.notation import (
+    PARAMETERS,
     Reference,
     Role,
     Variable,
@@ -34,19 +48,22 @@ from symback.passages import (
     certified,
     deduction_rows,
     describe,
+    equation_rows,
     footnotes,
     forward_section,
     local_rows,
+    locals_intro,
     matrix_row,
     network_section,
     stable_section,
     title,
+    told_apart,
 )
-from symback.spec import EquationsSpec, NetworkSpec
-from symback.values import flattened, is_parameter, number, restored
+from symback.spec import NetworkSpec
+from symback.values import flattened, number, restored
 from symback.work import Work, entries, lettering, literals, shown_target
 
-__all__ = ["MOST_FORMULAS", "overview"]
+__all__ = ["MOST_FORMULAS", "any_layer_page", "overview"]
 
 
 def overview(work: Work, detail: str = "normal", *, stable: bool = False) -> Page:
@@ -57,10 +74,10 @@ def overview(work: Work, detail: str = "normal", *, stable: bool = False) -> Pag
     pen = Pen(lettering(work), literals(work, work.backward))
     parts = [
         network_section(work, pen, figure(work, None)),
-        forward_section(work, pen, detail),
-        _all_locals(work, pen),
+        forward_section(work, pen, detail, _forward(work, pen)),
+        _all_locals(work, pen, _not_by_target(work)),
         _backward(work, pen),
-        _matrices(work),
+        _matrices(work, pen),
         *_parameter_sections(work, pen),
         _update(work, pen),
         stable_section(work) if stable else None,
@@ -75,56 +92,157 @@ def overview(work: Work, detail: str = "normal", *, stable: bool = False) -> Pag
     )
 
 
-def _all_locals(work: Work, pen: Pen) -> Section:
-    wanted = [
-        local
-        for local in work.backward.derivatives.values()
-        if local.parent.role is not Role.TARGET
-    ]
-    rows = [row for local in wanted for row in local_rows(work, pen, local)]
-    return Section(
-        Say("section.locals"),
-        (
-            Say("locals.intro", {"scalar": isinstance(work.spec, EquationsSpec)}),
-            Display(tuple(rows)),
+def any_layer_page(work: Work, variables: Sequence[Variable]) -> Page:
+    """The derivative by one kind of parameter in any layer k, from the loss back to it."""
+    pen, first = Pen(lettering(work)), variables[0]
+    general = GeneralPen(work, depth_of(work))
+    last = next(v for v in variables if v.layer == depth_of(work))
+    name = general.inline(work.backward.adjoint_name(last.element))
+    on_the_way, locals_ = work.backward.route(min(variables, key=lambda v: v.layer or 0))
+    adjoints = [work.backward.adjoints[v] for v in (*on_the_way, first)]
+    parts = (
+        network_section(work, pen, figure(work, None)),
+        forward_section(work, pen, "normal", _forward(work, pen)),
+        _all_locals(work, pen, [*locals_, *_own_locals(work, variables[:-1])]),
+        Section(
+            Say("section.backward_to", {"derivative": name}),
+            (
+                Say("backward.intro"),
+                *responsibilities(work, pen, on_the_way),
+                *by_layer(work, pen, "backward.parameters", variables),
+            ),
         ),
+    )
+    facts = (fact for deduction in adjoints for fact in deduction.facts)
+    return Page(
+        title=title(work, Say("title.any_layer", {"derivative": name})),
+        subtitle=describe(work),
+        sections=parts,
+        notes=tuple(footnotes(work, pen, tuple(dict.fromkeys(facts)))),
     )
 
 
+def _own_locals(work: Work, variables: Sequence[Variable]) -> list[LocalDerivative]:
+    return [
+        local for (_, parent), local in work.backward.derivatives.items() if parent in variables
+    ]
+
+
+def _forward(work: Work, pen: Pen) -> list[Block] | None:
+    """The equations, those of layers that are alike once; None where nothing is told so."""
+    if not tells_layers(work):
+        return None
+    depth, of_layer = depth_of(work), defaultdict(list)
+    for equation in work.graph.equations:
+        layer = equation.variable.layer
+        of_layer[depth + 1 if layer is None else layer].append(equation)
+
+    def lines(equations: list[Equation]) -> Lines:
+        return lambda pen: tuple(equation_rows(work, pen, equations))
+
+    said = [Say("general.sizes", {"n": _widths(work)})] if work.graph.is_concrete() else []
+    return [*said, *told(work, pen, [(k, lines(entry)) for k, entry in of_layer.items()])]
+
+
+def _widths(work: Work) -> Formula:
+    """n_k, by which the widths are told."""
+    return GeneralPen(work, 1).formula(Symbol("n_1"))
+
+
+def _not_by_target(work: Work) -> list[LocalDerivative]:
+    every = work.backward.derivatives.values()
+    return [local for local in every if local.parent.role is not Role.TARGET]
+
+
+def _all_locals(work: Work, pen: Pen, wanted: Sequence[LocalDerivative]) -> Section:
+    """The local derivatives ``wanted``, in the order of the backward pass."""
+    wanted = [local for local in work.backward.derivatives.values() if local in wanted]
+
+    def lines(of: Sequence[LocalDerivative]) -> Lines:
+        return lambda pen: tuple(row for local in of for row in local_rows(work, pen, local))
+
+    blocks: list[Block] = [Display(lines(wanted)(pen))]
+    if tells_layers(work):
+        blocks = []
+        for roles in ((Role.LOSS, Role.OUTPUT), (Role.PREACTIVATION,), (Role.ACTIVATION,)):
+            of_layer = defaultdict(list)
+            for local in wanted:
+                if local.child.role in roles:
+                    of_layer[local.child.layer or depth_of(work) + 1].append(local)
+            blocks += told(work, pen, [(k, lines(entry)) for k, entry in of_layer.items()])
+    return Section(Say("section.locals"), (locals_intro(work, pen), *blocks))
+
+
+# --------------------------------------------------------------------------------- backward
+
+
 def _backward(work: Work, pen: Pen) -> Section:
+    """From the loss back: the output layer, the hidden layers, the inputs, the parameters."""
+    parameters = work.graph.parameters
     wanted = [
-        v for v in work.backward.adjoints if v.role is not Role.TARGET and not is_parameter(v)
+        v for v in work.backward.adjoints if v.role is not Role.TARGET and v not in parameters
     ]
-    displays = [
-        Display(tuple(deduction_rows(work, pen, work.backward.adjoints[v]))) for v in wanted
-    ]
-    return Section(Say("section.backward"), (Say("backward.intro"), *displays))
+    blocks: list[Block] = [Say("backward.intro")]
+    if isinstance(work.spec, NetworkSpec):
+        found = work.backward.adjoints
+        blocks += responsibilities(work, pen, found)
+        if tells_layers(work):  # else each has a section of its own
+            learned = [v for v in found if v in parameters]
+            blocks += by_layer(work, pen, "backward.parameters", learned)
+        inputs = [v for v in found if v.role is Role.INPUT]
+        blocks += by_layer(work, pen, "backward.inputs", inputs)
+    else:
+        blocks += [
+            Display(tuple(deduction_rows(work, pen, work.backward.adjoints[v]))) for v in wanted
+        ]
+    return Section(Say("section.backward"), tuple(blocks))
 
 
 MOST_FORMULAS = 40
 """A layer with more parameters than this shows the general formula and the numbers only."""
 
 
-def _matrices(work: Work) -> Section | None:
+def _matrices(work: Work, pen: Pen) -> Section | None:
     """The whole algorithm, one line a matrix: forward, backward, update."""
     if not isinstance(work.spec, NetworkSpec):
         return None
     form = work.matrices
-    blocks: list[Block] = [Say("matrix.layout", {"layout": Words(form.layout.value)})]
+    blocks: list[Block] = [Say(f"matrix.{form.layout.name.lower()}")]
     for phase in Phase:
-        rows = [
-            matrix_row(work, step)
-            for step in form.steps
-            if step.phase is phase and step.shown is not None
-        ]
-        blocks += [Say(f"matrix.{phase.value}"), Display(tuple(rows))]
+        of_layer: defaultdict[int, list[MatrixStep]] = defaultdict(list)
+        for step in form.steps:
+            if step.phase is phase and step.shown is not None:
+                of_layer[_round(step, depth_of(work))].append(step)
+        entries_ = [(k, _matrix_lines(steps)) for k, steps in of_layer.items()]
+        blocks += [Say(f"matrix.{phase.value}"), *told(work, pen, entries_)]
     return Section(Say("section.matrices"), (*blocks, certified(form)))
 
 
+def _round(step: MatrixStep, depth: int) -> int:
+    """In which round of its loop over the layers a line of the algorithm stands.
+
+    Going back, round k gives the gradients of W_k and b_k, and from there those of h_{k-1} and
+    a_{k-1}.
+    """
+    variable = step.variable
+    if variable.layer is None:
+        return depth + 2
+    goes_on = step.phase is Phase.BACKWARD and variable.role not in PARAMETERS
+    return variable.layer + goes_on
+
+
+def _matrix_lines(steps: Sequence[MatrixStep]) -> Lines:
+    return lambda pen: [matrix_row(pen, step) for step in steps]
+
+
 def _parameter_sections(work: Work, pen: Pen) -> Iterator[Section]:
-    for variable in work.graph.variables:
-        if is_parameter(variable) and variable in work.backward.adjoints:
-            yield _parameter_section(work, pen, variable)
+    wanted = [v for v in work.graph.parameters if v in work.backward.adjoints]
+    if not tells_layers(work):
+        yield from (_parameter_section(work, pen, variable) for variable in wanted)
+    elif work.has_numbers:
+        rows = [row for variable in wanted for row in _in_numbers(work, pen, variable)]
+        grid = Grid((Say("head.quantity"), Say("head.numbers")), tuple(rows))
+        yield Section(Say("section.gradients"), (grid,))
 
 
 def _parameter_section(work: Work, pen: Pen, variable: Variable) -> Section:
@@ -136,16 +254,22 @@ def _parameter_section(work: Work, pen: Pen, variable: Variable) -> Section:
         rows = [_short_row(work, pen, reference) for reference in elements(variable)]
         blocks += [Say("parameters.each", {"block": name}), Display(tuple(rows))]
     if work.has_numbers:
-        derivative = Formula(
-            rf"\nabla_{{{name.latex}}}\,{pen.latex.write(work.graph.target.element)}",
-            f"∂L/∂{name.text}",
-        )
-        rows = [
-            (name, array_formula(work.numbers.forward[variable.name])),
-            (derivative, array_formula(work.gradients[variable.name])),
-        ]
-        blocks.append(Grid((Say("head.quantity"), Say("head.numbers")), tuple(rows)))
+        rows = _in_numbers(work, pen, variable)
+        blocks.append(Grid((Say("head.quantity"), Say("head.numbers")), rows))
     return Section(Say("section.parameter", {"block": name}), tuple(blocks))
+
+
+def _in_numbers(work: Work, pen: Pen, variable: Variable) -> tuple[tuple[Formula, Formula], ...]:
+    """A block of parameters and its gradient, as rows of a table."""
+    name = block_formula(variable, pen)
+    derivative = Formula(
+        rf"\nabla_{{{name.latex}}}\,{pen.latex.write(work.graph.target.element)}",
+        f"∇{name.text}",
+    )
+    return (
+        (name, array_formula(work.numbers.forward[variable.name])),
+        (derivative, array_formula(work.gradients[variable.name])),
+    )
 
 
 def _short_row(work: Work, pen: Pen, reference: Reference) -> Row:
@@ -159,9 +283,13 @@ def _short_row(work: Work, pen: Pen, reference: Reference) -> Row:
     return pen.row(deduction.lhs, deduction.result, reason)
 
 
-def _update(work: Work, pen: Pen) -> Section:
-    """θ ← θ - η ∇θ for every block, and θ as one vector."""
-    blocks_ = [v for v in work.graph.variables if is_parameter(v) and v in work.backward.adjoints]
+def _update(work: Work, pen: Pen) -> Section | None:
+    """θ ← θ - η ∇θ for every block, and θ as one vector; None where nothing is learned."""
+    blocks_ = [v for v in work.graph.parameters if v in work.backward.adjoints]
+    if not blocks_:
+        return None
+    if not work.graph.is_concrete():
+        return None  # the algorithm in matrix form has it
     target = pen.latex.write(work.graph.target.element)
     rows = []
     for variable in blocks_:
@@ -171,13 +299,13 @@ def _update(work: Work, pen: Pen) -> Section:
                 name,
                 "←",
                 (rf"{name.latex} - \eta\,\nabla_{{{name.latex}}}\,{target}",),
-                f"{name.text} - η·∂L/∂{name.text}",
+                f"{name.text} - η·∇{name.text}",
             )
         )
     blocks: list[Block] = [Say("update.intro"), Display(tuple(rows))]
-    if work.graph.is_concrete():
-        blocks += _flattened(work, pen, blocks_)
-    return Section(Say("section.update"), tuple(blocks))
+    if tells_layers(work):
+        blocks = []  # the algorithm in matrix form has them
+    return Section(Say("section.update"), (*blocks, *_flattened(work, pen, blocks_)))
 
 
 def _flattened(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Block]:
@@ -215,18 +343,26 @@ def _theta_in_numbers(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Blo
         return []
     eta = as_written(number(work.learning_rate))
     target = pen.formula(shown_target(work))
-    gradient = Formula(rf"\nabla_{{\theta_t}}\,{target.latex}", f"∇_θ_t {target.text}")
-    vectors: list[tuple[Formula, Mapping[str, Any]]] = [
-        (Formula(r"\theta_t", "θ_t"), work.numbers.forward),
-        (gradient, work.gradients),
-        (Formula(r"\theta_{t+1}", "θ_{t+1}"), updated),
-    ]
-    rows = [(name, array_formula(flattened(arrays, moved))) for name, arrays in vectors]
+    before, step, after = (
+        array_formula(flattened(arrays, moved))
+        for arrays in (work.numbers.forward, work.gradients, updated)
+    )
+    row = Row(
+        Formula(r"\theta_{t+1}", "θ_{t+1}"),
+        "≈",
+        (rf"{before.latex} - {eta.latex} {step.latex} \approx {after.latex}",),
+        f"{before.text} - {eta.text}·{step.text} ≈ {after.text}",
+    )
     cut_again = restored(flattened(updated, moved), moved)
-    head = (Say("head.quantity"), Say("head.numbers"))
+    before, after = told_apart(work.numbers.loss, work.numbers.loss_at(updated))
+    fell = work.numbers.loss_at(updated) < work.numbers.loss
     return [
         Say("update.numbers", {"eta": Formula(rf"\eta = {eta.latex}", f"η = {eta.text}")}),
-        Grid(head, tuple(rows)),
+        Display((row,)),
         Say("update.restored"),
         array_grid(pen, moved, cut_again),
+        Say(
+            "update.outcome",
+            {"loss": target, "before": before, "after": after, "fell": fell},
+        ),
     ]

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sympy import Expr, Indexed, Symbol
+from sympy import Expr, Indexed, Integer, Sum, Symbol
 
+from symback.calculus import instantiate
 from symback.figures import Figure, PathStyle
 from symback.layout import LINE, lines
-from symback.notation import Partial
+from symback.notation import SAMPLE, Partial, Sigma, Variable
 from symback.printers import Latex, Lettering, Text
 from symback.values import number
 
@@ -124,6 +125,12 @@ class Page:
     styles: tuple[PathStyle, ...] = ()
     has_contents: bool = False
 
+    @property
+    def figure(self) -> Figure:
+        """The picture of the network, which every page has once."""
+        blocks = (block for section in self.sections for block in section.blocks)
+        return next(block.figure for block in blocks if isinstance(block, Picture))
+
 
 @dataclass(frozen=True, slots=True)
 class Literal:
@@ -137,8 +144,12 @@ class Literal:
 def literal(value: Any, digits: int = DIGITS) -> Literal:
     r"""A 50-digit number to ``digits`` significant digits, plainly where that is readable.
 
+    A number that is all there ends where it ends; of another every digit asked for is shown.
+
     >>> literal(number("-0.25"))
     Literal(latex='-0.25', text='-0.25', is_exact=True)
+    >>> literal(number("0.0033000012"))
+    Literal(latex='0.003300', text='0.003300', is_exact=False)
     >>> literal(number("0.00000012345678"))
     Literal(latex='1.235 \\cdot 10^{-7}', text='1.235e-7', is_exact=False)
     """
@@ -151,16 +162,15 @@ def as_written(value: Any) -> Literal:
 
 
 def _spelled(short: str, value: Any) -> Literal:
-    mantissa, _, exponent = short.partition("e")
-    mantissa = _trimmed(mantissa)
     is_exact = abs(number(short) - value) <= abs(value) * ROUNDING
-    if exponent and int(exponent):
-        power = int(exponent)
-        if -5 < power < 7:
-            plain = _trimmed(format(Decimal(short), "f"))
-            return Literal(plain, plain, is_exact)
+    end = _trimmed if is_exact else str
+    mantissa, _, exponent = short.partition("e")
+    power = int(exponent or 0)
+    if power and not -5 < power < 7:
+        mantissa = end(mantissa)
         return Literal(rf"{mantissa} \cdot 10^{{{power}}}", f"{mantissa}e{power}", is_exact)
-    return Literal(mantissa, mantissa, is_exact)
+    plain = end(format(Decimal(short), "f"))
+    return Literal(plain, plain, is_exact)
 
 
 def _trimmed(plain: str) -> str:
@@ -185,7 +195,20 @@ class Pen:
 
     def formula(self, expr: Expr) -> Formula:
         """An expression on one line."""
+        expr = self.as_shown(expr)
         return Formula(self.latex.write(expr), self.text.write(expr))
+
+    def as_shown(self, expr: Expr) -> Expr:
+        """What is printed for an expression; its value is the same."""
+        return without_lone_sums(expr)
+
+    def sizes(self, variable: Variable) -> tuple[Expr, ...]:
+        """How far the indices of a quantity run."""
+        return variable.shape
+
+    def quantity(self, letter: str, indices: tuple[str, ...]) -> Formula:
+        """A quantity by the lectures' letter and its indices, the layer first."""
+        return Formula(self.latex.named(letter, indices), self.text.named(letter, indices))
 
     def inline(self, derivative: Partial) -> Formula:
         """∂L/∂w with a slash, for a line of text."""
@@ -205,6 +228,7 @@ class Pen:
     ) -> Row:
         """``lhs = rhs``; without ``lhs``, one more equality of the row above."""
         left = None if lhs is None else self.formula(lhs)
+        rhs = self.as_shown(rhs)
         broken = tuple(lines(rhs, self.latex, room))
         return Row(left, "=", broken, self.text.write(rhs), reason, path, is_result)
 
@@ -230,6 +254,19 @@ class Pen:
         shown = literal(value)
         left = None if lhs is None else self.formula(lhs)
         return Row(left, "=" if shown.is_exact else "≈", (shown.latex,), shown.text, reason, **more)
+
+
+def without_lone_sums(expr: Expr) -> Expr:
+    """``expr`` with Σ_{i=1}^{1} f_i written f_1, as for a layer of one neuron."""
+    if not expr.args or not expr.has(Sum):
+        return expr
+    if isinstance(expr, Sum):
+        bound, _, upper = expr.limits[0]
+        body = without_lone_sums(expr.function)
+        if upper == 1 and bound != SAMPLE:
+            return instantiate(body, {bound: Integer(1)})
+        return Sigma(body, *expr.limits)
+    return expr.func(*map(without_lone_sums, expr.args))
 
 
 def _names(expr: Expr) -> list[Expr]:

@@ -15,15 +15,17 @@ from sympy import Expr, Symbol
 
 from symback import figures, kernels
 from symback.calculus import LocalDerivative
-from symback.derivation import Deduction, Step
-from symback.graph import Equation
+from symback.derivation import Deduction, Rule, Step, local_steps
+from symback.functions import spoken
+from symback.graph import Equation, KnownSum, base_name
 from symback.layout import LINE, width
-from symback.matrix import MatrixForm, MatrixLatex, MatrixStep, MatrixText, Phase
+from symback.matrix import MatrixForm, MatrixLatex, MatrixStep, MatrixText, Phase, SampleArray
 from symback.notation import (
     Reference,
     Variable,
-    element_name,
     elements,
+    index,
+    whole_name,
 )
 from symback.page import (
     Block,
@@ -39,8 +41,8 @@ from symback.page import (
     literal,
 )
 from symback.printers import NETWORK, Latex, Text
-from symback.spec import EquationsSpec, NetworkSpec
-from symback.work import Work, entries, lettering
+from symback.spec import EquationsSpec, LayerSpec, NetworkSpec
+from symback.work import Work, entries
 
 __all__ = [
     "MOST_ENTRIES",
@@ -51,16 +53,19 @@ __all__ = [
     "block_formula",
     "deduction_rows",
     "describe",
+    "equation_rows",
     "footnotes",
     "forward_section",
     "is_thin",
     "local_rows",
+    "locals_intro",
     "network_section",
     "number_rows",
     "numbers_and_value",
     "reason",
     "sum_formula",
     "title",
+    "told_apart",
 ]
 
 
@@ -80,14 +85,15 @@ def describe(work: Work) -> Say:
             "describe.equations", {"count": len(work.spec.stages), "apart": work.spec.taken_apart}
         )
     sizes = "–".join(str(size) for size in work.spec.widths)
-    hidden = tuple(dict.fromkeys(layer.activation.name for layer in work.spec.layers[:-1]))
+    hidden = dict.fromkeys(spoken(layer.activation) for layer in work.spec.layers[:-1])
     return Say(
         "describe.network",
         {
             "sizes": Words(sizes),
             "hidden": [Words(name) for name in hidden],
-            "output": Words(work.spec.layers[-1].activation.name),
-            "loss": Words(work.spec.loss.name.replace("_", " ")),
+            "several": len(work.spec.layers) > 2,
+            "output": Words(spoken(work.spec.layers[-1].activation)),
+            "loss": Words(spoken(work.spec.loss)),
             "samples": work.spec.values.samples,
         },
     )
@@ -98,52 +104,53 @@ def network_section(work: Work, pen: Pen, drawing: figures.Figure) -> Section:
     if isinstance(work.spec, EquationsSpec):
         say = Say("network.equations", {"apart": work.spec.taken_apart})
         return Section(Say("section.graph"), (say, Picture(drawing)))
-    spec, rows = work.spec, []
-    for k, layer in enumerate(spec.layers, start=1):
-        W = next(v for v in work.graph.variables if v.name == f"W{k}")
-        rows.append(
-            (
-                Say("plain", {"value": k}),
-                pen.formula(layer.units),
-                Words(layer.activation.name),
-                Formula(rf"W_{{{k}}}", f"W_{k}"),
-                Formula(
-                    rf"{pen.latex.write(W.shape[0])} \times {pen.latex.write(W.shape[1])}",
-                    f"{W.shape[0]} × {W.shape[1]}",
-                ),
-            )
-        )
+    rows = [_layer_row(work, pen, k, each) for k, each in enumerate(work.spec.layers, start=1)]
     head = tuple(
         Say(f"head.{key}") for key in ("layer", "neurons", "activation", "weights", "shape")
     )
-    legend = Say(
-        "network.legend",
-        {
-            "w": Formula("w_{kij}", "w_kij"),
-            "a": Formula("a_{ki}", "a_ki"),
-            "h": Formula("h_{ki}", "h_ki"),
-        },
-    )
+    general = {"w": ("k", "i", "j"), "a": ("k", "i"), "h": ("k", "i")}
+    facts = {letter: pen.quantity(letter, indices) for letter, indices in general.items()}
+    legend = Say("network.legend", {**facts, "first": pen.latex.lettering.input_layer})
     return Section(Say("section.network"), (Picture(drawing), legend, Grid(head, tuple(rows))))
 
 
-def forward_section(work: Work, pen: Pen, detail: str) -> Section:
-    """Every equation, then the same with numbers where there are some."""
-    blocks: list[Block] = [Display(tuple(_equation_rows(work, pen)))]
+def _layer_row(work: Work, pen: Pen, k: int, layer: LayerSpec) -> tuple[Any, ...]:
+    """Layer k as the page counts it: its neurons, its function, its weights and their shape."""
+    W = next(v for v in work.graph.variables if v.name == f"W{k}")
+    out, into = (pen.formula(size) for size in W.shape)
+    return (
+        Say("plain", {"value": k + pen.latex.lettering.input_layer}),
+        pen.formula(layer.units),
+        Words(spoken(layer.activation)),
+        block_formula(W, pen),
+        Formula(rf"{out.latex} \times {into.latex}", f"{out.text} × {into.text}"),
+    )
+
+
+def forward_section(
+    work: Work, pen: Pen, detail: str, equations: Iterable[Block] | None = None
+) -> Section:
+    """Every equation, or the ``equations`` given, then numbers where there are some."""
+    blocks: list[Block] = (
+        [Display(tuple(equation_rows(work, pen, work.graph.equations)))]
+        if equations is None
+        else [*equations]
+    )
     if work.has_numbers:
         blocks += _forward_numbers(work, pen, detail)
     return Section(Say("section.forward"), tuple(blocks))
 
 
-def _equation_rows(work: Work, pen: Pen) -> Iterator[Row]:
+def equation_rows(work: Work, pen: Pen, equations: Iterable[Equation]) -> Iterator[Row]:
+    """Equations, each by its function's name first where that says something."""
     thin = is_thin(work)
-    for equation in work.graph.equations:
+    for equation in equations:
         at = dict.fromkeys(equation.free, sympy.S.One) if thin else {}
         show = (lambda part, at=at: work.backward.unroll(part, at)) if thin else as_it_is
         lhs, rhs = show(equation.lhs), show(equation.shown)
         reason = None if thin else _range(equation, pen)
         named = None if equation.named is None else show(equation.named)
-        if named is not None and not _same_print(named, rhs, pen):
+        if named is not None and not _says_nothing(named, rhs, pen):
             yield pen.row(lhs, named, None)
             yield pen.row(None, rhs, reason)
         else:
@@ -164,13 +171,14 @@ def as_it_is(expr: Expr) -> Expr:
     return expr
 
 
-def _same_print(named: Expr, rhs: Expr, pen: Pen) -> bool:
-    return pen.latex.write(named) == pen.latex.write(rhs)
+def _says_nothing(named: Expr, rhs: Expr, pen: Pen) -> bool:
+    """Whether the name of the function adds nothing to its formula, as in id(a) = a."""
+    return rhs in named.args or pen.latex.write(named) == pen.latex.write(rhs)
 
 
 def _range(equation: Equation, pen: Pen) -> Say | None:
     """For which indices an equation holds."""
-    pairs = zip(equation.free, equation.variable.shape, strict=True)
+    pairs = zip(equation.free, pen.sizes(equation.variable), strict=True)
     ranges = [
         (
             pen.latex.write(letter),
@@ -182,8 +190,13 @@ def _range(equation: Equation, pen: Pen) -> Say | None:
     ]
     if not ranges:
         return None
-    in_latex = r",\; ".join(rf"{letter} = 1, \ldots, {size}" for letter, size, _, _ in ranges)
-    in_text = ", ".join(f"{letter} = 1…{size}" for _, _, letter, size in ranges)
+    in_latex = r",\; ".join(
+        rf"{letter} = 1" + (rf", \ldots, {size}" if size != "1" else "")
+        for letter, size, _, _ in ranges
+    )
+    in_text = ", ".join(
+        f"{letter} = 1" + (f"…{size}" if size != "1" else "") for _, _, letter, size in ranges
+    )
     return Say("formula", {"formula": Formula(in_latex, in_text)})
 
 
@@ -242,6 +255,15 @@ def numbers_and_value(pen: Pen, numbers: Row | None, lhs: Expr | None, value: An
     return [replace(led, lines=(joined,), text=f"{numbers.text} {shown.relation} {shown.text}")]
 
 
+def told_apart(first: Any, second: Any) -> tuple[Formula, Formula]:
+    """Two numbers with as many digits as it takes to see that they differ."""
+    for digits in (4, 6, 8, 12):
+        shown = [literal(value, digits) for value in (first, second)]
+        if shown[0].text != shown[1].text:
+            break
+    return Formula(shown[0].latex, shown[0].text), Formula(shown[1].latex, shown[1].text)
+
+
 def array_grid(pen: Pen, variables: Iterable[Variable], arrays: Mapping[str, Any]) -> Grid:
     """A table of quantities and their arrays."""
     rows = [(block_formula(v, pen), array_formula(arrays[v.name])) for v in variables]
@@ -252,30 +274,21 @@ def block_formula(variable: Variable, pen: Pen) -> Formula:
     """The name of a whole quantity: W_1, b_1, ŷ."""
     if not variable.shape:
         return pen.formula(variable.element)
-    name = element_name(variable)
-    upper = name.replace("w_", "W_")
-    return Formula(pen.latex.named(*_split(upper)), pen.text.named(*_split(upper)))
-
-
-def _split(name: str) -> tuple[str, str]:
-    letter, _, number_ = name.partition("_")
-    return letter, number_
+    if variable.batched:  # a matrix with one row a sample, as in the matrix formulas: A_1
+        array = SampleArray(base_name(variable.element), *variable.shape)
+        letters = pen.latex.lettering
+        return Formula(MatrixLatex(letters).write(array), MatrixText(letters).write(array))
+    return pen.quantity(*whole_name(variable))
 
 
 MOST_ENTRIES = 8
 
 
 def array_formula(array: Any) -> Formula:
-    """An array as a matrix; long rows and columns shortened in the middle."""
-    rows = (
-        array.tolist()
-        if array.ndim == 2
-        else [array.tolist()]
-        if array.ndim == 1
-        else [[array.item()]]
-    )
+    """An array as a matrix, a vector as a column; long ones shortened in the middle."""
+    rows = array.reshape(len(array), -1).tolist() if array.ndim else [[array.item()]]
     cells = [[literal(entry) for entry in _ends(row)] for row in _ends(rows)]
-    gaps = array.ndim and array.shape[-1] > MOST_ENTRIES
+    gaps = len(rows[0]) > MOST_ENTRIES
     in_latex, in_text = [], []
     for row in cells:
         left, right = [c.latex for c in row], [c.text for c in row]
@@ -284,7 +297,7 @@ def array_formula(array: Any) -> Formula:
             right.insert(MOST_ENTRIES // 2, "…")
         in_latex.append(" & ".join(left))
         in_text.append(", ".join(right))
-    if array.ndim == 2 and len(rows) > MOST_ENTRIES:
+    if len(rows) > MOST_ENTRIES:
         in_latex.insert(MOST_ENTRIES // 2, r"\vdots")
         in_text.insert(MOST_ENTRIES // 2, "⋮")
     body = r" \\ ".join(in_latex)
@@ -297,6 +310,21 @@ def _ends(entries: list[Any]) -> list[Any]:
     return entries if len(entries) <= MOST_ENTRIES else [*entries[:half], *entries[-half:]]
 
 
+def locals_intro(work: Work, pen: Pen) -> Say:
+    """Between which neurons a local derivative is 0, and what 1[i=j] means where it stands."""
+    facts: dict[str, Any] = {"scalar": isinstance(work.spec, EquationsSpec)}
+    if isinstance(work.spec, NetworkSpec):
+        coupled = [layer.activation.coupled for layer in work.spec.layers]
+        i, j = index("i"), index("j")
+        facts |= {
+            "coupled": any(coupled),
+            "elementwise": not all(coupled),
+            "delta": pen.formula(sympy.KroneckerDelta(i, j)),
+            "equal": Formula("i = j", "i = j"),
+        }
+    return Say("locals.intro", facts)
+
+
 def local_rows(work: Work, pen: Pen, local: LocalDerivative) -> Iterator[Row]:
     """The derivative as it comes, in the form one wants, and as a number where it is one."""
     scalar = not local.child.shape and not local.parent.shape
@@ -304,24 +332,15 @@ def local_rows(work: Work, pen: Pen, local: LocalDerivative) -> Iterator[Row]:
     if scalar or is_thin(work):
         at = dict.fromkeys((*local.child_indices, *local.parent_indices), sympy.S.One)
         show = lambda part: work.backward.unroll(part, at)  # noqa: E731
-    name = show(local.name)
-    if local.is_rewritten and not _is_obvious(local):
-        yield pen.row(name, show(local.raw), Say("reason.differentiate"))
-        yield pen.row(
-            None,
-            show(local.form),
-            Say("reason.rewrite", {"value": pen.formula(show(local.name.of))}),
-        )
-    else:
-        yield pen.row(name, show(local.form))
+    lhs: Expr | None = show(local.name)
+    steps = local_steps(local, work.graph.by_variable[local.child])
+    for step in steps:
+        shown = replace(step, rhs=show(step.rhs), since=tuple(map(show, step.since)))
+        yield pen.row(lhs, shown.rhs, reason(shown, pen) if len(steps) > 1 else None)
+        lhs = None
     if scalar and pen.literals and not local.form.is_number:
         numbers = pen.with_numbers(show(local.form))
         yield from numbers_and_value(pen, numbers, None, work.numbers.value_of(local.form))
-
-
-def _is_obvious(local: LocalDerivative) -> bool:
-    """Whether the two forms differ only by a factor taken out: -2y + 2ŷ and -2(y - ŷ)."""
-    return not local.raw.atoms(sympy.Function, sympy.Sum)
 
 
 def deduction_rows(work: Work, pen: Pen, deduction: Deduction) -> Iterator[Row]:
@@ -333,19 +352,20 @@ def deduction_rows(work: Work, pen: Pen, deduction: Deduction) -> Iterator[Row]:
         yield pen.row(
             work.backward.unroll(lhs) if scalar and lhs is not None else lhs,
             rhs,
-            reason(step, pen),
+            reason(step, pen, lhs is not None),
         )
         lhs = None
     yield from number_rows(work, pen, deduction.lhs, deduction.result)
 
 
-def number_rows(work: Work, pen: Pen, name: Expr, formula: Expr) -> Iterator[Row]:
-    """The formula with its numbers, and the number."""
+def number_rows(work: Work, pen: Pen, name: Expr, formula: Expr | None) -> Iterator[Row]:
+    """The formula with its numbers, and the number; without a formula, the number alone."""
     if not pen.literals or not _is_named(name):
         return
     reference = Reference(*work.backward.node_of(name.by))
     value = work.numbers.element(work.gradients[reference.variable.name], reference)
-    yield from numbers_and_value(pen, pen.with_numbers(formula), None, value)
+    numbers = None if formula is None else pen.with_numbers(formula)
+    yield from numbers_and_value(pen, numbers, None, value)
 
 
 def _is_named(name: Expr) -> bool:
@@ -353,19 +373,25 @@ def _is_named(name: Expr) -> bool:
     return isinstance(name.by, Symbol) and not name.by.is_real
 
 
-def reason(step: Step, pen: Pen) -> Say:
-    """The rule of a step in words, with the fact it assumes."""
+def reason(step: Step, pen: Pen, is_first: bool = False) -> Say:
+    """The rule of a step in words, with the fact it assumes; ``is_first`` of its deduction."""
     fact = step.fact
-    facts: dict[str, Any] = {"unrolled": not step.rhs.has(sympy.Sum)}
+    facts: dict[str, Any] = {"unrolled": not step.rhs.has(sympy.Sum), "is_first": is_first}
     if fact is not None:
-        facts["sum"] = sum_formula(fact.variable, fact.total, pen)
+        written_out = step.rule is Rule.COMPLEMENT
+        facts["sum"] = (_two_terms if written_out else sum_formula)(fact, pen)
+    if step.since:
+        sides = [pen.formula(side) for side in step.since]
+        facts["since"] = Formula(
+            " = ".join(side.latex for side in sides), " = ".join(side.text for side in sides)
+        )
     return Say(f"rule.{step.rule.name.lower()}", facts)
 
 
-def matrix_row(work: Work, step: MatrixStep, *, shapes: bool = False) -> Row:
+def matrix_row(pen: Pen, step: MatrixStep, *, shapes: bool = False) -> Row:
     """One line of the algorithm in matrices; with ``shapes``, each factor over its shape."""
-    letters = lettering(work)
-    plain, text_ = MatrixLatex(letters), MatrixText(letters)
+    letters = pen.latex.lettering
+    plain, text_ = MatrixLatex(letters), MatrixText(pen.text.lettering)
     right = MatrixLatex(letters, shapes=shapes).write(step.shown)
     lhs = Formula(plain.write(step.symbol), text_.write(step.symbol))
     relation = "←" if step.phase is Phase.UPDATE else "="
@@ -400,24 +426,38 @@ def _identity_row(identity: kernels.Identity) -> Row:
     return Row(Formula(left, plain_left), "=", (right,), plain_right)
 
 
-def sum_formula(variable: Variable, total: int, pen: Pen) -> Formula:
+def sum_formula(fact: KnownSum, pen: Pen) -> Formula:
     """Σ_i v_i = total, for a line of text."""
-    letter = variable.indices[-1]
-    one = pen.formula(variable.element)
+    letter = fact.variable.indices[-1]
+    one = pen.formula(fact.variable.element)
     index_ = pen.latex.write(letter)
     return Formula(
-        rf"\textstyle\sum_{{{index_}}} {one.latex} = {total}", f"Σ_{index_} {one.text} = {total}"
+        rf"\textstyle\sum_{{{index_}}} {one.latex} = {fact.total}",
+        f"Σ_{index_} {one.text} = {fact.total}",
     )
 
 
-def footnotes(work: Work, pen: Pen, facts: Iterable[Any]) -> Iterator[Say]:
+def _two_terms(fact: KnownSum, pen: Pen) -> Formula:
+    """ŷ_1 + ŷ_2 = 1, where the two are all there are."""
+    variable = fact.variable
+    samples = variable.indices[: variable.batched]
+    first, second = (pen.formula(variable.at(*samples, number)) for number in (1, 2))
+    return Formula(
+        f"{first.latex} + {second.latex} = {fact.total}",
+        f"{first.text} + {second.text} = {fact.total}",
+    )
+
+
+def footnotes(
+    work: Work, pen: Pen, facts: Iterable[KnownSum], *, with_digits: bool = True
+) -> Iterator[Say]:
     """What was assumed, the conventions at kinks, and how numbers are shown."""
     for fact in facts:
         yield Say(
             "note.fact",
-            {"sum": sum_formula(fact.variable, fact.total, pen), "because": Words(fact.because)},
+            {"sum": sum_formula(fact, pen), "because": Words(fact.because)},
         )
     for convention in work.graph.conventions:
         yield Say("note.convention", {"convention": Words(convention)})
-    if work.has_numbers:
+    if work.has_numbers and with_digits:
         yield Say("note.numbers", {"digits": 4})

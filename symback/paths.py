@@ -28,7 +28,7 @@ from symback.calculus import LocalDerivative
 from symback.graph import Graph
 from symback.notation import SAMPLE, Partial, Reference, Variable, element_name
 
-__all__ = ["LocalDerivatives", "Path", "Paths", "Web"]
+__all__ = ["LocalDerivatives", "Node", "Path", "Paths", "Web"]
 
 LocalDerivatives = Mapping[tuple[Variable, Variable], LocalDerivative]
 """(child, parent) → ∂child/∂parent."""
@@ -40,13 +40,19 @@ Node = tuple[Variable, tuple[int, ...]]
 class Path:
     """One way from a weight to the loss.
 
-    ``neurons`` are names, from the weight to the loss; ``factors`` the local derivatives by name,
-    from the loss back to the weight, as the chain rule writes them; ``values`` the same derived.
+    ``nodes`` are elements, from the weight to the loss, ``neurons`` their names; ``factors`` the
+    local derivatives by name, from the loss back to the weight, as the chain rule writes them;
+    ``values`` the same derived.
     """
 
-    neurons: tuple[str, ...]
+    nodes: tuple[Node, ...]
     factors: tuple[Partial, ...]
     values: tuple[Expr, ...]
+
+    @property
+    def neurons(self) -> tuple[str, ...]:
+        """The names of the nodes."""
+        return tuple(element_name(*node) for node in self.nodes)
 
     def __str__(self) -> str:
         return " → ".join(self.neurons)
@@ -97,6 +103,15 @@ class Web:
                     *(link.fan_out * counts[link.local.child] for link in self.links[variable])
                 )
         return counts
+
+    @cached_property
+    def lengths(self) -> dict[Variable, int]:
+        """The most steps of a path from an element of each quantity to the loss."""
+        lengths: dict[Variable, int] = {}
+        for variable in reversed(self.graph.variables):
+            onward = (1 + lengths[link.local.child] for link in self.links[variable])
+            lengths[variable] = max(onward, default=0)
+        return lengths
 
     def branches(self, node: Node, *, reverse: bool = False) -> Iterator[Node]:
         """The elements computed directly from ``node``."""
@@ -210,7 +225,7 @@ class _Stop:
 
 def _path(trail: list[_Stop]) -> Path:
     return Path(
-        tuple(element_name(*stop.node) for stop in trail),
+        tuple(stop.node for stop in trail),
         tuple(stop.factor for stop in reversed(trail) if stop.factor is not None),
         tuple(stop.value for stop in reversed(trail) if stop.value is not None),
     )

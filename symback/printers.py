@@ -22,9 +22,18 @@ from sympy.core.relational import Relational
 from sympy.printing.printer import Printer
 
 from symback.functions import ACTIVATIONS
-from symback.notation import SAMPLE, Partial, Product, Terms, pack
+from symback.notation import SAMPLE, Partial, Product, Terms, pack, unpack
 
-__all__ = ["Latex", "Lettering", "Spelling", "Text", "is_indicator", "signed", "split_name"]
+__all__ = [
+    "Latex",
+    "Lettering",
+    "Spelling",
+    "Text",
+    "array_name",
+    "is_indicator",
+    "signed",
+    "split_name",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,8 @@ class Lettering:
 
     ``loss`` is the letter of a network's loss (the lectures' script L), ``differential`` is ∂, or
     d where everything depends on one variable only.  ``spelled`` turns a letter of the lectures and
-    its indices, the layer first, into another page's; without it they stay.
+    its indices, the layer first, into another page's; without it they stay.  The inputs are layer
+    ``input_layer``.  ``name`` is what the notation is called, empty for the lectures'.
     """
 
     loss: str = r"\mathscr{L}"
@@ -50,12 +60,14 @@ class Lettering:
     differential: str = r"\partial"
     differential_text: str = "∂"
     spelled: Callable[[str, tuple[str, ...]], Spelling] | None = None
+    input_layer: int = 0
+    name: str = ""
 
-    def spelling(self, letter: str, numbers: str) -> Spelling:
-        """The quantity called ``letter`` with indices packed as `symback.notation.pack` does."""
+    def spelling(self, letter: str, indices: tuple[str, ...]) -> Spelling:
+        """The quantity that the lectures write with this letter and these indices."""
         if self.spelled is None:
-            return Spelling(letter, numbers)
-        return self.spelled(letter, tuple(numbers.split(",") if "," in numbers else numbers))
+            return Spelling(letter, pack(indices))
+        return self.spelled(letter, indices)
 
 
 NETWORK = Lettering()
@@ -76,6 +88,12 @@ def split_name(name: str) -> tuple[str, str]:
     """The letter and the indices of a name: ``w_2,11,3`` → ("w", "2,11,3"); others → (name, "")."""
     match = _NAME.match(name)
     return (match["letter"], match["numbers"] or "") if match else (name, "")
+
+
+def array_name(name: str) -> tuple[str, tuple[str, ...]]:
+    """The letter and the layer of a whole quantity: ``a_12`` is layer 12, ``yhat`` has none."""
+    letter, layer = split_name(name)
+    return letter, (layer,) if layer else ()
 
 
 def is_indicator(expr: Expr) -> bool:
@@ -280,18 +298,22 @@ class _Writer(Printer):
     def _print_Symbol(self, expr: Symbol) -> str:
         if expr.name == "L":
             return self.loss
-        return self.named(*split_name(expr.name))
+        letter, numbers = split_name(expr.name)
+        return self.named(letter, unpack(numbers))
 
     def _print_Indexed(self, expr: Indexed) -> str:
-        letter, layer = split_name(expr.base.name)
-        indices = [self._print(i) for i in expr.indices if i != SAMPLE]
-        numbers = pack([*([layer] if layer else []), *indices])
-        return self.named("w" if letter == "W" else letter, numbers, SAMPLE in expr.indices)
+        letter, layer = array_name(expr.base.name)
+        indices = (*layer, *(self._print(i) for i in expr.indices if i != SAMPLE))
+        return self.named("w" if letter == "W" else letter, indices, SAMPLE in expr.indices)
 
     def _print_Partial(self, expr: Partial) -> str:
         name = type(self)(self.lettering)._print  # numbers may stand for ∂L/∂a, not within it
         body = self.derivative(name(expr.of), name(expr.by))
         return self.held(body, ", ".join(map(name, expr.held))) if expr.held else body
+
+    def named(self, letter: str, indices: tuple[str, ...], sampled: bool = False) -> str:
+        """A quantity of the lectures, the layer first among its indices, in the page's letters."""
+        return self.spelled(self.lettering.spelling(letter, indices), sampled)
 
     # -------------------------------------------------------------------- marks of a dialect
 
@@ -301,7 +323,7 @@ class _Writer(Printer):
     power: Callable[[str, str], str]
     root: Callable[[str], str]
     operator: Callable[[str], str]
-    named: Callable[..., str]
+    spelled: Callable[..., str]
     derivative: Callable[[str, str], str]
     held: Callable[[str, str], str]
 
@@ -439,9 +461,8 @@ class Latex(_Writer):
             joined += (r" \cdot " if runs_together else r"\,") + factor
         return joined
 
-    def named(self, letter: str, numbers: str, sampled: bool = False) -> str:
+    def spelled(self, spelled: Spelling, sampled: bool = False) -> str:
         """A letter with its indices; a layer may be a superscript, and the sample is one."""
-        spelled = self.lettering.spelling(letter, numbers)
         above = spelled.superscript + ("(s)" if sampled else "")
         subscript = f"_{{{spelled.subscript}}}" if spelled.subscript else ""
         return _latex_letter(spelled.letter) + subscript + (f"^{{{above}}}" if above else "")
@@ -459,8 +480,7 @@ class Latex(_Writer):
         name, row = expr.func.__name__, ACTIVATIONS.get(expr.func.__name__)
         if row is not None and row.coupled:
             element = expr.args[0]
-            letter, layer = split_name(element.base.name)
-            vector = self.named(letter, layer, _is_sampled(element))
+            vector = self.named(*array_name(element.base.name), _is_sampled(element))
             return rf"{self.operator(name)}({vector})_{{{self._print(element.indices[-1])}}}"
         return self.applied(self.operator(name), expr.args)
 
@@ -536,7 +556,8 @@ class Text(_Writer):
 
     def power(self, base: str, exponent: str) -> str:
         """base^exponent."""
-        return f"{base}^{self._one_thing(exponent)}"
+        single = f"({exponent})" if "^" in exponent else self._one_thing(exponent)
+        return f"{base}^{single}"
 
     def root(self, body: str) -> str:
         """√(body)."""
@@ -551,9 +572,8 @@ class Text(_Writer):
         """A dot, with room around it between derivatives."""
         return (" · " if has_partials else "·").join(factors)
 
-    def named(self, letter: str, numbers: str, sampled: bool = False) -> str:
+    def spelled(self, spelled: Spelling, sampled: bool = False) -> str:
         """A letter with its indices; a layer may be a superscript, and the sample is one."""
-        spelled = self.lettering.spelling(letter, numbers)
         above = f"^{spelled.superscript}" if spelled.superscript else ""
         below = f"_{spelled.subscript}" if spelled.subscript else ""
         return _text_letter(spelled.letter) + above + below + ("^(s)" if sampled else "")
@@ -571,7 +591,7 @@ class Text(_Writer):
         name, row = expr.func.__name__, ACTIVATIONS.get(expr.func.__name__)
         if row is not None and row.coupled:
             element = expr.args[0]
-            vector = self.named(*split_name(element.base.name), _is_sampled(element))
+            vector = self.named(*array_name(element.base.name), _is_sampled(element))
             return f"{self.operator(name)}({vector})_{self._print(element.indices[-1])}"
         return self.applied(self.operator(name), expr.args)
 

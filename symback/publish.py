@@ -14,16 +14,19 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from symback import drawing, rendering, sheets
 from symback.errors import SymbackError, printable
 from symback.files import CannotWrite, put, shown
-from symback.overview import overview
+from symback.overview import any_layer_page, overview
 from symback.values import Kink, as_floats
+from symback.work import plain_pen
 
 if TYPE_CHECKING:
     from symback.network import Derivation, Network
+    from symback.notation import Variable
 
 __all__ = ["CannotWrite", "Disagreement", "write_figure", "write_sheets"]
 
@@ -46,19 +49,25 @@ def write_sheets(
     stem: str,
     *,
     stable: bool = False,
+    any_layer: Mapping[str, Sequence[Variable]] = MappingProxyType({}),
 ) -> Iterator[str]:
-    """Write one sheet a derivation (none: one for the whole network) and say where they lie."""
-    pages = {
-        f"{stem}_{_safe(d.name)}": sheets.sheet(network, d.core, detail, stable=stable)
-        for d in derivations
-    }
-    if not derivations:
-        pages = {f"{stem}_all": overview(network, detail, stable=stable)}
+    """Write one sheet a derivation (none: one for the whole network) and say where they lie.
+
+    ``any_layer`` holds the parameters that names such as w_k,i,j stand for; each has a sheet.
+    """
+    letters = _letters(network)
+    ways = (letters, "" if detail == "normal" else detail, "stable" if stable else "")
+    pages = [(d.name, sheets.sheet(network, d.core, detail, stable=stable)) for d in derivations]
+    pages += [(name, any_layer_page(network, found)) for name, found in any_layer.items()]
+    if not pages:
+        pages = [("all", overview(network, detail, stable=stable))]
     files: dict[str, bytes] = {}
-    for name, page in pages.items():
-        files |= _in_forms(
-            name, {form: rendering.render(page, form) for form in _texts(forms)}, forms
-        )
+    for chosen, page in pages:
+        figure = f"{_joined(stem, chosen, letters, 'figure')}.svg"
+        texts = {form: rendering.render(page, form, figure) for form in _texts(forms)}
+        files |= _in_forms(_joined(stem, chosen, *ways), texts, forms)
+        if "md" in forms:
+            files[figure] = rendering.render_figure(page.figure, "svg").encode("utf-8")
     checks = [check(derivation) for derivation in derivations]
     yield from map(shown, put(files, folder))
     yield from (line for line in checks if line)
@@ -69,7 +78,8 @@ def write_figure(
 ) -> Iterator[str]:
     """Write the picture of a network, with the paths of ``derivation``, and say where it lies."""
     picture = drawing.figure(network, None if derivation is None else derivation.core)
-    name = f"{stem}_figure" if derivation is None else f"{stem}_{_safe(derivation.name)}_figure"
+    chosen = "" if derivation is None else derivation.name
+    name = _joined(stem, chosen, _letters(network), "figure")
     texts = {form: rendering.render_figure(picture, form) for form in _texts(forms)}
     yield from map(shown, put(_in_forms(name, texts, forms), folder))
 
@@ -86,17 +96,23 @@ def check(derivation: Derivation) -> str:
             f"{derivation.name}: {checked.derived} was derived, a central difference gives "
             f"{checked.difference}; a sheet that may be wrong is not written"
         )
-    target = derivation.target_name
-    number = f"∂{target}/∂{derivation.name} = {as_floats(checked.derived)!r}"
+    core = derivation.core
+    name = plain_pen(derivation.network, core).text.write(core.conclusion.lhs)
+    number = f"{name} = {as_floats(checked.derived)!r}"
     return f"checked: {number} agrees with a central difference to {checked.digits} digits"
 
 
 AGREED_DIGITS = 12
 
 
-def _safe(name: str) -> str:
-    """A name as part of a file's: w_2,11,3 → w_2-11-3."""
-    return re.sub(r"[^A-Za-z0-9_-]", "-", name)
+def _letters(network: Network) -> str:
+    """The notation a network was put in, empty for the lectures'."""
+    return "" if network.written is None else network.written.name
+
+
+def _joined(stem: str, *parts: str) -> str:
+    """The name of a file: s5, w_2,11,3, bishop → s5_w_2-11-3_bishop; what is empty is left out."""
+    return "_".join([stem, *(re.sub(r"[^A-Za-z0-9_-]", "-", part) for part in parts if part)])
 
 
 def _texts(forms: Sequence[str]) -> list[str]:

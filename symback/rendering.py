@@ -4,21 +4,24 @@
 ``templates/words.toml``, where each sentence is a small template that formulas and names are put
 into; layout from ``templates/sheet.<form>``.  Words a user wrote are escaped for the form.
 
-An HTML page is one file: KaTeX with its fonts, the picture as SVG, no address outside itself; a
-reader without JavaScript sees the formulas as LaTeX.
+An HTML page is one file: KaTeX with its fonts, the picture as SVG, no address outside itself.  Its
+formulas are MathML (`symback.mathml`), which a page that runs scripts has KaTeX set in their place.
 """
 
 from __future__ import annotations
 
 import base64
+import itertools
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment
 
 from symback.figures import (
+    DARK_COLOURS,
     PATH_STYLES,
     Figure,
     PathStyle,
@@ -31,16 +34,23 @@ from symback.figures import (
     template_dir,
     tikz,
 )
-from symback.page import Display, Formula, Grid, Page, Picture, Row, Say, Words
+from symback.mathml import mathml
+from symback.page import Display, Formula, Grid, Page, Picture, Row, Say, Section, Words
 
 __all__ = ["FORMS", "notebook_html", "picture_html", "plain", "render", "render_figure"]
 
 FORMS = ("tex", "html", "md", "txt")
 
+LINES_TOGETHER = 18
+"""So many lines of a display, with a fraction in each, have room on one page below its title."""
 
-def render(page: Page, form: str) -> str:
-    """``page`` as one text: a LaTeX document, an HTML file, Markdown with $…$, or plain text."""
-    setter = _Setter(page, form)
+
+def render(page: Page, form: str, figure: str = "") -> str:
+    """``page`` as one text: a LaTeX document, an HTML file, Markdown, or plain text.
+
+    Markdown refers to its picture by the name of a file, ``figure``; without one it has none.
+    """
+    setter = _Setter(page, form, figure)
     return (
         environment().get_template(f"sheet.{form}").render(page=page, set=setter, **setter.extras())
     )
@@ -49,7 +59,7 @@ def render(page: Page, form: str) -> str:
 def render_figure(figure: Figure, form: str) -> str:
     """A figure alone: ``svg``, or ``tex`` for a document with nothing else in it."""
     if form == "svg":
-        return svg(figure)
+        return svg(figure, alone=True)
     return environment().get_template("figure.tex").render(preamble=preamble(), tikz=tikz(figure))
 
 
@@ -60,7 +70,7 @@ def plain(sentence: Say) -> str:
 
 def picture_html(figure: Figure) -> str:
     """A figure for a notebook: an image, since inline SVG is stripped from untrusted ones."""
-    data = base64.b64encode(svg(figure).encode("utf-8")).decode("ascii")
+    data = base64.b64encode(svg(figure, alone=True).encode("utf-8")).decode("ascii")
     words = escape_xml(caption(figure, "text"))
     return f'<img src="data:image/svg+xml;base64,{data}" alt="{words}">'
 
@@ -70,12 +80,41 @@ def notebook_html(figure: Figure, latex: str) -> str:
     return f"{picture_html(figure)}\n\n$${latex}$$"
 
 
+def ties(block: Display) -> list[bool]:
+    """For each row whether it stands on one page with the next, which has no left-hand side.
+
+    A group longer than a page is broken, but not behind its first row, nor before its last.
+    """
+    starts = [i for i, row in enumerate(block.rows) if row.lhs is not None or i == 0]
+    found: list[bool] = []
+    for start, end in itertools.pairwise([*starts, len(block.rows)]):
+        fits = sum(len(row.lines) for row in block.rows[start:end]) <= LINES_TOGETHER
+        found += [i < end - 1 and (fits or i in (start, end - 2)) for i in range(start, end)]
+    return found
+
+
 class _Setter:
     """What a layout asks for: sentences, cells, pictures, the style of a path."""
 
-    def __init__(self, page: Page, form: str) -> None:
-        self.page, self.form = page, form
+    def __init__(self, page: Page, form: str, figure: str) -> None:
+        self.page, self.form, self.figure = page, form, figure
         self._words = _sentences(form)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the picture is there to be seen: text has none, Markdown only as a file."""
+        return self.form in ("tex", "html") or (self.form == "md" and self.figure != "")
+
+    def sections(self) -> list[Section]:
+        """The sections without pictures that are not drawn and of which nothing is said."""
+        shown = (
+            replace(each, blocks=tuple(b for b in each.blocks if self._says_something(b)))
+            for each in self.page.sections
+        )
+        return [section for section in shown if section.blocks]
+
+    def _says_something(self, block: Any) -> bool:
+        return self.is_drawn or not isinstance(block, Picture) or bool(self.caption(block))
 
     def say(self, sentence: Say | None) -> str:
         """A sentence with its formulas and names in."""
@@ -89,18 +128,30 @@ class _Setter:
             entry = Formula(rf"\displaystyle {entry.latex}", entry.text)
         return str(_FINALIZE[self.form](entry))
 
+    def formula(self, latex: str, kind: str = "d") -> str:
+        """A formula of a row in HTML."""
+        return _formula(latex, kind)
+
     def relation(self, row: Row) -> str:
         """The sign between the two sides, in the language of the form."""
         return row.relation if self.form == "txt" else _RELATIONS[row.relation]
 
     def plain(self, sentence: Say) -> str:
         r"""A sentence for LaTeX's \text{…} inside a formula of Markdown; KaTeX's has no Greek."""
-        words = _sentences("tex")[sentence.key].render(sentence.facts).strip()
+        words = _for_github(_sentences("tex")[sentence.key].render(sentence.facts).strip())
         return "".join(_IN_TEXT.get(character) or character for character in words)
 
     def tab(self, sentence: Say) -> str:
         """A sentence for the title of a browser's tab, which holds neither tags nor formulas."""
         return escape_xml(plain(sentence))
+
+    def source(self, latex: str) -> str:
+        """A formula in a block of Markdown."""
+        return _for_github(latex)
+
+    def ties(self, block: Display) -> list[bool]:
+        """For each row whether no page may end behind it."""
+        return ties(block)
 
     def left(self, block: Display) -> int:
         """How wide the left-hand sides of a block of text are."""
@@ -128,11 +179,15 @@ class _Setter:
         """The figure, as TikZ or as SVG."""
         return tikz(block.figure) if self.form == "tex" else svg(block.figure)
 
+    def alternative(self, block: Picture) -> str:
+        """What the figure shows, for who does not see it."""
+        return _escape_md(caption(block.figure, "text"))
+
     def caption(self, block: Picture) -> str:
         """What the figure shows, in a sentence."""
         if self.form == "txt":
-            return caption(block.figure, "text")
-        words = caption(block.figure, "tex").split("$")
+            return caption(block.figure, "text", drawn=False)
+        words = caption(block.figure, "tex", drawn=self.is_drawn).split("$")
         pieces = (Formula(part, part) if i % 2 else part for i, part in enumerate(words))
         return "".join(str(_FINALIZE[self.form](piece)) for piece in pieces)
 
@@ -145,6 +200,7 @@ class _Setter:
                 "katex_js": (folder / "katex" / "katex.min.js").read_text("utf-8"),
                 "css": (folder / "sheet.css").read_text("utf-8"),
                 "styles": PATH_STYLES,
+                "dark": DARK_COLOURS,
             }
         return {"preamble": preamble()} if self.form == "tex" else {}
 
@@ -174,13 +230,23 @@ def _tex(value: Any) -> Any:
 
 def _html(value: Any) -> Any:
     if isinstance(value, Formula):
-        return f'<span class="m">{escape_xml(value.latex)}</span>'
+        return _formula(value.latex)
     return escape_xml(value.text) if isinstance(value, Words) else value
 
 
+def _formula(latex: str, kind: str = "") -> str:
+    """A formula in HTML; of the kind ``d`` it is displayed, of the kind ``d more`` indented too."""
+    return f'<span class="{f"m {kind}".strip()}">{mathml(latex, display="d" in kind)}</span>'
+
+
+def _for_github(latex: str) -> str:
+    r"""GitHub allows no ``\operatorname``, since that can redefine an operator."""
+    return latex.replace(r"\operatorname{", r"\mathrm{")
+
+
 def _md(value: Any) -> Any:
-    if isinstance(value, Formula):
-        return f"${value.latex}$"
+    if isinstance(value, Formula):  # within $…$ alone GitHub would take \, and _ for Markdown
+        return f"$`{_for_github(value.latex)}`$"
     return _escape_md(value.text) if isinstance(value, Words) else value
 
 

@@ -12,7 +12,7 @@ is shown was derived before: nothing here differentiates, composes or rewrites a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,11 +21,12 @@ from sympy import Expr, Symbol
 
 from symback import figures
 from symback.calculus import instantiate
-from symback.derivation import BackwardPass, Deduction, Derivation, Rule
-from symback.drawing import SHOWN_ENDS, figure, label, listed_paths
+from symback.derivation import BackwardPass, Deduction, Derivation, Rule, local_steps
+from symback.drawing import SHOWN_ENDS, figure, listed_paths
 from symback.elementary import softmax_apart, take_apart
-from symback.functions import product
-from symback.layout import width
+from symback.functions import product, spoken
+from symback.general import responsibilities
+from symback.layout import INDENT, LINE, lines, width
 from symback.matrix import MatrixLatex, MatrixText, Turned
 from symback.notation import (
     PARAMETERS,
@@ -57,23 +58,33 @@ from symback.passages import (
     footnotes,
     forward_section,
     local_rows,
+    locals_intro,
     matrix_row,
     network_section,
     number_rows,
     reason,
     stable_section,
     title,
+    told_apart,
 )
 from symback.paths import Path
 from symback.printers import EQUATIONS, ONE_VARIABLE, signed
 from symback.spec import EquationsSpec
-from symback.values import Kink, is_parameter, number
-from symback.work import Checked, Work, lettering, pen_for, plain_pen, shown_target
+from symback.values import Kink, number
+from symback.work import (
+    Checked,
+    Work,
+    formula_lettering,
+    lettering,
+    pen_for,
+    plain_pen,
+    shown_target,
+)
 
 __all__ = ["BRIEF_PATHS", "COLOURED_PATHS", "as_data", "latex", "one_line", "sheet", "text"]
 
 
-BRIEF_PATHS = 8
+BRIEF_PATHS = 4
 
 
 COLOURED_PATHS = 16
@@ -88,22 +99,8 @@ def sheet(
     """
     pen = pen_for(work, derivation)
     drawing = figure(work, derivation)
-    parts: list[Section | None] = [
-        _picture(drawing) if detail == "brief" else network_section(work, pen, drawing)
-    ]
-    if detail != "brief":
-        parts.append(forward_section(work, pen, detail))
-    parts.append(_chain(work, pen, derivation, detail))
-    if detail != "brief":
-        parts += [_locals(work, pen, derivation), _adjoints(work, pen, derivation)]
-    if detail == "full":
-        parts.append(_apart(work, pen))
-    parts.append(_result(work, pen, derivation, detail))
-    if detail != "brief":
-        parts.append(_bridge(work, pen, derivation))
-    parts.append(_check(work, pen, derivation))
-    if detail != "brief":
-        parts.append(_shared(work, pen, derivation))
+    made = _brief if detail == "brief" else _in_full
+    parts = made(work, pen, derivation, drawing, detail)
     if stable:
         parts.append(stable_section(work))
     name = pen.inline(derivation.conclusion.lhs)
@@ -111,13 +108,49 @@ def sheet(
         title=title(work, Say("title.one", {"derivative": name})),
         subtitle=describe(work),
         sections=tuple(part for part in parts if part is not None and part.blocks),
-        notes=tuple(footnotes(work, pen, derivation.facts)),
+        notes=tuple(footnotes(work, pen, derivation.facts, with_digits=detail != "brief")),
         styles=tuple(drawing.styles),
     )
 
 
-def _picture(drawing: figures.Figure) -> Section:
-    return Section(Say("section.network"), (Picture(drawing),))
+def _in_full(
+    work: Work, pen: Pen, derivation: Derivation, drawing: figures.Figure, detail: str
+) -> list[Section | None]:
+    return [
+        network_section(work, pen, drawing),
+        forward_section(work, pen, detail),
+        _chain(work, pen, derivation, detail),
+        _locals(work, pen, derivation),
+        _adjoints(work, pen, derivation),
+        _apart(work, pen) if detail == "full" else None,
+        _result(work, pen, derivation),
+        _bridge(work, pen, derivation),
+        _check(work, pen, derivation),
+        _shared(work, pen, derivation),
+    ]
+
+
+def _brief(
+    work: Work, pen: Pen, derivation: Derivation, drawing: figures.Figure, detail: str
+) -> list[Section | None]:
+    """One screen: the picture and its paths; the result, its number, and what its sign says."""
+    chain = _chain(work, pen, derivation, detail)
+    rows = _conclusion_rows(pen, derivation, without=(Rule.PATHS, Rule.GROUP))
+    shortest = min(reversed(rows), key=lambda row: len(row.lines))
+    name = derivation.conclusion.lhs
+    result = replace(shortest, lhs=pen.formula(name), reason=None, is_result=True)
+    blocks: list[Block] = [Display((result, *number_rows(work, pen, name, None)))]
+    reference = derivation.target
+    checked = work.checked(reference)
+    if checked is not None and not isinstance(checked.difference, Kink):
+        target = pen.formula(work.graph.target.element)
+        blocks.append(Say("check.brief", {"target": target, "digits": checked.digits}))
+        if reference.variable in work.graph.parameters:
+            blocks += _advice(work, pen, reference, checked.derived)[:1]
+    return [
+        replace(chain, blocks=(Picture(drawing), *chain.blocks)),
+        Section(Say("section.result"), tuple(blocks)),
+    ]
 
 
 def _chain(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Section:
@@ -125,13 +158,15 @@ def _chain(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Section
     count = derivation.paths.count
     facts = {
         "derivative": pen.inline(name),
+        "start": pen.formula(name.by),
         "target": pen.formula(shown_target(work)),
         "count": count if isinstance(count, int) else pen.formula(count),
         "one": count == 1,
         "samples": work.graph.samples is not None,
         "summed": not derivation.target.variable.batched,
     }
-    blocks: list[Block] = [Say("chain.paths", facts)]
+    told_by_caption = detail == "brief" and work.graph.is_concrete() and not facts["samples"]
+    blocks: list[Block] = [] if told_by_caption else [Say("chain.paths", facts)]
     if work.graph.is_concrete():
         limit = BRIEF_PATHS if detail == "brief" else None
         blocks.append(
@@ -140,7 +175,7 @@ def _chain(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Section
         if not derivation.unrolled:
             blocks.append(Say("chain.shortened", {"shown": 2 * SHOWN_ENDS, "count": count}))
     grouped = [step for step in derivation.steps if step.rule is Rule.GROUP]
-    if grouped:
+    if grouped and detail != "brief":
         blocks += [Say("chain.grouped"), Display((pen.row(name, grouped[0].rhs),))]
     return Section(Say("section.chain"), tuple(blocks))
 
@@ -163,7 +198,7 @@ def _path_rows(
         row = _path_row(pen, derivation, _multiplied(work, factors(path)), position)
         row = _over_samples(work, derivation, row, position == 0, position == len(paths) - 1)
         is_early = derivation.unrolled or position < SHOWN_ENDS
-        number_ = position + 1 + (0 if is_early else len(derivation.paths) - len(paths))
+        number_ = position + 1 + (0 if is_early else int(derivation.paths.count) - len(paths))
         coloured = position if len(paths) <= COLOURED_PATHS else None
         yield replace(row, reason=_path_reason(work, pen, path, number_, row), path=coloured)
 
@@ -206,10 +241,9 @@ def _dots(work: Work, closing: Derivation | None, reason: Say | None) -> Row:
 
 def _path_reason(work: Work, pen: Pen, path: Path, position: int, row: Row) -> Say:
     """The number of the path, the neurons it runs through where there is room, its share."""
-    names = path.neurons[1:-1]
+    names = [pen.formula(Symbol(name)) for name in path.neurons[1:-1]]
     through = Formula(
-        r" \to ".join(label(name) for name in names),
-        " → ".join(pen.text.write(Symbol(name)) for name in names),
+        r" \to ".join(name.latex for name in names), " → ".join(name.text for name in names)
     )
     share = None
     if pen.literals:
@@ -227,8 +261,7 @@ def _locals(work: Work, pen: Pen, derivation: Derivation) -> Section:
     rows: list[Row] = []
     for local in derivation.derivatives:
         rows += local_rows(work, pen, local)
-    intro = Say("locals.intro", {"scalar": isinstance(work.spec, EquationsSpec)})
-    blocks: list[Block] = [intro, Display(tuple(rows))]
+    blocks: list[Block] = [locals_intro(work, pen), Display(tuple(rows))]
     if derivation.unrolled and 1 < len(derivation.paths) <= COLOURED_PATHS:
         put_in = _path_rows(work, pen, derivation, lambda path: path.values)
         blocks += [Say("locals.put_in"), Display(tuple(put_in))]
@@ -238,12 +271,16 @@ def _locals(work: Work, pen: Pen, derivation: Derivation) -> Section:
 def _adjoints(work: Work, pen: Pen, derivation: Derivation) -> Section:
     """∂L/∂v of every quantity between the loss and the weight, each from those before it."""
     blocks: list[Block] = [Say("adjoints.intro", {"one": len(derivation.adjoints) == 1})]
-    if derivation.adjoints:
+    if not derivation.adjoints:
+        return Section(Say("section.adjoints"), ())
+    if derivation.unrolled or isinstance(work.spec, EquationsSpec):
         blocks += [
             Display(tuple(deduction_rows(work, pen, entry))) for entry in derivation.adjoints
         ]
-        return Section(Say("section.adjoints"), tuple(blocks))
-    return Section(Say("section.adjoints"), ())
+    else:
+        on_the_way, _ = derivation.backward.route(derivation.target.variable)
+        blocks += responsibilities(work, pen, on_the_way)
+    return Section(Say("section.adjoints"), tuple(blocks))
 
 
 def _apart(work: Work, pen: Pen) -> Section:
@@ -258,13 +295,14 @@ def _apart(work: Work, pen: Pen) -> Section:
             continue
         derivation = take_apart(row)
         if derivation is not None:
-            blocks += _apart_blocks(row.name, derivation)
+            blocks += _apart_blocks(work, spoken(row), derivation)
     return Section(Say("section.apart"), tuple(blocks))
 
 
-def _apart_blocks(name: str, derivation: Derivation) -> list[Block]:
+def _apart_blocks(work: Work, name: str, derivation: Derivation) -> list[Block]:
     backward = derivation.backward
-    pen = Pen(ONE_VARIABLE if derivation.paths.count == 1 else EQUATIONS)
+    plain = ONE_VARIABLE if derivation.paths.count == 1 else EQUATIONS
+    pen = Pen(formula_lettering(work, plain))
     stages = [
         pen.row(backward.unroll(e.lhs), backward.unroll(e.shown)) for e in backward.graph.equations
     ]
@@ -272,7 +310,7 @@ def _apart_blocks(name: str, derivation: Derivation) -> list[Block]:
         pen.row(backward.unroll(d.name), backward.unroll(d.form)) for d in derivation.derivatives
     ]
     rows = _conclusion_rows(pen, derivation)
-    intro = Say("apart.intro", {"name": Words(name.replace("_", " "))})
+    intro = Say("apart.intro", {"name": Words(name)})
     return [intro, Display(tuple(stages)), Display(tuple(slopes)), Display(tuple(rows))]
 
 
@@ -289,9 +327,10 @@ def _softmax_blocks(work: Work, pen: Pen, name: str) -> list[Block]:
     parts = softmax_apart(equation, local)
     stages = [pen.row(stage.lhs, stage.rhs) for stage in parts.graph.equations]
     slopes = [pen.row(slope.name, slope.form) for slope in parts.derivatives]
+    last = local_steps(local, equation)[-1]
     rows = [
         pen.row(local.name, parts.along, Say("rule.paths", {})),
-        pen.row(None, local.form, Say("reason.rewrite", {"value": pen.formula(local.name.of)})),
+        pen.row(None, last.rhs, reason(last, pen)),
     ]
     intro = Say("apart.softmax", {"name": Words(name)})
     return [intro, Display(tuple(stages)), Display(tuple(slopes)), Display(tuple(rows))]
@@ -302,22 +341,21 @@ def _conclusion_rows(
 ) -> list[Row]:
     lhs: Expr | None = derivation.conclusion.lhs
     rows = []
-    for step in derivation.steps:
+    for position, step in enumerate(derivation.steps):
         if step.rule in without and step is not derivation.steps[-1]:
             continue
-        rows.append(pen.row(lhs, step.rhs, reason(step, pen)))
+        rows.append(pen.row(lhs, step.rhs, reason(step, pen, position == 0)))
         lhs = None
     return rows
 
 
-def _result(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Section:
+def _result(work: Work, pen: Pen, derivation: Derivation) -> Section:
     rows = _conclusion_rows(pen, derivation, without=(Rule.PATHS, Rule.GROUP))
     rows[-1] = replace(rows[-1], is_result=True)
-    formula = _formula_for_numbers(derivation)
-    rows += number_rows(work, pen, derivation.conclusion.lhs, formula)
+    rows += number_rows(work, pen, derivation.conclusion.lhs, derivation.conclusion.result)
     blocks: list[Block] = [Display(tuple(rows))]
     has_sums = derivation.folded.has(sympy.Sum) and derivation.paths.count > 1
-    if derivation.unrolled and has_sums and detail != "brief":
+    if derivation.unrolled and has_sums:
         blocks += [
             Say("result.folded"),
             Display(
@@ -332,14 +370,6 @@ def _result(work: Work, pen: Pen, derivation: Derivation, detail: str) -> Sectio
     return Section(Say("section.result"), tuple(blocks))
 
 
-def _formula_for_numbers(derivation: Derivation) -> Expr:
-    """The shortest right-hand side whose names are known: with adjoints, where it has some."""
-    with_names = [
-        step.rhs for step in derivation.steps if step.rule is Rule.LOCAL and step.rhs.has(Partial)
-    ]
-    return with_names[-1] if with_names else derivation.conclusion.result
-
-
 def _bridge(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
     """The formula for one weight beside the formula for its whole matrix, and why they agree."""
     variable = derivation.target.variable
@@ -349,7 +379,7 @@ def _bridge(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
     step = form.step(variable.name)
     general = work.backward.adjoints[variable]
     block = block_formula(variable, pen)
-    rows = (pen.row(general.lhs, general.result), matrix_row(work, step, shapes=True))
+    rows = (pen.row(general.lhs, general.result), matrix_row(pen, step, shapes=True))
     turned = [_why_turned(work, pen, entry) for entry in step.transposes]
     intro = Say("matrix.bridge", {"block": block, "matrix": len(variable.shape) == 2})
     blocks = (intro, Display(rows), *turned, certified(form))
@@ -358,10 +388,8 @@ def _bridge(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
 
 def _why_turned(work: Work, pen: Pen, turned: Turned) -> Say:
     """Where a transpose comes from."""
-    letters = lettering(work)
-    factor = Formula(
-        MatrixLatex(letters).write(turned.factor), MatrixText(letters).write(turned.factor)
-    )
+    letters, whole = lettering(work), turned.factor.args[0]
+    factor = Formula(MatrixLatex(letters).write(whole), MatrixText(letters).write(whole))
     key = "matrix.turned_summed" if turned.summed else "matrix.turned_columns"
     facts = {"factor": factor, "letter": pen.formula(turned.letter)}
     return Say(key, {**facts, "element": pen.formula(turned.element)})
@@ -373,25 +401,24 @@ def _check(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
         return None
     reference = derivation.target
     derived, checked = work.derived_number(reference), work.checked(reference)
-    blocks = [] if checked is None else _difference(work, pen, reference, checked)
+    blocks = [] if checked is None else _difference(work, pen, checked)
     stands_at_kink = checked is not None and isinstance(checked.difference, Kink)
-    if is_parameter(reference.variable) and not (stands_at_kink and derived == 0):
+    if reference.variable in work.graph.parameters and not (stands_at_kink and derived == 0):
         blocks += _advice(work, pen, reference, derived)
     return Section(Say("section.check"), tuple(blocks))
 
 
-def _difference(work: Work, pen: Pen, reference: Reference, checked: Checked) -> list[Block]:
+def _difference(work: Work, pen: Pen, checked: Checked) -> list[Block]:
     if isinstance(checked.difference, Kink):
         return [Say("check.kink", {"quantity": pen.formula(Symbol(checked.difference.name))})]
+    target = pen.formula(work.graph.target.element)
     shown = [literal(value, 12) for value in (checked.derived, checked.difference)]
     rows = tuple(
         (Say(key), Formula(entry.latex, entry.text))
         for key, entry in zip(("check.derived", "check.difference"), shown, strict=True)
     )
-    name = pen.inline(work.backward.adjoint_name(reference.element))
-    target = pen.formula(work.graph.target.element)
     return [
-        Say("check.intro", {"derivative": name, "target": target}),
+        Say("check.intro", {"target": target}),
         Grid((Say("head.way"), Say("head.value")), rows),
         Say("check.agree", {"digits": checked.digits}),
     ]
@@ -423,7 +450,7 @@ def _advice(work: Work, pen: Pen, reference: Reference, derived: Any) -> list[Bl
         (rf"{w.latex} - {eta.latex} \cdot {_bracketed(d.latex)}",),
         f"{w.text} - {eta.text}·{_bracketed(d.text)}",
     )
-    before, after = _told_apart(work.numbers.loss, work.numbers.loss_with(reference, new))
+    before, after = told_apart(work.numbers.loss, work.numbers.loss_with(reference, new))
     rows = (step, numbers, pen.value_row(None, new))
     outcome = Say(
         "advice.outcome",
@@ -431,7 +458,10 @@ def _advice(work: Work, pen: Pen, reference: Reference, derived: Any) -> list[Bl
     )
     return [
         *found,
-        Say("advice.step", {"eta": Formula(rf"\eta = {eta.latex}", f"η = {eta.text}")}),
+        Say(
+            "advice.step",
+            {"w": parameter, "eta": Formula(rf"\eta = {eta.latex}", f"η = {eta.text}")},
+        ),
         Display(rows),
         outcome,
     ]
@@ -439,15 +469,6 @@ def _advice(work: Work, pen: Pen, reference: Reference, derived: Any) -> list[Bl
 
 def _bracketed(printed: str) -> str:
     return f"({printed})" if printed.startswith("-") else printed
-
-
-def _told_apart(first: Any, second: Any) -> tuple[Formula, Formula]:
-    """Two numbers with as many digits as it takes to see that they differ."""
-    for digits in (4, 6, 8, 12):
-        shown = [literal(value, digits) for value in (first, second)]
-        if shown[0].text != shown[1].text:
-            break
-    return Formula(shown[0].latex, shown[0].text), Formula(shown[1].latex, shown[1].text)
 
 
 def _shared(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
@@ -460,7 +481,41 @@ def _shared(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
     if not rows:
         return None
     head = (Say("head.factor"), Say("head.direct"), Say("head.chain"))
-    return Section(Say("section.shared"), (Say("shared.intro"), Grid(head, tuple(rows[:12]))))
+    table = Say("shared.intro"), Grid(head, tuple(rows[:12]))
+    return Section(Say("section.shared"), (*table, *_boxed(work, pen, derivation)))
+
+
+def _boxed(work: Work, pen: Pen, derivation: Derivation) -> list[Block]:
+    """On one long chain: the part that the next weight's chain begins with too, in a box (S3)."""
+    variable, is_one = derivation.target.variable, derivation.paths.count == 1
+    if not is_one or variable.role not in PARAMETERS or variable.layer is None:
+        return []
+    if work.graph.samples is not None:  # a chain for each sample
+        return []
+    above = next((v for v in work.graph.variables if v.name == f"a{variable.layer + 1}"), None)
+    after = next((v for v in work.graph.variables if v.name == f"W{variable.layer + 1}"), None)
+    if above is None or after is None:
+        return []
+    factors = [work.backward.unroll(factor) for factor in derivation.paths[0].factors]
+    a, w = (work.backward.scalar(v, (1,) * len(v.shape)) for v in (above, after))
+    cut = next(n for n, factor in enumerate(factors, start=1) if factor.by == a)
+    chains = (
+        (derivation.conclusion.lhs, factors[cut:]),
+        (Partial(factors[0].of, w), [Partial(a, w)]),
+    )
+    rows = tuple(_boxed_row(pen, lhs, factors[:cut], rest) for lhs, rest in chains)
+    facts = {"box": pen.inline(Partial(factors[0].of, a)), "w": pen.formula(w)}
+    return [Say("shared.box", facts), Display(rows)]
+
+
+def _boxed_row(pen: Pen, lhs: Expr, box: Sequence[Expr], rest: Sequence[Expr]) -> Row:
+    """``lhs`` = [box] · rest; a box that is too long is one on each line."""
+    *before, last = (rf"\boxed{{{line}}}" for line in lines(Product(*box), pen.latex, LINE - 20))
+    after = pen.formula(Product(*rest))
+    together = rf"{last} \cdot {after.latex}"
+    ends = [together] if width(together) <= LINE else [last, rf"{INDENT}{after.latex}"]
+    text_ = f"({pen.text.write(Product(*box))}) · {after.text}"
+    return Row(pen.formula(lhs), "=", (*before, *ends), text_)
 
 
 def _reused_by(
@@ -471,9 +526,11 @@ def _reused_by(
     variable, numbers = _behind(backward, derivation, deduction)
     names, chain = [], None
     for (child, parent), local in backward.derivatives.items():
-        if child == variable and is_parameter(parent):
+        if child == variable and parent in work.graph.parameters:
             at = dict(zip(local.child_indices[child.batched :], numbers, strict=True))
             pinned = {q: at[i] for i, q in local.pins if i in at}
+            sizes = zip(parent.indices, parent.shape, strict=True)
+            pinned |= {letter: sympy.S.One for letter, size in sizes if size == 1}
             names.append(pen.formula(instantiate(parent.element, pinned)))
             chain = _short_chain(work, pen, parent, pinned)
     if not names:
@@ -519,25 +576,28 @@ def latex(work: Work, derivation: Derivation) -> str:
     return "\\begin{aligned} " + r" \\ ".join(pieces) + " \\end{aligned}"
 
 
-def text(work: Work, derivation: Derivation) -> str:
-    """The derivation as text: local derivatives, adjoints from the loss back, the conclusion."""
+def text(work: Work, derivation: Derivation, say: Callable[[Say], str]) -> str:
+    """The derivation as text: adjoints from the loss back, then the conclusion, in one's words."""
     pen = plain_pen(work, derivation)
     found = []
     for deduction in (*derivation.adjoints, derivation.conclusion):
         lhs = pen.text.write(deduction.lhs)
-        for step in deduction.steps:
-            found.append(f"{lhs} = {pen.text.write(step.rhs)}    [{step.rule.title}]")
+        for position, step in enumerate(deduction.steps):
+            why = say(reason(step, pen, position == 0))
+            found.append(f"{lhs} = {pen.text.write(step.rhs)}    [{why}]")
             lhs = " " * len(lhs)
     return "\n".join(found)
 
 
-def as_data(work: Work, derivation: Derivation, deduction: Deduction) -> dict[str, Any]:
+def as_data(
+    work: Work, derivation: Derivation, deduction: Deduction, say: Callable[[Say], str]
+) -> dict[str, Any]:
     """One deduction as plain data: the left-hand side, then each equality with its rule."""
     pen = plain_pen(work, derivation)
     steps = [
         {
             "rule": step.rule.name.lower(),
-            "reason": step.rule.title,
+            "reason": say(reason(step, pen, step is deduction.steps[0])),
             "text": pen.text.write(step.rhs),
             "latex": pen.latex.write(step.rhs),
         }

@@ -50,6 +50,8 @@ __all__ = [
 
 LARGEST_FILE = 2_000_000  # bytes
 LARGEST_WIDTH = 10**7
+MOST_LAYERS = 1_000
+LONGEST_COUNT = 4_000  # digits of a number of paths; Python writes no longer one
 LARGEST_TARGET = 5_000_000  # numbers that labels may be turned into
 MOST_EQUATIONS = 500
 MOST_DIGITS = 100  # of one number
@@ -374,7 +376,21 @@ def _layers(
     place = place.key("layers")
     if not isinstance(value, (list, tuple)) or not value:
         place.expected('a list of tables such as { units = 4, activation = "sigmoid" }', value)
-    return tuple(_layer(layer, activations, place.item(k)) for k, layer in enumerate(value, 1))
+    if len(value) > MOST_LAYERS:
+        place.fail(f"{len(value):,} layers given, expected at most {MOST_LAYERS:,}")
+    layers = tuple(_layer(layer, activations, place.item(k)) for k, layer in enumerate(value, 1))
+    if (digits := sum(map(_paths_in_digits, layers))) > LONGEST_COUNT:
+        place.fail(
+            f"the paths through these layers are counted by a number of {digits:,.0f} digits, "
+            f"expected at most {LONGEST_COUNT:,}; take fewer or narrower layers"
+        )
+    return layers
+
+
+def _paths_in_digits(layer: LayerSpec) -> float:
+    """By how many digits a layer lengthens the number of paths: each neuron leads on to all."""
+    ways = 2 if layer.activation.coupled else 1  # a softmax leads from every a to every h
+    return ways * math.log10(int(layer.units)) if layer.units.is_Integer else 0
 
 
 def _layer(value: Any, activations: dict[str, Activation | SoftMax], place: _Place) -> LayerSpec:

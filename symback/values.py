@@ -32,10 +32,8 @@ from symback.derivation import BackwardPass
 from symback.errors import SymbackError
 from symback.graph import Graph, base_name
 from symback.notation import (
-    PARAMETERS,
     Product,
     Reference,
-    Role,
     Terms,
     Variable,
     element_name,
@@ -140,7 +138,7 @@ class Numbers:
     def gradients(self, backward: BackwardPass) -> dict[str, np.ndarray]:
         """∂L/∂v for every quantity the backward pass derived, shaped as the quantities are."""
         found: dict[str, np.ndarray] = {}
-        environment = {base_name(v.element): self.forward[v.name] for v in self.graph.variables}
+        environment = self._environment(self.forward)
         adjoints: dict[Variable, np.ndarray] = {}
         for variable, deduction in backward.adjoints.items():
             evaluator = self.evaluator(environment, adjoints)
@@ -154,14 +152,9 @@ class Numbers:
         eta = number(rate)
         return {
             v.name: self.forward[v.name] - eta * gradients[v.name]
-            for v in self.parameters
+            for v in self.graph.parameters
             if v.name in gradients
         }
-
-    @property
-    def parameters(self) -> list[Variable]:
-        """Weights and biases; in an [equations] file the leaves named w…, b… or theta…."""
-        return [variable for variable in self.inputs if is_parameter(variable)]
 
     def element(self, array: np.ndarray, reference: Reference, sample: int | None = None) -> Any:
         """One element of an array shaped as the reference's variable (names count from 1)."""
@@ -174,8 +167,8 @@ class Numbers:
 
     def array(self, expr: Expr, letters: Mapping[Symbol, Expr]) -> np.ndarray:
         """``expr`` in quantities of the graph, one axis a letter; letters map to upper limits."""
-        environment = {base_name(v.element): self.forward[v.name] for v in self.graph.variables}
-        evaluator, limits = self.evaluator(environment, {}), dict(letters)
+        evaluator = self.evaluator(self._environment(self.forward), {})
+        limits = dict(letters)
         return evaluator.array(expr, tuple(limits), tuple(limits.values()))
 
     def evaluator(
@@ -188,9 +181,14 @@ class Numbers:
         """The target where one input or parameter has another value, all others as given."""
         moved = self.given[reference.variable.name].copy()
         moved[tuple(index - 1 for index in reference.indices)] = value
-        return self._forward({**self.given, reference.variable.name: moved})[
-            self.graph.target.name
-        ].item()
+        return self.loss_at({reference.variable.name: moved})
+
+    def loss_at(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        """The target where some inputs or parameters are other arrays, by name, the rest as given.
+
+        The arrays hold 50-digit numbers, as `updated` gives them.
+        """
+        return self._forward({**self.given, **arrays})[self.graph.target.name].item()
 
     def central_difference(self, reference: Reference, sample: int | None = None) -> Any:
         """(L(v + ε) - L(v - ε)) / 2ε for one input or parameter, or the `Kink` that forbids it."""
@@ -214,20 +212,23 @@ class Numbers:
         moved[at] = moved[at] + step
         return self._forward({**self.given, name: moved})
 
+    def _environment(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """``values`` by the names that expressions use, e.g. ``W_1`` for W1."""
+        bases = self.graph.by_base.items()
+        return {base: values[variable.name] for base, variable in bases if variable.name in values}
+
     def _forward(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         values = dict(given)
+        environment = self._environment(values)
         for equation in self.graph.equations:
-            if equation.variable.name not in values:
-                environment = {
-                    base_name(v.element): values[v.name]
-                    for v in self.graph.variables
-                    if v.name in values
-                }
+            name = equation.variable.name
+            if name not in values:
                 evaluator = self.evaluator(environment, {})
                 with _naming(equation.variable, self.graph):
-                    values[equation.variable.name] = evaluator.array(
+                    values[name] = evaluator.array(
                         equation.rhs, equation.free, equation.variable.shape
                     )
+                environment[base_name(equation.variable.element)] = values[name]
         return values
 
     @cached_property
@@ -252,8 +253,7 @@ class Numbers:
         return None
 
     def _signs(self, switch: Expr, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        environment = {base_name(v.element): values[v.name] for v in self.graph.variables}
-        array, _ = self.evaluator(environment, {}).value(switch)
+        array, _ = self.evaluator(self._environment(values), {}).value(switch)
         return np.vectorize(lambda entry: int(_context.sign(entry)), otypes=[int])(array)
 
 
@@ -278,14 +278,6 @@ def restored(theta: np.ndarray, blocks: Sequence[Variable]) -> dict[str, np.ndar
         found[block.name] = theta[first:last].reshape(shape)
         first = last
     return found
-
-
-def is_parameter(variable: Variable) -> bool:
-    """Whether gradient descent may change it."""
-    by_name = variable.role is Role.LEAF and variable.name.lower().startswith(
-        ("w", "b", "theta", "θ")
-    )
-    return variable.role in PARAMETERS or by_name
 
 
 def _array(values: Any) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,7 @@ from symback.page import (
     as_written,
     literal,
 )
-from symback.printers import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering
+from symback.printers import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, Spelling
 from symback.spec import EquationsSpec, NetworkSpec
 from symback.values import MissingNumbers, Numbers, agreement
 
@@ -33,6 +33,7 @@ __all__ = [
     "Checked",
     "Work",
     "entries",
+    "formula_lettering",
     "given_values",
     "lettering",
     "literals",
@@ -146,6 +147,21 @@ def lettering(work: Work, derivation: Derivation | None = None) -> Lettering:
     if isinstance(work.spec, NetworkSpec):
         return work.written or NETWORK
     return ONE_VARIABLE if derivation is not None and derivation.paths.count == 1 else EQUATIONS
+
+
+def formula_lettering(work: Work, plain: Lettering) -> Lettering:
+    """``plain`` with the letters of a catalogue formula, z ↦ h or yhat ↦ l, as the page has them.
+
+    They stand for one number of any layer: no layer is written above them.
+    """
+    written = work.written
+    if written is None:
+        return plain
+
+    def spelled(letter: str, indices: tuple[str, ...]) -> Spelling:
+        return replace(written.spelling("a" if letter == "z" else letter, indices), superscript="")
+
+    return replace(plain, spelled=spelled)
 
 
 def pen_for(work: Work, derivation: Derivation) -> Pen:

@@ -148,7 +148,7 @@ def page(name: str, wrt: str | None, form: str, detail: str = "normal") -> str:
 
 
 class _Formulas(HTMLParser):
-    """The text of every element of class m, with whether it is displayed."""
+    """The annotation of every formula, with whether the element of class m displays it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,9 +157,9 @@ class _Formulas(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         classes = (dict(attrs).get("class") or "").split()
-        self.inside = "m" in classes
-        if self.inside:
+        if "m" in classes:
             self.found.append(("", "d" in classes))
+        self.inside = tag == "annotation"
 
     def handle_endtag(self, tag: str) -> None:
         self.inside = False
@@ -179,8 +179,8 @@ def html_formulas(html: str) -> list[tuple[str, bool]]:
 
 
 def md_formulas(markdown: str) -> list[tuple[str, bool]]:
-    """Each formula of a Markdown page: $$…$$ displayed, $…$ in a line; the SVG left out."""
-    prose = re.sub(r"<svg.*?</svg>", "", markdown, flags=re.DOTALL).replace(r"\$", "")
-    shown = [(formula, True) for formula in re.findall(r"\$\$(.*?)\$\$", prose, re.DOTALL)]
-    rest = re.sub(r"\$\$.*?\$\$", "", prose, flags=re.DOTALL)
-    return shown + [(formula, False) for formula in re.findall(r"\$([^$]+)\$", rest)]
+    """Each formula of a Markdown page: in a block ```math displayed, $`…`$ in a line."""
+    shown = re.findall(r"^```math\n(.*?)^```$", markdown, re.DOTALL | re.MULTILINE)
+    return [(formula, True) for formula in shown] + [
+        (formula, False) for formula in re.findall(r"\$`([^`]+)`\$", markdown)
+    ]

@@ -253,9 +253,9 @@ class Sheet:
                     self.reads[node] = reading.names
 
     def _assignments(self, ranges: str) -> Iterator[dict[str, int]]:
-        """``s = 1…3, i = 1…2`` as all choices of the letters."""
-        found = re.findall(r"(\w) = 1…(\w+)", ranges)
-        sizes = [int(self.value(Formula(limit).tree, {})) for _, limit in found]
+        """``s = 1…3, i = 1`` as all choices of the letters."""
+        found = re.findall(r"(\w) = 1(?:…(\w+))?", ranges)
+        sizes = [int(self.value(Formula(limit or "1").tree, {})) for _, limit in found]
         for choice in itertools.product(*(range(1, size + 1) for size in sizes)):
             yield dict(zip((letter for letter, _ in found), choice, strict=True))
 
@@ -468,7 +468,9 @@ def _sections(text: str) -> list[tuple[str, list[str]]]:
             found.append((title[1], []))
         elif found and line.startswith("  "):
             short = "share" in found[-1][0]  # a table, whose last column is a formula
-            found[-1][1].append("  " + line.split("  ")[-1] if short else line)
+            last = line.split("  ")[-1]
+            in_table = short and not last.startswith("= ")
+            found[-1][1].append("  " + last if in_table else line)
     return found
 
 

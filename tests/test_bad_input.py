@@ -266,7 +266,7 @@ def test_one_wrong_name_of_several_writes_nothing(refused, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "COMMAND"),
+        ([], "symback init 4-4-2"),
         (["deriv", WIDE], "derive"),
         (["derive"], "NET"),
         (["derive", WIDE], "--wrt"),
@@ -280,12 +280,19 @@ def test_one_wrong_name_of_several_writes_nothing(refused, tmp_path):
         (["sheet", WIDE, "--format", "htm"], "html"),
         (["sheet", WIDE, "--format", ""], "tex"),
         (["sheet", WIDE, "--detail", "long"], "brief"),
-        (["evaluate", WIDE, "--jsn"], "--jsn"),
+        (["evaluate", WIDE, "--jsn"], 'did you mean "--json"?'),
+        (["shet", WIDE], 'did you mean "sheet"?'),
+        (["sheet", WIDE, "--detial", "brief"], 'did you mean "--detail"?'),
+        (["sheet", WIDE, "--detail=breif"], 'did you mean "brief"?'),
+        (["sheet", WIDE, "\x1b[31m"], r"\x1b"),
+        (["\x1b[31m"], r"\x1b"),
+        (["paths", WIDE, "--wrt", "w_111", ""], "not known"),
     ],
 )
 def test_bad_usage(refused, arguments, words):
     """What argparse refuses is explained on standard error, with status 2."""
     message = refused(*arguments, usage=True)
+    assert "\x1b" not in message
     assert words in message
     assert message.splitlines()[-1].startswith("symback")
 
@@ -314,3 +321,30 @@ def test_a_process_ends_with_status_2(arguments):
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("symback: ")
     assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ("", "an empty text is not a shape"),
+        ("4", "such as 4-4-2"),
+        ("4-0-2", "without neurons"),
+        ("4--2", "4--2 is not a shape"),
+        ("a-b", "a-b is not a shape"),
+        ("-1-2", "SHAPE"),
+        ("4-1000000-2", "too large"),
+        ("-".join("2" * 300), "too large"),
+        ("9" * 5000 + "-1", "is not a shape"),
+        ("٣-٢", "is not a shape"),
+    ],
+)
+def test_a_bad_shape(refused, shape, words):
+    """`init` says what a shape looks like, and writes nothing."""
+    assert words in refused("init", shape, "-o", "net.toml", usage=shape[:1] == "-")
+
+
+def test_init_keeps_what_is_there(refused, tmp_path):
+    """A file of that name is never overwritten."""
+    (tmp_path / "net.toml").write_text("mine")
+    assert "net.toml exists" in refused("init", "2-2", "-o", "net.toml")
+    assert (tmp_path / "net.toml").read_text() == "mine"

@@ -413,7 +413,7 @@ def test_a_kink_is_said():
     report = check_arrays({"delta1": np.array([1.0, 0.0])}, net)
     assert report
     assert "a_12 is exactly 0" in report.notes[0]
-    assert "slope of relu at 0" in report.notes[0]
+    assert "slope of ReLU at 0" in report.notes[0]
 
 
 # ------------------------------------------------------------------------------------- bad input

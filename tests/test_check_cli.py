@@ -63,13 +63,14 @@ def page(tmp_path):
         (RIGHT, 0, "✓ right"),
         (WRONG, 1, "✗ wrong: line 1"),
         (UNREAD, 1, "? no claim could be read"),
-        (RIGHT + UNREAD, 1, "? nothing wrong was found"),
-        ("Words alone say nothing.\n", 1, "? no claim was found"),
-        ("", 1, "? no claim was found"),
+        (RIGHT + UNREAD, 0, "? nothing wrong was found"),
+        ("Words alone say nothing.\n", 1, "∅ no claim was found"),
+        ("1 = 1\nL = L\n", 1, "∅ no claim was found"),
+        ("", 1, "∅ no claim was found"),
     ],
 )
 def test_the_status_says_whether_anything_is_wrong(run, page, text, status, first):
-    """0 where nothing is wrong, 1 where something is wrong, unread, or nothing is claimed."""
+    """0 where nothing is wrong, 1 where something is, or where nothing could be judged."""
     found, out, err = run(page(text))
     assert (found, err) == (status, "")
     assert out.startswith(first)

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+import symback as sb
 from pages import EXAMPLES, network
 from symback.cli import main
 from typesetting import ROOT, katex_errors
@@ -175,12 +176,13 @@ def test_derive_formats(run):
 
 
 def test_sheet_default(run, tmp_path):
-    """Four forms in outputs/, each file named on a line of its own, and how it was checked."""
+    """Four forms and the picture in outputs/, each named on a line, and how it was checked."""
     lines = done(run("sheet", net("s5"), "--wrt", "w_131")).splitlines()
     files = [f"outputs/s5_w_131.{form}" for form in ("tex", "html", "md", "txt")]
-    assert lines[:4] == files
+    files.append("outputs/s5_w_131_figure.svg")
+    assert lines[:5] == files
     assert all((tmp_path / file).stat().st_size > 1000 for file in files)
-    assert lines[4].startswith("checked: ∂L/∂w_131 = 0.086038007091")
+    assert lines[5].startswith("checked: ∂L/∂w_131 = 0.086038007091")
     assert names(tmp_path / "outputs") == sorted(f[8:] for f in files)
 
 
@@ -210,16 +212,23 @@ def test_sheet_of_everything(run, tmp_path):
     """`--all`, which is also the default, makes one document."""
     done(run("sheet", net("s7"), "--all", "--format", "txt,md", "--output", "x"))
     done(run("sheet", net("s7"), "--format", "txt", "-o", "y"))
-    assert names(tmp_path / "x") == ["s7_all.md", "s7_all.txt"]
+    assert names(tmp_path / "x") == ["s7_all.md", "s7_all.txt", "s7_all_figure.svg"]
     assert (tmp_path / "x/s7_all.txt").read_bytes() == (tmp_path / "y/s7_all.txt").read_bytes()
+
+
+def test_sheet_of_any_layer(run, tmp_path):
+    """w_k,i,j has a sheet where layers are told together."""
+    files = done(run("sheet", net("s6"), "--wrt", "w_k,i,j", "w_111", "--format", "txt"))
+    assert files == "outputs/s6_w_111.txt\noutputs/s6_w_k-i-j.txt\n"
+    assert "∂L/∂w_kij, for any layer" not in (tmp_path / "outputs/s6_w_111.txt").read_text("utf-8")
 
 
 def test_sheet_detail(run, tmp_path):
     """Brief is shorter than normal, full is longer."""
     sizes = []
-    for detail in ("brief", "normal", "full"):
+    for detail, name in (("brief", "_brief"), ("normal", ""), ("full", "_full")):
         done(run("sheet", net("s5"), "--wrt", "w_131", "--detail", detail, "--format", "txt"))
-        sizes.append((tmp_path / "outputs/s5_w_131.txt").stat().st_size)
+        sizes.append((tmp_path / f"outputs/s5_w_131{name}.txt").stat().st_size)
     assert sizes == sorted(sizes)
     assert sizes[0] * 2 < sizes[1] < sizes[2]
 
@@ -244,6 +253,47 @@ def test_figure(run, tmp_path):
     ]
     assert done(run("figure", net("s5"), "--format", "svg", "-o", "f")) == "f/s5_figure.svg\n"
     assert (tmp_path / "f/s5_figure.svg").read_text("utf-8").startswith("<svg")
+
+
+# ----------------------------------------------------------------------------- a file to start from
+
+
+@pytest.mark.parametrize("shape", ["4-4-2", "1-1", "2-1", "3-5-5-3", "2-2-2-2-2", "12-11-10"])
+def test_init_writes_a_file_that_works(run, tmp_path, shape):
+    """`init` writes a network of that shape, on which sheet, evaluate and check run at once."""
+    assert done(run("init", shape, "-o", "net.toml")) == "net.toml\n"
+    text = (tmp_path / "net.toml").read_text("utf-8")
+    assert done(run("init", shape)) == text
+    assert max(map(len, text.splitlines())) <= 100
+    numbers = json.loads(done(run("evaluate", "net.toml", "--json")))
+    sizes = [len(np.ravel(array)) for name, array in numbers["forward"].items() if name[0] != "L"]
+    widths = [int(width) for width in shape.split("-")]
+    assert sizes[::2] == sizes[1::2] == widths[1:]
+    assert all(np.all(numbers["gradients"][name]) for name in numbers["updated"])
+    loaded = sb.load(tmp_path / "net.toml").spec.values.parameters
+    for name, rows in loaded:  # no two neurons are alike
+        assert len({str(row) for row in rows}) == len(rows) or name[0] == "b"
+    asked = text.partition("--wrt ")[2].split()[0]
+    assert "checked: " in done(run("sheet", "net.toml", "--wrt", asked, "--format", "txt"))
+    (tmp_path / "page.txt").write_text("∂L/∂b_11 = ∂L/∂a_11")
+    assert run("check", "page.txt", "--net", "net.toml")[0] == 0
+
+
+def test_init_of_a_wide_network_has_no_numbers(run, tmp_path):
+    """Thousands of weights are not written down; the sheet in letters works all the same."""
+    text = done(run("init", "784-16-10"))
+    assert "[values]" not in text.partition("loss = ")[2].replace("# [values] gives", "")
+    assert "12730 weights" in text
+    (tmp_path / "wide.toml").write_text(text, "utf-8")
+    done(run("sheet", "wide.toml", "--wrt", "w_1,1,1", "--format", "txt"))
+
+
+def test_no_command_shows_an_example(run):
+    """Bare `symback` says what to type, on standard error, with the status of bad usage."""
+    status, out, err = run()
+    assert (status, out) == (2, "")
+    assert "symback init 4-4-2 -o net.toml" in err
+    assert "symback sheet net.toml --wrt w_131" in err
 
 
 # -------------------------------------------------------------------------------- the whole process

@@ -6,17 +6,22 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Symbol
+from sympy import Integer, Symbol
 
 from strategies import Case, build, cases, from_lines, references
 from symback import derivation as derivations
-from symback.derivation import BackwardPass, Rule, derive
-from symback.notation import Partial, Product, Terms, elements, read_reference
+from symback import spec
+from symback.calculus import instantiate
+from symback.derivation import BackwardPass, Rule, derive, local_steps
+from symback.functions import ACTIVATIONS
+from symback.graph import from_network
+from symback.notation import Partial, Product, Terms, collapse, elements, read_reference
 from symback.printers import Text
 
 TESTS = Path(__file__).resolve().parent
@@ -40,7 +45,6 @@ def test_every_line_says_something_and_why(case, choice):
         sides = [deduction.lhs, *(step.rhs for step in deduction.steps)]
         assert all(one != other for one, other in itertools.pairwise(sides))
         for step in deduction.steps:
-            assert step.rule.title
             assert (step.fact is not None) == (step.rule in (Rule.FACT, Rule.COMPLEMENT))
 
 
@@ -71,9 +75,49 @@ def test_the_expression_is_in_names_of_quantities(case, choice):
         assert {symbol.name for symbol in found.expr.free_symbols} <= named
 
 
-def test_rules_are_identities_with_titles():
-    """Each rule has one line of mathematics and a title; no two are alike."""
-    assert len({rule.value for rule in Rule}) == len({rule.title for rule in Rule}) == len(Rule)
+def test_rules_are_identities_with_words():
+    """Each rule has one line of mathematics, and words for the sheets; no two lines are alike."""
+    words = tomllib.loads((TESTS.parent / "templates" / "words.toml").read_text("utf-8"))["rule"]
+    assert len({rule.value for rule in Rule}) == len(Rule)
+    assert set(words) == {rule.name.lower() for rule in Rule}
+
+
+OWN = {
+    "logistic": "1/(1+exp(-z))",
+    "half": "(exp(z)-exp(-z))/(exp(z)+exp(-z))",
+    "twice": "2*exp(z)",
+}
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, *OWN])
+def test_every_line_of_a_slope_is_the_slope(name):
+    """From the raw derivative to the form one reads, each line has the same value; each has a rule.
+
+    The values are computed with the function's formula in place of its name.
+    """
+    graph = from_network(spec.network(2, [(2, name)], loss="output", activations=OWN))
+    a, h = (next(v for v in graph.variables if v.name == each) for each in ("a1", "yhat"))
+    local, equation = BackwardPass(graph).derivatives[h, a], graph.by_variable[h]
+    steps = local_steps(local, equation)
+    (letter,) = equation.free
+    formulas = {h.at(k): instantiate(equation.rhs, {letter: Integer(k)}) for k in (1, 2)}
+    for i, j, first in itertools.product((1, 2), (1, 2), (0.3, -0.4)):
+        at = {q: Integer(i) for q in local.parent_indices} | {
+            q: Integer(j) for q in local.child_indices
+        }
+        values = [
+            float(
+                collapse(instantiate(step.rhs, at))
+                .xreplace(formulas)
+                .doit()
+                .subs({a.at(1): first, a.at(2): 1.1 - first})
+            )
+            for step in steps
+        ]
+        assert values == pytest.approx([values[0]] * len(values), rel=1e-12)
+    if name in ("sigmoid", "logistic"):
+        rules = [step.rule for step in steps]
+        assert rules == [Rule.QUOTIENT, Rule.SPLIT, Rule.DIVIDE, Rule.REWRITE]
 
 
 def test_two_outputs_of_a_softmax_are_one_another_s_complement():
@@ -157,11 +201,45 @@ def test_the_backward_pass_costs_its_depth_and_not_its_widths():
 
 
 def build_graph(widths):
-    from symback import spec
-    from symback.graph import from_network
-
     layers = [(width, "relu") for width in widths[1:-1]] + [(widths[-1], "softmax")]
     return from_network(spec.network(widths[0], layers, loss="cross_entropy"))
+
+
+def test_a_thousand_layers_are_derived_without_recursion():
+    """2-2-…-2: derived in seconds, its 2^999 paths counted, the longest adjoints left as names."""
+    began = time.process_time()
+    graph = from_network(spec.network(2, [(2, "tanh")] * 1000, loss="squared_error"))
+    backward = BackwardPass(graph)
+    found = derive(backward, read_reference("w_111", graph.variables))
+    assert found.paths.count == 2**999
+    assert len(found.paths[-1].neurons) == 2 + 2 * 1000
+    assert found.expr.has(Partial)
+    assert time.process_time() - began < 60
+
+
+@pytest.mark.parametrize("layers", [29, 30])
+def test_beyond_so_many_layers_adjoints_stay_names(layers):
+    """One path of 61 steps or more is not written out; its value is in its own deductions."""
+    assert derivations.DEEPEST == 60
+    case = build(1, [(1, "tanh")] * layers, "squared_error")
+    found = derivation_of(case, "w_111")
+    assert found.paths.count == 1
+    assert found.unrolled == (layers == 29)
+    assert found.expr.has(Partial) == (layers == 30)
+
+
+def test_what_follows_a_quantity_is_found_in_one_pass():
+    """A recurrence of 100 steps whose loss reads all of them, asked 10,000 times."""
+    lines = {"h1": "tanh(w*x)"}
+    lines |= {f"h{t}": f"tanh(w*h{t - 1})" for t in range(2, 101)}
+    lines["L"] = "+".join(f"h{t}**2" for t in range(1, 101))
+    graph = from_lines(lines).graph
+    last, first = graph.equations[-1], graph.by_base["h1"]
+    began = time.process_time()
+    assert [v.name for v in graph.following(first, last)] == [f"h{t}" for t in range(2, 101)]
+    asked = [graph.following(v, last) for v in graph.variables for _ in range(100)]
+    assert max(map(len, asked)) == 100  # of w and x
+    assert time.process_time() - began < 5
 
 
 def test_nothing_is_derived_twice():

@@ -7,7 +7,7 @@ import pytest
 
 import symback as sb
 from rewriting import NETWORKS, Referee, mp, numbered, pairs
-from symback.checking.arithmetics import Reals, Residues
+from symback.checking.arithmetics import Balls, Residues
 from symback.checking.conversion import to_node
 from symback.checking.exact import Judge, Relationship
 from symback.checking.meaning import (
@@ -34,7 +34,7 @@ from symback.notation import PARAMETERS, elements
 ROUNDS = 40
 """Sides a network; benchmarks/checking_fuzz.py tries as many as one has time for."""
 
-EQUAL, FACT, ONE_HOT, DIFFERENT, MISSHAPEN, UNDECIDED = Relationship
+EQUAL, FACT, ONE_HOT, DIFFERENT, ON_DOMAIN, MISSHAPEN, UNDECIDED = Relationship
 
 
 def number(value) -> Number:
@@ -233,7 +233,7 @@ def test_every_process_draws_its_own_primes():
 def test_both_arithmetics_can_do_the_same(name):
     """Real numbers and residues are exchanged for one another without a special case."""
     assert callable(getattr(Residues, name))
-    assert callable(getattr(Reals, name))
+    assert callable(getattr(Balls, name))
 
 
 @pytest.mark.parametrize("place", range(len(NETWORKS)))

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from symback.figures import (
     COLOURS,
+    DARK_COLOURS,
     PATH_STYLES,
     TEXT_WIDTH,
     Area,
     EdgeSketch,
     Label,
     LayerSketch,
+    Name,
     Pill,
     StageSketch,
     Stroke,
@@ -40,18 +42,34 @@ from typesetting import compile_tex, missing_glyphs, needs_tex, overfull_lines
 HOSTILE = r"""</desc><script>alert("1")</script> & \input{/etc/passwd} $x^2$ 50% #~_{}日"""
 
 
-def labels(name: str) -> str:
-    """The LaTeX of a node name: a small stand-in for the engine's."""
-    if name == "L":
+def labels(name: Name) -> str:
+    """The LaTeX of a node: a small stand-in for the engine's."""
+    if name.letter == "L":
         return r"\mathscr{L}"
-    letter, _, rest = name.partition("_")
-    letter = r"\hat{y}" if letter == "yhat" else letter
+    letter = r"\hat{y}" if name.letter == "yhat" else name.letter
+    rest = str(name).partition("_")[2]
     return f"{letter}_{{{rest}}}" if rest else letter
 
 
-def spell(letter: str, *indices: int) -> str:
-    texts = [str(i) for i in indices]
-    return f"{letter}_{('' if max(map(len, texts)) == 1 else ',').join(texts)}"
+def node(letter: str, *indices: int | str) -> Name:
+    return Name(letter, tuple(map(str, indices)))
+
+
+def named(text: str) -> Name:
+    """The node that is written ``w_131``, ``h_1,13``, ``x_784``."""
+    letter, _, rest = text.partition("_")
+    if letter in ("x", "yhat"):
+        return Name(letter, (rest,))
+    return Name(letter, tuple(rest.split(",") if "," in rest else rest))
+
+
+def all_named(texts):
+    return [named(text) for text in texts]
+
+
+def ends_of(strokes):
+    """What lines join, as one writes it."""
+    return {tuple(map(str, stroke.ends)) for stroke in strokes}
 
 
 def walk(widths, soft, path, k, i, stage):
@@ -59,17 +77,17 @@ def walk(widths, soft, path, k, i, stage):
     last = len(widths) - 1
     if stage == "a":
         for m in range(1, widths[k] + 1) if k in soft else [i]:
-            name = f"yhat_{m}" if k == last else spell("h", k, m)
+            name = node("yhat", m) if k == last else node("h", k, m)
             yield from walk(widths, soft, [*path, name], k, m, "h")
     elif k == last:
-        yield [*path, "L"]
+        yield [*path, node("L")]
     else:
         for m in range(1, widths[k + 1] + 1):
-            yield from walk(widths, soft, [*path, spell("a", k + 1, m)], k + 1, m, "a")
+            yield from walk(widths, soft, [*path, node("a", k + 1, m)], k + 1, m, "a")
 
 
 def paths_from_weight(widths, soft, k, i, j):
-    return list(walk(widths, soft, [spell("w", k, i, j), spell("a", k, i)], k, i, "a"))
+    return list(walk(widths, soft, [node("w", k, i, j), node("a", k, i)], k, i, "a"))
 
 
 def sketches(widths, soft=()):
@@ -83,6 +101,12 @@ def sketches(widths, soft=()):
 def weight_figure(widths, soft, k, i, j):
     paths = paths_from_weight(widths, soft, k, i, j)
     return network_figure(sketches(widths, soft), paths[0][0], paths, len(paths), labels), paths
+
+
+def bundle_figure(widths, chosen, total):
+    """A softmax network of which only the number of paths is told."""
+    layers = sketches(widths, {len(widths) - 1})
+    return network_figure(layers, named(chosen), [], total, labels)
 
 
 def partial(of: str, by: str) -> str:
@@ -127,16 +151,17 @@ def chain_graph(length: int):
 
 
 def wide_figure():
-    widths, first = (784, 512, 512, 10), ["w_1,13,784", "a_1,13", "h_1,13", "a_21"]
-    paths = [[*first, "h_21", "a_31", f"yhat_{m}", "L"] for m in range(1, 11)]
-    return network_figure(sketches(widths, {3}), "w_1,13,784", paths, 51200, labels)
+    widths, first = (784, 512, 512, 10), all_named(["w_1,13,784", "a_1,13", "h_1,13", "a_21"])
+    then = all_named(["h_21", "a_31"])
+    paths = [[*first, *then, node("yhat", m), node("L")] for m in range(1, 11)]
+    return network_figure(sketches(widths, {3}), first[0], paths, 51200, labels)
 
 
 def symbolic_figure():
     layers = [
-        LayerSketch("n_0", "input"),
-        LayerSketch("n_1", "layer 1"),
-        LayerSketch("n_2", "output (softmax)", True),
+        LayerSketch("n_{0}", "input"),
+        LayerSketch("n_{1}", "layer 1"),
+        LayerSketch("n_{2}", "output (softmax)", True),
     ]
     return network_figure(layers, None, [], 0, labels)
 
@@ -145,10 +170,10 @@ def hostile_figure():
     layers = [LayerSketch(2, HOSTILE), LayerSketch(2, HOSTILE, True), LayerSketch(1, HOSTILE)]
     return network_figure(
         layers,
-        "w_112",
+        named("w_112"),
         [],
         4,
-        lambda name: HOSTILE if name == "w_112" else labels(name),
+        lambda name: HOSTILE if name.letter == "w" else labels(name),
         loss=HOSTILE,
     )
 
@@ -164,7 +189,7 @@ GALLERY = {
     "thin": lambda: weight_figure((1,) * 6, (), 1, 1, 1)[0],
     "thin and deep": lambda: weight_figure((1,) * 13, (), 1, 1, 1)[0],
     "thin and very deep": lambda: weight_figure((1,) * 41, (), 1, 1, 1)[0],
-    "deep": lambda: network_figure(sketches((4,) * 12 + (2,), {12}), "w_612", [], 4**8, labels),
+    "deep": lambda: bundle_figure((4,) * 12 + (2,), "w_612", 4**8),
     "symbolic": symbolic_figure,
     "plain": lambda: network_figure(sketches((3, 4, 2), {2}), None, [], 0, labels),
     "S1": scalar_graph,
@@ -212,11 +237,23 @@ def test_everything_is_inside_and_fits_a_line_of_text(make):
 
 
 @each_figure
-def test_letters_stay_readable(make):
-    """Names are set in 7 points at least, captions in 6, whatever the size of the network."""
-    assert all(
-        label.size >= (6 if label.role in ("caption", "tag") else 6.2) for label in make().of(Label)
-    )
+def test_letters_stay_readable_on_a_phone(make):
+    """No letter, index or caption has less than 9 pixels, however narrow the page."""
+    picture = ET.fromstring(svg(make()))
+    style = picture.attrib["style"]
+    least = float(style.partition("min-width:")[2].partition("px")[0])
+    pixels = least / float(picture.attrib["viewBox"].split()[2])
+    sizes = [float(e.attrib["font-size"]) for e in picture.iter() if "font-size" in e.attrib]
+    assert sizes
+    assert min(sizes) * pixels >= 8.99
+    assert float(picture.attrib["width"]) >= least
+
+
+@each_figure
+def test_no_caption_is_cut(make):
+    """The words under the columns are whole, and those of the layers stand on one line."""
+    captions = [label for label in make().of(Label) if label.role == "caption"]
+    assert not any("…" in label.text for label in captions)
 
 
 @each_figure
@@ -233,7 +270,7 @@ def test_the_chosen_label_stands_clear_of_nodes(name):
     """The label of the chosen weight covers no neuron."""
     k, i, j = map(int, name[2:])
     figure, _ = weight_figure((4, 4, 2), {2}, k, i, j)
-    (label,) = [item for item in figure.of(Label) if item.text == labels(name)]
+    (label,) = [item for item in figure.of(Label) if item.text == labels(named(name))]
     assert all(shared_area(label.box, node.box) < 2.0 for node in nodes_of(figure))
 
 
@@ -280,9 +317,9 @@ def test_no_colour_where_no_path_is(widths, soft):
 def test_softmax_shows_its_coupling():
     """Every a of a softmax layer is joined to every h; a sigmoid neuron is one split circle."""
     figure, _ = weight_figure((4, 4, 2), {2}, 1, 3, 1)
-    couplings = {stroke.ends for stroke in strokes_of(figure, "coupling")}
+    couplings = ends_of(strokes_of(figure, "coupling"))
     assert couplings == {(f"a_2{i}", f"yhat_{m}") for i in (1, 2) for m in (1, 2)}
-    assert ("a_13", "h_13") in {node.names for node in nodes_of(figure)}
+    assert ("a_13", "h_13") in {tuple(map(str, node.names)) for node in nodes_of(figure)}
 
 
 def test_s5_has_four_paths_through_softmax_and_two_through_sigmoid():
@@ -318,7 +355,7 @@ def test_sixteen_paths_are_coloured_by_their_first_fork():
 def test_a_bundle_goes_everywhere_the_paths_go():
     """51,200 paths given by ten of them: every shown neuron after the chosen one is reached."""
     figure = wide_figure()
-    reached = {stroke.ends for stroke in strokes_of(figure, "path")}
+    reached = ends_of(strokes_of(figure, "path"))
     assert ("h_1,13", "a_2,512") in reached
     assert ("a_3,10", "yhat_1") in reached
     assert not any(source == "h_11" for source, _ in reached)
@@ -330,7 +367,7 @@ def test_a_bundle_goes_everywhere_the_paths_go():
 def test_wide_layers_show_ends_dots_and_what_is_touched():
     """Of 512 neurons: the first, the chosen one and the last, and dots for the others."""
     figure = wide_figure()
-    names = {name for node in nodes_of(figure) for name in node.names}
+    names = {str(name) for node in nodes_of(figure) for name in node.names}
     assert {"h_11", "h_1,13", "h_1,512", "x_784", "x_1", "yhat_10"} <= names
     assert "h_1,100" not in names
     assert any(item.role == "dots" for item in figure.of(Pill))
@@ -338,8 +375,11 @@ def test_wide_layers_show_ends_dots_and_what_is_touched():
 
 def test_a_symbolic_width_is_its_last_index():
     """A layer of n_1 neurons ends with h_{1,n_1}."""
-    names = {name for node in nodes_of(symbolic_figure()) for name in node.names}
-    assert {"x_1", "x_n_0", "h_1,n_1", "yhat_n_2"} <= names
+    figure = symbolic_figure()
+    names = {name for node in nodes_of(figure) for name in node.names}
+    assert {node("x", 1), node("x", "n_{0}"), node("h", 1, "n_{1}"), node("yhat", "n_{2}")} <= names
+    assert "mathrm" not in svg(figure)
+    assert "x_{n_{0}}" in tikz(figure)
 
 
 @pytest.mark.parametrize(
@@ -357,14 +397,16 @@ def test_paths_start_at_any_quantity(chosen, starts):
     widths = (3, 2, 1)
     stage, k = ("a", 1) if starts[0].startswith(("a_1", "h_1")) else ("h", 1)
     if chosen == "h_12":
-        paths = list(walk(widths, (), ["h_12"], 1, 2, "h"))
+        paths = list(walk(widths, (), [named("h_12")], 1, 2, "h"))
     elif chosen == "a_12":
-        paths = list(walk(widths, (), ["a_12"], 1, 2, "a"))
+        paths = list(walk(widths, (), [named("a_12")], 1, 2, "a"))
     else:
         paths = [
-            p for name in starts for p in walk(widths, (), [chosen, name], k, int(name[-1]), stage)
+            path
+            for name in starts
+            for path in walk(widths, (), all_named([chosen, name]), k, int(name[-1]), stage)
         ]
-    figure = network_figure(sketches(widths), chosen, paths, len(paths), labels)
+    figure = network_figure(sketches(widths), named(chosen), paths, len(paths), labels)
     marks = [
         item
         for item in figure.items
@@ -378,8 +420,8 @@ def test_paths_start_at_any_quantity(chosen, starts):
 @pytest.mark.parametrize("chosen", ["w_911", "w_11", "q_1", "", "h_33", "w_1,2,3,4"])
 def test_a_choice_that_the_network_cannot_have_is_an_error(chosen):
     """The message names what was given and what would do."""
-    with pytest.raises(ValueError, match=r"the figure has no place for .*for example 'w_111'"):
-        network_figure(sketches((2, 2, 1)), chosen, [], 0, labels)
+    with pytest.raises(ValueError, match=r"the figure has no place for .*such as w_111"):
+        network_figure(sketches((2, 2, 1)), named(chosen), [], 0, labels)
 
 
 # Computation graphs -------------------------------------------------------------------------------
@@ -424,12 +466,29 @@ def luminance(value: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
 def test_no_two_path_styles_are_alike():
     """Colour and dashes together tell any two paths apart, names name one each."""
     assert len({(style.hex, style.dash) for style in PATH_STYLES}) == len(PATH_STYLES)
     assert len({style.name for style in PATH_STYLES}) == len(PATH_STYLES)
     first = [style.dash for style in PATH_STYLES[:6]]
     assert len(set(first)) == 6, "grey print tells the first six apart by their dashes"
+
+
+@pytest.mark.parametrize("colours", [COLOURS, DARK_COLOURS], ids=["light", "dark"])
+def test_lines_and_letters_stand_out(colours):
+    """Lines and rims have a contrast of 3 to 1 with the page, letters of 4.5, also at night."""
+    assert colours.keys() == COLOURS.keys()
+    grounds = {"figfill", "figgroup", "chosentint"}
+    for name in colours.keys() - grounds:
+        for ground in ("figfill", "figgroup"):
+            letters = name.endswith(("ink", "quiet"))
+            wanted = 4.5 if letters and ground == "figfill" else 2.99
+            assert contrast(colours[name], colours[ground]) >= wanted, (name, ground)
 
 
 @pytest.mark.parametrize("style", PATH_STYLES, ids=lambda style: style.name)
@@ -453,6 +512,55 @@ def test_svg_is_valid_xml_with_a_title(make):
     assert "href" not in text
     assert "url(" not in text
     assert " id=" not in text
+
+
+def test_a_page_sets_the_colours():
+    """Each colour is a CSS variable with a value; a file of its own turns dark by itself."""
+    figure = weight_figure((4, 4, 2), {2}, 1, 3, 1)[0]
+    inline, alone = svg(figure), svg(figure, alone=True)
+    assert "var(--path1,#0072B2)" in inline
+    assert "prefers-color-scheme" not in inline
+    assert f"--path1:#{DARK_COLOURS['path1']};" in alone
+    assert (alone.count("<rect"), inline.count("<rect")) == (20, 19)  # a ground of its own
+    classes = {e.attrib["class"] for e in ET.fromstring(inline).iter() if "class" in e.attrib}
+    for each in {part for value in classes for part in value.split()} - {"figure"}:
+        assert f".{each}{{" in inline, each
+
+
+def test_what_cannot_be_seen_is_said():
+    """The description names the layers, their neurons, the loss, and the paths."""
+    said = {child.tag.rpartition("}")[2]: child.text for child in ET.fromstring(svg(wide_figure()))}
+    assert said["title"] == "Neural network with the paths from w_1,13,784"
+    assert said["desc"] == (
+        "From the left, with the number of neurons: input: 784; layer 1 (sigmoid): 512; "
+        "layer 2 (sigmoid): 512; layer 3 (softmax): 10; loss. "
+        "51\u00a0200 paths lead from w_1,13,784 to the loss, drawn as one bundle."
+    )
+    said = [child.text for child in ET.fromstring(svg(scalar_graph()))][1]
+    assert said.startswith("Stages from the left: x; w; ŷ = wx; y; s = ŷ − y; L = s^2. ")
+    assert "input: n_0; layer 1: n_1;" in svg(symbolic_figure())
+
+
+@pytest.mark.parametrize(
+    ("widths", "paths", "words"),
+    [
+        ((2, 1, 1), 1, "One path leads from w_111 to the loss."),
+        ((2, 2, 6, 1), 6, "each in a colour of its own and with its number."),
+        ((2, 2, 7, 1), 7, "each told apart by its colour and its dashes and with its number."),
+        ((2, 2, 5, 5, 1), 25, "those that part at the same neuron share a colour."),
+        ((2, 2, 20, 2), 40, "drawn as one bundle."),
+    ],
+)
+def test_the_caption_says_no_more_than_is_drawn(widths, paths, words):
+    """There are six colours: more paths than that have not each a colour of their own."""
+    figure, found = weight_figure(widths, (), 1, 1, 1)
+    assert len(found) == paths
+    assert caption(figure, "text").endswith(words)
+    drawn = len({stroke.colour for stroke in strokes_of(figure, "path")})
+    assert drawn == (paths if paths <= 6 else drawn)
+    bare = caption(figure, "text", drawn=False)
+    assert "to the loss." in bare
+    assert not any(word in bare for word in ("colour", "bundle", "dashes"))
 
 
 def test_svg_shows_hats_subscripts_and_fractions():

@@ -15,6 +15,7 @@ import symback as sb
 from pages import network, numbered, numbers_of
 from symback.errors import SymbackError
 from symback.functions import Activation, Loss
+from symback.matrix import Phase
 from symback.network import equations
 from typesetting import ROOT, katex_errors
 
@@ -274,6 +275,26 @@ def test_derive_all():
     gradients = network("s7").evaluate()["gradients"]
     assert found["w_112"].value == gradients["W1"][0][1]
     assert found["b_22"].value == gradients["b2"][1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "trained", "asked"),
+    [
+        ({"yhat": "w*x", "L": "(yhat-y)**2"}, {"w"}, {"w"}),
+        ({"z": "theta_1*x + Bias", "L": "z**2"}, {"theta_1", "Bias"}, {"theta_1", "Bias"}),
+        ({"y": "1/(1+exp(-x))"}, set(), {"x"}),
+    ],
+)
+def test_what_is_learned_is_the_same_for_every_consumer(lines, trained, asked):
+    """Leaves called w…, b… or theta…: `evaluate`, the matrix form, all derivations, the sheet."""
+    leaves = equations(lines).spec.leaves
+    net = equations(lines, values=dict.fromkeys(leaves, 0.5) | {"learning_rate": 0.5})
+    assert set(net.evaluate()["updated"]) == trained
+    steps = [(step.phase, step.variable.name) for step in net.matrix_form().steps]
+    assert {name for phase, name in steps if phase is Phase.UPDATE} == trained
+    assert {name for phase, name in steps if phase is Phase.BACKWARD} & set(leaves) == asked
+    assert set(net.derive_all()) == asked
+    assert ("One step of gradient descent" in net.sheet("txt")) == bool(trained)
 
 
 def test_values_of_a_batch_are_one_a_sample():

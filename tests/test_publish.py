@@ -114,6 +114,44 @@ def test_a_file_in_the_place_of_the_folder(tmp_path):
     assert (tmp_path / "outputs").read_text() == "mine"
 
 
+# --------------------------------------------------------------------------------------- Markdown
+
+
+def test_markdown_has_its_picture_beside_it(tmp_path):
+    """The picture is a file in the same folder, the one that `symback figure` writes."""
+    net, weight = str(EXAMPLES / "s5.toml"), ("--wrt", "w_131")
+    assert main(["sheet", net, *weight, "--format", "md", "-o", str(tmp_path / "a")]) == 0
+    assert main(["figure", net, *weight, "--format", "svg", "-o", str(tmp_path / "b")]) == 0
+    markdown = (tmp_path / "a" / "s5_w_131.md").read_text("utf-8")
+    assert "](s5_w_131_figure.svg)" in markdown
+    assert "<svg" not in markdown
+    name = "s5_w_131_figure.svg"
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_every_way_of_showing_has_a_name_of_its_own(tmp_path, capsys):
+    """A notation, a detail and both overwrite neither the plain sheet nor one another."""
+    own = tmp_path / "my letters.toml"
+    own.write_text('base = "nielsen"\nloss = "J"\n', "utf-8")
+    ways = ([], ["--notation", "nielsen"], ["--detail", "brief"], ["--detail", "full", "--stable"])
+    ways += (["--notation", "nielsen", "--detail", "brief"], ["--notation", str(own)])
+    folder = tmp_path / "made"
+    for way in ways:
+        for what in (["--wrt", "w_131"], ["--all"]):
+            net = [str(EXAMPLES / "s5.toml"), *what, *way, "--format", "txt", "-o", str(folder)]
+            assert main(["sheet", *net]) == 0
+    for way in ([], ["--notation", "bishop"]):
+        net = [str(EXAMPLES / "s5.toml"), *way, "--format", "svg", "-o", str(folder)]
+        assert main(["figure", *net, "--wrt", "w_131"]) == main(["figure", *net]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith(str(folder))]
+    names = ("", "_nielsen", "_brief", "_full_stable", "_nielsen_brief", "_my-letters")
+    expected = {f"s5_{what}{name}.txt" for what in ("w_131", "all") for name in names}
+    expected |= {"s5_figure.svg", "s5_w_131_figure.svg"}
+    expected |= {"s5_bishop_figure.svg", "s5_w_131_bishop_figure.svg"}
+    assert set(contents(folder)) == {Path(line).name for line in said} == expected
+    assert len(said) == len(expected)
+
+
 # -------------------------------------------------------------------------------------------- PDF
 
 
@@ -191,7 +229,7 @@ def test_a_tex_that_hangs(monkeypatch):
 
 def test_check_says_how_far_the_numbers_agree():
     """The line under the files names the number and the digits; without numbers there is none."""
-    assert check(network("s1").derive("w")).startswith("checked: ∂L/∂w = -2.0 agrees")
+    assert check(network("s1").derive("w")).startswith("checked: dL/dw = -2.0 agrees")
     assert "50 digits" in check(network("s5").derive("w_131"))
     assert check(network("s6").derive("w_111")) == ""
     assert check(network("s5").derive("h_13")) == ""
@@ -209,7 +247,7 @@ def test_check_refuses_a_wrong_derivation(monkeypatch):
 def test_a_derivative_that_vanishes_is_confirmed():
     """At x = 0 the slope of 1000 x³ is 0, and the cube in the difference is no disagreement."""
     flat = sb.equations({"y": "1000*x**3"}, values={"x": 0})
-    assert check(flat.derive("x")).startswith("checked: ∂y/∂x = 0.0 agrees")
+    assert check(flat.derive("x")).startswith("checked: dy/dx = 0.0 agrees")
 
 
 def test_a_full_disk_keeps_no_temporary_file(tmp_path, monkeypatch):

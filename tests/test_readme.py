@@ -11,7 +11,7 @@ from symback.cli import main
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 SESSIONS = re.findall(r"```console\n\$ symback (.*)\n((?:.*\n)*?)```", README)
-COMMANDS = sorted(set(re.findall(r"`symback ((?:\w+) examples/[^`]*)`", README)))
+COMMANDS = sorted(set(re.findall(r"`symback ((?:init|\w+ examples/)[^`]+)`", README)))
 
 
 @pytest.fixture(autouse=True)

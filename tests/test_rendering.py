@@ -106,6 +106,44 @@ def test_a_wrong_formula_is_found():
     assert complaints(md_formulas(markdown.replace(r"\hat{y}_{1}", r"\nohat{y}_{1}")))
 
 
+# ---------------------------------------------------------------------------- Markdown and text
+
+
+@pytest.mark.parametrize(("name", "wrt"), [("s5", "w_131"), ("s7", None), ("relu", "w_121")])
+def test_markdown_is_what_github_renders(name, wrt):
+    r"""Formulas are code to Markdown, so that it takes no backslash and no underscore out of them.
+
+    Within $…$ alone GitHub reads ``\,`` as a comma and two _ as italics; it refuses
+    ``\operatorname``.
+    """
+    markdown = page(name, wrt, "md")
+    assert len(md_formulas(markdown)) > 10
+    assert r"\operatorname" not in markdown
+    rest = re.sub(r"^```math\n.*?^```$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    rest = re.sub(r"\$`[^`]+`\$", "", rest)
+    assert not re.search(r"(?<!\\)[$`_]|\\[a-z]", rest)
+
+
+def test_no_caption_without_its_picture():
+    """Text shows no picture, and neither does Markdown alone: nothing is said of their colours."""
+    for name, wrt in (("s5", "w_131"), ("deep_softmax", "w_111"), ("s7", None)):
+        for form in ("md", "txt"):
+            for detail in ("normal", "brief"):
+                words = page(name, wrt, form, detail)
+                assert "colour" not in words
+                assert not re.search(r"1\. The network\n-*\n+(#|2)", words)
+
+
+@pytest.mark.parametrize(("name", "wrt"), [("s5", "w_131"), ("s7", None), ("s1", "w")])
+def test_numbers_have_the_digits_they_are_said_to_have(name, wrt):
+    """Behind ≈ stand four digits or more, zeros at the end included."""
+    alone = r"≈ -?([\d.]+)(?:e-?\d+)?(?=$|    \[)"
+    rounded = re.findall(alone, page(name, wrt, "txt"), re.MULTILINE)
+    short = [shown for shown in rounded if len(shown.replace(".", "").lstrip("0")) < 4]
+    assert short == []
+    assert len(rounded) > 4 or name == "s1"
+
+
 # -------------------------------------------------------------------------------------------- TeX
 
 TEX = [
@@ -218,14 +256,6 @@ def test_a_browser_sets_the_page(tmp_path, name, wrt, detail):
     assert len(re.findall(r'<span class="m[^"]*"[^>]*data-tex=', dom)) == len(formulas)
     assert len(re.findall(r'<span class="katex(?:-display)?">', dom)) >= len(formulas)
     assert browser_console(path) == []
-
-
-def test_the_page_reads_without_scripts():
-    """The formulas stand in the page as LaTeX, the picture as SVG, the words as text."""
-    html = page("s5", "w_131", "html")
-    words = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
-    assert r"\frac{\partial \mathscr{L}}{\partial w_{131}}" in words
-    assert "<svg" in words
 
 
 # ----------------------------------------------------------------------------------- equal bytes

@@ -13,7 +13,12 @@ from pages import CASES, network, numbers_of, page
 from readback import Formula, Sheet, Unreadable, given_by
 from symback.elementary import softmax_apart, take_apart
 from symback.functions import ACTIVATIONS, LOSSES
-from symback.notation import collapse
+from symback.general import any_layer
+from symback.notation import UnknownName, collapse
+from symback.overview import any_layer_page
+from symback.page import without_lone_sums
+from symback.printers import Text
+from symback.rendering import render
 
 NUMBERED = [
     (name, wrt)
@@ -112,7 +117,9 @@ def test_s2():
         "A_1 = -x A_2 = e^A_1 A_3 = 1 + A_2 y = 1/A_3",
         "dy/dA_3 · dA_3/dA_2 · dA_2/dA_1 · dA_1/dx",
         "dy/dA_3 = -1/(A_3^2)",
-        "= y·(1 - y)",
+        "= A_2/(A_3^2) [numbers multiplied] = 1/A_3·A_2/A_3 [split into a product]",
+        "[split into a product] = 1/A_3·(1 - 1/A_3) [since A_2 = A_3 - 1]",
+        "[since A_2 = A_3 - 1] = y·(1 - y) [since y = 1/A_3]",
     ):
         assert words in text, words
     nested = flat(page("s2_nested", "x", "txt"))
@@ -128,6 +135,14 @@ def test_s3():
     for layer in range(1, 6):
         assert f"∂L/∂a_{layer}1" in shared
         assert f"w_{layer}1" in shared
+    assert "The boxed part, ∂L/∂a_21, is common to the chain above and to that of w_211:" in shared
+    assert flat(shared).endswith("· ∂h_21/∂a_21) · ∂a_21/∂w_211 " + flat(NUMBERS_NOTE))
+    assert page("s3", "w_111", "tex").count(r"\boxed{\frac{\partial \mathscr{L}}") == 2
+    assert page("s3", "w_111", "html").count('<mrow class="boxed">') == 2
+
+
+NUMBERS_NOTE = """* Numbers are computed to 50 significant digits and printed to 4; ≈ means that
+further digits are left out. """
 
 
 def test_s4():
@@ -137,9 +152,15 @@ def test_s4():
     assert flat(page("s4", "w_212", "tex")).count(
         r"-2\,\hat{y}_{1}\,\hat{y}_{2}\,[(y_{1} - \hat{y}_{1}) - (y_{2} - \hat{y}_{2})]\,h_{12}"
     )
-    assert "two outputs, and Σ_i ŷ_i = 1" in text
+    assert "since ŷ_1 + ŷ_2 = 1" in text
     assert "Used above: Σ_i ŷ_i = 1, since the outputs of a softmax sum to one." in text
     assert "path 2: a_21 → ŷ_2" in text
+    every = flat(text)
+    assert "∂L/∂ŷ_i = -2·(y_i - ŷ_i) ∂ŷ_j" in every  # not "differentiated, then in terms of L"
+    assert (
+        "= (e^a_2j)/(Σ_{m=1..2} e^a_2m)·(1[i=j] - (e^a_2i)/(Σ_{m=1..2} e^a_2m)) [factored] "
+        "= ŷ_j·(1[i=j] - ŷ_i) [since ŷ_j = softmax(a_2)_j]"
+    ) in every
 
 
 def test_s5():
@@ -149,6 +170,9 @@ def test_s5():
     for a, y in ((1, 1), (1, 2), (2, 1), (2, 2)):
         assert f"a_13 → h_13 → a_2{a} → ŷ_{y}" in text
     assert "(∂L/∂a_21 · w_213 + ∂L/∂a_22 · w_223)·h_13·(1 - h_13)·x_1" in text
+    boxed = r"-2·ŷ_1·ŷ_2·((y_1 - ŷ_1) - (y_2 - ŷ_2))·(w_213 - w_223)·h_13·(1 - h_13)·x_1"
+    numbers = "-2·0.6843·0.3157·((0 - 0.6843) - (1 - 0.3157))·(0.8 - 0.2)·0.4134·(1 - 0.4134)·1"
+    assert f"= {boxed} [factored] ≈ {numbers} [with numbers] ≈ 0.08604" in flat(text)
     for style in network("s5").derive("w_131").figure().styles[:4]:
         assert f'<tr class="{style.name} path' in html
         assert f".{style.name} {{ --ink: #{style.ink}" in html
@@ -159,28 +183,138 @@ def test_s5():
 def test_s6():
     """Symbolic widths: softmax with cross-entropy fuses in the open, by the fact Σy = 1."""
     text = flat(page("s6", "w_111", "txt"))
-    assert "= ŷ_i - y_i [Σ_i y_i = 1]" in text
+    assert "= ŷ_i - y_i [since Σ_i y_i = 1]" in text
     assert "since the target is a distribution" in text
     assert "n_2·n_3^2 paths" in text
 
 
+def test_s6_from_the_loss_back():
+    """Output layer, hidden layers, parameters; scalar and matrix together; any k; y = e(ℓ)."""
+    text = flat(page("s6", None, "txt")).partition("4. Backward")[2]
+    order = (
+        "The output layer:", "= ŷ_i - y_i [since Σ_i y_i = 1] ∇a_3 = ŷ - y [all elements at once]",
+        "one-hot, y = e(ℓ), so this is: ∂L/∂a_3i = ŷ_i - 1[i=ℓ] ∇a_3 = ŷ - e(ℓ) = -(e(ℓ) - ŷ)",
+        "The hidden layers, each from the layer after it: For k = 3, 2:",
+        "∂L/∂h_{k-1},j = Σ_{i=1..n_k} ∂L/∂a_ki · ∂a_ki/∂h_{k-1},j [chain rule]",
+        "∇h_{k-1} = W_kᵀ ∇a_k", "∇a_{k-1} = ∇h_{k-1} ⊙ h_{k-1} ⊙ (1 - h_{k-1})",
+        "The parameters", "For k = 3, 2, 1, where h_0 = x: ∂L/∂w_kij",
+        "= ∂L/∂a_ki · h_{k-1},j [local derivatives] ∇W_k = ∇a_k h_{k-1}ᵀ", "∇b_k = ∇a_k",
+        "The algorithm in matrix form", "For k = 1, 2, where h_0 = x: a_k = b_k + W_k h_{k-1}",
+        "For k = 1, 2, 3: W_k ← W_k - η·∇W_k",
+    )  # fmt: skip
+    places = [text.find(words) for words in order]
+    assert -1 not in places, order[places.index(-1)]
+    assert places == sorted(places)
+    shapes = page("s6", None, "tex")
+    assert r"\underset{n_{k-1} \times n_{k}}{W_{k}^{\top}}" in shapes
+
+
+def test_layers_are_told_together_only_where_they_are_alike():
+    """Ten layers take few lines; another activation or bias is told apart; widths become n_k."""
+    sigmoids = [(width, "sigmoid") for width in (3, 4, 3, 3, 5, 3, 3, 3, 3)]
+    ten = sb.Network(2, [*sigmoids, (2, "softmax")], loss="cross_entropy").sheet("txt")
+    assert "For k = 10, 9, …, 2:\n  ∂L/∂h_{k-1},j = Σ_{i=1..n_k}" in ten
+    assert "Layer k has n_k neurons." in ten
+    assert len(ten.splitlines()) < 140
+    assert not re.search(r"[ahb]_[2-8]i", ten)
+    layers = [(3, "sigmoid"), (3, "sigmoid"), (3, "tanh"), (3, "sigmoid"), (2, "softmax")]
+    mixed = sb.Network(2, layers, loss="squared_error").sheet("txt")
+    assert "For k = 2, 1:\n  ∂h_ki/∂a_ki = (e^(-a_ki))" in mixed
+    assert "  ∂h_3i/∂a_3i = 1 - tanh^2(a_3i)" in mixed
+    nielsen = network("s6").in_notation("bishop").sheet("txt")
+    assert "For k = " in nielsen
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_what_is_told_for_any_layer_holds_for_each(k):
+    """With its number for k, each line told for layers 4 … 2 is the line of that layer alone."""
+    layers = [(3, "tanh")] * 3 + [(2, "softmax")]
+    net = sb.Network(2, layers, loss="squared_error")
+    text = net.sheet("txt").partition("For k = 4, 3, 2:\n  ∂L/∂h")[2].partition("\nThe")[0]
+    told = [line for line in ("  ∂L/∂h" + text).splitlines() if "∂" in line]
+    assert len(told) == 4
+    for name, lines in ((f"h{k - 1}", told[:2]), (f"a{k - 1}", told[2:])):
+        variable = next(v for v in net.graph.variables if v.name == name)
+        steps = net.backward.adjoints[variable].steps
+        own = [Text().write(without_lone_sums(step.rhs)) for step in steps]
+        for line, alone in zip(lines, own, strict=True):
+            shown = line.partition("= ")[2].partition("    [")[0].replace(f"n_{{{k}}}", "3")
+            here = re.sub(r"n_k", "2" if k == 4 else "3", shown)
+            here = here.replace("{k-1},", str(k - 1)).replace("_k", f"_{k}")
+            assert here == alone
+
+
+def test_a_name_for_any_layer():
+    """w_k,i,j is every layer's weight where layers are told together, and refused elsewhere."""
+    net = network("s6")
+    for name in ("w_k,i,j", "w_kij", "w_{k,i,j}"):
+        assert [v.name for v in any_layer(net, name)] == ["W3", "W2", "W1"]
+    assert [v.name for v in any_layer(net, "b_k,i")] == ["b3", "b2", "b1"]
+    assert any_layer(net, "w_1,i,j") == any_layer(net, "b_k") == any_layer(net, "k") == []
+    with pytest.raises(UnknownName, match="w_k,i,j names any layer"):
+        any_layer(network("s5"), "w_k,i,j")
+    text = render(any_layer_page(net, any_layer(net, "w_kij")), "txt")
+    assert "Backward: from the loss to ∂L/∂w_kij" in text
+    assert "∇W_k      = ∇a_k h_{k-1}ᵀ" in text
+    assert "b_ki/" not in text
+
+
+def test_the_names_of_a_batch_are_those_of_its_formulas():
+    """Arrays with one row a sample are A_1, H_1 and Ŷ in the table as in the matrix formulas."""
+    text = page("batch", None, "txt")
+    assert re.findall(r"^  (\S+) +\[.*;.*;.*\]$", text.partition("3. ")[0], re.MULTILINE) == [
+        "A_1", "H_1", "A_2", "Ŷ",
+    ]  # fmt: skip
+    assert "A_1 = 1 b_1ᵀ + X W_1ᵀ" in text
+    assert "\n  ∇W_1      [" in text
+
+
 def test_s7():
-    """The update of every block, θ as one vector, and the numbers after the step."""
+    """The update of every block, θ as a column, the numbers after the step, whether L fell."""
     text = page("s7", None, "txt")
+    assert "With the new θ, L has fallen from 1.021 to 0.5685." in text
+    assert "θ_{t+1} ≈ [0.5; -0.2; -0.3; 0.4; ⋮; 0.3; 0.6; -0.15; 0.1] - 0.25·[0.2090; " in text
+    assert "  b_1       [0.1; 0.05; -0.2]\n" in text
+    assert r"\begin{bmatrix} 0.1 \\ 0.05 \\ -0.2 \end{bmatrix}" in page("s7", None, "tex")
+    values = {"x": [1], "y": [1], "W1": [[3]], "learning_rate": 9}
+    long = sb.Network(1, [(1, "linear")], loss="squared_error", bias="none", values=values)
+    assert "L has not fallen: it goes from 4 to 900" in long.sheet("txt").replace("1156", "900")
     for block in ("W_1", "b_1", "W_2", "b_2"):
         assert re.search(rf"{block} ← {block} - η", flat(text))
     assert "17 numbers" in text
+
+
+def test_the_slope_of_the_sigmoid_is_shown_as_at_the_board():
+    """e^-a/(1+e^-a)² is split, e^-a is (1+e^-a) - 1, and σ(a) is h: each by its rule."""
+    text = flat(page("s5", "w_131", "txt"))
+    assert (
+        "∂h_1i/∂a_1i = (e^(-a_1i))/((1 + e^(-a_1i))^2) [quotient rule] "
+        "= 1/(1 + e^(-a_1i))·(e^(-a_1i))/(1 + e^(-a_1i)) [split into a product] "
+        "= 1/(1 + e^(-a_1i))·(1 - 1/(1 + e^(-a_1i))) [since e^(-a_1i) = (1 + e^(-a_1i)) - 1] "
+        "= h_1i·(1 - h_1i) [since h_1i = σ(a_1i)]"
+    ) in text
+
+
+def test_derive_and_the_sheet_say_the_same():
+    """Each line of `derive` is on the sheet, with the same letters and the same reason."""
+    listed = "[chain rule]", "[common factors taken out]"  # on the sheet as a list of paths
+    for name, wrt in CASES[:12]:
+        text = flat(page(name, wrt, "txt"))
+        lines = network(name).derive(wrt).text().splitlines()
+        for line in lines:
+            shown = "= " + line.strip().partition(" = ")[2] if line[0] != " " else line.strip()
+            assert flat(shown) in text or line.endswith(listed), line
 
 
 # ------------------------------------------------------------------------------------ conventions
 
 
 def test_conventions_are_footnotes():
-    """The slope of relu at 0 is said under the page that uses it, and only there."""
-    assert "* The slope of relu at 0, where it has none, is taken to be 0." in page(
+    """The slope of ReLU at 0 is said under the page that uses it, and only there."""
+    assert "* The slope of ReLU at 0, where it has none, is taken to be 0." in page(
         "relu", "w_131", "txt"
     )
-    assert "relu at 0" not in page("s5", "w_131", "txt")
+    assert "at 0, where" not in page("s5", "w_131", "txt")
 
 
 def test_a_kink_is_said():
@@ -207,11 +341,12 @@ def test_many_paths_are_shortened():
 
 
 def test_brief_fits_a_screen():
-    """A brief sheet has few sections and few lines, however many the paths."""
+    """A brief sheet has two sections and few lines, however many the paths and long the result."""
     for name, wrt in (("s5", "w_131"), ("bias_per_layer", "b_1"), ("wide", "w_1,2,3")):
         text = page(name, wrt, "txt", "brief")
-        assert len(re.findall(r"^\d+\. ", text, re.MULTILINE)) <= 4
-        assert len(text.splitlines()) < 60
+        assert len(re.findall(r"^\d+\. ", text, re.MULTILINE)) == 2
+        assert len(text.splitlines()) < 30
+    assert "gives the same number to 50 significant digits" in page("s5", "w_131", "txt", "brief")
 
 
 @pytest.mark.parametrize(("name", "wrt"), CASES)
@@ -222,7 +357,7 @@ def test_words_are_in_order(name, wrt):
         bare = text.replace("=1..", "").replace("    [path", "")
         for wrong in (
             "1 paths", "1 stages", "There are 1 ", "  [path", "[]", "()", "..", "None", "<<", "{}",
-            " ,", " .", "undefined", "NaN",
+            " ,", " .", "undefined", "NaN", "=1..1}", "1…1]", "1…1,", "id(", "differentiated",
         ):  # fmt: skip
             assert wrong not in bare, (wrong, detail)
 

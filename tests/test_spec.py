@@ -465,6 +465,21 @@ def test_labels_do_not_fill_the_memory():
     assert fragment in refusal(text + "[values]\nlabel = 1")
 
 
+@pytest.mark.parametrize(
+    ("units", "count", "activation", "fragment"),
+    [
+        (2, 1_001, "tanh", "[network] layers: 1,001 layers given, expected at most 1,000"),
+        (10**7, 1_000, "tanh", "counted by a number of 7,000 digits, expected at most 4,000"),
+        (10**3, 1_000, "softmax", "counted by a number of 6,000 digits, expected at most 4,000"),
+    ],
+)
+def test_networks_too_deep_to_be_derived_are_refused(units, count, activation, fragment):
+    """A thousand layers are derived; more, or paths without number, are one clear sentence."""
+    with pytest.raises(SpecError) as caught:
+        spec.network(2, [(units, activation)] * count, loss="squared_error")
+    assert fragment in str(caught.value)
+
+
 # -------------------------------------------------------------------------- mistakes in equations
 
 EQUATION_MISTAKES = [

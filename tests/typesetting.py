@@ -1,10 +1,12 @@
 r"""Typesets what symback writes, so that a test can say that a reader would see it.
 
-KaTeX, the one that HTML sheets carry: `katex_errors` lists the formulas that it cannot set.
+KaTeX, the one that HTML sheets carry: `katex_errors` lists the formulas that it cannot set, and
+`katex_mathml` is its own MathML.
 TeX: `compile_tex` makes a PDF and returns the log, in which `overfull_lines` and `missing_glyphs`
 read what went wrong on the page; `pdf_to_png` makes pictures.
-Chromium: `browser_dom`, `browser_console` and `browser_screenshot` open a page; `outside_addresses`
-lists what it would fetch from elsewhere.
+Chromium: `browser_dom`, `browser_console` and `browser_screenshot` open a page, `browser_measure`
+asks it for sizes and colours, `browser_print` prints it; `outside_addresses` lists what it would
+fetch from elsewhere.  `pdf_pages` reads a PDF.
 Mark tests that call TeX or Chromium with `@needs_tex` or `@needs_browser`.
 """
 
@@ -16,8 +18,10 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 import quickjs
@@ -63,17 +67,19 @@ function typeset(formula, macros, display) {
   } catch (error) { warnings.push(String(error)); }
   return warnings.join("; ");
 }
+function mathml(formula, display) {
+  return katex.renderToString(formula, {output: "mathml", displayMode: display});
+}
 """
 
 
 @functools.cache
-def _typeset():
+def _engine():
     """Start the engine once a process: reading KaTeX takes 40 ms, a formula 3 ms."""
     context = quickjs.Context()
     context.eval(_TYPESET)
     context.eval(KATEX.read_text())
-    typeset = context.get("typeset")
-    return context, typeset  # the function dies with its context
+    return context, context.get("typeset"), context.get("mathml")  # they die with their context
 
 
 def katex_errors(
@@ -84,9 +90,15 @@ def katex_errors(
     Formulas are without dollars. `macros` is KaTeX's table, e.g. ``{r"\ind": r"\mathbf{1}"}``.
     """
     table = json.dumps(dict(macros or {}))
-    _, typeset = _typeset()
+    _, typeset, _ = _engine()
     complaints = ((formula, typeset(formula, table, display)) for formula in formulas)
     return [(formula, complaint) for formula, complaint in complaints if complaint]
+
+
+def katex_mathml(formula: str, *, display: bool = True) -> str:
+    """The ``<math>`` element that KaTeX makes of a formula."""
+    _, _, mathml = _engine()
+    return mathml(formula, display).removeprefix('<span class="katex">').removesuffix("</span>")
 
 
 # --- TeX -----------------------------------------------------------------------------------------
@@ -150,6 +162,14 @@ def pdf_to_png(pdf: Path, folder: Path, *, resolution: int = 110) -> list[Path]:
     return sorted(folder.glob(f"{pdf.stem}-*.png"))
 
 
+def pdf_pages(pdf: Path) -> list[list[str]]:
+    """The lines of each page that have something in them, without the page's number."""
+    command = ["pdftotext", "-layout", str(pdf), "-"]
+    text = subprocess.run(command, check=True, capture_output=True, timeout=300).stdout.decode()
+    pages = [[line for line in page.splitlines() if line.strip()] for page in text.split("\f")]
+    return [page[:-1] if page[-1].strip().isdigit() else page for page in pages if page]
+
+
 # --- Chromium ------------------------------------------------------------------------------------
 
 _FLAGS = (
@@ -183,6 +203,38 @@ def browser_console(html_path: Path) -> list[str]:
     """List what the page wrote to the console, uncaught errors included, files not found not."""
     errors = _browse(html_path, "--dump-dom").stderr
     return re.findall(r"CONSOLE[^\]]*\] (.*)", errors)
+
+
+def browser_print(html_path: Path, pdf_path: Path) -> Path:
+    """Print the page as a browser prints it on paper, with nothing of its own in the margins."""
+    _browse(html_path, f"--print-to-pdf={pdf_path.resolve()}", "--no-pdf-header-footer")
+    return pdf_path
+
+
+_FRAME = """<!doctype html><body style="margin:0"><script>
+addEventListener("message", event => document.body.setAttribute("data-found", event.data));
+</script><iframe src="{name}" style="border:0;width:{width}px;height:4000px"></iframe>"""
+_ASK = """<script>
+parent.postMessage(JSON.stringify((() => {{ {script} }})()), "*");
+</script>"""
+
+
+def browser_measure(
+    html: str, script: str, folder: Path, *, width: int, dark: bool = False, scripts: bool = True
+) -> Any:
+    """What `script`, the body of a function, returns in a page of that width in pixels.
+
+    With `scripts` off the page's own are taken out first, as for a reader who has them off.
+    """
+    own = html if scripts else re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    (folder / "inner.html").write_text(own + _ASK.format(script=script), "utf-8")
+    outer = folder / "outer.html"
+    outer.write_text(_FRAME.format(name="inner.html", width=width), "utf-8")
+    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+    dom = _browse(outer, "--dump-dom", scheme, f"--window-size={max(width, 600)},4000").stdout
+    found = re.search(r'data-found="([^"]*)"', dom)
+    assert found, "the page said nothing"
+    return json.loads(unescape(found[1]))
 
 
 class _Addresses(HTMLParser):

@@ -2,15 +2,17 @@
 
 `Residues` computes modulo the secret primes of `symback.checking.tower`; what is not computed (erf,
 the logarithm of something new) is a residue drawn by name, so that equal arguments have equal
-values.  `Logarithms` knows what follows from log(uv) = log u + log v and log e^u = u.  `Reals` has
-60 digits; `Intervals` bounds every number from both sides, so that a difference is certain.
-`Symbols` makes SymPy expressions, for a proof without chance.
+values.  `Logarithms` knows what follows from log(uv) = log u + log v and log e^u = u.  `Balls`
+bounds every real number from both sides, so that a difference is certain.  `Symbols` makes SymPy
+expressions, for a proof without chance.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,22 +20,27 @@ from typing import Any, ClassVar
 
 import mpmath
 import sympy
+from flint import arb, fmpq
 from sympy import Expr
 
-from symback.checking.tower import Tower, VanishingDenominator
+from symback.checking.tower import ROOTED, Tower, VanishingDenominator
 from symback.errors import SymbackError
 
 __all__ = [
     "ODD",
     "OPAQUE",
-    "Intervals",
+    "PRECISION",
+    "RELATIONS",
+    "Balls",
     "Logarithms",
+    "NoRoot",
     "OutOfRange",
-    "Reals",
     "Residues",
     "Symbols",
     "TooDeep",
     "Undecided",
+    "decimal",
+    "middle",
 ]
 
 ODD = ("erf", "asin", "atan")
@@ -49,6 +56,10 @@ class OutOfRange(Undecided):
     """An index that numbers no neuron."""
 
 
+class NoRoot(Undecided):
+    """A square root that has no value at this secret point; it has one at every fourth or so."""
+
+
 class TooDeep(Undecided):
     """Exponentials nested deeper than the tower has levels."""
 
@@ -59,6 +70,10 @@ class Residues:
 
     tower: Tower
     secret: bytes
+    roots: list[int] | None = None
+    """The residues whose roots were drawn, each with one of two signs; None where none may be."""
+    redrawn: object = None
+    """The name of one quantity that has another residue than the secret gives it."""
     direct: ClassVar[frozenset[str]] = frozenset()
     """Functions that it computes by name; the others are taken apart first."""
 
@@ -98,7 +113,8 @@ class Residues:
 
     def drawn(self, name: object, level: int) -> int:
         """The residue of something that depends on nothing else, chosen by its name."""
-        digest = hashlib.blake2b(repr((name, level)).encode(), key=self.secret, digest_size=40)
+        shown = repr((name, level, "redrawn") if name == self.redrawn else (name, level))
+        digest = hashlib.blake2b(shown.encode(), key=self.secret, digest_size=40)
         return int.from_bytes(digest.digest(), "big") % self.tower.primes[level]
 
     def imaginary(self, level: int) -> int:
@@ -116,10 +132,7 @@ class Residues:
     def function(self, name: str, value: int, level: int) -> int:
         """√u, the same of the two roots each time; of other functions a residue drawn for u."""
         if name == "sqrt":
-            found = self.tower.root(value, level)
-            if found is None:
-                raise Undecided("a square root has no exact value at the points tried")
-            return found
+            return self._root(value, level)
         if name not in ODD:
             return self.drawn((name, value), level)
         p = self.tower.primes[level]
@@ -127,27 +140,54 @@ class Residues:
         drawn = self.drawn((name, positive), level) if value else 0
         return drawn if value == positive else -drawn % p
 
+    def _root(self, value: int, level: int) -> int:
+        found = None if self.roots is None else self.tower.root(value, level)
+        if found is None or self.roots is None:
+            raise NoRoot("a square root has no exact value at the points tried")
+        self.roots.append(value)
+        return found
 
-_real = mpmath.mp.clone()
-_real.dps = 60
-_bounds = mpmath.iv.clone() if hasattr(mpmath.iv, "clone") else type(mpmath.iv)()
-_bounds.dps = 60
+    def root_of_number(self, value: Fraction, level: int) -> int:
+        """√value, from the roots of its prime factors; raises `Undecided`."""
+        above, below = value.numerator, value.denominator
+        whole = above * below
+        if math.isqrt(whole) ** 2 != whole and whole > 10**12:
+            raise Undecided("the square root of such a number is not compared exactly")
+        if math.isqrt(whole) ** 2 == whole:
+            return self.number(Fraction(math.isqrt(whole), below), level)
+        factors = [self.number(Fraction(1, below), level)]
+        for prime, power in sympy.factorint(whole).items():
+            factors.append(pow(prime, power // 2))
+            if power % 2:
+                root = self.tower.root(prime, level) if prime in ROOTED else None
+                if root is None:
+                    raise Undecided("the square root of such a number is not compared exactly")
+                factors.append(root)
+        return self.product(factors, level)
 
 
-class Reals:
-    """Real numbers with 60 digits; ``point`` gives the quantities that are free."""
+PRECISION = 300
+"""Bits of a ball's middle; 90 digits, so that cancellation leaves enough of them."""
+
+
+class Balls:
+    """Real numbers between rigorous bounds (python-flint's Arb), rational ones exactly.
+
+    A number is an ``fmpq`` as long as it is rational, and an ``arb`` (a middle and a radius that
+    together contain it) after that.  ``point`` gives the quantities that are free.  A comparison is
+    answered only where the balls are apart.
+    """
 
     direct: ClassVar[frozenset[str]] = frozenset(
         ("log", "tanh", "sin", "cos", "tan", "sinh", "cosh")
     )
-    context: Any = _real
 
     def __init__(self, point: Callable[[object], Fraction]) -> None:
         self.point = point
 
     def number(self, value: Fraction, level: int) -> Any:
         """A rational number."""
-        return self.context.mpf(value.numerator) / value.denominator
+        return fmpq(value.numerator, value.denominator)
 
     def rounded(self, value: Fraction, decimals: int, level: int) -> Any:
         """A decimal number, taken as it stands."""
@@ -155,24 +195,22 @@ class Reals:
 
     def total(self, terms: Sequence[Any], level: int) -> Any:
         """The sum."""
-        return sum(terms, self.context.mpf(0))
+        return sum(terms, fmpq(0))
 
     def product(self, factors: Sequence[Any], level: int) -> Any:
         """The product."""
-        made = self.context.mpf(1)
+        made = fmpq(1)
         for factor in factors:
             made = made * factor
         return made
 
     def inverse(self, value: Any, level: int) -> Any:
         """1/value."""
-        if self.vanishes(value):
+        if value == 0:
             raise VanishingDenominator
+        if isinstance(value, arb) and value.contains(0):
+            raise Undecided("a denominator is too close to 0 to be told from it")
         return 1 / value
-
-    def vanishes(self, value: Any) -> bool:
-        """Whether a number is 0, or may be."""
-        return value == 0
 
     def power(self, value: Any, exponent: int, level: int) -> Any:
         """A whole power."""
@@ -186,7 +224,7 @@ class Reals:
         """e^u."""
         if abs(below) > 10**6:
             raise Undecided("an exponential is too large to compute")
-        return self.context.exp(below)
+        return self._bounded("exp", arb(below).exp())
 
     def drawn(self, name: object, level: int) -> Any:
         """The value of a free quantity."""
@@ -194,44 +232,63 @@ class Reals:
 
     def pi(self, level: int) -> Any:
         """π."""
-        return self.context.pi * 1
+        return arb.pi()
 
     def root_of_pi(self, level: int) -> Any:
         """√π."""
-        return self.function("sqrt", self.pi(level), level)
+        return arb.pi().sqrt()
 
     def imaginary(self, level: int) -> Any:
         """There is none."""
         raise Undecided("no real number has the square -1")
 
     def function(self, name: str, value: Any, level: int) -> Any:
-        """log, sqrt, erf and the like."""
-        if name in ("log", "sqrt") and not value > 0:
-            raise Undecided(f"{name} of a number that is not positive")
-        try:
-            return getattr(self.context, name)(value)
-        except (AttributeError, NotImplementedError):
-            raise Undecided(f"{name} has no certified value") from None
+        """log, sqrt, erf and the like; raises `Undecided` outside their domains."""
+        if name == "sqrt" and value == 0:
+            return fmpq(0)
+        if name == "sqrt" and isinstance(value, fmpq) and value > 0:
+            above, below = math.isqrt(int(value.p)), math.isqrt(int(value.q))
+            if (above**2, below**2) == (value.p, value.q):
+                return fmpq(above, below)
+        return self._bounded(name, getattr(arb(value), name)())
+
+    @staticmethod
+    def _bounded(name: str, value: Any) -> Any:
+        if not value.is_finite():
+            raise Undecided(f"{name} has no value there, or none that can be bounded")
+        return value
+
+    def holds(self, left: Any, relation: str, right: Any) -> bool:
+        """Whether ``left relation right``; raises `Undecided` where the balls overlap."""
+        apart = left < right or left > right
+        if not apart and not (isinstance(left, fmpq) and isinstance(right, fmpq)):
+            raise Undecided("two numbers are too close to be told apart")
+        return RELATIONS[relation](left, right)
 
 
-class Intervals(Reals):
-    """Numbers known between two bounds, so that a difference that excludes 0 is certain."""
+RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+"""The relations of a condition, for numbers that can be compared."""
 
-    context: Any = _bounds
 
-    def vanishes(self, value: Any) -> bool:
-        """Whether 0 is between the bounds."""
-        return 0 in value
+def middle(value: Any) -> Fraction:
+    """A rational number within the bounds, close to their middle."""
+    if isinstance(value, arb):
+        man, exp = value.mid().man_exp()
+        power = Fraction(2) ** int(exp)
+        return int(man) * power
+    return Fraction(int(value.p), int(value.q))
 
-    def function(self, name: str, value: Any, level: int) -> Any:
-        """Bounds of a function; of a rising one from its ends, a little wider."""
-        if name == "cosh":
-            power = self.context.exp(value)
-            return (power + 1 / power) / 2
-        if name not in RISING:
-            return super().function(name, value, level)
-        low, high = (getattr(_real, name)(mpmath.mpf(end)) for end in (value.a, value.b))
-        return self.context.mpf([low - _WIDER, high + _WIDER])
+
+def decimal(value: Any, digits: int) -> str:
+    """The middle of the bounds with so many significant digits, without trailing zeros."""
+    return mpmath.nstr(mpmath.mpf(middle(value).numerator) / middle(value).denominator, digits)
 
 
 class Symbols:
@@ -292,11 +349,6 @@ class Symbols:
     def function(self, name: str, value: Expr, level: int) -> Expr:
         """A function by name."""
         return getattr(sympy, name)(value)
-
-
-RISING = ("tanh", "sinh", "erf", "asin", "atan")
-_WIDER = _real.mpf(10) ** -50
-"""More than mpmath's own error at 60 digits."""
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ A claim with a condition says less than one without.  Here one can
 
 * tell a condition from a claim and from a range (i = 1, …, n): `condition_of`;
 * find the conditions that each claim of a page stands under: `assigned`;
+* tell the conditions on quantities from those on indices: `given`;
 * get the sides of a claim that says the same without a condition: `under`.  For i = j the one
   letter is put for the other; for i ≠ j or a > 0 both sides are multiplied by 1[i ≠ j] or 1[a > 0];
   for x_1 = 2 there is an evaluation bar.
@@ -35,7 +36,7 @@ from symback.checking.meaning import (
 )
 from symback.checking.symbols import Symbols, is_array
 
-__all__ = ["OTHERWISE", "Condition", "Piece", "assigned", "condition_of", "under"]
+__all__ = ["OTHERWISE", "Condition", "Piece", "assigned", "condition_of", "given", "under"]
 
 _COMPARISONS = ("=", "!=", "<", ">", "<=", ">=")
 _SUPPOSING = frozenset(
@@ -191,12 +192,26 @@ def _if_otherwise_follows(piece: Piece, following: Sequence[Piece]) -> tuple[Con
 # ----------------------------------------------------------------------------------------- without
 
 
+def given(conditions: Sequence[Condition]) -> tuple[Comparison, ...]:
+    """The conditions on quantities; those on indices are cases of one claim."""
+    return tuple(
+        Comparison(each.left, each.relation, each.right)
+        for each in conditions
+        if not isinstance(each.left, Letter)
+    )
+
+
 def under(sides: Sequence[Node], conditions: Sequence[Condition]) -> list[Node]:
     """The sides of the claim without its conditions.
 
-    Raises `NotRead` where there is no such claim.
+    Raises `NotRead` where there is no such claim, or the conditions contradict one another.
     """
     made = list(sides)
+    values: dict[Node, Node] = {}
+    for condition in conditions:
+        values_of_one = condition.relation == "=" and not isinstance(condition.left, Letter)
+        if values_of_one and values.setdefault(condition.left, condition.right) != condition.right:
+            raise NotRead("what is supposed here contradicts itself", condition.place)
     for condition in conditions:
         made = _under_one(made, condition)
     return made

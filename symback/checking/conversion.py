@@ -11,7 +11,7 @@ Nothing is derived or simplified here.  What has no node raises `Inexpressible`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 import sympy
@@ -228,8 +228,19 @@ class _Conversion:
         return Indicator(Comparison(i, "=", q))
 
     def cases(self, expr: Expr) -> Node:
-        branches = ((self.node(value), self._condition(when)) for value, when in expr.args)
-        return Cases(tuple(branches))
+        return Cases(tuple(self._branches(list(expr.args))))
+
+    def _branches(self, pairs: Sequence[tuple[Expr, Expr]]) -> Iterator[tuple[Node, Node | None]]:
+        """Values and conditions; "p and q" is q within p, "p or q" is p, else q."""
+        for place, (value, condition) in enumerate(pairs):
+            if isinstance(condition, sympy.And):
+                first, *others = condition.args
+                within = [(value, sympy.And(*others)), *pairs[place + 1 :]]
+                yield Cases(tuple(self._branches(within))), self._condition(first)
+            elif isinstance(condition, sympy.Or):
+                yield from self._branches([(value, each) for each in condition.args])
+            else:
+                yield self.node(value), self._condition(condition)
 
     def _condition(self, condition: Expr) -> Node | None:
         if condition == sympy.true:

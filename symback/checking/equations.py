@@ -16,7 +16,23 @@ from sympy import Expr
 
 from symback.calculus import LocalDerivative, local_derivative
 from symback.checking.conversion import to_node
-from symback.checking.meaning import Call, Cases, Element, Node, Number, Scope, rebuilt, walk
+from symback.checking.meaning import (
+    Array,
+    Call,
+    Cases,
+    Comparison,
+    Derivative,
+    Element,
+    Letter,
+    Named,
+    Node,
+    Number,
+    Power,
+    Quotient,
+    Scope,
+    rebuilt,
+    walk,
+)
 from symback.derivation import BackwardPass
 from symback.functions import ACTIVATIONS, Activation, SoftMax, value_of
 from symback.graph import Equation
@@ -132,14 +148,87 @@ class Equations:
     @cached_property
     def has_kinks(self) -> bool:
         """Whether a function of the network is defined case by case."""
+        return any(map(self.is_kinked, self.rhs.values()))
+
+    def is_kinked(self, node: Node) -> bool:
+        """Whether a node, or a function of the catalogue that it calls, is defined case by case."""
         return any(
-            isinstance(part, Cases) or (isinstance(part, Call) and part.function in _KINKED)
-            for node in self.rhs.values()
+            isinstance(part, Cases)
+            or (isinstance(part, Comparison) and not isinstance(part.left, Letter))
+            or (isinstance(part, Call) and self._is_kinked_function(part.function))
             for part in walk(node)
         )
 
+    @lru_cache(maxsize=256)  # noqa: B019
+    def _is_kinked_function(self, name: str) -> bool:
+        if name in BY_CASES or name in ("g", "O"):
+            return name in BY_CASES or self.has_kinks
+        entry = self.activations.get(name)
+        value = self.value_of(name) if isinstance(entry, Activation) else None
+        if value is None or value == Call(name, (Element("z"),)):  # tanh is elementary itself
+            return False
+        return self.is_kinked(value)
 
-_KINKED = ("abs", "sign", "max", "min")
+    @cached_property
+    def _varying(self) -> frozenset[Variable]:
+        """The quantities computed through a function that is defined case by case."""
+        found: set[Variable] = set()
+        for equation in self.graph.equations:
+            parents = {self._named(part) for part in walk(self.rhs[equation.variable])}
+            kinked = self.is_kinked(self.rhs[equation.variable]) or parents & found
+            if kinked and equation.variable not in self.free:
+                found.add(equation.variable)
+        return frozenset(found)
+
+    def _named(self, node: Node) -> Variable | None:
+        if not isinstance(node, Element):
+            return None
+        layer = node.indices[0].offset if node.letter in LAYERED and node.indices else None
+        return self.variable(node.letter, layer)
+
+    def divides_by_kinks(self, node: Node) -> bool:
+        """Whether something may be divided by 0 in some cases only."""
+        if not self.has_kinks and not self.is_kinked(node):
+            return False
+        if self._divides_within:
+            return True
+        return any(map(self._may_vanish, _denominators(node)))
+
+    @cached_property
+    def _divides_within(self) -> bool:
+        """The same of the equations and local derivatives of the network."""
+        links = (link.node for found in self.links.values() for link in found)
+        nodes = (*self.rhs.values(), *links)
+        return any(self._may_vanish(below) for node in nodes for below in _denominators(node))
+
+    def _may_vanish(self, node: Node) -> bool:
+        return self.is_kinked(node) or any(
+            isinstance(part, (Named, Derivative))
+            or (isinstance(part, (Element, Array)) and self._may_vary(part))
+            for part in walk(node)
+        )
+
+    def _may_vary(self, part: Element | Array) -> bool:
+        letter = part.letter.lower() if part.letter == "W" else part.letter
+        index = part.layer if isinstance(part, Array) else (*part.indices, None)[0]
+        if letter not in LAYERED or index is None:
+            return self.variable(letter, None) in self._varying
+        if not index.is_number:
+            return bool(self._varying)
+        return letter == "delta" or self.variable(letter, index.offset) in self._varying
+
+
+BY_CASES = ("abs", "sign", "max", "min")
+"""Functions that `symback.checking.evaluation` evaluates case by case, as it does `Cases`."""
+
+
+def _denominators(node: Node) -> Iterator[Node]:
+    """What a node divides by."""
+    for part in walk(node):
+        if isinstance(part, Quotient):
+            yield part.below
+        elif isinstance(part, Power) and part.exponent != Number(Fraction(2)):
+            yield part.base
 
 
 def key_of(variable: Variable) -> tuple[str, int | None]:

@@ -15,21 +15,24 @@ the e^{a_ki} are independent variables, and equality of functions is equality of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
 from symback.checking.arithmetics import (
     OPAQUE,
+    RELATIONS,
+    Balls,
     Logarithms,
     OutOfRange,
-    Reals,
     Residues,
     Symbols,
     Undecided,
 )
 from symback.checking.budget import spend
+from symback.checking.cells import Forms, Switch
 from symback.checking.equations import LAYERED, Equations, key_of
 from symback.checking.grids import (
     Grid,
@@ -72,7 +75,15 @@ from symback.checking.meaning import (
     Transpose,
     walk,
 )
-from symback.checking.rules import AS_EXPONENTIALS, SLOPES, differentiated, kind, with_z
+from symback.checking.rules import (
+    AS_EXPONENTIALS,
+    DOMAINS,
+    SLOPES,
+    UNDONE,
+    differentiated,
+    kind,
+    with_z,
+)
 from symback.functions import SoftMax
 from symback.notation import Role, Variable
 
@@ -85,7 +96,7 @@ MOST_VISITS = 300_000
 """Nodes that one evaluation may visit, nested sums counted; about half a second."""
 
 _one, _two = Number(Fraction(1)), Number(Fraction(2))
-_minus = Number(Fraction(-1))
+_minus, _zero = Number(Fraction(-1)), Number(Fraction(0))
 
 
 def _exp(node: Node) -> Node:
@@ -115,19 +126,23 @@ class Evaluator:
     """Values of nodes in one arithmetic at one point, under some assumptions.
 
     ``signs`` evaluates conditions where the arithmetic cannot compare (residues have no order): the
-    same equations at a real point.
+    same equations in `Forms`, or at a real point.  ``needs`` is called with each condition that
+    must hold for a function of the page to have a value: log u needs u > 0.
     """
 
     def __init__(
         self,
         equations: Equations,
-        arithmetic: Residues | Reals | Symbols,
+        arithmetic: Residues | Balls | Symbols | Forms,
         assumptions: Assumptions = Assumptions(),
         signs: Evaluator | None = None,
+        needs: Callable[[Comparison, Environment], None] | None = None,
     ) -> None:
         self.equations, self.arithmetic, self.assumptions = equations, arithmetic, assumptions
-        self.signs = signs
+        self.signs, self.needs = signs, needs
         self.visits = 0
+        self._within = 0
+        """How many equations of the network, or parts of logarithms, are being evaluated."""
         self._elements: dict[tuple, Value] = {}
         self._gradients: dict[tuple, Value] = {}
         self._logarithms: dict[int, Logarithms] = {}
@@ -141,7 +156,7 @@ class Evaluator:
     def under(self, assumptions: Assumptions) -> Evaluator:
         """The same point under other assumptions."""
         signs = self.signs.under(assumptions) if self.signs is not None else None
-        return Evaluator(self.equations, self.arithmetic, assumptions, signs)
+        return Evaluator(self.equations, self.arithmetic, assumptions, signs, self.needs)
 
     # ------------------------------------------------------------------------------ any node
 
@@ -189,8 +204,9 @@ class Evaluator:
         if exponent is not None:
             base = self.value(node.base, env, level)
             return mapped(base, lambda entry: self.arithmetic.power(entry, exponent, level))
-        if self._is_half(node.exponent):
-            return self.value(Call("sqrt", (node.base,)), env, level)
+        halves = self._halves(node.exponent)
+        if halves is not None:
+            return self.value(Power(Call("sqrt", (node.base,)), Number(halves)), env, level)
         log = Product((node.exponent, Call("log", (node.base,))), True)
         return self.value(_exp(log), env, level)
 
@@ -210,14 +226,18 @@ class Evaluator:
                 return None
 
     @staticmethod
-    def _is_half(node: Node) -> bool:
+    def _halves(node: Node) -> Fraction | None:
+        """n where the exponent is n/2 by its form."""
         match node:
             case Number(value):
-                return value == Fraction(1, 2)
-            case Quotient(Number(above), Number(below)):
-                return below != 0 and above / below == Fraction(1, 2)
+                twice = 2 * value
+            case Quotient(Number(above), Number(below)) if below:
+                twice = 2 * above / below
+            case Product((Number(sign), Number(value))):
+                twice = 2 * sign * value
             case _:
-                return False
+                return None
+        return twice if twice.denominator == 1 and abs(twice) <= 64 else None
 
     def _transpose(self, node: Transpose, env: Environment, level: int) -> Value:
         value = self.value(node.of, env, level)
@@ -297,30 +317,68 @@ class Evaluator:
         if isinstance(condition, Comparison) and isinstance(condition.left, Array):
             entry = Indicator(Comparison(Element("z"), condition.relation, condition.right))
             return self._each(entry, condition.left, env, level)
-        return self.arithmetic.number(Fraction(int(self.holds(node.condition, env))), level)
+        return self._either(condition, _one, _zero, env, level)
 
     def _comparison(self, node: Comparison, env: Environment, level: int) -> Value:
-        return self.arithmetic.number(Fraction(int(self.holds(node, env))), level)
+        return self._either(node, _one, _zero, env, level)
 
     def _cases(self, node: Cases, env: Environment, level: int) -> Value:
-        for value, condition in node.branches:
-            if condition is None or self.holds(condition, env):
-                return self.value(value, env, level)
-        raise Undecided("no case of a function given by cases holds")
+        if not node.branches:
+            raise Undecided("no case of a function given by cases holds")
+        (value, condition), *rest = node.branches
+        if condition is None:
+            return self.value(value, env, level)
+        return self._either(condition, value, Cases(tuple(rest)), env, level)
 
-    def holds(self, condition: Node, env: Environment) -> bool:
-        """Whether a condition holds at this point."""
+    def _either(
+        self, condition: Node, first: Node, second: Node, env: Environment, level: int
+    ) -> Value:
+        """``first`` where the condition holds, else ``second``; under a switch e, e·u + (1-e)·v."""
+        found = self.holds(condition, env)
+        if not isinstance(found, Switch):
+            return self.value(first if found else second, env, level)
+        on = self.arithmetic.drawn(found.name, level)
+        minus = self.arithmetic.number(Fraction(-1), level)
+        opposite = self.arithmetic.product([minus, on], level)
+        off = self.arithmetic.total([self.arithmetic.number(Fraction(1), level), opposite], level)
+        shares = (on, off) if found.positive else (off, on)
+        parts = [
+            elementwise([share, self.value(node, env, level)], self.arithmetic, level)
+            for share, node in zip(shares, (first, second), strict=True)
+        ]
+        return summed(parts, self.arithmetic, level)
+
+    def holds(self, condition: Node, env: Environment) -> bool | Switch:
+        """Whether a condition holds at this point, or the switch that stands for it."""
         if not isinstance(condition, Comparison):
             raise Undecided("a condition that is no comparison")
         left, right = condition.left, condition.right
         if isinstance(left, Letter) and isinstance(right, (Letter, Number)):
-            return _compared(self._plain(left, env), condition.relation, self._plain(right, env))
+            numbers = (self._plain(each, env) for each in (left, right))
+            return RELATIONS[condition.relation](*numbers)
         if self.signs is not None:
             return self.signs.holds(condition, env)
+        if not isinstance(self.arithmetic, (Balls, Forms)):
+            raise Undecided("a condition on quantities")
         first, second = self._values((left, right), env, 0)
         if isinstance(first, Grid) or isinstance(second, Grid):
             raise Undecided("a comparison of arrays")
-        return _compared(first, condition.relation, second)
+        return self.arithmetic.holds(first, condition.relation, second)
+
+    def _need(self, function: str, argument: Node, env: Environment) -> None:
+        """A function of the page has a value only where its argument is in its domain."""
+        domain = DOMAINS.get(function)
+        if domain is not None and self.needs is not None and not self._within:
+            self.needs(with_z(domain, argument), env)
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        """What is evaluated here is no expression of the page's own."""
+        self._within += 1
+        try:
+            yield
+        finally:
+            self._within -= 1
 
     def _plain(self, node: Letter | Number, env: Environment) -> int | Fraction:
         return node.value if isinstance(node, Number) else self._index(node.index, env)
@@ -373,7 +431,8 @@ class Evaluator:
         variable, own = self._place(letter, numbers)
         key = (variable, own, level)
         if key not in self._elements:
-            self._elements[key] = self._computed(variable, own, level)
+            with self._inside():
+                self._elements[key] = self._computed(variable, own, level)
         return self._elements[key]
 
     def _place(self, letter: str, numbers: tuple[int, ...]) -> tuple[Variable, tuple[int, ...]]:
@@ -523,7 +582,8 @@ class Evaluator:
     def _gradient(self, of: tuple, by: tuple, level: int) -> Value:
         key = (of, by, level)
         if key not in self._gradients:
-            self._gradients[key] = self._summed_over_ways(of, by, level)
+            with self._inside():
+                self._gradients[key] = self._summed_over_ways(of, by, level)
         return self._gradients[key]
 
     def _summed_over_ways(self, of: tuple, by: tuple, level: int) -> Value:
@@ -625,6 +685,11 @@ class Evaluator:
 
     def _elementary(self, node: Call, env: Environment, level: int) -> Value:
         name, activations = node.function, self.equations.activations
+        self._need(name, node.arguments[0], env)
+        match node.arguments:
+            case (Call(inverse, (inner,), primes=0),) if UNDONE.get(name) == inverse:
+                self._need(inverse, inner, env)
+                return self.value(inner, env, level)
         if name in self.arithmetic.direct:
             value = self.value(node.arguments[0], env, level)
             return mapped(value, lambda entry: self.arithmetic.function(name, entry, level))
@@ -641,6 +706,8 @@ class Evaluator:
         (argument,) = arguments
         power = self._power_of_logarithm(argument)
         if power is not None:
+            base = power.base if isinstance(power, Power) else power
+            self._need("log", base, env)
             return self.value(power, env, level)
         below = self.arithmetic.below(level)
         exponents = self.value(argument, env, below)
@@ -651,14 +718,14 @@ class Evaluator:
             )
         return made
 
-    @staticmethod
-    def _power_of_logarithm(argument: Node) -> Node | None:
-        """u^c where the exponent is c log u."""
+    @classmethod
+    def _power_of_logarithm(cls, argument: Node) -> Node | None:
+        """u^c where the exponent is c log u and c is made of halves (others have no residue)."""
         match argument:
             case Call("log", (inner,), primes=0):
                 return inner
             case Product((Number() as factor, Call("log", (inner,), primes=0))):
-                return Power(inner, factor)
+                return Power(inner, factor) if cls._halves(factor) is not None else None
             case _:
                 return None
 
@@ -670,18 +737,19 @@ class Evaluator:
 
     def _call_sqrt(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
         (argument,) = arguments
-        match argument:
-            case Call("pi", ()):
-                return self.arithmetic.root_of_pi(level)
-            case Product(factors):
-                roots = tuple(Call("sqrt", (factor,)) for factor in factors)
-                return self.value(Product(roots, True), env, level)
-            case Quotient(above, below):
-                roots = Quotient(Call("sqrt", (above,)), Call("sqrt", (below,)))
-                return self.value(roots, env, level)
-            case _:
-                value = self.value(argument, env, level)
-                return mapped(value, lambda entry: self.arithmetic.function("sqrt", entry, level))
+        self._need("sqrt", argument, env)
+        apart = None
+        if isinstance(self.arithmetic, Residues):
+            apart = _root_apart(argument)
+            if isinstance(argument, Number) and argument.value >= 0:
+                return self.arithmetic.root_of_number(argument.value, level)
+        if apart is not None:
+            with self._inside():
+                return self.value(apart, env, level)
+        if argument == Call("pi", ()):
+            return self.arithmetic.root_of_pi(level)
+        value = self.value(argument, env, level)
+        return mapped(value, lambda entry: self.arithmetic.function("sqrt", entry, level))
 
     def _call_abs(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
         (argument,) = arguments
@@ -692,32 +760,31 @@ class Evaluator:
         return self._signed(argument, _one, env, level)
 
     def _signed(self, argument: Node, value: Node, env: Environment, level: int) -> Value:
-        zero = Number(Fraction(0))
-        if self.holds(Comparison(argument, ">", zero), env):
-            return self.value(value, env, level)
-        if self.holds(Comparison(argument, "<", zero), env):
-            return self.value(Product((_minus, value)), env, level)
-        return self.arithmetic.number(Fraction(0), level)
+        """The value with the sign of the argument; 0 where that is 0 everywhere."""
+        below = Cases(((Product((_minus, value)), Comparison(argument, "<", _zero)), (_zero, None)))
+        above = self.holds(Comparison(argument, ">", _zero), env)
+        if isinstance(above, Switch):  # then the argument is not 0 everywhere
+            below = Product((_minus, value))
+        return self._either(Comparison(argument, ">", _zero), value, below, env, level)
 
     def _call_max(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
-        return self._extreme(arguments, ">=", env, level)
+        return self._extreme("max", ">=", arguments, env, level)
 
     def _call_min(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
-        return self._extreme(arguments, "<=", env, level)
+        return self._extreme("min", "<=", arguments, env, level)
 
     def _extreme(
-        self, arguments: Sequence[Node], relation: str, env: Environment, level: int
+        self, name: str, relation: str, arguments: Sequence[Node], env: Environment, level: int
     ) -> Value:
         arrays = [part for part in arguments if isinstance(part, Array)]
         if len(arrays) == 1 and len(arguments) == 2:
             other = next(part for part in arguments if part is not arrays[0])
-            name = "max" if relation == ">=" else "min"
             return self._each(Call(name, (other, Element("z"))), arrays[0], env, level)
-        best = arguments[0]
-        for other in arguments[1:]:
-            if not self.holds(Comparison(best, relation, other), env):
-                best = other
-        return self.value(best, env, level)
+        *most, last = arguments
+        if not most:
+            return self.value(last, env, level)
+        best = most[0] if len(most) == 1 else Call(name, tuple(most))
+        return self._either(Comparison(best, relation, last), best, last, env, level)
 
     def _call_softmax(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
         powers = self.value(_exp(arguments[0]), env, level)
@@ -766,13 +833,15 @@ class Evaluator:
 
     def _call_log(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
         (argument,) = arguments
+        self._need("log", argument, env)
         if "log" in self.arithmetic.direct:
             value = self.value(argument, env, level)
             return mapped(value, lambda entry: self.arithmetic.function("log", entry, level))
         apart = self._logarithm_apart(argument, env)
         if apart is not None:
             node, letters = apart
-            found = self.value(node, letters, level)
+            with self._inside():
+                found = self.value(node, letters, level)
             value = self.value(argument, env, level)
             for entry, logarithm in zip(entries(value), entries(found), strict=True):
                 self._logarithms_at(level).learn(entry, logarithm)
@@ -841,6 +910,44 @@ class Evaluator:
             self._looking.discard(level)
 
 
+def _root_apart(argument: Node) -> Node | None:
+    """√(u v) = √|u| √|v|, √(u²) = |u| and the like, where the root is of something not negative.
+
+    The same of |argument|; None where nothing is known.
+    """
+    match argument:
+        case Product(factors) if len(factors) > 1 and not any(map(_is_array, factors)):
+            return _root_of_product(factors)
+        case Quotient(above, below) if not _is_array(above) and not _is_array(below):
+            return _root_of_product((above, Power(below, _minus)))
+        case Power(base, Number(power)) if power.denominator == 1 and not _is_array(base):
+            size = Call("abs", (base,))
+            whole = Power(size, Number(Fraction(power // 2)))
+            if power % 2 == 0:
+                return whole
+            return Product((Call("sqrt", (size,)), whole), True) if power != 1 else None
+        case Call("exp", (inner,), primes=0):
+            return _exp(Quotient(inner, _two))
+        case Call("abs", (inner,)):
+            return _root_apart(inner)
+        case _:
+            return None
+
+
+def _root_of_product(factors: Sequence[Node]) -> Node | None:
+    """|u| for what stands twice, √|u| for what stands once; numbers with their signs together."""
+    numbers = [factor.value for factor in factors if isinstance(factor, Number)]
+    number = abs(math.prod(numbers, start=Fraction(1)))
+    rest = [factor for factor in factors if not isinstance(factor, Number)]
+    made: list[Node] = [] if number == 1 else [Call("sqrt", (Number(number),))]
+    for factor in dict.fromkeys(rest):
+        pairs, single = divmod(rest.count(factor), 2)
+        size = Call("abs", (factor,))
+        made += [Power(size, Number(Fraction(pairs)))] if pairs else []
+        made += [Call("sqrt", (size,))] if single else []
+    return Product(tuple(made), True) if len(made) > 1 else made[0] if made else _one
+
+
 def _layer_of(node: Node) -> Index | None:
     """The layer of a quantity that has one."""
     if isinstance(node, Array):
@@ -868,22 +975,6 @@ def _letters(variable: Variable, own: tuple[int, ...]) -> tuple[str, tuple[Index
     """The letter and the indices by which a page names an element."""
     letter, layer = key_of(variable)
     return letter, _fixed(own if layer is None else (layer, *own))
-
-
-def _compared(left: Any, relation: str, right: Any) -> bool:
-    match relation:
-        case "=":
-            return bool(left == right)
-        case "!=":
-            return bool(left != right)
-        case "<":
-            return bool(left < right)
-        case "<=":
-            return bool(left <= right)
-        case ">":
-            return bool(left > right)
-        case _:
-            return bool(left >= right)
 
 
 def _matched(indices: Sequence[Index], numbers: Sequence[int]) -> dict[str, int] | None:

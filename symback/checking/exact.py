@@ -10,11 +10,14 @@ Here one can
 * compare with the numbers of the file at the precision printed: `Judge.numbers`.
 
 Two sides are **equal** when their residues agree at a secret point (`symback.checking.tower`), for
-every number that their free indices can be, and, where functions are defined case by case, in
-every combination of cases, or in `MOST_PATTERNS` of them drawn at random.  Targets are general: a
-claim that needs Σ y = 1 names that fact, and one that holds for one-hot targets only is said to.
-Two sides **differ** only when interval arithmetic with 60 digits separates them at a point.  What
-neither way decides is undecided.
+every number that their free indices can be and in **every cell** of the conditions that either
+side asks (`symback.checking.cells`).  First every condition is left open, as a residue of its own:
+what agrees then agrees in all cells at once.  Else the cells are gone through one by one; a cell in
+which the sides differ counts unless it is shown to be empty.  Targets are general: a claim that
+needs Σ y = 1 names that fact, and one that holds for one-hot targets only is said to.  Where one
+side has values in fewer places than the other (log x_1 for log x_1²), the claim is equal **on a
+domain**.  Two sides **differ** for a reader only where balls (python-flint) separate them at a
+point: `Judge.witness`.  What neither way decides is undecided.
 
 Widths that are symbols, and large ones, are replaced by small different ones (the index form does
 not know how wide a layer is), wider than any index of the page.
@@ -22,45 +25,61 @@ not know how wide a layer is), wider than any index of the page.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import itertools
+import random
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
-import mpmath
+from flint import arb, ctx
 from sympy import Integer
 
 from symback.calculus import is_zero
 from symback.checking.arithmetics import (
-    Intervals,
+    PRECISION,
+    Balls,
+    NoRoot,
     OutOfRange,
-    Reals,
     Residues,
     Symbols,
     TooDeep,
     Undecided,
+    decimal,
+    middle,
+)
+from symback.checking.budget import spend
+from symback.checking.cells import (
+    Condition,
+    Decisions,
+    EmptyCell,
+    Form,
+    Forms,
+    Nested,
+    Space,
+    Switch,
+    Switches,
 )
 from symback.checking.equations import Equations
 from symback.checking.evaluation import Assumptions, Evaluator
-from symback.checking.grids import Grid, Misshapen, Value, entries
+from symback.checking.grids import Grid, Misshapen, Value, entries, mapped
 from symback.checking.meaning import (
     ELL,
     Array,
     At,
-    Call,
-    Cases,
     Comparison,
     Component,
     Derivative,
     Element,
     Index,
-    Letter,
+    Indicator,
     Named,
     Node,
     Number,
@@ -82,21 +101,35 @@ from symback.work import Work, given_values
 
 __all__ = [
     "BOUND",
-    "MOST_PATTERNS",
+    "Bounds",
     "Judge",
     "Outcome",
     "Relationship",
     "Undecided",
-    "bounds_overlap",
     "free_letters",
-    "middle",
+    "meets",
 ]
 
 BOUND = f"2^-{BITS - 16}"
 """The chance that two different sides agree at a secret point, for degrees below 2^16."""
 
 MOST_PATTERNS = 64
-"""Combinations of cases that are tried where functions are defined case by case."""
+"""Combinations of cases at which a diagnosis looks mistakes up."""
+
+MOST_CELLS = 512
+"""Cells that are gone through one by one."""
+
+PROBES = 6
+"""Cells that are taken at random first, where there are many."""
+
+MOST_DIFFERING = 3
+"""Cells in which sides differ that are looked for; one with a point in it is enough."""
+
+ROOTED_POINTS = 24
+"""Points at which sides with square roots must agree, since each root has one of two signs."""
+
+MOST_POINTS = 600
+"""Points tried for those: at every second one a residue has no root."""
 
 MOST_OPERATIONS = 400
 """The largest difference that is expanded for a proof without chance."""
@@ -127,22 +160,80 @@ class Relationship(enum.Enum):
     WITH_FACT = "equal by a declared fact"
     ONE_HOT = "equal for one-hot targets only"
     DIFFERENT = "different"
+    ON_DOMAIN = "equal where both have a value, which one has in fewer places"
     MISSHAPEN = "arrays that do not fit"
     UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a comparison found; ``at`` are the indices at which the sides differ."""
+    """What a comparison found.
+
+    ``at`` are the indices at which the sides differ and ``cells`` some of the conditions under
+    which they do; ``one_hot`` is the same for one-hot targets, where targets can be that;
+    ``domain`` is what must hold for both sides to have a value.
+    """
 
     relationship: Relationship
     reason: str = ""
     at: tuple[tuple[str, int], ...] = ()
+    cells: tuple[tuple[Condition, ...], ...] = ()
+    domain: tuple[Node, ...] = ()
+    one_hot: Outcome | None = None
 
     @property
     def is_equal(self) -> bool:
         """Whether the sides are the same function, a declared fact allowed."""
         return self.relationship in (Relationship.EQUAL, Relationship.WITH_FACT)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How two sides compare: ``at`` which indices they differ, in which ``cells``; None if nowhere.
+
+    ``domain`` holds the conditions that only one of the sides needs to have a value;
+    ``is_partial`` says that there are such, known or not.
+    """
+
+    at: tuple[tuple[str, int], ...] | None = None
+    cells: tuple[tuple[Condition, ...], ...] = ()
+    domain: tuple[Node, ...] = ()
+    is_partial: bool = False
+
+    def joined(self, other: Agreement) -> Agreement:
+        """What holds if this agreement is that of some indices and ``other`` that of others."""
+        domain = tuple(dict.fromkeys((*self.domain, *other.domain)))
+        return replace(other, domain=domain, is_partial=self.is_partial or other.is_partial)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A value between bounds; ``is_rounded`` where a decimal stands for all that round to it."""
+
+    value: Value
+    is_rounded: bool = False
+
+    def times(self, factor: Fraction) -> Bounds:
+        """A multiple."""
+        number = Balls(_nowhere).number(factor, 0)
+        with ctx.workprec(PRECISION):
+            return replace(self, value=mapped(self.value, lambda entry: entry * number))
+
+    @property
+    def middle(self) -> Fraction:
+        """A number between the bounds; of an array, of its first entry."""
+        return middle(entries(self.value)[0])
+
+    def __str__(self) -> str:
+        return ", ".join(decimal(entry, 6) for entry in entries(self.value))
+
+
+class Undefined(Undecided):
+    """A side has no value in this cell."""
+
+
+class Restricted(Undecided):
+    """A side may have no value somewhere; only the cells can tell."""
 
 
 # ---------------------------------------------------------------------------------------- letters
@@ -185,6 +276,7 @@ class Judge:
         self.graph, self.sizes = _twin(work, least)
         self.equations = Equations(BackwardPass(self.graph), _activations(work))
         self.scope = Scope.of(work.graph)
+        self.space = Space()
         self._secret = secrets.token_bytes(32)
         self._evaluators: dict[Any, Evaluator] = {}
         self._deadline = float("inf")
@@ -212,30 +304,35 @@ class Judge:
             for entry in entries(self.at(pattern, assumptions).value(node, env or {}, SHALLOW))
         )
 
-    def shape(self, node: Node, env: Mapping[str, int] | None = None) -> tuple[int, ...]:
+    def shape(
+        self,
+        node: Node,
+        env: Mapping[str, int] | None = None,
+        assumptions: Assumptions = _PLAIN,
+    ) -> tuple[int, ...]:
         """() for a scalar, (rows, columns) for an array."""
-        value = self.at(0, _PLAIN).value(node, env or {}, SHALLOW)
+        value = self.at(0, assumptions).value(node, env or {}, SHALLOW)
         return value.shape if isinstance(value, Grid) else ()
 
     def same(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> bool:
         """Whether two nodes are equal for general targets; raises `Undecided`."""
-        return self._agree(left, right, assumptions) is None
+        return self._agree(left, right, assumptions).at is None
 
     def patterns(self, nodes: Sequence[Node]) -> range:
-        """The numbers of the points to try: one, or one a combination of cases."""
+        """The numbers of the points at which a diagnosis looks: one, or one a choice of cases."""
         if self.equations.has_kinks:
-            return range(self._combinations)
-        if any(_has_cases(node) for node in nodes):
+            return range(min(2 ** len(self._kinks), MOST_PATTERNS))
+        if any(map(self.equations.is_kinked, nodes)):
             return range(16)
         return range(1)
 
     @cached_property
     def _kinks(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """The free preactivations at whose sign a function changes its formula."""
+        """The free preactivations at which a function changes its formula."""
         kinked = [
             variable
             for variable, node in self.equations.rhs.items()
-            if variable.role is not Role.LOSS and _has_cases(node)
+            if variable.role is not Role.LOSS and self.equations.is_kinked(node)
         ]
         return tuple(
             (a.name, own)
@@ -244,53 +341,86 @@ class Judge:
             for own in _positions(a)
         )
 
-    @cached_property
-    def _combinations(self) -> int:
-        loss = self.graph.by_variable[self.graph.target]
-        smooth_loss = not _has_cases(self.equations.rhs[loss.variable])
-        exhaustive = smooth_loss and self.equations.scope.is_network and len(self._kinks) <= 6
-        everywhere = len(self.equations.free) == self.equations.scope.depth
-        return 2 ** len(self._kinks) if exhaustive and everywhere else MOST_PATTERNS
-
-    @property
-    def is_exhaustive(self) -> bool:
-        """Whether every combination of cases is tried."""
-        return not self.equations.has_kinks or self._combinations < MOST_PATTERNS
-
     def at(self, pattern: int, assumptions: Assumptions = _PLAIN) -> Evaluator:
-        """The evaluator of one of the secret points, with its budget new.
+        """The evaluator of one of the secret points, its cases decided at a real point beside it.
 
         Raises `Undecided` where the comparison that asks has taken too long.
         """
-        if time.monotonic() > self._deadline:
+
+        def made(secret: bytes) -> Evaluator:
+            real = Balls(_Point(secret, signs=self._signs(pattern)))
+            cases = Evaluator(self.equations, real, assumptions)
+            return Evaluator(self.equations, Residues(tower(), secret), assumptions, cases)
+
+        return self._kept((pattern, assumptions), made)
+
+    def _open(self, assumptions: Assumptions, redrawn: object = None) -> Evaluator:
+        """The evaluator that leaves conditions open; ``redrawn`` names a switch to draw anew."""
+        key = ("open", assumptions, redrawn)
+        return self._kept(key, lambda _: self._with_switches(assumptions, redrawn))
+
+    def _with_switches(self, assumptions: Assumptions, redrawn: object) -> Evaluator:
+        answers = Switches(self.space)
+        cases = Evaluator(self.equations, Forms(self.space, answers), assumptions)
+
+        def needs(condition: Comparison, env: Mapping[str, int]) -> None:
+            for found in _canonical(cases, condition, env):
+                known = found if isinstance(found, bool) else answers.is_known(found)
+                if known is not True:
+                    raise Restricted("a function may have no value somewhere")
+
+        residues = Residues(tower(), self._derived("open"), redrawn=redrawn)
+        return Evaluator(self.equations, residues, assumptions, cases, needs)
+
+    def _kept(self, key: Any, made: Callable[[bytes], Evaluator]) -> Evaluator:
+        """An evaluator with its budget new; made once, by a secret of its own."""
+        if time.thread_time() > self._deadline:
             raise Undecided(f"the comparison takes longer than {LONGEST} seconds")
-        key = (pattern, assumptions)
         if key not in self._evaluators:
             if len(self._evaluators) > 400:
                 self._evaluators.clear()
-            secret = hashlib.blake2b(b"%d" % pattern, key=self._secret, digest_size=32).digest()
-            real = Reals(_Point(secret, self._signs(pattern)))
-            self._evaluators[key] = Evaluator(
-                self.equations,
-                Residues(tower(), secret),
-                assumptions,
-                Evaluator(self.equations, real, assumptions),
-            )
+            self._evaluators[key] = made(self._derived(key[0]))
         evaluator = self._evaluators[key]
         evaluator.visits = 0
+        if evaluator.signs is not None:
+            evaluator.signs.visits = 0
         return evaluator
+
+    def _derived(self, name: object) -> bytes:
+        """The secret of one point."""
+        shown = str(name).encode()
+        return hashlib.blake2b(shown, key=self._secret, digest_size=32).digest()
 
     def _signs(self, pattern: int) -> Mapping[Any, int]:
         """The signs of the preactivations at kinks, a bit each."""
-        if not self.is_exhaustive:
+        if 2 ** len(self._kinks) > MOST_PATTERNS:
             return dict.fromkeys(self._kinks, 1 if pattern == 0 else -1) if pattern < 2 else {}
         return {kink: 1 if pattern >> bit & 1 == 0 else -1 for bit, kink in enumerate(self._kinks)}
+
+    @cached_property
+    def granted(self) -> frozenset[Condition]:
+        """What the network's own equations need to have a value: a page need not say it."""
+        found: set[Condition] = set()
+        cases = Evaluator(self.equations, Forms(self.space, Switches(self.space)), _PLAIN)
+
+        def needs(condition: Comparison, env: Mapping[str, int]) -> None:
+            found.update(each for each in _canonical(cases, condition, env)
+                         if isinstance(each, Condition))  # fmt: skip
+
+        residues = Residues(tower(), self._secret)
+        evaluator = Evaluator(self.equations, residues, _PLAIN, cases, needs)
+        for variable, node in self.equations.rhs.items():
+            letters = [letter.name for letter in self.graph.by_variable[variable].free]
+            for own in _positions(variable):
+                with contextlib.suppress(Undecided, VanishingDenominator):
+                    evaluator.value(node, dict(zip(letters, own, strict=True)), SHALLOW)
+        return frozenset(found)
 
     # ------------------------------------------------------------------------------ comparing
 
     def compare(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> Outcome:
         """How two sides compare, for every value of the indices they leave free."""
-        self._deadline = time.monotonic() + LONGEST
+        self._deadline = time.thread_time() + LONGEST
         while isinstance(left, At):  # what stands at the bar holds for both sides
             assumptions = replace(assumptions, pins=(*assumptions.pins, *left.values))
             left = left.of
@@ -314,21 +444,24 @@ class Judge:
     def _compared(self, left: Node, right: Node, assumptions: Assumptions) -> Outcome:
         letters = {*_letters_of(left, right, assumptions)}
         if ELL in letters:
-            differing = self._for_each_class(left, right, assumptions)
-            if differing is None:
-                return Outcome(Relationship.EQUAL, "for the one-hot target e(ℓ)")
-            return Outcome(Relationship.DIFFERENT, at=differing)
-        differing = self._agree(left, right, assumptions)
-        if differing is None:
-            return Outcome(Relationship.EQUAL)
+            found = self._for_each_class(left, right, assumptions)
+            return _outcome(found, Relationship.EQUAL, "for the one-hot target e(ℓ)")
+        general = self._agree(left, right, assumptions)
+        if general.at is None:
+            return _outcome(general, Relationship.EQUAL)
         fact = next((fact for fact in self.graph.facts if fact.variable.role is Role.TARGET), None)
         if fact is not None:
             known = replace(assumptions, known_sum=fact.total)
-            if self._agree(left, right, known) is None:
-                return Outcome(Relationship.WITH_FACT, fact.because)
-        if self._has_classes and self._for_each_class(left, right, assumptions) is None:
-            return Outcome(Relationship.ONE_HOT)
-        return Outcome(Relationship.DIFFERENT, at=differing)
+            found = self._agree(left, right, known)
+            if found.at is None:
+                return _outcome(found, Relationship.WITH_FACT, fact.because)
+        if self._has_classes:
+            found = self._for_each_class(left, right, assumptions)
+            if found.at is None:
+                return _outcome(found, Relationship.ONE_HOT)
+            one_hot = _outcome(found, Relationship.EQUAL)
+            return replace(_outcome(general, Relationship.EQUAL), one_hot=one_hot)
+        return _outcome(general, Relationship.EQUAL)
 
     @property
     def _has_classes(self) -> bool:
@@ -336,50 +469,130 @@ class Judge:
         scope = self.equations.scope
         return scope.is_network and scope.has_target and int(scope.widths[-1]) > 1
 
-    def _for_each_class(
-        self, left: Node, right: Node, assumptions: Assumptions
-    ) -> tuple[tuple[str, int], ...] | None:
+    def _for_each_class(self, left: Node, right: Node, assumptions: Assumptions) -> Agreement:
         classes = int(self.equations.scope.widths[-1]) if self.equations.scope.is_network else 0
+        made = Agreement()
         for number in range(1, classes + 1):
-            known = replace(assumptions, true_class=number)
-            differing = self._agree(left, right, known)
-            if differing is not None:
-                return ((ELL, number), *differing)
-        return None
+            found = self._agree(left, right, replace(assumptions, true_class=number))
+            if found.at is not None:
+                return replace(found, at=((ELL, number), *found.at))
+            made = made.joined(found)
+        return made
 
-    def _agree(
-        self, left: Node, right: Node, assumptions: Assumptions
-    ) -> tuple[tuple[str, int], ...] | None:
-        """None where the sides agree; else the indices at which they do not."""
+    def _agree(self, left: Node, right: Node, assumptions: Assumptions) -> Agreement:
+        """How the sides compare for all values of the letters that they leave free."""
         agreed = 0
         misfit: SymbackError | None = None
+        made = Agreement()
         for env in self.instances(left, right, assumptions):
             try:
-                if not self._agree_at(left, right, env, assumptions):
-                    return tuple(sorted(env.items()))
-                agreed += 1
+                found = self._agree_at(left, right, env, assumptions)
             except OutOfRange as error:
                 misfit = error
+                continue
+            if found.at is not None:
+                return replace(found, at=tuple(sorted(env.items())))
+            made = made.joined(found)
+            agreed += 1
         if not agreed:
             raise misfit or Undecided("there are no indices for which the line says anything")
-        return None
+        return made
 
     def _agree_at(
         self, left: Node, right: Node, env: Mapping[str, int], assumptions: Assumptions
-    ) -> bool:
+    ) -> Agreement:
         for level in (SHALLOW, LEVELS - 1):
             try:
-                return all(
-                    _alike(
-                        self.at(pattern, assumptions).value(left, env, level),
-                        self.at(pattern, assumptions).value(right, env, level),
-                    )
-                    for pattern in self.patterns((left, right))
-                )
+                return self._agreement(_Question(left, right, env, assumptions, level))
             except TooDeep:
                 if level == LEVELS - 1:
                     raise
         raise AssertionError("the last level returns or raises")
+
+    def _agreement(self, asked: _Question) -> Agreement:
+        """With all conditions left open; where that does not tell, cell by cell."""
+        if any(map(self.equations.divides_by_kinks, asked.sides)):
+            return self._in_every_cell(asked)
+        evaluator = self._open(asked.assumptions)
+        try:
+            sides = asked.values(evaluator)
+        except (TooDeep, OutOfRange):
+            raise
+        except Undecided:
+            return self._in_every_cell(asked)
+        if _alike(*sides):
+            return Agreement()
+        assert evaluator.signs is not None
+        switches = evaluator.signs.arithmetic.answers.met
+        if not switches:
+            return Agreement(at=(), cells=((),))
+        return self._in_some_cell(asked) or self._in_every_cell(
+            asked, self._irrelevant(asked, sides, switches)
+        )
+
+    def _irrelevant(
+        self,
+        asked: _Question,
+        sides: Sequence[Value],
+        switches: Mapping[tuple[Form, bool], Switch],
+    ) -> set[tuple[Form, bool]]:
+        """The conditions on which the difference of the sides does not depend."""
+        difference = _difference(sides, asked.level)
+        found = set()
+        for each, switch in list(switches.items())[:MOST_PATTERNS]:
+            evaluator = self._open(asked.assumptions, switch.name)
+            if _difference(asked.values(evaluator), asked.level) == difference:
+                found.add(each)
+        return found
+
+    def _in_every_cell(
+        self, asked: _Question, left_open: Collection[tuple[Form, bool]] = ()
+    ) -> Agreement:
+        """Cell by cell, until some are found in which the sides differ."""
+        try:
+            return self._through_cells(asked, left_open)
+        except Nested:
+            return self._through_cells(asked, ())
+
+    def _in_some_cell(self, asked: _Question) -> Agreement | None:
+        """A cell, of a few taken at random, in which the sides differ; none where cells are few."""
+        for seed in range(PROBES):
+            draw = random.Random(seed)
+            cell = _Cell(self, asked, Decisions(self.space, draw=draw))
+            with contextlib.suppress(EmptyCell, Undefined):
+                if not cell.agrees():
+                    return Agreement((), (cell.conditions,))
+            if cell.decisions.choices <= 3:
+                return None
+        return None
+
+    def _through_cells(
+        self, asked: _Question, left_open: Collection[tuple[Form, bool]]
+    ) -> Agreement:
+        prescribed: Sequence[tuple[bool, bool]] | None = ()
+        differing: list[tuple[Condition, ...]] = []
+        domain: dict[Node, None] = {}
+        defined = partial = False
+        for count in itertools.count():
+            if prescribed is None or len(differing) == MOST_DIFFERING:
+                break
+            if count == MOST_CELLS and not differing:
+                raise Undecided(f"its conditions make more than {MOST_CELLS} cells")
+            if count == MOST_CELLS:
+                break
+            cell = _Cell(self, asked, Decisions(self.space, prescribed, left_open))
+            with contextlib.suppress(EmptyCell, Undefined):
+                agrees = cell.agrees()
+                defined = True
+                if not agrees:
+                    differing.append(cell.conditions)
+                domain.update(dict.fromkeys(cell.needed_once))
+            partial = partial or cell.is_one_sided
+            prescribed = cell.decisions.following
+        if not defined:
+            raise Undecided("neither side has a value anywhere")
+        at = () if differing else None
+        return Agreement(at, tuple(differing), tuple(domain), partial or bool(domain))
 
     def instances(
         self, left: Node, right: Node, assumptions: Assumptions = _PLAIN
@@ -423,6 +636,33 @@ class Judge:
         for number in range(_extent(evaluator, letter, nodes, env) + 1):
             yield from self._assignments(rest, nodes, {**env, letter: number})
 
+    # ------------------------------------------------------------------------------ conditions
+
+    def can_hold(self, conditions: Sequence[Node], assumptions: Assumptions = _PLAIN) -> bool:
+        """Whether conditions are not shown to contradict one another."""
+        together = Product(tuple(Indicator(each) for each in conditions))
+        return not self.compare(together, Number(Fraction(0)), assumptions).is_equal
+
+    def is_kink(self, condition: Node, node: Node, assumptions: Assumptions = _PLAIN) -> bool:
+        """Whether ``node`` itself is given by cases at this condition, whatever its indices are."""
+        for env in self.instances(node, Indicator(condition), assumptions):
+            asked, own = (self._asked(each, env, assumptions)
+                          for each in (node, Indicator(condition)))  # fmt: skip
+            if not own <= asked:
+                return False
+        return True
+
+    def _asked(
+        self, node: Node, env: Mapping[str, int], assumptions: Assumptions
+    ) -> set[tuple[Form, bool]]:
+        """The conditions that are asked when a node is evaluated."""
+        answers = Switches(self.space)
+        cases = Evaluator(self.equations, Forms(self.space, answers), assumptions)
+        evaluator = Evaluator(self.equations, Residues(tower(), self._secret), assumptions, cases)
+        with contextlib.suppress(Undecided, VanishingDenominator, Misshapen):
+            evaluator.value(node, env, SHALLOW)
+        return set(answers.met)
+
     # --------------------------------------------------------------------------------- proofs
 
     def proves(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> bool:
@@ -432,15 +672,15 @@ class Judge:
         expanded (`symback.calculus.is_zero`).  Where functions are defined case by case, or a sum
         of many terms would have to be expanded, none is tried.
         """
-        if self.equations.has_kinks or any(_has_cases(node) for node in (left, right)):
+        if self.equations.has_kinks or any(map(self.equations.is_kinked, (left, right))):
             return False
         evaluator = Evaluator(self.equations, Symbols(), assumptions)
-        deadline = time.monotonic() + 1
+        deadline = time.thread_time() + 1
         try:
             for env in self.instances(left, right, assumptions):
                 difference = evaluator.value(Total((left, Product((_MINUS, right)))), env, 0)
                 for entry in entries(difference):
-                    late = time.monotonic() > deadline
+                    late = time.thread_time() > deadline
                     if late or entry.count_ops() > MOST_OPERATIONS or not is_zero(entry):
                         return False
         except (SymbackError, VanishingDenominator):
@@ -449,29 +689,55 @@ class Judge:
 
     # ------------------------------------------------------------------------------ witnesses
 
+    def refutation(
+        self, left: Node, right: Node, outcome: Outcome, assumptions: Assumptions = _PLAIN
+    ) -> Witness | None:
+        """Numbers for which the sides differ, whatever is known of the targets; None without.
+
+        Where targets can be one-hot, the sides must differ for such ones too: else the line may be
+        right for all targets that there are.
+        """
+        found = self.witness(left, right, dict(outcome.at), assumptions, outcome.cells)
+        strict = outcome.one_hot
+        if found is None or strict is None:
+            return found
+        also = self.witness(left, right, dict(strict.at), assumptions, strict.cells)
+        return None if also is None else found
+
     def witness(
         self,
         left: Node,
         right: Node,
         at: Mapping[str, int],
         assumptions: Assumptions = _PLAIN,
+        cells: Sequence[Sequence[Condition]] = (),
     ) -> Witness | None:
-        """Small numbers for which the sides certainly differ, or None where none were found."""
+        """Small numbers for which the sides certainly differ, or None where none were found.
+
+        ``cells`` are conditions under which they do; points are looked for there too.
+        """
         known = at.get(ELL)
         if known is not None:
             assumptions = replace(assumptions, true_class=known)
         env = {letter: number for letter, number in at.items() if letter != ELL}
         best: tuple[float, Witness] | None = None
-        for attempt in range(24):
-            try:
-                found = self._witness_at(left, right, env, assumptions, attempt)
-            except (Undecided, VanishingDenominator, ZeroDivisionError, ValueError, OverflowError):
-                continue
-            if found is not None and (best is None or found[0] > best[0]):
-                best = found
-            if best is not None and best[0] > 0.02 and attempt > 1:
-                break
+        with ctx.workprec(PRECISION):
+            for attempt, point in enumerate(self._points(cells)):
+                spend()
+                found = self._witness_at(left, right, env, assumptions, point)
+                if found is not None and (best is None or found[0] > best[0]):
+                    best = found
+                if best is not None and (best[0] > 0.02 or attempt > 24) and attempt > 1:
+                    break
         return best[1] if best is not None else None
+
+    def _points(self, cells: Sequence[Sequence[Condition]]) -> Iterator[_Point]:
+        """Plain points first, then some that lie in the cells."""
+        for attempt in range(24):
+            yield _Point(b"witness %d" % attempt)
+        for cell in cells:
+            for attempt, values in enumerate(self.space.points(cell)):
+                yield _Point(b"witness %d" % attempt, values=values)
 
     def _witness_at(
         self,
@@ -479,26 +745,23 @@ class Judge:
         right: Node,
         env: Mapping[str, int],
         assumptions: Assumptions,
-        attempt: int,
+        point: _Point,
     ) -> tuple[float, Witness] | None:
-        point = _Point(b"witness %d" % attempt, {})
-        bounds = Evaluator(
-            self.equations,
-            Intervals(point),
-            assumptions,
-            Evaluator(self.equations, Reals(point), assumptions),
-        )
-        values = [bounds.value(side, env, 0) for side in (left, right)]
-        pairs = _pairs(*values)
-        if pairs is None:
-            return 1.0, Witness(self._read_off(bounds, (left, right), env), *_shapes(*values))
-        apart = [pair for pair in pairs if not _overlap(*pair)]
-        if not apart:
+        bounds = Evaluator(self.equations, Balls(point), assumptions)
+        try:
+            values = [bounds.value(side, env, 0) for side in (left, right)]
+            pairs = _pairs(*values)
+            if pairs is None:
+                return 1.0, Witness(self._read_off(bounds, (left, right), env), *_shapes(*values))
+            apart = [pair for pair in pairs if not _overlap(*pair)]
+            if not apart:
+                return None
+            first, second = max(apart, key=lambda pair: abs(middle(pair[0]) - middle(pair[1])))
+            gap = min(abs(middle(first) - middle(second)), Fraction(10**300))
+            shown = self._read_off(bounds, (left, right), env)
+            return float(gap), Witness(shown, *_told_apart(first, second))
+        except (Undecided, VanishingDenominator):
             return None
-        first, second = max(apart, key=lambda pair: abs(middle(pair[0]) - middle(pair[1])))
-        gap = float(abs(middle(first) - middle(second)))
-        shown = self._read_off(bounds, (left, right), env)
-        return gap, Witness(shown, _short(first), _short(second))
 
     def _read_off(
         self, bounds: Evaluator, nodes: Sequence[Node], env: Mapping[str, int]
@@ -530,7 +793,7 @@ class Judge:
 
     def numbers(
         self, node: Node, env: Mapping[str, int], assumptions: Assumptions, digits: int = EXACT
-    ) -> Value | None:
+    ) -> Bounds | None:
         """The bounds of a node at the numbers of the file; None where the file has none.
 
         A decimal number of at least so many significant ``digits`` means any that rounds to it.
@@ -540,26 +803,134 @@ class Judge:
         point = _FilePoint(self.file_numbers, self.work.learning_rate)
         assumptions = replace(assumptions, from_leaves=True)
         arithmetic = _Rounded(point, digits)
-        reals = Evaluator(self.equations, Reals(point), assumptions)
-        return Evaluator(self.equations, arithmetic, assumptions, reals).value(node, env, 0)
+        with ctx.workprec(PRECISION):
+            value = Evaluator(self.equations, arithmetic, assumptions).value(node, env, 0)
+        return Bounds(value, arithmetic.has_rounded)
 
-    def bounds(self, node: Node, digits: int = EXACT) -> Value | None:
+    def bounds(self, node: Node, digits: int = EXACT) -> Bounds | None:
         """The bounds of a node made of numbers only; None where it has no value."""
+        arithmetic = _Rounded(_nowhere, digits)
         try:
-            return Evaluator(self.equations, _Rounded(_nowhere, digits), _PLAIN).value(node, {}, 0)
+            with ctx.workprec(PRECISION):
+                value = Evaluator(self.equations, arithmetic, _PLAIN).value(node, {}, 0)
         except (Undecided, Misshapen, VanishingDenominator):
             return None
+        return Bounds(value, arithmetic.has_rounded)
 
-    def shown(self, value: Value) -> str:
-        """Bounds as a number of six digits."""
-        return ", ".join(mpmath.nstr(middle(entry), 6) for entry in entries(value))
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Two sides, the numbers of their free letters, and what is assumed."""
+
+    left: Node
+    right: Node
+    env: Mapping[str, int]
+    assumptions: Assumptions
+    level: int
+
+    @property
+    def sides(self) -> tuple[Node, Node]:
+        return self.left, self.right
+
+    def values(self, evaluator: Evaluator) -> list[Value]:
+        """Both sides at the evaluator's point."""
+        return [evaluator.value(node, self.env, self.level) for node in self.sides]
+
+
+class _Cell:
+    """One cell: the answers to conditions in it, and whether the sides agree there."""
+
+    def __init__(self, judge: Judge, asked: _Question, decisions: Decisions) -> None:
+        self.judge, self.asked, self.decisions = judge, asked, decisions
+        forms = Forms(judge.space, decisions)
+        self._cases = Evaluator(judge.equations, forms, asked.assumptions)
+        self._needs: tuple[dict[Condition, Node], dict[Condition, Node]] = ({}, {})
+        self._side = 0
+        self.is_one_sided = False
+        """Whether one side has a value here and the other has none."""
+
+    @property
+    def needed(self) -> tuple[Condition, ...]:
+        """What must hold in this cell for both sides to have a value."""
+        return tuple(dict.fromkeys((*self._needs[0], *self._needs[1])))
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What holds in this cell."""
+        return (*self.decisions.given, *self.needed)
+
+    @property
+    def needed_once(self) -> Iterator[Node]:
+        """The same as far as one side needs it and the other does not."""
+        first, second = self._needs
+        for mine, others in ((first, second), (second, first)):
+            yield from (
+                node
+                for condition, node in mine.items()
+                if condition not in others and condition not in self.judge.granted
+            )
+
+    def agrees(self) -> bool:
+        """Whether the sides agree; raises `Undefined` where one of them has no value."""
+        agreed, wanted = 0, 1
+        for place in range(MOST_POINTS):
+            try:
+                sides, rooted = self._values(place)
+            except NoRoot:
+                continue
+            if not _alike(*sides):
+                return False
+            agreed, wanted = agreed + 1, ROOTED_POINTS if rooted else wanted
+            if agreed >= wanted:
+                return True
+        raise Undecided("square roots have no exact values at the points tried")
+
+    def _values(self, place: int) -> tuple[list[Value], bool]:
+        """Both sides at one secret point, and whether roots were drawn for them."""
+        judge, asked = self.judge, self.asked
+        if time.thread_time() > judge._deadline:
+            raise Undecided(f"the comparison takes longer than {LONGEST} seconds")
+        residues = Residues(tower(), judge._derived(f"cell {place}"), [])
+        evaluator = Evaluator(judge.equations, residues, asked.assumptions, self._cases, self._note)
+        values: dict[int, Value] = {}
+        for self._side, node in enumerate(asked.sides):
+            with contextlib.suppress(VanishingDenominator, Undefined):
+                values[self._side] = evaluator.value(node, asked.env, asked.level)
+        sides = [
+            value  # the second side may have decided what the first one needs
+            for side, value in values.items()
+            if all(self.decisions.is_known(each) is not False for each in self._needs[side])
+        ]
+        self.is_one_sided = len(sides) == 1
+        if len(sides) < len(asked.sides):
+            raise Undefined("a side has no value here")
+        return sides, bool(residues.roots)
+
+    def _note(self, condition: Comparison, env: Mapping[str, int]) -> None:
+        """Keep what a side needs to have a value; raises `Undefined`."""
+        for found in _canonical(self._cases, condition, env):
+            known = found if isinstance(found, bool) else self.decisions.is_known(found)
+            if known is False:
+                raise Undefined("a function has no value here")
+            if known is None and not isinstance(found, bool):
+                self._needs[self._side][found] = condition
+
+
+def _canonical(
+    cases: Evaluator, condition: Comparison, env: Mapping[str, int]
+) -> Iterator[bool | Condition]:
+    """A condition in canonical form, one for each entry where its left side is an array."""
+    assert isinstance(cases.arithmetic, Forms)
+    left, right = (cases.value(each, env, 0) for each in (condition.left, condition.right))
+    for entry in entries(left):
+        yield cases.arithmetic.condition(entry, condition.relation, right)
 
 
 def _nowhere(name: object) -> Fraction:
     raise Undecided(f"{name} has no number")
 
 
-class _Rounded(Intervals):
+class _Rounded(Balls):
     """A decimal number of enough digits stands for all numbers that round to it.
 
     0.5 and 0.15 are as a rule what is meant; 0.1385 has been rounded.
@@ -568,22 +939,34 @@ class _Rounded(Intervals):
     def __init__(self, point: Callable[[Any], Fraction], digits: int) -> None:
         super().__init__(point)
         self.digits = digits
+        self.has_rounded = False
 
     def rounded(self, value: Fraction, decimals: int, level: int) -> Any:
         if len(str(abs(int(value * 10**decimals)))) < self.digits:
             return self.number(value, level)
+        self.has_rounded = True
         half = Fraction(1, 2 * 10**decimals)
-        low, high = self.number(value - half, level), self.number(value + half, level)
-        return self.context.mpf([low.a, high.b])
+        low, high = (arb(self.number(value + end, level)) for end in (-half, half))
+        return low.union(high)
 
 
 class _Point:
-    """Small numbers with one decimal, chosen by a hash of the quantity's name."""
+    """Small numbers with one decimal, chosen by a hash of the quantity's name.
 
-    def __init__(self, secret: bytes, signs: Mapping[Any, int]) -> None:
-        self.secret, self.signs = secret, signs
+    ``values`` are those of quantities that have others, ``signs`` of some that have this sign.
+    """
+
+    def __init__(
+        self,
+        secret: bytes,
+        signs: Mapping[Any, int] = MappingProxyType({}),
+        values: Mapping[Any, Fraction] = MappingProxyType({}),
+    ) -> None:
+        self.secret, self.signs, self.values = secret, signs, values
 
     def __call__(self, name: Any) -> Fraction:
+        if name in self.values:
+            return self.values[name]
         digest = hashlib.blake2b(repr(name).encode(), key=self.secret, digest_size=4).digest()
         size = Fraction(1 + digest[0] % 19, 10)
         if name == "eta" or (isinstance(name, tuple) and name[0] == "y" and digest[2] % 2):
@@ -645,14 +1028,19 @@ def _twin(work: Work, least: int) -> tuple[Graph, dict[str, int]]:
 # ---------------------------------------------------------------------------------------- helpers
 
 
-def _has_cases(node: Node) -> bool:
-    return any(
-        isinstance(part, Cases)
-        or (isinstance(part, Call) and part.function in ("abs", "sign", "max", "min", "relu"))
-        or (isinstance(part, Call) and part.function in ("leaky_relu", "elu"))
-        or (isinstance(part, Comparison) and not isinstance(part.left, Letter))
-        for part in walk(node)
-    )
+def _difference(sides: Sequence[Value], level: int) -> list[int] | None:
+    """The residues of the difference, entry by entry; None where the shapes differ."""
+    pairs = _pairs(*sides)
+    return pairs and [(first - second) % tower().primes[level] for first, second in pairs]
+
+
+def _outcome(found: Agreement, kind: Relationship, reason: str = "") -> Outcome:
+    """What an agreement means, where without a condition it would mean ``kind``."""
+    if found.at is not None:
+        return Outcome(Relationship.DIFFERENT, "", found.at, found.cells)
+    if found.is_partial and kind is not Relationship.ONE_HOT:
+        return Outcome(Relationship.ON_DOMAIN, reason, domain=found.domain)
+    return Outcome(kind, reason)
 
 
 def _positions(variable: Any) -> Iterator[tuple[int, ...]]:
@@ -718,10 +1106,23 @@ def _alike(left: Value, right: Value) -> bool:
     return left == right
 
 
-def bounds_overlap(left: Value, right: Value) -> bool:
-    """Whether two values between bounds can be equal, entry by entry."""
-    pairs = _pairs(left, right)
-    return pairs is not None and all(_overlap(*pair) for pair in pairs)
+def meets(first: Bounds, second: Bounds) -> bool:
+    """Whether two values are equal, or equal as far as their decimal numbers are printed.
+
+    Rational numbers are compared exactly.  Raises `Undecided` where the bounds overlap and nothing
+    was rounded: then the numbers may be equal or only close.
+    """
+    pairs = _pairs(first.value, second.value)
+    if pairs is None or not all(_overlap(*pair) for pair in pairs):
+        return False
+    for pair in pairs:
+        inexact = any(isinstance(entry, arb) for entry in pair)
+        if inexact and not (first.is_rounded or second.is_rounded):
+            raise Undecided("these numbers are too close to be told apart")
+        for entry, bounds in zip(pair, (first, second), strict=True):
+            if not bounds.is_rounded and isinstance(entry, arb) and entry.rel_accuracy_bits() < 60:
+                raise Undecided("these numbers cannot be computed precisely enough")
+    return True
 
 
 def _pairs(left: Value, right: Value) -> list[tuple[Any, Any]] | None:
@@ -737,18 +1138,25 @@ def _shapes(left: Value, right: Value) -> tuple[str, str]:
 
 
 def _overlap(first: Any, second: Any) -> bool:
-    return not (first.b < second.a or second.b < first.a)
-
-
-def middle(bounds: Any) -> Any:
-    """A number between bounds that are close together."""
-    return mpmath.mpf(bounds.mid.a) if hasattr(bounds, "mid") else bounds
+    """Whether two numbers between bounds can be equal."""
+    with ctx.workprec(PRECISION):
+        return not (first < second or first > second)
 
 
 def _short(bounds: Any) -> str:
     """A number to four digits, without trailing zeros."""
-    text = mpmath.nstr(middle(bounds), 4)
+    text = decimal(bounds, 4)
     return text[:-2] if text.endswith(".0") else text
+
+
+def _told_apart(first: Any, second: Any) -> tuple[str, str]:
+    """Two different numbers with four digits, or with as many as it takes to see the difference."""
+    shown = _short(first), _short(second)
+    digits = 4
+    while shown[0] == shown[1] and digits < 40:
+        digits += 4
+        shown = decimal(first, digits), decimal(second, digits)
+    return shown
 
 
 def _quantities(

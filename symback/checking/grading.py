@@ -126,7 +126,7 @@ class Row:
     unread: int = 0
     mistakes: str = ""
     message: str = ""
-    is_right: bool = False
+    finds_nothing_wrong: bool = False
     is_defect: bool = False
     """Whether symback itself failed on the file."""
 
@@ -148,7 +148,7 @@ class Row:
             count[Verdict.UNREAD],
             ";".join(dict.fromkeys(names)),
             _message(report, claims),
-            bool(report),
+            report.finds_nothing_wrong,
         )
 
 
@@ -193,7 +193,9 @@ def rows(exercise: Exercise, folder: Path, *, exam: bool = False) -> Iterator[Ro
         yield row
 
 
-_COLUMNS = tuple(each.name for each in fields(Row) if not each.name.startswith("is_"))
+_COLUMNS = tuple(
+    each.name for each in fields(Row) if each.name not in ("finds_nothing_wrong", "is_defect")
+)
 
 HEAD = ",".join(_COLUMNS)
 """The first line of a table."""
@@ -234,10 +236,14 @@ def assert_derivation(
     notation: str = "lectures",
     exam: bool = False,
 ) -> None:
-    """Raise `AssertionError` with the report unless nothing is wrong and all was read.
+    """Raise `AssertionError` with the report unless all is right and the derivative is reached.
 
-    ``exam`` names only the line and right or wrong.
+    That is: all was read, nothing is wrong, and a line says what ∂L/∂wrt is; without ``wrt``, what
+    some derivative is.  ``exam`` names only the line and right or wrong.
     """
     report = check(text, net, wrt, notation=notation)
     if not report:
         raise AssertionError(marks(report.for_exam()) if exam else f"\n{report}")
+    if not report.reaches:
+        wanted = "a derivative" if wrt is None else f"the derivative by {wrt}"
+        raise AssertionError(f"no line says what {wanted} is")

@@ -80,41 +80,58 @@ class Notation:
         }  # fmt: skip
         return {letter: meaning for letter, meaning in found.items() if letter}
 
-    @property
-    def lettering(self) -> Lettering:
-        """How sheets write in this notation.
+    def lettering(self, layers: int, *, one_bias: bool = False) -> Lettering:
+        """How sheets on a network of so many layers write in this notation.
 
-        Raises `UnknownNotation` where rows are samples: symback writes columns.
+        ``one_bias`` says that a layer shares its bias, so that b_12 is that of layer 12.  Raises
+        `UnknownNotation` where rows are samples, or neurons are counted from 0: symback writes
+        columns, and counts from 1.
         """
         if self.rows:
             raise UnknownNotation(f"sheets are written with columns; {self.name} writes rows")
+        if self.first_index != 1:
+            raise UnknownNotation(
+                f"sheets count neurons from 1; {self.name} has first_index = {self.first_index}"
+            )
         loss = rf"\mathscr{{{self.loss}}}" if self.loss == "L" else self.loss
         loss = rf"\{loss}" if loss in GREEK_NAMES else loss
-        return Lettering(loss=loss, loss_text=self.loss, spelled=self.spelled)
 
-    def spelled(self, letter: str, indices: tuple[str, ...]) -> Spelling:
+        def spelled(letter: str, indices: tuple[str, ...]) -> Spelling:
+            if letter == "yhat" and self.output_is_activation:
+                letter, indices = "h", (str(layers), *indices)
+            elif letter == "b" and one_bias:
+                indices = ("".join(indices),)
+            return self._spelled(letter, indices)
+
+        name = "" if self == _LECTURES else self.name
+        return Lettering(
+            loss=loss,
+            loss_text=self.loss,
+            spelled=spelled,
+            input_layer=self.input_layer,
+            name=name,
+        )
+
+    def _spelled(self, letter: str, indices: tuple[str, ...]) -> Spelling:
         """A quantity of the lectures (the layer first among its indices) as this page writes it."""
-        capital, own = letter == "W", letter.lower() if letter == "W" else letter
         backwards = {meaning: each for each, meaning in self.letters.items()}
-        backwards["w"] = self.weight
-        if own == "yhat" and self.output_is_activation:
-            return Spelling(self.activation, pack(indices) if indices else "", "L")
-        written = backwards.get(own)
-        if written is None or self.name == "lectures":
-            return Spelling(letter, pack(indices) if indices else "")
-        written = written.upper() if capital else written
-        if own not in ("w", "b", "a", "h") or self.layer == "subscript" or not indices:
-            return Spelling(written, pack(indices) if indices else "")
-        layer, rest = self._counted(indices[0]), indices[1:]
-        if len(rest) == 2 and self.weight_order == "from,into":
+        backwards |= {"w": self.weight, "W": self.weight.upper()}
+        written = backwards.get(letter, letter)
+        if letter not in _LAYERED or not indices:
+            return Spelling(written, pack(indices))
+        layer, rest = indices[0], indices[1:]
+        if layer.isdigit():
+            layer = str(int(layer) + self.input_layer)
+        if self.weight_order == "from,into":
             rest = rest[::-1]
+        if self.layer == "subscript":
+            return Spelling(written, pack((layer, *rest)))
         above = layer if self.layer == "superscript" else f"({layer})"
-        return Spelling(written, pack(rest) if rest else "", above)
+        return Spelling(written, pack(rest), above)
 
-    def _counted(self, layer: str) -> str:
-        """A layer as this page counts them."""
-        return str(int(layer) + self.input_layer) if layer.isdigit() else layer
 
+_LAYERED = frozenset("wWbah")
+"""The letters of the lectures whose first index is the layer."""
 
 _LECTURES = Notation()
 NOTATIONS: dict[str, Notation] = {
@@ -180,12 +197,12 @@ def _from_file(path: Path) -> Notation:
         raise UnknownNotation(f"{place}: the file's brackets are nested too deeply") from None
     except ValueError as error:  # TOML's, UTF-8's, and that of a number without end
         raise UnknownNotation(f"{place}: not TOML: {printable(str(error))}") from None
-    return _from_mapping(said, place)
+    return _from_mapping(said, place, printable(path.stem))
 
 
-def _from_mapping(said: dict[str, Any], place: str) -> Notation:
-    name = said.pop("base", "lectures")
-    base = NOTATIONS.get(name) if isinstance(name, str) else None
+def _from_mapping(said: dict[str, Any], place: str, name: str) -> Notation:
+    wanted = said.pop("base", "lectures")
+    base = NOTATIONS.get(wanted) if isinstance(wanted, str) else None
     if base is None:
         raise UnknownNotation(f"{place}: base must be one of {', '.join(NOTATIONS)}")
     kinds = {each.name: type(getattr(base, each.name)) for each in fields(base)}
@@ -198,7 +215,7 @@ def _from_mapping(said: dict[str, Any], place: str) -> Notation:
             )
         if type(value) is not kinds[key]:
             raise UnknownNotation(f"{place}: {key} must be a {kinds[key].__name__}")
-    made = replace(base, **{"name": place, **said})
+    made = replace(base, name=name, **said)
     _check(made, place)
     return made
 

@@ -13,7 +13,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from symback.checking.budget import Spent, allow, spend
-from symback.checking.conditions import OTHERWISE, Condition, Piece, assigned, condition_of, under
+from symback.checking.conditions import (
+    OTHERWISE,
+    Condition,
+    Piece,
+    assigned,
+    condition_of,
+    given,
+    under,
+)
 from symback.checking.echo import echo, echo_claim
 from symback.checking.exact import free_letters
 from symback.checking.lexing import (
@@ -199,6 +207,7 @@ class _Reader:
                 continue
             spend(1 + len(statement.words))
             words = re.findall(r"[a-z]+", f"{prose} {statement.before}".lower())
+            statement.led_by = tuple(words)
             begin = self.layout.starts[statement.place.line - 1]
             prose, gap, last = "", self.layout.text[last:begin], begin
             self._find_condition(statement, words[-1] if words else "", places[-1:])
@@ -271,7 +280,23 @@ class _Reader:
 
     def _unread(self, statement: Statement, error: NotRead) -> Unread:
         place = error.place or statement.place
-        return Unread(place.line, place.column, statement.source, error.message, error.suggestion)
+        first = statement.tokens[0].kind if statement.tokens else statement.source.lstrip("& ")[:1]
+        return Unread(
+            place.line,
+            place.column,
+            statement.source,
+            error.message,
+            error.suggestion,
+            self._may_define(statement),
+            first not in RELATIONS,
+        )
+
+    def _may_define(self, statement: Statement) -> str:
+        """The name that a statement gives a meaning to, as far as can be told."""
+        if statement.tokens:
+            return next(self._defines(statement), "")
+        found = _DEFINED.search(statement.source)
+        return "" if found is None or self.symbols.means_quantity(found[1]) else found[1]
 
     def _is_remark(self, statement: Statement) -> bool:
         """Whether something without a relation stands within words: a mention, no claim."""
@@ -317,8 +342,13 @@ class _Reader:
         self.symbols.uncertain = []
         self.symbols.stepping = False
         names = [token.text for token in statement.tokens if token.kind == "name"]
-        again = bool(names) and names.count(names[0]) > 1
+        again = names.count(names[0]) > 1 and self._is_learned(names[0]) if names else False
         self.symbols.updating = Relation.BECOMES in relations or (again and bool(relations))
+
+    def _is_learned(self, name: str) -> bool:
+        """Whether a letter is a parameter of the network; of stages any may be."""
+        network = self.scope.is_network
+        return not network or self.symbols.meaning(name) in ("w", "b") or name.lower() == "theta"
 
     def _side(self, statement: Statement, tokens: list[Token]) -> Side:
         parser = Parser(
@@ -354,7 +384,10 @@ class _Reader:
             yield from self._defined(statement, sides, relations)
             return
         self._check_error_name(sides, relations, continues=continues)
-        claim = Claim(place.line, place.column, source, tuple(sides), tuple(relations), continues)
+        claim = Claim(
+            place.line, place.column, source, tuple(sides), tuple(relations), continues,
+            given=given(statement.holds_for),
+        )  # fmt: skip
         yield replace(claim, read_as=echo_claim(claim, self.scope))
 
     def _chained(
@@ -426,8 +459,9 @@ class _Reader:
         made = Definition(
             place.line, place.column, statement.source, name.name, name.indices, sides[1].node
         )
+        explicit = relations[0] is Relation.DEFINES or _is_told(statement)
         shown = f"{echo(name, self.scope)} := {echo(sides[1].node, self.scope)}"
-        yield replace(made, read_as=shown)
+        yield replace(made, read_as=shown, explicit=explicit)
         if len(sides) > 2:
             rest = Claim(place.line, place.column, statement.source,
                          (sides[0], *sides[2:]), tuple(relations[1:]))  # fmt: skip
@@ -471,10 +505,14 @@ class _Reader:
     ) -> list[Claim | Definition | Prose | Unread]:
         """Claims about names that nothing on the page defines are not read."""
         known = {(d.name, len(d.indices)) for d in items if isinstance(d, Definition)}
-        return [self._checked(item, known) for item in items]
+        unread = {item.defines for item in items if isinstance(item, Unread)}
+        return [self._checked(item, known, unread) for item in items]
 
     def _checked(
-        self, item: Claim | Definition | Prose | Unread, known: set[tuple[str, int]]
+        self,
+        item: Claim | Definition | Prose | Unread,
+        known: set[tuple[str, int]],
+        unread: set[str],
     ) -> Claim | Definition | Prose | Unread:
         if isinstance(item, Claim):
             nodes = [side.node for side in item.sides]
@@ -484,7 +522,9 @@ class _Reader:
             return item
         for node in nodes:
             for part in walk(node):
-                if isinstance(part, Named) and (part.name, len(part.indices)) not in known:
+                if not isinstance(part, Named) or part.name in unread:
+                    continue
+                if (part.name, len(part.indices)) not in known:
                     shown = echo(part, self.scope)
                     reason = (
                         f"{shown} is no quantity of this network, and the page does not define it"
@@ -532,11 +572,18 @@ def _defines_errors(statement: Statement) -> bool:
     place = next((k for k, t in enumerate(tokens) if t.kind in RELATIONS), 0)
     kinds = [t.text for t in tokens[:place] if t.kind not in ("{", "}")]
     named = len(kinds) == 3 and kinds[:2] == ["delta", "_"] and len(kinds[2]) == 1
-    told = any(word.text.lower() in _DEFINING for word in statement.words)
-    return named and (tokens[place].kind == ":=" or told)
+    return named and (tokens[place].kind == ":=" or _is_told(statement))
 
 
-_DEFINING = ("let", "define", "where", "with", "denote", "call", "write")
+def _is_told(statement: Statement) -> bool:
+    """Whether a word before a statement, or in its row, says that it is a definition."""
+    words = (*statement.led_by, *(word.text.lower() for word in statement.words))
+    return not _DEFINING.isdisjoint(words)
+
+
+_DEFINING = frozenset(("let", "define", "where", "with", "denote", "call", "write"))
+_DEFINED = re.compile(r"([A-Za-z]+)(?:_\w+|_\{\w*\})?\s*:?=")
+"""The name before the first equals sign of a row that has no tokens."""
 
 _RELATION = {
     "=": Relation.EQUAL,

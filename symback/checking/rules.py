@@ -37,7 +37,7 @@ from symback.checking.meaning import (
     walk,
 )
 
-__all__ = ["AS_EXPONENTIALS", "SLOPES", "differentiated", "kind", "with_z"]
+__all__ = ["AS_EXPONENTIALS", "DOMAINS", "SLOPES", "UNDONE", "differentiated", "kind", "with_z"]
 
 _z = Element("z")
 _one, _two = Number(Fraction(1)), Number(Fraction(2))
@@ -87,6 +87,20 @@ SLOPES: Mapping[str, Node] = {
     ),
 }
 """The derivatives of elementary functions, for expressions that a page differentiates itself."""
+
+
+_within_one = Comparison(Power(_z, _two), "<=", _one)
+DOMAINS: Mapping[str, Comparison] = {
+    "log": Comparison(_z, ">", Number(Fraction(0))),
+    "sqrt": Comparison(_z, ">=", Number(Fraction(0))),
+    "asin": _within_one,
+    "acos": _within_one,
+}
+"""Where functions have a value that do not have one everywhere."""
+
+
+UNDONE: Mapping[str, str] = {"tan": "atan", "sin": "asin", "cos": "acos"}
+"""tan(atan u) = u and the like; the other way round it holds on one period only."""
 
 
 def with_z(template: Node, argument: Node) -> Node:

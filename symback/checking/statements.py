@@ -35,6 +35,8 @@ class Statement:
     words: list[Token] = field(default_factory=list)
     before: str = ""
     """The words between the statement before and this one."""
+    led_by: tuple[str, ...] = ()
+    """All words since the statement before, those of a paragraph among them."""
     row: int = 0
     condition: Condition | None = None
     holds_for: tuple[Condition, ...] = ()

@@ -11,7 +11,8 @@ functions of total degree d in such residues agree at a random point with chance
 (Schwartz 1980, Zippel 1979; the signature functions of Gonnet 1984 use the same exponentials).
 The primes are drawn anew in each process: a line that adds a fixed prime to the truth is refuted.
 
-All p_l are 1 modulo 8, so that -1 and 2 have roots: sine and cosine are exponentials too.
+All p_l are 1 modulo 8·3·5·7·11·13, so that -1 (sine and cosine are exponentials too) and every
+number made of those primes have square roots, whatever primes were drawn.
 """
 
 from __future__ import annotations
@@ -23,10 +24,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
-__all__ = ["BITS", "LEVELS", "Tower", "VanishingDenominator", "tower"]
+__all__ = ["BITS", "LEVELS", "ROOTED", "Tower", "VanishingDenominator", "tower"]
 
 BITS = 176
 """Size of the smallest prime."""
+
+ROOTED = (2, 3, 5, 7, 11, 13)
+"""Primes that have a square root modulo every p_l (quadratic reciprocity)."""
+
+_STEP = 4 * math.prod(ROOTED)
 
 LEVELS = 6
 """Exponentials may be nested one level less deep."""
@@ -119,15 +125,15 @@ def tower() -> Tower:
 
 def _first_prime() -> int:
     while True:
-        candidate = (secrets.randbits(BITS - 3) << 3) | (1 << (BITS - 1)) | 1
+        candidate = ((1 << (BITS - 1)) + secrets.randbits(BITS - 2)) // _STEP * _STEP + 1
         if _is_prime(candidate):
             return candidate
 
 
 def _prime_above(below: int) -> int:
-    multiple = 8 * (1 + secrets.randbits(6))
+    multiple = _STEP * (1 + secrets.randbits(6))
     while not _is_prime(multiple * below + 1):
-        multiple += 8
+        multiple += _STEP
     return multiple * below + 1
 
 

@@ -18,37 +18,45 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-import mpmath
-
 from symback.checking.arithmetics import Undecided
 from symback.checking.budget import Spent, allow
+from symback.checking.claims import bare, reaches, says_nothing
+from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import (
     AS_PRINTED,
     COARSE,
     EXACT,
     ROUNDED,
+    Bounds,
     Judge,
     Outcome,
     Relationship,
-    bounds_overlap,
-    middle,
+    free_letters,
+    meets,
 )
-from symback.checking.grids import Grid, Misshapen, Value
+from symback.checking.grids import Grid, Misshapen
 from symback.checking.meaning import (
+    ELL,
     LOSS,
     Array,
     At,
     Claim,
+    Comparison,
     Definition,
     Derivative,
     Document,
     Element,
     Index,
+    Indicator,
+    Item,
     Letter,
+    Matrix,
     Named,
     Node,
     Number,
+    OneHot,
+    Ones,
     Product,
     Prose,
     Relation,
@@ -59,14 +67,26 @@ from symback.checking.meaning import (
     rebuilt,
     walk,
 )
+from symback.checking.names import in_order
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
+from symback.errors import SymbackError
 from symback.notation import Reference
 
-JUDGED = 0.8
-"""The share of the page's budget that is used up at most when its claims are judged."""
+__all__ = [
+    "WITHOUT_CHANCE",
+    "Finding",
+    "Judgement",
+    "Wrong",
+    "judged",
+    "largest_index",
+    "mistakes_in",
+    "overall",
+]
 
-__all__ = ["WITHOUT_CHANCE", "Finding", "Judgement", "Wrong", "judged", "largest_index", "overall"]
+JUDGED, REACHED = 0.8, 0.85
+"""The shares of the page's budget that are used up at most when its claims are judged, and when it
+is known what they reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +119,24 @@ class _Page:
     wrt: Node | None
     definitions: tuple[Definition, ...]
     prove: bool
+    again: frozenset[int] = frozenset()
+    """The places of the items that give a name its second meaning."""
+    losses: frozenset[str] = frozenset()
+    """Names of the page's own that it differentiates as its loss."""
+    agreed: frozenset[str] = frozenset()
+    """Those that have turned out to be the network's loss."""
     anchor: Node | None = None
     previous: Node | None = None
+    orphaned: bool = False
+    """Whether what a line "= …" would go on from could not be read."""
     wrongs: list[tuple[Node, Node, int]] = field(default_factory=list)
     """False claims, the latest first: truth, side, line."""
     slips: list[tuple[Fraction, Fraction, int]] = field(default_factory=list)
     """Wrong numbers, what they should be, and their lines."""
     refuted: list[Wrong] = field(default_factory=list)
     claims: list[tuple[Node, Node]] = field(default_factory=list)
+    right: list[tuple[Node, Node]] = field(default_factory=list)
+    """The claims that hold."""
 
     @property
     def assumptions(self) -> Assumptions:
@@ -134,21 +164,26 @@ class Judgement:
     refuted: tuple[Wrong, ...]
     claims: tuple[tuple[Node, Node], ...]
     assumptions: Assumptions
+    reaches: bool
+    """Whether a claim that holds says what the derivative asked for is, or any where none was."""
 
 
 def judged(
     document: Document, judge: Judge, wrt: Reference | None = None, *, prove: bool = False
 ) -> Judgement:
     """What is said of a page, line by line."""
-    definitions = tuple(item for item in document.items if isinstance(item, Definition))
-    page = _Page(judge, None if wrt is None else _derivative(judge, wrt), definitions, prove)
-    lines = tuple(_lines(page, document.items))
-    return Judgement(lines, tuple(page.refuted), tuple(page.claims), page.assumptions)
+    allow(JUDGED)
+    about = None if wrt is None else _derivative(judge, wrt)
+    read = in_order(document.items)
+    page = _Page(judge, about, read.definitions, prove, read.again, _losses(judge, read.items))
+    lines = tuple(_lines(page, read.items))
+    allow(REACHED)
+    reached = reaches(page.right, about, page.definitions)
+    return Judgement(lines, tuple(page.refuted), tuple(page.claims), page.assumptions, reached)
 
 
 def _lines(page: _Page, items: Sequence[object]) -> Iterator[LineReport]:
     """A report an item; when the budget is used up, one for all claims that are left."""
-    allow(JUDGED)
     late: Spent | None = None
     for place, item in enumerate(items):
         if late is not None and isinstance(item, Claim):
@@ -156,7 +191,7 @@ def _lines(page: _Page, items: Sequence[object]) -> Iterator[LineReport]:
         try:
             yield _line(page, item, place)
         except Spent as spent:
-            assert isinstance(item, Claim)
+            assert isinstance(item, (Claim, Definition))
             late = spent
             many = sum(isinstance(each, Claim) for each in items[place + 1 :])
             rest = f", nor are the {many} claims below it" if many else ""
@@ -171,7 +206,7 @@ def overall(lines: Sequence[LineReport]) -> Verdict:
     worst = next((verdict for verdict in order if verdict in found), None)
     if worst is not None:
         return worst
-    return Verdict.PROVED if Verdict.PROVED in found else Verdict.UNREAD
+    return Verdict.PROVED if Verdict.PROVED in found else Verdict.NO_CLAIM
 
 
 def largest_index(document: Document) -> int:
@@ -205,12 +240,16 @@ def _derivative(judge: Judge, wrt: Reference) -> Node:
 def _line(page: _Page, item: object, place: int) -> LineReport:
     match item:
         case Unread():
+            page.orphaned |= item.begins
             reason = item.reason + (f"; {item.suggestion}" if item.suggestion else "")
             return LineReport(item.line, item.column, item.source, "", Verdict.UNREAD, reason)
         case Prose():
             return LineReport(item.line, item.column, item.source, "", Verdict.TEXT)
+        case Definition() if item.name in page.losses:
+            return _loss_defined(page, item, place)
         case Definition():
-            reason = "a name that the page gives to an expression"
+            page.anchor, page.previous, page.orphaned = item.node, item.node, False
+            reason = ANOTHER_MEANING if place in page.again else A_NAME
             return LineReport(
                 item.line, item.column, item.source, item.read_as, Verdict.TEXT, reason
             )
@@ -221,31 +260,53 @@ def _line(page: _Page, item: object, place: int) -> LineReport:
 
 
 def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
-    sides = list(claim.sides)
+    sides = [replace(side, node=_with_loss(page, side.node)) for side in claim.sides]
     starts = not claim.continues and bool(claim.relations)
     if starts:
-        first = sides.pop(0)
-        page.anchor, page.previous = _meant(first.node, claim.relations[0]), None
+        first = sides.pop(0).node
+        first = bare(first, page.definitions) if isinstance(first, Named) else first
+        page.anchor, page.previous = _meant(first, claim.relations[0]), None
+    elif claim.continues and page.orphaned:
+        return _as_it_is(claim, Verdict.UNDECIDED, ORPHANED)
     elif page.anchor is None or (not claim.continues and page.wrt is not None):
         page.anchor, page.previous = page.wrt, None
     elif not claim.continues:
-        return _unanchored(claim)
+        return _as_it_is(claim, Verdict.UNDECIDED, NO_LEFT_SIDE)
+    page.orphaned = False
+    if claim.unknown:
+        return _as_it_is(claim, Verdict.UNDECIDED, claim.unknown)
     relations = claim.relations or (Relation.EQUAL,)
-    findings = []
+    findings, judged_sides = [], []
     for side, relation in zip(sides, relations, strict=True):
-        finding = _side(page, side, relation, place)
-        findings.append(finding)
+        if not _is_vacuous(page, side, relation):
+            finding = _given(page, claim.given, side, _side(page, side, relation, place))
+            findings.append(finding)
+            judged_sides.append(side)
+            in_general = finding.verdict is Verdict.CONDITIONAL and not claim.given
+            if page.anchor is not None and (finding.verdict is Verdict.PROVED or in_general):
+                page.right.append((page.anchor, side.node))
         page.previous = side.node
-    return _reported(claim, sides, findings)
+    if not findings:
+        return _as_it_is(claim, Verdict.TEXT, SAYS_NOTHING)
+    return _reported(claim, judged_sides, findings)
 
 
-def _unanchored(claim: Claim) -> LineReport:
-    """An expression alone, where nothing says what it should equal."""
-    return LineReport(
-        claim.line, claim.column, claim.source, claim.read_as, Verdict.UNDECIDED, NO_LEFT_SIDE
-    )
+def _as_it_is(claim: Claim, verdict: Verdict, reason: str) -> LineReport:
+    """A line that is not compared with anything."""
+    return LineReport(claim.line, claim.column, claim.source, claim.read_as, verdict, reason)
 
 
+def _is_vacuous(page: _Page, side: Side, relation: Relation) -> bool:
+    """Whether a side is what it is said to equal, word for word; a step of w ← … is a claim."""
+    if page.anchor is None or relation is Relation.BECOMES:
+        return False
+    return says_nothing(page.anchor, side.node, page.definitions)
+
+
+A_NAME = "a name that the page gives to an expression"
+SAYS_NOTHING = "both sides are the same: no claim"
+ANOTHER_MEANING = "the name has had another meaning so far; from here on it means this"
+ORPHANED = "what this goes on from could not be read; begin the line with its left side"
 NO_LEFT_SIDE = "nothing says what this should equal; begin the line with ∂L/∂w… =, or give --wrt"
 
 
@@ -287,6 +348,48 @@ def _reported(claim: Claim, sides: Sequence[Side], findings: Sequence[Finding]) 
     )
 
 
+# ------------------------------------------------------------------------- a loss of the page's own
+
+
+LOSS_LETTERS = ("J", "C", "E")
+
+
+def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
+    """The letters for a loss that the page defines itself and differentiates."""
+    if not judge.scope.is_network:
+        return frozenset()
+    claimed = (side.node for item in items if isinstance(item, Claim) for side in item.sides)
+    return frozenset(
+        part.of.name
+        for node in claimed
+        for part in walk(node)
+        if isinstance(part, Derivative) and isinstance(part.of, Named)
+        if part.of.name in LOSS_LETTERS and not part.of.indices
+    )
+
+
+def _loss_defined(page: _Page, item: Definition, place: int) -> LineReport:
+    """E = …, where E is differentiated: compared with the network's loss, which E is if they agree.
+
+    Where they do not, that is said here, and E goes on to mean what the page says it is.
+    """
+    at = item.source, item.line, item.column
+    sides = Side(LOSS, *at), Side(item.node, *at)
+    claim = Claim(item.line, item.column, item.source, sides, (Relation.EQUAL,),
+                  read_as=item.read_as.replace(" := ", " = ", 1))  # fmt: skip
+    report = _claim(page, claim, place)
+    if report.verdict in (Verdict.PROVED, Verdict.CONDITIONAL):
+        page.agreed |= {item.name}
+    return report
+
+
+def _with_loss(page: _Page, node: Node) -> Node:
+    """``node`` with the network's loss for the names that have turned out to be it."""
+    if isinstance(node, Named) and node.name in page.agreed and not node.indices:
+        return LOSS
+    return rebuilt(node, lambda part: _with_loss(page, part)) if page.agreed else node
+
+
 # -------------------------------------------------------------------------------------- one side
 
 
@@ -294,11 +397,16 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
     truth = page.anchor
     if truth is None:
         return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
+    whole = (bare(node, page.definitions) for node in (truth, side.node))
+    if page.judge.scope.is_batch and any(map(_holds_samples, whole)):
+        return Finding(Verdict.UNDECIDED, WHOLE_BATCH)
     page.claims.append((truth, side.node))
     if _is_numeric(side.node) or relation is Relation.ABOUT:
         found = _as_numbers(page, truth, side)
     else:
         found = _as_symbols(page, truth, side)
+    if found.verdict is Verdict.REFUTED and relation is Relation.BECOMES:
+        found = _as_no_step(page, truth, side, found)
     if found.verdict is Verdict.REFUTED:
         page.refuted.append(Wrong(place, truth, side, page.previous, found))
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
@@ -306,10 +414,120 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
     return found
 
 
+def _as_no_step(page: _Page, truth: Node, side: Side, found: Finding) -> Finding:
+    """w = 2w/2 is no wrong step: as an equation, which it may be, it is right."""
+    start = truth.terms[0] if isinstance(truth, Total) else truth
+    if not page.judge.compare(start, side.node, page.assumptions).is_equal:
+        return found
+    return Finding(Verdict.UNDECIDED, "as a step this changes nothing, as an equation it is right")
+
+
+WHOLE_BATCH = (
+    "the network file gives a batch, and an array may hold one sample of it or all; write the line "
+    "for single neurons, or check it with a file that gives one sample"
+)
+
+
+def _holds_samples(node: Node) -> bool:
+    """Whether a side names an array that in a batch has an entry a sample; W and b have none."""
+    match node:
+        case Array(letter):
+            return letter not in ("W", "b")
+        case OneHot() | Ones() | Matrix():
+            return True
+        case Derivative(of, Array() as by):
+            return _holds_samples(of) or _holds_samples(by)
+        case _:
+            return any(map(_holds_samples, children(node)))
+
+
+def _share(page: _Page, truth: Node, node: Node) -> str:
+    """Why a side may be right of a batch: it is the truth for one sample, times or by their number.
+
+    (ŷ_1 - y_1) h_12/3 is what one of three samples gives to the gradient of their mean.
+    """
+    samples = page.judge.work.graph.samples
+    if samples is None or not samples.is_Integer:
+        return ""
+    for factor in (Fraction(1, int(samples)), Fraction(int(samples))):
+        if page.judge.compare(_scaled(truth, factor), node, page.assumptions).is_equal:
+            return f"this is {factor} of what it is for one sample; the batch has {samples}"
+    return ""
+
+
+def _scaled(truth: Node, factor: Fraction) -> Node:
+    """A factor times what a side should equal; of w - η ∂L/∂w the step."""
+    match truth:
+        case Total((start, Product(parts) as step)) if Element("eta") in parts:
+            return Total((start, Product((Number(factor), step))))
+        case _:
+            return Product((Number(factor), truth))
+
+
+def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding) -> Finding:
+    """What a side that is right under conditions on quantities is worth.
+
+    It is right where it holds without them, or where the left side itself has those cases of
+    computed quantities (the slope of ReLU, if a_11 > 0), or where they give the target.  Else, and
+    where they restrict inputs or weights, it is right only if they hold.
+    """
+    truth = page.anchor
+    if not given or found.verdict is not Verdict.PROVED or truth is None:
+        return found
+    judge, assumptions = page.judge, page.assumptions
+    needed = [each for each in given if not _is_of_target(each)]
+    if not needed:
+        return found
+    shown = " and ".join(echo(each, judge.scope) for each in needed)
+    cases = [each for each in needed if each.relation != "="]
+    try:
+        if cases and not judge.can_hold(cases, assumptions):
+            reason = f"it says nothing, since this can never hold: {shown}"
+            return Finding(Verdict.CONDITIONAL, reason)
+        plain = _without(truth, needed), _without(side.node, needed)
+        if judge.compare(*plain, assumptions).is_equal:
+            return found
+        kinks = (each in cases and _is_computed(judge, each) for each in needed)
+        if all(kinks) and all(judge.is_kink(each, plain[0], assumptions) for each in needed):
+            return found
+    except (Undecided, Misshapen, VanishingDenominator):
+        pass  # then only what was proved is known: that it is right under the conditions
+    return Finding(Verdict.CONDITIONAL, f"right only if {shown}")
+
+
+def _is_of_target(condition: Comparison) -> bool:
+    left = condition.left
+    return condition.relation == "=" and isinstance(left, Element) and left.letter == "y"
+
+
+def _is_computed(judge: Judge, condition: Comparison) -> bool:
+    """Whether a condition speaks of quantities that the network computes, and of targets, only."""
+    parts = [part for part in walk(condition) if isinstance(part, (Element, Array))]
+    return all(part.letter in ("a", "h", "y", "yhat", *judge.scope.stages) for part in parts)
+
+
+def _without(node: Node, given: Sequence[Comparison]) -> Node:
+    """The side of a claim before its conditions were put into it (`conditions.under`)."""
+    if isinstance(node, At) and any((each.left, each.right) in node.values for each in given):
+        return _without(node.of, given)
+    if node in [Indicator(each) for each in given]:
+        return Number(Fraction(1))
+    if isinstance(node, Product) and node.factors[0] in [Indicator(each) for each in given]:
+        rest = node.factors[1:]
+        return _without(rest[0] if len(rest) == 1 else replace(node, factors=rest), given)
+    return node
+
+
 def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     outcome = page.judge.compare(truth, side.node, page.assumptions)
     if outcome.relationship is not Relationship.DIFFERENT:
         return _said(page, truth, side, outcome)
+    if share := _share(page, truth, side.node):
+        return Finding(Verdict.UNDECIDED, share, outcome.at)
+    if unbound := _unbound(page, truth, side.node):
+        return Finding(Verdict.UNDECIDED, unbound, outcome.at)
+    if misfit := _misshapen(page, truth, side.node, outcome):
+        return _misfit(page, truth, side, replace(outcome, reason=misfit))
     followed = _follows(page, truth, side)
     if followed is not None:
         return followed
@@ -317,7 +535,7 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         found = _at_the_numbers(page, truth, side)
         if found is not None:
             return found
-    witness = page.judge.witness(truth, side.node, dict(outcome.at), page.assumptions)
+    witness = page.judge.refutation(truth, side.node, outcome, page.assumptions)
     if witness is None:
         return Finding(
             Verdict.UNDECIDED,
@@ -338,17 +556,75 @@ def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
         case Relationship.WITH_FACT:
             by_fact = f"using Σy = 1: {outcome.reason}"
             return Finding(Verdict.PROVED, "; ".join(filter(None, (_lucky(page), by_fact))))
+        case Relationship.ON_DOMAIN:
+            return Finding(Verdict.CONDITIONAL, _on_domain(page, outcome))
         case Relationship.ONE_HOT:
             return Finding(
                 Verdict.CONDITIONAL, "right only if y is one-hot, not for a general target"
             )
         case Relationship.MISSHAPEN:
-            followed = _follows(page, truth, side)
-            return followed or Finding(
-                Verdict.REFUTED, f"this is not possible: {outcome.reason}", outcome.at
-            )
+            return _misfit(page, truth, side, outcome)
         case _:
             return Finding(Verdict.UNDECIDED, outcome.reason)
+
+
+def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
+    """What does not fit is wrong only by a mistake with a name: else it may have been misread."""
+    followed = _follows(page, truth, side)
+    if followed is not None:
+        return followed
+    named = mistakes_in(page.judge, truth, side.node, page.previous, page.assumptions)
+    if not named:
+        return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
+    return Finding(Verdict.REFUTED, f"this is not possible: {outcome.reason}", outcome.at,
+                   diagnosis=named)  # fmt: skip
+
+
+def _unbound(page: _Page, truth: Node, node: Node) -> str:
+    """Why an index letter of a side means nothing, where neither a sum nor the left side binds it.
+
+    Such a side can be right for every number, but not wrong: it may stand for a sum, or for one.
+    """
+    known = {ELL, *free_letters(bare(truth, page.definitions))}
+    loose = sorted({*free_letters(bare(node, page.definitions))} - known)
+    return f"nothing says what {loose[0]} on the right side is" if loose else ""
+
+
+def _misshapen(page: _Page, truth: Node, node: Node, outcome: Outcome) -> str:
+    """Why a side cannot be what it should equal: an array of another shape, or a number for one."""
+    at = dict(outcome.at)
+    assumptions = replace(page.assumptions, true_class=at.pop(ELL, None))
+    try:
+        shapes = [page.judge.shape(each, at, assumptions) for each in (truth, node)]
+    except (SymbackError, VanishingDenominator):
+        return ""
+    left, right = ("" if shape in ((), (1, 1)) else "{}×{}".format(*shape) for shape in shapes)
+    if left == right:
+        return ""
+    return f"{_sized(left)} on the left and {_sized(right)} on the right"
+
+
+def _sized(shape: str) -> str:
+    return f"a {shape} array" if shape else "a number"
+
+
+def mistakes_in(
+    judge: Judge, truth: Node, wrong: Node, previous: Node | None, assumptions: Assumptions
+) -> tuple[Diagnosis, ...]:
+    """The mistakes of a side by name; none where it is too strange to be explained."""
+    from symback.checking.diagnosis import diagnose  # a tenth of a second that right pages save
+
+    try:
+        return diagnose(judge, truth, wrong, previous, assumptions)
+    except (SymbackError, ArithmeticError, RecursionError):
+        return ()
+
+
+def _on_domain(page: _Page, outcome: Outcome) -> str:
+    """What must hold for both sides to have a value, in words."""
+    shown = [echo(condition, page.judge.scope) for condition in outcome.domain]
+    where = f": {', '.join(shown)}" if shown else ""
+    return f"right only where both sides have a value{where}"
 
 
 def _lucky(page: _Page) -> str:
@@ -424,19 +700,23 @@ def _is_filled_in(before: Node, after: Node) -> bool:
 
 def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
     """A side of numbers: exactly true, or true at the numbers of the file as far as printed."""
+    try:
+        return _number_judged(page, truth, side)
+    except (Undecided, Misshapen, VanishingDenominator) as error:
+        return Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
+
+
+def _number_judged(page: _Page, truth: Node, side: Side) -> Finding:
     outcome = page.judge.compare(truth, side.node, page.assumptions)
-    if outcome.is_equal:
+    if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
         return _said(page, truth, side, outcome)
     if page.previous is None and _is_numeric(truth):
         return _calculated(page, truth, side)
-    try:
-        exact = page.judge.numbers(truth, {}, page.assumptions)
-        printed = page.judge.numbers(side.node, {}, page.assumptions, _precision(side.node))
-    except (Undecided, Misshapen, VanishingDenominator) as error:
-        return Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
+    exact = page.judge.numbers(truth, {}, page.assumptions)
+    printed = page.judge.numbers(side.node, {}, page.assumptions, _precision(side.node))
     if exact is None or printed is None:
         return _without_numbers(page, truth, side, outcome)
-    if _meets(exact, printed):
+    if meets(exact, printed):
         return Finding(Verdict.PROVED, "at the numbers of the file, as far as printed")
     return _number_is_off(page, side, exact, printed)
 
@@ -458,6 +738,8 @@ def _literal(node: Node) -> Number | None:
 
 def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """No numbers in the file: only the arithmetic of two sides of numbers can be looked at."""
+    if isinstance(truth, Element) and truth.letter in GIVEN:
+        return Finding(Verdict.UNDECIDED, "a number that the network file does not give")
     if page.previous is not None and _is_numeric(page.previous):
         return _calculated(page, page.previous, side)
     if outcome.relationship is Relationship.DIFFERENT and not _decimals(side.node):
@@ -465,37 +747,40 @@ def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> 
     return Finding(Verdict.UNDECIDED, "the network file gives no numbers to compare with")
 
 
+GIVEN = ("x", "y", "w", "b")
+"""What a page may give numbers for, as in y_1 = 1."""
+
+
 def _calculated(page: _Page, before: Node, side: Side) -> Finding:
     """Whether a number follows from the numbers before it, whatever the network."""
     judge = page.judge
     value, printed = judge.bounds(before), judge.bounds(side.node, _precision(side.node))
     if value is None or printed is None:
-        return _arithmetic(judge, before)
-    if _meets(value, printed):
+        return Finding(Verdict.UNDECIDED, "one of the two has no value, or none that symback knows")
+    if meets(value, printed):
         return Finding(Verdict.PROVED, "as arithmetic, as far as printed")
     reach = judge.bounds(before, ROUNDED)
-    if reach is not None and _meets(reach, printed) and _is_nearly(value, side.node):
+    if reach is not None and meets(reach, printed) and _is_nearly(value, side.node):
         return Finding(
             Verdict.CONDITIONAL,
-            f"right only if its numbers are rounded ones; as they stand they give "
-            f"{judge.shown(value)}",
+            f"right only if its numbers are rounded ones; as they stand they give {value}",
         )
     return _arithmetic(judge, before)
 
 
 def _arithmetic(judge: Judge, before: Node) -> Finding:
     value = judge.bounds(before)
-    shown = "" if value is None else f"; they give {judge.shown(value)}"
+    shown = "" if value is None else f"; they give {value}"
     detail = f"the number does not follow from the line's own numbers{shown}"
     return Finding(
         Verdict.REFUTED, detail, diagnosis=(Diagnosis("arithmetic", detail.partition(";")[0]),)
     )
 
 
-def _number_is_off(page: _Page, side: Side, exact: Value, printed: Value) -> Finding:
+def _number_is_off(page: _Page, side: Side, exact: Bounds, printed: Bounds) -> Finding:
     """A number that is not the truth: rounded before, following from an error, or wrong."""
     judge, before = page.judge, page.previous
-    shown = judge.shown(exact)
+    shown = str(exact)
     if before is not None and not isinstance(side.node, At):
         carried = _carried(page, before, exact, printed)
         if carried is not None and carried.verdict is Verdict.FOLLOWS:
@@ -505,7 +790,7 @@ def _number_is_off(page: _Page, side: Side, exact: Value, printed: Value) -> Fin
     if _literal(side.node) is None:
         return _calculation_is_off(page, side, exact)
     _remember(page, side, exact)
-    witness = Witness({}, shown, judge.shown(judge.bounds(side.node) or printed))
+    witness = Witness({}, shown, str(judge.bounds(side.node) or printed))
     if before is not None and _is_numeric(before):
         near = _is_nearly(judge.bounds(before) or exact, side.node)
         found = _arithmetic(judge, before)
@@ -517,11 +802,11 @@ def _number_is_off(page: _Page, side: Side, exact: Value, printed: Value) -> Fin
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
-def _remember(page: _Page, side: Side, exact: Value) -> None:
+def _remember(page: _Page, side: Side, exact: Bounds) -> None:
     """A wrong number, in case that it is used again."""
     literal = _literal(side.node)
-    if literal is not None and not isinstance(exact, Grid):
-        right = Fraction(mpmath.nstr(middle(exact), 30))
+    if literal is not None and not isinstance(exact.value, Grid):
+        right = exact.middle.limit_denominator(10**30)
         page.slips.append((abs(literal.value), abs(right), side.line))
 
 
@@ -531,41 +816,41 @@ def _misrounded(shown: str, witness: Witness) -> Finding:
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
-def _calculation_is_off(page: _Page, side: Side, exact: Value) -> Finding:
+def _calculation_is_off(page: _Page, side: Side, exact: Bounds) -> Finding:
     """Numbers put for quantities that do not give the truth: rounded too much, or wrong ones."""
     judge = page.judge
-    shown = judge.shown(exact)
+    shown = str(exact)
     mended = _with_numbers(side.node, {value: right for value, right, _ in page.slips})
     if mended != side.node:
         reach = _bounds_or_none(judge, mended, page, COARSE)
-        if reach is not None and _meets(exact, reach):
+        if reach is not None and meets(exact, reach):
             line = next(line for value, _, line in page.slips if _names(side.node, value))
             return Finding(Verdict.FOLLOWS, f"follows from the error in line {line}")
     reach = _bounds_or_none(judge, side.node, page, COARSE)
-    if reach is not None and _meets(exact, reach):
+    if reach is not None and meets(exact, reach):
         return _rounded_before(shown)
-    witness = Witness({}, shown, judge.shown(judge.bounds(side.node) or exact))
+    witness = Witness({}, shown, str(judge.bounds(side.node) or exact))
     detail = f"at the numbers of the file it is {shown}"
     named = _in_numbers(page, side, exact)
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
-def _in_numbers(page: _Page, side: Side, exact: Value) -> tuple[Diagnosis, ...]:
+def _in_numbers(page: _Page, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]:
     """The mistakes that numbers alone betray: a sign, a step uphill, a factor of two."""
     reach = _bounds_or_none(page.judge, side.node, page, _precision(side.node))
-    if reach is None or isinstance(exact, Grid) or isinstance(reach, Grid):
+    if reach is None or isinstance(exact.value, Grid) or isinstance(reach.value, Grid):
         return ()
-    shown = page.judge.shown(exact)
+    shown = str(exact)
     uphill = None if page.anchor is None else _uphill(page.anchor)
     if uphill is not None:
         other = _bounds_or_none(page.judge, uphill, page)
-        found = other is not None and _meets(other, reach)
+        found = other is not None and meets(other, reach)
         detail = "the step goes uphill: the gradient is added"
         return (Diagnosis("descent-direction", detail, shown),) if found else ()
-    if _meets(-exact, reach):
+    if meets(exact.times(Fraction(-1)), reach):
         return (Diagnosis("sign-flipped", "the negative of the right number", shown),)
     for factor, name in ((2, "2"), (Fraction(1, 2), "1/2")):
-        if _meets(exact * factor.numerator / factor.denominator, reach):
+        if meets(exact.times(Fraction(factor)), reach):
             return (Diagnosis("constant-factor", f"{name} times the right number", shown),)
     return ()
 
@@ -589,18 +874,18 @@ def _names(node: Node, value: Fraction) -> bool:
     return any(isinstance(part, Number) and part.value == value for part in walk(node))
 
 
-def _carried(page: _Page, before: Node, exact: Value, printed: Value) -> Finding | None:
+def _carried(page: _Page, before: Node, exact: Bounds, printed: Bounds) -> Finding | None:
     """A number that follows from the rounded, or the wrong, numbers before it."""
     value = _bounds_or_none(page.judge, before, page)
-    if value is None or not _meets(value, printed):
+    if value is None or not meets(value, printed):
         return None
     wrong = next((line for _, side, line in page.wrongs if side == before), None)
     if wrong is not None:
         return Finding(Verdict.FOLLOWS, f"follows from the error in line {wrong}")
     reach = _bounds_or_none(page.judge, before, page, COARSE)
-    if reach is None or not _meets(reach, exact):
+    if reach is None or not meets(reach, exact):
         return None
-    return _rounded_before(page.judge.shown(exact))
+    return _rounded_before(str(exact))
 
 
 def _rounded_before(shown: str) -> Finding:
@@ -611,7 +896,7 @@ def _rounded_before(shown: str) -> Finding:
     )
 
 
-def _bounds_or_none(judge: Judge, node: Node, page: _Page, digits: int = EXACT) -> Value | None:
+def _bounds_or_none(judge: Judge, node: Node, page: _Page, digits: int = EXACT) -> Bounds | None:
     try:
         return judge.numbers(node, {}, page.assumptions, digits)
     except (Undecided, Misshapen, VanishingDenominator):
@@ -622,19 +907,14 @@ def _at_the_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
     """A side in which numbers were put for some quantities."""
     exact = _bounds_or_none(page.judge, truth, page)
     printed = _bounds_or_none(page.judge, side.node, page, COARSE)
-    if exact is None or printed is None or not _meets(exact, printed):
+    if exact is None or printed is None or not meets(exact, printed):
         return None
     return Finding(Verdict.CONDITIONAL, "right at the numbers of the file only")
 
 
-def _meets(first: Value, second: Value) -> bool:
-    """Whether two values between bounds can be equal, entry by entry."""
-    return bounds_overlap(first, second)
-
-
-def _is_nearly(exact: Value, node: Node) -> bool:
+def _is_nearly(exact: Bounds, node: Node) -> bool:
     """Whether a single decimal number misses by less than one in its last place."""
     literal = _literal(node)
-    if literal is None or literal.decimals is None or isinstance(exact, Grid):
+    if literal is None or literal.decimals is None or isinstance(exact.value, Grid):
         return False
-    return abs(float(middle(exact)) - float(literal.value)) < 0.999 * 10.0**-literal.decimals
+    return abs(exact.middle - literal.value) < Fraction(999, 1000) / 10**literal.decimals

@@ -1,0 +1,911 @@
+"""Conditions in canonical form, and the cells into which they cut the space of all quantities.
+
+A function given by cases is one formula on each cell of its conditions.  Here one can
+
+* compute with `Forms`, the arithmetic of conditions: polynomials over the free quantities and over
+  functions of such polynomials, so that x > -x and x > 0 are one condition;
+* walk through all cells of what is evaluated: `Decisions` answers each condition that is asked, and
+  `Decisions.following` says which answers to give next;
+* show that a cell is empty (`Space.may_hold`), and find points in it (`Space.points`).
+
+Borders of cells have no inside and are left out: at a kink itself a convention decides.  A cell is
+shown to be empty by linear arithmetic over the monomials of its conditions, with bounds of what is
+bounded (Fourier and Motzkin's elimination, exact), or, for conditions on one quantity, by the roots
+of their polynomials.  What is not shown to be empty may be.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, ClassVar
+
+from flint import arb, ctx, fmpq, fmpq_poly
+
+from symback.checking.arithmetics import PRECISION, RELATIONS, Undecided, middle
+from symback.checking.budget import spend
+from symback.checking.tower import VanishingDenominator
+
+__all__ = [
+    "Condition",
+    "Decisions",
+    "EmptyCell",
+    "Form",
+    "Forms",
+    "Nested",
+    "Space",
+    "Switch",
+    "Switches",
+]
+
+MOST_TERMS = 120
+"""A product of more terms is one generator, of which nothing else is known."""
+
+MOST_ROWS = 160
+"""Inequalities that an elimination may come to; beyond, a cell counts as not shown to be empty."""
+
+Monomial = tuple[tuple[int, int], ...]
+"""Generators, by their numbers, and their powers; () is the constant 1."""
+
+Bound = Fraction | None
+"""An end of an interval; None where there is none."""
+
+_ONE: Monomial = ()
+
+
+class Form:
+    """A polynomial with rational coefficients: monomial ↦ coefficient, none of them 0."""
+
+    __slots__ = ("key", "terms")
+
+    def __init__(self, terms: Mapping[Monomial, Fraction]) -> None:
+        self.terms = {monomial: factor for monomial, factor in terms.items() if factor}
+        self.key = frozenset(self.terms.items())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Form) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @property
+    def constant(self) -> Fraction | None:
+        """The number that it is; None where it is more."""
+        if not self.terms:
+            return Fraction(0)
+        return self.terms.get(_ONE) if len(self.terms) == 1 else None
+
+    @property
+    def generators(self) -> set[int]:
+        """The numbers of the generators in it."""
+        return {number for monomial in self.terms for number, _ in monomial}
+
+    def scaled(self, factor: Fraction) -> Form:
+        """The form times a number."""
+        return Form({monomial: each * factor for monomial, each in self.terms.items()})
+
+    def plus(self, other: Form) -> Form:
+        """The sum."""
+        made = dict(self.terms)
+        for monomial, factor in other.terms.items():
+            made[monomial] = made.get(monomial, Fraction(0)) + factor
+        return Form(made)
+
+
+def _number(value: Fraction) -> Form:
+    return Form({_ONE: value})
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """A free quantity (``argument`` is None), or a function of a form, between bounds."""
+
+    name: Any
+    argument: Form | None
+    low: Bound
+    high: Bound
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """``form`` > 0 where ``positive``, else < 0; the leading coefficient of the form is 1.
+
+    A form with switches may be 0 on more than a border.  Then it is ≥ 0, or < 0, where ``closed``,
+    and > 0, or ≤ 0, where not.
+    """
+
+    form: Form
+    positive: bool
+    closed: bool = False
+
+    @property
+    def asked(self) -> tuple[Form, bool]:
+        """What is asked, whichever the answer."""
+        return self.form, self.closed
+
+    @property
+    def directed(self) -> Form:
+        """The form that is positive where the condition holds."""
+        return self.form if self.positive else self.form.scaled(Fraction(-1))
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A condition that is left open: a 0 or 1 of its own, the same wherever it is asked.
+
+    ``number`` names it; it is 1 where the condition holds, or 0 there where not ``positive``.
+    """
+
+    number: int
+    positive: bool
+
+    @property
+    def name(self) -> tuple[str, int]:
+        """What the arithmetics draw it by."""
+        return "switch", self.number
+
+
+class EmptyCell(Undecided):
+    """The answers given so far contradict one another."""
+
+
+class Nested(Undecided):
+    """A condition that cannot be answered while another one is left open."""
+
+
+# ----------------------------------------------------------------------------------------- space
+
+
+class Space:
+    """The generators met so far in one network, and what is known of them."""
+
+    def __init__(self) -> None:
+        self.generators: list[Generator] = []
+        self._switches: dict[tuple[Form, bool], int] = {}
+        self._numbers: dict[Any, int] = {}
+        self._verdicts: dict[Any, bool] = {}
+
+    def generator(self, name: Any, argument: Form | None = None) -> Form:
+        """The form that is this generator alone."""
+        key = (name, argument)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.generators)
+            self.generators.append(Generator(name, argument, *self._bounds_of(name, argument)))
+        return Form({((self._numbers[key], 1),): Fraction(1)})
+
+    def _bounds_of(self, name: Any, argument: Form | None) -> tuple[Bound, Bound]:
+        if argument is None:
+            return _of_drawn(name)
+        low, high = self.bounds(argument)
+        if name == "inverse":
+            if low is not None and low >= 0:
+                return _inverse(high) or Fraction(0), _inverse(low)
+            if high is not None and high <= 0:
+                return _inverse(high), _inverse(low) or Fraction(0)
+            return None, None
+        least, most = _BOUNDED.get(name, (None, None))
+        if name in _RISING:
+            least = _image(name, low, least, is_low=True)
+            most = _image(name, high, most, is_low=False)
+        return least, most
+
+    def switch(self, condition: Condition) -> Switch:
+        """What stands for a condition that is left open."""
+        number = self._switches.setdefault(condition.asked, len(self._switches))
+        return Switch(number, condition.positive)
+
+    def has_switches(self, form: Form) -> bool:
+        """Whether a condition that was left open is a part of the form."""
+        parts = [self.generators[number] for number in form.generators]
+        return any(
+            _is_switch(own.name) or (own.argument is not None and self.has_switches(own.argument))
+            for own in parts
+        )
+
+    def factor_of_switch(self, form: Form) -> tuple[Form, Fraction] | None:
+        """f and c where the form is c f [f > 0] with an f that was left open."""
+        shared = set.intersection(*({n for n, _ in monomial} for monomial in form.terms))
+        for number in shared:
+            name = self.generators[number].name
+            asked = list(self._switches)[name[1]] if _is_switch(name) else None
+            if asked is None or asked[1]:
+                continue
+            terms = {tuple(p for p in m if p[0] != number): c for m, c in form.terms.items()}
+            rest, own = Form(terms), asked[0]
+            factor = max(rest.terms.items())[1] / max(own.terms.items())[1]
+            if rest == own.scaled(factor):
+                return own, factor
+        return None
+
+    # --------------------------------------------------------------------------- bounds
+
+    def bounds(self, form: Form) -> tuple[Bound, Bound]:
+        """Numbers between which a form lies, wherever it has a value."""
+        low: Bound = Fraction(0)
+        high: Bound = Fraction(0)
+        for monomial, factor in form.terms.items():
+            ends = self.monomial_bounds(monomial)
+            below, above = ends if factor > 0 else ends[::-1]
+            low = None if low is None or below is None else low + factor * below
+            high = None if high is None or above is None else high + factor * above
+        return low, high
+
+    def monomial_bounds(self, monomial: Monomial) -> tuple[Bound, Bound]:
+        """The same of one monomial; e^a / (e^a + e^b) lies between 0 and 1."""
+        low: Bound = Fraction(1)
+        high: Bound = Fraction(1)
+        for number, power in monomial:
+            own = self.generators[number]
+            low, high = _product((low, high), _power((own.low, own.high), power))
+        for number, power in monomial:
+            share = self._share(monomial, number) if power == 1 else None
+            if share is not None:
+                return Fraction(0), share if high is None else min(high, share)
+        return low, high
+
+    def _share(self, monomial: Monomial, number: int) -> Fraction | None:
+        """1/c where the monomial is t / (c t + what is not negative), and t is not either."""
+        own = self.generators[number]
+        if own.name != "inverse" or own.argument is None:
+            return None
+        rest = tuple(part for part in monomial if part[0] != number)
+        factor = own.argument.terms.get(rest, Fraction(0))
+        alone = (Form({each: c}) for each, c in own.argument.terms.items())
+        lows = [self.bounds(each)[0] for each in alone]
+        if factor <= 0 or any(low is None or low < 0 for low in lows):
+            return None
+        return 1 / factor
+
+    # ------------------------------------------------------------------------- emptiness
+
+    def may_hold(self, conditions: Sequence[Condition], new: Condition) -> bool:
+        """False only where no point satisfies all of the conditions and the new one."""
+        near = self._connected(conditions, new)
+        key = (frozenset((each.form, each.positive) for each in near), new.form, new.positive)
+        if key not in self._verdicts:
+            self._verdicts[key] = self._may_hold([*near, new])
+        return self._verdicts[key]
+
+    def _connected(self, conditions: Sequence[Condition], new: Condition) -> list[Condition]:
+        """The conditions that share generators with the new one, directly or through others."""
+        reached, near, left = set(new.form.generators), [], list(conditions)
+        while True:
+            joined = [each for each in left if reached & each.form.generators]
+            if not joined:
+                return near
+            near += joined
+            left = [each for each in left if each not in joined]
+            reached.update(*(each.form.generators for each in joined))
+
+    def _may_hold(self, conditions: Sequence[Condition]) -> bool:
+        high = self.bounds(conditions[-1].directed)[1]
+        if high is not None and high <= 0:
+            return False
+        quantity = self._only_quantity(conditions)
+        if quantity is not None:
+            return any(True for _ in _between_roots(conditions, quantity))
+        return _is_feasible(self._rows(conditions))
+
+    def _only_quantity(self, conditions: Sequence[Condition]) -> int | None:
+        """The one free quantity in which all of the conditions are polynomials."""
+        found = set().union(*(each.form.generators for each in conditions))
+        if len(found) != 1:
+            return None
+        (number,) = found
+        own = self.generators[number]
+        return number if own.argument is None and own.low is None and own.high is None else None
+
+    def _rows(self, conditions: Sequence[Condition]) -> list[_Row]:
+        """The conditions as linear inequalities in their monomials, with the bounds of those."""
+        rows = [_Row.of(each.directed, strict=True) for each in conditions]
+        for monomial in {m for each in conditions for m in each.form.terms if m != _ONE}:
+            low, high = self.monomial_bounds(monomial)
+            if low is not None:
+                rows.append(_Row({monomial: Fraction(1)}, -low, False))
+            if high is not None:
+                rows.append(_Row({monomial: Fraction(-1)}, high, False))
+        return rows
+
+    # ---------------------------------------------------------------------------- points
+
+    def points(
+        self, conditions: Sequence[Condition], count: int = 12
+    ) -> Iterator[dict[Any, Fraction]]:
+        """Values of free quantities at which the conditions hold, as far as floats can tell.
+
+        Quantities that the conditions do not speak of are left out.
+        """
+        quantities = sorted(set().union(*(self._free(each.form) for each in conditions), set()))
+        if not quantities:
+            return
+        draw = random.Random(len(quantities))
+        for attempt in range(count):
+            found = self._climbed(conditions, quantities, draw, attempt)
+            if found is not None:
+                yield {self.generators[q].name: value for q, value in found.items()}
+
+    def _free(self, form: Form) -> set[int]:
+        """The free quantities that a form depends on."""
+        found: set[int] = set()
+        for number in form.generators:
+            argument = self.generators[number].argument
+            if argument is not None:
+                found |= self._free(argument)
+            elif self.generators[number].name not in _CONSTANTS:
+                found.add(number)
+        return found
+
+    def _climbed(
+        self,
+        conditions: Sequence[Condition],
+        quantities: Sequence[int],
+        draw: random.Random,
+        attempt: int,
+    ) -> dict[int, Fraction] | None:
+        """From a random point, one quantity after the other to where most conditions hold."""
+        scale = Fraction(10) ** (draw.randrange(-6, 7) if attempt % 3 == 2 else 0)
+        point = {q: scale * Fraction(draw.randrange(-19, 20) or 1, 10) for q in quantities}
+        held = self._held(conditions, point)
+        for _ in range(4):
+            if held == len(conditions):
+                return point
+            for quantity in draw.sample(quantities, len(quantities)):
+                for value in self._candidates(conditions, quantity, point):
+                    trial = {**point, quantity: value}
+                    better = self._held(conditions, trial)
+                    if better > held:
+                        point, held = trial, better
+        return point if held == len(conditions) else None
+
+    def _candidates(
+        self, conditions: Sequence[Condition], quantity: int, point: Mapping[int, Fraction]
+    ) -> Iterator[Fraction]:
+        """Values between the thresholds that the conditions set to one quantity, and a few more."""
+        fixed = [self._along(each, quantity, point) for each in conditions]
+        yield from _between_roots([each for each in fixed if each is not None], quantity)
+        for power in range(-7, 8):
+            for sign in (1, -1):
+                yield sign * Fraction(10) ** power * 3
+
+    def _along(
+        self, condition: Condition, quantity: int, point: Mapping[int, Fraction]
+    ) -> Condition | None:
+        """The condition as one on a single quantity, the others at the point."""
+        made: dict[Monomial, Fraction] = {}
+        for monomial, factor in condition.form.terms.items():
+            power = 0
+            for number, exponent in monomial:
+                if number == quantity:
+                    power = exponent
+                    continue
+                value = self._float(number, point, {})
+                if value is None:
+                    return None
+                factor *= Fraction(value).limit_denominator(10**12) ** exponent
+            key = ((quantity, power),) if power else _ONE
+            made[key] = made.get(key, Fraction(0)) + factor
+        return Condition(Form(made), condition.positive)
+
+    def _held(self, conditions: Sequence[Condition], point: Mapping[int, Fraction]) -> int:
+        known: dict[int, float | None] = {}
+        count = 0
+        for condition in conditions:
+            value = self._float_of(condition.directed, point, known)
+            count += value is not None and value > 0
+        return count
+
+    def _float_of(
+        self, form: Form, point: Mapping[int, Fraction], known: dict[int, float | None]
+    ) -> float | None:
+        """A form in floating point; None where that has no value.
+
+        Linear forms of quantities alone are computed exactly, since thresholds lie close together.
+        """
+        if all(m == _ONE or (len(m) == 1 and m[0][0] in point) for m in form.terms):
+            exact = sum(
+                (c * (point[m[0][0]] ** m[0][1] if m else 1) for m, c in form.terms.items()),
+                Fraction(0),
+            )
+            return 0.0 if exact == 0 else math.copysign(max(_size(exact), 5e-324), exact)
+        total = 0.0
+        for monomial, factor in form.terms.items():
+            part = _float(factor)
+            for number, power in monomial:
+                value = self._float(number, point, known)
+                if value is None:
+                    return None
+                part *= value**power
+            total += part
+        return total if math.isfinite(total) else None
+
+    def _float(
+        self, number: int, point: Mapping[int, Fraction], known: dict[int, float | None]
+    ) -> float | None:
+        if number in point:
+            return _float(point[number])
+        if number not in known:
+            own = self.generators[number]
+            if own.argument is None:
+                middle_of = (own.low + own.high) / 2 if own.low and own.high else Fraction(1)
+                known[number] = _float(middle_of)
+            else:
+                known[number] = _function(own.name, self._float_of(own.argument, point, known))
+        return known[number]
+
+
+def _size(value: Fraction) -> float:
+    return abs(_float(value))
+
+
+def _float(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _function(name: str, value: float | None) -> float | None:
+    """A function of the generators in floating point."""
+    if value is None:
+        return None
+    try:
+        if name == "inverse":
+            return 1 / value
+        return getattr(math, name)(value)
+    except (ArithmeticError, ValueError, AttributeError):
+        return None
+
+
+# --------------------------------------------------------------------------------- tables of bounds
+
+_PI = (Fraction(314159, 100000), Fraction(314160, 100000))
+_CONSTANTS: Mapping[str, tuple[Bound, Bound]] = {
+    "pi": _PI,
+    "root of pi": (Fraction(1772, 1000), Fraction(1773, 1000)),
+}
+_BOUNDED: Mapping[str, tuple[Bound, Bound]] = {
+    "exp": (Fraction(0), None),
+    "tanh": (Fraction(-1), Fraction(1)),
+    "erf": (Fraction(-1), Fraction(1)),
+    "sin": (Fraction(-1), Fraction(1)),
+    "cos": (Fraction(-1), Fraction(1)),
+    "cosh": (Fraction(1), None),
+    "sqrt": (Fraction(0), None),
+    "atan": (-_PI[1] / 2, _PI[1] / 2),
+    "asin": (-_PI[1] / 2, _PI[1] / 2),
+    "acos": (Fraction(0), _PI[1]),
+}
+"""Between which numbers the values of a function lie."""
+
+_RISING = frozenset(("exp", "log", "sqrt", "tanh", "sinh", "erf", "atan", "asin"))
+"""Functions that rise, so that bounds of the argument bound the value."""
+
+
+def _of_drawn(name: Any) -> tuple[Bound, Bound]:
+    """A switch lies between 0 and 1; of a free quantity nothing is known."""
+    return (Fraction(0), Fraction(1)) if _is_switch(name) else _CONSTANTS.get(name, (None, None))
+
+
+def _is_switch(name: Any) -> bool:
+    return isinstance(name, tuple) and name[0] == "switch"
+
+
+def _image(name: str, end: Bound, limit: Bound, *, is_low: bool) -> Bound:
+    """A bound of a rising function's value from one of its argument."""
+    if end is None or abs(end) > 500:
+        return limit
+    with ctx.workprec(64):
+        value = getattr(arb(fmpq(end.numerator, end.denominator)), name)()
+        if not value.is_finite():
+            return limit
+        found = middle(value.lower() if is_low else value.upper())
+    if limit is None:
+        return found
+    return max(found, limit) if is_low else min(found, limit)
+
+
+def _inverse(value: Bound) -> Bound:
+    return None if not value else 1 / value
+
+
+def _product(first: tuple[Bound, Bound], second: tuple[Bound, Bound]) -> tuple[Bound, Bound]:
+    """Bounds of a product."""
+    ends = [_times(a, b) for a, b in itertools.product(enumerate(first), enumerate(second))]
+    low = min(ends)
+    high = max(ends)
+    return (
+        None if low == -math.inf else Fraction(low),
+        None if high == math.inf else Fraction(high),
+    )
+
+
+def _times(first: tuple[int, Bound], second: tuple[int, Bound]) -> Fraction | float:
+    """A product of ends, where the place says which infinity None is; 0 times that is 0."""
+    a, b = (
+        (math.inf if place else -math.inf) if value is None else value
+        for place, value in (first, second)
+    )
+    if a == 0 or b == 0:
+        return Fraction(0)
+    if math.inf in (abs(a), abs(b)):
+        return math.inf if (a > 0) == (b > 0) else -math.inf
+    return a * b
+
+
+def _power(ends: tuple[Bound, Bound], power: int) -> tuple[Bound, Bound]:
+    low, high = ends
+    if power % 2 == 0:
+        if low is not None and low >= 0:
+            return low**power, None if high is None else high**power
+        if high is not None and high <= 0:
+            return high**power, None if low is None else low**power
+        return Fraction(0), None if None in ends else max(low**power, high**power)  # type: ignore[operator]
+    return None if low is None else low**power, None if high is None else high**power
+
+
+# ----------------------------------------------------------------------------- linear arithmetic
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Σ factors · monomials + constant > 0, or ≥ 0 where not ``strict``."""
+
+    factors: Mapping[Monomial, Fraction]
+    constant: Fraction
+    strict: bool
+
+    @classmethod
+    def of(cls, form: Form, *, strict: bool) -> _Row:
+        """The row that a form is positive."""
+        factors = {monomial: c for monomial, c in form.terms.items() if monomial != _ONE}
+        return cls(factors, form.terms.get(_ONE, Fraction(0)), strict)
+
+    def joined(self, other: _Row, monomial: Monomial) -> _Row:
+        """The sum of positive multiples of two rows in which the monomial cancels."""
+        mine, theirs = abs(other.factors[monomial]), abs(self.factors[monomial])
+        factors = {
+            key: mine * self.factors.get(key, Fraction(0))
+            + theirs * other.factors.get(key, Fraction(0))
+            for key in {*self.factors, *other.factors}
+            if key != monomial
+        }
+        constant = mine * self.constant + theirs * other.constant
+        kept = {key: factor for key, factor in factors.items() if factor}
+        return _Row(kept, constant, self.strict or other.strict)
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether it is a false statement about numbers."""
+        if self.factors:
+            return False
+        return self.constant <= 0 if self.strict else self.constant < 0
+
+
+def _is_feasible(rows: list[_Row]) -> bool:
+    """False only where the rows contradict one another, by Fourier and Motzkin's elimination."""
+    while True:
+        if any(row.is_impossible for row in rows):
+            return False
+        rows = [row for row in rows if row.factors]
+        if not rows:
+            return True
+        spend(len(rows))
+        counts = {m: _cost(rows, m) for row in rows for m in row.factors}
+        monomial = min(counts, key=lambda m: (counts[m], m))
+        above = [row for row in rows if row.factors.get(monomial, 0) > 0]
+        below = [row for row in rows if row.factors.get(monomial, 0) < 0]
+        rest = [row for row in rows if monomial not in row.factors]
+        if len(rest) + len(above) * len(below) > MOST_ROWS:
+            return True
+        rows = [*rest, *(a.joined(b, monomial) for a in above for b in below)]
+
+
+def _cost(rows: Sequence[_Row], monomial: Monomial) -> int:
+    signs = [row.factors[monomial] > 0 for row in rows if monomial in row.factors]
+    return sum(signs) * (len(signs) - sum(signs))
+
+
+def _between_roots(conditions: Sequence[Condition], quantity: int) -> Iterator[Fraction]:
+    """Points where all conditions hold, one in each interval between the roots of their forms.
+
+    Each condition is a polynomial in one quantity; signs are computed exactly.
+    """
+    polynomials = [_polynomial(each.directed, quantity) for each in conditions]
+    roots = sorted({end for each in polynomials for end in _near_roots(each)})
+    inner = [(a + b) / 2 for a, b in itertools.pairwise(roots)]
+    outer = [roots[0] - 1, roots[-1] + 1] if roots else [Fraction(0)]
+    for point in sorted((_simple(each, roots) for each in (*inner, *outer)), key=abs):
+        if all(_sign(each, point) > 0 for each in polynomials):
+            yield point
+
+
+def _simple(point: Fraction, roots: Sequence[Fraction]) -> Fraction:
+    """A number of few digits between the same two roots."""
+    low = max((root for root in roots if root < point), default=None)
+    high = min((root for root in roots if root > point), default=None)
+    for digits in range(8):
+        near = Fraction(round(point * 10**digits), 10**digits)
+        if (low is None or near > low) and (high is None or near < high):
+            return near
+    return point
+
+
+def _polynomial(form: Form, quantity: int) -> fmpq_poly:
+    powers = {sum(e for n, e in m if n == quantity): c for m, c in form.terms.items()}
+    degree = max(powers, default=0)
+    return fmpq_poly([
+        fmpq(powers[k].numerator, powers[k].denominator) if k in powers else fmpq(0)
+        for k in range(degree + 1)
+    ])  # fmt: skip
+
+
+def _near_roots(polynomial: fmpq_poly) -> Iterator[Fraction]:
+    """Both sides of each real root, so close that no other root lies between."""
+    if polynomial.degree() < 1:
+        return
+    if polynomial.degree() == 1:
+        root = -polynomial[0] / polynomial[1]
+        yield Fraction(int(root.p), int(root.q))
+        return
+    with ctx.workprec(PRECISION):
+        for root, _ in polynomial.complex_roots():
+            if root.imag.contains(0):
+                yield middle(root.real.lower())
+                yield middle(root.real.upper())
+
+
+def _sign(polynomial: fmpq_poly, point: Fraction) -> int:
+    value = polynomial(fmpq(point.numerator, point.denominator))
+    return (value > 0) - (value < 0)
+
+
+# ------------------------------------------------------------------------------------- arithmetic
+
+
+class Forms:
+    """The arithmetic of conditions: polynomials over the generators of a space.
+
+    ``answers`` decides the conditions that are asked on the way: `Decisions` or `Switches`.
+    """
+
+    direct: ClassVar[frozenset[str]] = frozenset(
+        ("log", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh")
+    )
+
+    def __init__(self, space: Space, answers: Decisions | Switches) -> None:
+        self.space, self.answers = space, answers
+
+    def number(self, value: Fraction, level: int) -> Form:
+        """A rational number."""
+        return _number(value)
+
+    def rounded(self, value: Fraction, decimals: int, level: int) -> Form:
+        """A decimal number, taken as it stands."""
+        return _number(value)
+
+    def total(self, terms: Sequence[Form], level: int) -> Form:
+        """The sum."""
+        made: dict[Monomial, Fraction] = {}
+        for term in terms:
+            for monomial, factor in term.terms.items():
+                made[monomial] = made.get(monomial, Fraction(0)) + factor
+        return Form(made)
+
+    def product(self, factors: Sequence[Form], level: int) -> Form:
+        """The product, multiplied out as long as it has few terms."""
+        made = _number(Fraction(1))
+        for factor in factors:
+            made = self._multiplied(made, factor)
+        return made
+
+    def _multiplied(self, first: Form, second: Form) -> Form:
+        if len(first.terms) * len(second.terms) > MOST_TERMS:
+            name = ("product", frozenset((first, second)) if first != second else first)
+            return self.space.generator(name)
+        made: dict[Monomial, Fraction] = {}
+        spend(len(first.terms))
+        for (a, c), (b, d) in itertools.product(first.terms.items(), second.terms.items()):
+            monomial = self._joined(a, b)
+            made[monomial] = made.get(monomial, Fraction(0)) + c * d
+        return Form(made)
+
+    def _joined(self, first: Monomial, second: Monomial) -> Monomial:
+        powers = dict(first)
+        for number, power in second:
+            powers[number] = powers.get(number, 0) + power
+        return tuple(sorted(powers.items()))
+
+    def inverse(self, value: Form, level: int) -> Form:
+        """1/value; of e^u it is e^{-u}."""
+        if not value.terms:
+            raise VanishingDenominator
+        factor = value.terms[min(value.terms)]
+        plain = value.scaled(1 / factor)
+        if plain.constant is not None:
+            return _number(1 / factor)
+        if len(plain.terms) == 1:
+            (monomial,) = plain.terms
+            parts = [self._inverse_of(number, power) for number, power in monomial]
+            return self.product(parts, level).scaled(1 / factor)
+        return self.space.generator("inverse", plain).scaled(1 / factor)
+
+    def _inverse_of(self, number: int, power: int) -> Form:
+        own = self.space.generators[number]
+        if own.name == "exp" and own.argument is not None:
+            return self.power(self.exponential(own.argument.scaled(Fraction(-1)), 0), power, 0)
+        if own.name == "inverse" and own.argument is not None:
+            return self.power(own.argument, power, 0)
+        plain = Form({((number, 1),): Fraction(1)})
+        return self.power(self.space.generator("inverse", plain), power, 0)
+
+    def power(self, value: Form, exponent: int, level: int) -> Form:
+        """A whole power."""
+        if exponent < 0:
+            value, exponent = self.inverse(value, level), -exponent
+        return self.product([value] * exponent, level)
+
+    def below(self, level: int) -> int:
+        """Forms have no levels."""
+        return level
+
+    def exponential(self, below: Form, level: int) -> Form:
+        """e^u."""
+        return _number(Fraction(1)) if not below.terms else self.space.generator("exp", below)
+
+    def drawn(self, name: object, level: int) -> Form:
+        """A free quantity."""
+        return self.space.generator(name)
+
+    def pi(self, level: int) -> Form:
+        """π."""
+        return self.space.generator("pi")
+
+    def root_of_pi(self, level: int) -> Form:
+        """√π."""
+        return self.space.generator("root of pi")
+
+    def imaginary(self, level: int) -> Form:
+        """There is none."""
+        raise Undecided("no real number has the square -1")
+
+    def function(self, name: str, value: Form, level: int) -> Form:
+        """A function of a form."""
+        return self.space.generator(name, value)
+
+    def holds(self, left: Form, relation: str, right: Form) -> bool | Switch:
+        """Whether ``left relation right``, as the answers say."""
+        found = self.condition(left, relation, right)
+        return found if isinstance(found, bool) else self.answers.answer(found)
+
+    def condition(self, left: Form, relation: str, right: Form) -> bool | Condition:
+        """``left relation right`` in canonical form, or its truth where both sides are numbers."""
+        difference = left.plus(right.scaled(Fraction(-1)))
+        constant = difference.constant
+        if constant is not None:
+            return RELATIONS[relation](constant, 0)
+        switched = self.space.factor_of_switch(difference)
+        if switched is not None:
+            return self._of_switched(*switched, relation)
+        if relation in ("=", "!="):
+            raise Undecided("an equation between quantities as a condition has no inside")
+        leading = max(monomial for monomial in difference.terms if monomial != _ONE)
+        factor = difference.terms[leading]
+        relation = relation if factor > 0 else _TURNED[relation]
+        closed = relation in (">=", "<") and self.space.has_switches(difference)
+        return Condition(difference.scaled(1 / factor), relation in (">", ">="), closed)
+
+    def _of_switched(self, form: Form, factor: Fraction, relation: str) -> bool | Condition:
+        """c f [f > 0] compared with 0: as ReLU's activation, it is never below 0 for c > 0."""
+        if relation in ("=", "!="):
+            return Condition(form, relation == "!=")
+        relation = relation if factor > 0 else _TURNED[relation]
+        if relation in (">", "<="):
+            return Condition(form, relation == ">")
+        return relation == ">="
+
+
+_TURNED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
+
+
+# -------------------------------------------------------------------------------------- decisions
+
+
+@dataclass(slots=True)
+class Decisions:
+    """The answers to conditions in one cell: first those prescribed, then what is possible.
+
+    ``prescribed`` answers come from `following`.  Conditions on the forms in ``left_open`` are
+    answered by switches.
+    """
+
+    space: Space
+    prescribed: Sequence[tuple[bool, bool]] = ()
+    left_open: Collection[tuple[Form, bool]] = ()
+    draw: random.Random | None = None
+    """Chooses among the answers that are possible; without it the first is taken."""
+    given: list[Condition] = field(default_factory=list)
+    """The answers, in order."""
+    _is_open: list[bool] = field(default_factory=list)
+    _known: dict[Form, bool] = field(default_factory=dict)
+
+    def answer(self, condition: Condition) -> bool | Switch:
+        """Whether the condition holds in this cell; raises `EmptyCell`."""
+        if condition.asked in self.left_open:
+            return self.space.switch(condition)
+        if self.left_open and self.space.has_switches(condition.form):
+            raise Nested("a condition depends on another one that is left open")
+        if condition.form not in self._known:
+            self._decide(condition.form)
+        return self._known[condition.form] == condition.positive
+
+    def is_known(self, condition: Condition) -> bool | None:
+        """The same, without deciding what is open."""
+        known = self._known.get(condition.form)
+        if known is not None:
+            return known == condition.positive
+        if not self.space.may_hold(self.given, condition):
+            return False
+        opposite = Condition(condition.form, not condition.positive)
+        return None if self.space.may_hold(self.given, opposite) else True
+
+    def _decide(self, form: Form) -> None:
+        place = len(self.given)
+        if place < len(self.prescribed):
+            positive, is_open = self.prescribed[place]
+        else:
+            possible = [
+                sign
+                for sign in (True, False)
+                if self.space.may_hold(self.given, Condition(form, sign))
+            ]
+            if not possible:
+                raise EmptyCell("the conditions contradict one another")
+            positive = possible[0] if self.draw is None else self.draw.choice(possible)
+            is_open = len(possible) > 1
+        self.given.append(Condition(form, positive))
+        self._is_open.append(is_open)
+        self._known[form] = positive
+
+    @property
+    def choices(self) -> int:
+        """How many of the answers could have been given the other way round."""
+        return sum(self._is_open)
+
+    @property
+    def following(self) -> list[tuple[bool, bool]] | None:
+        """What to prescribe for the next cell: the last open answer the other way round."""
+        answers = [(each.positive, o) for each, o in zip(self.given, self._is_open, strict=True)]
+        while answers and not answers[-1][1]:
+            answers.pop()
+        return [*answers[:-1], (not answers[-1][0], False)] if answers else None
+
+
+@dataclass(slots=True)
+class Switches:
+    """Leaves every condition open that the bounds do not decide; see `Switch`."""
+
+    space: Space
+    met: dict[tuple[Form, bool], Switch] = field(default_factory=dict)
+
+    def answer(self, condition: Condition) -> bool | Switch:
+        """True or False where the bounds say so, else a switch."""
+        known = self.is_known(condition)
+        if known is not None:
+            return known
+        self.met[condition.asked] = self.space.switch(condition)
+        return self.space.switch(condition)
+
+    def is_known(self, condition: Condition) -> bool | None:
+        """Whether the condition holds everywhere or nowhere; else None.
+
+        What is never negative is positive but for a border, unless it has switches.
+        """
+        low, high = self.space.bounds(condition.form)
+        never = high is not None and (high < 0 or (high == 0 and not condition.closed))
+        closed = condition.closed or not self.space.has_switches(condition.form)
+        always = low is not None and (low > 0 or (low == 0 and closed))
+        return condition.positive if always else not condition.positive if never else None
