@@ -463,7 +463,10 @@ def _matrix(chosen: argparse.Namespace) -> None:
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
-    numbers = _load(chosen).evaluate()
+    network = _load(chosen)
+    numbers = network.evaluate()
+    for sentence in network.gradients.undefined.values():
+        print(f"symback: {sentence}", file=sys.stderr)
     if chosen.json:
         _print_json(numbers)
         return
@@ -472,7 +475,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         if numbers[title]:
             print(f"\n{title}")
             for name, value in numbers[title].items():
-                print(f"  {name} = {value}")
+                print(f"  {name} = {'undefined' if value is None else value}")
 
 
 def _kernel(chosen: argparse.Namespace) -> None:
@@ -489,8 +492,10 @@ def _kernel(chosen: argparse.Namespace) -> None:
 def _sheet(chosen: argparse.Namespace) -> None:
     from symback.general import any_layer
     from symback.publish import write_sheets
+    from symback.work import check_length
 
     network = _written(chosen)
+    check_length(network)  # before anything is derived
     names = [name for group in chosen.wrt or () for name in group]
     general = {name: found for name in names if (found := any_layer(network, name))}
     derivations = [network.derive(name) for name in names if name not in general]
@@ -510,8 +515,10 @@ def _sheet(chosen: argparse.Namespace) -> None:
 
 def _figure(chosen: argparse.Namespace) -> None:
     from symback.publish import write_figure
+    from symback.work import check_length
 
     network = _written(chosen)
+    check_length(network)  # before anything is derived
     derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
     for line in write_figure(
         network, derivation, chosen.format, chosen.output, Path(chosen.net).stem
@@ -579,16 +586,28 @@ def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
         raise SymbackError(f"{printable(chosen.file, 200)} holds no files to check")
     exercise.check_text("")  # a weight or a notation that is not there: said once, not of each file
     print(HEAD)
+<<<<<<< HEAD
     nothing_is_wrong, defects = True, 0
     for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
         print(as_csv(row))
         _show_progress(done, count)
         nothing_is_wrong &= row.finds_nothing_wrong
+=======
+    everything_is_right, defects = True, 0
+    for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
+        print(as_csv(row))
+        _show_progress(done, count)
+        everything_is_right &= row.is_right
+>>>>>>> main
         defects += row.is_defect
     if defects:
         return _complain(f"internal errors, defects of symback, in {defects} of {count} files; "
                          "please report those that the table says so of", 3)  # fmt: skip
+<<<<<<< HEAD
     return 0 if nothing_is_wrong else 1
+=======
+    return 0 if everything_is_right else 1
+>>>>>>> main
 
 
 def _show_progress(done: int, count: int) -> None:

@@ -98,6 +98,8 @@ def check(derivation: Derivation) -> str:
         )
     core = derivation.core
     name = plain_pen(derivation.network, core).text.write(core.conclusion.lhs)
+    if checked.derived == 0 == checked.difference:
+        return f"checked: {name} = 0, and so is a central difference"
     number = f"{name} = {as_floats(checked.derived)!r}"
     return f"checked: {number} agrees with a central difference to {checked.digits} digits"
 

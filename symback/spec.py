@@ -35,6 +35,7 @@ from sympy import Expr
 from symback import files, formula, functions, notation
 from symback.errors import SymbackError, did_you_mean, printable
 from symback.functions import Activation, Loss, SoftMax
+from symback.printers import Latex, Text
 
 __all__ = [
     "EquationsSpec",
@@ -741,6 +742,7 @@ def _equations(mapping: Mapping[str, Any], place: _Place) -> EquationsSpec:
     stages = written
     if len(written) == 1:
         stages = formula.stages(written[0].node, last=written[0].name)
+    _check_printed((*leaves, *(stage.name for stage in stages)), here)
     values, rate = _leaf_values(mapping.get("values", {}), written, leaves, place.within("values"))
     return EquationsSpec(
         stages=stages,
@@ -774,6 +776,17 @@ def _stages(
     if not leaves:
         place.fail("the formulas use no variable, so there is nothing to differentiate by")
     return tuple(stages.values()), tuple(leaves)
+
+
+def _check_printed(names: Sequence[str], place: _Place) -> None:
+    """Refuse two names that a page writes alike: h1 and h_1, alpha and α."""
+    for printer in (Text(), Latex()):
+        seen: dict[str, str] = {}
+        for name in names:
+            written = printer.write(sympy.Symbol(name))
+            other = seen.setdefault(written, name)
+            if other != name:
+                place.fail(f"{other} and {name} are both written {written}; rename one of them")
 
 
 def _check_quantity_name(name: Any, place: _Place) -> None:

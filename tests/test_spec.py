@@ -485,6 +485,9 @@ def test_networks_too_deep_to_be_derived_are_refused(units, count, activation, f
 EQUATION_MISTAKES = [
     ("", "[equations]: a table given, expected 1 to 500 lines such as"),
     ("y = 3", "[equations] y: 3 given, expected a formula in quotes such as"),
+    ("h1 = 'w*x'\nh_1 = 'h1**2'", "[equations]: h1 and h_1 are both written h_1; r"),
+    ("y = 'alpha*α'", "[equations]: alpha and α are both written \\alpha; rename one of them"),
+    ("y = 'w_12*w12'", "[equations]: w_12 and w12 are both written w_12;"),
     ("y = ''", "[equations] y, column 1: the formula is empty"),
     ("y = '2*(x'", "[equations] y, column "),
     ("y = '2x'", "[equations] y, column 2: "),

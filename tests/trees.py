@@ -470,6 +470,7 @@ def _roots(
 
         with np.errstate(all="ignore"):
             signs = np.sign(heights(scan))
+            found |= {Fraction(number) for number in scan[signs == 0][:3]}
             for k in np.flatnonzero(signs[:-1] * signs[1:] < 0):
                 found.add(Fraction(_narrowed(heights, scan[k], scan[k + 1])))
     return sorted(found)
