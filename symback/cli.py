@@ -586,28 +586,16 @@ def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
         raise SymbackError(f"{printable(chosen.file, 200)} holds no files to check")
     exercise.check_text("")  # a weight or a notation that is not there: said once, not of each file
     print(HEAD)
-<<<<<<< HEAD
     nothing_is_wrong, defects = True, 0
     for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
         print(as_csv(row))
         _show_progress(done, count)
         nothing_is_wrong &= row.finds_nothing_wrong
-=======
-    everything_is_right, defects = True, 0
-    for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
-        print(as_csv(row))
-        _show_progress(done, count)
-        everything_is_right &= row.is_right
->>>>>>> main
         defects += row.is_defect
     if defects:
         return _complain(f"internal errors, defects of symback, in {defects} of {count} files; "
                          "please report those that the table says so of", 3)  # fmt: skip
-<<<<<<< HEAD
     return 0 if nothing_is_wrong else 1
-=======
-    return 0 if everything_is_right else 1
->>>>>>> main
 
 
 def _show_progress(done: int, count: int) -> None:
