@@ -1,9 +1,9 @@
 """The command line: derive, paths, matrix, sheet, evaluate, kernel, figure, init, descend, check.
 
 Results go to standard output, messages to standard error.  Exit status: 0 done, 1 a derivation that
-was checked is wrong or could not be read, 2 bad usage or bad input, with one message and nothing
-half-written.  SymPy is imported only once a command needs it,
-so that ``symback --help`` answers at once.
+was checked has a wrong line, or one that could not be judged, 2 bad usage or bad input, with one
+message and nothing half-written, 3 a defect of symback, which says so.  SymPy is imported only once
+a command needs it, so that ``symback --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from symback.errors import SymbackError, did_you_mean, printable
 
@@ -29,6 +32,7 @@ __all__ = ["main", "parser"]
 SHEET_FORMS = ("tex", "html", "md", "txt", "pdf")
 FIGURE_FORMS = ("svg", "tex", "pdf")
 LISTED = 300
+LONGEST_MESSAGE = 4000
 
 EPILOG = (
     "Names: w_131 (into neuron 3 of layer 1 from input 1), w_2,11,3, b_21, a_21, h_13, x_1, yhat_1."
@@ -37,24 +41,71 @@ EPILOG = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    if sys.stderr is None:  # closed by the shell: messages go nowhere, and not into a file
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show ∂ shows its escape
             stream.reconfigure(errors="backslashreplace")
+    try:
+        if sys.stdout is None:
+            return _complain("standard output is closed")
+        return _run(arguments)
+    except SymbackError as error:
+        return _complain(error.message)
+    except BrokenPipeError:  # a pager that was closed
+        _let_go(sys.stdout)
+        return 0
+    except OSError as error:
+        _let_go(sys.stdout)
+        return _complain(f"{_what_failed(error)}: {printable(error.strerror or str(error))}")
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing half-written is left")
+    except Exception as error:  # whatever else escapes is a defect, and says so
+        if os.environ.get("SYMBACK_DEBUG"):
+            raise
+        return _complain(_defect(error, sys.argv[1:] if arguments is None else arguments), 3)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """The command's status, once all that it printed has got out."""
     try:
         chosen = parser().parse_args(arguments)
         if chosen.command is None:
             print(EXAMPLE, end="", file=sys.stderr)
             return 2
         return chosen.run(chosen) or 0
-    except SymbackError as error:
-        print(f"symback: {error.message}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # a pager that was closed
-        sys.stderr.close()
-        return 0
-    except KeyboardInterrupt:
-        print("symback: interrupted; nothing half-written is left", file=sys.stderr)
-        return 2
+    finally:
+        if sys.exc_info()[0] in (None, SystemExit):
+            sys.stdout.flush()
+
+
+def _complain(message: str, status: int = 2) -> int:
+    print(f"symback: {printable(message, LONGEST_MESSAGE)}", file=sys.stderr)
+    return status
+
+
+def _defect(error: Exception, arguments: Sequence[str]) -> str:
+    """What is said of an error that no user can cause."""
+    what = printable(f"{type(error).__name__}: {error}".rstrip(": "), 120)
+    command = printable(shlex.join(["symback", *arguments]), 200)
+    return (
+        f"internal error, a defect of symback ({what}); nothing is said of what you gave.  "
+        f"Please report this command and its files: {command} (SYMBACK_DEBUG=1 shows where)"
+    )
+
+
+def _what_failed(error: OSError) -> str:
+    if error.filename is None:
+        return "standard output or input failed"
+    return printable(str(error.filename), 200)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Let the rest of what was printed go nowhere, so that Python's end does not fail on it."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -412,7 +463,10 @@ def _matrix(chosen: argparse.Namespace) -> None:
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
-    numbers = _load(chosen).evaluate()
+    network = _load(chosen)
+    numbers = network.evaluate()
+    for sentence in network.gradients.undefined.values():
+        print(f"symback: {sentence}", file=sys.stderr)
     if chosen.json:
         _print_json(numbers)
         return
@@ -421,7 +475,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         if numbers[title]:
             print(f"\n{title}")
             for name, value in numbers[title].items():
-                print(f"  {name} = {value}")
+                print(f"  {name} = {'undefined' if value is None else value}")
 
 
 def _kernel(chosen: argparse.Namespace) -> None:
@@ -429,17 +483,19 @@ def _kernel(chosen: argparse.Namespace) -> None:
     if chosen.output is None:
         print(source, end="")
         return
-    from symback.files import put
+    from symback.files import put, shown
 
     for path in put({chosen.output.name: source.encode("utf-8")}, chosen.output.parent):
-        print(path)
+        print(shown(path))
 
 
 def _sheet(chosen: argparse.Namespace) -> None:
     from symback.general import any_layer
     from symback.publish import write_sheets
+    from symback.work import check_length
 
     network = _written(chosen)
+    check_length(network)  # before anything is derived
     names = [name for group in chosen.wrt or () for name in group]
     general = {name: found for name in names if (found := any_layer(network, name))}
     derivations = [network.derive(name) for name in names if name not in general]
@@ -459,8 +515,10 @@ def _sheet(chosen: argparse.Namespace) -> None:
 
 def _figure(chosen: argparse.Namespace) -> None:
     from symback.publish import write_figure
+    from symback.work import check_length
 
     network = _written(chosen)
+    check_length(network)  # before anything is derived
     derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
     for line in write_figure(
         network, derivation, chosen.format, chosen.output, Path(chosen.net).stem
@@ -481,18 +539,19 @@ def _check(chosen: argparse.Namespace) -> int:
 
 def _check_one(chosen: argparse.Namespace, exercise: Exercise) -> int:
     from symback.checking import showing
+    from symback.files import shown
 
     report = _report(chosen, exercise)
-    shown = report.for_exam() if chosen.exam else report
-    written = [] if chosen.html is None else _write_page(chosen, showing.page, shown)
+    told = report.for_exam() if chosen.exam else report
+    written = [] if chosen.html is None else _write_page(chosen, showing.page, told)
     if chosen.json:
-        _print_json(shown.as_data())
+        _print_json(told.as_data())
     else:
         style = showing.Style.of(sys.stdout)
-        print(showing.marks(shown) if chosen.exam else showing.text(shown, style))
+        print(showing.marks(told) if chosen.exam else showing.text(told, style))
         for path in written:
-            print(path)
-    return 0 if report else 1
+            print(shown(path))
+    return 0 if report.finds_nothing_wrong else 1
 
 
 def _report(chosen: argparse.Namespace, exercise: Exercise) -> Report:
@@ -500,6 +559,8 @@ def _report(chosen: argparse.Namespace, exercise: Exercise) -> Report:
 
     if chosen.file != "-":
         return exercise.check_file(Path(chosen.file))
+    if sys.stdin is None:
+        raise SymbackError("standard input is closed; name a file")
     content = sys.stdin.buffer.read(MOST_BYTES + 1)
     return exercise.check_text(decoded(content, "standard input"))
 
@@ -525,11 +586,15 @@ def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
         raise SymbackError(f"{printable(chosen.file, 200)} holds no files to check")
     exercise.check_text("")  # a weight or a notation that is not there: said once, not of each file
     print(HEAD)
-    everything_is_right = True
+    everything_is_right, defects = True, 0
     for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
         print(as_csv(row))
         _show_progress(done, count)
         everything_is_right &= row.is_right
+        defects += row.is_defect
+    if defects:
+        return _complain(f"internal errors, defects of symback, in {defects} of {count} files; "
+                         "please report those that the table says so of", 3)  # fmt: skip
     return 0 if everything_is_right else 1
 
 
@@ -549,4 +614,6 @@ def _descend(chosen: argparse.Namespace) -> None:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=None, allow_nan=False))
+    """Print JSON: as people read it, but for what a terminal would obey or turn round."""
+    made = json.dumps(value, ensure_ascii=False, indent=None, allow_nan=False)
+    print("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in made))

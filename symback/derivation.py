@@ -46,6 +46,7 @@ from symback.notation import (
     Variable,
     collapse,
     element_name,
+    elements,
     fresh_index,
 )
 from symback.paths import Node, Paths, Web
@@ -949,6 +950,7 @@ def _conclusion(backward: BackwardPass, paths: Paths, target: Reference) -> Dedu
         steps = _along_the_trunk(backward, target, trunk)
     if paths.count <= SUBSTITUTED_TERMS and steps[-1].rhs.has(Partial):
         steps += _filled_in(backward, steps[-1].rhs)
+    steps += _known_in_full(backward, steps[-1].rhs)
     name = Partial(_target(backward), backward.scalar(*start))
     grouped = tuple(_without_repeats(steps))
     return Deduction(name, (), _AfterPaths(backward, target, name, grouped))
@@ -1061,6 +1063,24 @@ def _filled_in(backward: BackwardPass, expr: Expr) -> list[Step]:
     uses = _names_in(expr)
     filled = backward.fill_names(expr)
     return [Step(Rule.SUBSTITUTE, filled, uses), Step(Rule.FACTOR, _factored_inside(filled))]
+
+
+def _known_in_full(backward: BackwardPass, expr: Expr) -> list[Step]:
+    """ŷ_1 + ŷ_2 - y_1 - y_2 = 1 - y_1 - y_2 = 0: a sum of which the facts know every term."""
+    steps: list[Step] = []
+    left = collapse(expr)
+    for fact in backward.graph.facts:
+        parts = [backward.scalar(*_node(part)) for part in elements(fact.variable)]
+        counted = left.as_coefficients_dict()
+        number = counted[parts[0]]
+        if left.is_Add and number and all(counted[part] == number for part in parts):
+            left = Add(left, *(-number * part for part in parts), number * fact.total)
+            steps.append(Step(Rule.FACT, left, fact=fact))
+    return steps if left.is_Number else []
+
+
+def _node(reference: Reference) -> Node:
+    return reference.variable, reference.indices
 
 
 def _factored_inside(expr: Expr) -> Expr:

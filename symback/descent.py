@@ -204,7 +204,7 @@ class Descent:
             watched=self.history.values,
             **self.parameters,
         )
-        put({Path(path).name: packed.getvalue()}, Path(path).parent)
+        put({Path(path).name: packed.getvalue()}, Path(path).parent, durable=True)
 
 
 # ------------------------------------------------------------------------------------ parameters
@@ -424,11 +424,9 @@ def load_checkpoint(path: str | Path, variables: Sequence[Variable]) -> Descent:
         settings = _settings(about["settings"])
         theta = flattened(_checked(arrays, blocks), blocks)
         network, data = about["belongs_to"]
-    except DataError as error:
-        raise DescentError(f"{place}: {error.message.removeprefix(f'{place}: ')}") from None
-    except DescentError as error:
-        raise DescentError(f"{place}: {error.message.removeprefix(f'{place}: ')}") from None
-    except (KeyError, TypeError, ValueError):
+    except (DataError, DescentError) as error:
+        raise DescentError(f"{place}: {error.message}") from None
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise DescentError(f"{place}: this is no checkpoint of symback descend") from None
     return Descent(blocks, settings, theta, about["epoch"], history, (network, data))
 

@@ -10,15 +10,15 @@ from symback import figures
 from symback.calculus import LocalDerivative
 from symback.derivation import Derivation
 from symback.functions import spoken
-from symback.graph import Graph
-from symback.notation import Variable, name_indices
+from symback.notation import name_indices
 from symback.page import (
     Pen,
     literal,
 )
 from symback.paths import Node, Path
 from symback.spec import EquationsSpec, NetworkSpec
-from symback.work import Work, lettering, literals
+from symback.values import OutOfDomain
+from symback.work import Work, check_length, lettering, literals
 
 __all__ = ["SHOWN_ENDS", "figure", "listed_paths"]
 
@@ -28,7 +28,11 @@ SHOWN_ENDS = 4
 
 
 def figure(work: Work, derivation: Derivation | None) -> figures.Figure:
-    """The network, or the computation graph, with the paths of ``derivation``."""
+    """The network, or the computation graph, with the paths of ``derivation``.
+
+    Raises `TooLong` where there would be too much to show.
+    """
+    check_length(work)
     pen = Pen(lettering(work, derivation), literals(work, work.backward, derivation))
     if isinstance(work.spec, EquationsSpec):
         return _graph_figure(work, pen, derivation)
@@ -85,7 +89,7 @@ def _label(name: figures.Name, pen: Pen) -> str:
 def listed_paths(derivation: Derivation) -> Sequence[Path]:
     """All paths where they are few enough, else the first and the last."""
     paths = derivation.paths
-    if derivation.unrolled:
+    if derivation.unrolled or paths.count <= 2 * SHOWN_ENDS:
         return list(paths)
     return [*(paths[i] for i in range(SHOWN_ENDS)), *(paths[i] for i in range(-SHOWN_ENDS, 0))]
 
@@ -93,6 +97,7 @@ def listed_paths(derivation: Derivation) -> Sequence[Path]:
 def _graph_figure(work: Work, pen: Pen, derivation: Derivation | None) -> figures.Figure:
     """Named stages with values above and derivatives below the edges."""
     graph, backward = work.graph, work.backward
+    places = {variable: place for place, variable in enumerate(graph.variables)}
     formulas = {equation.variable: equation.shown for equation in graph.equations}
     stages = []
     for variable in graph.variables:
@@ -103,7 +108,7 @@ def _graph_figure(work: Work, pen: Pen, derivation: Derivation | None) -> figure
         stages.append(figures.StageSketch(variable.name, pen.latex.write(symbol), rhs, value))
     edges = []
     for (child, parent), local in sorted(
-        backward.derivatives.items(), key=lambda pair: _edge_order(graph, pair[0])
+        backward.derivatives.items(), key=lambda pair: [places[end] for end in pair[0]]
     ):
         form = backward.unroll(local.form)
         edges.append(
@@ -119,12 +124,10 @@ def _graph_figure(work: Work, pen: Pen, derivation: Derivation | None) -> figure
     return figures.graph_figure(stages, edges, chosen)
 
 
-def _edge_order(graph: Graph, pair: tuple[Variable, Variable]) -> tuple[int, int]:
-    child, parent = pair
-    return graph.variables.index(child), graph.variables.index(parent)
-
-
 def _edge_number(work: Work, pen: Pen, local: LocalDerivative) -> str | None:
     if not pen.literals or local.form.is_number:
         return None
-    return literal(work.numbers.value_of(local.form)).latex
+    try:
+        return literal(work.numbers.value_of(local.form)).latex
+    except OutOfDomain:  # beside what was asked for: a sheet that needs it says so itself
+        return None

@@ -1252,7 +1252,8 @@ def _distance(point: Point, stroke: Stroke) -> float:
 
 def _tag(x: float, y: float, path: int) -> list[Item]:
     style = PATH_STYLES[path]
-    disc = Pill(x, y, TAG_RADIUS, TAG_RADIUS, TAG_RADIUS, "figfill", style.name, 0.7, role="tag")
+    wide = TAG_RADIUS + (1.8 if path > 8 else 0.0)  # for a second digit
+    disc = Pill(x, y, wide, TAG_RADIUS, TAG_RADIUS, "figfill", style.name, 0.7, role="tag")
     return [disc, Label(x, y + 0.33 * TAG, str(path + 1), TAG, style.ink_name, role="tag")]
 
 

@@ -39,7 +39,7 @@ import sympy as sp
 from symback.errors import FormulaError, did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     Relation: TypeAlias = Callable[[sp.Expr, sp.Expr], sp.Basic]
@@ -58,6 +58,7 @@ __all__ = [
     "stages",
     "to_sympy",
     "to_text",
+    "winner",
 ]
 
 # The budgets of reading.
@@ -807,7 +808,7 @@ def to_sympy(
 
     Decimals are the rationals they are written as, division is exact, ``max``, ``min``, ``sign``
     and ``where`` become `Piecewise`. Where two arguments of ``max`` are equal, a constant one
-    wins, so that ``max(0, z)`` has slope 0 at z = 0.
+    wins, so that ``max(0, z)`` has slope 0 at z = 0, else the last by name, however written.
 
     Parameters
     ----------
@@ -845,11 +846,22 @@ def to_sympy(
         ) from None
 
 
+def _ranked(values: Iterable[sp.Expr]) -> list[sp.Expr]:
+    """The arguments of a max or min in an order of their own, constants last.
+
+    The last of those that are equal wins, in whatever order they are written.
+    """
+    return sorted(values, key=lambda value: (not value.free_symbols, sp.default_sort_key(value)))
+
+
+def winner(node: Apply, symbols: Mapping[str, Any], functions: Mapping[str, Any]) -> sp.Expr:
+    """The argument of a max or min whose slope is taken where all of them are equal."""
+    return _ranked(to_sympy(part, symbols, functions) for part in _joined(node))[-1]
+
+
 def _extreme(beats: Relation, *values: sp.Expr) -> sp.Expr:
-    """Each value where it beats all later ones; constants come last, and so win ties."""
-    variables = [value for value in values if value.free_symbols]
-    constants = [value for value in values if not value.free_symbols]
-    ranked = [*variables, *constants]
+    """Each value where it beats all later ones; see `_ranked`."""
+    ranked = _ranked(values)
     cases = [
         (value, sp.And(*(beats(value, other) for other in ranked[place:])))
         for place, value in enumerate(ranked[:-1], start=1)

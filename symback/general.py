@@ -216,13 +216,14 @@ def _with_label(work: Work, pen: Pen) -> Iterator[Block]:
 def _label_rows(work: Work, letters: Lettering, last: Variable, target: Variable) -> Iterator[Row]:
     """∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)."""
     step = work.matrices.step(last.name)
-    if not isinstance(step.expr, MatAdd):
+    difference = step.expr
+    if not isinstance(difference, MatAdd):
         return
-    (y,) = (a for a in step.expr.atoms(Array) if a.name == target.name)
-    turned = MatMul(-1, MatAdd(*(-term for term in step.expr.args[::-1]), evaluate=False))
+    (y,) = (a for a in difference.atoms(Array) if a.name == target.name)
+    turned = MatMul(-1, MatAdd(*(-term for term in difference.args[::-1]), evaluate=False))
     in_latex, in_text = MatrixLatex(letters, {y: r"e(\ell)"}), MatrixText(letters, {y: "e(ℓ)"})
     lhs: Formula | None = Formula(in_latex.write(step.symbol), in_text.write(step.symbol))
-    for form in (step.expr, turned):
+    for form in (difference, turned):
         yield Row(lhs, "=", (in_latex.write(form),), in_text.write(form))
         lhs = None
 
@@ -252,6 +253,8 @@ def _relative(work: Work, k: int, shifted: str, x_is_h: bool) -> Lettering:
     """The letters of a network with k for the number of layer ``k``, ``shifted`` for others."""
     letters = lettering(work)
     joined = "nb" if isinstance(work.spec, NetworkSpec) and work.spec.bias == "per_layer" else "n"
+    # a width that the file names keeps its number, also where the inputs are counted as layer 1
+    named = 0 if work.graph.is_concrete() else letters.input_layer
 
     def spelled(letter: str, indices: tuple[str, ...]) -> Spelling:
         if letter == "x" and k == 1 and x_is_h:
@@ -259,7 +262,7 @@ def _relative(work: Work, k: int, shifted: str, x_is_h: bool) -> Lettering:
         if letter in joined:  # their only index is the layer, of several digits perhaps
             indices = ("".join(indices),)
         if letter in _LAYERED and indices[:1] and indices[0].isdigit():
-            ahead = int(indices[0]) - k
+            ahead = int(indices[0]) - k - (named if letter == "n" else 0)
             indices = (shifted.format(ahead) if ahead else "k", *indices[1:])
         return letters.spelling(letter, indices)
 

@@ -7,7 +7,7 @@ knows what a layer is; `from_network` and `from_equations` are two front ends th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,15 @@ import sympy
 from sympy import Expr, Indexed, Integer, Symbol
 
 from symback import formula
-from symback.functions import Activation, Fact, Loss, SoftMax, called, field_functions
+from symback.functions import (
+    ACTIVATIONS,
+    Activation,
+    Fact,
+    Loss,
+    SoftMax,
+    called,
+    field_functions,
+)
 from symback.notation import (
     PARAMETERS,
     SAMPLE,
@@ -28,6 +36,7 @@ from symback.notation import (
     collapse,
     index,
 )
+from symback.printers import Text
 from symback.spec import EquationsSpec, LayerSpec, NetworkSpec
 
 __all__ = ["Declared", "Equation", "Graph", "KnownSum", "from_equations", "from_network"]
@@ -360,4 +369,33 @@ def from_equations(spec: EquationsSpec) -> Graph:
         Equation(variable, (), formula.to_sympy(stage.node, symbols, functions))
         for variable, stage in zip(stages, spec.stages, strict=True)
     ]
-    return Graph(tuple(equations), (*leaves, *stages), stages[-1])
+    sentences = (each for stage in spec.stages for each in _at_kinks(stage.node, symbols))
+    return Graph(
+        tuple(equations),
+        (*leaves, *stages),
+        stages[-1],
+        conventions=tuple(dict.fromkeys(sentences)),
+    )
+
+
+def _at_kinks(node: formula.Node, symbols: Mapping[str, Expr]) -> Iterator[str]:
+    """What is taken for the slope of a formula where it has none, a sentence a kink."""
+    if not isinstance(node, formula.Apply):
+        return
+    for argument in node.arguments:
+        yield from _at_kinks(argument, symbols)
+    if node.head in ("max", "min"):
+        taken = formula.winner(node, symbols, field_functions())
+        slope = f"that of {Text().write(taken)}" if taken.free_symbols else "0"
+        yield f"Where the arguments of {node.head} are equal, its slope is taken to be {slope}."
+    elif node.head in _SENTENCES:
+        yield _SENTENCES[node.head]
+    elif node.head in ACTIVATIONS and ACTIVATIONS[node.head].convention:
+        yield ACTIVATIONS[node.head].convention
+
+
+_SENTENCES = {
+    "abs": "The slope of |u| where u = 0, where it has none, is taken to be 0.",
+    "sign": "The slope of sign u where u = 0, where it has none, is taken to be 0.",
+    "where": "Where a condition is about to change, the slope is that of the case that holds.",
+}

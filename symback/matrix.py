@@ -1022,8 +1022,10 @@ class MatrixStep:
 
     @property
     def shown(self) -> MatrixExpr | None:
-        """The right-hand side as one prints it."""
-        return self.expr if self.named is None else self.named
+        """The right-hand side as one prints it: σ(a_1), but a_3 and not id(a_3)."""
+        if self.named is None or self.expr in self.named.args:
+            return self.expr
+        return self.named
 
     @property
     def shape(self) -> Shape:

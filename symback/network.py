@@ -185,7 +185,8 @@ class Network(Work):
         """The forward pass, all gradients and the updated parameters as nested lists of floats.
 
         The keys are those of ``symback evaluate --json``: loss, forward, gradients, updated
-        (empty without a learning rate).  Raises `MissingNumbers`.
+        (empty without a learning rate).  A gradient that has no value here is None.  Raises
+        `MissingNumbers`.
         """
         hidden = {variable.name for variable in self.numbers.inputs}
         if isinstance(self.spec, NetworkSpec):
@@ -199,7 +200,8 @@ class Network(Work):
             "forward": {name: value for name, value in forward.items() if name not in hidden},
             "gradients": {
                 name: as_floats(array) for name, array in self.gradients.items() if name not in data
-            },
+            }
+            | dict.fromkeys(self.gradients.undefined),
             "updated": {name: as_floats(array) for name, array in updated.items()},
         }
 

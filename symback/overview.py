@@ -12,6 +12,7 @@ from symback.drawing import figure
 from symback.general import (
     GeneralPen,
     Lines,
+    both,
     by_layer,
     depth_of,
     responsibilities,
@@ -85,6 +86,7 @@ def overview(work: Work, detail: str = "normal", *, stable: bool = False) -> Pag
     facts = (fact for deduction in work.backward.adjoints.values() for fact in deduction.facts)
     return Page(
         title=title(work, Say("title.all")),
+        tab=title(work, Say("title.all")),
         subtitle=describe(work),
         sections=tuple(part for part in parts if part is not None and part.blocks),
         notes=tuple(footnotes(work, pen, tuple(dict.fromkeys(facts)))),
@@ -156,14 +158,16 @@ def _not_by_target(work: Work) -> list[LocalDerivative]:
 
 def _all_locals(work: Work, pen: Pen, wanted: Sequence[LocalDerivative]) -> Section:
     """The local derivatives ``wanted``, in the order of the backward pass."""
-    wanted = [local for local in work.backward.derivatives.values() if local in wanted]
+    chosen = {(local.child, local.parent) for local in wanted}
+    wanted = [local for pair, local in work.backward.derivatives.items() if pair in chosen]
 
     def lines(of: Sequence[LocalDerivative]) -> Lines:
         return lambda pen: tuple(row for local in of for row in local_rows(work, pen, local))
 
-    blocks: list[Block] = [Display(lines(wanted)(pen))]
-    if tells_layers(work):
-        blocks = []
+    blocks: list[Block] = []
+    if not tells_layers(work):
+        blocks.append(Display(tuple(lines(wanted)(pen))))
+    else:
         for roles in ((Role.LOSS, Role.OUTPUT), (Role.PREACTIVATION,), (Role.ACTIVATION,)):
             of_layer = defaultdict(list)
             for local in wanted:
@@ -247,9 +251,13 @@ def _parameter_sections(work: Work, pen: Pen) -> Iterator[Section]:
 
 def _parameter_section(work: Work, pen: Pen, variable: Variable) -> Section:
     name = block_formula(variable, pen)
-    blocks: list[Block] = [
-        Display(tuple(deduction_rows(work, pen, work.backward.adjoints[variable])))
-    ]
+    is_layered = isinstance(work.spec, NetworkSpec)
+    rows = (
+        both(work, variable)(pen)
+        if is_layered
+        else deduction_rows(work, pen, work.backward.adjoints[variable])
+    )
+    blocks: list[Block] = [Display(tuple(rows))]
     if work.graph.is_concrete() and 1 < entries(variable) <= MOST_FORMULAS:
         rows = [_short_row(work, pen, reference) for reference in elements(variable)]
         blocks += [Say("parameters.each", {"block": name}), Display(tuple(rows))]
@@ -286,10 +294,8 @@ def _short_row(work: Work, pen: Pen, reference: Reference) -> Row:
 def _update(work: Work, pen: Pen) -> Section | None:
     """θ ← θ - η ∇θ for every block, and θ as one vector; None where nothing is learned."""
     blocks_ = [v for v in work.graph.parameters if v in work.backward.adjoints]
-    if not blocks_:
-        return None
-    if not work.graph.is_concrete():
-        return None  # the algorithm in matrix form has it
+    if not blocks_ or not work.graph.is_concrete():
+        return None  # at symbolic widths the algorithm in matrix form has it
     target = pen.latex.write(work.graph.target.element)
     rows = []
     for variable in blocks_:
@@ -339,6 +345,8 @@ def _theta_in_numbers(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Blo
     """θ, its gradient and θ after the step as vectors, and the new blocks cut out of it."""
     updated = work.numbers.updated(work.gradients, work.learning_rate)
     moved = [v for v in blocks_ if v.name in updated]
+    if not moved:
+        return []
     eta = as_written(number(work.learning_rate))
     target = pen.formula(shown_target(work))
     before, step, after = (

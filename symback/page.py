@@ -116,9 +116,13 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A sheet: title, a line on the network, sections, footnotes; ``styles`` colour the paths."""
+    """A sheet: title, a line on the network, sections, footnotes; ``styles`` colour the paths.
+
+    ``tab`` is the title by which one tells it from other sheets of the same network.
+    """
 
     title: Say
+    tab: Say
     subtitle: Say
     sections: tuple[Section, ...]
     notes: tuple[Say, ...]

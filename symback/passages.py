@@ -6,7 +6,7 @@ Each takes the network and a `Pen` and gives content (`symback.page`); words are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +42,7 @@ from symback.page import (
 )
 from symback.printers import NETWORK, Latex, Text
 from symback.spec import EquationsSpec, LayerSpec, NetworkSpec
-from symback.work import Work, entries
+from symback.work import Work, entries, lettering
 
 __all__ = [
     "MOST_ENTRIES",
@@ -73,9 +73,12 @@ NEURONS_WRITTEN_OUT = 14
 """Up to this many neurons the forward pass is written out neuron by neuron."""
 
 
-def title(work: Work, otherwise: Say) -> Say:
-    """The title the user gave, or another."""
-    return Say("title.own", {"title": Words(work.spec.title)}) if work.spec.title else otherwise
+def title(work: Work, otherwise: Say, derivative: Formula | None = None) -> Say:
+    """The title the user gave, led by ``derivative`` to tell pages apart; or another."""
+    own = Words(work.spec.title)
+    if work.spec.title and derivative is not None:
+        return Say("title.tab", {"title": own, "derivative": derivative})
+    return Say("title.own", {"title": own}) if work.spec.title else otherwise
 
 
 def describe(work: Work) -> Say:
@@ -84,12 +87,11 @@ def describe(work: Work) -> Say:
         return Say(
             "describe.equations", {"count": len(work.spec.stages), "apart": work.spec.taken_apart}
         )
-    sizes = "–".join(str(size) for size in work.spec.widths)
     hidden = dict.fromkeys(spoken(layer.activation) for layer in work.spec.layers[:-1])
     return Say(
         "describe.network",
         {
-            "sizes": Words(sizes),
+            "sizes": _sizes(work, work.spec.widths),
             "hidden": [Words(name) for name in hidden],
             "several": len(work.spec.layers) > 2,
             "output": Words(spoken(work.spec.layers[-1].activation)),
@@ -97,6 +99,15 @@ def describe(work: Work) -> Say:
             "samples": work.spec.values.samples,
         },
     )
+
+
+def _sizes(work: Work, widths: Sequence[Expr]) -> Formula | Words:
+    """The widths of the layers: 4–4–2 in words, symbols as a formula."""
+    sizes = [Pen(lettering(work)).formula(width) for width in widths]
+    text = "–".join(size.text for size in sizes)
+    if all(width.is_Integer for width in widths):
+        return Words(text)
+    return Formula(r" \to ".join(size.latex for size in sizes), text)
 
 
 def network_section(work: Work, pen: Pen, drawing: figures.Figure) -> Section:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from symback import drawing, rendering, sheets
 from symback.errors import SymbackError, printable
-from symback.files import CannotWrite, put
+from symback.files import CannotWrite, put, shown
 from symback.overview import any_layer_page, overview
 from symback.values import Kink, as_floats
 from symback.work import plain_pen
@@ -69,7 +69,7 @@ def write_sheets(
         if "md" in forms:
             files[figure] = rendering.render_figure(page.figure, "svg").encode("utf-8")
     checks = [check(derivation) for derivation in derivations]
-    yield from (str(path) for path in put(files, folder))
+    yield from map(shown, put(files, folder))
     yield from (line for line in checks if line)
 
 
@@ -81,7 +81,7 @@ def write_figure(
     chosen = "" if derivation is None else derivation.name
     name = _joined(stem, chosen, _letters(network), "figure")
     texts = {form: rendering.render_figure(picture, form) for form in _texts(forms)}
-    yield from (str(path) for path in put(_in_forms(name, texts, forms), folder))
+    yield from map(shown, put(_in_forms(name, texts, forms), folder))
 
 
 def check(derivation: Derivation) -> str:
@@ -98,6 +98,8 @@ def check(derivation: Derivation) -> str:
         )
     core = derivation.core
     name = plain_pen(derivation.network, core).text.write(core.conclusion.lhs)
+    if checked.derived == 0 == checked.difference:
+        return f"checked: {name} = 0, and so is a central difference"
     number = f"{name} = {as_floats(checked.derived)!r}"
     return f"checked: {number} agrees with a central difference to {checked.digits} digits"
 

@@ -24,9 +24,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import stat
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from symback import files, npz
 from symback.errors import SymbackError, did_you_mean, printable
 
 __all__ = ["DataError", "Samples", "check", "one_hot", "open_arrays", "read"]
@@ -67,28 +65,10 @@ def read(path: str | Path, inputs: int, outputs: int) -> Samples:
     reader = readers.get(Path(path).suffix.lower())
     if reader is None:
         raise DataError(f"{place}: expected a file called *.csv or *.npz")
-    size_of(path)
     try:
         return reader(Path(path), inputs, outputs)
-    except DataError as error:
+    except (DataError, files.CannotRead) as error:
         raise DataError(f"{place}: {error.message}") from None
-
-
-def size_of(path: str | Path) -> int:
-    """How many bytes a regular file has; raises `DataError` where there is no such file."""
-    place = printable(str(path), 200)
-    try:
-        status = Path(path).stat()
-    except FileNotFoundError:
-        raise DataError(f"{place}: there is no such file") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{place}: the file cannot be read: {printable(reason)}") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{place}: this is not a regular file")
-    if status.st_size > LARGEST_FILE:
-        raise DataError(f"{place}: the file is larger than {LARGEST_FILE // 10**9} GB")
-    return status.st_size
 
 
 def check(x: Any, y: Any = None, label: Any = None, *, inputs: int, outputs: int) -> Samples:
@@ -191,34 +171,10 @@ def _read_npz(path: Path, inputs: int, outputs: int) -> Samples:
 
 def open_arrays(path: str | Path) -> Mapping[str, np.ndarray]:
     """The arrays of a ``.npz`` file by name; objects are refused, and more than 2 GB unpacked."""
-    size_of(path)
     try:
-        with zipfile.ZipFile(path) as packed:
-            size = sum(entry.file_size for entry in packed.infolist())
-        if size > LARGEST_FILE:
-            raise DataError(f"its arrays take {size:,} bytes; expected at most {LARGEST_FILE:,}")
-        with np.load(path, allow_pickle=False) as opened:
-            return {name: _opened(opened, name) for name in opened.files}
-    except DataError:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
-        raise DataError("the file is no .npz; expected what numpy.savez writes") from None
-
-
-def _opened(opened: Any, name: str) -> np.ndarray:
-    try:
-        array = opened[name]
-    except ValueError as error:
-        if "allow_pickle" in str(error):
-            raise DataError(
-                f"{printable(name)} holds objects; expected an array of floats"
-            ) from None
-        raise
-    except MemoryError:
-        raise DataError(f"{printable(name)} claims more numbers than there is room for") from None
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{printable(name)} is no array; expected what numpy.savez writes")
-    return array
+        return npz.read(path, LARGEST_FILE)
+    except npz.NpzError as error:
+        raise DataError(error.message) from None
 
 
 # ------------------------------------------------------------------------------------------- .csv
@@ -226,7 +182,7 @@ def _opened(opened: Any, name: str) -> np.ndarray:
 
 def _read_csv(path: Path, inputs: int, outputs: int) -> Samples:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = files.content(path, LARGEST_FILE).decode("utf-8-sig")
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except UnicodeDecodeError as error:
         wrong = f"byte {error.object[error.start]:#04x} at offset {error.start}"

@@ -106,6 +106,7 @@ def sheet(
     name = pen.inline(derivation.conclusion.lhs)
     return Page(
         title=title(work, Say("title.one", {"derivative": name})),
+        tab=title(work, Say("title.one", {"derivative": name}), derivative=name),
         subtitle=describe(work),
         sections=tuple(part for part in parts if part is not None and part.blocks),
         notes=tuple(footnotes(work, pen, derivation.facts, with_digits=detail != "brief")),

@@ -21,7 +21,6 @@ import itertools
 import keyword
 import math
 import re
-import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,9 +32,10 @@ from typing import Any, NoReturn
 import sympy
 from sympy import Expr
 
-from symback import formula, functions, notation
+from symback import files, formula, functions, notation
 from symback.errors import SymbackError, did_you_mean, printable
 from symback.functions import Activation, Loss, SoftMax
+from symback.printers import Latex, Text
 
 __all__ = [
     "EquationsSpec",
@@ -742,6 +742,7 @@ def _equations(mapping: Mapping[str, Any], place: _Place) -> EquationsSpec:
     stages = written
     if len(written) == 1:
         stages = formula.stages(written[0].node, last=written[0].name)
+    _check_printed((*leaves, *(stage.name for stage in stages)), here)
     values, rate = _leaf_values(mapping.get("values", {}), written, leaves, place.within("values"))
     return EquationsSpec(
         stages=stages,
@@ -777,6 +778,17 @@ def _stages(
     return tuple(stages.values()), tuple(leaves)
 
 
+def _check_printed(names: Sequence[str], place: _Place) -> None:
+    """Refuse two names that a page writes alike: h1 and h_1, alpha and α."""
+    for printer in (Text(), Latex()):
+        seen: dict[str, str] = {}
+        for name in names:
+            written = printer.write(sympy.Symbol(name))
+            other = seen.setdefault(written, name)
+            if other != name:
+                place.fail(f"{other} and {name} are both written {written}; rename one of them")
+
+
 def _check_quantity_name(name: Any, place: _Place) -> None:
     _check_name(name, place)
     if name == "learning_rate":
@@ -804,20 +816,10 @@ def _leaf_values(
 def _read(path: str | Path, place: _Place) -> str:
     """Return the file's text; every way in which there is none has its sentence."""
     try:
-        status = Path(path).stat()
-        if stat.S_ISDIR(status.st_mode):
-            place.fail("this is a directory, expected a network file (TOML)")
-        if not stat.S_ISREG(status.st_mode):
-            place.fail("this is not a regular file, expected a network file (TOML)")
-        with Path(path).open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        place.fail("there is no such file")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        place.fail(f"the file cannot be read: {_one_line(reason)}")
-    if len(data) > LARGEST_FILE:
-        place.fail(f"the file is larger than {LARGEST_FILE // 10**6} MB")
+        data = files.content(path, LARGEST_FILE)
+    except files.CannotRead as error:
+        wrong_kind = error.message.startswith("this is")
+        place.fail(error.message + ", expected a network file (TOML)" * wrong_kind)
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:

@@ -21,7 +21,7 @@ from pathlib import Path
 from symback import pictures
 from symback.descent import Descent, DescentError, Diverged, initially_drawn
 from symback.errors import SymbackError, printable
-from symback.files import put
+from symback.files import put, shown
 from symback.network import Network
 from symback.samples import Samples
 from symback.spec import NetworkSpec
@@ -59,7 +59,7 @@ def _tell(lines: Iterable[object], chosen: Namespace) -> None:
     """Print, unless standard output is to hold JSON and nothing else."""
     for line in lines:
         if not chosen.json:
-            print(line)
+            print(shown(line) if isinstance(line, Path) else line)
 
 
 def _check_options(chosen: Namespace) -> None:
@@ -169,5 +169,5 @@ def _how_to_go_on(learned: Descent, chosen: Namespace) -> str:
     data = [] if chosen.data is None else ["--data", chosen.data]
     words = ["symback", "descend", chosen.net, *data, "--epochs", str(chosen.epochs)]
     words += ["--resume", path, "--checkpoint", path]
-    command = shlex.join(words)
+    command = printable(shlex.join(words), 2000)
     return f"interrupted after epoch {learned.epoch}, which is kept; to go on: {command}"

@@ -41,6 +41,7 @@ from symback.notation import (
 
 __all__ = [
     "Evaluator",
+    "Gradients",
     "Kink",
     "MissingNumbers",
     "Numbers",
@@ -55,6 +56,8 @@ GUARD = 70
 """Digits beyond those that count: where h is within 1e-52 of 1, 1 - h has lost 52 of them."""
 STEP = "1e-30"
 LARGEST_EXPONENT = 10**9
+NOISE = 4 - DIGITS - GUARD
+"""A sum that is 10^NOISE of its largest term has no digit of its own: it is 0."""
 
 _context = mpmath.mp.clone()
 _context.dps = DIGITS + GUARD
@@ -102,6 +105,22 @@ def agreement(first: Any, second: Any) -> int:
     return min(max(0, shared), DIGITS)
 
 
+class Gradients(dict[str, np.ndarray]):
+    """The gradients by name; ``undefined`` says of the others why they have no value.
+
+    To ask for one of those raises `OutOfDomain`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.undefined: dict[str, str] = {}
+
+    def __missing__(self, name: str) -> np.ndarray:
+        if name in self.undefined:
+            raise OutOfDomain(self.undefined[name])
+        raise KeyError(name)
+
+
 class Numbers:
     """The numbers of ``graph`` for the ``given`` inputs and parameters.
 
@@ -135,16 +154,26 @@ class Numbers:
         """The value of the target (a 0-d array's number)."""
         return self.forward[self.graph.target.name].item()
 
-    def gradients(self, backward: BackwardPass) -> dict[str, np.ndarray]:
-        """∂L/∂v for every quantity the backward pass derived, shaped as the quantities are."""
-        found: dict[str, np.ndarray] = {}
+    def gradients(self, backward: BackwardPass) -> Gradients:
+        """∂L/∂v for every quantity the backward pass derived, shaped as the quantities are.
+
+        Those that have no value here, such as ∂(a^b)/∂b where a < 0, are `Gradients.undefined`.
+        """
+        found = Gradients()
         environment = self._environment(self.forward)
         adjoints: dict[Variable, np.ndarray] = {}
+        target = element_name(self.graph.target)
         for variable, deduction in backward.adjoints.items():
             evaluator = self.evaluator(environment, adjoints)
-            adjoints[variable] = found[variable.name] = evaluator.array(
-                deduction.result, deduction.free, variable.shape
-            )
+            try:
+                array = evaluator.array(deduction.result, deduction.free, variable.shape)
+            except (ZeroDivisionError, Undefined, OutOfDomain) as error:
+                name = element_name(variable) if not variable.shape else variable.name
+                found.undefined[variable.name] = (
+                    f"∂{target}/∂{name} has no value here: {_why(error)}"
+                )
+                continue
+            adjoints[variable] = found[variable.name] = array
         return found
 
     def updated(self, gradients: Mapping[str, np.ndarray], rate: Any) -> dict[str, np.ndarray]:
@@ -162,8 +191,14 @@ class Numbers:
         return array[((sample,) if sample is not None else ()) + own]
 
     def value_of(self, expr: Expr) -> Any:
-        """One expression in elements with number indices, e.g. ∂h_11/∂a_11 as derived."""
-        return self.array(expr, {}).item()
+        """One expression in elements with number indices, e.g. ∂h_11/∂a_11 as derived.
+
+        Raises `OutOfDomain`.
+        """
+        try:
+            return self.array(expr, {}).item()
+        except (ZeroDivisionError, Undefined) as error:
+            raise OutOfDomain(f"a derivative has no value here: {_why(error)}") from None
 
     def array(self, expr: Expr, letters: Mapping[Symbol, Expr]) -> np.ndarray:
         """``expr`` in quantities of the graph, one axis a letter; letters map to upper limits."""
@@ -197,8 +232,8 @@ class Numbers:
         kink = self._kink_between(below, self.forward, above)
         if kink is not None:
             return kink
-        target = self.graph.target.name
-        return (above[target].item() - below[target].item()) / (2 * step)
+        ends = (above[self.graph.target.name].item(), -below[self.graph.target.name].item())
+        return _without_noise(sum(ends), ends) / (2 * step)
 
     # ------------------------------------------------------------------------------ inside
 
@@ -305,7 +340,7 @@ class _naming:  # noqa: N801 (used like a function)
 
     def __exit__(self, kind, error, traceback) -> None:
         if isinstance(error, (ZeroDivisionError, Undefined)):
-            what = str(error) if isinstance(error, Undefined) else "a division by zero"
+            what = _why(error)
             read = ", ".join(
                 element_name(v) if not v.shape else v.name
                 for v in self.graph.parents[self.variable]
@@ -317,6 +352,10 @@ class _naming:  # noqa: N801 (used like a function)
 
 class Undefined(ArithmeticError):
     """A function outside its domain."""
+
+
+def _why(error: Exception) -> str:
+    return "a division by zero" if isinstance(error, ZeroDivisionError) else str(error)
 
 
 def _real(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
@@ -425,6 +464,8 @@ class Evaluator:
 
     def _partial(self, expr):
         variable = self.graph.by_base[base_name(expr.by)]
+        if variable not in self.adjoints:
+            raise Undefined(f"it is made of ∂/∂{element_name(variable)}, which has none")
         indices = expr.by.indices if isinstance(expr.by, Indexed) else ()
         return self._elements(self.adjoints[variable], indices)
 
@@ -459,7 +500,10 @@ class Evaluator:
         )
 
     def _add(self, expr: Add | Terms):
-        return self._fold(np.add, expr.args)
+        parts = [self.value(part) for part in expr.args]
+        total, axes = self._join(parts, np.add)
+        aligned = (self._aligned(part, axes) for part in parts)
+        return _sums(total, [np.broadcast_to(part, total.shape) for part in aligned]), axes
 
     def _mul(self, expr: Mul | Product):
         return self._fold(np.multiply, expr.args)
@@ -482,7 +526,7 @@ class Evaluator:
         axis = axes.index(bound)
         assert array.shape[axis] == size, f"{bound} runs over {array.shape[axis]} elements"
         left = tuple(letter for letter in axes if letter != bound)
-        return np.asarray(array.sum(axis=axis), dtype=object), left
+        return _sums(array.sum(axis=axis), np.moveaxis(array, axis, 0)), left
 
     _sigma = _sum
 
@@ -519,6 +563,26 @@ class Evaluator:
 
 
 _COMPARISONS = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
+
+
+def _sums(totals: Any, terms: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """The ``totals`` of ``terms``, those that are nothing but what rounding left made 0."""
+    found = np.array(totals, dtype=object)
+    numbers = ((at, v) for at, v in np.ndenumerate(found) if isinstance(v, _context.mpf))
+    small = [at for at, total in numbers if 0 < abs(total) < _SMALL]
+    for at in small:
+        found[at] = _without_noise(found[at], [np.asarray(term)[at] for term in terms])
+    return found
+
+
+def _without_noise(total: Any, terms: Sequence[Any]) -> Any:
+    """``total``, or 0 where rounding its terms alone may have made it."""
+    largest = max(abs(term) for term in terms)
+    return total if abs(total) > largest * _context.mpf(10) ** NOISE else _context.mpf(0)
+
+
+_SMALL = _context.mpf("1e-60")
+"""No sum of terms that have an entry of size 1e50 or less is noise above this."""
 
 
 def _places(axes: tuple[Symbol, ...], own: tuple[Symbol, ...]) -> list[int | None]:

@@ -11,6 +11,7 @@ import sympy
 from sympy import Expr
 
 from symback.derivation import BackwardPass, Derivation
+from symback.errors import SymbackError
 from symback.graph import Graph, from_equations, from_network
 from symback.matrix import MatrixForm, lift
 from symback.notation import (
@@ -26,12 +27,15 @@ from symback.page import (
 )
 from symback.printers import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, Spelling
 from symback.spec import EquationsSpec, NetworkSpec
-from symback.values import MissingNumbers, Numbers, agreement
+from symback.values import Gradients, MissingNumbers, Numbers, agreement
 
 __all__ = [
     "MOST_LITERALS",
+    "MOST_SHOWN",
     "Checked",
+    "TooLong",
     "Work",
+    "check_length",
     "entries",
     "formula_lettering",
     "given_values",
@@ -77,7 +81,7 @@ class Work:
         return Numbers(self.graph, given_values(self.spec))
 
     @cached_property
-    def gradients(self) -> dict[str, Any]:
+    def gradients(self) -> Gradients:
         """∂L/∂v for every quantity v as an array of 50-digit numbers."""
         return self.numbers.gradients(self.backward)
 
@@ -204,6 +208,24 @@ def _printed(work: Work, reference: Reference, arrays: Mapping[str, Any]) -> Lit
     value = work.numbers.element(arrays[name], reference)
     given = arrays is work.numbers.forward and name in work.numbers.given
     return as_written(value) if given else literal(value)
+
+
+MOST_SHOWN = 201
+"""A sheet or a picture shows at most so many equations, those of 100 layers."""
+
+
+class TooLong(SymbackError):
+    """A sheet, or the picture of a computation, that nobody would read."""
+
+
+def check_length(work: Work) -> None:
+    """Raise `TooLong` where a page would have to show more equations than anybody reads."""
+    count = len(work.graph.equations)
+    if count > MOST_SHOWN:
+        raise TooLong(
+            f"a sheet shows every equation, and here are {count:,}; it has room for {MOST_SHOWN} "
+            "(100 layers). derive, paths, matrix, evaluate, kernel and check take longer ones"
+        )
 
 
 def shown_target(work: Work) -> Expr:

@@ -169,3 +169,30 @@ def test_the_same_page_has_the_same_report_under_other_primes():
     again = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
     page = "∂L/∂w_112 = (ŷ_1 - y_1) w_211 h_11 (1 - h_11) x_2"
     assert sb.check(page, net).as_data() == sb.check(page, again).as_data()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "h_11 = {name}(a_11)",
+        "h_1 = {name}(a_1)",
+        "∂h_11/∂a_11 = {name}'(a_11)",
+        r"$$h_{{11}} = \mathrm{{{name}}}(a_{{11}})$$",
+        r"$$\frac{{\partial h_{{11}}}}{{\partial a_{{11}}}} = \operatorname{{{name}}}'(a_{{11}})$$",
+    ],
+)
+@pytest.mark.parametrize("name", ["swish2", "my_act", "leaky_relu"])
+def test_an_activation_is_known_by_its_name(page, name):
+    """A page may name the function of a layer, one of the user's own among them."""
+    own = {} if name == "leaky_relu" else {name: "z/(1 + exp(-2*z))"}
+    net = sb.Network(2, [(3, name), (2, "softmax")], loss="cross_entropy", activations=own)
+    typed = name.replace("_", r"\_") if "$" in page else name
+    assert verdicts(sb.check(page.format(name=typed), net)) == {"proved"}
+    assert not sb.check(page.format(name="tanh"), net)
+
+
+def test_an_activation_named_like_a_neuron_is_no_function():
+    """h1(1 - h1) is a product, even where a layer's function is called h1."""
+    net = sb.Network(2, [(3, "h1"), (2, "softmax")], loss="cross_entropy",
+                     activations={"h1": "z**3"})  # fmt: skip
+    assert "h1(" not in sb.check("∂L/∂w_212 = (ŷ_1 - y_1) h1(1 - h1)", net).lines[0].read_as

@@ -64,8 +64,9 @@ def test_each_claim_gets_its_verdict(case):
 def test_the_mistake_is_named(case):
     """By one of the names that fit; ``named`` is what symback says instead, where it does not."""
     found = report(case)
-    first = next(each for each in found.lines if each.verdict.value == "refuted")
-    names = [mistake.name for mistake in first.diagnosis][:1]
+    refuted = [each for each in found.lines if each.verdict.value == "refuted"]
+    assert refuted or any("found" in claim for claim in case["claims"])
+    names = [mistake.name for each in refuted[:1] for mistake in each.diagnosis][:1]
     assert names == case["named"] if "named" in case else set(names) & set(case["mistake"])
 
 

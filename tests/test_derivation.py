@@ -205,6 +205,20 @@ def build_graph(widths):
     return from_network(spec.network(widths[0], layers, loss="cross_entropy"))
 
 
+def test_a_gradient_that_is_zero_says_so_and_why():
+    """One bias for a softmax layer: Σ ŷ - Σ y = 1 - 1, by the two facts; the number is 0 itself."""
+    case = build(2, [(3, "softmax")], "cross_entropy", bias="per_layer")
+    found = derivation_of(case, "b_1")
+    assert [step.rule for step in found.steps[-2:]] == [Rule.FACT, Rule.FACT]
+    assert [fact.variable.name for fact in found.conclusion.facts] == ["yhat", "y"]
+    assert found.conclusion.result == 0
+    assert case.numbers.gradients(case.backward)["b1"].item() == 0
+    assert case.numbers.central_difference(found.target) == 0
+    free = build(2, [(3, "softmax")], "squared_error", bias="per_layer")
+    assert free.numbers.gradients(free.backward)["b1"].item() == 0  # Σ_i h_i (…) of a softmax
+    assert derivation_of(free, "b_1").conclusion.result != 0
+
+
 def test_a_thousand_layers_are_derived_without_recursion():
     """2-2-…-2: derived in seconds, its 2^999 paths counted, the longest adjoints left as names."""
     began = time.process_time()

@@ -352,11 +352,11 @@ def test_an_interruption_while_a_checkpoint_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(descent, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     real, calls = files._temporary, []
 
-    def stop(folder, content):
+    def stop(folder, content, *, durable):
         calls.append(content)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return real(folder, content)
+        return real(folder, content, durable=durable)
 
     monkeypatch.setattr(files, "_temporary", stop)
     run = walk(9, checkpoint=tmp_path / "run.npz")
@@ -377,7 +377,7 @@ def test_a_checkpoint_is_whole_or_the_old_one(tmp_path, monkeypatch):
     walk(3, checkpoint=path)
     before = path.read_bytes()
 
-    def full(folder, content):
+    def full(folder, content, *, durable):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "_temporary", full)

@@ -33,6 +33,7 @@ from symback.checking.meaning import (
 )
 from symback.checking.mistakes import MISTAKES, rank
 from symback.errors import SymbackError
+from symback.functions import LOSSES, Loss
 
 
 def names(judge, target, wrong, of=None, previous=None):
@@ -755,3 +756,12 @@ def test_of_a_wide_network_the_paths_are_named():
     (found,) = diagnose(judge, Derivative(LOSS, q("w", 1, 5, 2).node), wrong.node)
     assert found.name == "missing-path"
     assert found.detail.startswith("63 of 72 paths; missing w_152 → a_15 → h_15 → a_24 → h_24")
+
+
+def test_a_loss_that_declares_no_slope_is_told_apart_all_the_same(base, monkeypatch):
+    """Its derivative is found by calculus; no wrong line becomes an error of symback's."""
+    monkeypatch.setitem(LOSSES, "cubic", Loss("cubic", "(y - yhat)**3"))
+    own = Judge(sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy"))
+    told = diagnose(own, Derivative(LOSS, p1.node), (F(-3) * (y1 - p1) ** 2).node)
+    assert ("wrong-loss", "cubic" in told[0].detail) == (told[0].name, True)
+    assert names(own, w212, (y1 - p1) * h12)[0] == "sign-flipped"

@@ -546,7 +546,7 @@ def test_what_cannot_be_seen_is_said():
     [
         ((2, 1, 1), 1, "One path leads from w_111 to the loss."),
         ((2, 2, 6, 1), 6, "each in a colour of its own and with its number."),
-        ((2, 2, 7, 1), 7, "each told apart by its colour and its dashes and with its number."),
+        ((2, 2, 7, 1), 7, "told apart by colour, dashes and number."),
         ((2, 2, 5, 5, 1), 25, "those that part at the same neuron share a colour."),
         ((2, 2, 20, 2), 40, "drawn as one bundle."),
     ],

@@ -4,6 +4,7 @@ Referees: the index form with 50 digits and more (`symback.values.Numbers`), cen
 sums over paths, backpropagation written by hand; for the source, a Python without symback.
 """
 
+import functools
 import itertools
 import math
 import random
@@ -446,6 +447,100 @@ def test_hidden_layers_have_their_digits(activation, many_digits):
         expected = numbers.gradients(backward)["W1"][0]
         _, gradients = kernels.kernel(net, style=style)(params, np.ones(1))
         assert max(errors(gradients["W1"][0], expected, many_digits, "float64"), default=0) <= 8
+
+
+HALF = np.sort(np.concatenate([np.linspace(0, 1e5, 30_000), np.linspace(0, 800, 20_001)[1:]]))
+FAR = np.concatenate([-HALF[:0:-1], HALF])
+SMALLEST = {"float64": 1e-300, "float32": 1e-30}
+"""What is smaller may be anything smaller: the tail of σ ends at the smallest normal number."""
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+@pytest.mark.parametrize("dtype", EPS)
+@pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"softmax"}))
+def test_every_row_has_its_digits_from_one_end_to_the_other(
+    activation, dtype, backend, many_digits, x64
+):
+    """Value and slope at 10⁵ places between ±10⁵: finite, and on a sample of them to 8 eps.
+
+    JAX's own Φ has fewer digits where it is next to 0; GELU's slope has eps of its terms near its
+    root at -0.75.
+    """
+    z = FAR.astype(dtype)
+    sample = np.random.default_rng(0).choice(len(z), 200, replace=False)
+    sample[:4] = 0, len(HALF) - 1, len(HALF), -1  # the ends, 0 and beside it
+    value, slope = value_and_slope(activation, z, "array", backend)
+    assert np.isfinite(value).all()
+    assert np.isfinite(slope).all()
+    assert_symmetric(activation, z, value, slope)
+    places, expected = z[sample], exactly(activation, z[sample])
+    most = 2_000 if (activation, backend) == ("gelu", "jax") else 8
+    for found, wanted in zip((value, slope), expected, strict=True):
+        assert largest_error(places, found[sample], wanted, many_digits, dtype) <= most
+    if backend == "numpy" and dtype == "float64":
+        alone = [value_and_slope(activation, z[[k]], "scalar", backend) for k in sample]
+        for found, wanted in zip(zip(*alone, strict=True), expected, strict=True):
+            assert largest_error(places, np.ravel(found), wanted, many_digits, dtype) <= 8
+
+
+@pytest.fixture
+def x64():
+    """JAX with float64."""
+    jax = pytest.importorskip("jax")
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+@cache
+def row_kernel(activation, width, style, backend):
+    net = network([(width, activation)], "output", 1, bias="none")
+    return kernels.kernel(net, style=style, backend=backend)
+
+
+def value_and_slope(activation, z, style, backend):
+    """g(z) and g'(z) as a kernel computes them: z are the weights of an input 1."""
+    kernel = row_kernel(activation, len(z), style, backend)
+    one = np.ones(1, z.dtype)
+    if backend == "jax":
+        import jax.numpy as jnp
+
+        one, z = jnp.asarray(one), jnp.asarray(z)
+    _, gradients = kernel({"W1": z[:, None]}, one)
+    value = np.asarray(kernel.forward({"W1": z[:, None]}, one))
+    return np.reshape(value, -1), np.asarray(gradients["W1"])[:, 0]
+
+
+def exactly(activation, z):
+    """The same with many digits, from the catalogue's own formula."""
+    graph = from_network(network([(len(z), activation)], "output", 1, bias="none"))
+    numbers = Numbers(graph, {"x": [1], "W1": exact(z[:, None])})
+    return numbers.forward["yhat"], numbers.gradients(BackwardPass(graph))["W1"][:, 0]
+
+
+def largest_error(z, found, expected, context, dtype):
+    """In units of eps, of those of which one at least is not next to nothing."""
+    sizes = np.where(abs(z + 0.75) < 0.5, np.maximum(abs(expected), 0.2), abs(expected))
+    return max(
+        float(abs(context.mpf(float(f)) - e) / size) / EPS[dtype] if size else math.inf
+        for f, e, size in zip(found, expected, sizes, strict=True)
+        if max(abs(float(f)), abs(e)) >= SMALLEST[dtype]
+    )
+
+
+def assert_symmetric(activation, z, value, slope):
+    """What g(z) and g(-z) have to do with one another, at all places at once."""
+    close = functools.partial(np.testing.assert_allclose, rtol=8 * EPS[z.dtype.name], atol=1e-30)
+    if activation == "sigmoid":
+        close(value + value[::-1], 1)
+        close(slope, slope[::-1])
+    elif activation == "tanh":
+        close(value, -value[::-1])
+        close(slope, slope[::-1])
+    elif activation in ("gelu", "silu", "softplus", "relu"):
+        close(value - value[::-1], z)
+        close((slope + slope[::-1])[z != 0], 1)
 
 
 @pytest.mark.parametrize("dtype", EPS)

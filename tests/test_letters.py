@@ -132,6 +132,23 @@ def test_the_legend_counts_as_the_book_does(own):
     assert "inputs are layer" not in page(network("s5"), "w_131", "txt")
 
 
+def test_a_width_of_the_file_keeps_its_number():
+    """Nielsen's layer 2 has n_1 neurons where the file calls them so: n_k-1 of any layer k."""
+    text = page(network("s6").in_notation("nielsen"), None, "txt")
+    assert re.search(r"z\^k_i += b\^k_i \+ Σ_\{j=1..n_\{k-2\}\} w\^k_ij·.*i = 1…n_\{k-1\}\]", text)
+    assert "Σ_{j=1..n_{k-1}}" in page(network("s6"), None, "txt")
+    deep = page(network("chain_of_12").in_notation("nielsen"), None, "txt")
+    assert "ayer k has n_k neurons" in deep
+
+
+def test_symbolic_widths_are_formulas():
+    """The line under the title sets n_0 as the figure and the table do."""
+    subtitle = page(network("s6"), None, "tex").split("itshape", 1)[1].splitlines()[0]
+    assert r"$n_{0} \to n_{1} \to n_{2} \to n_{3}$ network" in subtitle
+    assert "4--4--2 network" in page(network("s5"), "w_131", "tex")
+    assert "n_0–n_1–n_2–n_3 network" in page(network("s6"), None, "txt")
+
+
 @pytest.mark.parametrize(
     ("said", "why"), [("rows = true", "columns"), ("first_index = 0", "count neurons from 1")]
 )

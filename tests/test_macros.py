@@ -24,7 +24,8 @@ def readings(page):
     ("page", "reading"),
     [
         (PARTIAL + r"$\pd{L}{w_{212}} = \pd{L}{a_{21}}h_{12}$", "∂L/∂w_212 = ∂L/∂a_21·h_12"),
-        (r"\newcommand{\yh}{\hat y} $a_{21} - \yh_1 = a_{21} - \yh_1$", "a_21 - ŷ_1 = a_21 - ŷ_1"),
+        (r"\newcommand{\yh}{\hat y} $a_{21} - \yh_1 = -(\yh_1 - a_{21})$",
+         "a_21 - ŷ_1 = -(ŷ_1 - a_21)"),
         (r"\def\p#1#2{\frac{\partial #1}{\partial #2}} $\p L{b_{21}} = \p L{a_{21}}$",
          "∂L/∂b_21 = ∂L/∂a_21"),
         (r"\DeclareMathOperator{\sm}{softmax} $\hat y = \sm(a_2)$", "ŷ = softmax(a_2)"),
@@ -85,3 +86,19 @@ def test_dots_that_leave_something_open_are_refused(page):
     (line,) = sb.check(page, NET).lines
     assert line.verdict.value == "unread"
     assert "dots leave open" in line.reason
+
+
+def test_a_built_in_command_keeps_its_meaning():
+    r"""\frac given another meaning is refused; \epsilon drawn as \varepsilon is \epsilon still."""
+    page = r"\renewcommand{\frac}[2]{#2 + #1} $\frac{x_1}{x_2} = x_2 + x_1$"
+    (line,) = sb.check(page, NET).lines
+    assert (line.verdict.value, "another meaning" in line.reason) == ("unread", True)
+    page = r"\renewcommand{\epsilon}{\varepsilon} Let $\epsilon = 3$. $x_1 + \epsilon - 3 = x_1$"
+    assert readings(page) == [("proved", "x_1 + ε - 3 = x_1")]
+
+
+def test_a_logarithm_keeps_its_base():
+    """log_2 is not the natural logarithm, log_e is."""
+    loss = r"$$L = -\sum_i y_i \log_{%s} \hat y_i$$"
+    verdicts = [readings(loss % base)[0][0] for base in ("e", "2", "10", "b")]
+    assert verdicts == ["proved", "refuted", "refuted", "unread"]

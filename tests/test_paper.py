@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -28,7 +29,7 @@ from typesetting import (
 
 PRINTED = [
     ("s5", "w_131"),
-    ("s3", "w_111"),
+    ("s3", None),
     ("elu_gelu_silu_softplus", "w_111"),
     ("s7", None),
     ("batch", None),
@@ -109,6 +110,14 @@ def test_an_equality_stays_with_its_left_side():
     assert ties(Display((pen.row(x, y), pen.row(None, wide), pen.row(None, y), pen.row(None, y))))[
         :3
     ] == [True, False, True]
+
+
+def test_tex_may_not_end_a_page_within_an_equality():
+    """A line that begins with a relation or goes on is tied to the line before it."""
+    lines = page("s5", "w_131", "tex").splitlines()
+    followers = [before for before, line in itertools.pairwise(lines) if line.startswith("&")]
+    assert len(followers) > 20
+    assert [line for line in followers if not line.endswith(r"\\*")] == []
 
 
 def test_equations_have_the_same_numbers_in_html_and_tex():
@@ -201,6 +210,16 @@ def test_a_report_is_legible_in_the_dark(tmp_path, dark):
 
 
 # -------------------------------------------------------------------------------------- structure
+
+
+def test_titles_tell_pages_apart():
+    """Each sheet of a network has a title of its own in the browser's tab, in plain words."""
+    titles = [
+        re.findall(r"<title>(.*?)</title>", page("s7", wrt, "html"))[0]
+        for wrt in ("w_111", "w_223", None)
+    ]
+    assert titles[0] == "∂L/∂w_111: One step of gradient descent on a 2-3-2 network"
+    assert len(set(titles)) == 3
 
 
 def test_tables_say_what_they_are():

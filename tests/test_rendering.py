@@ -61,7 +61,7 @@ def test_katex_sets_every_formula(name, wrt):
         html = html_formulas(page(name, wrt, "html", detail))
         markdown = md_formulas(page(name, wrt, "md", detail))
         assert len(html) > 3
-        assert len(markdown) > 3
+        assert len(markdown) > 1  # a brief page has the chain rule and the result
         assert complaints(html) == []
         assert complaints(markdown) == []
 
@@ -382,7 +382,8 @@ def test_control_characters_reach_no_form():
     from symback.rendering import render
 
     hostile = "a\x1b[31mb\x00c\u202ed\ud800e\x7ff\nnew\u2028line"
-    page = dataclasses.replace(page, title=Say("title.own", {"title": Words(hostile)}))
+    title = Say("title.own", {"title": Words(hostile)})
+    page = dataclasses.replace(page, title=title, tab=title)
     for form in FORMS:
         text = render(page, form)
         for mark in "\x1b\x00\u202e\ud800\x7f\u2028":

@@ -20,6 +20,7 @@ PACKAGE = ROOT / "symback"
 ORDER = [
     "errors",
     "files",
+    "npz",
     "notation",
     "formula",
     "functions",

@@ -220,7 +220,7 @@ def test_a_header_that_claims_too_much(refused):
 
 def test_files_that_are_none(capsys, tmp_path, monkeypatch):
     """No file, a folder, a device: said before anything is read."""
-    for name, words in (("none.csv", "no such file"), ("folder.csv", "regular")):
+    for name, words in (("none.csv", "no such file"), ("folder.csv", "directory")):
         if name.startswith("folder"):
             (tmp_path / name).mkdir()
         with pytest.raises(DataError, match=words):

@@ -317,6 +317,14 @@ def test_conventions_are_footnotes():
     assert "at 0, where" not in page("s5", "w_131", "txt")
 
 
+def test_what_a_linear_layer_does_has_no_name():
+    """ŷ is a_3 where the output is linear, among the equations and in matrices."""
+    for text in (page("relu", None, "txt"), network("relu").matrix_form().text()):
+        assert re.search(r"^ *ŷ +(_i +)?= a_3$", text, re.MULTILINE)
+        assert "id(" not in text
+    assert "ŷ_i  = a_3i    [i = 1…2]" in page("relu", None, "txt")
+
+
 def test_a_kink_is_said():
     """A relu that stands at 0 has no central difference, and a slope of 0 there is no advice."""
     values = {"x": [1, 1], "y": [1], "W1": [[1, -1], [1, 1]], "b1": [0, 0]}

@@ -1,5 +1,6 @@
 """Numbers: fifty digits, honest at kinks and outside domains, named where they are missing."""
 
+import re
 from decimal import Decimal
 
 import mpmath
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from referee import Referee, same
 from strategies import Case, build, cases, expressions, from_lines, loose_case, references
-from symback.network import Network
+from symback.network import Network, equations
 from symback.notation import SAMPLE, Partial, Reference, Sigma, index, read_reference
 from symback.values import (
     DIGITS,
@@ -49,6 +50,60 @@ def test_a_number_is_taken_as_written(value, text):
 def test_a_double_goes_in_and_comes_out_unchanged(value):
     """as_floats undoes number, for every double."""
     assert as_floats(np.array(number(value), dtype=object)) == value
+
+
+@pytest.mark.parametrize("head", ["max", "min"])
+@pytest.mark.parametrize("order", [("w", "x"), ("x", "w")])
+def test_a_tie_has_one_slope_however_it_is_written(head, order):
+    """max(w, x) and max(x, w) where w = x: the slope of x, and the graph says so."""
+    case = from_lines({"L": f"{head}({', '.join(order)})"}, w=1, x=1)
+    gradients = case.numbers.gradients(case.backward)
+    assert (gradients["w"].item(), gradients["x"].item()) == (0, 1)
+    (sentence,) = case.graph.conventions
+    assert (
+        sentence == f"Where the arguments of {head} are equal, its slope is taken to be that of x."
+    )
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [("max(0, w*x)", "its slope is taken to be 0."), ("abs(w)+x", "slope of |u| where u = 0"),
+     ("relu(w)*x", "The slope of relu at 0"), ("where(w>x,w,x)", "the case that holds"),
+     ("sign(w)*x", "slope of sign u")],
+)  # fmt: skip
+def test_equations_say_what_they_take_at_kinks(formula, words):
+    """As networks do, one sentence a kink."""
+    (sentence,) = from_lines({"L": formula}, w=1, x=1).graph.conventions
+    assert words in sentence
+
+
+@pytest.mark.parametrize(
+    ("lines", "numbers", "known", "undefined"),
+    [
+        ({"L": "a**b"}, {"a": -2, "b": 2}, {"a": -4}, {"b": "∂L/∂b has no value here: log(-2.0)"}),
+        (
+            {"s": "a**2+b**2", "L": "sqrt(s)+c"},
+            {"a": 0, "b": 0, "c": 1},
+            {"c": 1},
+            {"s": "∂L/∂s has no value here: a division by zero"}
+            | {v: f"∂L/∂{v} has no value here: it is made of ∂/∂s, which has none" for v in "ab"},
+        ),
+    ],
+)
+def test_a_gradient_without_value_is_named_and_the_others_are_given(
+    lines, numbers, known, undefined
+):
+    """At a = -2 the derivative of a^b by a is a number, though the one by b is none."""
+    case = from_lines(lines, **numbers)
+    gradients = case.numbers.gradients(case.backward)
+    assert {name: array.item() for name, array in gradients.items()} == known
+    assert gradients.undefined == undefined
+    for name, sentence in undefined.items():
+        with pytest.raises(OutOfDomain, match=re.escape(sentence)):
+            gradients[name]
+    net = equations(lines, values=numbers)
+    assert net.evaluate()["gradients"] == known | dict.fromkeys(undefined)
+    assert net.derive(next(iter(known))).sheet("txt")
 
 
 def test_agreement_counts_digits():

@@ -187,7 +187,7 @@ def test_words_and_unread_lines_are_reported_in_place(judge):
     assert (found[1].line, found[1].column) == (2, 5)
     assert "write +" in found[1].reason
     assert overall(found).value == "unread"
-    assert overall(lines(judge, Prose(1, 1, "only words"))).value == "unread"
+    assert overall(lines(judge, Prose(1, 1, "only words"))).value == "no claim"
 
 
 # ------------------------------------------------------------------------------------- numbers
@@ -318,3 +318,271 @@ def test_without_numbers_in_the_file_only_arithmetic_is_checked(judge):
 def test_the_largest_index_of_a_page_is_found():
     """Widths that are replaced stay above what the page names."""
     assert largest_index(Document((claim(1, slope("w", 1, 7, 2), at("x", 9)),))) == 9
+
+
+# -------------------------------------------------------------------------------- what is no claim
+
+NET = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
+SQUARED = sb.Network(2, [(3, "sigmoid"), (1, "linear")], loss="squared_error")
+S6 = sb.load("examples/s6.toml")
+
+
+def page_verdicts(page: str, net=NET) -> list[str]:
+    return [line.verdict.value for line in sb.check(page, net).lines]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "1 = 1",
+        "L = L",
+        "∂L/∂w_212 = ∂L/∂w_212",
+        "∂L/∂w_212 = 1·(∂L/∂w_212 + 0)",
+        "∇_{a_2} L = δ_2",
+        "let s = ∂L/∂w_212\n∂L/∂w_212 = s",
+        "∂L/∂w_212 = s\n\nwhere s = ∂L/∂w_212",
+        "let s = ∂L/∂w_212\nlet t = s\nt = ∂L/∂w_212",
+        "L = L if x_1 > 0",
+        "h_12 = h_12\n0 = 0\nand words",
+    ],
+)
+def test_a_page_that_says_nothing_is_no_claim(page):
+    """The same on both sides, also by the page's own names, is no claim; nor is it in an exam."""
+    report = sb.check(page, NET)
+    assert (report.verdict.value, report.for_exam().verdict.value) == ("no claim", "no claim")
+    assert {line.verdict.value for line in report.lines} == {"text"}
+    assert not report
+    for exam in (False, True):
+        with pytest.raises(AssertionError):
+            sb.assert_derivation(page, NET, exam=exam)
+
+
+def test_what_says_nothing_beside_a_claim_does_no_harm():
+    """A side that repeats the left one is passed over; the step of w ← w - η ∂L/∂w is a claim."""
+    assert page_verdicts("∂L/∂w_212 = ∂L/∂w_212 = (ŷ_1 - y_1) h_12\n1 = 1") == ["proved", "text"]
+    assert page_verdicts("∂L/∂w_212 = ∂L/∂w_212 = (ŷ_1 + y_1) h_12") == ["refuted"]
+    assert page_verdicts("w_212 ← w_212 - η ∂L/∂w_212") == ["proved"]
+
+
+@pytest.mark.parametrize(
+    ("page", "wrt", "reached"),
+    [
+        ("∂L/∂w_212 = ∂L/∂a_21 h_12", "w_212", True),
+        ("∂L/∂w_2ij = δ_2i h_1j", "w_212", True),
+        ("∇_{W_2} L = δ_2 h_1ᵀ", "w_212", True),
+        ("= (ŷ_1 - y_1) h_12", "w_212", True),
+        ("let s = ∂L/∂w_212\ns = (ŷ_1 - y_1) h_12", "w_212", True),
+        ("∂L/∂w_211 = ∂L/∂a_21 h_11", "w_212", False),
+        ("∂L/∂w_212 = ∂L/∂w_212 x_1/x_1", "w_212", False),
+        ("h_12 = σ(a_12)", "w_212", False),
+        ("h_12 = σ(a_12)", None, False),
+        ("δ_2 = ŷ - y", None, True),
+    ],
+)
+def test_an_assertion_asks_that_the_derivative_is_reached(page, wrt, reached):
+    """All lines are right; the assertion holds where one of them says what ∂L/∂wrt is."""
+    assert sb.check(page, NET, wrt)
+    if reached:
+        sb.assert_derivation(page, NET, wrt)
+    else:
+        with pytest.raises(AssertionError, match="no line says what"):
+            sb.assert_derivation(page, NET, wrt)
+
+
+# ------------------------------------------------------------------------- names, from the top down
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("let q = 5\n{half} = q\nq = ŷ - y\n{half} = q", ["text", "refuted", "text", "proved"]),
+        ("let q = ŷ - y\n{half} = q\nq = 5\n{half} = q", ["text", "proved", "text", "refuted"]),
+        ("let q = 5\nlet r = q + ŷ\nq = y + 5\n{half} = r - q", ["text"] * 3 + ["proved"]),
+        ("let q = ŷ\nq = q - y\n{half} = q", ["text", "text", "proved"]),
+        ("{half} = q\nwhere q = ŷ - y\nlet q = 5", ["proved", "text", "text"]),
+        ("let q_i = 5\nq_1 = ŷ - y\n{half} = q_1", ["text", "text", "proved"]),
+    ],
+)
+def test_a_second_meaning_holds_from_its_line_on(page, expected):
+    """What stands above keeps the first meaning, also within a definition; the change is said."""
+    report = sb.check(page.format(half="∂L/∂ŷ/2"), SQUARED)
+    assert [line.verdict.value for line in report.lines] == expected
+    changed = [line for line in report.lines if "another meaning" in line.reason]
+    assert len(changed) == 1
+
+
+def test_the_same_said_again_is_no_second_meaning():
+    """Δ_1 = ŷ_1 - y_1 after Δ_i = ŷ_i - y_i changes nothing."""
+    report = sb.check("let Δ_i = ŷ_i - y_i\nΔ_1 = ŷ_1 - y_1\n∂L/∂w_212 = Δ_1 h_12", NET)
+    assert report
+    assert "another meaning" not in str(report)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "let q = foo%%3\n∂L/∂w_212 = q h_12",
+        "let q = 5\nq = foo%%3\n∂L/∂w_212 = q h_12",
+        "let q = 5\nq = foo%%3\nlet r = q + 1\n∂L/∂w_212 = r h_12",
+        "∂L/∂w_212 = q h_12\nwhere q = foo%%3",
+        "let q = 5\nq = 3 ☃ 4\n∂L/∂w_212 = q h_12",
+    ],
+)
+def test_a_name_that_was_not_read_decides_nothing(page):
+    """What uses it is undecided, whatever the name meant before."""
+    (line,) = (line for line in sb.check(page, NET).lines if "∂w_212" in line.source)
+    assert line.verdict.value == "undecided"
+    assert "what q is, could not be read" in line.reason
+
+
+@pytest.mark.parametrize(
+    ("page", "net", "expected"),
+    [
+        ("δ_k := ∇_{a_k} L\nδ_3 = ŷ + y", S6, "refuted"),
+        ("δ_k := ∇_{a_k} L\nδ_3 = ŷ - y", S6, "proved"),
+        ("δ_k := ∇_{a_k} L\nδ_3 := ŷ + y", S6, "refuted"),
+        ("let δ_k = ∂L/∂a_k\nδ_2 = ŷ + y", NET, "refuted"),
+        ("let s = ∂L/∂w_212\ns = (ŷ_1 - y_1) h_12", NET, "proved"),
+        ("let s = ∂L/∂w_212\ns = (ŷ_1 + y_1) h_12", NET, "refuted"),
+        # a loop over the layers: the name gets another value, which is no claim
+        ("let g = ∇_{a_2} L\nlet g = W_2ᵀ g", NET, "text"),
+        ("let g = ∇_{a_2} L\ng = W_2ᵀ g", NET, "text"),
+        ("let g = ∇_{a_2} L\ng = ∇_{a_1} L", NET, "text"),
+    ],
+)
+def test_a_name_for_a_quantity_makes_claims_about_it(page, net, expected):
+    """After δ_k := ∇_{a_k} L the line δ_3 = … says something that is right or wrong."""
+    assert page_verdicts(page, net) == ["text", expected]
+
+
+def test_what_is_wrong_about_such_a_name_is_told():
+    """The right side of ∇_{a_3} L is given for δ_3."""
+    line = sb.check("δ_k := ∇_{a_k} L\nδ_3 = y - ŷ", S6).lines[1]
+    assert (line.correct, line.diagnosis[0].name) == ("ŷ - y", "sign-flipped")
+
+
+@pytest.mark.parametrize(
+    ("page", "net", "expected"),
+    [
+        ("E = (y - ŷ)^2\n∂E/∂ŷ = 2(ŷ - y)", SQUARED, ["proved", "proved"]),
+        ("E = (y - ŷ)^2\n∂E/∂ŷ = ŷ - y", SQUARED, ["proved", "refuted"]),
+        ("J = -Σ_i y_i log(ŷ_i)\n∇_{W_2} J = (ŷ - y) h_1ᵀ", NET, ["proved", "proved"]),
+        ("E = (y - ŷ)^2/2\n∂E/∂ŷ = ŷ - y", SQUARED, ["refuted", "proved"]),
+        ("C = Σ_i (y_i - ŷ_i)^2\n∂C/∂ŷ_1 = 2(ŷ_1 - y_1)", NET, ["refuted", "proved"]),
+        ("C = 5\nx_1 + C = 5 + x_1", NET, ["text", "proved"]),
+    ],
+)
+def test_a_loss_of_the_page_is_compared_with_the_networks(page, net, expected):
+    """E is the network's loss where it is equal to that; where not, that line is wrong."""
+    assert page_verdicts(page, net) == expected
+
+
+# ------------------------------------------------------------------------ what has lost its head
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("a_12 = b_12 + Σ_j w_12j x_j\n\n∂L/∂w_212 = foo%%3\n\n= (ŷ_1 - y_1) h_12",
+         ["proved", "unread", "undecided"]),
+        ("∂L/∂w_212 = ∂L/∂a_21 h_12\n= foo%%3\n= (ŷ_1 - y_1) h_12",
+         ["proved", "unread", "proved"]),
+        ("a_12 = b_12 + Σ_j w_12j x_j\nlet t = y_1 + y_1\n= 2 y_1\n= 3 y_1",
+         ["proved", "text", "proved", "refuted"]),
+    ],
+)  # fmt: skip
+def test_a_line_goes_on_from_the_one_above_it(page, expected):
+    """Below what was not read "= …" has lost its left side; it is not part of an older chain."""
+    assert page_verdicts(page) == expected
+
+
+def test_with_a_weight_asked_for_too():
+    """--wrt does not stand in for a left side that could not be read."""
+    report = sb.check("∂L/∂w_211 = foo%%3\n= (ŷ_1 - y_1) h_11", NET, "w_212")
+    assert [line.verdict.value for line in report.lines] == ["unread", "undecided"]
+
+
+# ------------------------------------------------------------------------------ what does not fit
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        ("∇_{W_2} L = δ_2 + h_1", "adding a 2×1 and a 3×1 array is not possible"),
+        ("∇_{b_1} L = ŷ - y", "a 3×1 array on the left and a 2×1 array on the right"),
+        ("∇_{a_2} L = ŷ_1 - y_1", "a 2×1 array on the left and a number on the right"),
+        ("∂L/∂w_212 = W_2", "a number on the left and a 2×3 array on the right"),
+        ("∂L/∂w_212 = Σ_{j=1}^{4} w_21j h_1j", "there is no w_2,1,4"),
+        ("ŷ_1 = softmax(a_21)", "softmax of a number"),
+        ("∂L/∂w_212 = (ŷ_i - y_i) h_12", "nothing says what i on the right side is"),
+        ("∂L/∂h_1j = δ_2i w_2ij", "nothing says what i on the right side is"),
+        ("y_1 = 1", "a number that the network file does not give"),
+    ],
+)
+def test_what_does_not_fit_is_not_called_wrong(page, reason):
+    """Shapes, ranges and indices that fit nothing may have been misread: no line is blamed."""
+    (line,) = sb.check(page, NET).lines
+    assert (line.verdict.value, reason in line.reason) == ("undecided", True), line
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("∇_{W_2} L = h_1 δ_2", "matrix-layout"),
+        ("∇_{W_2} L = δ_2 ⊙ h_1", "matrix-layout"),
+        ("∇_{h_1} L = W_2 δ_2", "matrix-layout"),
+        ("∇_{a_1} L = W_2ᵀ δ_2 (h_1 ⊙ (1 - h_1))", "matrix-layout"),
+        ("W_2 ← W_2 - η h_1 (ŷ - y)ᵀ", "matrix-layout"),
+        (r"$$\nabla_{b_2} L = \begin{bmatrix} \hat y_1-y_1 & \hat y_2-y_2 \end{bmatrix}$$",
+         "matrix-layout"),
+        ("a_1 = W_2 x + b_1", "weight-of-wrong-layer"),
+        ("∇_{h_1} L = W_1ᵀ δ_1", "weight-of-wrong-layer"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_wrong_by_a_mistake_with_a_name(page, name):
+    """Where another layout, or layer, makes the line right, that is what was done wrong."""
+    (line,) = sb.check(page, NET).lines
+    assert line.verdict.value == "refuted"
+    assert [mistake.name for mistake in line.diagnosis][:1] == [name]
+
+
+def test_an_index_that_is_bound_elsewhere_may_stand_alone():
+    """What is right for every number of a letter is right."""
+    assert page_verdicts("0 = y_i - y_i + 0·x_j") == ["proved"]
+    assert page_verdicts("δ_2i = ŷ_i + y_i") == ["refuted"]
+
+
+# ------------------------------------------------------------------------------------------ batches
+
+BATCH = {**VALUES, "x": [[1.0, 0.5], [0.2, -0.3], [0.7, 0.1]], "y": [[1, 0], [0, 1], [1, 0]]}
+
+
+@pytest.mark.parametrize("over", ["mean", "sum"])
+@pytest.mark.parametrize(
+    ("page", "notation", "expected"),
+    [
+        ("dscores = probs - y", "cs231n", "undecided"),
+        ("dscores = (probs - y)/3", "cs231n", "undecided"),
+        ("dscores = (probs - y)/m", "cs231n", "unread"),
+        ("db2 = dscores", "cs231n", "undecided"),
+        ("∇_{a_2} L = ŷ - y", "lectures", "undecided"),
+        ("∇_{a_2} L = (ŷ - y)/3", "lectures", "undecided"),
+        ("∇_{W_2} L = y h_1ᵀ", "lectures", "undecided"),
+        ("∂L/∂w_212 = (ŷ_1 - y_1) h_12/3", "lectures", "undecided"),
+        ("w_212 ← w_212 - η (ŷ_1 - y_1) h_12/3", "lectures", "undecided"),
+        ("∂L/∂w_212 = 3 (ŷ_1 - y_1) h_12", "lectures", "undecided"),
+        (r"$$a_{21} = b_{21} + \sum_j w_{21j} h^{(i)}_{j}$$", "lectures", "unread"),
+        # of one sample, and no array in sight
+        ("∂L/∂w_212 = (ŷ_1 - y_1) h_12", "lectures", "proved"),
+        ("∂L/∂w_212 = (ŷ_1 + y_1) h_12", "lectures", "refuted"),
+        ("h_12 = σ(a_12)", "lectures", "proved"),
+        ("W_2 ← W_2 - η ∇_{W_2} L", "lectures", "proved"),
+    ],
+)
+def test_what_may_be_about_a_batch_is_not_judged_as_one_sample(page, notation, expected, over):
+    """With three samples an array may hold all of them, and /3 be the mean: neither is judged."""
+    layers = [(3, "sigmoid"), (2, "softmax")]
+    net = sb.Network(2, layers, loss="cross_entropy", over_samples=over, values=BATCH)
+    report = sb.check(page, net, notation=notation)
+    assert [line.verdict.value for line in report.lines] == [expected]
+    assert any("one sample of the batch" in note for note in report.notes)

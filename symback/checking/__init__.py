@@ -10,7 +10,8 @@
 
 * reading: `notations`, `macros`, `lexing`, `symbols`, `dots`, `parsing`, `rows`, `conditions`,
   `statements`, `pages`; what is read is a tree of `meaning`, and `echo` writes it canonically;
-* judging: `verdicts`, line by line, on the exact comparison of `exact`, which evaluates trees
+* judging: `verdicts`, line by line, with the page's own names read in order (`names`) and lines
+  that say nothing passed over (`claims`), on the exact comparison of `exact`, which evaluates trees
   (`evaluation`, `equations`, `rules`, `grids`) in several arithmetics (`arithmetics`, `tower`);
 * diagnosing: `diagnosis`, with its tables of mistakes (`mistakes`, `variants`, `slips`, `tables`,
   `search`, `points`) and the right side (`correct`, `conversion`); `conventions` before that;

@@ -27,6 +27,7 @@ from typing import Any, ClassVar
 from flint import arb, ctx, fmpq, fmpq_poly
 
 from symback.checking.arithmetics import PRECISION, RELATIONS, Undecided, middle
+from symback.checking.budget import spend
 from symback.checking.tower import VanishingDenominator
 
 __all__ = [
@@ -592,6 +593,7 @@ def _is_feasible(rows: list[_Row]) -> bool:
         rows = [row for row in rows if row.factors]
         if not rows:
             return True
+        spend(len(rows))
         counts = {m: _cost(rows, m) for row in rows for m in row.factors}
         monomial = min(counts, key=lambda m: (counts[m], m))
         above = [row for row in rows if row.factors.get(monomial, 0) > 0]
@@ -705,6 +707,7 @@ class Forms:
             name = ("product", frozenset((first, second)) if first != second else first)
             return self.space.generator(name)
         made: dict[Monomial, Fraction] = {}
+        spend(len(first.terms))
         for (a, c), (b, d) in itertools.product(first.terms.items(), second.terms.items()):
             monomial = self._joined(a, b)
             made[monomial] = made.get(monomial, Fraction(0)) + c * d

@@ -19,9 +19,9 @@ from symback.checking.report import Report
 from symback.checking.verdicts import (
     WITHOUT_CHANCE,
     Judgement,
-    Wrong,
     judged,
     largest_index,
+    mistakes_in,
     overall,
 )
 from symback.errors import SymbackError
@@ -95,7 +95,7 @@ def _reported(document: Document, judge: Judge, judgement: Judgement) -> Report:
     if convention is not None:
         lines = _under(convention, lines)
     notes = [*_notes(judge, document.items, convention), *notes]
-    return Report(overall(lines), lines, _bound(lines), tuple(notes))
+    return Report(overall(lines), lines, _bound(lines), tuple(notes), judgement.reaches)
 
 
 def _judge(net: Work, least: int) -> Judge:
@@ -135,27 +135,14 @@ def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[tuple[LineReport, ..
         reported.add(wrong.place)
         try:
             correct = _correct(judge, wrong.truth)
-            found = wrong.finding.diagnosis or _mistakes(judge, wrong, judgement)
+            found = wrong.finding.diagnosis or mistakes_in(
+                judge, wrong.truth, wrong.side.node, wrong.previous, judgement.assumptions
+            )
         except Spent as spent:
             return tuple(lines), spent
         named = tuple(each if each.correct else replace(each, correct=correct) for each in found)
         lines[wrong.place] = replace(lines[wrong.place], diagnosis=named, correct=correct)
     return tuple(lines), None
-
-
-def _mistakes(judge: Judge, wrong: Wrong, judgement: Judgement) -> tuple[Diagnosis, ...]:
-    from symback.checking.diagnosis import diagnose  # a tenth of a second that right pages save
-
-    try:
-        return diagnose(
-            judge,
-            wrong.truth,
-            wrong.side.node,
-            wrong.previous,
-            judgement.assumptions,
-        )
-    except (SymbackError, ArithmeticError, RecursionError):
-        return ()  # a line too strange to be explained is still refuted, with its counterexample
 
 
 def _correct(judge: Judge, truth: Node) -> str:
@@ -217,8 +204,8 @@ def _notes(judge: Judge, items: Sequence[object], convention: Convention | None)
     if judge.sizes:
         sizes = ", ".join(f"{name} = {size}" for name, size in judge.sizes.items())
         notes.append(f"compared at small widths of the same kind: {sizes}")
-    if judge.work.graph.samples is not None:
-        notes.append("the page was read as about one sample of the batch")
+    if judge.scope.is_batch:
+        notes.append("each line was read as about one sample of the batch, by itself")
     if any(isinstance(item, Definition) for item in items):
         notes.append("names that the page defines stand for what it says they are")
     return tuple(notes)

@@ -40,6 +40,7 @@ from symback.checking.meaning import (
     Derivative,
     Element,
     Index,
+    Matrix,
     Node,
     Number,
     Product,
@@ -341,7 +342,7 @@ class _Case:
 
     def _of_layout(self, truth: Node, wrong: Node) -> list[Told]:
         """Which transpose or product of arrays is wrong."""
-        if not any(isinstance(part, Array) for part in walk(wrong)):
+        if not any(isinstance(part, (Array, Matrix)) for part in walk(wrong)):
             return []
         for told, repaired in itertools.islice(layout_repairs(wrong), MOST_REPAIRS):
             if self._is_right(truth, repaired):

@@ -75,7 +75,15 @@ from symback.checking.meaning import (
     Transpose,
     walk,
 )
-from symback.checking.rules import AS_EXPONENTIALS, DOMAINS, SLOPES, differentiated, kind, with_z
+from symback.checking.rules import (
+    AS_EXPONENTIALS,
+    DOMAINS,
+    SLOPES,
+    UNDONE,
+    differentiated,
+    kind,
+    with_z,
+)
 from symback.functions import SoftMax
 from symback.notation import Role, Variable
 
@@ -678,6 +686,10 @@ class Evaluator:
     def _elementary(self, node: Call, env: Environment, level: int) -> Value:
         name, activations = node.function, self.equations.activations
         self._need(name, node.arguments[0], env)
+        match node.arguments:
+            case (Call(inverse, (inner,), primes=0),) if UNDONE.get(name) == inverse:
+                self._need(inverse, inner, env)
+                return self.value(inner, env, level)
         if name in self.arithmetic.direct:
             value = self.value(node.arguments[0], env, level)
             return mapped(value, lambda entry: self.arithmetic.function(name, entry, level))

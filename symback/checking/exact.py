@@ -55,6 +55,7 @@ from symback.checking.arithmetics import (
     decimal,
     middle,
 )
+from symback.checking.budget import spend
 from symback.checking.cells import (
     Condition,
     Decisions,
@@ -169,7 +170,8 @@ class Outcome:
     """What a comparison found.
 
     ``at`` are the indices at which the sides differ and ``cells`` some of the conditions under
-    which they do; ``domain`` is what must hold for both sides to have a value.
+    which they do; ``one_hot`` is the same for one-hot targets, where targets can be that;
+    ``domain`` is what must hold for both sides to have a value.
     """
 
     relationship: Relationship
@@ -177,6 +179,7 @@ class Outcome:
     at: tuple[tuple[str, int], ...] = ()
     cells: tuple[tuple[Condition, ...], ...] = ()
     domain: tuple[Node, ...] = ()
+    one_hot: Outcome | None = None
 
     @property
     def is_equal(self) -> bool:
@@ -301,9 +304,14 @@ class Judge:
             for entry in entries(self.at(pattern, assumptions).value(node, env or {}, SHALLOW))
         )
 
-    def shape(self, node: Node, env: Mapping[str, int] | None = None) -> tuple[int, ...]:
+    def shape(
+        self,
+        node: Node,
+        env: Mapping[str, int] | None = None,
+        assumptions: Assumptions = _PLAIN,
+    ) -> tuple[int, ...]:
         """() for a scalar, (rows, columns) for an array."""
-        value = self.at(0, _PLAIN).value(node, env or {}, SHALLOW)
+        value = self.at(0, assumptions).value(node, env or {}, SHALLOW)
         return value.shape if isinstance(value, Grid) else ()
 
     def same(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> bool:
@@ -366,7 +374,7 @@ class Judge:
 
     def _kept(self, key: Any, made: Callable[[bytes], Evaluator]) -> Evaluator:
         """An evaluator with its budget new; made once, by a secret of its own."""
-        if time.monotonic() > self._deadline:
+        if time.thread_time() > self._deadline:
             raise Undecided(f"the comparison takes longer than {LONGEST} seconds")
         if key not in self._evaluators:
             if len(self._evaluators) > 400:
@@ -412,7 +420,7 @@ class Judge:
 
     def compare(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> Outcome:
         """How two sides compare, for every value of the indices they leave free."""
-        self._deadline = time.monotonic() + LONGEST
+        self._deadline = time.thread_time() + LONGEST
         while isinstance(left, At):  # what stands at the bar holds for both sides
             assumptions = replace(assumptions, pins=(*assumptions.pins, *left.values))
             left = left.of
@@ -451,6 +459,8 @@ class Judge:
             found = self._for_each_class(left, right, assumptions)
             if found.at is None:
                 return _outcome(found, Relationship.ONE_HOT)
+            one_hot = _outcome(found, Relationship.EQUAL)
+            return replace(_outcome(general, Relationship.EQUAL), one_hot=one_hot)
         return _outcome(general, Relationship.EQUAL)
 
     @property
@@ -665,12 +675,12 @@ class Judge:
         if self.equations.has_kinks or any(map(self.equations.is_kinked, (left, right))):
             return False
         evaluator = Evaluator(self.equations, Symbols(), assumptions)
-        deadline = time.monotonic() + 1
+        deadline = time.thread_time() + 1
         try:
             for env in self.instances(left, right, assumptions):
                 difference = evaluator.value(Total((left, Product((_MINUS, right)))), env, 0)
                 for entry in entries(difference):
-                    late = time.monotonic() > deadline
+                    late = time.thread_time() > deadline
                     if late or entry.count_ops() > MOST_OPERATIONS or not is_zero(entry):
                         return False
         except (SymbackError, VanishingDenominator):
@@ -678,6 +688,21 @@ class Judge:
         return True
 
     # ------------------------------------------------------------------------------ witnesses
+
+    def refutation(
+        self, left: Node, right: Node, outcome: Outcome, assumptions: Assumptions = _PLAIN
+    ) -> Witness | None:
+        """Numbers for which the sides differ, whatever is known of the targets; None without.
+
+        Where targets can be one-hot, the sides must differ for such ones too: else the line may be
+        right for all targets that there are.
+        """
+        found = self.witness(left, right, dict(outcome.at), assumptions, outcome.cells)
+        strict = outcome.one_hot
+        if found is None or strict is None:
+            return found
+        also = self.witness(left, right, dict(strict.at), assumptions, strict.cells)
+        return None if also is None else found
 
     def witness(
         self,
@@ -698,6 +723,7 @@ class Judge:
         best: tuple[float, Witness] | None = None
         with ctx.workprec(PRECISION):
             for attempt, point in enumerate(self._points(cells)):
+                spend()
                 found = self._witness_at(left, right, env, assumptions, point)
                 if found is not None and (best is None or found[0] > best[0]):
                     best = found
@@ -862,7 +888,7 @@ class _Cell:
     def _values(self, place: int) -> tuple[list[Value], bool]:
         """Both sides at one secret point, and whether roots were drawn for them."""
         judge, asked = self.judge, self.asked
-        if time.monotonic() > judge._deadline:
+        if time.thread_time() > judge._deadline:
             raise Undecided(f"the comparison takes longer than {LONGEST} seconds")
         residues = Residues(tower(), judge._derived(f"cell {place}"), [])
         evaluator = Evaluator(judge.equations, residues, asked.assumptions, self._cases, self._note)
@@ -1113,7 +1139,8 @@ def _shapes(left: Value, right: Value) -> tuple[str, str]:
 
 def _overlap(first: Any, second: Any) -> bool:
     """Whether two numbers between bounds can be equal."""
-    return not (first < second or first > second)
+    with ctx.workprec(PRECISION):
+        return not (first < second or first > second)
 
 
 def _short(bounds: Any) -> str:

@@ -24,6 +24,7 @@ class Verdict(enum.Enum):
     UNDECIDED = "undecided"
     UNREAD = "unread"
     TEXT = "text"  # no claim
+    NO_CLAIM = "no claim"  # of a page: every line of it is words, or says nothing
 
 
 @dataclass(frozen=True, slots=True)

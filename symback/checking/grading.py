@@ -16,12 +16,12 @@ from __future__ import annotations
 import csv
 import io
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from symback import files
 from symback.checking import check
 from symback.checking.budget import SECONDS
 from symback.checking.report import LineReport, Report, Verdict
@@ -84,17 +84,11 @@ class Exercise:
 
 
 def _content(path: Path) -> bytes:
-    """The bytes of a file that is a file, and of them at most one more than may be."""
-    shown = printable(str(path), 200)
+    """The bytes of a file; raises `BadSubmission`."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            raise BadSubmission(f"{shown} is no file")
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise BadSubmission(f"cannot read {shown}: {error.strerror}") from None
-    except ValueError:  # a null character in the name
-        raise BadSubmission(f"cannot read {shown}: this is not the name of a file") from None
+        return files.content(path, MOST_BYTES)
+    except files.CannotRead as error:
+        raise BadSubmission(f"{printable(str(path), 200)}: {error.message}") from None
 
 
 def decoded(content: bytes, name: str) -> str:
@@ -133,6 +127,9 @@ class Row:
     mistakes: str = ""
     message: str = ""
     is_right: bool = False
+    """Whether nothing is wrong on it."""
+    is_defect: bool = False
+    """Whether symback itself failed on the file."""
 
     @classmethod
     def of(cls, file: str, report: Report) -> Row:
@@ -152,7 +149,7 @@ class Row:
             count[Verdict.UNREAD],
             ";".join(dict.fromkeys(names)),
             _message(report, claims),
-            bool(report),
+            report.finds_nothing_wrong,
         )
 
 
@@ -193,11 +190,11 @@ def rows(exercise: Exercise, folder: Path, *, exam: bool = False) -> Iterator[Ro
             row = Row(name, "error", message=error.message)
         except Exception as error:  # noqa: BLE001 - a defect met in one file must not stop the rest
             said = "" if exam else f": {type(error).__name__}: {error}"
-            row = Row(name, "error", message=f"symback failed{said}")
+            row = Row(name, "error", message=f"symback failed{said}", is_defect=True)
         yield row
 
 
-_COLUMNS = tuple(each.name for each in fields(Row) if each.name != "is_right")
+_COLUMNS = tuple(each.name for each in fields(Row) if not each.name.startswith("is_"))
 
 HEAD = ",".join(_COLUMNS)
 """The first line of a table."""
@@ -220,7 +217,8 @@ def _cell(value: int | str) -> int | str:
     if isinstance(value, int):
         return value
     shown = printable(value, LONGEST_CELL)
-    return f"'{shown}" if shown.lstrip().startswith(("=", "+", "-", "@")) else shown
+    begins = (value.lstrip()[:1], value[:1])  # a tab or a line end is enough for some
+    return f"'{shown}" if {"=", "+", "-", "@", "\t", "\r", "\n"}.intersection(begins) else shown
 
 
 LONGEST_CELL = 500
@@ -237,10 +235,14 @@ def assert_derivation(
     notation: str = "lectures",
     exam: bool = False,
 ) -> None:
-    """Raise `AssertionError` with the report unless nothing is wrong and all was read.
+    """Raise `AssertionError` with the report unless all is right and the derivative is reached.
 
-    ``exam`` names only the line and right or wrong.
+    That is: all was read, nothing is wrong, and a line says what ∂L/∂wrt is; without ``wrt``, what
+    some derivative is.  ``exam`` names only the line and right or wrong.
     """
     report = check(text, net, wrt, notation=notation)
     if not report:
         raise AssertionError(marks(report.for_exam()) if exam else f"\n{report}")
+    if not report.reaches:
+        wanted = "a derivative" if wrt is None else f"the derivative by {wrt}"
+        raise AssertionError(f"no line says what {wanted} is")

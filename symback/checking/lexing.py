@@ -11,8 +11,8 @@ from __future__ import annotations
 import bisect
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from symback.checking.budget import spend
@@ -86,19 +86,21 @@ _LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", _GREEK, st
 GREEK_NAMES = {*_GREEK, "Delta", "Gamma", "Theta", "Lambda", "Phi", "Psi", "Omega", "ell"}
 
 _SIGNS = {
-    "−": "-", "–": "-", "—": "-", "·": "·", "∙": "·", "⋅": "·", "•": "·", "×": "·", "∗": "*",
+    "−": "-", "–": "-", "—": "-", "·": "·", "∙": "·", "⋅": "·", "•": "·", "×": "×", "∗": "*",
     "⊙": "⊙",
     "∘": "⊙", "≈": "≈", "≃": "≈", "≅": "≈", "←": "←", "≤": "<=", "≥": ">=", "≠": "!=",
     "′": "'", "’": "'", "″": "''", "∂": "∂", "∇": "∇", "→": "→", "⇒": "⇒", "⟹": "⇒", "∴": "⇒",
     "‖": "‖", "∈": "in", "⟦": "⟦", "⟧": "⟧", "…": "...", "⋯": "...", "⊗": "⊗", "÷": "/", "½": "½",
 }  # fmt: skip
+_ALIKE = {"×": "·"}
+"""Signs that mean the same, but that a reader may want to tell apart: × stands in shapes too."""
 _SUBSCRIPTS = dict(
     zip("₀₁₂₃₄₅₆₇₈₉ₐₑᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₊₋₌₍₎", "0123456789aeijklmnoprstuvx+-=()", strict=True)
 )
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁱʲᵏˡᵐⁿ⁺⁻⁽⁾ᵀᴸ", "0123456789ijklmn+-()TL", strict=True))
 
 _COMMANDS = {
-    "cdot": "·", "times": "·", "ast": "*", "bullet": "·", "odot": "⊙", "circ": "⊙", "otimes": "⊗",
+    "cdot": "·", "times": "×", "ast": "*", "bullet": "·", "odot": "⊙", "circ": "⊙", "otimes": "⊗",
     "approx": "≈", "simeq": "≈", "doteq": "≈", "leftarrow": "←", "gets": "←", "coloneqq": ":=",
     "le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "ne": "!=", "neq": "!=", "lt": "<", "gt": ">",
     "partial": "∂", "nabla": "∇", "prime": "'", "lbrace": "(", "rbrace": ")", "{": "(", "}": ")",
@@ -146,25 +148,38 @@ _SPELLINGS = {"==": "=", "**": "^", "<-": "←", "->": "→", "=>": "⇒", "~=":
 _PLAIN_SIGNS = frozenset("+-*/=<>^_()[]{}|,;:.&'!@~%")
 
 
-def lexed(source: str, place: Place, *, latex: bool, macros: Macros | None = None) -> list[Token]:
+def lexed(
+    source: str,
+    place: Place,
+    *,
+    latex: bool,
+    macros: Macros | None = None,
+    functions: Sequence[str] = (),
+) -> list[Token]:
     """The tokens of ``source``, which stands at ``place`` of the page.
 
     In LaTeX a run of letters is a product of letters, but for names of functions; in text it is one
-    name.  Raises `NotRead`.
+    name.  ``functions`` are names of the network's own, such as swish2.  Raises `NotRead`.
 
     >>> [token.text for token in lexed("w₂₁₂ − ŷ_1", Place(1, 1), latex=False)]
     ['w', '_', '{', '2', '1', '2', '}', '-', 'yhat', '_', '1']
     """
-    lexer = _Lexer(source, place, latex, macros or Macros({}))
+    lexer = _Lexer(source, place, latex, macros or Macros({}), tuple(functions))
     return list(lexer.tokens())
 
 
 class _Lexer:
     def __init__(
-        self, source: str, place: Place, latex: bool, macros: Macros, depth: int = 0
+        self,
+        source: str,
+        place: Place,
+        latex: bool,
+        macros: Macros,
+        functions: tuple[str, ...],
+        depth: int = 0,
     ) -> None:
         self.source, self.latex = source, latex
-        self.macros, self.depth = macros, depth
+        self.macros, self.functions, self.depth = macros, functions, depth
         self.first, self.at, self.spaced = place, 0, False
         self._lines = [0] + [m.end() for m in re.finditer("\n", source)]
 
@@ -204,10 +219,24 @@ class _Lexer:
             yield from self._script()
         elif match := _NUMBER.match(source, start):
             yield from self._number(match)
+        elif (own := self._own_function()) is not None:
+            self.at = start + len(own)
+            yield self.token("name", own, start)
         elif match := _WORD.match(source, start):
             yield from self._word(match[0])
         else:
             yield from self._sign(mark)
+
+    def _own_function(self) -> str | None:
+        """The longest name of a function of the network's own that begins here."""
+        begun = [name for name in self.functions if self.source.startswith(name, self.at)]
+        ends = (name for name in sorted(begun, key=len, reverse=True) if self._ends(len(name)))
+        return next(ends, None)
+
+    def _ends(self, size: int) -> bool:
+        """Whether a word of that many characters ends where it does."""
+        following = self.source[self.at + size : self.at + size + 1]
+        return not (following.isalnum() or following == "_")
 
     def _number(self, match: re.Match[str]) -> Iterator[Token]:
         if sum(mark.isdigit() for mark in match[0]) > MOST_DIGITS:
@@ -273,8 +302,7 @@ class _Lexer:
         self.at = start + 1
         if mark in _SIGNS:
             text = _SIGNS[mark]
-            kind = "½" if text == "½" else text
-            yield self.token(kind, text, start)
+            yield self.token(_ALIKE.get(text, text), text, start)
         elif mark in _LETTERS:
             yield self.token("name", _LETTERS[mark], start)
         elif mark in _PLAIN_SIGNS:
@@ -306,6 +334,9 @@ class _Lexer:
         name = match[1].rstrip("*") if match[1][:1].isalpha() else match[1]
         self.at = match.end()
         if name in self.macros.named:
+            if _has_meaning(name) and not self._is_kept(name):
+                raise self.refuse(f"the page gives \\{name} another meaning", start,
+                                  "choose a new name for the macro")  # fmt: skip
             yield from self._written_out(name, start)
         elif name == "\\":
             self._skip_optional()
@@ -340,7 +371,8 @@ class _Lexer:
             yield self.token("text", "for all", start)
         elif name in _COMMANDS:
             text = _COMMANDS[name]
-            yield self.token("name" if text.isalpha() and text != "in" else text, text, start)
+            kind = "name" if text.isalpha() and text != "in" else _ALIKE.get(text, text)
+            yield self.token(kind, text, start)
         elif name in _STRUCTURE:
             yield self.token("command", name, start)
         elif name in FUNCTIONS or name in GREEK_NAMES or name.startswith("var"):
@@ -348,16 +380,30 @@ class _Lexer:
         else:
             raise self.refuse(f"the command \\{printable(name)} is not read", start)
 
+    def _is_kept(self, name: str) -> bool:
+        r"""Whether a macro only spells its command otherwise, as \epsilon by \varepsilon."""
+        macro = self.macros.named[name]
+        if macro.arguments:
+            return False
+        place = self.place(self.at)
+        try:
+            first, second = (lexed(text, place, latex=True) for text in (f"\\{name}", macro.body))
+        except NotRead:
+            return False
+        return [(t.kind, t.text) for t in first] == [(t.kind, t.text) for t in second]
+
     def _written_out(self, name: str, start: int) -> Iterator[Token]:
         """The tokens of a macro of the page, all of them where it is used."""
         spaced, count = self.spaced, self.macros.named[name].arguments
         text = self.macros.written(name, [self._braced_or_single(start) for _ in range(count)])
         if text is None or self.depth >= DEEPEST_MACRO:
             raise self.refuse(f"the macro \\{name} grows without end", start)
-        inner = _Lexer(text, self.place(start), self.latex, self.macros, self.depth + 1)
-        for token in inner.tokens():
-            made = replace(token, place=self.place(start), start=start, end=self.at)
-            yield replace(made, spaced=token.spaced or spaced)
+        inner = _Lexer(
+            text, self.place(start), self.latex, self.macros, self.functions, self.depth + 1
+        )
+        place, end = self.place(start), self.at
+        for token in inner.tokens():  # made anew, not replaced: a page may hold thousands
+            yield Token(token.kind, token.text, place, start, end, token.spaced or spaced)
             spaced = False
         self.spaced = False
 
@@ -392,8 +438,8 @@ class _Lexer:
 
     def _text(self, words: str, start: int) -> Token:
         plain = words.strip()
-        if plain in FUNCTIONS:
-            return self.token("name", plain, start)
+        if plain in FUNCTIONS or plain.replace("\\_", "_") in self.functions:
+            return self.token("name", plain.replace("\\_", "_"), start)
         return self.token("text", plain, start)
 
     def _upright(self, start: int) -> Iterator[Token]:
@@ -403,7 +449,7 @@ class _Lexer:
             return
         before = self.at
         word = self._argument(start).strip().replace("\\,", "").replace("\\_", "_")
-        if word in FUNCTIONS or word in ("d", "T", "new", "old"):
+        if word in FUNCTIONS or word in self.functions or word in ("d", "T", "new", "old"):
             yield self.token("name", word, start)
         elif word.isalpha() and len(word) > 1:
             yield self.token("text", word, start)
@@ -427,6 +473,16 @@ _STRUCTURE = {
     "substack", "limits", "not", "binom", "color", "ddot", "widetilde", "underline", "cancel",
     "mathcolor",
 }  # fmt: skip
+
+
+def _has_meaning(name: str) -> bool:
+    """Whether a command means something by itself, so that a page may not define it anew."""
+    structure = name in _STRUCTURE or name in _WORDS or name in _CALLIGRAPHIC
+    letter = name in FUNCTIONS or name.removeprefix("var") in GREEK_NAMES
+    reads = name in ("begin", "end", "\\", "operatorname", "mathop", "forall", "over")
+    return structure or letter or reads or name in _COMMANDS
+
+
 _LATEX_WORDS = {"lr", "yhat", "eta", "sum", "prod"}
 
 

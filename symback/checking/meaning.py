@@ -42,6 +42,7 @@ __all__ = [
     "Element",
     "Index",
     "Indicator",
+    "Item",
     "Letter",
     "Matrix",
     "Named",
@@ -382,7 +383,8 @@ class Claim:
     relations are then as many as its sides.  A claim of one side and no relation is an answer
     alone.  An update ``w ← w - η ∂L/∂w`` is a claim whose relation is BECOMES.  ``given`` are the
     conditions on quantities that it stands under ("if a_11 > 0"); its sides are 0 where they fail.
-    ``read_as`` is the canonical echo of the whole line; reading it gives the same.
+    ``read_as`` is the canonical echo of the whole line; reading it gives the same.  ``unknown``
+    says why the line means nothing definite, where a name in it does not.
     """
 
     line: int
@@ -393,11 +395,15 @@ class Claim:
     continues: bool = False
     read_as: str = ""
     given: tuple[Comparison, ...] = ()
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A name of the page's own: ``name_{letters} = node``; ``indices`` are letters or numbers."""
+    """A name of the page's own: ``name_{letters} = node``; ``indices`` are letters or numbers.
+
+    ``explicit``: it is called a definition, by a word such as "let" or by :=.
+    """
 
     line: int
     column: int
@@ -406,6 +412,7 @@ class Definition:
     indices: tuple[Index, ...]
     node: Node
     read_as: str = ""
+    explicit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,13 +426,19 @@ class Prose:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What was not understood: where, why, and a way to write it."""
+    """What was not understood: where, why, and a way to write it.
+
+    ``defines`` is the name that it may give a meaning to, or ""; ``begins`` is set where it begins
+    a chain, so that a line "= …" below it goes on from what was not understood.
+    """
 
     line: int
     column: int
     source: str
     reason: str
     suggestion: str = ""
+    defines: str = ""
+    begins: bool = True
 
 
 Item = Claim | Definition | Prose | Unread
@@ -457,6 +470,8 @@ class Scope:
     has_target: bool = True
     stages: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
+    is_batch: bool = False
+    """Whether the network's values are those of several samples."""
 
     @property
     def depth(self) -> int:
@@ -484,6 +499,7 @@ class Scope:
             activations=tuple(_function(graph, v) for v in computed),
             biases=tuple(_bias(graph, v.layer) for v in preactivations),
             has_target=any(v.role is Role.TARGET for v in graph.variables),
+            is_batch=graph.samples is not None,
         )
 
 

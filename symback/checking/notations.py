@@ -4,8 +4,8 @@
 name, or reads a small TOML file of one's own:
 
     base = "nielsen"          # optional; what is not said is taken from there
-    preactivation = "z"       # letters: preactivation, activation, weight, bias, output, target,
-    activation = "a"          #   input, error, loss, function
+    preactivation = "z"       # letters, or names of Greek ones: preactivation, activation, weight,
+    activation = "a"          #   bias, output, target, input, error, loss, function
     layer = "superscript"     # w^k_{ij}; "subscript" w_{kij}, "bracketed" w^{(k)}_{ij}
     weight_order = "into,from"  # or "from,into"
     first_index = 1           # or 0, of the neurons
@@ -21,11 +21,14 @@ probs).
 
 from __future__ import annotations
 
+import string
 import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from symback import files
+from symback.checking.lexing import GREEK_NAMES
 from symback.errors import SymbackError, did_you_mean, printable
 from symback.notation import pack
 from symback.printers import Lettering, Spelling
@@ -91,6 +94,7 @@ class Notation:
                 f"sheets count neurons from 1; {self.name} has first_index = {self.first_index}"
             )
         loss = rf"\mathscr{{{self.loss}}}" if self.loss == "L" else self.loss
+        loss = rf"\{loss}" if loss in GREEK_NAMES else loss
 
         def spelled(letter: str, indices: tuple[str, ...]) -> Spelling:
             if letter == "yhat" and self.output_is_activation:
@@ -152,6 +156,10 @@ NOTATIONS: dict[str, Notation] = {
 }  # fmt: skip
 
 _LAYERS = ("subscript", "bracketed", "superscript")
+_LETTERS = ("preactivation", "activation", "weight", "bias", "output", "target", "input", "error",
+            "loss", "function")  # fmt: skip
+_NAMES = frozenset((*string.ascii_letters, *GREEK_NAMES, "yhat"))
+"""What may stand for a quantity: it is printed as TeX, as HTML and on terminals."""
 _ORDERS = ("into,from", "from,into")
 
 
@@ -180,24 +188,26 @@ def notation(name: str | Path) -> Notation:
 
 
 def _from_file(path: Path) -> Notation:
-    place = printable(str(path))
+    place = printable(str(path), 200)
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise UnknownNotation(f"{place}: a notation of more than {LARGEST_FILE:,} bytes")
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UnknownNotation(f"{place}: {error.strerror or 'cannot be read'}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        said = tomllib.loads(files.content(path, LARGEST_FILE).decode("utf-8"))
+    except files.CannotRead as error:
+        raise UnknownNotation(f"{place}: {error.message}") from None
+    except RecursionError:
+        raise UnknownNotation(f"{place}: the file's brackets are nested too deeply") from None
+    except ValueError as error:  # TOML's, UTF-8's, and that of a number without end
         raise UnknownNotation(f"{place}: not TOML: {printable(str(error))}") from None
     return _from_mapping({"name": path.stem, **said}, place)
 
 
 def _from_mapping(said: dict[str, Any], place: str) -> Notation:
-    base = NOTATIONS.get(said.pop("base", "lectures"))
+    name = said.pop("base", "lectures")
+    base = NOTATIONS.get(name) if isinstance(name, str) else None
     if base is None:
         raise UnknownNotation(f"{place}: base must be one of {', '.join(NOTATIONS)}")
     kinds = {each.name: type(getattr(base, each.name)) for each in fields(base)}
     kinds.pop("words")
+    kinds.pop("name")
     for key, value in said.items():
         if key not in kinds:
             raise UnknownNotation(
@@ -217,6 +227,13 @@ def _check(made: Notation, place: str) -> None:
         raise UnknownNotation(f"{place}: weight_order must be one of {' or '.join(_ORDERS)}")
     if made.first_index not in (0, 1) or made.input_layer not in (0, 1):
         raise UnknownNotation(f"{place}: first_index and input_layer must be 0 or 1")
+    for key in _LETTERS:
+        letter = getattr(made, key)
+        if letter not in _NAMES and not (key == "output" and not letter):
+            raise UnknownNotation(
+                f"{place}: {key} must be a letter or the name of a Greek one, such as z or delta; "
+                f"{printable(repr(letter))} is neither"
+            )
     letters = [made.preactivation, made.activation, made.weight, made.bias, made.target, made.input]
     if len(set(letters)) < len(letters):
         raise UnknownNotation(f"{place}: two quantities have the same letter")

@@ -57,12 +57,12 @@ from symback.checking.meaning import (
     rebuilt,
     walk,
 )
-from symback.checking.notations import NOTATIONS, Notation, notation
+from symback.checking.notations import NOTATIONS, Notation, UnknownNotation
 from symback.checking.parsing import RELATIONS, Parser, is_total, negative
 from symback.checking.rows import ARITHMETIC, NOTATION, Layout
 from symback.checking.statements import CLOSES, OPENS, Statement, cut, letters_below
 from symback.checking.symbols import Symbols, is_array
-from symback.errors import SymbackError
+from symback.errors import SymbackError, did_you_mean, printable
 
 __all__ = ["LARGEST_PAGE", "TooLarge", "notation_of", "read"]
 
@@ -88,14 +88,21 @@ class TooLarge(SymbackError):
 def notation_of(text: str) -> Notation | None:
     """The notation that a comment in the page names, if one does.
 
-    Raises `UnknownNotation` where it is none.
+    Raises `UnknownNotation` where it is none, or a file: no page says which files are opened.
 
     >>> found = notation_of("% notation: nielsen")
     >>> found and found.name
     'nielsen'
     """
     found = NOTATION.search(text[:5000])
-    return None if found is None else notation(found[1])
+    if found is not None and found[1] not in NOTATIONS:
+        hint = did_you_mean(found[1], NOTATIONS)
+        hint = "; a file is given by --notation" if found[1].endswith(".toml") else hint
+        raise UnknownNotation(
+            f"the page asks for the notation {printable(found[1])}{hint}; "
+            f"a page may choose {', '.join(NOTATIONS)}"
+        )
+    return None if found is None else NOTATIONS[found[1]]
 
 
 def read(text: str, scope: Scope, profile: Notation = NOTATIONS["lectures"]) -> Document:
@@ -200,6 +207,7 @@ class _Reader:
                 continue
             spend(1 + len(statement.words))
             words = re.findall(r"[a-z]+", f"{prose} {statement.before}".lower())
+            statement.led_by = tuple(words)
             begin = self.layout.starts[statement.place.line - 1]
             prose, gap, last = "", self.layout.text[last:begin], begin
             self._find_condition(statement, words[-1] if words else "", places[-1:])
@@ -272,7 +280,23 @@ class _Reader:
 
     def _unread(self, statement: Statement, error: NotRead) -> Unread:
         place = error.place or statement.place
-        return Unread(place.line, place.column, statement.source, error.message, error.suggestion)
+        first = statement.tokens[0].kind if statement.tokens else statement.source.lstrip("& ")[:1]
+        return Unread(
+            place.line,
+            place.column,
+            statement.source,
+            error.message,
+            error.suggestion,
+            self._may_define(statement),
+            first not in RELATIONS,
+        )
+
+    def _may_define(self, statement: Statement) -> str:
+        """The name that a statement gives a meaning to, as far as can be told."""
+        if statement.tokens:
+            return next(self._defines(statement), "")
+        found = _DEFINED.search(statement.source)
+        return "" if found is None or self.symbols.means_quantity(found[1]) else found[1]
 
     def _is_remark(self, statement: Statement) -> bool:
         """Whether something without a relation stands within words: a mention, no claim."""
@@ -318,8 +342,13 @@ class _Reader:
         self.symbols.uncertain = []
         self.symbols.stepping = False
         names = [token.text for token in statement.tokens if token.kind == "name"]
-        again = bool(names) and names.count(names[0]) > 1
+        again = names.count(names[0]) > 1 and self._is_learned(names[0]) if names else False
         self.symbols.updating = Relation.BECOMES in relations or (again and bool(relations))
+
+    def _is_learned(self, name: str) -> bool:
+        """Whether a letter is a parameter of the network; of stages any may be."""
+        network = self.scope.is_network
+        return not network or self.symbols.meaning(name) in ("w", "b") or name.lower() == "theta"
 
     def _side(self, statement: Statement, tokens: list[Token]) -> Side:
         parser = Parser(
@@ -430,8 +459,9 @@ class _Reader:
         made = Definition(
             place.line, place.column, statement.source, name.name, name.indices, sides[1].node
         )
+        explicit = relations[0] is Relation.DEFINES or _is_told(statement)
         shown = f"{echo(name, self.scope)} := {echo(sides[1].node, self.scope)}"
-        yield replace(made, read_as=shown)
+        yield replace(made, read_as=shown, explicit=explicit)
         if len(sides) > 2:
             rest = Claim(place.line, place.column, statement.source,
                          (sides[0], *sides[2:]), tuple(relations[1:]))  # fmt: skip
@@ -475,10 +505,14 @@ class _Reader:
     ) -> list[Claim | Definition | Prose | Unread]:
         """Claims about names that nothing on the page defines are not read."""
         known = {(d.name, len(d.indices)) for d in items if isinstance(d, Definition)}
-        return [self._checked(item, known) for item in items]
+        unread = {item.defines for item in items if isinstance(item, Unread)}
+        return [self._checked(item, known, unread) for item in items]
 
     def _checked(
-        self, item: Claim | Definition | Prose | Unread, known: set[tuple[str, int]]
+        self,
+        item: Claim | Definition | Prose | Unread,
+        known: set[tuple[str, int]],
+        unread: set[str],
     ) -> Claim | Definition | Prose | Unread:
         if isinstance(item, Claim):
             nodes = [side.node for side in item.sides]
@@ -488,7 +522,9 @@ class _Reader:
             return item
         for node in nodes:
             for part in walk(node):
-                if isinstance(part, Named) and (part.name, len(part.indices)) not in known:
+                if not isinstance(part, Named) or part.name in unread:
+                    continue
+                if (part.name, len(part.indices)) not in known:
                     shown = echo(part, self.scope)
                     reason = (
                         f"{shown} is no quantity of this network, and the page does not define it"
@@ -536,11 +572,18 @@ def _defines_errors(statement: Statement) -> bool:
     place = next((k for k, t in enumerate(tokens) if t.kind in RELATIONS), 0)
     kinds = [t.text for t in tokens[:place] if t.kind not in ("{", "}")]
     named = len(kinds) == 3 and kinds[:2] == ["delta", "_"] and len(kinds[2]) == 1
-    told = any(word.text.lower() in _DEFINING for word in statement.words)
-    return named and (tokens[place].kind == ":=" or told)
+    return named and (tokens[place].kind == ":=" or _is_told(statement))
 
 
-_DEFINING = ("let", "define", "where", "with", "denote", "call", "write")
+def _is_told(statement: Statement) -> bool:
+    """Whether a word before a statement, or in its row, says that it is a definition."""
+    words = (*statement.led_by, *(word.text.lower() for word in statement.words))
+    return not _DEFINING.isdisjoint(words)
+
+
+_DEFINING = frozenset(("let", "define", "where", "with", "denote", "call", "write"))
+_DEFINED = re.compile(r"([A-Za-z]+)(?:_\w+|_\{\w*\})?\s*:?=")
+"""The name before the first equals sign of a row that has no tokens."""
 
 _RELATION = {
     "=": Relation.EQUAL,

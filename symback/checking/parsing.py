@@ -58,6 +58,11 @@ _LOSS_LETTERS = ("L", "J", "C", "E")
 _INDEX_LETTERS = frozenset("ijklmnpqrstuvL")
 _MINUS = Number(Fraction(-1))
 _INEQUALITIES = ("<", ">", "<=", ">=", "!=")
+ARGUMENTS = {"max": (2, 9), "min": (2, 9), "dot": (2, 2), "outer": (2, 2)}
+"""The fewest and the most arguments of functions that have more than one."""
+_BASES = {"e": "log", "2": "log2", "10": "log10"}
+_JOINING = frozenset(("+", "-", "·", "*", "/", "⊙", "@", "^", "_", "∂", "∇"))
+"""What stands before a bracket that is an operand, and no remark."""
 _RECIPROCALS = {
     "sech": "cosh", "csch": "sinh", "coth": "tanh", "sec": "cos", "csc": "sin", "cot": "tan",
 }  # fmt: skip
@@ -437,7 +442,7 @@ class Parser:
         return Quotient(Number(Fraction(1)), Number(Fraction(2)))
 
     def _bracket(self) -> Node:
-        opening = self.peek()
+        opening, begin = self.peek(), self.position
         assert opening is not None
         before = self.peek(-1) if self.position else None
         close_before = before is not None and before.end == opening.start and before.kind == "name"
@@ -453,12 +458,13 @@ class Parser:
             return self._inline_cases(tokens, opening)
         scripted = self.at("_", "^") or self._iverson_follows()
         if opening.kind == "{" and scripted and _is_single_symbol(tokens):
-            start = self.position
-            self.tokens = [*tokens, *self.tokens[start:]]
-            self.position = 0
+            self._put_back(tokens, begin)
             return self.primary()
         if not tokens:
             raise self.refuse("there is nothing between the brackets", at=opening)
+        if before is not None and before.kind not in _JOINING and _is_shape(tokens):
+            way = "leave a shape out, or write the product with ·"
+            raise self.refuse("this may be the shape of an array or a factor", way, opening)
         return self.inside(tokens).side()
 
     def _counts(self, parts: Sequence[list[Token]]) -> bool:
@@ -653,7 +659,8 @@ class Parser:
         """∂L/∂by; the L that is differentiated may be typed behind."""
         token = self.peek()
         if token is not None and token.kind == "name" and token.text in _LOSS_LETTERS:
-            self._loss()
+            if self._loss() is None and self.symbols.is_defined(token.text):
+                return self._by(self._quantity(), by)
         elif self.at("("):
             start = self.position
             of = self.inside(self.group()).side()
@@ -677,6 +684,8 @@ class Parser:
             return self._indicator()
         if text == "np" and self.at(".", ahead=1):
             self.position += 2
+            if not self.at("name"):
+                raise self.refuse("np. is followed by the name of a function", at=token)
             return self._name()
         if text in ("Derivative", "diff", "grad") and self.at("(", ahead=1):
             return self._code_derivative()
@@ -829,8 +838,26 @@ class Parser:
         if token.text == "g" and self.at("_") and self.at_name("prime", ahead=1):
             self.position += 2
             return self._applied_to(name, 1, None, token)
+        name = self._lowered(name, token)
         primes, exponent = self._between_name_and_argument()
         return self._applied_to(name, primes, exponent, token)
+
+    def _lowered(self, name: str, token: Token) -> str:
+        """The function, after what stands below its name: a base, or the layer of g_1(a_1)."""
+        if not self.at("_"):
+            return name
+        self.take()
+        tokens = self._script_tokens()
+        text = "".join(part.text for part in tokens if part.kind not in ("{", "}", "(", ")"))
+        if name == "log":
+            if text not in _BASES:
+                raise self.refuse("logarithms are read to the bases e, 2 and 10",
+                                  "divide by the logarithm of the base", token)  # fmt: skip
+            return _BASES[text]
+        if name not in ("g", "O", *self.symbols.scope.activations) or name == "softmax":
+            raise self.refuse(f"what stands below {_shown(token.text)} is not read", at=token)
+        self.symbols.indices(tokens, self.end)
+        return name
 
     def _code_prime(self, name: str) -> Node:
         """g1_prime: g′ at a_1."""
@@ -842,17 +869,15 @@ class Parser:
         return Call(name, (Array("a", Index("", layer)),), 1)
 
     def _between_name_and_argument(self) -> tuple[int, Node | None]:
-        """Primes and a power, as in σ'(a) and tanh²(a); the layer of g_1(a_1) is dropped."""
+        """Primes and a power, as in σ'(a) and tanh²(a); the layer of g^{(1)}(a_1) is dropped."""
         primes, exponent = 0, None
-        while self.at("'", "''", "^", "_"):
+        while self.at("'", "''", "^"):
             token = self.take()
             if token.kind in ("'", "''"):
                 primes += len(token.kind)
                 continue
             tokens = self._script_tokens()
-            if token.kind == "_":
-                self.symbols.indices(tokens, self.end)
-            elif all(part.kind in ("'", "''") for part in tokens):
+            if all(part.kind in ("'", "''") for part in tokens):
                 primes += sum(len(part.kind) for part in tokens)
             elif any(part.kind == "(" for part in tokens):
                 self.symbols.indices(tokens[1:-1], self.end)
@@ -879,6 +904,10 @@ class Parser:
             if self.at("(") and not tokens:
                 raise self.refuse("a function of nothing", at=token)
             parts = _split(tokens, (",", ";"))
+            least, most = ARGUMENTS.get(name, (1, 1))
+            if not least <= len(parts) <= most:
+                count = "1 argument" if len(parts) == 1 else f"{len(parts)} arguments"
+                raise self.refuse(f"{_shown(token.text)} of {count}", at=token)
             return tuple(self.inside(part).side() for part in parts)
         if name == "sqrt" and self.at("number"):
             return (self.primary(),)
@@ -1036,14 +1065,19 @@ class Parser:
         raise self.refuse(f"\\{name} is not read here", at=token)
 
     def _hat(self, token: Token) -> Node:
+        begin = self.position - 1
         tokens = self.argument()
         inner = [part for part in tokens if part.kind not in ("{", "}")]
         if not inner or inner[0].kind != "name":
             raise self.refuse("a hat over something that is no letter", at=token)
         made = Token("name", inner[0].text + "hat", token.place, token.start, token.end, True)
-        rest = list(self.tokens[self.position :])
-        self.tokens, self.position = [made, *inner[1:], *rest], 0
+        self._put_back([made, *inner[1:]], begin)
         return self.primary()
+
+    def _put_back(self, tokens: Sequence[Token], begin: int) -> None:
+        """Read ``tokens`` next, in place of all that was taken from ``begin`` on."""
+        self.tokens = [*self.tokens[:begin], *tokens, *self.tokens[self.position :]]
+        self.position = begin
 
     def _fraction(self, token: Token) -> Node:
         above, below = self.argument(), self.argument()
@@ -1212,6 +1246,15 @@ class Parser:
 def is_total(tokens: Sequence[Token]) -> bool:
     """Whether a subscript is the word "total"."""
     return "".join(token.text for token in tokens if token.kind not in "{}") in ("total", "tot")
+
+
+def _is_shape(tokens: Sequence[Token]) -> bool:
+    """Whether a bracket holds two whole numbers and ×, or 2x1 typed close together."""
+    if len(tokens) != 3 or not (tokens[0].text.isdigit() and tokens[2].text.isdigit()):
+        return False
+    sign = tokens[1]
+    close = not sign.spaced and not tokens[2].spaced
+    return sign.text == "×" or (sign.text in ("x", "X") and close)
 
 
 def _shown(text: str) -> str:

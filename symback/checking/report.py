@@ -30,9 +30,18 @@ class Report:
     bound: str
     notes: tuple[str, ...] = field(default=())
     """Sentences about the whole page: conventions it uses, facts assumed, how it was read."""
+    reaches: bool = True
+    """Whether a line that is right says what the derivative asked for is, or any where none was."""
 
     def __bool__(self) -> bool:
         return self.verdict in (Verdict.PROVED, Verdict.CONDITIONAL)
+
+    @property
+    def finds_nothing_wrong(self) -> bool:
+        """Whether something on the page could be judged, and none of it is wrong."""
+        verdicts = {line.verdict for line in self.lines}
+        right = {Verdict.PROVED, Verdict.CONDITIONAL} & verdicts
+        return bool(right) and verdicts.isdisjoint((Verdict.REFUTED, Verdict.FOLLOWS))
 
     @property
     def first_wrong(self) -> int | None:
@@ -56,7 +65,8 @@ class Report:
         ``conditional`` counts as right, as it does for ``bool(report)``.
         """
         verdict = Verdict.PROVED if self.verdict is Verdict.CONDITIONAL else self.verdict
-        return Report(verdict, tuple(line.for_exam() for line in self.lines), self.bound)
+        lines = tuple(line.for_exam() for line in self.lines)
+        return Report(verdict, lines, self.bound, reaches=self.reaches)
 
     def __str__(self) -> str:
         return showing.text(self)

@@ -135,6 +135,10 @@ class Layout:
         finish = self.starts[last.place.line - 1] + last.place.column - 1 + (last.end - last.start)
         return self.text[begin:finish].strip()
 
+    def _lexed(self, text: str, place: Place, *, latex: bool) -> list[Token]:
+        functions = self.symbols.own_functions
+        return lexed(text, place, latex=latex, macros=self.macros, functions=functions)
+
     # ------------------------------------------------------------------------------ stretches
 
     def _stretches(self) -> Iterator[Stretch]:
@@ -171,7 +175,7 @@ class Layout:
         if not text.strip() or (text.lstrip().startswith("%") and "\n" not in text.strip()):
             return
         try:
-            tokens = lexed(_without_outer(text), self.place(start), latex=True, macros=self.macros)
+            tokens = self._lexed(_without_outer(text), self.place(start), latex=True)
         except NotRead as error:
             yield Row([], kind, text, start, error)
             return
@@ -208,7 +212,7 @@ class Layout:
             try:
                 latex = "\\" in body or _is_typed_as_latex(body)
                 place = self.place(start + offset)
-                tokens = lexed(body, place, latex=latex, macros=self.macros)
+                tokens = self._lexed(body, place, latex=latex)
             except NotRead as error:
                 yield Row([], "plain", text.strip(), start, error)
                 continue

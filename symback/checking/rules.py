@@ -37,7 +37,7 @@ from symback.checking.meaning import (
     walk,
 )
 
-__all__ = ["AS_EXPONENTIALS", "DOMAINS", "SLOPES", "differentiated", "kind", "with_z"]
+__all__ = ["AS_EXPONENTIALS", "DOMAINS", "SLOPES", "UNDONE", "differentiated", "kind", "with_z"]
 
 _z = Element("z")
 _one, _two = Number(Fraction(1)), Number(Fraction(2))
@@ -97,6 +97,10 @@ DOMAINS: Mapping[str, Comparison] = {
     "acos": _within_one,
 }
 """Where functions have a value that do not have one everywhere."""
+
+
+UNDONE: Mapping[str, str] = {"tan": "atan", "sin": "asin", "cos": "acos"}
+"""tan(atan u) = u and the like; the other way round it holds on one period only."""
 
 
 def with_z(template: Node, argument: Node) -> Node:

@@ -473,17 +473,50 @@ def _repaired_layout(wrong: Node) -> Iterator[Slip]:
                     turned = Product(factors[::-1])
                     told = Told("matrix-layout", "the factors stand in the wrong order")
                     yield told, replaced(wrong, part, turned)
+                elif not flag:
+                    yield from _repaired_product(wrong, part)
             case _:
                 pass
 
 
+def _repaired_product(wrong: Node, product: Product) -> Iterator[Slip]:
+    """A longer product: with ⊙ before its last factor, and transposed."""
+    *first, last = product.factors
+    joined = Product((Product(tuple(first)), last), True)
+    yield (
+        Told("matrix-layout", "⊙ belongs before the last factor"),
+        replaced(wrong, product, joined),
+    )
+    turned = replaced(wrong, product, Transpose(product))
+    yield Told("matrix-layout", "the product is to be transposed"), turned
+
+
 def _other_arrays(wrong: Node) -> Iterator[Slip]:
     """The side with another activation, or the weights of another layer, put in."""
+    yield from _of_another_layer(wrong)
     arrays = dict.fromkeys(part for part in walk(wrong) if isinstance(part, Array))
     for array in arrays:
         for name, other in _instead_of(array):
             text = f"{_array_text(array)} stands where {_array_text(other)} belongs"
             yield Told(name, text), _replaced_outside(wrong, array, other)
+
+
+def _of_another_layer(wrong: Node) -> Iterator[Slip]:
+    """The side with W_k and the error behind it both one layer further on, or back."""
+    layers = [part.layer for part in walk(wrong) if isinstance(part, Array) and part.letter == "W"]
+    for layer in dict.fromkeys(each for each in layers if each is not None):
+        for step in (-1, 1):
+            other = replace(layer, offset=layer.offset + step)
+            text = f"W_{_layer_text(layer)} stands where W_{_layer_text(other)} belongs"
+            told = Told("weight-of-wrong-layer", f"{text}, with the error of its layer")
+            yield told, _with_layer(wrong, layer, other)
+
+
+def _with_layer(node: Node, layer: Index, other: Index) -> Node:
+    """``node`` with W, δ and what is differentiated by of another layer."""
+    if isinstance(node, Array) and node.letter in ("W", "delta", "a") and node.layer == layer:
+        return replace(node, layer=other)
+    return rebuilt(node, lambda part: _with_layer(part, layer, other))
 
 
 def _instead_of(array: Array) -> Iterator[tuple[str, Array]]:

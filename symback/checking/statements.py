@@ -35,6 +35,8 @@ class Statement:
     words: list[Token] = field(default_factory=list)
     before: str = ""
     """The words between the statement before and this one."""
+    led_by: tuple[str, ...] = ()
+    """All words since the statement before, those of a paragraph among them."""
     row: int = 0
     condition: Condition | None = None
     holds_for: tuple[Condition, ...] = ()
@@ -229,6 +231,9 @@ def _without_remark(tokens: list[Token], symbols: Symbols) -> list[Token]:
     """The statement without a remark behind it in brackets: [i = 1…4], [by the chain rule]."""
     if not tokens or tokens[-1].kind not in ("]", ")"):
         return tokens
+    place = _opening(tokens)
+    if place and tokens[place + 1].text.lower() in REASONS and tokens[place].spaced:
+        return tokens[:place]
     opening = {"]": "[", ")": "("}[tokens[-1].kind]
     start = max((k for k, token in enumerate(tokens) if token.kind == opening), default=0)
     inner = tokens[start + 1 : -1]
@@ -240,6 +245,20 @@ def _without_remark(tokens: list[Token], symbols: Symbols) -> list[Token]:
     apart = tokens[start].start - tokens[start - 1].end
     said = named or any(t.kind == "text" for t in inner)
     return tokens[:start] if ranged or apart > 1 or (apart and said) else tokens
+
+
+def _opening(tokens: list[Token]) -> int:
+    """Where the bracket opens that the last token closes; 0 where it does not."""
+    depth = 0
+    for place in range(len(tokens) - 1, 0, -1):
+        depth += (tokens[place].kind in CLOSES) - (tokens[place].kind in OPENS)
+        if not depth:
+            return place
+    return 0
+
+
+REASONS = frozenset(("since", "because", "using", "by", "from", "as"))
+"""A bracket behind a formula that begins with one of them says why the formula holds."""
 
 
 def _is_abbreviation(token: Token) -> bool:

@@ -46,6 +46,8 @@ LARGEST_INDEX = 20
 """Of a neuron in a layer whose width is a symbol: a page there names the first few neurons."""
 
 _ELEMENT_INDICES = {"w": 3, "b": 2, "a": 2, "h": 2, "delta": 2, "x": 1, "y": 1, "yhat": 1}
+_LAYERS = ("k", "l", "ell", "L")
+"""Letters that number layers, where others may number samples."""
 _GENERIC = ("g", "f", "phi", "psi", "varphi")
 _WORDS_FOR_RATE = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
 
@@ -81,6 +83,9 @@ class Script:
         inner = tokens[1:-1] if bracketed else tokens
         if not symbols.is_index(inner, number=True):
             return False
+        if symbols.scope.is_batch and bracketed and inner[0].text not in _LAYERS:
+            why = "what stands above in brackets may be a sample or a layer"
+            raise NotRead(why, tokens[0].place, "write the line for one sample, without its number")
         last = len(inner) == 1 and inner[0].text == "L"
         if not bracketed and not last and symbols.notation.layer != "superscript":
             return False
@@ -104,6 +109,8 @@ class Symbols:
         self.letters = notation.letters if scope.is_network else {}
         self.words = dict(notation.words) if scope.is_network else {}
         self.names = {_flat(name): name for name in (*scope.stages, *scope.leaves)}
+        self.own_functions = tuple(filter(self._is_own_function, scope.activations))
+        """Names of activations that the lexer would take apart, such as swish2 and leaky_relu."""
         self.defined: set[str] = set()
         self.places: dict[Named, list[Place]] = {}
         """Where names of the page's own stand."""
@@ -124,6 +131,11 @@ class Symbols:
     def means_quantity(self, text: str) -> bool:
         """Whether the letter is a quantity of the network."""
         return text in self.letters or text in self.words
+
+    def _is_own_function(self, name: str) -> bool:
+        """Whether an activation is none of the usual words, and no quantity's name, as h1 is."""
+        usual = "_" not in name and name in {*FUNCTIONS, *FUNCTIONS.values()}
+        return not usual and name.rstrip("0123456789") not in self.letters
 
     def is_defined(self, text: str) -> bool:
         """Whether the page defines the name itself."""
@@ -162,6 +174,8 @@ class Symbols:
             return None
         following = tokens[position + 1] if position + 1 < len(tokens) else None
         kind = "" if following is None else following.kind
+        if text in self.own_functions:
+            return text
         if text == "sum" or (text in FUNCTIONS and text != "id"):
             return "sum" if text == "sum" else FUNCTIONS[text]
         applied = kind in ("(", "'", "''", "[") or (kind == "^" and text in ("sigma",))

@@ -353,12 +353,16 @@ def _worded(loss: str) -> str:
 
 
 def loss_slope(judge: Judge, loss: Loss, y: Element) -> Node:
-    """∂loss/∂ŷ of one output, as the catalogue declares it."""
+    """∂loss/∂ŷ of one output, as the row declares it, or by calculus where it declares none."""
     output, target = (judge.graph.by_base[name] for name in ("yhat", "y"))
     place = y.indices[0].offset
-    slope = loss.derivative(target.at(place), output.at(place))
-    assert slope is not None
-    return Product((_share(judge), to_node(slope, judge.graph)))
+    here = target.at(place), output.at(place)
+    declared = loss.derivative(*here)
+    if declared is not None:
+        slope = to_node(declared, judge.graph)
+    else:
+        slope = Derivative(to_node(loss.term(*here), judge.graph), element_of(output, (place,)))
+    return Product((_share(judge), slope))
 
 
 def _share(judge: Judge) -> Number:

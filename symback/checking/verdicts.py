@@ -20,6 +20,7 @@ from fractions import Fraction
 
 from symback.checking.arithmetics import Undecided
 from symback.checking.budget import Spent, allow
+from symback.checking.claims import bare, reaches, says_nothing
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import (
@@ -31,10 +32,12 @@ from symback.checking.exact import (
     Judge,
     Outcome,
     Relationship,
+    free_letters,
     meets,
 )
 from symback.checking.grids import Grid, Misshapen
 from symback.checking.meaning import (
+    ELL,
     LOSS,
     Array,
     At,
@@ -46,10 +49,14 @@ from symback.checking.meaning import (
     Element,
     Index,
     Indicator,
+    Item,
     Letter,
+    Matrix,
     Named,
     Node,
     Number,
+    OneHot,
+    Ones,
     Product,
     Prose,
     Relation,
@@ -60,14 +67,25 @@ from symback.checking.meaning import (
     rebuilt,
     walk,
 )
+from symback.checking.names import in_order
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
+from symback.errors import SymbackError
 from symback.notation import Reference
+
+__all__ = [
+    "WITHOUT_CHANCE",
+    "Finding",
+    "Judgement",
+    "Wrong",
+    "judged",
+    "largest_index",
+    "mistakes_in",
+    "overall",
+]
 
 JUDGED = 0.8
 """The share of the page's budget that is used up at most when its claims are judged."""
-
-__all__ = ["WITHOUT_CHANCE", "Finding", "Judgement", "Wrong", "judged", "largest_index", "overall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +118,24 @@ class _Page:
     wrt: Node | None
     definitions: tuple[Definition, ...]
     prove: bool
+    again: frozenset[int] = frozenset()
+    """The places of the items that give a name its second meaning."""
+    losses: frozenset[str] = frozenset()
+    """Names of the page's own that it differentiates as its loss."""
+    agreed: frozenset[str] = frozenset()
+    """Those that have turned out to be the network's loss."""
     anchor: Node | None = None
     previous: Node | None = None
+    orphaned: bool = False
+    """Whether what a line "= …" would go on from could not be read."""
     wrongs: list[tuple[Node, Node, int]] = field(default_factory=list)
     """False claims, the latest first: truth, side, line."""
     slips: list[tuple[Fraction, Fraction, int]] = field(default_factory=list)
     """Wrong numbers, what they should be, and their lines."""
     refuted: list[Wrong] = field(default_factory=list)
     claims: list[tuple[Node, Node]] = field(default_factory=list)
+    right: list[tuple[Node, Node]] = field(default_factory=list)
+    """The claims that hold."""
 
     @property
     def assumptions(self) -> Assumptions:
@@ -135,16 +163,20 @@ class Judgement:
     refuted: tuple[Wrong, ...]
     claims: tuple[tuple[Node, Node], ...]
     assumptions: Assumptions
+    reaches: bool
+    """Whether a claim that holds says what the derivative asked for is, or any where none was."""
 
 
 def judged(
     document: Document, judge: Judge, wrt: Reference | None = None, *, prove: bool = False
 ) -> Judgement:
     """What is said of a page, line by line."""
-    definitions = tuple(item for item in document.items if isinstance(item, Definition))
-    page = _Page(judge, None if wrt is None else _derivative(judge, wrt), definitions, prove)
-    lines = tuple(_lines(page, document.items))
-    return Judgement(lines, tuple(page.refuted), tuple(page.claims), page.assumptions)
+    about = None if wrt is None else _derivative(judge, wrt)
+    read = in_order(document.items)
+    page = _Page(judge, about, read.definitions, prove, read.again, _losses(judge, read.items))
+    lines = tuple(_lines(page, read.items))
+    reached = reaches(page.right, about, page.definitions)
+    return Judgement(lines, tuple(page.refuted), tuple(page.claims), page.assumptions, reached)
 
 
 def _lines(page: _Page, items: Sequence[object]) -> Iterator[LineReport]:
@@ -157,7 +189,7 @@ def _lines(page: _Page, items: Sequence[object]) -> Iterator[LineReport]:
         try:
             yield _line(page, item, place)
         except Spent as spent:
-            assert isinstance(item, Claim)
+            assert isinstance(item, (Claim, Definition))
             late = spent
             many = sum(isinstance(each, Claim) for each in items[place + 1 :])
             rest = f", nor are the {many} claims below it" if many else ""
@@ -172,7 +204,7 @@ def overall(lines: Sequence[LineReport]) -> Verdict:
     worst = next((verdict for verdict in order if verdict in found), None)
     if worst is not None:
         return worst
-    return Verdict.PROVED if Verdict.PROVED in found else Verdict.UNREAD
+    return Verdict.PROVED if Verdict.PROVED in found else Verdict.NO_CLAIM
 
 
 def largest_index(document: Document) -> int:
@@ -206,12 +238,16 @@ def _derivative(judge: Judge, wrt: Reference) -> Node:
 def _line(page: _Page, item: object, place: int) -> LineReport:
     match item:
         case Unread():
+            page.orphaned |= item.begins
             reason = item.reason + (f"; {item.suggestion}" if item.suggestion else "")
             return LineReport(item.line, item.column, item.source, "", Verdict.UNREAD, reason)
         case Prose():
             return LineReport(item.line, item.column, item.source, "", Verdict.TEXT)
+        case Definition() if item.name in page.losses:
+            return _loss_defined(page, item, place)
         case Definition():
-            reason = "a name that the page gives to an expression"
+            page.anchor, page.previous, page.orphaned = item.node, item.node, False
+            reason = ANOTHER_MEANING if place in page.again else A_NAME
             return LineReport(
                 item.line, item.column, item.source, item.read_as, Verdict.TEXT, reason
             )
@@ -222,31 +258,53 @@ def _line(page: _Page, item: object, place: int) -> LineReport:
 
 
 def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
-    sides = list(claim.sides)
+    sides = [replace(side, node=_with_loss(page, side.node)) for side in claim.sides]
     starts = not claim.continues and bool(claim.relations)
     if starts:
-        first = sides.pop(0)
-        page.anchor, page.previous = _meant(first.node, claim.relations[0]), None
+        first = sides.pop(0).node
+        first = bare(first, page.definitions) if isinstance(first, Named) else first
+        page.anchor, page.previous = _meant(first, claim.relations[0]), None
+    elif claim.continues and page.orphaned:
+        return _as_it_is(claim, Verdict.UNDECIDED, ORPHANED)
     elif page.anchor is None or (not claim.continues and page.wrt is not None):
         page.anchor, page.previous = page.wrt, None
     elif not claim.continues:
-        return _unanchored(claim)
+        return _as_it_is(claim, Verdict.UNDECIDED, NO_LEFT_SIDE)
+    page.orphaned = False
+    if claim.unknown:
+        return _as_it_is(claim, Verdict.UNDECIDED, claim.unknown)
     relations = claim.relations or (Relation.EQUAL,)
-    findings = []
+    findings, judged_sides = [], []
     for side, relation in zip(sides, relations, strict=True):
-        finding = _given(page, claim.given, side, _side(page, side, relation, place))
-        findings.append(finding)
+        if not _is_vacuous(page, side, relation):
+            finding = _given(page, claim.given, side, _side(page, side, relation, place))
+            findings.append(finding)
+            judged_sides.append(side)
+            in_general = finding.verdict is Verdict.CONDITIONAL and not claim.given
+            if page.anchor is not None and (finding.verdict is Verdict.PROVED or in_general):
+                page.right.append((page.anchor, side.node))
         page.previous = side.node
-    return _reported(claim, sides, findings)
+    if not findings:
+        return _as_it_is(claim, Verdict.TEXT, SAYS_NOTHING)
+    return _reported(claim, judged_sides, findings)
 
 
-def _unanchored(claim: Claim) -> LineReport:
-    """An expression alone, where nothing says what it should equal."""
-    return LineReport(
-        claim.line, claim.column, claim.source, claim.read_as, Verdict.UNDECIDED, NO_LEFT_SIDE
-    )
+def _as_it_is(claim: Claim, verdict: Verdict, reason: str) -> LineReport:
+    """A line that is not compared with anything."""
+    return LineReport(claim.line, claim.column, claim.source, claim.read_as, verdict, reason)
 
 
+def _is_vacuous(page: _Page, side: Side, relation: Relation) -> bool:
+    """Whether a side is what it is said to equal, word for word; a step of w ← … is a claim."""
+    if page.anchor is None or relation is Relation.BECOMES:
+        return False
+    return says_nothing(page.anchor, side.node, page.definitions)
+
+
+A_NAME = "a name that the page gives to an expression"
+SAYS_NOTHING = "both sides are the same: no claim"
+ANOTHER_MEANING = "the name has had another meaning so far; from here on it means this"
+ORPHANED = "what this goes on from could not be read; begin the line with its left side"
 NO_LEFT_SIDE = "nothing says what this should equal; begin the line with ∂L/∂w… =, or give --wrt"
 
 
@@ -288,6 +346,48 @@ def _reported(claim: Claim, sides: Sequence[Side], findings: Sequence[Finding]) 
     )
 
 
+# ------------------------------------------------------------------------- a loss of the page's own
+
+
+LOSS_LETTERS = ("J", "C", "E")
+
+
+def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
+    """The letters for a loss that the page defines itself and differentiates."""
+    if not judge.scope.is_network:
+        return frozenset()
+    claimed = (side.node for item in items if isinstance(item, Claim) for side in item.sides)
+    return frozenset(
+        part.of.name
+        for node in claimed
+        for part in walk(node)
+        if isinstance(part, Derivative) and isinstance(part.of, Named)
+        if part.of.name in LOSS_LETTERS and not part.of.indices
+    )
+
+
+def _loss_defined(page: _Page, item: Definition, place: int) -> LineReport:
+    """E = …, where E is differentiated: compared with the network's loss, which E is if they agree.
+
+    Where they do not, that is said here, and E goes on to mean what the page says it is.
+    """
+    at = item.source, item.line, item.column
+    sides = Side(LOSS, *at), Side(item.node, *at)
+    claim = Claim(item.line, item.column, item.source, sides, (Relation.EQUAL,),
+                  read_as=item.read_as.replace(" := ", " = ", 1))  # fmt: skip
+    report = _claim(page, claim, place)
+    if report.verdict in (Verdict.PROVED, Verdict.CONDITIONAL):
+        page.agreed |= {item.name}
+    return report
+
+
+def _with_loss(page: _Page, node: Node) -> Node:
+    """``node`` with the network's loss for the names that have turned out to be it."""
+    if isinstance(node, Named) and node.name in page.agreed and not node.indices:
+        return LOSS
+    return rebuilt(node, lambda part: _with_loss(page, part)) if page.agreed else node
+
+
 # -------------------------------------------------------------------------------------- one side
 
 
@@ -295,11 +395,16 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
     truth = page.anchor
     if truth is None:
         return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
+    whole = (bare(node, page.definitions) for node in (truth, side.node))
+    if page.judge.scope.is_batch and any(map(_holds_samples, whole)):
+        return Finding(Verdict.UNDECIDED, WHOLE_BATCH)
     page.claims.append((truth, side.node))
     if _is_numeric(side.node) or relation is Relation.ABOUT:
         found = _as_numbers(page, truth, side)
     else:
         found = _as_symbols(page, truth, side)
+    if found.verdict is Verdict.REFUTED and relation is Relation.BECOMES:
+        found = _as_no_step(page, truth, side, found)
     if found.verdict is Verdict.REFUTED:
         page.refuted.append(Wrong(place, truth, side, page.previous, found))
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
@@ -307,11 +412,62 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
     return found
 
 
+def _as_no_step(page: _Page, truth: Node, side: Side, found: Finding) -> Finding:
+    """w = 2w/2 is no wrong step: as an equation, which it may be, it is right."""
+    start = truth.terms[0] if isinstance(truth, Total) else truth
+    if not page.judge.compare(start, side.node, page.assumptions).is_equal:
+        return found
+    return Finding(Verdict.UNDECIDED, "as a step this changes nothing, as an equation it is right")
+
+
+WHOLE_BATCH = (
+    "the network file gives a batch, and an array may hold one sample of it or all; write the line "
+    "for single neurons, or check it with a file that gives one sample"
+)
+
+
+def _holds_samples(node: Node) -> bool:
+    """Whether a side names an array that in a batch has an entry a sample; W and b have none."""
+    match node:
+        case Array(letter):
+            return letter not in ("W", "b")
+        case OneHot() | Ones() | Matrix():
+            return True
+        case Derivative(of, Array() as by):
+            return _holds_samples(of) or _holds_samples(by)
+        case _:
+            return any(map(_holds_samples, children(node)))
+
+
+def _share(page: _Page, truth: Node, node: Node) -> str:
+    """Why a side may be right of a batch: it is the truth for one sample, times or by their number.
+
+    (ŷ_1 - y_1) h_12/3 is what one of three samples gives to the gradient of their mean.
+    """
+    samples = page.judge.work.graph.samples
+    if samples is None or not samples.is_Integer:
+        return ""
+    for factor in (Fraction(1, int(samples)), Fraction(int(samples))):
+        if page.judge.compare(_scaled(truth, factor), node, page.assumptions).is_equal:
+            return f"this is {factor} of what it is for one sample; the batch has {samples}"
+    return ""
+
+
+def _scaled(truth: Node, factor: Fraction) -> Node:
+    """A factor times what a side should equal; of w - η ∂L/∂w the step."""
+    match truth:
+        case Total((start, Product(parts) as step)) if Element("eta") in parts:
+            return Total((start, Product((Number(factor), step))))
+        case _:
+            return Product((Number(factor), truth))
+
+
 def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding) -> Finding:
     """What a side that is right under conditions on quantities is worth.
 
-    It is right where it holds without them, or where the left side itself has those cases (the
-    slope of ReLU, if a_11 > 0), or where they give the target; else it is right only if they hold.
+    It is right where it holds without them, or where the left side itself has those cases of
+    computed quantities (the slope of ReLU, if a_11 > 0), or where they give the target.  Else, and
+    where they restrict inputs or weights, it is right only if they hold.
     """
     truth = page.anchor
     if not given or found.verdict is not Verdict.PROVED or truth is None:
@@ -329,7 +485,8 @@ def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding)
         plain = _without(truth, needed), _without(side.node, needed)
         if judge.compare(*plain, assumptions).is_equal:
             return found
-        if all(each in cases and judge.is_kink(each, plain[0], assumptions) for each in needed):
+        kinks = (each in cases and _is_computed(judge, each) for each in needed)
+        if all(kinks) and all(judge.is_kink(each, plain[0], assumptions) for each in needed):
             return found
     except (Undecided, Misshapen, VanishingDenominator):
         pass  # then only what was proved is known: that it is right under the conditions
@@ -339,6 +496,12 @@ def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding)
 def _is_of_target(condition: Comparison) -> bool:
     left = condition.left
     return condition.relation == "=" and isinstance(left, Element) and left.letter == "y"
+
+
+def _is_computed(judge: Judge, condition: Comparison) -> bool:
+    """Whether a condition speaks of quantities that the network computes, and of targets, only."""
+    parts = [part for part in walk(condition) if isinstance(part, (Element, Array))]
+    return all(part.letter in ("a", "h", "y", "yhat", *judge.scope.stages) for part in parts)
 
 
 def _without(node: Node, given: Sequence[Comparison]) -> Node:
@@ -357,6 +520,12 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     outcome = page.judge.compare(truth, side.node, page.assumptions)
     if outcome.relationship is not Relationship.DIFFERENT:
         return _said(page, truth, side, outcome)
+    if share := _share(page, truth, side.node):
+        return Finding(Verdict.UNDECIDED, share, outcome.at)
+    if unbound := _unbound(page, truth, side.node):
+        return Finding(Verdict.UNDECIDED, unbound, outcome.at)
+    if misfit := _misshapen(page, truth, side.node, outcome):
+        return _misfit(page, truth, side, replace(outcome, reason=misfit))
     followed = _follows(page, truth, side)
     if followed is not None:
         return followed
@@ -364,9 +533,7 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         found = _at_the_numbers(page, truth, side)
         if found is not None:
             return found
-    witness = page.judge.witness(
-        truth, side.node, dict(outcome.at), page.assumptions, outcome.cells
-    )
+    witness = page.judge.refutation(truth, side.node, outcome, page.assumptions)
     if witness is None:
         return Finding(
             Verdict.UNDECIDED,
@@ -394,12 +561,61 @@ def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
                 Verdict.CONDITIONAL, "right only if y is one-hot, not for a general target"
             )
         case Relationship.MISSHAPEN:
-            followed = _follows(page, truth, side)
-            return followed or Finding(
-                Verdict.REFUTED, f"this is not possible: {outcome.reason}", outcome.at
-            )
+            return _misfit(page, truth, side, outcome)
         case _:
             return Finding(Verdict.UNDECIDED, outcome.reason)
+
+
+def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
+    """What does not fit is wrong only by a mistake with a name: else it may have been misread."""
+    followed = _follows(page, truth, side)
+    if followed is not None:
+        return followed
+    named = mistakes_in(page.judge, truth, side.node, page.previous, page.assumptions)
+    if not named:
+        return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
+    return Finding(Verdict.REFUTED, f"this is not possible: {outcome.reason}", outcome.at,
+                   diagnosis=named)  # fmt: skip
+
+
+def _unbound(page: _Page, truth: Node, node: Node) -> str:
+    """Why an index letter of a side means nothing, where neither a sum nor the left side binds it.
+
+    Such a side can be right for every number, but not wrong: it may stand for a sum, or for one.
+    """
+    known = {ELL, *free_letters(bare(truth, page.definitions))}
+    loose = sorted({*free_letters(bare(node, page.definitions))} - known)
+    return f"nothing says what {loose[0]} on the right side is" if loose else ""
+
+
+def _misshapen(page: _Page, truth: Node, node: Node, outcome: Outcome) -> str:
+    """Why a side cannot be what it should equal: an array of another shape, or a number for one."""
+    at = dict(outcome.at)
+    assumptions = replace(page.assumptions, true_class=at.pop(ELL, None))
+    try:
+        shapes = [page.judge.shape(each, at, assumptions) for each in (truth, node)]
+    except (SymbackError, VanishingDenominator):
+        return ""
+    left, right = ("" if shape in ((), (1, 1)) else "{}×{}".format(*shape) for shape in shapes)
+    if left == right:
+        return ""
+    return f"{_sized(left)} on the left and {_sized(right)} on the right"
+
+
+def _sized(shape: str) -> str:
+    return f"a {shape} array" if shape else "a number"
+
+
+def mistakes_in(
+    judge: Judge, truth: Node, wrong: Node, previous: Node | None, assumptions: Assumptions
+) -> tuple[Diagnosis, ...]:
+    """The mistakes of a side by name; none where it is too strange to be explained."""
+    from symback.checking.diagnosis import diagnose  # a tenth of a second that right pages save
+
+    try:
+        return diagnose(judge, truth, wrong, previous, assumptions)
+    except (SymbackError, ArithmeticError, RecursionError):
+        return ()
 
 
 def _on_domain(page: _Page, outcome: Outcome) -> str:
@@ -520,11 +736,17 @@ def _literal(node: Node) -> Number | None:
 
 def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """No numbers in the file: only the arithmetic of two sides of numbers can be looked at."""
+    if isinstance(truth, Element) and truth.letter in GIVEN:
+        return Finding(Verdict.UNDECIDED, "a number that the network file does not give")
     if page.previous is not None and _is_numeric(page.previous):
         return _calculated(page, page.previous, side)
     if outcome.relationship is Relationship.DIFFERENT and not _decimals(side.node):
         return _as_symbols(page, truth, side)
     return Finding(Verdict.UNDECIDED, "the network file gives no numbers to compare with")
+
+
+GIVEN = ("x", "y", "w", "b")
+"""What a page may give numbers for, as in y_1 = 1."""
 
 
 def _calculated(page: _Page, before: Node, side: Side) -> Finding:

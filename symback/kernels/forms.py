@@ -45,13 +45,16 @@ EXTRA: Mapping[str, Callable[..., Expr]] = {
     "coarse": lambda _: Symbol("coarse", real=True),
     "nonzero": lambda u: u,
     "capped": lambda u: u,
+    "near": lambda u: u,
 }
 """What forms may call beyond `symback.formula`, and its meaning in a proof.
 
 ``coarse(u)`` is u rounded to sixteenths, and a proof must hold whatever it is.  ``nonzero(u)`` is
 max(u, 1e-18) for a u ≥ 0 that either enters by u/log(1 + u) only, which is 1 to the last digit
 below 1e-18, or is larger wherever the result is used.  ``capped(u)`` is u up to where e^u is the
-inverse of the smallest normal number: beyond, 1/(1 + e^u) is less than that.
+inverse of the smallest normal number: beyond, 1/(1 + e^u) is less than that.  ``near(u)`` is u
+between -60 and 60 and their nearest beyond, where it enters by e^{-u²/2} only, less than any
+number.
 """
 
 
@@ -111,7 +114,7 @@ class Form:
         """The functions a part calls that are no engine's own."""
         yield from (
             word
-            for word in ("normal", "coarse", "nonzero", "capped")
+            for word in ("normal", "coarse", "nonzero", "capped", "near")
             if f"{word}(" in self.text(part)
         )
 
@@ -181,9 +184,9 @@ _FORMS = (
     ),
     Form(
         "gelu",
-        lets=(("c", "normal(z)"), ("r", "coarse(z)")),
+        lets=(("c", "normal(z)"), ("n", "near(z)"), ("r", "coarse(n)")),
         value="z*c",
-        slope="c+z*exp(-r**2/2)*exp(-(z-r)*(z+r)/2)/sqrt(2*pi)",
+        slope="c+n*exp(-r**2/2)*exp(-(n-r)*(n+r)/2)/sqrt(2*pi)",
     ),
     Form(
         "silu",

@@ -82,6 +82,11 @@ def _coarse(z):
     """z rounded to sixteenths: its square is exact, and e^{-z²/2} = e^{-r²/2} e^{-(z-r)(z+r)/2}."""
     return $np.round(16 * z) / 16
 ''',
+    "near": '''
+def _near(z):
+    """z, at most 60 in size: beyond, e^{-z²/2} is less than any number, and its parts are not."""
+    return $np.clip(z, -60, 60)
+''',
     "capped": '''
 def _capped(u, out=None):
     """u, at most where 1/e^u is the smallest normal number, so that e^u is finite."""
@@ -171,6 +176,11 @@ def _sign(u):
 def _coarse(z):
     """z rounded to sixteenths: its square is exact, and e^{-z²/2} = e^{-r²/2} e^{-(z-r)(z+r)/2}."""
     return round(16 * z) / 16
+''',
+    "near": '''
+def _near(z):
+    """z, at most 60 in size: beyond, e^{-z²/2} is less than any number, and its parts are not."""
+    return max(-60.0, min(z, 60.0))
 ''',
     "nonzero": '''
 def _nonzero(u):

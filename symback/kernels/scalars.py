@@ -17,6 +17,7 @@ from sympy import Add, Expr, Integer, Mul, Piecewise, Pow, Symbol
 from symback.derivation import BackwardPass, Deduction
 from symback.graph import Equation
 from symback.kernels.arrays import ArrayWriter, Layer, NoKernel, constant, layers, scalar_code
+from symback.kernels.helpers import SCALAR_HELPERS
 from symback.kernels.spelling import ATOM, MATH, PLUS, TIMES, Code, number
 from symback.matrix import MatrixForm, Phase
 from symback.notation import (
@@ -173,7 +174,7 @@ class ScalarWriter:
         return code
 
     def _use(self, *functions: str) -> None:
-        own = {"_sign", "_coarse", "_nonzero", "_normal_of_one"}
+        own = {f"_{name}" for name in SCALAR_HELPERS}
         self.helpers |= dict.fromkeys(word[1:] for word in functions if word in own)
         builtin = {"", "abs", "max", "min", *own}
         self.functions |= dict.fromkeys(word for word in functions if word not in builtin)

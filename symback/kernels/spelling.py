@@ -216,7 +216,7 @@ _NUMPY_WORDS = (
     | {"asin": "np.arcsin", "acos": "np.arccos", "atan": "np.arctan"}
     | {"vdot": "np.vdot", "and": "np.logical_and", "or": "np.logical_or"}
     | {"abs": "np.abs", "sign": "np.sign", "max": "np.maximum", "min": "np.minimum"}
-    | {word: f"_{word}" for word in ("erf", "normal", "coarse", "nonzero", "capped")}
+    | {word: f"_{word}" for word in ("erf", "normal", "coarse", "nonzero", "capped", "near")}
 )
 
 NUMPY = Spelling(
@@ -242,7 +242,7 @@ MATH = Spelling(
     "math",
     {word: word for word in [*_SAME, "asin", "acos", "atan", "erf", "erfc"]}
     | {"abs": "abs", "max": "max", "min": "min", "capped": "", "normal": "_normal_of_one"}
-    | {word: f"_{word}" for word in ("sign", "coarse", "nonzero")},
+    | {word: f"_{word}" for word in ("sign", "coarse", "nonzero", "near")},
     "{1} if {0} else {2}",
     CHOICE,
 )
