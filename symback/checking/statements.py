@@ -243,12 +243,11 @@ def _without_remark(tokens: list[Token], symbols: Symbols) -> list[Token]:
     ranged = any(t.kind == "=" for t in inner) and any(t.kind == "..." for t in inner)
     named = any(t.text in FUNCTIONS and len(t.text) > 3 for t in inner)
     words = all(_is_word(t, symbols) or (named and _is_abbreviation(t)) for t in inner)
-    reason = bool(inner) and inner[0].text == "since"
-    if not start or not (ranged or reason or (inner and words)):
+    if not start or not (ranged or (inner and words)):
         return tokens
     apart = tokens[start].start - tokens[start - 1].end
     said = named or any(t.kind == "text" for t in inner)
-    return tokens[:start] if ranged or apart > 1 or (apart and (said or reason)) else tokens
+    return tokens[:start] if ranged or apart > 1 or (apart and said) else tokens
 
 
 def _opening(tokens: list[Token]) -> int:
