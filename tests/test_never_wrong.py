@@ -4,11 +4,13 @@ import itertools
 import random
 import secrets
 import sys
+import time
 
 import pytest
 
 import symback as sb
-from pairs import CRASH, DECISIVE, FORBIDDEN, SETTINGS, Asked, Truth, asked, pairs
+from pairs import CRASH, DECISIVE, FORBIDDEN, QUICK, SETTINGS, Asked, Truth, asked, pairs
+from symback.checking import checker
 from symback.functions import LOSSES, Loss
 from trees import Seen, call, compared, indicator, name, number, points, slope
 
@@ -186,30 +188,50 @@ def seeded(seed: int, monkeypatch) -> None:
                 thing.cache_clear()
 
 
-def test_a_verdict_never_depends_on_the_secret_points(monkeypatch):
+@pytest.fixture
+def quick(monkeypatch) -> None:
+    """Verdicts alone, without what is said of wrong lines."""
+    for function, instead in QUICK.items():
+        monkeypatch.setattr(checker, function, instead)
+
+
+def test_a_verdict_never_depends_on_the_secret_points(monkeypatch, quick):
     """Every line of the issue, and random ones of every class, under twenty seeds."""
-    drawn = list(itertools.islice(pairs(7), 72))
+    drawn = list(itertools.islice(pairs(7), 36))
     found: dict[str, set[str]] = {}
     for seed in range(20):
         seeded(seed, monkeypatch)
         nets = {label: make() for label, make in NETS.items()}
         for label, line, _ in CASES:
-            said = sb.check(line, nets[label]).verdict.value
-            found.setdefault(f"{label} {line}", set()).add(said)
+            found.setdefault(f"{label} {line}", set()).add(verdict(line, nets[label]))
         settings = {setting.label: setting.make() for setting in SETTINGS}
         for pair in drawn:
-            said = sb.check(pair.line, settings[pair.setting.label]).verdict.value
+            said = verdict(pair.line, settings[pair.setting.label])
             found.setdefault(f"{pair.setting.label} {pair.line}", set()).add(said)
     assert not {line: said for line, said in found.items() if len(said) > 1}
+
+
+def verdict(line: str, net: sb.Network) -> str:
+    """The verdict, or the name of what was raised: that is another test's matter."""
+    try:
+        return sb.check(line, net).verdict.value
+    except Exception as error:  # noqa: BLE001
+        return type(error).__name__
 
 
 # ------------------------------------------------------------------------------------ random pairs
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_no_random_line_gets_a_wrong_verdict(seed):
-    """Pairs of all classes: no false proof, no false refutation, no crash."""
-    wrong = [str(each) for each in map(asked, itertools.islice(pairs(seed), 600)) if each.is_wrong]
+SECONDS = 25
+"""Of the processor, for each seed."""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_random_line_gets_a_wrong_verdict(seed, quick):
+    """Pairs of all classes, as many as there is time for: no false proof, no false refutation."""
+    end = time.process_time() + SECONDS
+    answers = map(asked, itertools.takewhile(lambda _: time.process_time() < end, pairs(seed)))
+    wrong = [str(each) for each in answers if each.is_wrong]
     assert not wrong, "\n".join(wrong)
 
 
@@ -222,14 +244,16 @@ DECIDED = {
 
 
 def test_most_random_lines_are_decided():
-    """Proved where equal, refuted where different, but for a share of each class."""
+    """Proved where equal, refuted where different, but for a share of each class; none crashes."""
     answers: dict[str, list[Asked]] = {}
-    for pair in itertools.islice(pairs(11), 1200):
+    for pair in itertools.islice(pairs(11), 360):
         if pair.truth is not Truth.UNKNOWN:
             answers.setdefault(pair.kind, []).append(asked(pair))
     shares = {
         kind: sum(each.is_decided for each in said) / len(said) for kind, said in answers.items()
     }
+    crashed = [str(each) for said in answers.values() for each in said if each.verdict == CRASH]
+    assert not crashed, "\n".join(crashed)
     assert not {kind: share for kind, share in shares.items() if share < DECIDED[kind]}
 
 

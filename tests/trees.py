@@ -379,8 +379,9 @@ def points(sides: Sequence[Tree], known: Definitions, draw: random.Random) -> It
     gaps = [gap for side in sides for gap in _gaps(side, known)]
     found = _drawn(variables, gaps, known, constants, draw)
     if any(part.head == "slope" for side in sides for part in side.walk()):
-        some = islice(found, 400)  # a gap that is 0 everywhere would leave none for ever
-        found = (at for at in some if all(value(gap, at, known) for gap in gaps))
+        probe = {v: _any(draw, constants) for v in variables}
+        live = [gap for gap in gaps if value(gap, probe, known)]
+        found = (at for at in islice(found, 400) if all(value(gap, at, known) for gap in live))
     yield from found
 
 
