@@ -197,7 +197,7 @@ def _from_file(path: Path) -> Notation:
         raise UnknownNotation(f"{place}: the file's brackets are nested too deeply") from None
     except ValueError as error:  # TOML's, UTF-8's, and that of a number without end
         raise UnknownNotation(f"{place}: not TOML: {printable(str(error))}") from None
-    return _from_mapping({"name": path.stem, **said}, place)
+    return replace(_from_mapping(said, place), name=path.stem)
 
 
 def _from_mapping(said: dict[str, Any], place: str) -> Notation:
