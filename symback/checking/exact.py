@@ -806,6 +806,19 @@ class Judge:
             value = Evaluator(self.equations, arithmetic, assumptions).value(node, env, 0)
         return Bounds(value, arithmetic.has_rounded)
 
+    def same_at_numbers(self, left: Node, right: Node, assumptions: Assumptions) -> bool:
+        """Whether two sides are equal, exactly, at the numbers of the file; raises `Undecided`."""
+        if self.file_numbers is None or self.sizes:
+            return False
+        point = _FilePoint(self.file_numbers, self.work.learning_rate)
+        assumptions = replace(assumptions, from_leaves=True)
+        cases = Evaluator(self.equations, Balls(point), assumptions)
+        residues = _AtNumbers(tower(), self._secret, point=point)
+        evaluator = Evaluator(self.equations, residues, assumptions, cases)
+        level = LEVELS - 1
+        with ctx.workprec(PRECISION):
+            return _alike(*(evaluator.value(node, {}, level) for node in (left, right)))
+
     def bounds(self, node: Node, digits: int = EXACT) -> Bounds | None:
         """The bounds of a node made of numbers only; None where it has no value."""
         arithmetic = _Rounded(_nowhere, digits)
@@ -973,11 +986,27 @@ class _Point:
         return size * self.signs.get(name, 1 if digest[1] % 2 else -1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AtNumbers(Residues):
+    """The residues of what is made of the numbers of the file; e^{0.4} is e^{0.2} squared there."""
+
+    point: _FilePoint
+
+    def drawn(self, name: object, level: int) -> int:
+        if self.point.has(name):
+            return self.number(self.point(name), level)
+        return Residues.drawn(self, name, level)
+
+
 class _FilePoint:
     """The numbers of the file; a name of `Evaluator` is the quantity's and its 1-based indices."""
 
     def __init__(self, given: Mapping[str, Any], rate: Any) -> None:
         self.given, self.rate = given, rate
+
+    def has(self, name: Any) -> bool:
+        """Whether it is a quantity of the file."""
+        return name == "eta" or (isinstance(name, tuple) and name[0] in self.given)
 
     def __call__(self, name: Any) -> Fraction:
         if name == "eta":

@@ -621,7 +621,10 @@ _EQUALS = (Relation.EQUAL, Relation.DEFINES, Relation.BECOMES)
 
 
 def _as_updates(sides: list[Side], relations: list[Relation]) -> list[Relation]:
-    """w = w - η ∂L/∂w and w := … are steps; := of another quantity is an equality."""
+    """w = w - η ∂L/∂w and w := … are steps; := of another quantity is an equality.
+
+    Without a rate only a sum is a step: w = 2w/2 is an equation.
+    """
     first = sides[0].node
     quantity = isinstance(first, (Element, Array))
     learned = isinstance(first, (Element, Array)) and first.letter[:1] in ("w", "W", "b", "θ")
@@ -630,8 +633,9 @@ def _as_updates(sides: list[Side], relations: list[Relation]) -> list[Relation]:
         right = sides[k + 1].node if k + 1 < len(sides) else sides[-1].node
         again = quantity and k == 0 and any(part == first for part in walk(right))
         has_rate = any(part == Element("eta") for part in walk(right))
+        adds = learned and isinstance(right, Total)
         defined = relation is Relation.DEFINES and learned and k == 0
-        if defined or (relation in _EQUALS and again and (has_rate or learned)):
+        if defined or (relation in _EQUALS and again and (has_rate or adds)):
             found.append(Relation.BECOMES)
         elif relation is Relation.DEFINES and not isinstance(first, Named):
             found.append(Relation.EQUAL)

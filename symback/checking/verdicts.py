@@ -405,21 +405,11 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
         found = _as_numbers(page, truth, side)
     else:
         found = _as_symbols(page, truth, side)
-    if found.verdict is Verdict.REFUTED and relation is Relation.BECOMES:
-        found = _as_no_step(page, truth, side, found)
     if found.verdict is Verdict.REFUTED:
         page.refuted.append(Wrong(place, truth, side, page.previous, found))
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
-
-
-def _as_no_step(page: _Page, truth: Node, side: Side, found: Finding) -> Finding:
-    """w = 2w/2 is no wrong step: as an equation, which it may be, it is right."""
-    start = truth.terms[0] if isinstance(truth, Total) else truth
-    if not page.judge.compare(start, side.node, page.assumptions).is_equal:
-        return found
-    return Finding(Verdict.UNDECIDED, "as a step this changes nothing, as an equation it is right")
 
 
 WHOLE_BATCH = (
@@ -716,6 +706,9 @@ def _number_judged(page: _Page, truth: Node, side: Side) -> Finding:
     printed = page.judge.numbers(side.node, {}, page.assumptions, _precision(side.node))
     if exact is None or printed is None:
         return _without_numbers(page, truth, side, outcome)
+    is_exact = not (exact.is_rounded or printed.is_rounded)
+    if is_exact and page.judge.same_at_numbers(truth, side.node, page.assumptions):
+        return Finding(Verdict.PROVED, "at the numbers of the file")
     if meets(exact, printed):
         return Finding(Verdict.PROVED, "at the numbers of the file, as far as printed")
     return _number_is_off(page, side, exact, printed)
@@ -757,6 +750,9 @@ def _calculated(page: _Page, before: Node, side: Side) -> Finding:
     value, printed = judge.bounds(before), judge.bounds(side.node, _precision(side.node))
     if value is None or printed is None:
         return Finding(Verdict.UNDECIDED, "one of the two has no value, or none that symback knows")
+    is_exact = not (value.is_rounded or printed.is_rounded)
+    if is_exact and judge.compare(before, side.node).is_equal:
+        return Finding(Verdict.PROVED, "as arithmetic")
     if meets(value, printed):
         return Finding(Verdict.PROVED, "as arithmetic, as far as printed")
     reach = judge.bounds(before, ROUNDED)
