@@ -119,3 +119,18 @@ def test_ranges_and_numbers_for_letters(page):
 def test_what_cannot_be_supposed_is_refused(page, reason):
     refused = [line for line in sb.check(page, SOFTMAX).lines if line.verdict.value == "unread"]
     assert any(reason in line.reason for line in refused)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "h_11 = a_11·1[a_11 > 0 and a_11 < 6] + 6·1[a_11 >= 6]",
+        r"$$h_{11} = a_{11} \mathbb 1_{\{a_{11} > 0 \text{ and } a_{11} < 6\}} + 6[a_{11} \ge 6]$$",
+    ],
+)  # fmt: skip
+def test_two_conditions_in_one_bracket(page):
+    """1[a > 0 and a < 6] is 1 where both hold."""
+    net = sb.Network(2, [(3, "six"), (2, "softmax")], loss="cross_entropy",
+                     activations={"six": "min(max(z, 0), 6)"})  # fmt: skip
+    assert [verdict for verdict, _ in judged(page, net)] == ["proved"]
+    assert [verdict for verdict, _ in judged(page.replace("< 6", "< 5"), net)] == ["refuted"]

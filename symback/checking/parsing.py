@@ -404,9 +404,9 @@ class Parser:
         token = self.take()
         if token.text == "1" and self.at("_"):
             self.take()
-            return Indicator(self.condition(self._script_tokens()))
+            return self._indicated(self._script_tokens())
         if token.text == "1" and self._iverson_follows():
-            return Indicator(self.condition(self.group()))
+            return self._indicated(self.group())
         value = _decimal(token, self)
         if self._scientific():
             self.position += 2
@@ -429,7 +429,12 @@ class Parser:
         start = self.position
         tokens = self.group()
         self.position = start
-        return len(_split(tokens, COMPARISONS)) == 2
+        return all(len(_split(part, COMPARISONS)) == 2 for part in _both(tokens))
+
+    def _indicated(self, tokens: list[Token]) -> Node:
+        """1 where a condition holds; where two joined by "and" both hold, the product of both."""
+        parts = tuple(Indicator(self.condition(part)) for part in _both(tokens))
+        return parts[0] if len(parts) == 1 else Product(parts)
 
     def _scientific(self) -> bool:
         """Whether × 10^ follows."""
@@ -486,7 +491,7 @@ class Parser:
         return Cases(tuple(branches))
 
     def _iverson(self) -> Node:
-        return Indicator(self.condition(self.group()))
+        return self._indicated(self.group())
 
     def _until(self, kind: str) -> list[Token]:
         """The tokens up to the closing bar."""
@@ -923,9 +928,9 @@ class Parser:
         self.take()
         if self.at("_"):
             self.take()
-            return Indicator(self.condition(self._script_tokens()))
+            return self._indicated(self._script_tokens())
         if self.at("(", "[", "{"):
-            return Indicator(self.condition(self.group()))
+            return self._indicated(self.group())
         raise self.refuse("an indicator without a condition", "write 1[i = ℓ]")
 
     def condition(self, tokens: list[Token]) -> Node:
@@ -1246,6 +1251,17 @@ class Parser:
 def is_total(tokens: Sequence[Token]) -> bool:
     """Whether a subscript is the word "total"."""
     return "".join(token.text for token in tokens if token.kind not in "{}") in ("total", "tot")
+
+
+def _both(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Two conditions, or more, that a bracket joins by "and"."""
+    while len(tokens) > 1 and tokens[0].kind in ("(", "{", "[") and _wraps(tokens):
+        tokens = tokens[1:-1]
+    return _split([_and(token) for token in tokens], ("and",))
+
+
+def _and(token: Token) -> Token:
+    return replace(token, kind="and") if token.text.lower() == "and" else token
 
 
 def _is_shape(tokens: Sequence[Token]) -> bool:
