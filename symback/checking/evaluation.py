@@ -15,6 +15,7 @@ the e^{a_ki} are independent variables, and equality of functions is equality of
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -122,6 +123,10 @@ class Assumptions:
     from_leaves: bool = False
 
 
+DEEP = 60
+"""Quantities further apart are computed one after another; recursion would not reach."""
+
+
 class Evaluator:
     """Values of nodes in one arithmetic at one point, under some assumptions.
 
@@ -149,6 +154,7 @@ class Evaluator:
         self._exponents: dict[int, dict[int, tuple[Node, Environment, int]]] = {}
         self._standing_in: set[tuple] = set()
         self._looking: set[int] = set()
+        self._prepared: set[tuple[Variable, int]] = set()
         self._pins = {self._pinned(left): right for left, right in assumptions.pins}
         biased = any(variable in equations.solved for variable, _ in self._pins)
         self._from_leaves = assumptions.from_leaves or biased
@@ -433,9 +439,28 @@ class Evaluator:
         variable, own = self._place(letter, numbers)
         key = (variable, own, level)
         if key not in self._elements:
+            self._prepare(variable, level)
             with self._inside():
                 self._elements[key] = self._computed(variable, own, level)
         return self._elements[key]
+
+    def _prepare(self, variable: Variable, level: int) -> None:
+        """Compute what a quantity far down is made of, from the inputs on, without recursion."""
+        graph, order = self.equations.graph, self.equations.order
+        if not self._from_leaves or order[variable] < DEEP or (variable, level) in self._prepared:
+            return
+        found, frontier = {variable}, [variable]
+        while frontier:
+            parents = graph.parents.get(frontier.pop(), ())
+            frontier += [parent for parent in parents if parent not in found]
+            found.update(parents)
+        self._prepared |= {(each, level) for each in found}
+        for before in sorted(found - {variable}, key=order.__getitem__):
+            sizes = (range(1, int(size) + 1) for size in before.shape)
+            for own in itertools.product(*sizes) if before in graph.by_variable else ():
+                if (before, own, level) not in self._elements:
+                    with self._inside():
+                        self._elements[before, own, level] = self._computed(before, own, level)
 
     def _place(self, letter: str, numbers: tuple[int, ...]) -> tuple[Variable, tuple[int, ...]]:
         """The quantity and its own indices; raises `OutOfRange`."""
@@ -585,8 +610,29 @@ class Evaluator:
         key = (of, by, level)
         if key not in self._gradients:
             with self._inside():
-                self._gradients[key] = self._summed_over_ways(of, by, level)
+                order = self.equations.order
+                is_far = order[of[0]] - order[by[0]] > DEEP
+                for node in reversed(self._between_them(of, by, level)) if is_far else ():
+                    self._gradients[of, node, level] = self._summed_over_ways(of, node, level)
+                if not is_far:
+                    self._gradients[key] = self._summed_over_ways(of, by, level)
         return self._gradients[key]
+
+    def _between_them(self, of: tuple, by: tuple, level: int) -> list[tuple]:
+        """``by`` and what leads on from it to ``of`` and is not known, each before its branches."""
+        order, last = self.equations.order, self.equations.order[of[0]]
+        found, frontier = {by}, [by]
+        while frontier:
+            variable, indices = frontier.pop()
+            for link in self.equations.links[variable]:
+                child = link.local.child
+                if order[child] > last or (order[child] == last and child != of[0]):
+                    continue
+                nodes = {(child, own) for own, _ in link.children(indices)} - found
+                found |= nodes
+                frontier += [n for n in nodes if n != of and (of, n, level) not in self._gradients]
+        unknown = [node for node in found if (of, node, level) not in self._gradients]
+        return sorted(unknown, key=lambda node: (order[node[0]], node[1]))
 
     def _summed_over_ways(self, of: tuple, by: tuple, level: int) -> Value:
         """∂of/∂by = Σ_c ∂of/∂c ∂c/∂by over the c computed directly from by."""
