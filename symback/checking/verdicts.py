@@ -498,13 +498,15 @@ def _is_computed(judge: Judge, condition: Comparison) -> bool:
 
 def _without(node: Node, given: Sequence[Comparison]) -> Node:
     """The side of a claim before its conditions were put into it (`conditions.under`)."""
-    if isinstance(node, At) and any((each.left, each.right) in node.values for each in given):
-        return _without(node.of, given)
-    if node in [Indicator(each) for each in given]:
-        return Number(Fraction(1))
-    if isinstance(node, Product) and node.factors[0] in [Indicator(each) for each in given]:
-        rest = node.factors[1:]
-        return _without(rest[0] if len(rest) == 1 else replace(node, factors=rest), given)
+    for condition in reversed(given):  # the last one stands outermost
+        factor = Indicator(condition)
+        match node:
+            case At(of, values) if (condition.left, condition.right) in values:
+                node = of
+            case Indicator() if node == factor:
+                node = Number(Fraction(1))
+            case Product((first, *rest)) if first == factor:
+                node = rest[0] if len(rest) == 1 else replace(node, factors=tuple(rest))
     return node
 
 
