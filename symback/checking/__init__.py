@@ -12,7 +12,8 @@
   `statements`, `pages`; what is read is a tree of `meaning`, and `echo` writes it canonically;
 * judging: `verdicts`, line by line, with the page's own names read in order (`names`) and lines
   that say nothing passed over (`claims`), on the exact comparison of `exact`, which evaluates trees
-  (`evaluation`, `equations`, `rules`, `grids`) in several arithmetics (`arithmetics`, `tower`);
+  (`evaluation`, `equations`, `rules`, `grids`) in several arithmetics (`arithmetics`, `tower`) and
+  in every cell of their conditions (`cells`); all within what a page may cost (`budget`);
 * diagnosing: `diagnosis`, with its tables of mistakes (`mistakes`, `variants`, `slips`, `tables`,
   `search`, `points`) and the right side (`correct`, `conversion`); `conventions` before that;
 * reporting: `findings`, `report`, `showing`; `grading` for folders and autograders;
