@@ -113,9 +113,9 @@ CASES = [
     # 5. Domains.
     ("", "log(x_1^2) = 2 log(x_1)", {"conditional", "undecided"}),
     ("", "exp(log(x_1)) = x_1", {"conditional", "undecided"}),
-    ("", "sqrt(-1) = sqrt(-1)", IF | {"text"}),
-    ("", "1/0 = 1/0", {"unread", "undecided", "text"}),
-    ("", "x_1/0 = x_1/0", {"unread", "undecided", "text"}),
+    ("", "sqrt(-1) = sqrt(-1)", IF | {"no claim"}),
+    ("", "1/0 = 1/0", {"unread", "undecided", "no claim"}),
+    ("", "x_1/0 = x_1/0", {"unread", "undecided", "no claim"}),
     ("", "sqrt(x_2^2) = x_2", {*FALSE, "conditional"}),
     ("", "sqrt(x_2^2) = abs(x_2)", HARD),
     ("", "sqrt(x_1)^2 = x_1", {"conditional", "undecided"}),
