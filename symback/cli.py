@@ -100,8 +100,10 @@ def _what_failed(error: OSError) -> str:
     return printable(str(error.filename), 200)
 
 
-def _let_go(stream: TextIO) -> None:
+def _let_go(stream: TextIO | None) -> None:
     """Let the rest of what was printed go nowhere, so that Python's end does not fail on it."""
+    if stream is None:
+        return
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -384,7 +386,7 @@ symback --help lists all commands.
 
 
 def _init(chosen: argparse.Namespace) -> None:
-    from symback.files import put
+    from symback.files import put, shown
     from symback.starter import starter
 
     if chosen.output is None:
@@ -394,7 +396,7 @@ def _init(chosen: argparse.Namespace) -> None:
     if chosen.output.exists():
         raise SymbackError(f"{printable(str(chosen.output), 200)} exists; nothing was written")
     for path in put({chosen.output.name: text.encode("utf-8")}, chosen.output.parent):
-        print(path)
+        print(shown(path))
 
 
 def _add_notation(command: argparse.ArgumentParser) -> None:
@@ -586,16 +588,16 @@ def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
         raise SymbackError(f"{printable(chosen.file, 200)} holds no files to check")
     exercise.check_text("")  # a weight or a notation that is not there: said once, not of each file
     print(HEAD)
-    everything_is_right, defects = True, 0
+    nothing_is_wrong, defects = True, 0
     for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
         print(as_csv(row))
         _show_progress(done, count)
-        everything_is_right &= row.is_right
+        nothing_is_wrong &= row.finds_nothing_wrong
         defects += row.is_defect
     if defects:
         return _complain(f"internal errors, defects of symback, in {defects} of {count} files; "
                          "please report those that the table says so of", 3)  # fmt: skip
-    return 0 if everything_is_right else 1
+    return 0 if nothing_is_wrong else 1
 
 
 def _show_progress(done: int, count: int) -> None:

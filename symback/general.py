@@ -217,7 +217,7 @@ def _label_rows(work: Work, letters: Lettering, last: Variable, target: Variable
     """∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)."""
     step = work.matrices.step(last.name)
     difference = step.expr
-    if not isinstance(difference, MatAdd):
+    if difference is None or not isinstance(difference, MatAdd):
         return
     (y,) = (a for a in difference.atoms(Array) if a.name == target.name)
     turned = MatMul(-1, MatAdd(*(-term for term in difference.args[::-1]), evaluate=False))

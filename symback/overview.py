@@ -116,8 +116,10 @@ def any_layer_page(work: Work, variables: Sequence[Variable]) -> Page:
         ),
     )
     facts = (fact for deduction in adjoints for fact in deduction.facts)
+    own = Say("title.any_layer", {"derivative": name})
     return Page(
-        title=title(work, Say("title.any_layer", {"derivative": name})),
+        title=title(work, own),
+        tab=title(work, own, derivative=name),
         subtitle=describe(work),
         sections=parts,
         notes=tuple(footnotes(work, pen, tuple(dict.fromkeys(facts)))),
@@ -360,8 +362,8 @@ def _theta_in_numbers(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Blo
         f"{before.text} - {eta.text}·{step.text} ≈ {after.text}",
     )
     cut_again = restored(flattened(updated, moved), moved)
-    before, after = told_apart(work.numbers.loss, work.numbers.loss_at(updated))
-    fell = work.numbers.loss_at(updated) < work.numbers.loss
+    losses = work.numbers.loss, work.numbers.loss_at(updated)
+    before, after = told_apart(*losses)
     return [
         Say("update.numbers", {"eta": Formula(rf"\eta = {eta.latex}", f"η = {eta.text}")}),
         Display((row,)),
@@ -369,6 +371,6 @@ def _theta_in_numbers(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Blo
         array_grid(pen, moved, cut_again),
         Say(
             "update.outcome",
-            {"loss": target, "before": before, "after": after, "fell": fell},
+            {"loss": target, "before": before, "after": after, "change": losses[1] - losses[0]},
         ),
     ]

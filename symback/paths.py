@@ -16,7 +16,7 @@ For a batch these are the paths of one sample; the sum over the samples stays ou
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import overload
@@ -78,8 +78,18 @@ class _Link:
         ranges = [
             range(1, int(size) + 1) if pin is None else (indices[pin],) for size, pin in self.axes
         ]
-        choices = itertools.product(*(reversed(each) if reverse else each for each in ranges))
-        return ((self.local.child, choice) for choice in choices)
+        ordered = [each[::-1] if reverse else each for each in ranges]
+        return ((self.local.child, choice) for choice in _choices(ordered))
+
+
+def _choices(ranges: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
+    """One of each; `itertools.product` would hold every number of every range."""
+    if not ranges:
+        yield ()
+        return
+    for first in ranges[0]:
+        for rest in _choices(ranges[1:]):
+            yield (first, *rest)
 
 
 class Web:

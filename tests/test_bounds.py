@@ -76,6 +76,14 @@ def test_what_comes_before_the_end_of_the_budget_is_judged():
     assert report.verdict.value == "refuted"
 
 
+def test_a_claim_that_takes_all_time_leaves_those_above_it_judged():
+    """What was found before the budget was used up is said, and of the rest that it was not."""
+    report = sb.check(f"{CLAIM}\n{LONG['nested sums']}", NET, budget=1)
+    assert report.lines[0].verdict.value == "proved"
+    assert "not judged" in report.lines[-1].reason
+    assert report.verdict.value == "undecided"
+
+
 def test_a_larger_budget_leaves_nothing():
     """What a small budget leaves unread, a larger one does not."""
     page = f"{CLAIM}\n" * 20

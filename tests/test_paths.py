@@ -2,6 +2,7 @@
 
 import itertools
 import time
+import tracemalloc
 
 import pytest
 import sympy
@@ -132,6 +133,18 @@ def test_only_as_many_paths_are_made_as_are_looked_at(monkeypatch):
     assert found.count == 3**12
     assert (found[0], found[-1]) == (made[0], made[1])
     assert len(made) == 2
+
+
+def test_the_widest_layers_take_no_memory():
+    """2-10⁷-10⁷: the first and the last of 10¹⁴ paths, in a few MB."""
+    graph = from_network(spec.network(2, [(10**7, "tanh")] * 3, loss="squared_error"))
+    tracemalloc.start()
+    found = paths_of(Case(graph, {}, "2-10⁷-10⁷-10⁷"), "w_111")
+    assert found[-1].neurons[-2] == "yhat_10000000"
+    assert found.count == 10**14
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 50e6
 
 
 @pytest.mark.parametrize(

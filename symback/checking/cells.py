@@ -652,7 +652,8 @@ def _near_roots(polynomial: fmpq_poly) -> Iterator[Fraction]:
         yield Fraction(int(root.p), int(root.q))
         return
     with ctx.workprec(PRECISION):
-        for root, _ in polynomial.complex_roots():
+        found: Any = polynomial.complex_roots()  # the stubs leave out that each has a multiplicity
+        for root, _ in found:
             if root.imag.contains(0):
                 yield middle(root.real.lower())
                 yield middle(root.real.upper())

@@ -28,13 +28,13 @@ from symback.checking.arithmetics import (
     Logarithms,
     OutOfRange,
     Residues,
-    Symbols,
     Undecided,
 )
 from symback.checking.budget import spend
 from symback.checking.cells import Forms, Switch
 from symback.checking.equations import LAYERED, Equations, key_of
 from symback.checking.grids import (
+    Arithmetic,
     Grid,
     Misshapen,
     Value,
@@ -133,7 +133,7 @@ class Evaluator:
     def __init__(
         self,
         equations: Equations,
-        arithmetic: Residues | Balls | Symbols | Forms,
+        arithmetic: Arithmetic,
         assumptions: Assumptions = Assumptions(),
         signs: Evaluator | None = None,
         needs: Callable[[Comparison, Environment], None] | None = None,
@@ -369,7 +369,9 @@ class Evaluator:
         """A function of the page has a value only where its argument is in its domain."""
         domain = DOMAINS.get(function)
         if domain is not None and self.needs is not None and not self._within:
-            self.needs(with_z(domain, argument), env)
+            needed = with_z(domain, argument)
+            assert isinstance(needed, Comparison)
+            self.needs(needed, env)
 
     @contextmanager
     def _inside(self) -> Iterator[None]:

@@ -522,8 +522,7 @@ class Judge:
             return self._in_every_cell(asked)
         if _alike(*sides):
             return Agreement()
-        assert evaluator.signs is not None
-        switches = evaluator.signs.arithmetic.answers.met
+        switches = _switches(evaluator)
         if not switches:
             return Agreement(at=(), cells=((),))
         return self._in_some_cell(asked) or self._in_every_cell(
@@ -1031,7 +1030,18 @@ def _twin(work: Work, least: int) -> tuple[Graph, dict[str, int]]:
 def _difference(sides: Sequence[Value], level: int) -> list[int] | None:
     """The residues of the difference, entry by entry; None where the shapes differ."""
     pairs = _pairs(*sides)
-    return pairs and [(first - second) % tower().primes[level] for first, second in pairs]
+    if pairs is None:
+        return None
+    return [(first - second) % tower().primes[level] for first, second in pairs]
+
+
+def _switches(evaluator: Evaluator) -> Mapping[tuple[Form, bool], Switch]:
+    """The conditions that an evaluator has left open so far."""
+    cases = evaluator.signs
+    assert cases is not None
+    assert isinstance(cases.arithmetic, Forms)
+    assert isinstance(cases.arithmetic.answers, Switches)
+    return cases.arithmetic.answers.met
 
 
 def _outcome(found: Agreement, kind: Relationship, reason: str = "") -> Outcome:

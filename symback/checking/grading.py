@@ -126,8 +126,7 @@ class Row:
     unread: int = 0
     mistakes: str = ""
     message: str = ""
-    is_right: bool = False
-    """Whether nothing is wrong on it."""
+    finds_nothing_wrong: bool = False
     is_defect: bool = False
     """Whether symback itself failed on the file."""
 
@@ -194,7 +193,9 @@ def rows(exercise: Exercise, folder: Path, *, exam: bool = False) -> Iterator[Ro
         yield row
 
 
-_COLUMNS = tuple(each.name for each in fields(Row) if not each.name.startswith("is_"))
+_COLUMNS = tuple(
+    each.name for each in fields(Row) if each.name not in ("finds_nothing_wrong", "is_defect")
+)
 
 HEAD = ",".join(_COLUMNS)
 """The first line of a table."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from fractions import Fraction
+from typing import Any, ClassVar, Protocol
 
 from symback.errors import SymbackError
 
@@ -33,7 +34,21 @@ class Misshapen(SymbackError):
 
 
 class Arithmetic(Protocol):
-    """What numbers can do; ``level`` is explained in `symback.checking.tower`."""
+    """What numbers can do; ``level`` is explained in `symback.checking.tower`.
+
+    The numbers are those of the arithmetic: residues, balls, SymPy expressions or forms.
+    """
+
+    direct: ClassVar[frozenset[str]]
+    """Functions that it computes by name; the others are taken apart first."""
+
+    def number(self, value: Fraction, level: int) -> Any:
+        """A rational number."""
+        ...
+
+    def rounded(self, value: Fraction, decimals: int, level: int) -> Any:
+        """A decimal number."""
+        ...
 
     def total(self, terms: Sequence[Any], level: int) -> Any:
         """The sum."""
@@ -45,6 +60,38 @@ class Arithmetic(Protocol):
 
     def inverse(self, value: Any, level: int) -> Any:
         """One divided by it."""
+        ...
+
+    def power(self, value: Any, exponent: int, level: int) -> Any:
+        """A whole power."""
+        ...
+
+    def below(self, level: int) -> int:
+        """The level of an exponential's argument."""
+        ...
+
+    def exponential(self, below: Any, level: int) -> Any:
+        """e^u."""
+        ...
+
+    def drawn(self, name: object, level: int) -> Any:
+        """The value of a free quantity."""
+        ...
+
+    def imaginary(self, level: int) -> Any:
+        """A root of -1."""
+        ...
+
+    def pi(self, level: int) -> Any:
+        """π."""
+        ...
+
+    def root_of_pi(self, level: int) -> Any:
+        """√π."""
+        ...
+
+    def function(self, name: str, value: Any, level: int) -> Any:
+        """A function by name."""
         ...
 
 

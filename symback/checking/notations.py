@@ -197,12 +197,12 @@ def _from_file(path: Path) -> Notation:
         raise UnknownNotation(f"{place}: the file's brackets are nested too deeply") from None
     except ValueError as error:  # TOML's, UTF-8's, and that of a number without end
         raise UnknownNotation(f"{place}: not TOML: {printable(str(error))}") from None
-    return _from_mapping({"name": path.stem, **said}, place)
+    return _from_mapping(said, place, printable(path.stem))
 
 
-def _from_mapping(said: dict[str, Any], place: str) -> Notation:
-    name = said.pop("base", "lectures")
-    base = NOTATIONS.get(name) if isinstance(name, str) else None
+def _from_mapping(said: dict[str, Any], place: str, name: str) -> Notation:
+    wanted = said.pop("base", "lectures")
+    base = NOTATIONS.get(wanted) if isinstance(wanted, str) else None
     if base is None:
         raise UnknownNotation(f"{place}: base must be one of {', '.join(NOTATIONS)}")
     kinds = {each.name: type(getattr(base, each.name)) for each in fields(base)}
@@ -215,7 +215,7 @@ def _from_mapping(said: dict[str, Any], place: str) -> Notation:
             )
         if type(value) is not kinds[key]:
             raise UnknownNotation(f"{place}: {key} must be a {kinds[key].__name__}")
-    made = replace(base, **said)
+    made = replace(base, name=name, **said)
     _check(made, place)
     return made
 

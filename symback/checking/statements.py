@@ -228,7 +228,10 @@ def _without_number(tokens: list[Token]) -> list[Token]:
 
 
 def _without_remark(tokens: list[Token], symbols: Symbols) -> list[Token]:
-    """The statement without a remark behind it in brackets: [i = 1…4], [by the chain rule]."""
+    """The statement without a remark behind it in brackets: [i = 1…4], [by the chain rule].
+
+    A reason with a formula, [since Σ_i ŷ_i = 1] as symback gives them, is one too.
+    """
     if not tokens or tokens[-1].kind not in ("]", ")"):
         return tokens
     place = _opening(tokens)

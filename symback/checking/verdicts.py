@@ -84,8 +84,9 @@ __all__ = [
     "overall",
 ]
 
-JUDGED = 0.8
-"""The share of the page's budget that is used up at most when its claims are judged."""
+JUDGED, REACHED = 0.8, 0.85
+"""The shares of the page's budget that are used up at most when its claims are judged, and when it
+is known what they reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,17 +172,18 @@ def judged(
     document: Document, judge: Judge, wrt: Reference | None = None, *, prove: bool = False
 ) -> Judgement:
     """What is said of a page, line by line."""
+    allow(JUDGED)
     about = None if wrt is None else _derivative(judge, wrt)
     read = in_order(document.items)
     page = _Page(judge, about, read.definitions, prove, read.again, _losses(judge, read.items))
     lines = tuple(_lines(page, read.items))
+    allow(REACHED)
     reached = reaches(page.right, about, page.definitions)
     return Judgement(lines, tuple(page.refuted), tuple(page.claims), page.assumptions, reached)
 
 
 def _lines(page: _Page, items: Sequence[object]) -> Iterator[LineReport]:
     """A report an item; when the budget is used up, one for all claims that are left."""
-    allow(JUDGED)
     late: Spent | None = None
     for place, item in enumerate(items):
         if late is not None and isinstance(item, Claim):
