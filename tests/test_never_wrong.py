@@ -107,6 +107,7 @@ CASES = [
     ("", "∂L/∂w_212 = 7 if 1 < 0", IF),
     ("", "∂L/∂w_212 = 0 if w_111 > 2", FALSE | IF),
     ("", "max(x_1, 5) = x_1 if x_1 > 5", IF),
+    ("", "1[x_1 < 10] = 1 for x_1 < 10", IF),
     ("", "max(x_1, 5) = 5 if x_1 > 5", FALSE | {"unread"}),
     ("", "Assume x_1 = 0. Then ∂L/∂w_111 = 0", IF),
     ("", "Assume x_1 = 0. Then ∂L/∂w_112 = 0", FALSE | {"unread"}),
