@@ -214,9 +214,20 @@ class _Numbers:
     def holds(self, left: Any, relation: str, right: Any) -> bool:
         """Whether a condition holds; two numbers that are nearly one cannot be told apart."""
         u, v = self.pair(left, right)
-        if not isinstance(u, Fraction) and abs(u - v) <= self.close * (abs(u) + abs(v)):
-            raise _Untold
+        if not isinstance(u, Fraction):
+            self.tell(u - v)
         return RELATIONS[relation](u, v)
+
+    def tell(self, gap: Any) -> None:
+        """Raise `_Untold` where a number that decides something may be rounding alone."""
+        if abs(gap) <= self.close * self.largest:
+            raise _Untold
+
+    def quotient(self, above: Any, below: Any) -> Any:
+        """A quotient; a divisor that is rounding alone is not said to be 0."""
+        if not isinstance(below, Fraction):
+            self.tell(below)
+        return above / below
 
     def function(self, head: str, given: Any) -> Any:
         if head == "sqrt" and isinstance(given, Fraction) and given >= 0:
@@ -228,6 +239,8 @@ class _Numbers:
         return self.transcendental(head, self.real(given))
 
     def transcendental(self, head: str, u: Any) -> Any:
+        if head in ("log", "sqrt", "asin", "acos"):
+            self.tell(u if head in ("log", "sqrt") else abs(u) - 1)
         outside = {"log": u <= 0, "sqrt": u < 0, "asin": abs(u) > 1, "acos": abs(u) > 1}
         if outside.get(head):
             raise _NoValue
@@ -294,7 +307,7 @@ def _combined(tree: Tree, given: Sequence[Any], numbers: _Numbers) -> Any:
                 return Fraction(0)
             u, v = numbers.pair(*given)
             if tree.head == "/":
-                return u / v
+                return numbers.quotient(u, v)
             return u * v if tree.head == "*" else u + v if tree.head == "+" else u - v
         case "^":
             return given[0] ** int(given[1])
