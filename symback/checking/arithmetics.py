@@ -273,6 +273,7 @@ RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
+    ">?": operator.gt,  # where it does not matter what holds at equality
 }
 """The relations of a condition, for numbers that can be compared."""
 

@@ -8,7 +8,8 @@ A function given by cases is one formula on each cell of its conditions.  Here o
   `Decisions.following` says which answers to give next;
 * show that a cell is empty (`Space.may_hold`), and find points in it (`Space.points`).
 
-Borders of cells have no inside and are left out: at a kink itself a convention decides.  A cell is
+Borders of cells have no inside and are left out of this walk: at a kink itself a convention
+decides.  (`Switches` can tell a > 0 from a ≥ 0, so that what holds there too is known.)  A cell is
 shown to be empty by linear arithmetic over the monomials of its conditions, with bounds of what is
 bounded (Fourier and Motzkin's elimination, exact), or, for conditions on one quantity, by the roots
 of their polynomials.  What is not shown to be empty may be.
@@ -114,18 +115,17 @@ class Generator:
 class Condition:
     """``form`` > 0 where ``positive``, else < 0; the leading coefficient of the form is 1.
 
-    A form with switches may be 0 on more than a border.  Then it is ≥ 0, or < 0, where ``closed``,
-    and > 0, or ≤ 0, where not.
+    Where the form is 0 it holds if ``closed``, or not; None where that does not matter.
     """
 
     form: Form
     positive: bool
-    closed: bool = False
+    closed: bool | None = None
 
     @property
     def asked(self) -> tuple[Form, bool]:
         """What is asked, whichever the answer."""
-        return self.form, self.closed
+        return self.form, bool(self.closed)
 
     @property
     def directed(self) -> Form:
@@ -233,6 +233,18 @@ class Space:
             low = None if low is None or below is None else low + factor * below
             high = None if high is None or above is None else high + factor * above
         return low, high
+
+    def is_positive(self, form: Form) -> bool:
+        """Whether no term can be negative, and one is never 0: e^u, or 1/v for such a v."""
+        alone = [(monomial, Form({monomial: c})) for monomial, c in form.terms.items()]
+        lows = [self.bounds(each)[0] for _, each in alone]
+        return all(low is not None and low >= 0 for low in lows) and any(
+            all(self._never_vanishes(number) for number, _ in monomial) for monomial, _ in alone
+        )
+
+    def _never_vanishes(self, number: int) -> bool:
+        own = self.generators[number]
+        return own.name in ("exp", "inverse") or (own.low is not None and own.low > 0)
 
     def monomial_bounds(self, monomial: Monomial) -> tuple[Bound, Bound]:
         """The same of one monomial; e^a / (e^a + e^b) lies between 0 and 1."""
@@ -780,7 +792,10 @@ class Forms:
     def holds(self, left: Form, relation: str, right: Form) -> bool | Switch:
         """Whether ``left relation right``, as the answers say."""
         found = self.condition(left, relation, right)
-        return found if isinstance(found, bool) else self.answers.answer(found)
+        if isinstance(found, bool):
+            return found
+        self.answers.met_border |= relation not in _TIES_ALLOWED
+        return self.answers.answer(found)
 
     def condition(self, left: Form, relation: str, right: Form) -> bool | Condition:
         """``left relation right`` in canonical form, or its truth where both sides are numbers."""
@@ -796,20 +811,24 @@ class Forms:
         leading = max(monomial for monomial in difference.terms if monomial != _ONE)
         factor = difference.terms[leading]
         relation = relation if factor > 0 else _TURNED[relation]
-        closed = relation in (">=", "<") and self.space.has_switches(difference)
-        return Condition(difference.scaled(1 / factor), relation in (">", ">="), closed)
+        tells = self.answers.tells_borders or self.space.has_switches(difference)
+        closed = relation in (">=", "<") if tells and relation not in _TIES_ALLOWED else None
+        form = difference.scaled(1 / factor)
+        return Condition(form, relation in (">", ">=", ">?"), closed)
 
     def _of_switched(self, form: Form, factor: Fraction, relation: str) -> bool | Condition:
         """c f [f > 0] compared with 0: as ReLU's activation, it is never below 0 for c > 0."""
         if relation in ("=", "!="):
-            return Condition(form, relation == "!=")
+            return Condition(form, relation == "!=", False)
         relation = relation if factor > 0 else _TURNED[relation]
-        if relation in (">", "<="):
-            return Condition(form, relation == ">")
+        if relation in (">", "<=", ">?"):
+            return Condition(form, relation != "<=", False)
         return relation == ">="
 
 
-_TURNED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
+_TURNED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", ">?": "<?", "<?": ">?"}
+_TIES_ALLOWED = (">?", "<?")
+"""Greater and less where it does not matter what holds at equality: max(u, v) is u or v there."""
 
 
 # -------------------------------------------------------------------------------------- decisions
@@ -823,9 +842,13 @@ class Decisions:
     answered by switches.
     """
 
+    tells_borders: ClassVar[bool] = False
+
     space: Space
     prescribed: Sequence[tuple[bool, bool]] = ()
     left_open: Collection[tuple[Form, bool]] = ()
+    met_border: bool = False
+    """Whether something was asked whose answer at equality matters."""
     draw: random.Random | None = None
     """Chooses among the answers that are possible; without it the first is taken."""
     given: list[Condition] = field(default_factory=list)
@@ -887,9 +910,14 @@ class Decisions:
 
 @dataclass(slots=True)
 class Switches:
-    """Leaves every condition open that the bounds do not decide; see `Switch`."""
+    """Leaves every condition open that the bounds do not decide; see `Switch`.
+
+    With ``tells_borders`` u > v and u ≥ v are two conditions, which agree but for a border.
+    """
 
     space: Space
+    tells_borders: bool = False
+    met_border: bool = False
     met: dict[tuple[Form, bool], Switch] = field(default_factory=dict)
 
     def answer(self, condition: Condition) -> bool | Switch:
@@ -901,12 +929,9 @@ class Switches:
         return self.space.switch(condition)
 
     def is_known(self, condition: Condition) -> bool | None:
-        """Whether the condition holds everywhere or nowhere; else None.
-
-        What is never negative is positive but for a border, unless it has switches.
-        """
+        """Whether the condition holds everywhere or nowhere; else None."""
         low, high = self.space.bounds(condition.form)
         never = high is not None and (high < 0 or (high == 0 and not condition.closed))
-        closed = condition.closed or not self.space.has_switches(condition.form)
-        always = low is not None and (low > 0 or (low == 0 and closed))
+        touches = condition.closed is not False or self.space.is_positive(condition.form)
+        always = low is not None and (low > 0 or (low == 0 and touches))
         return condition.positive if always else not condition.positive if never else None

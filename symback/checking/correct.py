@@ -330,7 +330,16 @@ def _correct_value(judge: Judge, element: Element) -> Node | None:
         return None
     equation = judge.graph.by_variable[neuron[0]]
     letters = dict(zip((each.name for each in equation.free), neuron[1], strict=True))
-    return numbered(to_node(equation.shown, judge.graph), letters)
+    return _unfolded(numbered(to_node(equation.shown, judge.graph), letters))
+
+
+def _unfolded(node: Node) -> Node:
+    """The node with sums of one term written as that term."""
+    match node:
+        case Sum(letter, body, lower, Index("", upper), None, False) if lower == upper:
+            return _unfolded(numbered(body, {letter: lower}))
+        case _:
+            return rebuilt(node, _unfolded)
 
 
 def _correct_derivative(judge: Judge, of: Element, by: Element) -> Node | None:

@@ -801,29 +801,29 @@ class Evaluator:
 
     def _call_abs(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
         (argument,) = arguments
-        return self._signed(argument, argument, env, level)
+        above = Comparison(argument, ">?", _zero)
+        return self._either(above, argument, Product((_minus, argument)), env, level)
 
     def _call_sign(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
         (argument,) = arguments
-        return self._signed(argument, _one, env, level)
+        above, below = (Comparison(argument, relation, _zero) for relation in (">", "<"))
+        other: Node = Cases(((_minus, below), (_zero, None)))
+        if isinstance(self.holds(above, env), Switch) and not self._tells_borders:
+            other = _minus  # the argument is not 0 everywhere
+        return self._either(above, _one, other, env, level)
 
-    def _signed(self, argument: Node, value: Node, env: Environment, level: int) -> Value:
-        """The value with the sign of the argument; 0 where that is 0 everywhere."""
-        below = Cases(((Product((_minus, value)), Comparison(argument, "<", _zero)), (_zero, None)))
-        above = self.holds(Comparison(argument, ">", _zero), env)
-        if isinstance(above, Switch):  # then the argument is not 0 everywhere
-            below = Product((_minus, value))
-        return self._either(Comparison(argument, ">", _zero), value, below, env, level)
+    @property
+    def _tells_borders(self) -> bool:
+        cases = (self.signs or self).arithmetic
+        return isinstance(cases, Forms) and cases.answers.tells_borders
 
     def _call_max(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
-        return self._extreme("max", ">=", arguments, env, level)
+        return self._extreme("max", arguments, env, level)
 
     def _call_min(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
-        return self._extreme("min", "<=", arguments, env, level)
+        return self._extreme("min", arguments, env, level)
 
-    def _extreme(
-        self, name: str, relation: str, arguments: Sequence[Node], env: Environment, level: int
-    ) -> Value:
+    def _extreme(self, name: str, arguments: Sequence[Node], env: Environment, level: int) -> Value:
         arrays = [part for part in arguments if isinstance(part, Array)]
         if len(arrays) == 1 and len(arguments) == 2:
             other = next(part for part in arguments if part is not arrays[0])
@@ -832,7 +832,8 @@ class Evaluator:
         if not most:
             return self.value(last, env, level)
         best = most[0] if len(most) == 1 else Call(name, tuple(most))
-        return self._either(Comparison(best, relation, last), best, last, env, level)
+        first, second = (best, last) if name == "max" else (last, best)
+        return self._either(Comparison(best, ">?", last), first, second, env, level)
 
     def _call_softmax(self, arguments: Sequence[Node], env: Environment, level: int) -> Value:
         powers = self.value(_exp(arguments[0]), env, level)

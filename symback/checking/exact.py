@@ -192,18 +192,25 @@ class Agreement:
     """How two sides compare: ``at`` which indices they differ, in which ``cells``; None if nowhere.
 
     ``domain`` holds the conditions that only one of the sides needs to have a value;
-    ``is_partial`` says that there are such, known or not.
+    ``is_partial`` says that there are such, known or not, and ``but_borders`` that nothing is known
+    of points where a condition holds with equality.
     """
 
     at: tuple[tuple[str, int], ...] | None = None
     cells: tuple[tuple[Condition, ...], ...] = ()
     domain: tuple[Node, ...] = ()
     is_partial: bool = False
+    but_borders: bool = False
 
     def joined(self, other: Agreement) -> Agreement:
         """What holds if this agreement is that of some indices and ``other`` that of others."""
         domain = tuple(dict.fromkeys((*self.domain, *other.domain)))
-        return replace(other, domain=domain, is_partial=self.is_partial or other.is_partial)
+        return replace(
+            other,
+            domain=domain,
+            is_partial=self.is_partial or other.is_partial,
+            but_borders=self.but_borders or other.but_borders,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,13 +361,17 @@ class Judge:
 
         return self._kept((pattern, assumptions), made)
 
-    def _open(self, assumptions: Assumptions, redrawn: object = None) -> Evaluator:
+    def _open(
+        self, assumptions: Assumptions, redrawn: object = None, *, tells_borders: bool = False
+    ) -> Evaluator:
         """The evaluator that leaves conditions open; ``redrawn`` names a switch to draw anew."""
-        key = ("open", assumptions, redrawn)
-        return self._kept(key, lambda _: self._with_switches(assumptions, redrawn))
+        key = ("open", assumptions, redrawn, tells_borders)
+        answers = Switches(self.space, tells_borders)
+        return self._kept(key, lambda _: self._with_switches(assumptions, redrawn, answers))
 
-    def _with_switches(self, assumptions: Assumptions, redrawn: object) -> Evaluator:
-        answers = Switches(self.space)
+    def _with_switches(
+        self, assumptions: Assumptions, redrawn: object, answers: Switches
+    ) -> Evaluator:
         cases = Evaluator(self.equations, Forms(self.space, answers), assumptions)
 
         def needs(condition: Comparison, env: Mapping[str, int]) -> None:
@@ -513,20 +524,22 @@ class Judge:
         """With all conditions left open; where that does not tell, cell by cell."""
         if any(map(self.equations.divides_by_kinks, asked.sides)):
             return self._in_every_cell(asked)
-        evaluator = self._open(asked.assumptions)
+        strict = self._open(asked.assumptions, tells_borders=True)
         try:
+            if _alike(*asked.values(strict)):
+                return Agreement()
+            if not _switches(strict):
+                return Agreement(at=(), cells=((),))
+            evaluator = self._open(asked.assumptions)
             sides = asked.values(evaluator)
         except (TooDeep, OutOfRange):
             raise
         except Undecided:
             return self._in_every_cell(asked)
         if _alike(*sides):
-            return Agreement()
-        switches = _switches(evaluator)
-        if not switches:
-            return Agreement(at=(), cells=((),))
+            return Agreement(but_borders=True)
         return self._in_some_cell(asked) or self._in_every_cell(
-            asked, self._irrelevant(asked, sides, switches)
+            asked, self._irrelevant(asked, sides, _switches(evaluator))
         )
 
     def _irrelevant(
@@ -571,7 +584,7 @@ class Judge:
         prescribed: Sequence[tuple[bool, bool]] | None = ()
         differing: list[tuple[Condition, ...]] = []
         domain: dict[Node, None] = {}
-        defined = partial = False
+        defined = partial = borders = False
         for count in itertools.count():
             if prescribed is None or len(differing) == MOST_DIFFERING:
                 break
@@ -587,11 +600,13 @@ class Judge:
                     differing.append(cell.conditions)
                 domain.update(dict.fromkeys(cell.needed_once))
             partial = partial or cell.is_one_sided
+            borders = borders or cell.decisions.met_border
             prescribed = cell.decisions.following
         if not defined:
             raise Undecided("neither side has a value anywhere")
         at = () if differing else None
-        return Agreement(at, tuple(differing), tuple(domain), partial or bool(domain))
+        is_partial = partial or bool(domain)
+        return Agreement(at, tuple(differing), tuple(domain), is_partial, borders)
 
     def instances(
         self, left: Node, right: Node, assumptions: Assumptions = _PLAIN
@@ -1079,7 +1094,10 @@ def _outcome(found: Agreement, kind: Relationship, reason: str = "") -> Outcome:
         return Outcome(Relationship.DIFFERENT, "", found.at, found.cells)
     if found.is_partial and kind is not Relationship.ONE_HOT:
         return Outcome(Relationship.ON_DOMAIN, reason, domain=found.domain)
-    return Outcome(kind, reason)
+    return Outcome(kind, "; ".join(filter(None, (reason, BUT_BORDERS * found.but_borders))))
+
+
+BUT_BORDERS = "but for points at which a condition holds with equality"
 
 
 def _positions(variable: Any) -> Iterator[tuple[int, ...]]:

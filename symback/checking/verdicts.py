@@ -739,6 +739,8 @@ def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> 
         return _calculated(page, page.previous, side)
     if outcome.relationship is Relationship.DIFFERENT and not _decimals(side.node):
         return _as_symbols(page, truth, side)
+    if outcome.relationship is Relationship.UNDECIDED:
+        return Finding(Verdict.UNDECIDED, outcome.reason)
     return Finding(Verdict.UNDECIDED, "the network file gives no numbers to compare with")
 
 
