@@ -805,6 +805,17 @@ class Judge:
             return None
         return given_values(self.work.spec)
 
+    @cached_property
+    def target_numbers(self) -> tuple[tuple[Node, Node], ...]:
+        """Each y_i and its number in the file; empty where the file has none for one sample."""
+        numbers = self.file_numbers
+        if numbers is None or self.sizes or numbers.get("y") is None:
+            return ()
+        return tuple(
+            (Element("y", (Index("", place),)), Number(Fraction(str(value))))
+            for place, value in enumerate(numbers["y"], start=1)
+        )
+
     def numbers(
         self, node: Node, env: Mapping[str, int], assumptions: Assumptions, digits: int = EXACT
     ) -> Bounds | None:

@@ -527,6 +527,9 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         found = _at_the_numbers(page, truth, side)
         if found is not None:
             return found
+    found = _for_the_target(page, truth, side)
+    if found is not None:
+        return found
     witness = page.judge.refutation(truth, side.node, outcome, page.assumptions)
     if witness is None:
         return Finding(
@@ -535,6 +538,19 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
             outcome.at,
         )
     return Finding(Verdict.REFUTED, _refuted_because(page), outcome.at, witness)
+
+
+def _for_the_target(page: _Page, truth: Node, side: Side) -> Finding | None:
+    """A side that is right for the target that the file gives, as ŷ_2 - 1 is for y_2 = 1."""
+    targets = page.judge.target_numbers
+    if not targets:
+        return None
+    known = replace(page.assumptions, pins=(*page.assumptions.pins, *targets))
+    if not page.judge.compare(truth, side.node, known).is_equal:
+        return None
+    shown = ", ".join(f"{echo(left, page.judge.scope)} = {echo(right, page.judge.scope)}"
+                      for left, right in targets)  # fmt: skip
+    return Finding(Verdict.CONDITIONAL, f"right only for the target of the file, {shown}")
 
 
 def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
