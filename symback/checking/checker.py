@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
-UNDERSTOOD = 0.9
+UNDERSTOOD = 0.8
 """The share of the budget that is used up at most when a convention has been looked for."""
 
 MOST_DIAGNOSED = 12

@@ -197,7 +197,6 @@ def _badness(line: LineReport) -> int:
 
 
 _FROM_GOOD_TO_BAD = (
-    Verdict.NO_CLAIM,
     Verdict.PROVED,
     Verdict.CONDITIONAL,
     Verdict.UNDECIDED,

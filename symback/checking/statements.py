@@ -235,8 +235,9 @@ def _without_remark(tokens: list[Token], symbols: Symbols) -> list[Token]:
     if not tokens or tokens[-1].kind not in ("]", ")"):
         return tokens
     place = _opening(tokens)
-    if place and tokens[place + 1].text.lower() in REASONS and tokens[place].spaced:
-        return tokens[:place]
+    says_why = place and tokens[place + 1].text.lower() in REASONS and tokens[place].spaced
+    if says_why and not any(t.kind in ("<", ">", "<=", ">=") for t in tokens[place:]):
+        return tokens[:place]  # (as a_11 > 0) says when, and not only why
     opening = {"]": "[", ")": "("}[tokens[-1].kind]
     start = max((k for k, token in enumerate(tokens) if token.kind == opening), default=0)
     inner = tokens[start + 1 : -1]

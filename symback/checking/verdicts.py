@@ -14,6 +14,7 @@ standing for all numbers that round to it.  They never decide about a line of sy
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -70,7 +71,7 @@ from symback.checking.meaning import (
 from symback.checking.names import in_order
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
-from symback.errors import SymbackError
+from symback.errors import SymbackError, printable
 from symback.notation import Reference
 
 __all__ = [
@@ -84,7 +85,7 @@ __all__ = [
     "overall",
 ]
 
-JUDGED, REACHED = 0.8, 0.85
+JUDGED, REACHED = 0.7, 0.75
 """The shares of the page's budget that are used up at most when its claims are judged, and when it
 is known what they reach."""
 
@@ -137,6 +138,10 @@ class _Page:
     claims: list[tuple[Node, Node]] = field(default_factory=list)
     right: list[tuple[Node, Node]] = field(default_factory=list)
     """The claims that hold."""
+    given: dict[Node, Node] = field(default_factory=dict)
+    """Numbers that the page gives to quantities and the file does not: y_1 = 1."""
+    unused: tuple[int, str] | None = None
+    """The last line of a stretch that stands under something supposed which was not understood."""
 
     @property
     def assumptions(self) -> Assumptions:
@@ -188,6 +193,8 @@ def _lines(page: _Page, items: Sequence[object]) -> Iterator[LineReport]:
     for place, item in enumerate(items):
         if late is not None and isinstance(item, Claim):
             continue
+        if page.judge.file_numbers is None:
+            page.given |= _given_behind(items, place)
         try:
             yield _line(page, item, place)
         except Spent as spent:
@@ -197,6 +204,19 @@ def _lines(page: _Page, items: Sequence[object]) -> Iterator[LineReport]:
             rest = f", nor are the {many} claims below it" if many else ""
             yield LineReport(item.line, item.column, item.source, item.read_as, Verdict.UNDECIDED,
                              f"not judged{rest}: {spent}")  # fmt: skip
+
+
+def _given_behind(items: Sequence[object], place: int) -> dict[Node, Node]:
+    """Numbers given behind a claim in its own line, as in … = 1/4 at a_11 = 0."""
+    found: dict[Node, Node] = {}
+    item = items[place]
+    for later in items[place + 1 :]:
+        if not (isinstance(item, Claim) and isinstance(later, Claim) and later.line == item.line):
+            break
+        match [side.node for side in later.sides]:
+            case [Element(letter) as left, right] if letter in PINNED and _literal(right):
+                found[left] = right
+    return found
 
 
 def overall(lines: Sequence[LineReport]) -> Verdict:
@@ -238,6 +258,7 @@ def _derivative(judge: Judge, wrt: Reference) -> Node:
 
 
 def _line(page: _Page, item: object, place: int) -> LineReport:
+    _suppose(page, item)
     match item:
         case Unread():
             page.orphaned |= item.begins
@@ -257,6 +278,24 @@ def _line(page: _Page, item: object, place: int) -> LineReport:
             return _claim(page, item, place)
         case _:
             raise TypeError(f"no way to judge {type(item).__name__}")
+
+
+_SUPPOSING = re.compile(
+    r"\b(?:assum|suppos|given|provided|if|when|where|since|let|set|at|target|ignor)", re.I
+)
+_COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
+
+
+def _suppose(page: _Page, item: object) -> None:
+    """Remember what is supposed in words that were not understood, for the lines next to it."""
+    if page.unused is not None and isinstance(item, (Claim, Unread, Prose)):
+        last, said = page.unused
+        page.unused = (item.line, said) if item.line <= last + 1 else None
+    if not isinstance(item, (Unread, Prose)):
+        return
+    refused = isinstance(item, Unread) and "suppos" in item.reason
+    if (refused or _SUPPOSING.search(item.source)) and _COMPARED.search(item.source):
+        page.unused = (item.line, printable(item.source, 80))
 
 
 def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
@@ -467,7 +506,8 @@ def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding)
     judge, assumptions = page.judge, page.assumptions
     needed = [each for each in given if not _is_of_target(each)]
     if not needed:
-        return found
+        targets = " and ".join(echo(each, judge.scope) for each in given)
+        return replace(found, reason="; ".join(filter(None, (f"for {targets}", found.reason))))
     shown = " and ".join(echo(each, judge.scope) for each in needed)
     cases = [each for each in needed if each.relation != "="]
     try:
@@ -527,9 +567,12 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         found = _at_the_numbers(page, truth, side)
         if found is not None:
             return found
-    found = _for_the_target(page, truth, side)
+    found = _for_the_target(page, truth, side) or _for_what_is_given(page, truth, side)
     if found is not None:
         return found
+    if page.unused is not None:
+        reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
+        return Finding(Verdict.UNDECIDED, reason, outcome.at)
     witness = page.judge.refutation(truth, side.node, outcome, page.assumptions)
     if witness is None:
         return Finding(
@@ -551,6 +594,18 @@ def _for_the_target(page: _Page, truth: Node, side: Side) -> Finding | None:
     shown = ", ".join(f"{echo(left, page.judge.scope)} = {echo(right, page.judge.scope)}"
                       for left, right in targets)  # fmt: skip
     return Finding(Verdict.CONDITIONAL, f"right only for the target of the file, {shown}")
+
+
+def _for_what_is_given(page: _Page, truth: Node, side: Side) -> Finding | None:
+    """A side that is right for the numbers that the page gives to quantities."""
+    if not page.given:
+        return None
+    known = replace(page.assumptions, pins=(*page.assumptions.pins, *page.given.items()))
+    if not page.judge.compare(truth, side.node, known).is_equal:
+        return None
+    scope = page.judge.scope
+    shown = ", ".join(f"{echo(a, scope)} = {echo(b, scope)}" for a, b in page.given.items())
+    return Finding(Verdict.CONDITIONAL, f"right for the numbers that the page gives: {shown}")
 
 
 def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
@@ -749,10 +804,12 @@ def _literal(node: Node) -> Number | None:
 
 def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """No numbers in the file: only the arithmetic of two sides of numbers can be looked at."""
-    if isinstance(truth, Element) and truth.letter in GIVEN:
-        return Finding(Verdict.UNDECIDED, "a number that the network file does not give")
     if page.previous is not None and _is_numeric(page.previous):
         return _calculated(page, page.previous, side)
+    if isinstance(truth, Element) and truth.letter in GIVEN:
+        if truth.letter in PINNED and _literal(side.node) is not None:
+            page.given[truth] = side.node
+        return Finding(Verdict.UNDECIDED, "a number that the network file does not give")
     if outcome.relationship is Relationship.DIFFERENT and not _decimals(side.node):
         return _as_symbols(page, truth, side)
     if outcome.relationship is Relationship.UNDECIDED:
@@ -760,7 +817,10 @@ def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> 
     return Finding(Verdict.UNDECIDED, "the network file gives no numbers to compare with")
 
 
-GIVEN = ("x", "y", "w", "b")
+PINNED = ("x", "y", "w", "b", "a")
+"""What can have any number; the others follow from it."""
+
+GIVEN = (*PINNED, "h", "yhat")
 """What a page may give numbers for, as in y_1 = 1."""
 
 
