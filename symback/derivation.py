@@ -169,7 +169,9 @@ class BackwardPass:
 
     def _differentiate(self, variable: Variable) -> None:
         children = [
-            equation for equation in self.graph.readers[variable] if self._leads_on(equation)
+            equation
+            for equation in self.graph.readers[variable]
+            if self.graph.leads_on(equation.variable)
         ]
         for equation in children:
             local = local_derivative(equation, variable)
@@ -179,9 +181,6 @@ class BackwardPass:
             self.adjoints[variable] = _adjoint(
                 self, variable, [equation.variable for equation in children]
             )
-
-    def _leads_on(self, equation: Equation) -> bool:
-        return equation.variable == self.graph.target or equation.variable in self.adjoints
 
     def adjoint_name(self, element: Expr) -> Partial:
         """∂L/∂element."""

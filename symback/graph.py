@@ -149,6 +149,12 @@ class Graph:
         read = self.parents[equation.variable]
         return tuple(parent for parent in read if after & self._bits[parent])
 
+    def leads_on(self, variable: Variable) -> bool:
+        """Whether the target is computed from ``variable``, or is it."""
+        if variable == self.target:
+            return True
+        return bool(self._descendants[variable] & self._bits[self.target])
+
     @cached_property
     def _bits(self) -> dict[Variable, int]:
         """One bit a quantity."""

@@ -5,7 +5,9 @@ Here one can
 * check something within a budget: `within`; what is not done when it is used up raises `Spent`;
 * count a step of work, in every loop that a page can make long: `spend`;
 * say how much of it is used up by the end of a stage: `allow`, so that a page that takes long to
-  read leaves time to judge what was read.
+  read leaves time to judge what was read;
+* leave out what is worked out about the network, which no page makes longer: `uncounted`; `clock`
+  tells the seconds without that.
 
 The budget is found by a context variable, so that fifty signatures need not carry it, and two pages
 checked in two threads have two.  Outside `within` nothing is counted.
@@ -31,7 +33,17 @@ try:
 except ImportError:  # Windows
     resource = None
 
-__all__ = ["MEGABYTES", "SECONDS", "Budget", "Spent", "allow", "spend", "within"]
+__all__ = [
+    "MEGABYTES",
+    "SECONDS",
+    "Budget",
+    "Spent",
+    "allow",
+    "clock",
+    "spend",
+    "uncounted",
+    "within",
+]
 
 SECONDS = 2.0
 MEGABYTES = 512
@@ -52,7 +64,7 @@ class Budget:
 
     def __init__(self, seconds: float = SECONDS, megabytes: float = MEGABYTES) -> None:
         self.seconds, self.megabytes = seconds, megabytes
-        self.begun, self.size = time.thread_time(), _size()
+        self.begun, self.size = clock(), _size()
         self.until = self.begun + seconds
         self.left = STEPS
 
@@ -61,7 +73,7 @@ class Budget:
         self.left -= steps
         if self.left > 0:
             return
-        if time.thread_time() > self.until:
+        if clock() > self.until:
             more = "--budget S, or budget=S, gives it more"
             raise Spent(f"the page's budget of {self.seconds:g} s is used up ({more})")
         if _peak() > self.size + self.megabytes and _size() > self.size + self.megabytes:
@@ -90,6 +102,26 @@ def _size() -> float:
 
 
 _current: ContextVar[Budget | None] = ContextVar("budget", default=None)
+_left_out: ContextVar[float] = ContextVar("left out", default=0.0)
+
+
+def clock() -> float:
+    """The seconds of the processor in this thread, without those that are `uncounted`."""
+    return time.thread_time() - _left_out.get()
+
+
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """What is done here is work on the network, however deep it is, and not on the page."""
+    budget, token = _current.get(), _current.set(None)
+    begun, size = clock(), _size()
+    try:
+        yield
+    finally:
+        _current.reset(token)
+        _left_out.set(_left_out.get() + clock() - begun)
+        if budget is not None:
+            budget.size += max(_size() - size, 0)
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from symback.checking.budget import SECONDS, Budget, Spent, allow, within
+from symback.checking.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.checking.echo import echo
 from symback.checking.exact import BOUND, Judge
 from symback.checking.findings import Diagnosis, LineReport, Verdict
-from symback.checking.meaning import Definition, Document, Node
+from symback.checking.meaning import Definition, Document, Node, Scope
 from symback.checking.notations import notation as notation_called
 from symback.checking.pages import notation_of, read
 from symback.checking.report import Report
@@ -68,11 +68,12 @@ def check(
     (True, 'proved')
     """
     profile = (notation_of(text) if notation == "lectures" else None) or notation_called(notation)
-    scope, reference = _judge(net, 0).scope, _reference(net, wrt)
+    scope, reference = Scope.of(net.graph), _reference(net, wrt)
     with within(Budget(budget)):
         try:
             document = read(text, scope, profile)
-            judge = _judge(net, largest_index(document))
+            with uncounted():
+                judge = _judge(net, largest_index(document))
             return _reported(document, judge, judged(document, judge, reference, prove=prove))
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")

@@ -65,6 +65,9 @@ Neuron = tuple[Variable, tuple[int, ...]]
 MOST_PATHS = 300
 """So many paths are listed; of more only the sums through single neurons are looked at."""
 
+MOST_STEPS = 60
+"""Ways with longer paths (30 layers) are not looked at neuron by neuron."""
+
 MOST_EDGES = 3000
 """A way with more local derivatives is not taken apart."""
 
@@ -154,7 +157,9 @@ def way_between(equations: Equations, of: Neuron, by: Neuron) -> Way | None:
     edges: list[Edge] = []
     reached, frontier = {by}, [by]
     last = equations.order[of[0]]
+    steps = 0
     while frontier:
+        steps += 1
         following: list[Neuron] = []
         for parent in frontier:
             for edge in _leaving(equations, parent):
@@ -163,7 +168,7 @@ def way_between(equations: Equations, of: Neuron, by: Neuron) -> Way | None:
                     following.append(edge.child)
         frontier = [neuron for neuron in dict.fromkeys(following) if neuron not in reached]
         reached.update(frontier)
-        if len(edges) > MOST_EDGES:
+        if len(edges) > MOST_EDGES or steps > MOST_STEPS:
             return None
     kept = _leading_to(of, edges)
     order = equations.order
@@ -174,7 +179,7 @@ def way_between(equations: Equations, of: Neuron, by: Neuron) -> Way | None:
 
 
 def _leaving(equations: Equations, parent: Neuron) -> Iterator[Edge]:
-    for link in equations.links[parent[0]]:
+    for link in equations.links(parent[0]):
         child = link.local.child
         for own, letters in link.children(parent[1]):
             yield Edge((child, own), parent, _kind(child, parent[0]), link.node, letters)
@@ -351,7 +356,8 @@ def _correct_derivative(judge: Judge, of: Element, by: Element) -> Node | None:
         return None if all(each.is_number for each in by.indices) else _general(judge, by)
     if judge.sizes:
         return _folded(judge.work.backward, neuron)
-    if backward.web.counts[neuron[0]] > SUBSTITUTED_TERMS:
+    is_long = backward.web.counts[neuron[0]] > SUBSTITUTED_TERMS
+    if is_long or not backward.is_shallow(neuron[0]):
         return to_node(backward.node_adjoint(neuron).result, graph)
     return to_node(backward.filled(neuron), graph)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 
@@ -15,6 +15,8 @@ import sympy
 from sympy import Expr
 
 from symback.calculus import LocalDerivative, local_derivative
+from symback.checking.arithmetics import OutOfRange
+from symback.checking.budget import uncounted
 from symback.checking.conversion import to_node
 from symback.checking.meaning import (
     Array,
@@ -35,7 +37,7 @@ from symback.checking.meaning import (
 )
 from symback.derivation import BackwardPass
 from symback.functions import ACTIVATIONS, Activation, SoftMax, value_of
-from symback.graph import Equation
+from symback.graph import Equation, Graph
 from symback.notation import Role, Variable
 
 __all__ = ["LAYERED", "Equations", "Link", "key_of"]
@@ -51,9 +53,20 @@ class Link:
     local: LocalDerivative
     node: Node
     sizes: tuple[int, ...]
+    _known: dict = field(default_factory=dict, compare=False, repr=False)
 
-    def children(self, indices: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], dict]]:
-        """The elements of the child that read the parent's element, and the letters' values."""
+    def children(
+        self, indices: tuple[int, ...]
+    ) -> tuple[tuple[tuple[int, ...], dict[str, int]], ...]:
+        """The elements of the child that read the parent's element, and the letters' values.
+
+        Found once for all points at which the derivative is evaluated.
+        """
+        if indices not in self._known:
+            self._known[indices] = tuple(self._reading(indices))
+        return self._known[indices]
+
+    def _reading(self, indices: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], dict]]:
         local = self.local
         at = dict(zip(local.parent_indices, indices, strict=True))
         pins = dict(local.pins)
@@ -70,15 +83,14 @@ class Link:
 class Equations:
     """A graph whose widths are numbers, without samples, as nodes; made once for all points."""
 
-    def __init__(
-        self, backward: BackwardPass, activations: Mapping[str, Activation | SoftMax]
-    ) -> None:
-        self.backward, self.graph = backward, backward.graph
-        graph = backward.graph
+    def __init__(self, graph: Graph, activations: Mapping[str, Activation | SoftMax]) -> None:
+        self.graph = graph
         self.scope = Scope.of(graph)
         self.activations = {**ACTIVATIONS, **activations}
         self.order = {variable: place for place, variable in enumerate(graph.variables)}
         self._by_letter = {key_of(variable): variable for variable in graph.variables}
+        self._links: dict[Variable, list[Link]] = {}
+        self._places: dict[tuple[str, tuple[int, ...]], tuple[Variable, tuple[int, ...]]] = {}
 
     def variable(self, letter: str, layer: int | None) -> Variable | None:
         """The quantity behind a letter and a layer; h_0 is x and h_L is ŷ."""
@@ -88,19 +100,52 @@ class Equations:
             letter, layer = "yhat", None
         return self._by_letter.get((letter, layer))
 
+    def place(self, letter: str, numbers: tuple[int, ...]) -> tuple[Variable, tuple[int, ...]]:
+        """The quantity of an element and its own indices; raises `OutOfRange`."""
+        if (letter, numbers) not in self._places:
+            self._places[letter, numbers] = self._placed(letter, numbers)
+        return self._places[letter, numbers]
+
+    def _placed(self, letter: str, numbers: tuple[int, ...]) -> tuple[Variable, tuple[int, ...]]:
+        layer, own = (numbers[0], numbers[1:]) if letter in LAYERED and numbers else (None, numbers)
+        variable = self.variable(letter, layer)
+        if variable is None and not numbers:
+            variable = self.variable(letter, None)
+        sizes = () if variable is None else tuple(int(size) for size in variable.shape)
+        fits = len(own) == len(sizes) and all(1 <= k <= n for k, n in zip(own, sizes, strict=True))
+        if variable is None or not fits:
+            shown = ",".join(map(str, numbers))
+            raise OutOfRange(f"there is no {letter}_{shown}" if shown else f"there is no {letter}")
+        return variable, own
+
     @cached_property
     def rhs(self) -> dict[Variable, Node]:
         """For each computed quantity the right side of its equation."""
-        return {e.variable: to_node(e.rhs, self.graph) for e in self.graph.equations}
+        with uncounted():
+            return {e.variable: to_node(e.rhs, self.graph) for e in self.graph.equations}
 
     @cached_property
-    def links(self) -> dict[Variable, list[Link]]:
-        """For each quantity the local derivatives of what is computed directly from it."""
-        found: dict[Variable, list[Link]] = {variable: [] for variable in self.graph.variables}
-        for (child, parent), local in self.backward.derivatives.items():
-            sizes = tuple(int(size) for size in child.shape)
-            found[parent].append(Link(local, to_node(local.form, self.graph), sizes))
-        return found
+    def backward(self) -> BackwardPass:
+        """Every deduction, for whoever shows one; what is right is judged without it."""
+        with uncounted():
+            return BackwardPass(self.graph)
+
+    def links(self, variable: Variable) -> list[Link]:
+        """The local derivatives of what is computed directly from a quantity and leads to the loss.
+
+        They are derived when they are asked for: a line is about few of a deep network.
+        """
+        if variable not in self._links:
+            with uncounted():
+                self._links[variable] = [*self._derived(variable)]
+        return self._links[variable]
+
+    def _derived(self, variable: Variable) -> Iterator[Link]:
+        for equation in self.graph.readers[variable]:
+            if self.graph.leads_on(equation.variable):
+                local = local_derivative(equation, variable)
+                sizes = tuple(int(size) for size in equation.variable.shape)
+                yield Link(local, to_node(local.form, self.graph), sizes)
 
     @cached_property
     def solved(self) -> frozenset[Variable]:
@@ -197,7 +242,7 @@ class Equations:
     @cached_property
     def _divides_within(self) -> bool:
         """The same of the equations and local derivatives of the network."""
-        links = (link.node for found in self.links.values() for link in found)
+        links = (link.node for variable in self.graph.variables for link in self.links(variable))
         nodes = (*self.rhs.values(), *links)
         return any(self._may_vanish(below) for node in nodes for below in _denominators(node))
 

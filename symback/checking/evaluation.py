@@ -436,7 +436,7 @@ class Evaluator:
             return self.arithmetic.drawn("eta", level)
         if letter == "delta":
             return self.derivative(LOSS, Element("a", _fixed(numbers)), {}, level)
-        variable, own = self._place(letter, numbers)
+        variable, own = self.equations.place(letter, numbers)
         key = (variable, own, level)
         if key not in self._elements:
             self._prepare(variable, level)
@@ -462,23 +462,11 @@ class Evaluator:
                     with self._inside():
                         self._elements[before, own, level] = self._computed(before, own, level)
 
-    def _place(self, letter: str, numbers: tuple[int, ...]) -> tuple[Variable, tuple[int, ...]]:
-        """The quantity and its own indices; raises `OutOfRange`."""
-        layer, own = (numbers[0], numbers[1:]) if letter in LAYERED and numbers else (None, numbers)
-        variable = self.equations.variable(letter, layer)
-        if variable is None and not numbers:
-            variable = self.equations.variable(letter, None)
-        sizes = () if variable is None else tuple(int(size) for size in variable.shape)
-        fits = len(own) == len(sizes) and all(1 <= k <= n for k, n in zip(own, sizes, strict=True))
-        if variable is None or not fits:
-            shown = ",".join(map(str, numbers))
-            raise OutOfRange(f"there is no {letter}_{shown}" if shown else f"there is no {letter}")
-        return variable, own
-
     def _computed(self, variable: Variable, own: tuple[int, ...], level: int) -> Value:
         if (pinned := self._pins.get((variable, own))) is not None:
             return self.value(pinned, {}, level)
-        claimed = self._override(Element(*_letters(variable, own)), level)
+        overridden = self.assumptions.overrides
+        claimed = self._override(Element(*_letters(variable, own)), level) if overridden else None
         if claimed is not None:
             return claimed
         equations = self.equations
@@ -519,7 +507,9 @@ class Evaluator:
     def _pinned(self, node: Node) -> tuple[Variable, tuple[int, ...]]:
         if not isinstance(node, Element):
             raise Undecided("only single quantities are given other values")
-        return self._place(node.letter, tuple(self._index(index, {}) for index in node.indices))
+        return self.equations.place(
+            node.letter, tuple(self._index(index, {}) for index in node.indices)
+        )
 
     def _array(self, node: Array, env: Environment, level: int) -> Value:
         layer = None if node.layer is None else self._index(node.layer, env)
@@ -604,7 +594,7 @@ class Evaluator:
     ) -> Value:
         if of == "delta":
             raise Undecided("symback does not differentiate a derivative again")
-        return self._gradient(self._place(of, own), self._place(by, at), level)
+        return self._gradient(self.equations.place(of, own), self.equations.place(by, at), level)
 
     def _gradient(self, of: tuple, by: tuple, level: int) -> Value:
         key = (of, by, level)
@@ -624,7 +614,7 @@ class Evaluator:
         found, frontier = {by}, [by]
         while frontier:
             variable, indices = frontier.pop()
-            for link in self.equations.links[variable]:
+            for link in self.equations.links(variable):
                 child = link.local.child
                 if order[child] > last or (order[child] == last and child != of[0]):
                     continue
@@ -638,13 +628,14 @@ class Evaluator:
         """∂of/∂by = Σ_c ∂of/∂c ∂c/∂by over the c computed directly from by."""
         if of == by:
             return self.arithmetic.number(Fraction(1), level)
-        claim = Derivative(Element(*_letters(*of)), Element(*_letters(*by)))
-        claimed = self._override(claim, level)
-        if claimed is not None:
-            return claimed
+        if self.assumptions.overrides:
+            claim = Derivative(Element(*_letters(*of)), Element(*_letters(*by)))
+            claimed = self._override(claim, level)
+            if claimed is not None:
+                return claimed
         order, last = self.equations.order, self.equations.order[of[0]]
         terms = []
-        for link in self.equations.links[by[0]]:
+        for link in self.equations.links(by[0]):
             child = link.local.child
             if order[child] > last or (order[child] == last and child != of[0]):
                 continue
@@ -927,7 +918,9 @@ class Evaluator:
     def _logarithm_of_element(
         self, letter: str, indices: tuple[Index, ...], env: Environment
     ) -> tuple[Node, Environment] | None:
-        variable, own = self._place(letter, tuple(self._index(index, env) for index in indices))
+        variable, own = self.equations.place(
+            letter, tuple(self._index(index, env) for index in indices)
+        )
         rhs = self.equations.rhs.get(variable)
         known = variable in self.equations.free or (variable, own) in self._pins
         if known or not isinstance(rhs, (Product, Quotient, Power, Call)):

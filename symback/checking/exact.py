@@ -31,7 +31,6 @@ import hashlib
 import itertools
 import random
 import secrets
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -55,7 +54,7 @@ from symback.checking.arithmetics import (
     decimal,
     middle,
 )
-from symback.checking.budget import spend
+from symback.checking.budget import clock, spend
 from symback.checking.cells import (
     Condition,
     Decisions,
@@ -92,7 +91,6 @@ from symback.checking.meaning import (
 )
 from symback.checking.report import Witness
 from symback.checking.tower import BITS, LEVELS, VanishingDenominator, tower
-from symback.derivation import BackwardPass
 from symback.errors import SymbackError
 from symback.graph import Graph, from_equations, from_network
 from symback.notation import Role, pack
@@ -136,6 +134,9 @@ MOST_OPERATIONS = 400
 
 MOST_INSTANCES = 300
 """Values of the free indices that are tried; beyond, as many are drawn."""
+
+MOST_VISITED = 4_000
+"""Where one evaluation visits more nodes (some 100 layers), the first witness found is taken."""
 
 LONGEST = 2
 """Seconds that a comparison may take."""
@@ -281,12 +282,14 @@ class Judge:
     def __init__(self, work: Work, least: int = 0) -> None:
         self.work = work
         self.graph, self.sizes = _twin(work, least)
-        self.equations = Equations(BackwardPass(self.graph), _activations(work))
+        self.equations = Equations(self.graph, _activations(work))
         self.scope = Scope.of(work.graph)
         self.space = Space()
         self._secret = secrets.token_bytes(32)
         self._evaluators: dict[Any, Evaluator] = {}
         self._deadline = float("inf")
+        self._is_dear = False
+        """Whether one evaluation at a point takes so long that the first witness will do."""
 
     # ------------------------------------------------------------------------------ residues
 
@@ -385,7 +388,7 @@ class Judge:
 
     def _kept(self, key: Any, made: Callable[[bytes], Evaluator]) -> Evaluator:
         """An evaluator with its budget new; made once, by a secret of its own."""
-        if time.thread_time() > self._deadline:
+        if clock() > self._deadline:
             raise Undecided(f"the comparison takes longer than {LONGEST} seconds")
         if key not in self._evaluators:
             if len(self._evaluators) > 400:
@@ -431,7 +434,7 @@ class Judge:
 
     def compare(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> Outcome:
         """How two sides compare, for every value of the indices they leave free."""
-        self._deadline = time.thread_time() + LONGEST
+        self._deadline = clock() + LONGEST
         while isinstance(left, At):  # what stands at the bar holds for both sides
             assumptions = replace(assumptions, pins=(*assumptions.pins, *left.values))
             left = left.of
@@ -689,12 +692,12 @@ class Judge:
         if self.equations.has_kinks or any(map(self.equations.is_kinked, (left, right))):
             return False
         evaluator = Evaluator(self.equations, Symbols(), assumptions)
-        deadline = time.thread_time() + 1
+        deadline = clock() + 1
         try:
             for env in self.instances(left, right, assumptions):
                 difference = evaluator.value(Total((left, Product((_MINUS, right)))), env, 0)
                 for entry in entries(difference):
-                    late = time.thread_time() > deadline
+                    late = clock() > deadline
                     if late or entry.count_ops() > MOST_OPERATIONS or not is_zero(entry):
                         return False
         except (SymbackError, VanishingDenominator):
@@ -711,12 +714,12 @@ class Judge:
         Where targets can be one-hot, the sides must differ for such ones too: else the line may be
         right for all targets that there are.
         """
-        found = self.witness(left, right, dict(outcome.at), assumptions, outcome.cells)
         strict = outcome.one_hot
-        if found is None or strict is None:
-            return found
-        also = self.witness(left, right, dict(strict.at), assumptions, strict.cells)
-        return None if also is None else found
+        if strict is not None:
+            found = self.witness(left, right, dict(strict.at), assumptions, strict.cells)
+            if found is None or self._is_dear:
+                return found
+        return self.witness(left, right, dict(outcome.at), assumptions, outcome.cells)
 
     def witness(
         self,
@@ -741,7 +744,9 @@ class Judge:
                 found = self._witness_at(left, right, env, assumptions, point)
                 if found is not None and (best is None or found[0] > best[0]):
                     best = found
-                if best is not None and (best[0] > 0.02 or attempt > 24) and attempt > 1:
+                if best is None:
+                    continue
+                if self._is_dear or ((best[0] > 0.02 or attempt > 24) and attempt > 1):
                     break
         return best[1] if best is not None else None
 
@@ -764,6 +769,7 @@ class Judge:
         bounds = Evaluator(self.equations, Balls(point), assumptions)
         try:
             values = [bounds.value(side, env, 0) for side in (left, right)]
+            self._is_dear = bounds.visits > MOST_VISITED
             pairs = _pairs(*values)
             if pairs is None:
                 return 1.0, Witness(self._read_off(bounds, (left, right), env), *_shapes(*values))
@@ -926,7 +932,7 @@ class _Cell:
     def _values(self, place: int) -> tuple[list[Value], bool]:
         """Both sides at one secret point, and whether roots were drawn for them."""
         judge, asked = self.judge, self.asked
-        if time.thread_time() > judge._deadline:
+        if clock() > judge._deadline:
             raise Undecided(f"the comparison takes longer than {LONGEST} seconds")
         residues = Residues(tower(), judge._derived(f"cell {place}"), [])
         evaluator = Evaluator(judge.equations, residues, asked.assumptions, self._cases, self._note)
@@ -1068,12 +1074,15 @@ def _twin(work: Work, least: int) -> tuple[Graph, dict[str, int]]:
     pairs = list(itertools.pairwise(spec.widths))
     large = not symbolic and sum(int(a) * int(b) for a, b in pairs) > LARGEST
     plain = replace(spec, values=Values())
+    own = work.graph if spec.values.samples is None else from_network(plain)
     if not symbolic and not large:
-        return from_network(plain), {}
+        return own, {}
     sizes: dict[Any, int] = {}
     for width in dict.fromkeys(spec.widths):
         small = max(least + 1, 2) + len(sizes)
         sizes[width] = min(small, int(width)) if width.is_Integer else small
+    if all(width == size for width, size in sizes.items()):
+        return own, {}
     layers = tuple(replace(layer, units=Integer(sizes[layer.units])) for layer in spec.layers)
     twin = replace(plain, inputs=Integer(sizes[spec.inputs]), layers=layers)
     return from_network(twin), {str(width): size for width, size in sizes.items()}

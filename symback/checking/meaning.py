@@ -493,11 +493,12 @@ class Scope:
             }
             return cls(stages=named[Role.STAGE], leaves=named[Role.LEAF])
         x = next(v for v in graph.variables if v.role is Role.INPUT)
+        biases = {v.layer: len(v.shape) for v in graph.variables if v.role is Role.BIAS}
         computed = [v for v in graph.variables if v.role in (Role.ACTIVATION, Role.OUTPUT)]
         return cls(
             widths=tuple(_width(v.shape[-1]) for v in (x, *preactivations)),
             activations=tuple(_function(graph, v) for v in computed),
-            biases=tuple(_bias(graph, v.layer) for v in preactivations),
+            biases=tuple(biases.get(v.layer, -1) for v in preactivations),
             has_target=any(v.role is Role.TARGET for v in graph.variables),
             is_batch=graph.samples is not None,
         )
@@ -511,8 +512,3 @@ def _width(size: object) -> int | str:
 def _function(graph: Graph, variable: object) -> str:
     named = graph.by_variable[variable].named  # pyright: ignore[reportArgumentType]
     return type(named).__name__ if named is not None else ""
-
-
-def _bias(graph: Graph, layer: int | None) -> int:
-    found = [v for v in graph.variables if v.role is Role.BIAS and v.layer == layer]
-    return len(found[0].shape) if found else -1
