@@ -135,7 +135,7 @@ def test_s3():
     for layer in range(1, 6):
         assert f"∂L/∂a_{layer}1" in shared
         assert f"w_{layer}1" in shared
-    assert "The boxed part, ∂L/∂a_21, is common to the chain above and to that of w_211:" in shared
+    assert "multiply to ∂L/∂a_21; the chain above and that of w_211 have them in common:" in shared
     assert flat(shared).endswith("· ∂h_21/∂a_21) · ∂a_21/∂w_211 " + flat(NUMBERS_NOTE))
     assert page("s3", "w_111", "tex").count(r"\boxed{\frac{\partial \mathscr{L}}") == 2
     assert page("s3", "w_111", "html").count('<mrow class="boxed">') == 2
