@@ -25,6 +25,7 @@ from symback.errors import SymbackError, did_you_mean, printable
 if TYPE_CHECKING:
     from symback.checking.grading import Exercise
     from symback.checking.report import Report
+    from symback.matrix import Certificate
     from symback.network import Network
 
 __all__ = ["main", "parser"]
@@ -459,9 +460,15 @@ def _matrix(chosen: argparse.Namespace) -> None:
     else:
         print(f"# {form.layout.value}")
         print(form.text())
-        sizes = ", ".join(f"{size} = {value}" for size, value in certificate.sizes)
-        where = f", at {sizes}" if sizes else ""
-        print(f"# certified: {certificate.entries} entries, exactly{where}")
+        print(f"# certified: {certificate.entries} entries, exactly{_sizes_of(certificate)}")
+
+
+def _sizes_of(certificate: Certificate) -> str:
+    """At which sizes a form was proved: those put for names, and those in place of large ones."""
+    named = [f"{size} = {value}" for size, value in certificate.sizes if not size.is_Integer]
+    smaller = [f"{value} for {size}" for size, value in certificate.sizes if size.is_Integer]
+    at = f", at {', '.join(named)}" if named else ""
+    return at + (f", with widths {', '.join(smaller)}" if smaller else "")
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:

@@ -418,7 +418,9 @@ def certified(form: MatrixForm) -> Say:
         for size, value in proof.sizes
         if not size.is_Integer
     ]
-    return Say("matrix.certified", {"entries": proof.entries, "sizes": sizes})
+    smaller = [(value, int(size)) for size, value in proof.sizes if size.is_Integer]
+    told = {"entries": proof.entries, "sizes": sizes, "smaller": smaller}
+    return Say("matrix.certified", told)
 
 
 def stable_section(work: Work) -> Section | None:

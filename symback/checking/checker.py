@@ -201,9 +201,13 @@ def _notes(judge: Judge, items: Sequence[object], convention: Convention | None)
     notes = []
     if convention is not None:
         notes.append(f"the whole page is {convention.sentence}")
-    if judge.sizes:
-        sizes = ", ".join(f"{name} = {size}" for name, size in judge.sizes.items())
-        notes.append(f"compared at small widths of the same kind: {sizes}")
+    sizes = [
+        f"{size} for {name}" if name.isdigit() else f"{name} = {size}"
+        for name, size in judge.sizes.items()
+        if name != str(size)
+    ]
+    if sizes:
+        notes.append(f"compared at small widths of the same kind: {', '.join(sizes)}")
     if judge.scope.is_batch:
         notes.append("each line was read as about one sample of the batch, by itself")
     if any(isinstance(item, Definition) for item in items):
