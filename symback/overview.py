@@ -363,15 +363,15 @@ def _theta_in_numbers(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Blo
         return []
     eta = as_written(number(work.learning_rate))
     target = pen.formula(shown_target(work))
-    before, step, after = (
-        array_formula(flattened(arrays, moved))
-        for arrays in (work.numbers.forward, work.gradients, updated)
-    )
+    vectors = [flattened(one, moved) for one in (work.numbers.forward, work.gradients, updated)]
+    before, step, after = map(array_formula, vectors)
+    is_exact = all(literal(entry).is_exact for vector in vectors for entry in vector)
+    latex, mark = ("=", "=") if is_exact else (r"\approx", "≈")
     row = Row(
         Formula(r"\theta_{t+1}", "θ_{t+1}"),
-        "≈",
-        (rf"{before.latex} - {eta.latex} {step.latex} \approx {after.latex}",),
-        f"{before.text} - {eta.text}·{step.text} ≈ {after.text}",
+        mark,
+        (rf"{before.latex} - {eta.latex} {step.latex} {latex} {after.latex}",),
+        f"{before.text} - {eta.text}·{step.text} {mark} {after.text}",
     )
     cut_again = restored(flattened(updated, moved), moved)
     losses = work.numbers.loss, work.numbers.loss_at(updated)

@@ -580,6 +580,8 @@ class Text(_Writer):
     def spelled(self, spelled: Spelling, sampled: bool = False) -> str:
         """A letter with its indices; a layer may be a superscript, and the sample is one."""
         above = f"^{spelled.superscript}" if spelled.superscript else ""
+        if above.startswith("^({"):  # the braces of a layer k-1 are needed without parentheses only
+            above = above.replace("({", "(").replace("})", ")")
         below = f"_{spelled.subscript}" if spelled.subscript else ""
         return _text_letter(spelled.letter) + above + below + ("^(s)" if sampled else "")
 

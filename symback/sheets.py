@@ -421,7 +421,7 @@ def _difference(work: Work, pen: Pen, checked: Checked) -> list[Block]:
     return [
         Say("check.intro", {"target": target}),
         Grid((Say("head.way"), Say("head.value")), rows),
-        Say("check.agree", {"digits": checked.digits}),
+        Say("check.agree", {"digits": checked.digits, "zero": checked.derived == 0}),
     ]
 
 
