@@ -414,7 +414,9 @@ def _is_sampled(expr: Expr) -> bool:
 _SUPERSCRIPT = re.compile(r"\^\{\(?\w*\)?(?:\(s\))?\}")
 """How LaTeX marks a layer, or one sample of a batch: its parentheses are no brackets."""
 
-_BRACKETED_NUMBER = re.compile(r"(\\left)?[(\[]([^a-zA-Z\\{}_]|\\cdot )*(\\right)?[)\]]")
+_BRACKETED_NUMBER = re.compile(
+    r"(\\left)?[(\[]([^a-zA-Z\\{}_]|\\cdot |\^\{-?\d+\})*(\\right)?[)\]]"
+)
 """A bracket with numbers alone, which would read as an argument: 0.5 (-1), h (-1)."""
 
 
