@@ -466,7 +466,11 @@ def _matrix(chosen: argparse.Namespace) -> None:
 def _sizes_of(certificate: Certificate) -> str:
     """At which sizes a form was proved: those put for names, and those in place of large ones."""
     named = [f"{size} = {value}" for size, value in certificate.sizes if not size.is_Integer]
-    smaller = [f"{value} for {size}" for size, value in certificate.sizes if size.is_Integer]
+    smaller = [
+        f"{value} for {size}"
+        for size, value in certificate.sizes
+        if size.is_Integer and size != value
+    ]
     at = f", at {', '.join(named)}" if named else ""
     return at + (f", with widths {', '.join(smaller)}" if smaller else "")
 

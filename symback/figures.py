@@ -2412,15 +2412,13 @@ def _macro(name: str) -> Callable[[object], str]:
 def _caption_facts(figure: Figure, form: str) -> dict[str, object]:
     tex = form == "tex"
     total = figure.total
-    space = r"\," if tex else "\u00a0"
-    number = f"{total:,}".replace(",", space) if isinstance(total, int) else total
     say = _tex_math if tex else _spoken
     return {
         "mode": figure.mode,
         "kind": figure.kind,
         "one": total == 1,
         "few": isinstance(total, int) and total <= len(_HUES),
-        "total": say(number) if tex or isinstance(total, str) else number,
+        "total": say(total) if isinstance(total, str) else str(total),
         "chosen": None if figure.chosen is None else say(figure.chosen),
     }
 

@@ -40,6 +40,7 @@ from symback.page import (
     Section,
     Words,
     as_written,
+    equal_to,
     literal,
 )
 from symback.passages import (
@@ -171,12 +172,24 @@ def _all_locals(work: Work, pen: Pen, wanted: Sequence[LocalDerivative]) -> Sect
         blocks.append(Display(tuple(lines(wanted)(pen))))
     else:
         for roles in ((Role.LOSS, Role.OUTPUT), (Role.PREACTIVATION,), (Role.ACTIVATION,)):
-            of_layer = defaultdict(list)
-            for local in wanted:
-                if local.child.role in roles:
+            for alike in _alike([local for local in wanted if local.child.role in roles]):
+                of_layer = defaultdict(list)
+                for local in alike:
                     of_layer[local.child.layer or depth_of(work) + 1].append(local)
-            blocks += told(work, pen, [(k, lines(entry)) for k, entry in of_layer.items()])
+                blocks += told(work, pen, [(k, lines(entry)) for k, entry in of_layer.items()])
     return Section(Say("section.locals"), (locals_intro(work, pen), *blocks))
+
+
+def _alike(found: Sequence[LocalDerivative]) -> list[list[LocalDerivative]]:
+    """The derivatives by parameters apart where not all layers have the others too.
+
+    On the way to w_kij no layer goes on to its inputs but those above the first: told with the
+    others, ∂a_1/∂w_1 would be a layer by itself.
+    """
+    by_parameters = [local for local in found if local.parent.role in PARAMETERS]
+    others = [local for local in found if local.parent.role not in PARAMETERS]
+    layers = [{local.child.layer for local in part} for part in (others, by_parameters)]
+    return [list(found)] if layers[0] == layers[1] else [others, by_parameters]
 
 
 # --------------------------------------------------------------------------------- backward
@@ -287,9 +300,8 @@ def _short_row(work: Work, pen: Pen, reference: Reference) -> Row:
     deduction = work.backward.node_adjoint((reference.variable, reference.indices))
     reason = None
     if work.has_numbers:
-        shown = literal(work.numbers.element(work.gradients[reference.variable.name], reference))
-        mark = "=" if shown.is_exact else r"\approx "
-        reason = Say("formula", {"formula": Formula(mark + shown.latex, shown.text)})
+        value = work.numbers.element(work.gradients[reference.variable.name], reference)
+        reason = Say("formula", {"formula": equal_to(literal(value))})
     return pen.row(deduction.lhs, deduction.result, reason)
 
 
@@ -351,15 +363,15 @@ def _theta_in_numbers(work: Work, pen: Pen, blocks_: list[Variable]) -> list[Blo
         return []
     eta = as_written(number(work.learning_rate))
     target = pen.formula(shown_target(work))
-    before, step, after = (
-        array_formula(flattened(arrays, moved))
-        for arrays in (work.numbers.forward, work.gradients, updated)
-    )
+    vectors = [flattened(one, moved) for one in (work.numbers.forward, work.gradients, updated)]
+    before, step, after = map(array_formula, vectors)
+    is_exact = all(literal(entry).is_exact for vector in vectors for entry in vector)
+    latex, mark = ("=", "=") if is_exact else (r"\approx", "≈")
     row = Row(
         Formula(r"\theta_{t+1}", "θ_{t+1}"),
-        "≈",
-        (rf"{before.latex} - {eta.latex} {step.latex} \approx {after.latex}",),
-        f"{before.text} - {eta.text}·{step.text} ≈ {after.text}",
+        mark,
+        (rf"{before.latex} - {eta.latex} {step.latex} {latex} {after.latex}",),
+        f"{before.text} - {eta.text}·{step.text} {mark} {after.text}",
     )
     cut_again = restored(flattened(updated, moved), moved)
     losses = work.numbers.loss, work.numbers.loss_at(updated)

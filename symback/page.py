@@ -34,6 +34,7 @@ __all__ = [
     "Section",
     "Words",
     "as_written",
+    "equal_to",
     "literal",
 ]
 
@@ -158,6 +159,12 @@ def literal(value: Any, digits: int = DIGITS) -> Literal:
     Literal(latex='1.235 \\cdot 10^{-7}', text='1.235e-7', is_exact=False)
     """
     return _spelled(format(Decimal(str(value)), f".{digits}g"), value)
+
+
+def equal_to(shown: Literal) -> Formula:
+    """``= 0.25``, or ``≈ 0.05736`` where the printed digits are not all of it."""
+    latex, mark = ("=", "=") if shown.is_exact else (r"\approx ", "≈")
+    return Formula(latex + shown.latex, f"{mark} {shown.text}")
 
 
 def as_written(value: Any) -> Literal:

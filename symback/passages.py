@@ -371,7 +371,7 @@ def deduction_rows(work: Work, pen: Pen, deduction: Deduction) -> Iterator[Row]:
 
 def number_rows(work: Work, pen: Pen, name: Expr, formula: Expr | None) -> Iterator[Row]:
     """The formula with its numbers, and the number; without a formula, the number alone."""
-    if not pen.literals or not _is_named(name):
+    if not pen.literals or not _is_named(name) or (formula is not None and formula.is_Integer):
         return
     reference = Reference(*work.backward.node_of(name.by))
     value = work.numbers.element(work.gradients[reference.variable.name], reference)
@@ -418,7 +418,9 @@ def certified(form: MatrixForm) -> Say:
         for size, value in proof.sizes
         if not size.is_Integer
     ]
-    smaller = [(value, int(size)) for size, value in proof.sizes if size.is_Integer]
+    smaller = [
+        (value, int(size)) for size, value in proof.sizes if size.is_Integer and size != value
+    ]
     told = {"entries": proof.entries, "sizes": sizes, "smaller": smaller}
     return Say("matrix.certified", told)
 

@@ -414,6 +414,11 @@ def _is_sampled(expr: Expr) -> bool:
 _SUPERSCRIPT = re.compile(r"\^\{\(?\w*\)?(?:\(s\))?\}")
 """How LaTeX marks a layer, or one sample of a batch: its parentheses are no brackets."""
 
+_BRACKETED_NUMBER = re.compile(
+    r"(\\left)?[(\[]([^a-zA-Z\\{}_]|\\cdot |\^\{-?\d+\})*(\\right)?[)\]]"
+)
+"""A bracket with numbers alone, which would read as an argument: 0.5 (-1), h (-1)."""
+
 
 class Latex(_Writer):
     """LaTeX that TeX (with mathrsfs), KaTeX and MathJax all typeset, with no macros of our own."""
@@ -452,11 +457,13 @@ class Latex(_Writer):
         return rf"\operatorname{{{_tex_word(name)}}}"
 
     def multiply(self, factors: list[str], has_partials: bool) -> str:
-        """A thin space, or a dot where two numbers would run together."""
+        """A thin space, or a dot where two numbers would run together and before (-1)."""
         joined = factors[0]
         for factor in factors[1:]:
-            runs_together = factor[0].isdigit() or (
-                factor.startswith(r"\frac") and not has_partials and joined[-1].isdigit()
+            runs_together = (
+                factor[0].isdigit()
+                or (factor.startswith(r"\frac") and not has_partials and joined[-1].isdigit())
+                or _BRACKETED_NUMBER.fullmatch(factor) is not None
             )
             joined += (r" \cdot " if runs_together else r"\,") + factor
         return joined
@@ -575,6 +582,8 @@ class Text(_Writer):
     def spelled(self, spelled: Spelling, sampled: bool = False) -> str:
         """A letter with its indices; a layer may be a superscript, and the sample is one."""
         above = f"^{spelled.superscript}" if spelled.superscript else ""
+        if above.startswith("^({"):  # the braces of a layer k-1 are needed without parentheses only
+            above = above.replace("({", "(").replace("})", ")")
         below = f"_{spelled.subscript}" if spelled.subscript else ""
         return _text_letter(spelled.letter) + above + below + ("^(s)" if sampled else "")
 

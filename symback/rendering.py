@@ -153,6 +153,14 @@ class _Setter:
         """For each row whether no page may end behind it."""
         return ties(block)
 
+    def ends_in_words(self, section: Section, at: int) -> bool:
+        """Whether sentences alone stand in a section from one block on."""
+        return all(isinstance(block, Say) for block in section.blocks[at:])
+
+    def is_short(self, block: Display) -> bool:
+        """Whether a display may be kept on one page with what follows it."""
+        return sum(len(row.lines) for row in block.rows) <= LINES_TOGETHER // 2
+
     def left(self, block: Display) -> int:
         """How wide the left-hand sides of a block of text are."""
         return max((len(row.lhs.text) for row in block.rows if row.lhs is not None), default=0)
@@ -210,7 +218,7 @@ def _sentences(form: str) -> Mapping[str, Any]:
     """Every sentence, compiled for a form."""
     own: Environment = environment().overlay(finalize=_FINALIZE[form])
     table = tomllib.loads((template_dir() / "words.toml").read_text("utf-8"))
-    return {key: own.from_string(sentence) for key, sentence in _flat(table)}
+    return {key: own.from_string(sentence, _LETTERS) for key, sentence in _flat(table)}
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -266,6 +274,13 @@ def _escape_md(text: str) -> str:
     escaped = escape_xml(printable)
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|$~" else c for c in escaped)
 
+
+_LETTERS = {
+    **{letter: Formula(letter, letter) for letter in "ijkp"},
+    "before_k": Formula("k-1", "k−1"),
+    "theta": Formula(r"\theta", "θ"),
+}
+"""The letters that sentences name by themselves, set as in the formulas."""
 
 _IN_TEXT = {"Σ": r"$\Sigma$", "θ": r"$\theta$", "η": r"$\eta$", "≈": r"$\approx$", "−": "-"}
 _RELATIONS = {"=": "=", "≈": r"\approx", "+": "+", "-": "-", "←": r"\leftarrow"}

@@ -48,6 +48,7 @@ from symback.page import (
     Section,
     Words,
     as_written,
+    equal_to,
     literal,
 )
 from symback.passages import (
@@ -248,8 +249,7 @@ def _path_reason(work: Work, pen: Pen, path: Path, position: int, row: Row) -> S
     )
     share = None
     if pen.literals:
-        shown = literal(work.numbers.value_of(Product(*path.values)))
-        share = Formula(("=" if shown.is_exact else r"\approx ") + shown.latex, shown.text)
+        share = equal_to(literal(work.numbers.value_of(Product(*path.values))))
     fits = width(row.lines[-1]) + 0.8 * width(through.latex) + (70 if share else 25) < 395
     fits = fits and bool(names)  # a path of one step runs through nothing
     return Say(
@@ -421,7 +421,7 @@ def _difference(work: Work, pen: Pen, checked: Checked) -> list[Block]:
     return [
         Say("check.intro", {"target": target}),
         Grid((Say("head.way"), Say("head.value")), rows),
-        Say("check.agree", {"digits": checked.digits}),
+        Say("check.agree", {"digits": checked.digits, "zero": checked.derived == 0}),
     ]
 
 
@@ -522,7 +522,7 @@ def _boxed_row(pen: Pen, lhs: Expr, box: Sequence[Expr], rest: Sequence[Expr]) -
 def _reused_by(
     work: Work, pen: Pen, derivation: Derivation, deduction: Deduction
 ) -> tuple[Any, ...] | None:
-    """The parameters that enter right behind ``deduction``, and the short chain of the last one."""
+    """The other parameters right behind ``deduction``, and the short chain of the last one."""
     backward = work.backward
     variable, numbers = _behind(backward, derivation, deduction)
     names, chain = [], None
@@ -532,7 +532,10 @@ def _reused_by(
             pinned = {q: at[i] for i, q in local.pins if i in at}
             sizes = zip(parent.indices, parent.shape, strict=True)
             pinned |= {letter: sympy.S.One for letter, size in sizes if size == 1}
-            names.append(pen.formula(instantiate(parent.element, pinned)))
+            element = instantiate(parent.element, pinned)
+            if element == derivation.target.element:
+                continue
+            names.append(pen.formula(element))
             chain = _short_chain(work, pen, parent, pinned)
     if not names:
         return None

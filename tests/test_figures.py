@@ -360,8 +360,8 @@ def test_a_bundle_goes_everywhere_the_paths_go():
     assert ("a_3,10", "yhat_1") in reached
     assert not any(source == "h_11" for source, _ in reached)
     assert {stroke.colour for stroke in strokes_of(figure, "path")} == {"bundle"}
-    assert "51\u00a0200" in caption(figure, "text")
-    assert r"51\,200" in caption(figure)
+    assert caption(figure, "text").startswith("51200 paths")
+    assert caption(figure).startswith("51200 paths")
 
 
 def test_wide_layers_show_ends_dots_and_what_is_touched():
@@ -534,7 +534,7 @@ def test_what_cannot_be_seen_is_said():
     assert said["desc"] == (
         "From the left, with the number of neurons: input: 784; layer 1 (sigmoid): 512; "
         "layer 2 (sigmoid): 512; layer 3 (softmax): 10; loss. "
-        "51\u00a0200 paths lead from w_1,13,784 to the loss, drawn as one bundle."
+        "51200 paths lead from w_1,13,784 to the loss, drawn as one bundle."
     )
     said = [child.text for child in ET.fromstring(svg(scalar_graph()))][1]
     assert said.startswith("Stages from the left: x; w; ŷ = wx; y; s = ŷ − y; L = s^2. ")

@@ -128,6 +128,8 @@ def test_the_legend_counts_as_the_book_does(own):
     assert "w^k_ij leads into neuron i of layer k from neuron j of layer k−1" in text
     assert "Indices start at 1; the inputs are layer 1." in text
     assert re.search(r"\n  2 +4 +sigmoid +W\^2 +4 × 4\n", text)
+    in_html = page(network("s5").in_notation("nielsen"), "w_131", "html")
+    assert re.search(r"into neuron <span[^>]*><math><semantics><mi>i</mi>", in_html)
     assert "q_kji leads into neuron i" in page(network("s5").in_notation(own), "w_131", "txt")
     assert "inputs are layer" not in page(network("s5"), "w_131", "txt")
 
@@ -139,6 +141,14 @@ def test_a_width_of_the_file_keeps_its_number():
     assert "Σ_{j=1..n_{k-1}}" in page(network("s6"), None, "txt")
     deep = page(network("chain_of_12").in_notation("nielsen"), None, "txt")
     assert "ayer k has n_k neurons" in deep
+
+
+@pytest.mark.parametrize("letters", ["bishop", "goodfellow"])
+def test_a_layer_in_parentheses_needs_no_braces(letters):
+    """Text writes z^(k-1)_j, and no braces of TeX within the parentheses."""
+    text = page(network("s6").in_notation(letters), None, "txt")
+    assert "^(k-1)_j" in text
+    assert "({" not in text
 
 
 def test_symbolic_widths_are_formulas():

@@ -9,7 +9,7 @@ import pytest
 from sympy import Symbol
 
 import symback as sb
-from pages import page
+from pages import network, page
 from symback.checking import showing
 from symback.notation import Terms
 from symback.page import Display, Pen
@@ -123,7 +123,7 @@ def test_tex_may_not_end_a_page_within_an_equality():
 def test_equations_have_the_same_numbers_in_html_and_tex():
     """Whoever is told "equation 12" finds the same one in both."""
     for name, wrt in PRINTED[:4]:
-        html = re.findall(r'<a id="e(\d+)"', page(name, wrt, "html"))
+        html = re.findall(r'<tr class="[^"]*" id="e(\d+)"', page(name, wrt, "html"))
         tex = re.findall(r"\\why\{\w+\}\{.*\}\{\((\d+)\)\}", page(name, wrt, "tex"))
         assert html == tex == [str(i + 1) for i in range(len(html))]
         assert len(html) > 10
@@ -143,6 +143,27 @@ PHONE = """return {
          < row.querySelector(".rhs .m").getBoundingClientRect().bottom,
   })) };"""
 
+BREAKS = """
+const style = (e, part) => {
+  const found = getComputedStyle(e, part);
+  return name => parseFloat(found[name]);
+};
+const terms = [...document.querySelectorAll(".rhs .katex-html > .term")].map(term => {
+  const bases = [...term.querySelectorAll(".katex-base")];
+  const places = bases.map(base => base.getBoundingClientRect());
+  const row = term.closest("tr");
+  return { width: places.reduce((sum, place) => sum + place.width, 0),
+           room: row.clientWidth - style(row)("paddingLeft") - style(row)("paddingRight"),
+           starts: bases.filter((_, i) => i && places[i].left < places[i - 1].left)
+             .map(base => base.textContent) };
+});
+const numbers = [...document.querySelectorAll(".lhs[data-number]")].map(cell => {
+  const row = style(cell.parentElement), number = style(cell, "::before");
+  return row("paddingLeft") + row("textIndent") + number("left") + number("width")
+    - cell.parentElement.clientWidth;
+});
+return { terms, numbers };"""
+
 
 @needs_browser
 @pytest.mark.parametrize("scripts", [True, False])
@@ -160,6 +181,36 @@ def test_a_phone_shows_all_of_it(tmp_path, name, wrt, scripts):
     moved = [row for row in found["rows"] if row["moved"]]
     assert len(moved) <= len(found["rows"]) * (0.05 if scripts else 0.3)
     assert all(row["cue"] == 4 for row in found["rows"])
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("name", "wrt", "letters"), [("s3", "w_111", ""), ("s5", "w_131", "nielsen")]
+)
+def test_a_screen_shows_whole_rows(tmp_path, name, wrt, letters):
+    """At 1200 pixels a long formula, its reason and its number stand beside each other."""
+    net = network(name).in_notation(letters) if letters else network(name)
+    script = """return [...document.querySelectorAll(".scroll:has(> .display)")]
+      .map(block => block.scrollWidth - block.clientWidth);"""
+    found = browser_measure(page(net, wrt, "html"), script, tmp_path, width=1200)
+    assert max(found) == 0
+
+
+@needs_browser
+def test_on_a_phone_sums_break_between_their_terms(tmp_path):
+    """A term is broken only where it alone is too wide, and then before no bracketed number.
+
+    Every number of an equation ends at the right margin.
+    """
+    found = browser_measure(page("s5", "w_131", "html"), BREAKS, tmp_path, width=390, scripts=True)
+    assert len(found["terms"]) > 60
+    sign = 30  # points beside which a first term stands
+    broken = [term for term in found["terms"] if term["starts"]]
+    assert [term for term in broken if term["width"] + sign < term["room"]] == []
+    starts = [start for term in found["terms"] for start in term["starts"]]
+    assert [start for start in starts if re.match(r"[⋅·]?\([−-]?[\d.]+\)", start)] == []
+    assert len(found["numbers"]) > 30
+    assert all(abs(distance) < 1 for distance in found["numbers"])
 
 
 # ------------------------------------------------------------------------------------------- dark

@@ -233,6 +233,9 @@ WRITTEN = [
     (abs(X - YHAT) ** b, "(|x - ŷ|)^b", r"(\left|x - \hat{y}\right|)^{b}"),
     (Product(X, Rational(1, 2), b), "x·1/2·b", r"x\,\frac{1}{2}\,b"),
     (Product(Integer(2), Integer(3), X), "2·3·x", r"2 \cdot 3\,x"),
+    (Product(Integer(2), Integer(-3), X), "2·(-3)·x", r"2 \cdot (-3)\,x"),
+    (Product(X, Integer(-3)), "x·(-3)", r"x \cdot (-3)"),
+    (Product(Integer(2), Terms(X, b)), "2·(x + b)", r"2\,(x + b)"),
     (a.at(SAMPLE, 1) ** 2, "(a_11^(s))^2", "(a_{11}^{(s)})^{2}"),
     (Partial(YHAT, X, U), "(∂ŷ/∂x)_u", r"\left.\frac{\partial \hat{y}}{\partial x}\right|_{u}"),
     (
@@ -264,6 +267,8 @@ def test_a_number_with_a_power_of_ten_is_no_base():
     """1.5 · 10⁻³ squared has parentheses in both dialects."""
     assert Latex(numbers={X: r"1.5 \cdot 10^{-3}"}).write(X**2) == r"(1.5 \cdot 10^{-3})^{2}"
     assert Text(numbers={X: "1.5e-3"}).write(X**2) == "(1.5e-3)^2"
+    negative = Latex(numbers={X: r"-1.5 \cdot 10^{-3}"})
+    assert negative.write(Product(Integer(2), X)) == r"2 \cdot (-1.5 \cdot 10^{-3})"
 
 
 def test_no_number_goes_into_a_derivative_s_name():

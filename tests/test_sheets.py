@@ -59,7 +59,7 @@ def test_reading_back_refuses_what_is_wrong():
         ("∂L/∂h_13 · h_13·(1 - h_13)", "∂L/∂h_13 · h_13"),
         ("≈ 0.08604", "≈ 0.09604"),
         ("            + ∂L/∂ŷ_2 · ∂ŷ_2/∂a_22 · ∂a_22/∂h_13 · ∂h_13/∂a_13 · ∂a_13/∂w_131", "    "),
-        ("path 4: a_13 → h_13 → a_22 → ŷ_2, -0.01434", "path 4: a_13 → h_13, 0.01434"),
+        ("path 4: a_13 → h_13 → a_22 → ŷ_2, ≈ -0.01434", "path 4: a_13 → h_13, 0.01434"),
         ("≈ 0.6682", "= 0.6682"),
         ("∂a_2i/∂h_1j  = w_2ij", "∂a_2i/∂h_1j  = w_2ii"),
         ("ŷ_j·(1[i=j] - ŷ_i)", "ŷ_j·(1 - ŷ_i)"),
@@ -108,6 +108,7 @@ def test_s1():
         "L goes from 1 to 0",
     ):  # fmt: skip
         assert words in text, words
+    assert "other weights share" not in text
 
 
 def test_s2():
@@ -135,7 +136,7 @@ def test_s3():
     for layer in range(1, 6):
         assert f"∂L/∂a_{layer}1" in shared
         assert f"w_{layer}1" in shared
-    assert "The boxed part, ∂L/∂a_21, is common to the chain above and to that of w_211:" in shared
+    assert "multiply to ∂L/∂a_21; the chain above and that of w_211 have them in common:" in shared
     assert flat(shared).endswith("· ∂h_21/∂a_21) · ∂a_21/∂w_211 " + flat(NUMBERS_NOTE))
     assert page("s3", "w_111", "tex").count(r"\boxed{\frac{\partial \mathscr{L}}") == 2
     assert page("s3", "w_111", "html").count('<mrow class="boxed">') == 2
@@ -257,6 +258,9 @@ def test_a_name_for_any_layer():
     assert "Backward: from the loss to ∂L/∂w_kij" in text
     assert "∇W_k      = ∇a_k h_{k-1}ᵀ" in text
     assert "b_ki/" not in text
+    every_layer = "For k = 3, 2, 1, where h_0 = x:\n  ∂a_ki/∂w_kij = h_{k-1},j\n"
+    assert every_layer in text
+    assert "∂a_1i/∂w_1ij" not in text
 
 
 def test_the_names_of_a_batch_are_those_of_its_formulas():
