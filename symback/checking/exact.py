@@ -817,7 +817,7 @@ class Judge:
     def target_numbers(self) -> tuple[tuple[Node, Node], ...]:
         """Each y_i and its number in the file; empty where the file has none for one sample."""
         numbers = self.file_numbers
-        if numbers is None or self.sizes or numbers.get("y") is None:
+        if numbers is None or self.sizes or not self.scope.is_network or not numbers.get("y"):
             return ()
         return tuple(
             (Element("y", (Index("", place),)), Number(Fraction(str(value))))
