@@ -55,6 +55,9 @@ DIGITS = 50
 GUARD = 70
 """Digits beyond those that count: where h is within 1e-52 of 1, 1 - h has lost 52 of them."""
 STEP = "1e-30"
+LARGEST_MAGNITUDE = 100_000
+"""Powers of 2 beyond which no function but exp is computed: mpmath writes numbers out in bits."""
+
 LARGEST_EXPONENT = 10**9
 LOST = 4
 """A sum whose terms agree in all digits but these has no digit of its own: it is 0."""
@@ -360,6 +363,10 @@ def _why(error: Exception) -> str:
 
 def _real(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
     def guarded(argument: Any) -> Any:
+        if argument and _context.mag(argument) > LARGEST_MAGNITUDE:
+            raise Undefined(
+                f"{name} of a number beyond 2^{LARGEST_MAGNITUDE}, too large to compute,"
+            )
         try:
             value = function(argument)
         except ValueError:

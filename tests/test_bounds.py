@@ -15,7 +15,7 @@ import zipfile
 import pytest
 
 import symback as sb
-from symback.checking.budget import Budget, Spent, spend, within
+from symback.checking.budget import Budget, Spent, spend, uncounted, within
 from symback.checking.grading import Row, as_csv
 from symback.cli import main
 from typesetting import ROOT
@@ -383,3 +383,59 @@ def test_equations_that_no_parameter_influences_have_a_sheet(tmp_path, capsys):
     (tmp_path / "net.toml").write_text(f"{text}learning_rate = 0.5\n", "utf-8")
     assert main(["sheet", str(tmp_path / "net.toml"), "--all", "-o", str(tmp_path)]) == 0
     assert "net_all.html" in capsys.readouterr().out
+
+
+# --------------------------------------------------------------------------------- deep networks
+
+DEEP = {width: sb.Network(width, [(width, "tanh")] * 150, loss="squared_error") for width in (1, 2)}
+LINES = {
+    "∂L/∂w_{1,1,1} = ∂L/∂a_{1,1} x_1": "proved",
+    "∂L/∂w_{1,1,1} = -∂L/∂a_{1,1} x_1": "refuted",
+    "∂L/∂a_{9,1} = ∂L/∂h_{9,1} (1 - h_{9,1}^2)": "proved",
+    "∂L/∂a_{9,1} = -∂L/∂h_{9,1} (1 - h_{9,1}^2)": "refuted",
+    "h_{1,1} = tanh(a_{1,1})": "proved",
+    "h_{1,1} = -tanh(a_{1,1})": "refuted",
+}
+
+
+@pytest.mark.parametrize("width", DEEP)
+def test_a_line_about_150_layers_is_judged_and_diagnosed(width):
+    """Within the budget of a page; a wrong one took 40 seconds at 200 layers and had no name."""
+    for text, verdict in LINES.items():
+        (line,) = sb.check(text, DEEP[width], budget=4).lines
+        assert (text, line.verdict.value) == (text, verdict)
+        names = [each.name for each in line.diagnosis]
+        assert names == (["sign-flipped"] if verdict == "refuted" else [])
+        assert line.witness is not None or verdict == "proved"
+
+
+def test_stages_far_apart_are_read_without_recursion():
+    """Where no bias is solved for, a quantity is computed from the leaves on, one by one."""
+    stages = {f"a{k}": f"{f'a{k - 1}' if k else 'x'}*c + c" for k in range(400)}
+    net = sb.equations(stages)
+    (right,) = sb.check("a399 = a398*c + c", net).lines
+    (wrong,) = sb.check("a399 = a398*c - c", net).lines
+    assert (right.verdict.value, wrong.verdict.value) == ("proved", "refuted")
+
+
+def test_work_on_the_network_is_not_counted_to_the_page():
+    """However long it takes to read a deep network, the page has its seconds."""
+    with within(Budget(0.2)):
+        with uncounted():
+            start = time.thread_time()
+            while time.thread_time() - start < 0.3:
+                spend(1000)
+        spend(1000)
+
+
+def test_a_kernel_of_more_layers_than_python_unpacks_can_be_run():
+    """Before a starred name there are at most 255 others."""
+    compile(DEEP[1].kernel().source, "kernel", "exec")
+
+
+def test_a_number_too_large_for_a_function_is_refused(tmp_path, command):
+    """It took all the memory of the machine: mpmath writes 2^(2^100) out in bits."""
+    lines = [f'a{k} = "a{k - 1}*a{k - 1} + tanh(a{k - 1})"' for k in range(1, 120)]
+    text = "\n".join(["[equations]", 'a0 = "x*c"', *lines, "[values]", "x = 5", "c = 2", ""])
+    (tmp_path / "own.toml").write_text(text, "utf-8")
+    assert "tanh of a number beyond" in command("evaluate", "own.toml")

@@ -447,11 +447,13 @@ class Evaluator:
     def _prepare(self, variable: Variable, level: int) -> None:
         """Compute what a quantity far down is made of, from the inputs on, without recursion."""
         graph, order = self.equations.graph, self.equations.order
-        if not self._from_leaves or order[variable] < DEEP or (variable, level) in self._prepared:
+        if order[variable] < DEEP or (variable, level) in self._prepared:
             return
+        drawn = frozenset() if self._from_leaves else self.equations.free
         found, frontier = {variable}, [variable]
         while frontier:
-            parents = graph.parents.get(frontier.pop(), ())
+            parent = frontier.pop()
+            parents = () if parent in drawn else graph.parents.get(parent, ())
             frontier += [parent for parent in parents if parent not in found]
             found.update(parents)
         self._prepared |= {(each, level) for each in found}

@@ -79,9 +79,12 @@ from symback.checking.meaning import (
     Element,
     Index,
     Indicator,
+    Matrix,
     Named,
     Node,
     Number,
+    OneHot,
+    Ones,
     Product,
     Scope,
     Sum,
@@ -152,6 +155,7 @@ SHALLOW = 2
 
 _PLAIN = Assumptions()
 _MINUS = Number(Fraction(-1))
+_MAY_BE_ARRAYS = (Array, Matrix, Named, OneHot, Ones)
 
 
 class Relationship(enum.Enum):
@@ -321,6 +325,8 @@ class Judge:
         assumptions: Assumptions = _PLAIN,
     ) -> tuple[int, ...]:
         """() for a scalar, (rows, columns) for an array."""
+        if not any(isinstance(part, _MAY_BE_ARRAYS) for part in walk(node)):
+            return ()  # without the value, which takes long in a deep network
         value = self.at(0, assumptions).value(node, env or {}, SHALLOW)
         return value.shape if isinstance(value, Grid) else ()
 
@@ -708,6 +714,11 @@ class Judge:
 
     # ------------------------------------------------------------------------------ witnesses
 
+    @property
+    def _precision(self) -> int:
+        """The bits of a ball: each layer of two neurons that it comes through takes half a bit."""
+        return PRECISION + len(self.graph.equations)
+
     def refutation(
         self, left: Node, right: Node, outcome: Outcome, assumptions: Assumptions = _PLAIN
     ) -> Witness | None:
@@ -740,7 +751,7 @@ class Judge:
             assumptions = replace(assumptions, true_class=known)
         env = {letter: number for letter, number in at.items() if letter != ELL}
         best: tuple[float, Witness] | None = None
-        with ctx.workprec(PRECISION):
+        with ctx.workprec(self._precision):
             for attempt, point in enumerate(self._points(cells)):
                 spend()
                 found = self._witness_at(left, right, env, assumptions, point)
@@ -836,7 +847,7 @@ class Judge:
         point = _FilePoint(self.file_numbers, self.work.learning_rate)
         assumptions = replace(assumptions, from_leaves=True)
         arithmetic = _Rounded(point, digits)
-        with ctx.workprec(PRECISION):
+        with ctx.workprec(self._precision):
             value = Evaluator(self.equations, arithmetic, assumptions).value(node, env, 0)
         return Bounds(value, arithmetic.has_rounded)
 
@@ -850,7 +861,7 @@ class Judge:
         residues = _AtNumbers(tower(), self._secret, point=point)
         evaluator = Evaluator(self.equations, residues, assumptions, cases)
         level = LEVELS - 1
-        with ctx.workprec(PRECISION):
+        with ctx.workprec(self._precision):
             return _alike(*(evaluator.value(node, {}, level) for node in (left, right)))
 
     def bounds(self, node: Node, digits: int = EXACT) -> Bounds | None:

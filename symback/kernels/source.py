@@ -208,6 +208,10 @@ def _kept(writer: ArrayWriter, lines: Sequence[str]) -> list[str]:
     return [name for name in writer.memory if _names(code, name)]
 
 
+BEFORE_STAR = 255
+"""So many names Python allows before the starred one."""
+
+
 def _memory_line(writer: ArrayWriter, lines: Sequence[str]) -> list[str]:
     """The arrays that the lines compute in, by their names."""
     used = _kept(writer, lines)
@@ -216,8 +220,12 @@ def _memory_line(writer: ArrayWriter, lines: Sequence[str]) -> list[str]:
         names.pop()
     if not names:
         return []
-    rest = ["*_"] if len(names) < len(writer.memory) else []
-    return [f"{_targets([*names, *rest])} = _memory({_memory_arguments(writer)})"]
+    memory = f"_memory({_memory_arguments(writer)})"
+    if len(names) == len(writer.memory):
+        return [f"{_targets(names)} = {memory}"]
+    if len(names) > BEFORE_STAR:
+        return [f"{_targets(names)} = {memory}[:{len(names)}]"]
+    return [f"{_targets([*names, '*_'])} = {memory}"]
 
 
 def _memory_arguments(writer: ArrayWriter) -> str:
