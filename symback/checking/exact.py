@@ -602,7 +602,9 @@ class Judge:
                 if not agrees:
                     differing.append(cell.conditions)
                 domain.update(dict.fromkeys(cell.needed_once))
-            partial = partial or cell.is_one_sided
+            if cell.is_one_sided:
+                partial = True
+                domain |= cell.violated
             borders = borders or cell.decisions.met_border
             prescribed = cell.decisions.following
         if not defined:
@@ -892,6 +894,8 @@ class _Cell:
         self._side = 0
         self.is_one_sided = False
         """Whether one side has a value here and the other has none."""
+        self.violated: dict[Node, None] = {}
+        """What a side needs to have a value and does not hold here."""
 
     @property
     def needed(self) -> tuple[Condition, ...]:
@@ -955,6 +959,7 @@ class _Cell:
         for found in _canonical(self._cases, condition, env):
             known = found if isinstance(found, bool) else self.decisions.is_known(found)
             if known is False:
+                self.violated[condition] = None
                 raise Undefined("a function has no value here")
             if known is None and not isinstance(found, bool):
                 self._needs[self._side][found] = condition

@@ -140,6 +140,8 @@ class _Page:
     """The claims that hold."""
     given: dict[Node, Node] = field(default_factory=dict)
     """Numbers that the page gives to quantities and the file does not: y_1 = 1."""
+    unread: list[str] = field(default_factory=list)
+    """Functions of the page's own whose definitions were not understood."""
     unused: tuple[int, str] | None = None
     """The last line of a stretch that stands under something supposed which was not understood."""
 
@@ -283,7 +285,13 @@ def _line(page: _Page, item: object, place: int) -> LineReport:
 _SUPPOSING = re.compile(
     r"\b(?:assum|suppos|given|provided|if|when|where|since|let|set|at|target|ignor)", re.I
 )
+_FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
 _COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
+
+
+def _calls(source: str, name: str) -> bool:
+    """Whether a function, or its derivative, stands in a line."""
+    return re.search(rf"(?<![^\W\d_]){re.escape(name)}\s*(?:'|\^\\prime|\()", source) is not None
 
 
 def _suppose(page: _Page, item: object) -> None:
@@ -293,6 +301,8 @@ def _suppose(page: _Page, item: object) -> None:
         page.unused = (item.line, said) if item.line <= last + 1 else None
     if not isinstance(item, (Unread, Prose)):
         return
+    if isinstance(item, Unread) and (defined := _FUNCTION.search(item.source)):
+        page.unread.append(defined[1])
     refused = isinstance(item, Unread) and "suppos" in item.reason
     if (refused or _SUPPOSING.search(item.source)) and _COMPARED.search(item.source):
         page.unused = (item.line, printable(item.source, 80))
@@ -570,6 +580,8 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     found = _for_the_target(page, truth, side) or _for_what_is_given(page, truth, side)
     if found is not None:
         return found
+    if name := next((n for n in page.unread if _calls(side.source, n)), None):
+        return Finding(Verdict.UNDECIDED, f"what the page says {name} is could not be read")
     if page.unused is not None:
         reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
@@ -806,8 +818,10 @@ def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> 
     """No numbers in the file: only the arithmetic of two sides of numbers can be looked at."""
     if page.previous is not None and _is_numeric(page.previous):
         return _calculated(page, page.previous, side)
-    if isinstance(truth, Element) and truth.letter in GIVEN:
-        if truth.letter in PINNED and _literal(side.node) is not None:
+    if isinstance(truth, (Element, Array)) and truth.letter in GIVEN:
+        if isinstance(truth, Array):
+            page.unused = (side.line, side.source)
+        elif truth.letter in PINNED and _literal(side.node) is not None:
             page.given[truth] = side.node
         return Finding(Verdict.UNDECIDED, "a number that the network file does not give")
     if outcome.relationship is Relationship.DIFFERENT and not _decimals(side.node):
