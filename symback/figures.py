@@ -51,6 +51,7 @@ __all__ = [
     "StageSketch",
     "Stroke",
     "caption",
+    "described",
     "environment",
     "escape_tex",
     "escape_xml",
@@ -2404,6 +2405,12 @@ def caption(figure: Figure, form: str = "tex", *, drawn: bool = True) -> str:
     return " ".join(_macro("caption")(facts).split("\n")).strip()
 
 
+def described(figure: Figure) -> str:
+    """What the figure shows and what its caption says, for those who do not see it."""
+    parts = _macro("described")(figure).strip()
+    return f"{parts} {caption(figure, 'text') or 'Nothing is chosen.'}"
+
+
 def _macro(name: str) -> Callable[[object], str]:
     """One of the macros of figure.tikz, by itself."""
     return getattr(environment().get_template("figure.tikz").module, name)
@@ -2451,7 +2458,7 @@ def _one_thing(row: Sequence[_Atom]) -> str:
 
 
 def _rendered(template: str, figure: Figure, **more: object) -> str:
-    words = {"sentence": caption(figure, "text"), "spoken": _spoken}
+    words = {"described": described(figure), "spoken": _spoken}
     return environment().get_template(template).render(figure=figure, **words, **more)
 
 

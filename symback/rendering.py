@@ -26,6 +26,7 @@ from symback.figures import (
     Figure,
     PathStyle,
     caption,
+    described,
     environment,
     escape_tex,
     escape_xml,
@@ -189,7 +190,7 @@ class _Setter:
 
     def alternative(self, block: Picture) -> str:
         """What the figure shows, for who does not see it."""
-        return _escape_md(caption(block.figure, "text"))
+        return _escape_md(described(block.figure))
 
     def caption(self, block: Picture) -> str:
         """What the figure shows, in a sentence."""

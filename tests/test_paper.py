@@ -192,7 +192,7 @@ def test_a_screen_shows_whole_rows(tmp_path, name, wrt, letters):
     net = network(name).in_notation(letters) if letters else network(name)
     script = """return [...document.querySelectorAll(".scroll:has(> .display)")]
       .map(block => block.scrollWidth - block.clientWidth);"""
-    found = browser_measure(page(net, wrt, "html"), script, tmp_path, width=1200)
+    found = browser_measure(net.derive(wrt).sheet("html"), script, tmp_path, width=1200)
     assert max(found) == 0
 
 

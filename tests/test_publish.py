@@ -124,6 +124,8 @@ def test_markdown_has_its_picture_beside_it(tmp_path):
     assert main(["figure", net, *weight, "--format", "svg", "-o", str(tmp_path / "b")]) == 0
     markdown = (tmp_path / "a" / "s5_w_131.md").read_text("utf-8")
     assert "](s5_w_131_figure.svg)" in markdown
+    said = "From the left, with the number of neurons: input: 4; layer 1 \\(sigmoid\\): 4;"
+    assert f"![{said}" in markdown
     assert "<svg" not in markdown
     name = "s5_w_131_figure.svg"
     assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
