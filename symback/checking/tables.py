@@ -125,21 +125,30 @@ class Plan:
         seconds: list[Key] = [("error", place) for place in range(len(self.errors))]
         seconds += [("change", k) for k, c in enumerate(self.changes) if len(c.groups) == 1]
         seconds += [(kind, n) for kind in _PATH_NAMES for n in self.parting]
-        begins = [(self.lowest(key), key) for key in seconds]
-        found: list[tuple[Key, Key]] = [
-            (("change", place), key)
-            for place in range(len(self.changes))
-            for begin, key in begins
-            if begin > self.highest(place)
-        ]
+        begins = [(self.lowest(key), self._rank(key), key) for key in seconds]
+        ranked: dict[tuple[int, int], list[tuple[Key, Key]]] = {}
+        for place in range(len(self.changes)):
+            first: Key = ("change", place)
+            end, own = self.highest(place), self._rank(first)
+            for begin, other, key in begins:
+                if begin > end:
+                    ranks = (own, other) if own < other else (other, own)
+                    ranked.setdefault(ranks, []).append((first, key))
+        for first, key in self._errors_and_paths():
+            low, high = sorted((self._rank(first), self._rank(key)))
+            ranked.setdefault((low, high), []).append((first, key))
+        found = itertools.chain.from_iterable(ranked[ranks] for ranks in sorted(ranked))
+        return tuple(itertools.islice(found, MOST_PAIRS))
+
+    def _errors_and_paths(self) -> Iterator[tuple[Key, Key]]:
         if len(self.last_layer) > 1:
             every = itertools.product(range(len(self.errors)), _PATH_NAMES, self.last_layer)
-            found += [(("error", place), (kind, neuron)) for place, kind, neuron in every]
-        keys = dict.fromkeys(itertools.chain.from_iterable(found))
-        ranks = {key: rank(in_words(self, key).name) for key in keys}
-        return tuple(
-            sorted(found, key=lambda pair: sorted(ranks[key] for key in pair))[:MOST_PAIRS]
-        )
+            yield from ((("error", place), (kind, neuron)) for place, kind, neuron in every)
+
+    def _rank(self, key: Key) -> int:
+        """How likely a mistake is, the likelier the smaller."""
+        name = _PATH_NAMES.get(str(key[0]))  # in words, a path is long to write
+        return rank(name or in_words(self, key).name)
 
     def is_stepped(self, key: Key) -> bool:
         """Whether a mistake puts 0 or 1 for a slope, which at one point could be by chance."""
