@@ -434,16 +434,27 @@ _INDEX = re.compile(
 )
 
 
-def raised(said: str) -> str:
-    """Canonical text as HTML, with its indices lowered and its exponents raised.
+_MINUS = re.compile(r"(?<![^\W_])-(?!-)")
+_SHORT_BRACKET = re.compile(r"\([^()]{1,20} [-+] [^()]{1,20}\)")
 
-    >>> raised("∂L/∂w_2,11,3 < e^{-a_21}"), raised("2^-160")
-    ('∂L/∂w<sub>2,11,3</sub> &lt; e<sup>-a<sub>21</sub></sup>', '2<sup>-160</sup>')
+
+def raised(said: str) -> str:
+    """Canonical text as HTML: indices lowered, exponents raised, a minus that is no hyphen.
+
+    No line ends within a short bracket.
+
+    >>> raised("∂L/∂w_2,11,3 < e^{-a_21}"), raised("pre-image 2^-160")
+    ('∂L/∂w<sub>2,11,3</sub> &lt; e<sup>−a<sub>21</sub></sup>', 'pre-image 2<sup>−160</sup>')
     """
-    pieces = _INDEX.split(said)
-    found = [escape_xml(pieces[0])]
+    whole = _SHORT_BRACKET.sub(lambda found: found[0].replace(" ", "\u00a0"), said)
+    pieces = _INDEX.split(whole)
+    found = [_written(pieces[0])]
     for sign, braced, plain, after in zip(*(pieces[k::4] for k in (1, 2, 3, 4)), strict=True):
         tag = "sub" if sign == "_" else "sup"
         inside = plain if braced is None else braced
-        found.append(f"<{tag}>{raised(inside)}</{tag}>{escape_xml(after)}")
+        found.append(f"<{tag}>{raised(inside)}</{tag}>{_written(after)}")
     return "".join(found)
+
+
+def _written(words: str) -> str:
+    return escape_xml(_MINUS.sub("−", words))
