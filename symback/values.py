@@ -55,7 +55,7 @@ DIGITS = 50
 GUARD = 70
 """Digits beyond those that count: where h is within 1e-52 of 1, 1 - h has lost 52 of them."""
 STEP = "1e-30"
-LARGEST_MAGNITUDE = 100_000
+LARGEST_MAGNITUDE = 10_000_000
 """Powers of 2 beyond which no function but exp is computed: mpmath writes numbers out in bits."""
 
 LARGEST_EXPONENT = 10**9

@@ -165,6 +165,8 @@ def forward_slips(judge: Judge, right: Node) -> Iterator[Slip]:
     """What is written for the right side of a_k, h_k, ŷ or L by mistake."""
     right = unrolled(right)
     yield from _without_terms(right)
+    if not judge.scope.is_network:  # there w, h and a are names like others
+        return
     for weight in _elements(right, "w"):
         yield from _other_weights(judge, right, weight)
     yield from _all_turned(judge, right)
