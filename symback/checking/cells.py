@@ -299,7 +299,8 @@ class Space:
             return False
         quantity = self._only_quantity(conditions)
         if quantity is not None:
-            return any(True for _ in _between_roots(conditions, quantity))
+            apart = _are_apart(_root_intervals(conditions, quantity))
+            return not apart or any(True for _ in _between_roots(conditions, quantity))
         return _is_feasible(self._rows(conditions))
 
     def _only_quantity(self, conditions: Sequence[Condition]) -> int | None:
@@ -627,7 +628,7 @@ def _between_roots(conditions: Sequence[Condition], quantity: int) -> Iterator[F
     Each condition is a polynomial in one quantity; signs are computed exactly.
     """
     polynomials = [_polynomial(each.directed, quantity) for each in conditions]
-    roots = sorted({end for each in polynomials for end in _near_roots(each)})
+    roots = sorted({end for pair in _root_intervals(conditions, quantity) for end in pair})
     inner = [(a + b) / 2 for a, b in itertools.pairwise(roots)]
     outer = [roots[0] - 1, roots[-1] + 1] if roots else [Fraction(0)]
     for point in sorted((_simple(each, roots) for each in (*inner, *outer)), key=abs):
@@ -655,20 +656,34 @@ def _polynomial(form: Form, quantity: int) -> fmpq_poly:
     ])  # fmt: skip
 
 
-def _near_roots(polynomial: fmpq_poly) -> Iterator[Fraction]:
-    """Both sides of each real root, so close that no other root lies between."""
+def _root_intervals(
+    conditions: Sequence[Condition], quantity: int
+) -> list[tuple[Fraction, Fraction]]:
+    """Bounds of each real root of each form, in order; equal ones for a root that is rational."""
+    found: set[tuple[Fraction, Fraction]] = set()
+    for condition in conditions:
+        found |= set(_near_roots(_polynomial(condition.directed, quantity)))
+    return sorted(found)
+
+
+def _are_apart(intervals: Sequence[tuple[Fraction, Fraction]]) -> bool:
+    """Whether no two roots are so close that a cell between them would be overlooked."""
+    return all(first[1] < second[0] for first, second in itertools.pairwise(intervals))
+
+
+def _near_roots(polynomial: fmpq_poly) -> Iterator[tuple[Fraction, Fraction]]:
     if polynomial.degree() < 1:
         return
     if polynomial.degree() == 1:
         root = -polynomial[0] / polynomial[1]
-        yield Fraction(int(root.p), int(root.q))
+        exact = Fraction(int(root.p), int(root.q))
+        yield exact, exact
         return
     with ctx.workprec(PRECISION):
         found: Any = polynomial.complex_roots()  # the stubs leave out that each has a multiplicity
         for root, _ in found:
             if root.imag.contains(0):
-                yield middle(root.real.lower())
-                yield middle(root.real.upper())
+                yield middle(root.real.lower()), middle(root.real.upper())
 
 
 def _sign(polynomial: fmpq_poly, point: Fraction) -> int:
