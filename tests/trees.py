@@ -318,7 +318,7 @@ def _combined(tree: Tree, given: Sequence[Any], numbers: _Numbers) -> Any:
         case "relu":
             return given[0] if numbers.holds(given[0], ">", Fraction(0)) else Fraction(0)
         case "sign":
-            if given[0] == 0:
+            if isinstance(given[0], Fraction) and not given[0]:
                 return Fraction(0)
             return Fraction(1 if numbers.holds(given[0], ">", Fraction(0)) else -1)
         case "indicator":
