@@ -114,6 +114,7 @@ CASES = [
     # 5. Domains.
     ("", "log(x_1^2) = 2 log(x_1)", {"conditional", "undecided"}),
     ("", "exp(log(x_1)) = x_1", {"conditional", "undecided"}),
+    ("", "exp(log((x_1 - 3)^2)) = (x_1 - 3)^2 + 1[x_1 < 0]", FALSE),
     ("", "sqrt(-1) = sqrt(-1)", IF | {"no claim"}),
     ("", "1/0 = 1/0", {"unread", "undecided", "no claim"}),
     ("", "x_1/0 = x_1/0", {"unread", "undecided", "no claim"}),

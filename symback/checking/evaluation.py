@@ -747,9 +747,9 @@ class Evaluator:
         (argument,) = arguments
         power = self._power_of_logarithm(argument)
         if power is not None:
-            base = power.base if isinstance(power, Power) else power
-            self._need("log", base, env)
-            return self.value(power, env, level)
+            inner, value = power
+            self._need("log", inner, env)
+            return self.value(value, env, level)
         below = self.arithmetic.below(level)
         exponents = self.value(argument, env, below)
         made = mapped(exponents, lambda entry: self.arithmetic.exponential(entry, level))
@@ -760,13 +760,13 @@ class Evaluator:
         return made
 
     @classmethod
-    def _power_of_logarithm(cls, argument: Node) -> Node | None:
-        """u^c where the exponent is c log u and c is made of halves (others have no residue)."""
+    def _power_of_logarithm(cls, argument: Node) -> tuple[Node, Node] | None:
+        """u and u^c where the exponent is c log u and c is made of halves (no residue else)."""
         match argument:
             case Call("log", (inner,), primes=0):
-                return inner
+                return inner, inner
             case Product((Number() as factor, Call("log", (inner,), primes=0))):
-                return Power(inner, factor) if cls._halves(factor) is not None else None
+                return (inner, Power(inner, factor)) if cls._halves(factor) is not None else None
             case _:
                 return None
 
