@@ -111,6 +111,7 @@ CASES = [
     ("", "max(x_1, 5) = 5 if x_1 > 5", FALSE | {"unread"}),
     ("", "Assume x_1 = 0. Then ∂L/∂w_111 = 0", IF),
     ("", "Assume x_1 = 0. Then ∂L/∂w_112 = 0", FALSE | {"unread"}),
+    ("", "1[exp(x_1) < 0.0000027] = 1[(exp(x_1))^3 < (-1)·(1·((0.0000027)^3))]", FALSE),
     # 5. Domains.
     ("", "log(x_1^2) = 2 log(x_1)", {"conditional", "undecided"}),
     ("", "exp(log(x_1)) = x_1", {"conditional", "undecided"}),

@@ -431,7 +431,7 @@ class Space:
                 value = self._float(number, point, known)
                 if value is None:
                     return None
-                part *= value**power
+                part *= _raised(value, power)
             total += part
         return total if math.isfinite(total) else None
 
@@ -452,6 +452,13 @@ class Space:
 
 def _size(value: Fraction) -> float:
     return abs(_float(value))
+
+
+def _raised(value: float, power: int) -> float:
+    try:
+        return value**power
+    except OverflowError:
+        return math.inf if value > 0 or power % 2 == 0 else -math.inf
 
 
 def _float(value: Fraction) -> float:
