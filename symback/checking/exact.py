@@ -389,24 +389,28 @@ class Judge:
                 if known is not True:
                     raise Restricted("a function may have no value somewhere")
 
-        residues = Residues(tower(), self._derived("open"), redrawn=redrawn)
+        residues = Residues(tower(), self.derived("open"), redrawn=redrawn)
         return Evaluator(self.equations, residues, assumptions, cases, needs)
 
     def _kept(self, key: Any, made: Callable[[bytes], Evaluator]) -> Evaluator:
         """An evaluator with its budget new; made once, by a secret of its own."""
-        if clock() > self._deadline:
-            raise Undecided(f"the comparison takes longer than {LONGEST} seconds")
+        self.check_time()
         if key not in self._evaluators:
             if len(self._evaluators) > 400:
                 self._evaluators.clear()
-            self._evaluators[key] = made(self._derived(key[0]))
+            self._evaluators[key] = made(self.derived(key[0]))
         evaluator = self._evaluators[key]
         evaluator.visits = 0
         if evaluator.signs is not None:
             evaluator.signs.visits = 0
         return evaluator
 
-    def _derived(self, name: object) -> bytes:
+    def check_time(self) -> None:
+        """Raise `Undecided` where the comparison that asks has taken too long."""
+        if clock() > self._deadline:
+            raise Undecided(f"the comparison takes longer than {LONGEST} seconds")
+
+    def derived(self, name: object) -> bytes:
         """The secret of one point."""
         shown = str(name).encode()
         return hashlib.blake2b(shown, key=self._secret, digest_size=32).digest()
@@ -947,9 +951,8 @@ class _Cell:
     def _values(self, place: int) -> tuple[list[Value], bool]:
         """Both sides at one secret point, and whether roots were drawn for them."""
         judge, asked = self.judge, self.asked
-        if clock() > judge._deadline:
-            raise Undecided(f"the comparison takes longer than {LONGEST} seconds")
-        residues = Residues(tower(), judge._derived(f"cell {place}"), [])
+        judge.check_time()
+        residues = Residues(tower(), judge.derived(f"cell {place}"), [])
         evaluator = Evaluator(judge.equations, residues, asked.assumptions, self._cases, self._note)
         values: dict[int, Value] = {}
         for self._side, node in enumerate(asked.sides):

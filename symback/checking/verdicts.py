@@ -606,26 +606,29 @@ def _for_the_target(page: _Page, truth: Node, side: Side) -> Finding | None:
     general = any(
         isinstance(p, Derivative) or getattr(p, "letter", "") in ("y", "delta") for p in parts
     )
-    if not targets or general:
+    if general:
         return None
-    known = replace(page.assumptions, pins=(*page.assumptions.pins, *targets))
-    if not page.judge.compare(truth, side.node, known).is_equal:
-        return None
-    shown = ", ".join(f"{echo(left, page.judge.scope)} = {echo(right, page.judge.scope)}"
-                      for left, right in targets)  # fmt: skip
-    return Finding(Verdict.CONDITIONAL, f"right only for the target of the file, {shown}")
+    return _right_with(page, truth, side, targets, "right only for the target of the file, ")
 
 
 def _for_what_is_given(page: _Page, truth: Node, side: Side) -> Finding | None:
     """A side that is right for the numbers that the page gives to quantities."""
-    if not page.given:
+    given = tuple(page.given.items())
+    return _right_with(page, truth, side, given, "right for the numbers that the page gives: ")
+
+
+def _right_with(
+    page: _Page, truth: Node, side: Side, numbers: Sequence[tuple[Node, Node]], reason: str
+) -> Finding | None:
+    """`conditional` where the side is right with these numbers put for quantities."""
+    if not numbers:
         return None
-    known = replace(page.assumptions, pins=(*page.assumptions.pins, *page.given.items()))
+    known = replace(page.assumptions, pins=(*page.assumptions.pins, *numbers))
     if not page.judge.compare(truth, side.node, known).is_equal:
         return None
     scope = page.judge.scope
-    shown = ", ".join(f"{echo(a, scope)} = {echo(b, scope)}" for a, b in page.given.items())
-    return Finding(Verdict.CONDITIONAL, f"right for the numbers that the page gives: {shown}")
+    shown = ", ".join(f"{echo(left, scope)} = {echo(right, scope)}" for left, right in numbers)
+    return Finding(Verdict.CONDITIONAL, f"{reason}{shown}")
 
 
 def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
