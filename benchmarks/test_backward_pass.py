@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from symback import spec
-from symback.derivation import BackwardPass
-from symback.graph import Graph, from_network
+from symback.engine import spec
+from symback.engine.derivation import BackwardPass
+from symback.engine.graph import Graph, from_network
 
 ROOT = Path(__file__).resolve().parents[1]
 NARROW, WIDE = (4, 4, 4, 2), (784, 512, 512, 10)
@@ -21,9 +21,9 @@ import json, time
 marks = [time.perf_counter()]
 import sympy
 marks.append(time.perf_counter())
-from symback import spec
-from symback.graph import from_network
-from symback.derivation import BackwardPass
+from symback.engine import spec
+from symback.engine.graph import from_network
+from symback.engine.derivation import BackwardPass
 marks.append(time.perf_counter())
 for _ in range(2):
     graph = from_network(

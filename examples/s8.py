@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 import symback as sb
-from symback import pictures
-from symback.descent import Descent
-from symback.files import put
+from symback.language.files import put
+from symback.learning import pictures
+from symback.learning.descent import Descent
+from symback.learning.samples import Samples
 from symback.network import Network
-from symback.samples import Samples
 
 HERE = Path(__file__).resolve().parent
 CENTRES = np.array([(-1.5, 3.0), (1.4, 3.6), (2.6, 0.6), (-0.6, 0.2)])

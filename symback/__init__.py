@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from symback.checking import check
     from symback.checking.arrays import check_arrays
     from symback.checking.grading import assert_derivation
-    from symback.descent import Descent, Diverged
-    from symback.errors import SymbackError
-    from symback.functions import Activation, Loss
+    from symback.language.errors import SymbackError
+    from symback.language.functions import Activation, Loss
+    from symback.learning.descent import Descent, Diverged
     from symback.network import Derivation, Network, equations, load
 
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "Activation": "functions",
+    "Activation": "language.functions",
     "Derivation": "network",
-    "Descent": "descent",
-    "Diverged": "descent",
-    "Loss": "functions",
+    "Descent": "learning.descent",
+    "Diverged": "learning.descent",
+    "Loss": "language.functions",
     "Network": "network",
-    "SymbackError": "errors",
+    "SymbackError": "language.errors",
     "assert_derivation": "checking.grading",
     "check": "checking",
     "check_arrays": "checking.arrays",

@@ -20,12 +20,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from symback.errors import SymbackError, did_you_mean, printable
+from symback.language.errors import SymbackError, did_you_mean, printable
 
 if TYPE_CHECKING:
     from symback.checking.grading import Exercise
     from symback.checking.report import Report
-    from symback.matrix import Certificate
+    from symback.engine.matrix import Certificate
     from symback.network import Network
 
 __all__ = ["main", "parser"]
@@ -387,8 +387,8 @@ symback --help lists all commands.
 
 
 def _init(chosen: argparse.Namespace) -> None:
-    from symback.files import put, shown
-    from symback.starter import starter
+    from symback.language.files import put, shown
+    from symback.sheets.starter import starter
 
     if chosen.output is None:
         print(starter(chosen.shape, "net.toml"), end="")
@@ -496,16 +496,16 @@ def _kernel(chosen: argparse.Namespace) -> None:
     if chosen.output is None:
         print(source, end="")
         return
-    from symback.files import put, shown
+    from symback.language.files import put, shown
 
     for path in put({chosen.output.name: source.encode("utf-8")}, chosen.output.parent):
         print(shown(path))
 
 
 def _sheet(chosen: argparse.Namespace) -> None:
-    from symback.general import any_layer
     from symback.publish import write_sheets
-    from symback.work import check_length
+    from symback.sheets.general import any_layer
+    from symback.sheets.work import check_length
 
     network = _written(chosen)
     check_length(network)  # before anything is derived
@@ -528,7 +528,7 @@ def _sheet(chosen: argparse.Namespace) -> None:
 
 def _figure(chosen: argparse.Namespace) -> None:
     from symback.publish import write_figure
-    from symback.work import check_length
+    from symback.sheets.work import check_length
 
     network = _written(chosen)
     check_length(network)  # before anything is derived
@@ -541,8 +541,8 @@ def _figure(chosen: argparse.Namespace) -> None:
 
 def _check(chosen: argparse.Namespace) -> int:
     from symback.checking.grading import Exercise
-    from symback.spec import load
-    from symback.work import Work  # not `Network`: sheets and kernels are not needed here
+    from symback.engine.spec import load
+    from symback.sheets.work import Work  # not `Network`: sheets and kernels are not needed here
 
     work = Work(load(chosen.net))
     exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.prove, chosen.budget)
@@ -552,7 +552,7 @@ def _check(chosen: argparse.Namespace) -> int:
 
 def _check_one(chosen: argparse.Namespace, exercise: Exercise) -> int:
     from symback.checking import showing
-    from symback.files import shown
+    from symback.language.files import shown
 
     report = _report(chosen, exercise)
     told = report.for_exam() if chosen.exam else report
@@ -581,7 +581,7 @@ def _report(chosen: argparse.Namespace, exercise: Exercise) -> Report:
 def _write_page(
     chosen: argparse.Namespace, page: Callable[[Report, str, str], str], report: Report
 ) -> list[Path]:
-    from symback.files import put
+    from symback.language.files import put
 
     title = "standard input" if chosen.file == "-" else Path(chosen.file).name
     made = page(report, title, f"checked against {Path(chosen.net).name}")

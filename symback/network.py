@@ -22,30 +22,33 @@ from typing import Any
 import numpy as np
 from sympy import Expr
 
-from symback import derivation as derivations
-from symback import descent, drawing, kernels, rendering, samples, sheets, spec
+from symback import kernels
 from symback.checking.notations import UnknownNotation, notation
-from symback.derivation import Deduction, Step
-from symback.descent import Descent, DescentError, Settings
-from symback.errors import SymbackError, did_you_mean, printable
-from symback.figures import Figure
-from symback.functions import LOSSES, Activation, Loss, SoftMax
+from symback.engine import derivation as derivations
+from symback.engine import spec
+from symback.engine.derivation import Deduction, Step
+from symback.engine.matrix import MatrixForm
+from symback.engine.paths import Paths
+from symback.engine.spec import EquationsSpec, NetworkSpec, Values
+from symback.engine.values import as_floats
 from symback.kernels import Kernel, NoKernel
-from symback.matrix import MatrixForm
-from symback.notation import (
+from symback.language.errors import SymbackError, did_you_mean, printable
+from symback.language.functions import LOSSES, Activation, Loss, SoftMax
+from symback.language.notation import (
     Reference,
     Role,
     UnknownName,
     elements,
     read_reference,
 )
-from symback.overview import overview
-from symback.passages import describe
-from symback.paths import Paths
-from symback.samples import Samples
-from symback.spec import EquationsSpec, NetworkSpec, Values
-from symback.values import as_floats
-from symback.work import Work, given_values
+from symback.learning import descent, samples
+from symback.learning.descent import Descent, DescentError, Settings
+from symback.learning.samples import Samples
+from symback.sheets import chapters, drawing, rendering
+from symback.sheets.figures import Figure
+from symback.sheets.overview import overview
+from symback.sheets.passages import describe
+from symback.sheets.work import Work, given_values
 
 __all__ = ["Derivation", "Network", "equations", "load"]
 
@@ -112,7 +115,7 @@ class Network(Work):
 
     @classmethod
     def from_spec(cls, checked: NetworkSpec | EquationsSpec) -> Network:
-        """The network of a specification that `symback.spec` has checked."""
+        """The network of a specification that `symback.engine.spec` has checked."""
         network = cls.__new__(cls)
         Work.__init__(network, checked)
         return network
@@ -258,9 +261,9 @@ class Network(Work):
     def samples(self, x: Any = None, y: Any = None, *, label: Any = None) -> Samples:
         """Samples to learn from, checked: a file, arrays, or the numbers of the network itself.
 
-        ``x`` is the path of a ``.csv`` or ``.npz`` file (see `symback.samples`), or an array
-        (N, n_0) beside ``y`` (N, n_L) or ``label`` (N,), classes from 1; without any of them, the
-        x and y of [values].  Raises `DataError`.
+        ``x`` is the path of a ``.csv`` or ``.npz`` file (see `symback.learning.samples`), or an
+        array (N, n_0) beside ``y`` (N, n_L) or ``label`` (N,), classes from 1; without any of them,
+        the x and y of [values].  Raises `DataError`.
         """
         widths = self._trained().widths
         descent.parameter_blocks(self.graph.variables)  # says which width is a symbol
@@ -299,7 +302,7 @@ class Network(Work):
         checkpoint: str | Path | None = None,
         progress: Callable[[int, float], None] | None = None,
     ) -> Descent:
-        """Gradient descent, θ ← θ - η ∇θ, for so many epochs; see `symback.descent`.
+        """Gradient descent, θ ← θ - η ∇θ, for so many epochs; see `symback.learning.descent`.
 
         ``x``, ``y`` and ``label`` as in `samples`; ``rate`` is η, else the file's learning_rate;
         ``only`` names what moves (``"w_111"``, ``"W1"``), ``watch`` what the history keeps;
@@ -502,7 +505,7 @@ class Derivation:
             else str(self.path_count),
             "paths": path_names(self, limit),
             "deductions": [
-                sheets.as_data(self.network, self.core, entry, rendering.plain)
+                chapters.as_data(self.network, self.core, entry, rendering.plain)
                 for entry in self.deductions
             ],
             "facts": [fact.because for fact in self.core.facts],
@@ -510,21 +513,21 @@ class Derivation:
 
     def latex(self) -> str:
         """The chain of equalities as an ``aligned`` environment."""
-        return sheets.latex(self.network, self.core)
+        return chapters.latex(self.network, self.core)
 
     def text(self) -> str:
         """The whole derivation as Unicode text."""
-        return sheets.text(self.network, self.core, rendering.plain)
+        return chapters.text(self.network, self.core, rendering.plain)
 
     def sheet(self, form: str = "html", detail: str = "normal", *, stable: bool = False) -> str:
         """The sheet as html, tex, md or txt; ``stable`` as for `Network.sheet`."""
         _check("form", form, rendering.FORMS)
         _check("detail", detail, DETAILS)
-        page = sheets.sheet(self.network, self.core, detail, stable=stable)
+        page = chapters.sheet(self.network, self.core, detail, stable=stable)
         return rendering.render(page, form)
 
     def __str__(self) -> str:
-        return sheets.one_line(self.network, self.core)
+        return chapters.one_line(self.network, self.core)
 
     def __repr__(self) -> str:
         return f"<symback.Derivation {self}; {self.path_count} path{'s' * (self.path_count != 1)}>"

@@ -1,8 +1,8 @@
 """Sheets and figures as files: named, made whole, then put in place.
 
-`write_sheets` and `write_figure` make every file whole before `symback.files.put` puts any in
-place, so that an error or an interruption leaves nothing half-written.  PDF is made by latexmk with
-shell escape off.
+`write_sheets` and `write_figure` make every file whole before `symback.language.files.put` puts any
+in place, so that an error or an interruption leaves nothing half-written.  PDF is made by latexmk
+with shell escape off.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from symback import drawing, rendering, sheets
-from symback.errors import SymbackError, printable
-from symback.files import CannotWrite, put, shown
-from symback.overview import any_layer_page, overview
-from symback.values import Kink, as_floats
-from symback.work import plain_pen
+from symback.engine.values import Kink, as_floats
+from symback.language.errors import SymbackError, printable
+from symback.language.files import CannotWrite, put, shown
+from symback.sheets import chapters, drawing, rendering
+from symback.sheets.overview import any_layer_page, overview
+from symback.sheets.work import plain_pen
 
 if TYPE_CHECKING:
+    from symback.language.notation import Variable
     from symback.network import Derivation, Network
-    from symback.notation import Variable
 
 __all__ = ["CannotWrite", "Disagreement", "write_figure", "write_sheets"]
 
@@ -57,7 +57,7 @@ def write_sheets(
     """
     letters = _letters(network)
     ways = (letters, "" if detail == "normal" else detail, "stable" if stable else "")
-    pages = [(d.name, sheets.sheet(network, d.core, detail, stable=stable)) for d in derivations]
+    pages = [(d.name, chapters.sheet(network, d.core, detail, stable=stable)) for d in derivations]
     pages += [(name, any_layer_page(network, found)) for name, found in any_layer.items()]
     if not pages:
         pages = [("all", overview(network, detail, stable=stable))]

@@ -18,13 +18,13 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from symback import pictures
-from symback.descent import Descent, DescentError, Diverged, initially_drawn
-from symback.errors import SymbackError, printable
-from symback.files import put, shown
+from symback.engine.spec import NetworkSpec
+from symback.language.errors import SymbackError, printable
+from symback.language.files import put, shown
+from symback.learning import pictures
+from symback.learning.descent import Descent, DescentError, Diverged, initially_drawn
+from symback.learning.samples import Samples
 from symback.network import Network
-from symback.samples import Samples
-from symback.spec import NetworkSpec
 
 __all__ = ["Interrupted", "train"]
 

@@ -17,9 +17,17 @@ import sympy
 from sympy import Expr, Indexed, KroneckerDelta, Piecewise, Sum, Symbol
 
 from strategies import Case, references
-from symback.calculus import instantiate
-from symback.derivation import BackwardPass, Deduction, derive
-from symback.notation import SAMPLE, Partial, Product, Reference, Terms, Variable, element_name
+from symback.engine.calculus import instantiate
+from symback.engine.derivation import BackwardPass, Deduction, derive
+from symback.language.notation import (
+    SAMPLE,
+    Partial,
+    Product,
+    Reference,
+    Terms,
+    Variable,
+    element_name,
+)
 
 mp = mpmath.mp.clone()
 mp.dps = 60

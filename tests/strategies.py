@@ -18,11 +18,12 @@ import sympy
 from hypothesis import strategies as st
 from sympy import Expr, Integer, KroneckerDelta, Piecewise, Rational, Symbol
 
-from symback import spec
-from symback.derivation import BackwardPass
-from symback.functions import ACTIVATIONS, LOSSES
-from symback.graph import Graph, from_equations, from_network
-from symback.notation import (
+from symback.engine import spec
+from symback.engine.derivation import BackwardPass
+from symback.engine.graph import Graph, from_equations, from_network
+from symback.engine.values import Numbers
+from symback.language.functions import ACTIVATIONS, LOSSES
+from symback.language.notation import (
     SAMPLE,
     Partial,
     Product,
@@ -34,7 +35,6 @@ from symback.notation import (
     elements,
     index,
 )
-from symback.values import Numbers
 
 POSITIVE = ("sigmoid", "softmax", "softplus")
 """Activations whose values have a logarithm."""

@@ -26,11 +26,11 @@ from strategies import (
     makes_sense,
     references,
 )
-from symback import derivation as derivations
-from symback.derivation import BackwardPass, Deduction, Derivation, Rule, derive
-from symback.functions import ACTIVATIONS, LOSSES, Activation, Loss
-from symback.notation import Partial, Product, Sigma, Terms, collapse, read_reference
-from symback.printers import Text
+from symback.engine import derivation as derivations
+from symback.engine.derivation import BackwardPass, Deduction, Derivation, Rule, derive
+from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss
+from symback.language.notation import Partial, Product, Sigma, Terms, collapse, read_reference
+from symback.language.printers import Text
 
 
 def derivation_of(case: Case, name: str) -> Derivation:
@@ -457,8 +457,8 @@ def test_a_throw_away_row_runs_through_everything(monkeypatch):
 
 def test_a_row_handed_over_in_python_runs_through_everything():
     """A row of one's own in place of a name needs no table at all."""
-    from symback import spec
-    from symback.graph import from_network
+    from symback.engine import spec
+    from symback.engine.graph import from_network
 
     own = Activation("bent", "(sqrt(z**2+1)-1)/2+z")
     checked = spec.network(

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import symback as sb
-from symback.functions import ACTIVATIONS, LOSSES
 from symback.kernels import KernelError, kernel_source
 from symback.kernels.engines import ENGINES
+from symback.language.functions import ACTIVATIONS, LOSSES
 
 # JAX is in the lock; PyTorch is tested where it happens to be installed.
 INSTALLED = [name for name in ENGINES if name == "jax" or importlib.util.find_spec(name)]

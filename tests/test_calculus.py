@@ -11,18 +11,18 @@ from sympy import Integer, KroneckerDelta, Rational, Sum, Symbol, exp, sqrt
 
 from referee import Referee, mp, same
 from strategies import build, expressions, from_lines, loose_case
-from symback import spec
-from symback.calculus import (
+from symback.engine import spec
+from symback.engine.calculus import (
     WrongSlope,
     instantiate,
     is_zero,
     local_derivative,
     slope_by_value,
 )
-from symback.derivation import BackwardPass
-from symback.functions import ACTIVATIONS, LOSSES, Activation, Loss
-from symback.graph import from_network
-from symback.notation import SAMPLE, Partial, Sigma, index
+from symback.engine.derivation import BackwardPass
+from symback.engine.graph import from_network
+from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss
+from symback.language.notation import SAMPLE, Partial, Sigma, index
 
 i, j, m, q = (index(letter) for letter in "ijmq")
 w, h = sympy.IndexedBase("w", real=True), sympy.IndexedBase("h", real=True)

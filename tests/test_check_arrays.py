@@ -20,7 +20,7 @@ from symback.checking.array_mistakes import ADDED
 from symback.checking.arrays import check_arrays, check_arrays_file
 from symback.checking.mistakes import MISTAKES
 from symback.checking.report import Verdict
-from symback.errors import SymbackError
+from symback.language.errors import SymbackError
 
 SIGMOID = Net((3, 4, 2), "sigmoid", "softmax", "cross_entropy")
 TANH = Net((3, 3, 3), "tanh", "softmax", "squared_error")

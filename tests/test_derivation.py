@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from sympy import Integer, Symbol
 
 from strategies import Case, build, cases, from_lines, references
-from symback import derivation as derivations
-from symback import spec
-from symback.calculus import instantiate
-from symback.derivation import BackwardPass, Rule, derive, local_steps
-from symback.functions import ACTIVATIONS
-from symback.graph import from_network
-from symback.notation import Partial, Product, Terms, collapse, elements, read_reference
-from symback.printers import Text
+from symback.engine import derivation as derivations
+from symback.engine import spec
+from symback.engine.calculus import instantiate
+from symback.engine.derivation import BackwardPass, Rule, derive, local_steps
+from symback.engine.graph import from_network
+from symback.language.functions import ACTIVATIONS
+from symback.language.notation import Partial, Product, Terms, collapse, elements, read_reference
+from symback.language.printers import Text
 
 TESTS = Path(__file__).resolve().parent
 
@@ -270,8 +270,8 @@ PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(TESTS)!r})
 from strategies import build, from_lines, references
-from symback.derivation import derive
-from symback.printers import Latex, Text
+from symback.engine.derivation import derive
+from symback.language.printers import Latex, Text
 
 CASES = [
     build(2, [(3, "tanh"), (3, "softmax")], "cross_entropy", samples=2),

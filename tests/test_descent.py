@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 import symback as sb
 from handwritten import Handwritten
 from pages import EXAMPLES
-from symback import descent, files, samples
 from symback.cli import main
-from symback.descent import DescentError, Diverged, Settings
-from symback.files import CannotWrite
+from symback.engine.values import flattened, restored
+from symback.language import files
+from symback.language.files import CannotWrite
+from symback.language.notation import UnknownName
+from symback.learning import descent, samples
+from symback.learning.descent import DescentError, Diverged, Settings
+from symback.learning.samples import DataError
 from symback.network import Network
-from symback.notation import UnknownName
-from symback.samples import DataError
-from symback.values import flattened, restored
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(23, 2))

@@ -32,8 +32,8 @@ from symback.checking.meaning import (
     Transpose,
 )
 from symback.checking.mistakes import MISTAKES, rank
-from symback.errors import SymbackError
-from symback.functions import LOSSES, Loss
+from symback.language.errors import SymbackError
+from symback.language.functions import LOSSES, Loss
 
 
 def names(judge, target, wrong, of=None, previous=None):

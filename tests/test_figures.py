@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symback.figures import (
+from symback.sheets.figures import (
     COLOURS,
     DARK_COLOURS,
     PATH_STYLES,

@@ -12,9 +12,19 @@ import sympy as sp
 from hypothesis import assume, example, given, reject
 from hypothesis import strategies as st
 
-from symback import formula
-from symback.errors import FormulaError, SymbackError, did_you_mean, nearest, printable
-from symback.formula import Apply, Name, Node, Number, is_name, read, stages, to_sympy, to_text
+from symback.language import formula
+from symback.language.errors import FormulaError, SymbackError, did_you_mean, nearest, printable
+from symback.language.formula import (
+    Apply,
+    Name,
+    Node,
+    Number,
+    is_name,
+    read,
+    stages,
+    to_sympy,
+    to_text,
+)
 
 SYMBOLS = {name: sp.Symbol(name, real=True) for name in ("x", "y", "z")}
 x, y, z = SYMBOLS.values()

@@ -6,8 +6,8 @@ import sympy
 from sympy import Integer, Symbol
 
 from referee import FUNCTIONS, mp
-from symback.errors import SymbackError
-from symback.functions import (
+from symback.language.errors import SymbackError
+from symback.language.functions import (
     ACTIVATIONS,
     LOSSES,
     Activation,
@@ -21,7 +21,7 @@ from symback.functions import (
     value_of,
     written,
 )
-from symback.notation import Product, Terms, collapse
+from symback.language.notation import Product, Terms, collapse
 
 z, y, yhat = sympy.symbols("z y yhat", real=True)
 

@@ -1,7 +1,8 @@
 """Kernels: what the matrix form says, computed in floating point without losing digits.
 
-Referees: the index form with 50 digits and more (`symback.values.Numbers`), central differences,
-sums over paths, backpropagation written by hand; for the source, a Python without symback.
+Referees: the index form with 50 digits and more (`symback.engine.values.Numbers`), central
+differences, sums over paths, backpropagation written by hand; for the source, a Python without
+symback.
 """
 
 import functools
@@ -26,16 +27,17 @@ from hypothesis import strategies as st
 
 import symback as sb
 from strategies import ALL_ACTIVATIONS, OWN_ACTIVATIONS, OWN_LOSSES, Case, build, makes_sense
-from symback import kernels, spec, values
-from symback.calculus import is_zero
-from symback.derivation import BackwardPass
-from symback.functions import ACTIVATIONS, LOSSES
-from symback.graph import from_network
+from symback import kernels
+from symback.engine import spec, values
+from symback.engine.calculus import is_zero
+from symback.engine.derivation import BackwardPass
+from symback.engine.graph import from_network
+from symback.engine.matrix import base_name, lift
+from symback.engine.values import Kink, Numbers, as_floats
 from symback.kernels import KernelError, NoKernel, forms
 from symback.kernels.forms import WrongForm, proved
-from symback.matrix import base_name, lift
-from symback.notation import Reference, collapse, read_reference
-from symback.values import Kink, Numbers, as_floats
+from symback.language.functions import ACTIVATIONS, LOSSES
+from symback.language.notation import Reference, collapse, read_reference
 from test_matrix import Arrays, as_matrix
 
 STYLES = ("scalar", "array")

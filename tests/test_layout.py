@@ -8,9 +8,9 @@ import pytest
 from sympy import S, Symbol, exp, symbols
 
 from pages import CASES, network
-from symback.layout import LINE, lines, width
-from symback.notation import Product, Sigma, Terms
-from symback.printers import Latex
+from symback.language.notation import Product, Sigma, Terms
+from symback.language.printers import Latex
+from symback.sheets.layout import LINE, lines, width
 from typesetting import compile_tex, katex_errors, needs_tex
 
 a, b, c, y, z = symbols("a b c y z")

@@ -9,10 +9,10 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from pages import html_formulas, network
-from symback import drawing, rendering, sheets
 from symback.checking.notations import UnknownNotation
-from symback.figures import caption, svg, tikz
-from symback.overview import overview
+from symback.sheets import chapters, drawing, rendering
+from symback.sheets.figures import caption, svg, tikz
+from symback.sheets.overview import overview
 from typesetting import compile_tex, katex_errors, missing_glyphs, needs_tex, overfull_lines
 
 OWN = """
@@ -62,7 +62,7 @@ def written(name, letters, own):
 
 
 def page(net, wrt, form):
-    made = overview(net) if wrt is None else sheets.sheet(net, net.derive(wrt).core, "full")
+    made = overview(net) if wrt is None else chapters.sheet(net, net.derive(wrt).core, "full")
     return rendering.render(made, form)
 
 

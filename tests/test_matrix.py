@@ -39,11 +39,10 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 
 from referee import mp
 from strategies import OWN_ACTIVATIONS, OWN_LOSSES, Case, build, cases, from_lines
-from symback import matrix, spec
-from symback.derivation import BackwardPass, Deduction, Rule, Step
-from symback.functions import ACTIVATIONS, LOSSES
-from symback.graph import Equation, Graph, from_equations, from_network
-from symback.matrix import (
+from symback.engine import matrix, spec
+from symback.engine.derivation import BackwardPass, Deduction, Rule, Step
+from symback.engine.graph import Equation, Graph, from_equations, from_network
+from symback.engine.matrix import (
     Array,
     Certificate,
     Elementwise,
@@ -62,8 +61,18 @@ from symback.matrix import (
     lift,
     with_samples,
 )
-from symback.notation import Partial, Product, Role, Sigma, Terms, Variable, collapse, index
-from symback.values import Numbers
+from symback.engine.values import Numbers
+from symback.language.functions import ACTIVATIONS, LOSSES
+from symback.language.notation import (
+    Partial,
+    Product,
+    Role,
+    Sigma,
+    Terms,
+    Variable,
+    collapse,
+    index,
+)
 from typesetting import katex_errors
 
 B = Symbol("B", integer=True, positive=True)

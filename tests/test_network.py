@@ -13,9 +13,9 @@ import pytest
 
 import symback as sb
 from pages import network, numbered, numbers_of
-from symback.errors import SymbackError
-from symback.functions import Activation, Loss
-from symback.matrix import Phase
+from symback.engine.matrix import Phase
+from symback.language.errors import SymbackError
+from symback.language.functions import Activation, Loss
 from symback.network import equations
 from typesetting import ROOT, katex_errors
 
@@ -330,7 +330,7 @@ def test_errors_name_what_was_expected(make, words):
 
 def test_a_throw_away_activation_and_loss(tmp_path, monkeypatch):
     """A row added to each catalogue goes through file, derivation, every form and `evaluate`."""
-    from symback import functions
+    from symback.language import functions
 
     bump = Activation("bump", "exp(-z**2)", "-2*z*h", latex=r"\operatorname{bump}", text="bump")
     fourth = Loss("fourth_power", "(y-yhat)**4", "-4*(y-yhat)**3")

@@ -11,7 +11,7 @@ import pytest
 import symback as sb
 from pairs import CRASH, DECISIVE, FORBIDDEN, QUICK, SETTINGS, Asked, Truth, asked, pairs
 from symback.checking import checker
-from symback.functions import LOSSES, Loss
+from symback.language.functions import LOSSES, Loss
 from trees import Seen, call, compared, indicator, name, number, points, slope
 
 CLIP = {"clip": "min(max(z,0),6)"}

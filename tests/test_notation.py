@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sympy import Integer, Symbol
 
 from strategies import Case, build, cases, from_lines
-from symback.notation import (
+from symback.language.notation import (
     SAMPLE,
     Partial,
     Product,

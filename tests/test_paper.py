@@ -11,10 +11,10 @@ from sympy import Symbol
 import symback as sb
 from pages import network, page
 from symback.checking import showing
-from symback.notation import Terms
-from symback.page import Display, Pen
-from symback.printers import NETWORK
-from symback.rendering import LINES_TOGETHER, ties
+from symback.language.notation import Terms
+from symback.language.printers import NETWORK
+from symback.sheets.page import Display, Pen
+from symback.sheets.rendering import LINES_TOGETHER, ties
 from typesetting import (
     ROOT,
     browser_measure,

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from referee import Referee
 from strategies import Case, build, cases, from_lines, references
-from symback import paths as paths_module
-from symback import spec
-from symback.graph import from_network
-from symback.notation import Reference, element_name, read_reference
-from symback.paths import Paths
+from symback.engine import paths as paths_module
+from symback.engine import spec
+from symback.engine.graph import from_network
+from symback.engine.paths import Paths
+from symback.language.notation import Reference, element_name, read_reference
 
 
 def paths_of(case: Case, name: str) -> Paths:

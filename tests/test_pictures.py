@@ -12,11 +12,11 @@ from PIL import Image
 import symback as sb
 from handwritten import Handwritten
 from pages import EXAMPLES
-from symback import descent, pictures, samples
 from symback.cli import main
-from symback.descent import History, Settings
+from symback.learning import descent, pictures, samples
+from symback.learning.descent import History, Settings
+from symback.learning.pictures import DPI
 from symback.network import Network
-from symback.pictures import DPI
 from typesetting import ROOT
 
 RNG = np.random.default_rng(3)
@@ -289,7 +289,8 @@ def test_without_matplotlib_nothing_is_begun(desk, capsys, monkeypatch):
 
 def test_matplotlib_is_imported_for_pictures_only():
     """Neither symback nor its rooms of descent and pictures load it by themselves."""
-    code = "import sys, symback.network, symback.pictures; assert 'matplotlib' not in sys.modules"
+    code = "import sys, symback.network, symback.learning.pictures\n"
+    code += "assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

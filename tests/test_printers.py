@@ -30,10 +30,10 @@ from strategies import (
     makes_sense,
     references,
 )
-from symback.derivation import derive
-from symback.functions import ACTIVATIONS, LOSSES
-from symback.notation import SAMPLE, Partial, Product, Sigma, Terms, index
-from symback.printers import EQUATIONS, ONE_VARIABLE, Latex, Lettering, Text, split_name
+from symback.engine.derivation import derive
+from symback.language.functions import ACTIVATIONS, LOSSES
+from symback.language.notation import SAMPLE, Partial, Product, Sigma, Terms, index
+from symback.language.printers import EQUATIONS, ONE_VARIABLE, Latex, Lettering, Text, split_name
 from typesetting import katex_errors
 
 READERS = ((Text, text_value), (Latex, latex_value))

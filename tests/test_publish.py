@@ -11,9 +11,9 @@ import pytest
 
 import symback as sb
 from pages import EXAMPLES, network
-from symback import files
 from symback.cli import main
-from symback.files import CannotWrite, put
+from symback.language import files
+from symback.language.files import CannotWrite, put
 from symback.publish import Disagreement, check, pdf
 from typesetting import needs_tex
 

@@ -18,8 +18,8 @@ import pytest
 import symback as sb
 from pages import CASES, DETAILS, FORMS, html_formulas, md_formulas, network, page
 from symback.network import Network
-from symback.page import Words
-from symback.rendering import picture_html
+from symback.sheets.page import Words
+from symback.sheets.rendering import picture_html
 from typesetting import (
     ROOT,
     browser_console,
@@ -373,13 +373,13 @@ def test_hostile_titles_in_tex(tmp_path):
 def test_control_characters_reach_no_form():
     """What does not print stays out of every form: no escape sequence, no direction mark."""
     network = titled("A")
-    page = __import__("symback.sheets", fromlist=["sheet"]).sheet(
+    page = __import__("symback.sheets.chapters", fromlist=["sheet"]).sheet(
         network, network.derive("w_111").core
     )
     import dataclasses
 
-    from symback.page import Say
-    from symback.rendering import render
+    from symback.sheets.page import Say
+    from symback.sheets.rendering import render
 
     hostile = "a\x1b[31mb\x00c\u202ed\ud800e\x7ff\nnew\u2028line"
     title = Say("title.own", {"title": Words(hostile)})

@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from symback import samples
 from symback.cli import main
-from symback.samples import DataError, check, read
+from symback.learning import samples
+from symback.learning.samples import DataError, check, read
 
 X = np.array([[0.5, -1.0], [2.0, 0.25], [1e-3, 3.0]])
 LABEL = np.array([3, 1, 2])

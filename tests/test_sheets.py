@@ -11,14 +11,14 @@ from sympy import Indexed, Symbol
 import symback as sb
 from pages import CASES, network, numbers_of, page
 from readback import Formula, Sheet, Unreadable, given_by
-from symback.elementary import softmax_apart, take_apart
-from symback.functions import ACTIVATIONS, LOSSES
-from symback.general import any_layer
-from symback.notation import UnknownName, collapse
-from symback.overview import any_layer_page
-from symback.page import without_lone_sums
-from symback.printers import Text
-from symback.rendering import render
+from symback.language.functions import ACTIVATIONS, LOSSES
+from symback.language.notation import UnknownName, collapse
+from symback.language.printers import Text
+from symback.sheets.elementary import softmax_apart, take_apart
+from symback.sheets.general import any_layer
+from symback.sheets.overview import any_layer_page
+from symback.sheets.page import without_lone_sums
+from symback.sheets.rendering import render
 
 NUMBERED = [
     (name, wrt)

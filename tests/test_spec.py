@@ -13,10 +13,11 @@ import sympy
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 
-from symback import formula, spec
-from symback.errors import SymbackError
-from symback.functions import ACTIVATIONS, LOSSES, Activation, Loss, SoftMax
-from symback.spec import EquationsSpec, NetworkSpec, SpecError
+from symback.engine import spec
+from symback.engine.spec import EquationsSpec, NetworkSpec, SpecError
+from symback.language import formula
+from symback.language.errors import SymbackError
+from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss, SoftMax
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.toml"))
 

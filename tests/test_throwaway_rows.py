@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import symback as sb
-from symback.functions import ACTIVATIONS, LOSSES, Activation, Loss
+from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss
 
 STEP = 1e-6
 NEAR = 1e-3

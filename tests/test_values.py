@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 
 from referee import Referee, same
 from strategies import Case, build, cases, expressions, from_lines, loose_case, references
-from symback.network import Network, equations
-from symback.notation import SAMPLE, Partial, Reference, Sigma, index, read_reference
-from symback.values import (
+from symback.engine.values import (
     DIGITS,
     GUARD,
     Evaluator,
@@ -26,6 +24,8 @@ from symback.values import (
     as_floats,
     number,
 )
+from symback.language.notation import SAMPLE, Partial, Reference, Sigma, index, read_reference
+from symback.network import Network, equations
 
 
 def reference(case: Case, name: str) -> Reference:

@@ -24,7 +24,7 @@ from flint import arb, fmpq
 from sympy import Expr
 
 from symback.checking.tower import ROOTED, Tower, VanishingDenominator
-from symback.errors import SymbackError
+from symback.language.errors import SymbackError
 
 __all__ = [
     "ODD",

@@ -21,13 +21,13 @@ import numpy as np
 from symback.checking.array_mistakes import mistakes_of, named, place
 from symback.checking.array_rounding import Precision
 from symback.checking.array_steps import Edge, Mistake, Steps, doubles
-from symback.errors import SymbackError
-from symback.functions import ACTIVATIONS, LOSSES
-from symback.graph import from_network
-from symback.notation import Role, Variable
-from symback.spec import NetworkSpec
-from symback.values import Numbers
-from symback.work import Work
+from symback.engine.graph import from_network
+from symback.engine.spec import NetworkSpec
+from symback.engine.values import Numbers
+from symback.language.errors import SymbackError
+from symback.language.functions import ACTIVATIONS, LOSSES
+from symback.language.notation import Role, Variable
+from symback.sheets.work import Work
 
 __all__ = ["Explanation", "Search", "Seen", "explain_forward", "matches"]
 

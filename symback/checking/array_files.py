@@ -3,7 +3,7 @@
 Here one can open an .npz file without running anything in it, `read_npz`, and take one array of a
 mapping as doubles together with the precision it was computed in, `Given.of`.
 
-`symback.npz` opens the file, which is hostile until shown otherwise.
+`symback.language.npz` opens the file, which is hostile until shown otherwise.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from symback import npz
 from symback.checking.array_rounding import DOUBLE, HALF, SINGLE, Precision
-from symback.errors import SymbackError, printable
+from symback.language import npz
+from symback.language.errors import SymbackError, printable
 
 __all__ = ["MOST_BYTES", "ArrayError", "Given", "all_given", "read_npz"]
 

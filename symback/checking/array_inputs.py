@@ -16,11 +16,11 @@ import numpy as np
 from sympy import Expr
 
 from symback.checking.array_files import ArrayError, Given
-from symback.errors import printable
-from symback.graph import Graph
-from symback.notation import Role, Variable
-from symback.spec import EquationsSpec, NetworkSpec
-from symback.work import Work
+from symback.engine.graph import Graph
+from symback.engine.spec import EquationsSpec, NetworkSpec
+from symback.language.errors import printable
+from symback.language.notation import Role, Variable
+from symback.sheets.work import Work
 
 __all__ = ["fitted", "with_inputs"]
 

@@ -16,15 +16,15 @@ import numpy as np
 import sympy
 from sympy import Expr, Integer, Symbol
 
-from symback.calculus import local_derivative
 from symback.checking.array_steps import Edge, Mistake, Steps, Tensor
 from symback.checking.mistakes import rank
-from symback.errors import SymbackError
-from symback.functions import ACTIVATIONS, LOSSES, Activation, SoftMax
-from symback.graph import from_network
-from symback.notation import SAMPLE, Role, Variable, collapse
-from symback.spec import NetworkSpec
-from symback.values import Undefined
+from symback.engine.calculus import local_derivative
+from symback.engine.graph import from_network
+from symback.engine.spec import NetworkSpec
+from symback.engine.values import Undefined
+from symback.language.errors import SymbackError
+from symback.language.functions import ACTIVATIONS, LOSSES, Activation, SoftMax
+from symback.language.notation import SAMPLE, Role, Variable, collapse
 
 __all__ = ["ADDED", "mistakes_of", "named", "place"]
 

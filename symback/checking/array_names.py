@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from symback.checking.notations import Notation, notation
-from symback.errors import SymbackError, did_you_mean, printable
-from symback.graph import Graph
-from symback.notation import Role, Variable
+from symback.engine.graph import Graph
+from symback.language.errors import SymbackError, did_you_mean, printable
+from symback.language.notation import Role, Variable
 
 __all__ = ["ArrayNameError", "Names", "Quantity"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
-from symback.errors import printable
+from symback.language.errors import printable
 
 __all__ = ["ArrayReport", "ArraysReport", "WorstEntry"]
 

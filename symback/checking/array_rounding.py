@@ -21,8 +21,8 @@ import numpy as np
 import sympy
 from sympy import Expr, Symbol
 
-from symback.derivation import BackwardPass
-from symback.values import Evaluator, Numbers, Undefined, number
+from symback.engine.derivation import BackwardPass
+from symback.engine.values import Evaluator, Numbers, Undefined, number
 
 __all__ = ["DOUBLE", "HALF", "SINGLE", "Bounds", "Precision", "bounds"]
 

@@ -2,8 +2,9 @@
 
 Here one can carry out the backward pass that symback derived, `Steps.run`, from whatever arrays are
 known already, such as a student's own δ_2, and with any `Mistake` made on the way.  Each step is
-∂L/∂v = Σ_c ∂L/∂c · ∂c/∂v with the local derivatives of `symback.derivation.BackwardPass`; their
-values are worked out to 50 digits, so that 1 - h keeps its digits, and then contracted in doubles.
+∂L/∂v = Σ_c ∂L/∂c · ∂c/∂v with the local derivatives of `symback.engine.derivation.BackwardPass`;
+their values are worked out to 50 digits, so that 1 - h keeps its digits, and then contracted in
+doubles.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Any
 import numpy as np
 from sympy import Expr, Symbol
 
-from symback.calculus import LocalDerivative
-from symback.derivation import BackwardPass
-from symback.notation import Variable
-from symback.values import Numbers
+from symback.engine.calculus import LocalDerivative
+from symback.engine.derivation import BackwardPass
+from symback.engine.values import Numbers
+from symback.language.notation import Variable
 
 __all__ = ["Edge", "Mistake", "Steps", "Tensor", "doubles"]
 

@@ -24,9 +24,9 @@ from symback.checking.verdicts import (
     mistakes_in,
     overall,
 )
-from symback.errors import SymbackError
-from symback.notation import Reference, read_reference
-from symback.work import Work
+from symback.language.errors import SymbackError
+from symback.language.notation import Reference, read_reference
+from symback.sheets.work import Work
 
 if TYPE_CHECKING:
     from symback.checking.conventions import Convention

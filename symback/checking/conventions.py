@@ -27,8 +27,8 @@ from symback.checking.meaning import (
     rebuilt,
     walk,
 )
-from symback.errors import SymbackError
-from symback.notation import Role
+from symback.language.errors import SymbackError
+from symback.language.notation import Role
 
 __all__ = ["ORDER", "SCALES", "Convention", "convention_of", "swapped"]
 

@@ -1,10 +1,10 @@
 """What symback derived, as the nodes that the checker compares: SymPy read into an AST.
 
 Here one can turn any expression of a graph, of its local derivatives or of a derivation, and the
-matrix form of `symback.matrix` too, into the nodes of `symback.checking.meaning`: `to_node`.
-Indices stay letters or numbers, products and sums keep the order of `symback.notation.Product` and
-`Terms`; SymPy's own sums are put in the order a person writes, what is added before what is
-subtracted.
+matrix form of `symback.engine.matrix` too, into the nodes of `symback.checking.meaning`: `to_node`.
+Indices stay letters or numbers, products and sums keep the order of `Product` and `Terms` in
+`symback.language.notation`; SymPy's own sums are put in the order a person writes, what is added
+before what is subtracted.
 
 Nothing is derived or simplified here.  What has no node raises `Inexpressible`.
 """
@@ -19,7 +19,6 @@ from sympy import Expr, Indexed, KroneckerDelta, Piecewise, Symbol
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from symback import matrix
 from symback.checking.meaning import (
     LOSS,
     Array,
@@ -41,10 +40,11 @@ from symback.checking.meaning import (
     Transpose,
     rebuilt,
 )
-from symback.errors import SymbackError
-from symback.graph import Graph
-from symback.notation import SAMPLE, Partial, Role, Terms, Variable
-from symback.notation import Product as Ordered
+from symback.engine import matrix
+from symback.engine.graph import Graph
+from symback.language.errors import SymbackError
+from symback.language.notation import SAMPLE, Partial, Role, Terms, Variable
+from symback.language.notation import Product as Ordered
 
 __all__ = ["Inexpressible", "element_of", "to_node"]
 
@@ -316,7 +316,7 @@ def _index(expr: Expr) -> Index:
 
 
 def _unpacked(digits: str, wanted: int) -> tuple[int, ...]:
-    """The numbers that `symback.notation.pack` wrote, where there were ``wanted`` of them."""
+    """The numbers that `notation.pack` wrote, where there were ``wanted`` of them."""
     parts = digits.split(",") if "," in digits or wanted == 1 else list(digits)
     return tuple(int(part) for part in parts if part.isdecimal())
 

@@ -8,7 +8,7 @@ Here one can
 * get the right side of any claim in canonical form: `correct_node`.
 
 Nothing is derived here: local derivatives, adjoints and their readable forms are those of
-`symback.derivation.BackwardPass`.
+`symback.engine.derivation.BackwardPass`.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from symback.checking.meaning import (
     Total,
     rebuilt,
 )
-from symback.derivation import SUBSTITUTED_TERMS, BackwardPass
-from symback.matrix import NoMatrixForm, lift
-from symback.notation import Role, Variable, index, pack
+from symback.engine.derivation import SUBSTITUTED_TERMS, BackwardPass
+from symback.engine.matrix import NoMatrixForm, lift
+from symback.language.notation import Role, Variable, index, pack
 
 __all__ = [
     "Edge",

@@ -68,8 +68,8 @@ from symback.checking.slips import (
 )
 from symback.checking.tables import Plan, Table
 from symback.checking.tower import LEVELS
-from symback.errors import SymbackError
-from symback.notation import Role
+from symback.language.errors import SymbackError
+from symback.language.notation import Role
 
 __all__ = ["diagnose"]
 

@@ -14,7 +14,6 @@ from functools import cached_property, lru_cache
 import sympy
 from sympy import Expr
 
-from symback.calculus import LocalDerivative, local_derivative
 from symback.checking.arithmetics import OutOfRange
 from symback.checking.budget import uncounted
 from symback.checking.conversion import to_node
@@ -35,10 +34,11 @@ from symback.checking.meaning import (
     rebuilt,
     walk,
 )
-from symback.derivation import BackwardPass
-from symback.functions import ACTIVATIONS, Activation, SoftMax, value_of
-from symback.graph import Equation, Graph
-from symback.notation import Role, Variable
+from symback.engine.calculus import LocalDerivative, local_derivative
+from symback.engine.derivation import BackwardPass
+from symback.engine.graph import Equation, Graph
+from symback.language.functions import ACTIVATIONS, Activation, SoftMax, value_of
+from symback.language.notation import Role, Variable
 
 __all__ = ["LAYERED", "Equations", "Link", "key_of"]
 

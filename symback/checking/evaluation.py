@@ -85,8 +85,8 @@ from symback.checking.rules import (
     kind,
     with_z,
 )
-from symback.functions import SoftMax
-from symback.notation import Role, Variable
+from symback.language.functions import SoftMax
+from symback.language.notation import Role, Variable
 
 __all__ = ["Assumptions", "Environment", "Evaluator"]
 

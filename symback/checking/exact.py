@@ -41,7 +41,6 @@ from typing import Any
 from flint import arb, ctx
 from sympy import Integer
 
-from symback.calculus import is_zero
 from symback.checking.arithmetics import (
     PRECISION,
     Balls,
@@ -94,11 +93,12 @@ from symback.checking.meaning import (
 )
 from symback.checking.report import Witness
 from symback.checking.tower import BITS, LEVELS, VanishingDenominator, tower
-from symback.errors import SymbackError
-from symback.graph import Graph, from_equations, from_network
-from symback.notation import Role, pack
-from symback.spec import EquationsSpec, NetworkSpec, Values
-from symback.work import Work, given_values
+from symback.engine.calculus import is_zero
+from symback.engine.graph import Graph, from_equations, from_network
+from symback.engine.spec import EquationsSpec, NetworkSpec, Values
+from symback.language.errors import SymbackError
+from symback.language.notation import Role, pack
+from symback.sheets.work import Work, given_values
 
 __all__ = [
     "BOUND",
@@ -698,8 +698,8 @@ class Judge:
         """Whether a proof without chance is found in about a second.
 
         The difference as a quotient of polynomials in the free quantities and the exponentials is
-        expanded (`symback.calculus.is_zero`).  Where functions are defined case by case, or a sum
-        of many terms would have to be expanded, none is tried.
+        expanded (`symback.engine.calculus.is_zero`).  Where functions are defined case by case, or
+        a sum of many terms would have to be expanded, none is tried.
         """
         if self.equations.has_kinks or any(map(self.equations.is_kinked, (left, right))):
             return False

@@ -21,13 +21,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from symback import files
 from symback.checking import check
 from symback.checking.budget import SECONDS
 from symback.checking.report import LineReport, Report, Verdict
 from symback.checking.showing import marks
-from symback.errors import SymbackError, printable
-from symback.work import Work
+from symback.language import files
+from symback.language.errors import SymbackError, printable
+from symback.sheets.work import Work
 
 __all__ = [
     "HEAD",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol
 
-from symback.errors import SymbackError
+from symback.language.errors import SymbackError
 
 __all__ = [
     "Arithmetic",

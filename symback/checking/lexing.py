@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from symback.checking.budget import spend
 from symback.checking.macros import Macros
-from symback.errors import SymbackError, printable
+from symback.language.errors import SymbackError, printable
 
 __all__ = ["FUNCTIONS", "MOST_TOKENS", "NotRead", "Place", "Token", "lexed"]
 

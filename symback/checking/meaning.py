@@ -23,8 +23,8 @@ from fractions import Fraction
 from functools import cache
 
 from symback.checking.budget import spend
-from symback.graph import Graph
-from symback.notation import Role
+from symback.engine.graph import Graph
+from symback.language.notation import Role
 
 __all__ = [
     "ELL",

@@ -27,11 +27,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from symback import files
 from symback.checking.lexing import GREEK_NAMES
-from symback.errors import SymbackError, did_you_mean, printable
-from symback.notation import pack
-from symback.printers import Lettering, Spelling
+from symback.language import files
+from symback.language.errors import SymbackError, did_you_mean, printable
+from symback.language.notation import pack
+from symback.language.printers import Lettering, Spelling
 
 __all__ = ["NOTATIONS", "Notation", "UnknownNotation", "notation"]
 

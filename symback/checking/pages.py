@@ -62,7 +62,7 @@ from symback.checking.parsing import RELATIONS, Parser, is_total, negative
 from symback.checking.rows import ARITHMETIC, NOTATION, Layout
 from symback.checking.statements import CLOSES, OPENS, Statement, cut, letters_below
 from symback.checking.symbols import Symbols, is_array
-from symback.errors import SymbackError, did_you_mean, printable
+from symback.language.errors import SymbackError, did_you_mean, printable
 
 __all__ = ["LARGEST_PAGE", "TooLarge", "notation_of", "read"]
 

@@ -20,8 +20,8 @@ from symback.checking.grids import Grid, Misshapen, entries
 from symback.checking.meaning import Derivative, Element, Node, Power, Product, Total
 from symback.checking.tower import tower
 from symback.checking.variants import ErrorVariant, Variant, error_variants, variants
-from symback.errors import SymbackError
-from symback.notation import Role, elements
+from symback.language.errors import SymbackError
+from symback.language.notation import Role, elements
 
 __all__ = ["Ground", "Point", "Word"]
 

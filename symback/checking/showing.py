@@ -27,8 +27,8 @@ from functools import cache
 from typing import IO, Any, Protocol
 
 from symback.checking.findings import LineReport, Verdict, Witness
-from symback.errors import printable
-from symback.figures import environment, escape_xml, template_dir
+from symback.language.errors import printable
+from symback.sheets.figures import environment, escape_xml, template_dir
 
 __all__ = [
     "PLAIN",

@@ -25,8 +25,8 @@ from symback.checking.meaning import Derivative
 from symback.checking.mistakes import Told, rank
 from symback.checking.points import Ground, Point
 from symback.checking.variants import STEPPED, ErrorVariant, Variant
-from symback.errors import SymbackError
-from symback.notation import PARAMETERS, Role, Variable, elements
+from symback.language.errors import SymbackError
+from symback.language.notation import PARAMETERS, Role, Variable, elements
 
 __all__ = ["Change", "Key", "Plan", "Table", "in_words"]
 

@@ -45,9 +45,9 @@ from symback.checking.meaning import (
     walk,
 )
 from symback.checking.slips import calculus_slips, held
-from symback.functions import LOSSES, Loss, SoftMax
-from symback.notation import Role, Variable
-from symback.spec import NetworkSpec
+from symback.engine.spec import NetworkSpec
+from symback.language.functions import LOSSES, Loss, SoftMax
+from symback.language.notation import Role, Variable
 
 __all__ = ["STEPPED", "ErrorVariant", "Variant", "error_variants", "variants"]
 

@@ -71,8 +71,8 @@ from symback.checking.meaning import (
 from symback.checking.names import in_order
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
-from symback.errors import SymbackError, printable
-from symback.notation import Reference
+from symback.language.errors import SymbackError, printable
+from symback.language.notation import Reference
 
 __all__ = [
     "WITHOUT_CHANCE",

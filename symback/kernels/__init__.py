@@ -26,18 +26,18 @@ from typing import Any
 import numpy as np
 from sympy import Symbol
 
-from symback.derivation import BackwardPass
-from symback.errors import SymbackError, did_you_mean, printable
-from symback.graph import Graph, from_network
+from symback.engine.derivation import BackwardPass
+from symback.engine.graph import Graph, from_network
+from symback.engine.matrix import MatrixForm, lift, with_samples
+from symback.engine.spec import NetworkSpec, Values
 from symback.kernels.arrays import ArrayWriter, NoKernel
 from symback.kernels.engines import ENGINES, engine_source
 from symback.kernels.forms import Identity
 from symback.kernels.scalars import ScalarWriter
 from symback.kernels.source import array_source, element_source, run, scalar_source
 from symback.kernels.spelling import NUMPY, NUMPY_PLAIN, Spelling
-from symback.matrix import MatrixForm, lift, with_samples
-from symback.notation import Reference, Role
-from symback.spec import NetworkSpec, Values
+from symback.language.errors import SymbackError, did_you_mean, printable
+from symback.language.notation import Reference, Role
 
 __all__ = [
     "Identity",

@@ -1,8 +1,9 @@
 """Matrix steps as code on arrays, one row a sample: a forward and a backward pass, line by line.
 
-`ArrayWriter` goes through the steps of a `symback.matrix.MatrixForm` in their order and writes each
-as Python, under a comment that is the step as the sheet has it.  A step whose function has a form
-in `symback.kernels.forms` is written in that form; all others node by node, as they were lifted.
+`ArrayWriter` goes through the steps of a `symback.engine.matrix.MatrixForm` in their order and
+writes each as Python, under a comment that is the step as the sheet has it.  A step whose function
+has a form in `symback.kernels.forms` is written in that form; all others node by node, as they were
+lifted.
 """
 
 from __future__ import annotations
@@ -27,14 +28,9 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Or
 from sympy.matrices.expressions.hadamard import HadamardPower
 
-from symback.derivation import Deduction, Rule, Step
-from symback.errors import SymbackError
-from symback.functions import SoftMax
-from symback.graph import Equation, Graph
-from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Identity, Z, form_of
-from symback.kernels.helpers import NEEDS
-from symback.kernels.spelling import ATOM, PLUS, TIMES, Code, Spelling, number
-from symback.matrix import (
+from symback.engine.derivation import Deduction, Rule, Step
+from symback.engine.graph import Equation, Graph
+from symback.engine.matrix import (
     Array,
     Elementwise,
     Gradient,
@@ -47,7 +43,12 @@ from symback.matrix import (
     Where,
     certify,
 )
-from symback.notation import SAMPLE, Role, Variable, index
+from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Identity, Z, form_of
+from symback.kernels.helpers import NEEDS
+from symback.kernels.spelling import ATOM, PLUS, TIMES, Code, Spelling, number
+from symback.language.errors import SymbackError
+from symback.language.functions import SoftMax
+from symback.language.notation import SAMPLE, Role, Variable, index
 
 __all__ = ["ArrayWriter", "Layer", "NoKernel", "layers"]
 

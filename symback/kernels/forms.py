@@ -8,11 +8,12 @@ catalogue's functions.  One can
   its name, so that a user's 1/(1+exp(-z)) is as accurate as the catalogue's sigmoid;
 * read what is computed instead: `Form.identities`, `SOFTMAX_IDENTITIES`;
 * have every form proved: `proved` compares its value with the catalogue's formula, its slope with
-  the derivative that `symback.calculus` finds, and the others with what they stand for, where
-  z > 0 and where z < 0, exactly.  A form that is not proved raises `WrongForm` and is not used.
+  the derivative that `symback.engine.calculus` finds, and the others with what they stand for,
+  where z > 0 and where z < 0, exactly.  A form that is not proved raises `WrongForm` and is not
+  used.
 
-Forms are formulas in the grammar of `symback.formula`, in z, y and what they name themselves
-(``lets``), and are printed to code as they stand: nothing is written twice.
+Forms are formulas in the grammar of `symback.language.formula`, in z, y and what they name
+themselves (``lets``), and are printed to code as they stand: nothing is written twice.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from functools import cache
 import sympy
 from sympy import Expr, Symbol
 
-from symback import formula
-from symback.calculus import is_zero, local_derivative
-from symback.errors import SymbackError
-from symback.formula import Node
-from symback.functions import ACTIVATIONS, Activation, value_of
-from symback.graph import Equation
-from symback.notation import Role, Variable
-from symback.printers import Latex
+from symback.engine.calculus import is_zero, local_derivative
+from symback.engine.graph import Equation
+from symback.language import formula
+from symback.language.errors import SymbackError
+from symback.language.formula import Node
+from symback.language.functions import ACTIVATIONS, Activation, value_of
+from symback.language.notation import Role, Variable
+from symback.language.printers import Latex
 
 __all__ = ["SOFTMAX_IDENTITIES", "Form", "Identity", "WrongForm", "Z", "form_of", "proved"]
 
@@ -47,7 +48,7 @@ EXTRA: Mapping[str, Callable[..., Expr]] = {
     "capped": lambda u: u,
     "near": lambda u: u,
 }
-"""What forms may call beyond `symback.formula`, and its meaning in a proof.
+"""What forms may call beyond `symback.language.formula`, and its meaning in a proof.
 
 ``coarse(u)`` is u rounded to sixteenths, and a proof must hold whatever it is.  ``nonzero(u)`` is
 max(u, 1e-18) for a u ≥ 0 that either enters by u/log(1 + u) only, which is 1 to the last digit

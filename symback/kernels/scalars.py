@@ -14,13 +14,13 @@ from functools import reduce
 import sympy
 from sympy import Add, Expr, Integer, Mul, Piecewise, Pow, Symbol
 
-from symback.derivation import BackwardPass, Deduction
-from symback.graph import Equation
+from symback.engine.derivation import BackwardPass, Deduction
+from symback.engine.graph import Equation
+from symback.engine.matrix import MatrixForm, Phase
 from symback.kernels.arrays import ArrayWriter, Layer, NoKernel, constant, layers, scalar_code
 from symback.kernels.helpers import SCALAR_HELPERS
 from symback.kernels.spelling import ATOM, MATH, PLUS, TIMES, Code, number
-from symback.matrix import MatrixForm, Phase
-from symback.notation import (
+from symback.language.notation import (
     Partial,
     Product,
     Reference,
@@ -31,7 +31,7 @@ from symback.notation import (
     element_name,
     elements,
 )
-from symback.printers import Text
+from symback.language.printers import Text
 
 __all__ = ["ScalarWriter"]
 

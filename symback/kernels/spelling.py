@@ -1,10 +1,10 @@
 """How one engine spells what a kernel computes: the only place that knows NumPy's words.
 
 A `Spelling` has a word for every function and for the few things that engines do differently, and
-prints forms of `symback.kernels.forms` (trees of `symback.formula`) as code.  `NUMPY`, `JAX`
-and `TORCH` work on arrays, `MATH` on Python's numbers, one at a time.  `Code` is a piece of Python
-with the binding of its outermost operator; it is put together with its own operators: ``a + b``,
-``-a``, ``a ** 2``.
+prints forms of `symback.kernels.forms` (trees of `symback.language.formula`) as code.  `NUMPY`,
+`JAX` and `TORCH` work on arrays, `MATH` on Python's numbers, one at a time.  `Code` is a piece of
+Python with the binding of its outermost operator; it is put together with its own operators: ``a +
+b``, ``-a``, ``a ** 2``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from string import Template
 
-from symback import formula
-from symback.formula import Apply, Name, Node
+from symback.language import formula
+from symback.language.formula import Apply, Name, Node
 
 __all__ = ["JAX", "MATH", "NUMPY", "NUMPY_PLAIN", "TORCH", "Code", "Spelling", "number"]
 

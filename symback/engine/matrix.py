@@ -1,0 +1,1707 @@
+"""From index notation to one formula for a whole matrix, derived and certified.
+
+Here one can
+
+* lift the backward pass of a graph, and its equations, to matrices at whatever widths: `lift`
+  gives a `MatrixForm`, a mapping from a quantity's name to the SymPy matrix expression of its
+  adjoint, with the whole algorithm (forward, backward, update) as `MatrixForm.steps`;
+* prove a lift: `certify` lowers it entry by entry at small sizes and compares with the index form;
+* give a network of one sample a batch of symbolic size: `with_samples`;
+* write matrices down: `MatrixLatex` and `MatrixText`.
+
+>>> from symback.engine.graph import from_network
+>>> from symback.engine.spec import network
+>>> layers = [("n_1", "sigmoid"), ("n_2", "softmax")]
+>>> form = lift(BackwardPass(from_network(network("n_0", layers, loss="cross_entropy"))))
+>>> print(form.text("W2"), form.text("h1"), form.text("a1"), form.text("a2"), sep="; ")
+∇W_2 = ∇a_2 h_1ᵀ; ∇h_1 = W_2ᵀ ∇a_2; ∇a_1 = ∇h_1 ⊙ h_1 ⊙ (1 - h_1); ∇a_2 = ŷ - y
+>>> form.certify()
+Certificate(sizes=((n_0, 2), (n_1, 3), (n_2, 4)), entries=60)
+
+**Layout**, chosen once: an array with one index is a column, one with two has the first for its
+rows.  The sample is the first index of whatever has one, so in a batch each sample is a row:
+X is B × n_0, A_k = 1 b_kᵀ + H_{k-1} W_kᵀ, and the gradient of W_k is (∇A_k)ᵀ H_{k-1}.
+
+**How.** A term is a product of factors, each with the indices it has, under sums.  Factors with
+the same indices multiply elementwise (⊙); an index that is summed contracts the factors that have
+it (a matrix product, or a sum over an axis, which is a product with ones); indices that stay and
+never meet in one factor give an outer product; what has no index is a number.  Nothing here knows
+what a layer is.  A term in which three indices cannot be kept apart in matrices raises
+`NoMatrixForm`, which names it; its index form stands.
+
+**Certified how.** Entries of both sides are computed modulo the prime 2^61 - 1, exactly, at points
+that a hash of each element's name chooses.  A function is a hash of its name and its argument, and
+so is a condition c, with c·u + (1 - c)·v for "u where c, else v": two sides agree only if they
+apply the same functions to the same arguments and decide by the same comparisons.  (By the sign
+of a residue, a > 0 and a > 1 are nearly always the same.)  Two different polynomials of degree d
+agree at such a point with chance d/2^61.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import sympy
+from sympy import (
+    Add,
+    Expr,
+    Indexed,
+    KroneckerDelta,
+    Lambda,
+    MatAdd,
+    MatMul,
+    MatrixExpr,
+    MatrixSymbol,
+    Mul,
+    OneMatrix,
+    Piecewise,
+    Pow,
+    Sum,
+    Symbol,
+    Transpose,
+    ZeroMatrix,
+)
+from sympy.core.function import AppliedUndef
+from sympy.core.relational import Relational
+from sympy.core.symbol import Str
+from sympy.logic.boolalg import And, Boolean, Or
+from sympy.matrices.expressions.hadamard import HadamardPower, HadamardProduct
+
+from symback.engine.calculus import instantiate
+from symback.engine.derivation import BackwardPass, Deduction
+from symback.engine.graph import Declared, Equation, Graph, base_name
+from symback.language.errors import SymbackError
+from symback.language.notation import (
+    PARAMETERS,
+    SAMPLE,
+    Partial,
+    Product,
+    Sigma,
+    Terms,
+    Variable,
+    fresh_index,
+)
+from symback.language.printers import NETWORK, Latex, Lettering, Text, array_name
+
+__all__ = [
+    "Array",
+    "Certificate",
+    "Elementwise",
+    "Gradient",
+    "Layout",
+    "MatrixForm",
+    "MatrixLatex",
+    "MatrixStep",
+    "MatrixText",
+    "NoMatrixForm",
+    "Phase",
+    "SampleArray",
+    "Scalar",
+    "Turned",
+    "Uncertified",
+    "Where",
+    "certify",
+    "lift",
+    "with_samples",
+]
+
+Shape = tuple[Expr, Expr]
+ETA = Symbol("η", positive=True)
+"""The learning rate."""
+
+
+class NoMatrixForm(SymbackError):
+    """A term that no matrix expression of this room equals; ``term`` is it, in index notation."""
+
+    def __init__(self, term: Expr, reason: str) -> None:
+        super().__init__(f"{_index_text(term)} has no matrix form: {reason}; its index form stands")
+        self.term, self.reason = term, reason
+        self.args = (term, reason)
+
+
+class Uncertified(SymbackError):
+    """A matrix expression that is not its index form; the message names the first such entry."""
+
+
+class Layout(enum.Enum):
+    """Which way the arrays lie; the value says it in words."""
+
+    COLUMNS = "one sample: every vector is a column"
+    ROWS = "a batch: each sample is a row, so X has as many rows as there are samples"
+
+
+# ----------------------------------------------------------------------- nodes SymPy does not have
+
+
+class Array(MatrixSymbol):
+    """All elements of a quantity as a matrix; ``name`` is that of its symbol or ``IndexedBase``.
+
+    >>> Array("W_1", 4, 3).shape
+    (4, 3)
+    """
+
+
+class SampleArray(Array):
+    """A matrix with one row a sample, written with a capital letter."""
+
+
+class Gradient(MatrixSymbol):
+    """The adjoint of a quantity, ∇L by all its elements: a name, as `Partial` is for one element.
+
+    >>> Gradient.of(Array("a_1", 4, 1))
+    ∇a_1
+    """
+
+    def __new__(cls, name: Any, rows: Expr, columns: Expr, array: Array) -> Gradient:
+        """Use `of`: this is how SymPy builds it again from its ``args``."""
+        text = name if isinstance(name, Str) else Str(name)
+        return sympy.Basic.__new__(cls, text, rows, columns, array)
+
+    @classmethod
+    def of(cls, array: Array) -> Gradient:
+        """∇array."""
+        rows, columns = array.shape
+        return cls(f"∇{array.name}", rows, columns, array)
+
+    @property
+    def array(self) -> Array:
+        """By what."""
+        return self.args[3]
+
+
+class Elementwise(MatrixExpr):
+    """A rule applied to arrays of one shape, element by element; the rule may be a condition.
+
+    >>> z = Symbol("z", real=True)
+    >>> Elementwise(Lambda(z, sympy.exp(z)), Array("a_1", 4, 1))[2, 0]
+    exp(a_1[2, 0])
+    """
+
+    def __new__(cls, rule: Lambda, *arrays: MatrixExpr) -> Elementwise:
+        """Rule(array, …)."""
+        return sympy.Basic.__new__(cls, rule, *arrays)
+
+    @property
+    def rule(self) -> Lambda:
+        """The function of as many numbers as there are arrays."""
+        return self.args[0]
+
+    @property
+    def arrays(self) -> tuple[MatrixExpr, ...]:
+        """What it is applied to."""
+        return self.args[1:]
+
+    @property
+    def shape(self) -> Shape:
+        """That of its arrays."""
+        return self.args[1].shape
+
+    def _entry(self, i, j, **kwargs):
+        return self.rule(*(array._entry(i, j, **kwargs) for array in self.arrays))
+
+
+class Where(MatrixExpr):
+    """Elementwise: one array's entry where a condition holds, another's where not."""
+
+    def __new__(cls, condition: Elementwise, yes: MatrixExpr, no: MatrixExpr) -> Where:
+        """``yes`` where ``condition`` holds, else ``no``."""
+        return sympy.Basic.__new__(cls, condition, yes, no)
+
+    @property
+    def shape(self) -> Shape:
+        """That of all three."""
+        return self.args[0].shape
+
+    @property
+    def is_indicator(self) -> bool:
+        """Whether it is 1 where the condition holds and 0 elsewhere."""
+        return isinstance(self.args[1], OneMatrix) and isinstance(self.args[2], ZeroMatrix)
+
+    def _entry(self, i, j, **kwargs):
+        condition, yes, no = (part._entry(i, j, **kwargs) for part in self.args)
+        return Piecewise((yes, condition), (no, True), evaluate=False)
+
+
+class Scalar(Expr):
+    """The only entry of a 1 × 1 matrix as a number that may multiply others: (vᵀŷ) in (vᵀŷ) 1."""
+
+    is_commutative = True
+    is_real = True
+
+    def __new__(cls, matrix: MatrixExpr) -> Scalar:
+        """The number in ``matrix``."""
+        return Expr.__new__(cls, matrix)
+
+    @property
+    def matrix(self) -> MatrixExpr:
+        """The 1 × 1 matrix."""
+        return self.args[0]
+
+    def doit(self, **hints):
+        """The entry itself."""
+        return self.matrix[0, 0]
+
+
+# --------------------------------------------------------------------- building without evaluation
+
+
+def _times(*factors: Expr) -> MatrixExpr:
+    """A matrix product: products within it dissolve, numbers come first, ones among them go."""
+    numbers: list[Expr] = []
+    matrices: list[MatrixExpr] = []
+    for factor in factors:
+        parts = factor.args if isinstance(factor, MatMul) else (factor,)
+        for part in parts:
+            (matrices if isinstance(part, MatrixExpr) else numbers).append(part)
+    number = Mul(*numbers)
+    if number is sympy.S.Zero:
+        return ZeroMatrix(matrices[0].shape[0], matrices[-1].shape[1])
+    kept = matrices if number is sympy.S.One else [number, *matrices]
+    return MatMul(*kept, evaluate=False) if len(kept) > 1 else kept[0]
+
+
+def _plus(terms: Sequence[MatrixExpr]) -> MatrixExpr:
+    return MatAdd(*terms, evaluate=False) if len(terms) > 1 else terms[0]
+
+
+def _hadamard(factors: Sequence[MatrixExpr]) -> MatrixExpr:
+    """⊙; elementwise products within it dissolve, and ones go."""
+    flat = [
+        part
+        for factor in factors
+        for part in (factor.args if isinstance(factor, HadamardProduct) else (factor,))
+    ]
+    kept = [part for part in flat if not isinstance(part, OneMatrix)] or flat[:1]
+    return HadamardProduct(*kept, evaluate=False) if len(kept) > 1 else kept[0]
+
+
+def _transposed(matrix: MatrixExpr) -> MatrixExpr:
+    """(A B)ᵀ = Bᵀ Aᵀ; everything but a product keeps its ᵀ outside."""
+    if isinstance(matrix, Transpose):
+        return matrix.arg
+    if isinstance(matrix, (OneMatrix, ZeroMatrix)):
+        return type(matrix)(*reversed(matrix.shape))
+    if isinstance(matrix, MatMul):
+        number, matrices = matrix.as_coeff_matrices()
+        return _times(number, *(_transposed(factor) for factor in reversed(matrices)))
+    return Transpose(matrix)
+
+
+# ------------------------------------------------------------------------------------- lifting
+
+
+@dataclass(frozen=True, slots=True)
+class _Factor:
+    """A matrix and the indices of its rows and columns; one index: a column."""
+
+    matrix: MatrixExpr
+    letters: tuple[Symbol, ...]
+
+    def oriented(self, rows: Symbol) -> MatrixExpr:
+        """The matrix with ``rows`` for its rows."""
+        return self.matrix if self.letters[0] == rows else _transposed(self.matrix)
+
+
+Sizes = Mapping[Symbol, Expr]
+
+
+class _Lifter:
+    """Index expressions over the quantities of one graph as matrix expressions.
+
+    Methods take the sizes of the indices that are free; in their order an index counts as rows
+    before columns.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.arrays = {
+            base_name(variable.element): _array_of(variable)
+            for variable in graph.variables
+            if len(variable.shape) <= 2
+        }
+
+    def array(self, variable: Variable) -> Array:
+        """The matrix of a quantity; raises `NoMatrixForm` where it has more than two indices."""
+        found = self.arrays.get(base_name(variable.element))
+        if found is None:
+            raise NoMatrixForm(variable.element, "an array with more than two indices is no matrix")
+        return found
+
+    def lift(self, expr: Expr, want: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
+        """``expr`` as a matrix whose rows and columns are the indices ``want``."""
+        if len(want) > 2:
+            raise NoMatrixForm(expr, f"it has {len(want)} indices")
+        if isinstance(expr, Sum):
+            bound, upper, body = _apart(expr, {*sizes, *want})
+            number, inner = _number_and_terms(body)
+            if inner is not None:
+                sums = (self.lift(Sigma(t, (bound, 1, upper)), want, sizes) for t in inner.args)
+                return _times(number, _plus(list(sums)))
+        if isinstance(expr, (Terms, Add)):
+            terms = expr.args if isinstance(expr, Terms) else sorted(expr.args, key=_reading_order)
+            return _plus([self.lift(term, want, sizes) for term in terms])
+        return self._term(expr, want, sizes)
+
+    # ------------------------------------------------------------- a term: factors under sums
+
+    def _term(self, expr: Expr, want: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
+        summed: dict[Symbol, Expr] = {}
+        body = expr
+        while isinstance(body, Sum):
+            bound, upper, body = _apart(body, {*sizes, *summed})
+            summed[bound] = upper
+        known = {**sizes, **summed}
+        numbers: list[Expr] = []
+        factors: list[_Factor] = []
+        for part in _flat_factors(body):
+            letters = _letters(part, known)
+            if not letters:
+                numbers.append(self._scalar(part, known))
+            else:
+                factors.append(self._unit(part, letters, known))
+        return _Contraction(expr, want, known, numbers, factors).carried_out(summed)
+
+    def _scalar(self, expr: Expr, sizes: Sizes) -> Expr:
+        """A part without free indices as a number."""
+        if isinstance(expr, Sum):
+            return Scalar(self.lift(expr, (), {}))
+        if isinstance(expr, Partial):
+            return Scalar(self._gradient(expr))
+        if isinstance(expr, Symbol):
+            array = self.arrays.get(base_name(expr))
+            return expr if array is None or not expr.is_real or expr.is_integer else Scalar(array)
+        if isinstance(expr, Indexed):
+            raise NoMatrixForm(expr, "it is one element of an array")
+        if not expr.args:
+            return expr
+        return expr.func(*(self._scalar(argument, sizes) for argument in expr.args))
+
+    def _unit(self, expr: Expr, letters: tuple[Symbol, ...], sizes: Sizes) -> _Factor:
+        """One factor that has indices, as a matrix with those for its rows and columns."""
+        if len(letters) > 2:
+            raise NoMatrixForm(expr, f"it has the indices {', '.join(map(str, letters))} at once")
+        if isinstance(expr, Indexed):
+            return self._element(expr, self.array(self.graph.by_base[base_name(expr)]), sizes)
+        if isinstance(expr, Partial):
+            return self._element(expr.by, self._gradient(expr), sizes)
+        if isinstance(expr, (Sum, Terms, Add, Mul, Product)):
+            return _Factor(self.lift(expr, letters, _without_bound(expr, sizes)), letters)
+        if isinstance(expr, Pow) and not _letters(expr.exp, sizes):
+            power = self._scalar(expr.exp, sizes)
+            return _Factor(HadamardPower(self.lift(expr.base, letters, sizes), power), letters)
+        if isinstance(expr, KroneckerDelta):
+            if len(letters) == 2:
+                return _Factor(sympy.Identity(_same_size(expr, letters, sizes)), letters)
+            raise NoMatrixForm(expr, "it picks one element")
+        if isinstance(expr, Piecewise):
+            return _Factor(self._cases(expr, letters, sizes), letters)
+        if isinstance(expr, (Pow, sympy.Function, sympy.Max, sympy.Min)):
+            return _Factor(self._elementwise(expr, letters, sizes), letters)
+        raise NoMatrixForm(expr, f"{type(expr).__name__} is not known here")
+
+    def _element(self, element: Expr, array: MatrixExpr, sizes: Sizes) -> _Factor:
+        indices = element.indices
+        if any(letter not in sizes for letter in indices):
+            raise NoMatrixForm(element, "one of its indices is not a letter by itself")
+        if len({*indices}) < len(indices):
+            raise NoMatrixForm(element, "it has one index twice")
+        return _Factor(array, tuple(indices))
+
+    def _gradient(self, name: Partial) -> Gradient:
+        if name.of != self.graph.target.element or name.held:
+            raise NoMatrixForm(name, "it is not the derivative of the loss")
+        return Gradient.of(self.array(self.graph.by_base[base_name(name.by)]))
+
+    def _elementwise(self, expr: Expr, letters: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
+        arrays: list[MatrixExpr] = []
+        body = expr.func(*(self._placed(part, letters, sizes, arrays) for part in expr.args))
+        return Elementwise(Lambda(_placeholders(len(arrays)), body), *arrays)
+
+    def _placed(
+        self, expr: Expr, letters: tuple[Symbol, ...], sizes: Sizes, arrays: list[MatrixExpr]
+    ) -> Expr:
+        """A number as it is; anything else as a placeholder, its array put among ``arrays``."""
+        if not expr.free_symbols:
+            return expr
+        array = self.lift(expr, letters, sizes)
+        if array not in arrays:
+            arrays.append(array)
+        return _placeholders(len(arrays))[arrays.index(array)]
+
+    def _cases(self, expr: Piecewise, letters: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
+        *cases, (last, condition) = expr.args
+        if condition != sympy.true:
+            raise NoMatrixForm(expr, "it has no value where none of its conditions holds")
+        result = self.lift(last, letters, sizes)
+        for value, condition in reversed(cases):
+            arrays: list[MatrixExpr] = []
+            rule = self._condition(condition, letters, sizes, arrays)
+            test = Elementwise(Lambda(_placeholders(len(arrays)), rule), *arrays)
+            result = Where(test, self.lift(value, letters, sizes), result)
+        return result
+
+    def _condition(
+        self, expr: Boolean, letters: tuple[Symbol, ...], sizes: Sizes, arrays: list[MatrixExpr]
+    ) -> Boolean:
+        if isinstance(expr, (And, Or)):
+            parts = sorted(expr.args, key=sympy.default_sort_key)
+            return expr.func(*(self._condition(part, letters, sizes, arrays) for part in parts))
+        if not isinstance(expr, Relational):
+            raise NoMatrixForm(expr, f"{type(expr).__name__} is not known here")
+        return expr.func(*(self._placed(side, letters, sizes, arrays) for side in expr.args))
+
+
+def _array_of(variable: Variable) -> Array:
+    rows, columns = (*variable.shape, sympy.S.One, sympy.S.One)[:2]
+    kind = SampleArray if variable.batched and len(variable.shape) == 2 else Array
+    return kind(base_name(variable.element), rows, columns)
+
+
+def _placeholders(count: int) -> tuple[Symbol, ...]:
+    return tuple(Symbol(f"z{number or ''}", real=True) for number in range(count))
+
+
+def _letters(expr: Expr, sizes: Sizes) -> tuple[Symbol, ...]:
+    free = expr.free_symbols
+    return tuple(letter for letter in sizes if letter in free)
+
+
+def _apart(expr: Sum, taken: set[Symbol]) -> tuple[Symbol, Expr, Expr]:
+    """The index, upper limit and body of a sum, the index not among ``taken``."""
+    (bound, _, upper), body = expr.limits[0], expr.function
+    if bound not in taken:
+        return bound, upper, body
+    letter = fresh_index({*taken, *body.free_symbols})
+    return letter, upper, instantiate(body, {bound: letter})
+
+
+def _without_bound(expr: Expr, sizes: Sizes) -> Sizes:
+    """The sizes without an index that a sum among the factors uses for itself."""
+    free = expr.free_symbols
+    return {letter: size for letter, size in sizes.items() if letter in free}
+
+
+def _same_size(delta: KroneckerDelta, letters: tuple[Symbol, ...], sizes: Sizes) -> Expr:
+    first, second = (sizes[letter] for letter in letters)
+    if first != second:
+        raise NoMatrixForm(delta, "its two indices do not run over the same numbers")
+    return first
+
+
+def _flat_factors(expr: Expr) -> Iterator[Expr]:
+    """The factors in their order; a square counts as two, so that it may become uᵀu."""
+    if isinstance(expr, (Product, Mul)):
+        ordered = sorted(expr.args, key=_factor_rank) if isinstance(expr, Mul) else expr.args
+        for factor in ordered:
+            yield from _flat_factors(factor)
+    elif isinstance(expr, Pow) and expr.exp == 2 and not expr.base.is_Number:
+        yield from (*_flat_factors(expr.base), *_flat_factors(expr.base))
+    else:
+        yield expr
+
+
+def _factor_rank(expr: Expr) -> int:
+    """The order in which one writes what SymPy has sorted: names, then the rest, then divisors."""
+    if isinstance(expr, Pow) and expr.exp.could_extract_minus_sign():
+        return 2
+    return 0 if isinstance(expr, (Indexed, Symbol, Partial)) or expr.is_number else 1
+
+
+def _number_and_terms(expr: Expr) -> tuple[Expr, Terms | None]:
+    """A number and the ordered sum behind it: the sum of sums is taken term by term."""
+    parts = expr.args if isinstance(expr, (Product, Mul)) else (expr,)
+    sums = [part for part in parts if isinstance(part, Terms)]
+    others = [part for part in parts if not isinstance(part, Terms)]
+    if len(sums) == 1 and all(part.is_number for part in others):
+        return Mul(*others), sums[0]
+    return sympy.S.One, None
+
+
+def _reading_order(term: Expr) -> tuple[Any, ...]:
+    """Positive terms first, numbers first among them, as `printers` writes a sum."""
+    negative = term.could_extract_minus_sign()
+    return negative, not term.is_number, term.has(Sum), sympy.default_sort_key(term)
+
+
+class _Contraction:
+    """Π factors, some of their indices summed: one index after another is contracted."""
+
+    def __init__(
+        self,
+        term: Expr,
+        want: tuple[Symbol, ...],
+        sizes: Sizes,
+        numbers: list[Expr],
+        factors: list[_Factor],
+    ) -> None:
+        self.term, self.want, self.sizes = term, want, sizes
+        self.numbers, self.factors = numbers, factors
+
+    def carried_out(self, summed: Sizes) -> MatrixExpr:
+        """The matrix; raises `NoMatrixForm` where an index cannot be summed within matrices."""
+        left = [*reversed(summed)]
+        while left:
+            letter = next((letter for letter in left if len(self._met_by(letter)) <= 2), None)
+            if letter is None:
+                names = ", ".join(str(index) for index in (left[0], *self._met_by(left[0])))
+                raise NoMatrixForm(self.term, f"the indices {names} meet in one product")
+            self._sum_over(letter)
+            left.remove(letter)
+        return _scaled(self.numbers, self._spread())
+
+    def _met_by(self, letter: Symbol) -> list[Symbol]:
+        """The other indices of the factors that have ``letter``."""
+        met = (other for f in self.factors if letter in f.letters for other in f.letters)
+        return [*dict.fromkeys(other for other in met if other != letter)]
+
+    def _sum_over(self, letter: Symbol) -> None:
+        having = [factor for factor in self.factors if letter in factor.letters]
+        place = next((k for k, f in enumerate(self.factors) if letter in f.letters), 0)
+        self.factors = [factor for factor in self.factors if letter not in factor.letters]
+        vectors = [factor.matrix for factor in having if factor.letters == (letter,)]
+        met = sorted(self._rank_of(having, letter), key=self._rank)
+        if not having:
+            self.numbers.append(self.sizes[letter])
+        elif not met:
+            self.numbers.append(Scalar(self._inner(letter, vectors)))
+        else:
+            product = self._matrix_product(letter, met, having, vectors)
+            self.factors.insert(place, _Factor(product, tuple(met)))
+
+    def _rank_of(self, having: Sequence[_Factor], letter: Symbol) -> list[Symbol]:
+        others = (other for factor in having for other in factor.letters if other != letter)
+        return [*dict.fromkeys(others)]
+
+    def _rank(self, letter: Symbol) -> int:
+        """Rows before columns, and both before what is still to be summed."""
+        return [*self.want, *(s for s in self.sizes if s not in self.want)].index(letter)
+
+    def _inner(self, letter: Symbol, vectors: Sequence[MatrixExpr]) -> MatrixExpr:
+        """Σ u = 1ᵀu and Σ u v = uᵀv."""
+        first, *rest = vectors
+        if not rest:
+            return _times(OneMatrix(1, self.sizes[letter]), first)
+        return _times(_transposed(first), _hadamard(rest))
+
+    def _matrix_product(
+        self,
+        letter: Symbol,
+        met: Sequence[Symbol],
+        having: Sequence[_Factor],
+        vectors: Sequence[MatrixExpr],
+    ) -> MatrixExpr:
+        """Σ_p A_ip v_p = A v, and Σ_p A_ip B_pj = A B; a sum alone is a product with ones."""
+        left = _hadamard([f.oriented(met[0]) for f in having if met[0] in f.letters])
+        if len(met) == 1:
+            ones = OneMatrix(self.sizes[letter], 1)
+            return _times(left, _hadamard(vectors) if vectors else ones)
+        right = _hadamard([f.oriented(letter) for f in having if met[1] in f.letters])
+        if vectors:
+            height, width = self.sizes[met[0]], self.sizes[letter]
+            wide = self._outer([], vectors, height, width)
+            left = _hadamard([left, wide])
+        return _times(left, right)
+
+    def _spread(self) -> MatrixExpr | None:
+        """What is left, over all rows and columns that are wanted; None for a number."""
+        stray = [f for f in self.factors if not {*f.letters} <= {*self.want}]
+        if stray:
+            raise NoMatrixForm(self.term, f"{stray[0].letters} are not indices of the result")
+        if not self.want:
+            return None
+        if len(self.want) == 1:
+            columns = [factor.matrix for factor in self.factors]
+            return _hadamard(columns) if columns else OneMatrix(self.sizes[self.want[0]], 1)
+        return self._spread_over_both(*self.want)
+
+    def _spread_over_both(self, rows: Symbol, columns: Symbol) -> MatrixExpr:
+        full = [f.oriented(rows) for f in self.factors if len(f.letters) == 2]
+        us = [f.matrix for f in self.factors if f.letters == (rows,)]
+        vs = [f.matrix for f in self.factors if f.letters == (columns,)]
+        if full and not us and not vs:
+            return _hadamard(full)
+        wide = self._outer(us, vs, self.sizes[rows], self.sizes[columns])
+        first_is_wide = len(self.factors[0].letters) == 1 if self.factors else False
+        return _hadamard([wide, *full] if first_is_wide else [*full, wide])
+
+    def _outer(
+        self, us: Sequence[MatrixExpr], vs: Sequence[MatrixExpr], height: Expr, width: Expr
+    ) -> MatrixExpr:
+        """U vᵀ, with ones for what is missing."""
+        if us and vs:
+            return _times(_hadamard(us), _transposed(_hadamard(vs)))
+        if us:
+            return _widened(us, lambda u: _times(u, OneMatrix(1, width)))
+        if vs:
+            return _widened(vs, lambda v: _times(OneMatrix(height, 1), _transposed(v)))
+        return OneMatrix(height, width)
+
+
+def _widened(
+    vectors: Sequence[MatrixExpr], widen: Callable[[MatrixExpr], MatrixExpr]
+) -> MatrixExpr:
+    """The elementwise product of vectors, repeated; (u 1ᵀ)^p rather than u^p 1ᵀ, to divide by."""
+    powers = [vector for vector in vectors if isinstance(vector, HadamardPower)]
+    others = [vector for vector in vectors if not isinstance(vector, HadamardPower)]
+    wide = [widen(_hadamard(others))] if others else []
+    return _hadamard([*wide, *(HadamardPower(widen(p.base), p.exp) for p in powers)])
+
+
+def _scaled(numbers: Sequence[Expr], matrix: MatrixExpr | None) -> MatrixExpr:
+    """Numbers times a matrix; numbers alone are a 1 × 1 matrix."""
+    if matrix is not None:
+        return _times(*numbers, matrix)
+    place = next((k for k, part in enumerate(numbers) if isinstance(part, Scalar)), None)
+    if place is None:
+        return _times(*numbers, OneMatrix(1, 1))
+    return _times(*numbers[:place], *numbers[place + 1 :], numbers[place].matrix)
+
+
+# -------------------------------------------------------------------------------- certification
+
+PRIME = 2**61 - 1
+SMALL = (2, 3, 4, 5, 6, 7, 8)
+"""Sizes at which a lift is lowered, different for each symbol; then from the first again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A lift is its index form: at these sizes, in that many entries."""
+
+    sizes: tuple[tuple[Expr, int], ...]
+    entries: int
+
+
+def certify(
+    lifted: MatrixExpr,
+    deduction: Deduction | Equation,
+    sizes: Mapping[Expr, int] | None = None,
+) -> Certificate:
+    """Prove that ``lifted`` is the result of ``deduction``, entry by entry, at small sizes.
+
+    ``sizes`` gives a number for each width; else each gets one of its own, from 2 on.  Raises
+    `Uncertified` naming the first entry that differs, or the shapes that do.
+    """
+    form = deduction.result if isinstance(deduction, Deduction) else deduction.rhs
+    name = deduction.lhs.by if isinstance(deduction, Deduction) else deduction.lhs
+    return _certified(lifted, form, deduction.free, _Claim(name, sizes or {}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Whose matrix it is said to be, and at which sizes that is looked at."""
+
+    name: Expr
+    sizes: Mapping[Expr, int]
+
+
+def _certified(
+    lifted: MatrixExpr, form: Expr, free: tuple[Symbol, ...], claim: _Claim
+) -> Certificate:
+    sizes = dict(claim.sizes) or _small_sizes([*_sizes_in(lifted), *_limits_in(form)])
+    values = _Values(sizes)
+    rows, columns = (values.size(size) for size in lifted.shape)
+    if (columns != 1 and len(free) < 2) or (rows != 1 and not free):
+        found = f"{lifted.shape[0]} × {lifted.shape[1]}"
+        raise Uncertified(f"{claim.name} has {len(free)} indices, and its matrix is {found}")
+    try:
+        entries = values.array(lifted)
+    except _Shapes as error:
+        raise Uncertified(f"the matrix for {claim.name} is not well formed: {error}") from None
+    for i in range(rows):
+        for j in range(columns):
+            letters = dict(zip(free, (i + 1, j + 1), strict=False))
+            if entries[i][j] != values.number(form, letters):
+                at = ", ".join(str(number) for number in letters.values())
+                raise Uncertified(
+                    f"entry ({at}) of the matrix for {claim.name} is not its index form "
+                    f"{_index_text(form)} (sizes {_listed(sizes)})"
+                )
+    return Certificate(tuple(sizes.items()), rows * columns)
+
+
+def _listed(sizes: Mapping[Expr, int]) -> str:
+    return ", ".join(f"{size} = {number}" for size, number in sizes.items())
+
+
+def _small_sizes(found: Iterable[Expr]) -> dict[Expr, int]:
+    """A small number for each size; 1 stays 1, since it may be the width of a column."""
+    distinct = [size for size in dict.fromkeys(found) if size != 1]
+    return {size: SMALL[k % len(SMALL)] for k, size in enumerate(distinct)}
+
+
+def _sizes_in(matrix: MatrixExpr) -> Iterator[Expr]:
+    for part in sympy.preorder_traversal(matrix):
+        if isinstance(part, MatrixExpr):
+            yield from part.shape
+
+
+def _limits_in(expr: Expr) -> Iterator[Expr]:
+    for part in sympy.preorder_traversal(expr):
+        if isinstance(part, Sum):
+            yield part.limits[0][2]
+
+
+class _Shapes(ValueError):
+    """Arrays that cannot be put together."""
+
+
+Rows = tuple[tuple[int, ...], ...]
+
+
+class _Values:
+    """Entries of matrices and of index expressions modulo `PRIME`, at the points a hash chooses."""
+
+    def __init__(self, sizes: Mapping[Expr, int]) -> None:
+        self.sizes = sizes
+        self._arrays: dict[MatrixExpr, Rows] = {}
+
+    def size(self, size: Expr) -> int:
+        """The small number that stands for a size."""
+        return self.sizes[size] if size in self.sizes else int(size)
+
+    # ------------------------------------------------------- matrices, each node by its definition
+
+    def array(self, matrix: MatrixExpr) -> Rows:
+        """All entries."""
+        if matrix not in self._arrays:
+            kind = "Array" if isinstance(matrix, (Array, Gradient)) else type(matrix).__name__
+            method = getattr(self, f"_of_{kind}", None)
+            if method is None:
+                raise TypeError(f"no way to lower {type(matrix).__name__}")
+            self._arrays[matrix] = method(matrix)
+        return self._arrays[matrix]
+
+    def _built(self, matrix: MatrixExpr, entry: Callable[[int, int], int]) -> Rows:
+        rows, columns = (range(self.size(size)) for size in matrix.shape)
+        return tuple(tuple(entry(i, j) for j in columns) for i in rows)
+
+    def _of_Array(self, matrix: Array) -> Rows:
+        return self._built(matrix, lambda i, j: _point(matrix.name, i + 1, j + 1))
+
+    def _of_OneMatrix(self, matrix: OneMatrix) -> Rows:
+        return self._built(matrix, lambda *_: 1)
+
+    def _of_ZeroMatrix(self, matrix: ZeroMatrix) -> Rows:
+        return self._built(matrix, lambda *_: 0)
+
+    def _of_Identity(self, matrix: sympy.Identity) -> Rows:
+        return self._built(matrix, lambda i, j: int(i == j))
+
+    def _of_Transpose(self, matrix: Transpose) -> Rows:
+        return tuple(zip(*self.array(matrix.arg), strict=True))
+
+    def _of_MatAdd(self, matrix: MatAdd) -> Rows:
+        return self._joined(matrix.args, lambda *entries: sum(entries) % PRIME)
+
+    def _of_HadamardProduct(self, matrix: HadamardProduct) -> Rows:
+        return self._joined(matrix.args, lambda *entries: math.prod(entries) % PRIME)
+
+    def _of_HadamardPower(self, matrix: HadamardPower) -> Rows:
+        power = self._exponent(matrix.exp, {})
+        return self._joined([matrix.base], lambda entry: _power(entry, power))
+
+    def _of_Elementwise(self, matrix: Elementwise) -> Rows:
+        rule = matrix.rule
+        return self._joined(
+            matrix.arrays,
+            lambda *entries: self.number(
+                rule.expr, dict(zip(rule.variables, entries, strict=True))
+            ),
+        )
+
+    def _of_Where(self, matrix: Where) -> Rows:
+        return self._joined(matrix.args, lambda holds, yes, no: (no + holds * (yes - no)) % PRIME)
+
+    def _of_MatMul(self, matrix: MatMul) -> Rows:
+        number, matrices = matrix.as_coeff_matrices()
+        scale = self.number(number, {})
+        first, *rest = (self.array(part) for part in matrices)
+        for right in rest:
+            first = _matrix_product(first, right)
+        return tuple(tuple(scale * entry % PRIME for entry in row) for row in first)
+
+    def _joined(self, parts: Sequence[MatrixExpr], entry: Callable[..., int]) -> Rows:
+        arrays = [self.array(part) for part in parts]
+        if len({(len(rows), len(rows[0])) for rows in arrays}) > 1:
+            raise _Shapes(" and ".join(f"{len(rows)} × {len(rows[0])}" for rows in arrays))
+        return tuple(
+            tuple(entry(*entries) for entries in zip(*rows, strict=True))
+            for rows in zip(*arrays, strict=True)
+        )
+
+    # --------------------------------------------------------------------- numbers, index by index
+
+    def number(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
+        """The value of an index expression, or of a condition (0 or 1), at these indices."""
+        if expr in letters:
+            return letters[expr]
+        for kinds, evaluate in _EVALUATED:
+            if isinstance(expr, kinds):
+                return evaluate(self, expr, letters)
+        raise TypeError(f"no way to evaluate {type(expr).__name__}")
+
+    def _values(self, expr: Expr, letters: Mapping[Expr, int]) -> list[int]:
+        return [self.number(argument, letters) for argument in expr.args]
+
+    def _rational(self, expr: sympy.Rational, letters: Mapping[Expr, int]) -> int:
+        return int(expr.p) * pow(int(expr.q), -1, PRIME) % PRIME
+
+    def _symbol(self, expr: Symbol, letters: Mapping[Expr, int]) -> int:
+        return self.sizes[expr] if expr in self.sizes else _point(expr.name, 1, 1)
+
+    def _indexed(self, expr: Indexed, letters: Mapping[Expr, int]) -> int:
+        first, *second = (self.number(index, letters) for index in expr.indices)
+        return _point(expr.base.name, first, *(second or (1,)))
+
+    def _partial(self, expr: Partial, letters: Mapping[Expr, int]) -> int:
+        indices = expr.by.indices if isinstance(expr.by, Indexed) else ()
+        first, second = (*(self.number(index, letters) for index in indices), 1, 1)[:2]
+        return _point(f"∇{base_name(expr.by)}", first, second)
+
+    def _scalar(self, expr: Scalar, letters: Mapping[Expr, int]) -> int:
+        return self.array(expr.matrix)[0][0]
+
+    def _sum(self, expr: Sum, letters: Mapping[Expr, int]) -> int:
+        (bound, _, upper), body = expr.limits[0], expr.function
+        if bound not in body.free_symbols:
+            return self.number(upper, {}) * self.number(body, letters) % PRIME
+        numbers = range(1, self.size(upper) + 1)
+        return sum(self.number(body, {**letters, bound: k}) for k in numbers) % PRIME
+
+    def _add(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
+        return sum(self._values(expr, letters)) % PRIME
+
+    def _mul(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
+        return math.prod(self._values(expr, letters)) % PRIME
+
+    def _pow(self, expr: Pow, letters: Mapping[Expr, int]) -> int:
+        if expr.exp.is_Rational:
+            return _power(self.number(expr.base, letters), self._exponent(expr.exp, letters))
+        return _opaque("Pow", self._values(expr, letters))
+
+    def _exponent(self, exponent: Expr, letters: Mapping[Expr, int]) -> Any:
+        if exponent.is_Rational:
+            return exponent
+        raise TypeError(f"no way to raise to {exponent}")
+
+    def _delta(self, expr: KroneckerDelta, letters: Mapping[Expr, int]) -> int:
+        first, second = self._values(expr, letters)
+        return int(first == second)
+
+    def _piecewise(self, expr: Piecewise, letters: Mapping[Expr, int]) -> int:
+        *cases, (last, condition) = expr.args
+        if condition != sympy.true:
+            raise TypeError("a case without a value")
+        result = self.number(last, letters)
+        for value, condition in reversed(cases):
+            holds = self.number(condition, letters)
+            result = (result + holds * (self.number(value, letters) - result)) % PRIME
+        return result
+
+    def _comparison(self, expr: Relational, letters: Mapping[Expr, int]) -> int:
+        left, right = self._values(expr, letters)
+        if expr.rel_op not in _COMPARED:
+            raise TypeError(f"no way to compare by {expr.rel_op}")
+        return _COMPARED[expr.rel_op](left - right) % PRIME
+
+    def _or(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
+        return 1 - math.prod(1 - holds for holds in self._values(expr, letters)) % PRIME
+
+    def _sign(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
+        """Odd, as the sign of a real number is."""
+        value = self.number(expr.args[0], letters)
+        size = _opaque("sign", [_either(value)])
+        return size if value == _either(value) else PRIME - size
+
+    def _abs(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
+        return _opaque("Abs", [_either(self.number(expr.args[0], letters))])
+
+    def _extreme(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
+        return _opaque(type(expr).__name__, sorted(self._values(expr, letters)))
+
+    def _function(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
+        return _opaque(type(expr).__name__, self._values(expr, letters))
+
+
+_EVALUATED = (
+    (sympy.Rational, _Values._rational),
+    (Indexed, _Values._indexed),
+    ((Product, Mul), _Values._mul),
+    ((Terms, Add), _Values._add),
+    (Partial, _Values._partial),
+    (Sum, _Values._sum),
+    (Scalar, _Values._scalar),
+    (Symbol, _Values._symbol),
+    (Pow, _Values._pow),
+    (KroneckerDelta, _Values._delta),
+    (Piecewise, _Values._piecewise),
+    (Relational, _Values._comparison),
+    (And, _Values._mul),
+    (Or, _Values._or),
+    (sympy.sign, _Values._sign),
+    (sympy.Abs, _Values._abs),
+    ((sympy.Max, sympy.Min), _Values._extreme),
+    ((sympy.Function, sympy.NumberSymbol), _Values._function),
+)
+
+_COMPARED: dict[str, Callable[[int], int]] = {
+    ">": lambda difference: _opaque(">", [difference % PRIME]),
+    "<=": lambda difference: 1 - _opaque(">", [difference % PRIME]),
+    "<": lambda difference: _opaque(">", [-difference % PRIME]),
+    ">=": lambda difference: 1 - _opaque(">", [-difference % PRIME]),
+}
+
+
+def _opaque(name: str, numbers: Sequence[int]) -> int:
+    text = f"{name}({','.join(map(str, numbers))})".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big") % PRIME
+
+
+def _point(name: str, first: int, second: int) -> int:
+    return _opaque(name, (first, second))
+
+
+def _either(number: int) -> int:
+    """The smaller of v and -v, which stands for both."""
+    return min(number % PRIME, -number % PRIME)
+
+
+def _power(base: int, exponent: sympy.Rational) -> int:
+    """A rational power; √v is v^((p+1)/4), which is multiplicative and squares to ± v."""
+    numerator, denominator = int(exponent.p), int(exponent.q)
+    if denominator not in (1, 2):
+        return _opaque("Pow", (base, numerator, denominator))
+    root = base if denominator == 1 else pow(base, (PRIME + 1) // 4, PRIME)
+    return pow(root, numerator, PRIME)
+
+
+def _matrix_product(left: Rows, right: Rows) -> Rows:
+    if len(left[0]) != len(right):
+        raise _Shapes(f"{len(left)} × {len(left[0])} times {len(right)} × {len(right[0])}")
+    columns = tuple(zip(*right, strict=True))
+    return tuple(
+        tuple(sum(a * b for a, b in zip(row, column, strict=True)) % PRIME for column in columns)
+        for row in left
+    )
+
+
+# ------------------------------------------------------------------------------ the matrix form
+
+
+class Phase(enum.Enum):
+    """Where in the algorithm a step stands."""
+
+    FORWARD = "forward"
+    BACKWARD = "backward"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixStep:
+    """``symbol = expr``: one line of the algorithm.
+
+    ``named`` is the same right-hand side with its function named only, e.g. σ(a_1); ``source`` is
+    what it was lifted from; where that has no matrix form, ``expr`` is None and ``missing`` says
+    why.  In an update ``symbol`` is replaced by ``expr``.
+    """
+
+    phase: Phase
+    variable: Variable
+    symbol: Array | Gradient
+    expr: MatrixExpr | None
+    named: MatrixExpr | None = None
+    source: Deduction | Equation | None = None
+    missing: NoMatrixForm | None = None
+
+    @property
+    def shown(self) -> MatrixExpr | None:
+        """The right-hand side as one prints it: σ(a_1), but a_3 and not id(a_3)."""
+        if self.named is None or self.expr in self.named.args:
+            return self.expr
+        return self.named
+
+    @property
+    def shape(self) -> Shape:
+        """Rows and columns of both sides."""
+        return self.symbol.shape
+
+    @property
+    def factors(self) -> tuple[tuple[MatrixExpr, Shape], ...]:
+        """What the right-hand side is put together from, in order, each with its shape."""
+        return () if self.shown is None else tuple((f, f.shape) for f in _leaves(self.shown))
+
+    @property
+    def transposes(self) -> tuple[Turned, ...]:
+        """Where each transpose comes from: the element that was turned, and by which index."""
+        if self.expr is None or self.source is None:
+            return ()
+        source = self.source
+        form = source.result if isinstance(source, Deduction) else source.shown
+        leaves = dict.fromkeys(leaf for leaf in _leaves(self.expr) if isinstance(leaf, Transpose))
+        return tuple(turned for leaf in leaves for turned in _turned(leaf, form, source.free))
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """``factor`` is a transpose: the first index of ``element``, ``letter``, has to come last.
+
+    It is ``summed``, and a matrix product sums over the columns of its left factor; or it numbers
+    the columns of the result.
+    """
+
+    factor: MatrixExpr
+    element: Expr
+    letter: Symbol
+    summed: bool
+
+
+def _turned(leaf: Transpose, form: Expr, free: tuple[Symbol, ...]) -> Iterator[Turned]:
+    names = {array.name for array in _arrays_in(leaf)}
+    elements = sorted(form.atoms(Indexed, Partial), key=sympy.default_sort_key)
+    for element in elements:
+        if isinstance(element, Partial):
+            own, indices = f"∇{base_name(element.by)}", getattr(element.by, "indices", ())
+        else:
+            own, indices = base_name(element), element.indices
+        if own in names and indices and (indices[0] not in free or indices[0] in free[1:]):
+            yield Turned(leaf, element, indices[0], indices[0] not in free)
+
+
+def _arrays_in(expr: Expr) -> Iterator[Array | Gradient]:
+    if isinstance(expr, (Array, Gradient)):
+        yield expr
+    else:
+        for argument in expr.args:
+            yield from _arrays_in(argument)
+
+
+def _leaves(matrix: MatrixExpr) -> Iterator[MatrixExpr]:
+    """The parts of a matrix that a reader sees as one factor each."""
+    if isinstance(matrix, (MatMul, MatAdd, HadamardProduct)):
+        for part in matrix.args:
+            if isinstance(part, MatrixExpr):
+                yield from _leaves(part)
+            else:
+                for scalar in sorted(part.atoms(Scalar), key=sympy.default_sort_key):
+                    yield from _leaves(scalar.matrix)
+    elif isinstance(matrix, HadamardPower):
+        yield from _leaves(matrix.base)
+    else:
+        yield matrix
+
+
+class MatrixForm(Mapping[str, MatrixExpr]):
+    """The adjoint of each quantity by name (``W1``, ``a2``, ``yhat``) as a matrix expression.
+
+    ``forward`` holds the right-hand sides of the equations likewise, and ``named`` the same with
+    the function named only; ``missing`` what has no matrix form (adjoints under ``∇W1``); to ask
+    for such a one raises its `NoMatrixForm`.
+    """
+
+    def __init__(self, backward: BackwardPass, lettering: Lettering = NETWORK) -> None:
+        self.backward, self.graph, self.lettering = backward, backward.graph, lettering
+        self._lifter = _Lifter(self.graph)
+        self.missing: dict[str, NoMatrixForm] = {}
+        self._adjoints = {
+            variable.name: matrix
+            for variable, deduction in backward.adjoints.items()
+            if (matrix := self._try("∇", variable, deduction.result, deduction.free)) is not None
+        }
+        self.forward: dict[str, MatrixExpr] = {}
+        self.named: dict[str, MatrixExpr] = {}
+        for equation in self.graph.equations:
+            self._lift_equation(equation)
+
+    def _lift_equation(self, equation: Equation) -> None:
+        variable = equation.variable
+        for kept, form in ((self.forward, equation.shown), (self.named, equation.named)):
+            if form is not None:
+                matrix = self._try("", variable, form, equation.free)
+                if matrix is not None:
+                    kept[variable.name] = matrix
+
+    def _try(
+        self, mark: str, variable: Variable, form: Expr, free: tuple[Symbol, ...]
+    ) -> MatrixExpr | None:
+        sizes = dict(zip(free, variable.shape, strict=True))
+        try:
+            return self._lifter.lift(form, free, sizes)
+        except NoMatrixForm as error:
+            self.missing.setdefault(mark + variable.name, error)
+            return None
+
+    def __getitem__(self, name: str) -> MatrixExpr:
+        if f"∇{name}" in self.missing:
+            raise self.missing[f"∇{name}"]
+        return self._adjoints[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._adjoints)
+
+    def __len__(self) -> int:
+        return len(self._adjoints)
+
+    @property
+    def layout(self) -> Layout:
+        """Columns for one sample, rows for a batch."""
+        return Layout.COLUMNS if self.graph.samples is None else Layout.ROWS
+
+    # ----------------------------------------------------------------------------- certification
+
+    @cached_property
+    def certificates(self) -> dict[str, Certificate]:
+        """A certificate for each lift: equations by the quantity's name, adjoints by ∇ and it.
+
+        Raises `Uncertified`.
+        """
+        sizes = _small_sizes(size for variable in self.graph.variables for size in variable.shape)
+        found = {}
+        for equation in self.graph.equations:
+            name = equation.variable.name
+            for kept, form in ((self.named, equation.named), (self.forward, equation.rhs)):
+                if name in kept:
+                    claim = _Claim(equation.lhs, sizes)
+                    found[name] = _certified(kept[name], form, equation.free, claim)
+        for variable, deduction in self.backward.adjoints.items():
+            if variable.name in self._adjoints:
+                self._same_shape(variable)
+                lifted = self._adjoints[variable.name]
+                found[f"∇{variable.name}"] = certify(lifted, deduction, sizes)
+        return found
+
+    def _same_shape(self, variable: Variable) -> None:
+        found, wanted = self._adjoints[variable.name].shape, self._lifter.array(variable).shape
+        if tuple(found) != tuple(wanted):
+            raise Uncertified(f"the matrix for {variable.name} is {found} and not {wanted}")
+
+    def certify(self) -> Certificate:
+        """All lifts proved: the sizes, and how many entries; raises `Uncertified`."""
+        found = self.certificates.values()
+        sizes = dict(pair for certificate in found for pair in certificate.sizes)
+        return Certificate(tuple(sizes.items()), sum(entry.entries for entry in found))
+
+    # ------------------------------------------------------------------------- the whole algorithm
+
+    @cached_property
+    def steps(self) -> tuple[MatrixStep, ...]:
+        """Forward pass, backward pass as far as the parameters ask, update.
+
+        A line without a matrix form stands in indices; raises `NoMatrixForm` where a quantity has
+        more than two indices, and so is no matrix itself.
+        """
+        return (*self._forward_steps(), *self._backward_steps(), *self._update_steps())
+
+    def step(self, name: str, phase: Phase = Phase.BACKWARD) -> MatrixStep:
+        """The step for one quantity, also for one that the algorithm does not need."""
+        variable = next(v for v in self.graph.variables if v.name == name)
+        if phase is Phase.BACKWARD:
+            return self._backward_step(variable)
+        steps = self._forward_steps() if phase is Phase.FORWARD else self._update_steps()
+        return next(step for step in steps if step.variable == variable)
+
+    def _forward_steps(self) -> Iterator[MatrixStep]:
+        for equation in self.graph.equations:
+            variable = equation.variable
+            yield MatrixStep(
+                Phase.FORWARD,
+                variable,
+                self._lifter.array(variable),
+                self.forward.get(variable.name),
+                self.named.get(variable.name),
+                equation,
+                self.missing.get(variable.name),
+            )
+
+    def _backward_steps(self) -> Iterator[MatrixStep]:
+        needed = self._needed()
+        waiting: list[Variable] = []
+        for variable in self.backward.adjoints:
+            if variable in needed and variable.role in PARAMETERS:
+                waiting.insert(0, variable)  # ∇W_k before ∇b_k
+                continue
+            yield from map(self._backward_step, waiting)
+            waiting = []
+            if variable in needed:
+                yield self._backward_step(variable)
+        yield from map(self._backward_step, waiting)
+
+    def _backward_step(self, variable: Variable) -> MatrixStep:
+        return MatrixStep(
+            Phase.BACKWARD,
+            variable,
+            Gradient.of(self._lifter.array(variable)),
+            self._adjoints.get(variable.name),
+            source=self.backward.adjoints[variable],
+            missing=self.missing.get(f"∇{variable.name}"),
+        )
+
+    def _update_steps(self) -> Iterator[MatrixStep]:
+        for variable in self._derived(self.graph.parameters):
+            array = self._lifter.array(variable)
+            moved = _plus([array, _times(-ETA, Gradient.of(array))])
+            yield MatrixStep(Phase.UPDATE, variable, array, moved)
+
+    def _derived(self, variables: Iterable[Variable]) -> list[Variable]:
+        """Those of ``variables`` on which the loss depends."""
+        return [variable for variable in variables if variable in self.backward.adjoints]
+
+    def _needed(self) -> set[Variable]:
+        """The quantities whose adjoints the gradients that are asked for are made of."""
+        needed: set[Variable] = set()
+        frontier = self._derived(self.graph.asked)
+        while frontier:
+            needed.update(frontier)
+            results = [self.backward.adjoints[variable].result for variable in frontier]
+            names = set().union(*(result.atoms(Partial) for result in results))
+            read = {self.graph.by_base[base_name(name.by)] for name in names}
+            frontier = [variable for variable in self.graph.variables if variable in read - needed]
+        return needed
+
+    # ---------------------------------------------------------------------------------- on paper
+
+    def latex(self, name: str | None = None, *, shapes: bool = False) -> str:
+        """One adjoint as a formula, or the algorithm as an ``aligned`` environment.
+
+        With ``shapes``, every factor has its shape under it.
+        """
+        writer = MatrixLatex(self.lettering, shapes=shapes)
+        if name is not None:
+            return writer.equation(self._backward_step(self._variable(name)))
+        lines = (writer.equation(step, mark=" &") for step in self.steps)
+        return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
+
+    def text(self, name: str | None = None) -> str:
+        """One adjoint as a line of text, or the algorithm, one line a step."""
+        writer = MatrixText(self.lettering)
+        if name is not None:
+            return writer.equation(self._backward_step(self._variable(name)))
+        return "\n".join(writer.equation(step) for step in self.steps)
+
+    def _variable(self, name: str) -> Variable:
+        return next(variable for variable in self.graph.variables if variable.name == name)
+
+    def steps_as_data(self) -> list[dict[str, Any]]:
+        """The steps as plain data; sizes are numbers or, where symbolic, text."""
+        return [self._as_data(step) for step in self.steps]
+
+    def _as_data(self, step: MatrixStep) -> dict[str, Any]:
+        text, latex = MatrixText(self.lettering), MatrixLatex(self.lettering)
+        return {
+            "phase": step.phase.value,
+            "variable": step.variable.name,
+            "name": text.write(step.symbol),
+            "shape": _shape_data(step.shape),
+            "text": text.equation(step),
+            "latex": latex.equation(step),
+            "factors": [
+                {"text": text.write(factor), "shape": _shape_data(shape)}
+                for factor, shape in step.factors
+            ],
+            "transposes": [
+                {
+                    "factor": text.write(turned.factor),
+                    "element": text.write(turned.element),
+                    "index": text.write(turned.letter),
+                    "because": "summed" if turned.summed else "columns",
+                }
+                for turned in step.transposes
+            ],
+            "index": _index_data(step, text),
+            "rules": [s.rule.name for s in step.source.steps]
+            if isinstance(step.source, Deduction)
+            else [],
+            "no_matrix_form": None if step.missing is None else step.missing.message,
+        }
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def __repr__(self) -> str:
+        return f"<symback.MatrixForm of {', '.join(self)}; {self.layout.value}>"
+
+
+def _shape_data(shape: Shape) -> list[int | str]:
+    return [int(size) if size.is_Integer else str(size) for size in shape]
+
+
+def _index_data(step: MatrixStep, text: Text) -> str | None:
+    if step.source is None:
+        return None
+    source = step.source
+    form = source.result if isinstance(source, Deduction) else source.shown
+    return f"{text.write(source.lhs)} = {text.write(form)}"
+
+
+def lift(backward: BackwardPass, lettering: Lettering = NETWORK) -> MatrixForm:
+    """The backward pass in matrix form; what has none is in its ``missing``."""
+    return MatrixForm(backward, lettering)
+
+
+# ------------------------------------------------------------------------------------- a batch
+
+
+def with_samples(graph: Graph, samples: Expr, *, over_samples: str = "mean") -> Graph:
+    """The graph of one sample with one more index: inputs, targets and all computed from them.
+
+    Parameters are shared; the loss is the sum or the ``"mean"`` of the samples' losses.
+
+    Raises `ValueError` for a graph that has samples already.
+    """
+    if graph.samples is not None:
+        raise ValueError(f"the graph has {graph.samples} samples already")
+    moved = {variable: _sampled(variable, graph, samples) for variable in graph.variables}
+    scale = 1 / samples if over_samples == "mean" else sympy.S.One
+    batch = _Batch(graph, moved, samples, scale)
+    return replace(
+        graph,
+        equations=tuple(batch.equation(equation) for equation in graph.equations),
+        variables=tuple(moved.values()),
+        target=moved[graph.target],
+        facts=tuple(replace(fact, variable=moved[fact.variable]) for fact in graph.facts),
+        samples=samples,
+    )
+
+
+def _sampled(variable: Variable, graph: Graph, samples: Expr) -> Variable:
+    if variable.role in PARAMETERS or variable == graph.target:
+        return variable
+    return replace(variable, shape=(samples, *variable.shape), batched=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Equations of one sample as equations of sample s."""
+
+    graph: Graph
+    moved: Mapping[Variable, Variable]
+    samples: Expr
+    scale: Expr
+
+    def equation(self, equation: Equation) -> Equation:
+        """The equation with the sample index; the target's summed over it."""
+        batched = self.moved[equation.variable].batched
+        own = (SAMPLE,) if batched else ()
+        return Equation(
+            self.moved[equation.variable],
+            (*own, *equation.free),
+            self._side(equation.rhs, batched),
+            named=None if equation.named is None else self._side(equation.named, batched),
+            typed=None if equation.typed is None else self._side(equation.typed, batched),
+            declared=tuple(self._declared(entry, batched) for entry in equation.declared),
+        )
+
+    def _side(self, expr: Expr, batched: bool) -> Expr:
+        sampled = self._with_index(expr)
+        return sampled if batched else _summed_over(sampled, self.scale, self.samples)
+
+    def _declared(self, entry: Declared, batched: bool) -> Declared:
+        parent = self.moved[entry.parent]
+        indices = (SAMPLE, *entry.indices) if parent.batched else entry.indices
+        form = self._with_index(entry.form)
+        return Declared(parent, indices, form if batched else _weighted(self.scale, form))
+
+    def _with_index(self, expr: Expr) -> Expr:
+        elements = expr.atoms(Indexed, Symbol)
+        return expr.xreplace(
+            {
+                element: self.moved[variable].at(SAMPLE, *getattr(element, "indices", ()))
+                for element in elements
+                if (variable := self.graph.by_base.get(base_name(element))) is not None
+                and self.moved[variable].batched
+                and len(getattr(element, "indices", ())) == len(variable.shape)
+            }
+        )
+
+
+def _weighted(scale: Expr, form: Expr) -> Expr:
+    """A number times a product whose first factor may be a number."""
+    if isinstance(form, Product) and not form.args[0].atoms(Indexed, Partial, Sum):
+        return Product(scale * form.args[0], *form.args[1:])
+    return Product(scale, form)
+
+
+def _summed_over(expr: Expr, scale: Expr, samples: Expr) -> Expr:
+    """scale Σ_s expr, the numbers of a product in front of the sum."""
+    parts = expr.args if isinstance(expr, (Mul, Product)) else (expr,)
+    numbers = [part for part in parts if not part.atoms(Indexed, Sum)]
+    rest = [part for part in parts if part.atoms(Indexed, Sum)]
+    kind = Product if isinstance(expr, Product) else Mul
+    inner = rest[0] if len(rest) == 1 else kind(*rest)
+    return kind(Mul(scale, *numbers), Sigma(inner, (SAMPLE, 1, samples)))
+
+
+# ------------------------------------------------------------------------------------ printing
+
+
+class _MatrixMarks(Latex if TYPE_CHECKING else object):
+    """Matrices in the two dialects; subclasses supply the marks."""
+
+    def equation(self, step: MatrixStep, mark: str = "") -> str:
+        """``symbol = right-hand side``; the index form where there is no matrix form."""
+        if step.shown is None and step.source is not None:
+            source = step.source
+            form = source.result if isinstance(source, Deduction) else source.shown
+            return f"{self._print(source.lhs)}{mark} = {self._print(form)}"
+        sign = self.becomes if step.phase is Phase.UPDATE else "="
+        return f"{self._bare(step.symbol)}{mark} {sign} {self._print(step.shown)}"
+
+    # ------------------------------------------------------------------------------- names
+
+    def _print_Array(self, expr: Array) -> str:
+        if expr.name == "L":
+            return self.loss
+        return self.named(*array_name(expr.name))
+
+    def _print_SampleArray(self, expr: SampleArray) -> str:
+        spelling = self.lettering.spelling(*array_name(expr.name))
+        return self.spelled(replace(spelling, letter=self.capital(spelling.letter)))
+
+    def _print_Gradient(self, expr: Gradient) -> str:
+        return self.nabla(self._bare(expr.array))
+
+    def _print_OneMatrix(self, expr: OneMatrix) -> str:
+        return self.transposed(self.ones) if _is_row(expr) else self.ones
+
+    def _print_ZeroMatrix(self, expr: ZeroMatrix) -> str:
+        return self.transposed(self.zeros) if _is_row(expr) else self.zeros
+
+    def _print_Identity(self, expr: sympy.Identity) -> str:
+        return self.identity
+
+    def _bare(self, expr: MatrixExpr) -> str:
+        """Printed without shapes."""
+        return self._print(expr)
+
+    # --------------------------------------------------------------------- sums and products
+
+    def _print_MatAdd(self, expr: MatAdd) -> str:
+        pieces = []
+        for position, term in enumerate(expr.args):
+            negative, size = _signed(term)
+            body = self._print(size)
+            if isinstance(size, MatAdd):
+                body = self.parenthesised(body)
+            mark = (" - " if negative else " + ") if position else ("-" if negative else "")
+            pieces.append(mark + body)
+        return "".join(pieces)
+
+    def _print_MatMul(self, expr: MatMul) -> str:
+        negative, size = _signed(expr)
+        if negative:
+            body = self._print(size)
+            return "-" + (self.parenthesised(body) if isinstance(size, MatAdd) else body)
+        number, matrices = size.as_coeff_matrices()
+        if matrices == [OneMatrix(1, 1)]:
+            return self._print(number)
+        alone = len(matrices) == 1
+        bodies = [self._grouped(m, bare=(HadamardProduct,) if alone else ()) for m in matrices]
+        joined = self.beside.join(bodies)
+        return joined if number == 1 else self._number(number) + self.times + joined
+
+    def _number(self, number: Expr) -> str:
+        body = self._print(number)
+        return self.parenthesised(body) if isinstance(number, (Add, Terms)) else body
+
+    def _grouped(self, expr: MatrixExpr, bare: tuple[type, ...] = ()) -> str:
+        """A factor, in parentheses where it is put together from several things."""
+        body = self._print(expr)
+        several = isinstance(expr, (MatAdd, MatMul, HadamardProduct)) and not isinstance(expr, bare)
+        reciprocal = isinstance(expr, HadamardPower) and expr.exp == -1
+        cases = isinstance(expr, Where) and not expr.is_indicator
+        return self.parenthesised(body) if several or reciprocal or cases else body
+
+    def _print_HadamardProduct(self, expr: HadamardProduct) -> str:
+        body = ""
+        for factor in expr.args:
+            divides = isinstance(factor, HadamardPower) and factor.exp == -1
+            printed = self._grouped(factor.base if divides else factor)
+            if not body:
+                body = self.ones + self.divided + printed if divides else printed
+            else:
+                body += (self.divided if divides else self.hadamard) + printed
+        return body
+
+    def _print_HadamardPower(self, expr: HadamardPower) -> str:
+        if expr.exp == -1:
+            return self.ones + self.divided + self._grouped(expr.base)
+        body = self._grouped(expr.base)
+        if isinstance(expr.base, Array) and not self._takes_a_mark(expr.base):
+            body = self.parenthesised(body)
+        return self.powered(body, self._print(expr.exp))
+
+    def _print_Transpose(self, expr: Transpose) -> str:
+        body = self._bare(expr.arg)
+        return self.transposed(body if self._takes_a_mark(expr.arg) else self.parenthesised(body))
+
+    def _takes_a_mark(self, expr: MatrixExpr) -> bool:
+        """Whether Wᵀ is W with a T: not for a gradient (∇Lᵀ), nor where the layer stands above."""
+        if not isinstance(expr, Array):
+            return False
+        return not self.lettering.spelling(*array_name(expr.name)).superscript
+
+    def _print_Scalar(self, expr: Scalar) -> str:
+        body = self._print(expr.matrix)
+        return body if isinstance(expr.matrix, Array) else self.parenthesised(body)
+
+    # ------------------------------------------------------------------------------ elementwise
+
+    def _print_Elementwise(self, expr: Elementwise) -> str:
+        bodies = (self._bare(array) for array in expr.arrays)
+        names = dict(zip(expr.rule.variables, bodies, strict=True))
+        writer = type(self)(self.lettering, {**self.numbers, **names})
+        return writer._print(expr.rule.expr)
+
+    def _print_AppliedUndef(self, expr: AppliedUndef) -> str:
+        if isinstance(expr.args[0], Indexed):
+            return super()._print_AppliedUndef(expr)
+        return self.applied(self.operator(type(expr).__name__), expr.args)
+
+    def _print_Where(self, expr: Where) -> str:
+        rows = []
+        while isinstance(expr, Where):
+            condition, yes, no = expr.args
+            if expr.is_indicator:
+                return self.indicator(self._bare(condition))
+            rows.append((self._bare(yes), self._bare(condition)))
+            expr = no
+        return self.cases(rows, self._bare(expr))
+
+    # -------------------------------------------------------------------------- marks of a dialect
+
+    ones, zeros, identity = "1", "0", "I"
+    beside, times, hadamard, divided, becomes = " ", "·", " ⊙ ", " ⊘ ", "←"
+    transposed: Callable[[str], str]
+    nabla: Callable[[str], str]
+    powered: Callable[[str, str], str]
+    indicator: Callable[[str], str]
+    cases: Callable[[Sequence[tuple[str, str]], str], str]
+    capital: Callable[[str], str]
+
+
+def _is_row(expr: MatrixExpr) -> bool:
+    return expr.shape[0] == 1 and expr.shape[1] != 1
+
+
+def _signed(expr: MatrixExpr) -> tuple[bool, MatrixExpr]:
+    """Whether a term is written with a minus, and the term without it."""
+    if isinstance(expr, MatMul):
+        number, matrices = expr.as_coeff_matrices()
+        if number.as_coeff_Mul()[0].is_negative:
+            return True, _times(-number, *matrices)
+    return False, expr
+
+
+class MatrixLatex(_MatrixMarks, Latex):
+    """LaTeX of matrix expressions, and of everything that `Latex` prints."""
+
+    ones, zeros, identity = r"\mathbf{1}", r"\mathbf{0}", r"\mathbf{I}"
+    beside, times, becomes = r"\,", r"\,", r"\leftarrow"
+    hadamard, divided = r" \odot ", r" \oslash "
+
+    def __init__(
+        self,
+        lettering: Lettering = NETWORK,
+        numbers: Mapping[Expr, str] | None = None,
+        *,
+        shapes: bool = False,
+    ) -> None:
+        super().__init__(lettering, numbers)
+        self.shapes = shapes
+
+    def _print(self, expr, **kwargs):
+        if not self.shapes or not isinstance(expr, MatrixExpr) or _is_composed(expr):
+            return super()._print(expr, **kwargs)
+        rows, columns = (self._print(size) for size in expr.shape)
+        return rf"\underset{{{rows} \times {columns}}}{{{self._bare(expr)}}}"
+
+    def _bare(self, expr: MatrixExpr) -> str:
+        shapes, self.shapes = self.shapes, False
+        try:
+            return self._print(expr)
+        finally:
+            self.shapes = shapes
+
+    def parenthesised(self, body: str) -> str:
+        """In parentheses as tall as the body asks."""
+        if r"\begin{cases}" in body:
+            return rf"\left[{body}\right]"
+        return super().parenthesised(body)
+
+    def transposed(self, body: str) -> str:
+        """The transpose."""
+        return rf"{body}^{{\top}}"
+
+    def nabla(self, body: str) -> str:
+        """The gradient by ``body``."""
+        return rf"\nabla_{{{body}}}{self.loss}"
+
+    def powered(self, base: str, exponent: str) -> str:
+        """An elementwise power."""
+        return rf"{base}^{{\odot {exponent}}}"
+
+    def indicator(self, condition: str) -> str:
+        """1 where the condition holds, elementwise."""
+        return rf"\mathbf{{1}}_{{\{{{condition}\}}}}"
+
+    def cases(self, rows: Sequence[tuple[str, str]], last: str) -> str:
+        """One of several values, elementwise."""
+        lines = [rf"{value} & \text{{if }} {condition}" for value, condition in rows]
+        lines.append(rf"{last} & \text{{otherwise}}")
+        return r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}"
+
+    def capital(self, letter: str) -> str:
+        """The letter of an array with one row a sample."""
+        return _capital(letter)
+
+
+def _is_composed(expr: MatrixExpr) -> bool:
+    return isinstance(expr, (MatMul, MatAdd, HadamardProduct, HadamardPower))
+
+
+def _capital(letter: str) -> str:
+    plain = letter.removesuffix("hat")
+    return letter[0].upper() + letter[1:] if len(plain) == 1 else letter
+
+
+class MatrixText(_MatrixMarks, Text):
+    """Unicode text of matrix expressions, and of everything that `Text` prints."""
+
+    def transposed(self, body: str) -> str:
+        """The transpose."""
+        return f"{body}ᵀ"
+
+    def nabla(self, body: str) -> str:
+        """The gradient by ``body``."""
+        return f"∇{body}"
+
+    def powered(self, base: str, exponent: str) -> str:
+        """An elementwise power."""
+        return f"{base}^⊙{self._one_thing(exponent)}"
+
+    def indicator(self, condition: str) -> str:
+        """1 where the condition holds, elementwise."""
+        return f"1[{condition}]"
+
+    def cases(self, rows: Sequence[tuple[str, str]], last: str) -> str:
+        """One of several values, elementwise."""
+        lines = [f"{value} if {condition}" for value, condition in rows]
+        return "{" + "; ".join([*lines, f"{last} otherwise"]) + "}"
+
+    def capital(self, letter: str) -> str:
+        """The letter of an array with one row a sample."""
+        return "Ŷ" if letter == "yhat" else _capital(letter)
+
+
+def _index_text(expr: Expr) -> str:
+    """An index expression for a message, printed as symback prints it where that is possible."""
+    try:
+        return Text().write(expr)
+    except TypeError:
+        return str(expr)

@@ -1,0 +1,1 @@
+"""What formulas, functions, names and letters are, read and written."""

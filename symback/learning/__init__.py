@@ -1,0 +1,1 @@
+"""Samples, gradient descent and its pictures."""

@@ -1,0 +1,296 @@
+"""What a sheet is made of, as data: formulas in both dialects, rows, tables, sections.
+
+`symback.sheets.chapters` fills a `Page`, `symback.sheets.rendering` sets it in LaTeX, HTML,
+Markdown or text.  A `Pen` writes expressions for both, breaks long lines, and writes a formula
+again with its numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from sympy import Expr, Indexed, Integer, Sum, Symbol
+
+from symback.engine.calculus import instantiate
+from symback.engine.values import number
+from symback.language.notation import SAMPLE, Partial, Sigma, Variable
+from symback.language.printers import Latex, Lettering, Text
+from symback.sheets.figures import Figure, PathStyle
+from symback.sheets.layout import LINE, lines
+
+__all__ = [
+    "Block",
+    "Display",
+    "Formula",
+    "Grid",
+    "Literal",
+    "Page",
+    "Pen",
+    "Picture",
+    "Row",
+    "Say",
+    "Section",
+    "Words",
+    "as_written",
+    "equal_to",
+    "literal",
+]
+
+DIGITS = 4
+"""Significant digits of a computed number on a sheet."""
+
+
+ROUNDING = number("1e-40")
+"""A difference this small, relative, is rounding in the fiftieth digit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """One formula, in both dialects."""
+
+    latex: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words a user wrote: a title, the name of an activation; escaped wherever they are shown."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A sentence of ``templates/words.toml`` by its key, and what is filled into it."""
+
+    key: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``lhs relation right-hand side`` with its reason; ``path`` numbers a coloured path from 0."""
+
+    lhs: Formula | None
+    relation: str
+    lines: tuple[str, ...]
+    text: str
+    reason: Say | None = None
+    path: int | None = None
+    is_result: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """Rows set under one another, aligned at their relations."""
+
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table: sentences as heads; formulas, sentences or words in its cells."""
+
+    head: tuple[Say, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure, with what it shows in a sentence of its own."""
+
+    figure: Figure
+
+
+Block = Say | Display | Grid | Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A title and what stands under it."""
+
+    title: Say
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A sheet: title, a line on the network, sections, footnotes; ``styles`` colour the paths.
+
+    ``tab`` is the title by which one tells it from other sheets of the same network.
+    """
+
+    title: Say
+    tab: Say
+    subtitle: Say
+    sections: tuple[Section, ...]
+    notes: tuple[Say, ...]
+    styles: tuple[PathStyle, ...] = ()
+    has_contents: bool = False
+
+    @property
+    def figure(self) -> Figure:
+        """The picture of the network, which every page has once."""
+        blocks = (block for section in self.sections for block in section.blocks)
+        return next(block.figure for block in blocks if isinstance(block, Picture))
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A number as it is printed, and whether that is the number exactly."""
+
+    latex: str
+    text: str
+    is_exact: bool
+
+
+def literal(value: Any, digits: int = DIGITS) -> Literal:
+    r"""A 50-digit number to ``digits`` significant digits, plainly where that is readable.
+
+    A number that is all there ends where it ends; of another every digit asked for is shown.
+
+    >>> literal(number("-0.25"))
+    Literal(latex='-0.25', text='-0.25', is_exact=True)
+    >>> literal(number("0.0033000012"))
+    Literal(latex='0.003300', text='0.003300', is_exact=False)
+    >>> literal(number("0.00000012345678"))
+    Literal(latex='1.235 \\cdot 10^{-7}', text='1.235e-7', is_exact=False)
+    """
+    return _spelled(format(Decimal(str(value)), f".{digits}g"), value)
+
+
+def equal_to(shown: Literal) -> Formula:
+    """``= 0.25``, or ``≈ 0.05736`` where the printed digits are not all of it."""
+    latex, mark = ("=", "=") if shown.is_exact else (r"\approx ", "≈")
+    return Formula(latex + shown.latex, f"{mark} {shown.text}")
+
+
+def as_written(value: Any) -> Literal:
+    """A given 50-digit number with the digits it was given with, twelve at most."""
+    return literal(value, 12)
+
+
+def _spelled(short: str, value: Any) -> Literal:
+    is_exact = abs(number(short) - value) <= abs(value) * ROUNDING
+    end = _trimmed if is_exact else str
+    mantissa, _, exponent = short.partition("e")
+    power = int(exponent or 0)
+    if power and not -5 < power < 7:
+        mantissa = end(mantissa)
+        return Literal(rf"{mantissa} \cdot 10^{{{power}}}", f"{mantissa}e{power}", is_exact)
+    plain = end(format(Decimal(short), "f"))
+    return Literal(plain, plain, is_exact)
+
+
+def _trimmed(plain: str) -> str:
+    """Without zeros at the end, and without a minus before 0."""
+    short = plain.rstrip("0").rstrip(".") if "." in plain else plain
+    return "0" if short in ("-0", "") else short
+
+
+class Pen:
+    """Writes expressions in both dialects, breaks long lines, and puts numbers in."""
+
+    def __init__(
+        self, lettering: Lettering, literals: Mapping[Expr, Literal] | None = None
+    ) -> None:
+        self.literals = dict(literals or {})
+        self.latex = Latex(lettering)
+        self.text = Text(lettering)
+        self._latex_numbers = Latex(
+            lettering, {e: entry.latex for e, entry in self.literals.items()}
+        )
+        self._text_numbers = Text(lettering, {e: entry.text for e, entry in self.literals.items()})
+
+    def formula(self, expr: Expr) -> Formula:
+        """An expression on one line."""
+        expr = self.as_shown(expr)
+        return Formula(self.latex.write(expr), self.text.write(expr))
+
+    def as_shown(self, expr: Expr) -> Expr:
+        """What is printed for an expression; its value is the same."""
+        return without_lone_sums(expr)
+
+    def sizes(self, variable: Variable) -> tuple[Expr, ...]:
+        """How far the indices of a quantity run."""
+        return variable.shape
+
+    def quantity(self, letter: str, indices: tuple[str, ...]) -> Formula:
+        """A quantity by the lectures' letter and its indices, the layer first."""
+        return Formula(self.latex.named(letter, indices), self.text.named(letter, indices))
+
+    def inline(self, derivative: Partial) -> Formula:
+        """∂L/∂w with a slash, for a line of text."""
+        d = self.latex.lettering.differential + " "
+        of, by = self.latex.write(derivative.of), self.latex.write(derivative.by)
+        return Formula(f"{d}{of} / {d}{by}", self.text.write(derivative))
+
+    def row(
+        self,
+        lhs: Expr | None,
+        rhs: Expr,
+        reason: Say | None = None,
+        *,
+        path: int | None = None,
+        is_result: bool = False,
+        room: float = LINE,
+    ) -> Row:
+        """``lhs = rhs``; without ``lhs``, one more equality of the row above."""
+        left = None if lhs is None else self.formula(lhs)
+        rhs = self.as_shown(rhs)
+        broken = tuple(lines(rhs, self.latex, room))
+        return Row(left, "=", broken, self.text.write(rhs), reason, path, is_result)
+
+    def with_numbers(self, expr: Expr) -> Row | None:
+        """The formula again with the numbers put in; None where a name in it has no number."""
+        names = _names(expr)
+        if not names or expr in names or not all(name in self.literals for name in names):
+            return None
+        exact = all(self.literals[name].is_exact for name in names)
+        broken = tuple(lines(expr, self._latex_numbers))
+        return Row(
+            None,
+            "=" if exact else "≈",
+            broken,
+            self._text_numbers.write(expr),
+            Say("reason.numbers"),
+        )
+
+    def value_row(
+        self, lhs: Expr | None, value: Any, reason: Say | None = None, **more: Any
+    ) -> Row:
+        """``= value``, or ``≈`` where the printed digits are not all of it."""
+        shown = literal(value)
+        left = None if lhs is None else self.formula(lhs)
+        return Row(left, "=" if shown.is_exact else "≈", (shown.latex,), shown.text, reason, **more)
+
+
+def without_lone_sums(expr: Expr) -> Expr:
+    """``expr`` with Σ_{i=1}^{1} f_i written f_1, as for a layer of one neuron."""
+    if not expr.args or not expr.has(Sum):
+        return expr
+    if isinstance(expr, Sum):
+        bound, _, upper = expr.limits[0]
+        body = without_lone_sums(expr.function)
+        if upper == 1 and bound != SAMPLE:
+            return instantiate(body, {bound: Integer(1)})
+        return Sigma(body, *expr.limits)
+    return expr.func(*map(without_lone_sums, expr.args))
+
+
+def _names(expr: Expr) -> list[Expr]:
+    """What a formula needs numbers for: symbols, elements, and derivatives as a whole."""
+    found: dict[Expr, None] = {}
+
+    def visit(node: Expr) -> None:
+        if isinstance(node, (Partial, Symbol, Indexed)):
+            found[node] = None
+        else:
+            for argument in node.args:
+                visit(argument)
+
+    visit(expr)
+    return list(found)
