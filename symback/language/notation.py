@@ -9,8 +9,9 @@ Here one can
 * write the three things SymPy has no faithful node for: a named derivative `Partial`, and a
   product or a sum that keeps its order, `Product` and `Terms`.
 
-Indices start at 1, as in mathematics; `symback.engine.values` is the one place that shifts them to
-NumPy's 0.  ``W`` is (out, in): ``w_kij`` leads from neuron j of layer k-1 into neuron i of layer k.
+Indices start at 1, as in mathematics; `symback.engine.evaluation` is the one place that shifts them
+to NumPy's 0.  ``W`` is (out, in): ``w_kij`` leads from neuron j of layer k-1 into neuron i of layer
+k.
 """
 
 from __future__ import annotations

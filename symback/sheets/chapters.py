@@ -19,12 +19,13 @@ from typing import Any
 import sympy
 from sympy import Expr, Symbol
 
+from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
 from symback.engine.derivation import BackwardPass, Deduction, Derivation, Rule, local_steps
+from symback.engine.evaluation import Kink
 from symback.engine.matrix import MatrixLatex, MatrixText, Turned
 from symback.engine.paths import Path
 from symback.engine.spec import EquationsSpec
-from symback.engine.values import Kink, number
 from symback.language.functions import product, spoken
 from symback.language.notation import (
     PARAMETERS,

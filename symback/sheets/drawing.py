@@ -8,9 +8,9 @@ from sympy import Expr
 
 from symback.engine.calculus import LocalDerivative
 from symback.engine.derivation import Derivation
+from symback.engine.evaluation import OutOfDomain
 from symback.engine.paths import Node, Path
 from symback.engine.spec import EquationsSpec, NetworkSpec
-from symback.engine.values import OutOfDomain
 from symback.language.functions import spoken
 from symback.language.notation import name_indices
 from symback.sheets import figures
