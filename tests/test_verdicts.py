@@ -27,7 +27,7 @@ from symback.checking.meaning import (
     Unread,
 )
 from symback.checking.verdicts import judged, largest_index, overall
-from symback.language.notation import read_reference
+from symback.language.names import read_reference
 
 
 def number(value, decimals=None) -> Number:

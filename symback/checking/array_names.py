@@ -21,7 +21,7 @@ from pathlib import Path
 from symback.checking.notations import Notation, notation
 from symback.engine.graph import Graph
 from symback.language.errors import SymbackError, did_you_mean, printable
-from symback.language.notation import Role, Variable
+from symback.language.names import Role, Variable
 
 __all__ = ["ArrayNameError", "Names", "Quantity"]
 

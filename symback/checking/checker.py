@@ -25,7 +25,7 @@ from symback.checking.verdicts import (
     overall,
 )
 from symback.language.errors import SymbackError
-from symback.language.notation import Reference, read_reference
+from symback.language.names import Reference, read_reference
 from symback.sheets.work import Work
 
 if TYPE_CHECKING:

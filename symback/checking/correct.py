@@ -40,7 +40,7 @@ from symback.checking.meaning import (
 )
 from symback.engine.derivation import SUBSTITUTED_TERMS, BackwardPass
 from symback.engine.matrix import NoMatrixForm, lift
-from symback.language.notation import Role, Variable, index, pack
+from symback.language.names import Role, Variable, index, pack
 
 __all__ = [
     "Edge",

@@ -69,7 +69,7 @@ from symback.checking.slips import (
 from symback.checking.tables import Plan, Table
 from symback.checking.tower import LEVELS
 from symback.language.errors import SymbackError
-from symback.language.notation import Role
+from symback.language.names import Role
 
 __all__ = ["diagnose"]
 

@@ -37,8 +37,9 @@ from symback.checking.meaning import (
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Equation, Graph
-from symback.language.functions import ACTIVATIONS, Activation, SoftMax, value_of
-from symback.language.notation import Role, Variable
+from symback.language.algebra import value_of
+from symback.language.functions import ACTIVATIONS, Activation, SoftMax
+from symback.language.names import Role, Variable
 
 __all__ = ["LAYERED", "Equations", "Link", "key_of"]
 

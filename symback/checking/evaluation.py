@@ -86,7 +86,7 @@ from symback.checking.rules import (
     with_z,
 )
 from symback.language.functions import SoftMax
-from symback.language.notation import Role, Variable
+from symback.language.names import Role, Variable
 
 __all__ = ["Assumptions", "Environment", "Evaluator"]
 

@@ -97,7 +97,7 @@ from symback.engine.calculus import is_zero
 from symback.engine.graph import Graph, from_equations, from_network
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
 from symback.language.errors import SymbackError
-from symback.language.notation import Role, pack
+from symback.language.names import Role, pack
 from symback.sheets.work import Work, given_values
 
 __all__ = [

@@ -24,7 +24,7 @@ from functools import cache
 
 from symback.checking.budget import spend
 from symback.engine.graph import Graph
-from symback.language.notation import Role
+from symback.language.names import Role
 
 __all__ = [
     "ELL",

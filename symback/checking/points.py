@@ -21,7 +21,7 @@ from symback.checking.meaning import Derivative, Element, Node, Power, Product, 
 from symback.checking.tower import tower
 from symback.checking.variants import ErrorVariant, Variant, error_variants, variants
 from symback.language.errors import SymbackError
-from symback.language.notation import Role, elements
+from symback.language.names import Role, elements
 
 __all__ = ["Ground", "Point", "Word"]
 

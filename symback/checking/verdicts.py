@@ -72,7 +72,7 @@ from symback.checking.names import in_order
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
 from symback.language.errors import SymbackError, printable
-from symback.language.notation import Reference
+from symback.language.names import Reference
 
 __all__ = [
     "WITHOUT_CHANCE",
