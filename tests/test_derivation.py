@@ -272,7 +272,7 @@ import sys
 sys.path.insert(0, {str(TESTS)!r})
 from strategies import build, from_lines, references
 from symback.engine.derivation import derive
-from symback.language.printers import Latex, Text
+from symback.language.writing import Latex, Text
 
 CASES = [
     build(2, [(3, "tanh"), (3, "softmax")], "cross_entropy", samples=2),

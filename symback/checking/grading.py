@@ -22,10 +22,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from symback.checking import check
-from symback.checking.budget import SECONDS
 from symback.checking.report import LineReport, Report, Verdict
 from symback.checking.showing import marks
 from symback.language import files
+from symback.language.budget import SECONDS
 from symback.language.errors import SymbackError, printable
 from symback.sheets.work import Work
 

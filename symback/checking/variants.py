@@ -30,7 +30,10 @@ from symback.checking.correct import (
     spelled,
 )
 from symback.checking.exact import Judge
-from symback.checking.meaning import (
+from symback.checking.slips import calculus_slips, held
+from symback.engine.spec import NetworkSpec
+from symback.language.algebra import value_of, written
+from symback.language.expressions import (
     LOSS,
     Call,
     Cases,
@@ -44,9 +47,6 @@ from symback.checking.meaning import (
     Total,
     walk,
 )
-from symback.checking.slips import calculus_slips, held
-from symback.engine.spec import NetworkSpec
-from symback.language.algebra import value_of, written
 from symback.language.functions import LOSSES, Loss, SoftMax
 from symback.language.names import Role, Variable
 
