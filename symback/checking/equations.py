@@ -23,6 +23,7 @@ from symback.engine.graph import Equation, Graph
 from symback.language.algebra import value_of
 from symback.language.budget import uncounted
 from symback.language.expressions import (
+    LAYERED,
     Array,
     Call,
     Cases,
@@ -41,10 +42,7 @@ from symback.language.expressions import (
 from symback.language.functions import ACTIVATIONS, Activation, SoftMax
 from symback.language.names import Role, Variable
 
-__all__ = ["LAYERED", "Equations", "Link", "key_of"]
-
-LAYERED = ("w", "b", "a", "h", "delta")
-"""Letters whose first index is the layer."""
+__all__ = ["Equations", "Link", "key_of"]
 
 
 @dataclass(frozen=True, slots=True)

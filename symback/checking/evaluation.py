@@ -32,7 +32,7 @@ from symback.checking.arithmetics import (
     Undecided,
 )
 from symback.checking.cells import Forms, Switch
-from symback.checking.equations import LAYERED, Equations, key_of
+from symback.checking.equations import Equations, key_of
 from symback.checking.grids import (
     Arithmetic,
     Grid,
@@ -59,6 +59,7 @@ from symback.checking.rules import (
 from symback.language.budget import spend
 from symback.language.expressions import (
     ELL,
+    LAYERED,
     LOSS,
     Array,
     At,

@@ -32,7 +32,6 @@ from symback.checking.exact import (
     Judge,
     Outcome,
     Relationship,
-    free_letters,
     meets,
 )
 from symback.checking.grids import Grid, Misshapen
@@ -71,6 +70,7 @@ from symback.language.expressions import (
     Product,
     Total,
     children,
+    free_letters,
     rebuilt,
     walk,
 )
