@@ -33,13 +33,7 @@ from symback.engine.values import as_floats
 from symback.kernels import Kernel, NoKernel
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import LOSSES, Activation, Loss, SoftMax
-from symback.language.notation import (
-    Reference,
-    Role,
-    UnknownName,
-    elements,
-    read_reference,
-)
+from symback.language.names import Reference, Role, UnknownName, elements, read_reference
 from symback.language.notations import UnknownNotation, notation
 from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings

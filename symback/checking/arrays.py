@@ -38,7 +38,7 @@ from symback.checking.report import Diagnosis, Verdict
 from symback.engine.spec import NetworkSpec
 from symback.engine.values import MissingNumbers, Numbers, number
 from symback.language.errors import SymbackError, printable
-from symback.language.notation import PARAMETERS, Role, Variable, element_name
+from symback.language.names import PARAMETERS, Role, Variable, element_name
 from symback.sheets.work import Work
 
 __all__ = ["ArrayReport", "ArraysReport", "WorstEntry", "check_arrays", "check_arrays_file"]

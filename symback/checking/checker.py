@@ -29,7 +29,7 @@ from symback.checking.verdicts import (
 from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.language.errors import SymbackError
 from symback.language.expressions import Node
-from symback.language.notation import Reference, read_reference
+from symback.language.names import Reference, read_reference
 from symback.language.notations import notation as notation_called
 from symback.sheets.work import Work
 

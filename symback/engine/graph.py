@@ -17,19 +17,21 @@ from sympy import Expr, Indexed, Integer, Symbol
 
 from symback.engine.spec import EquationsSpec, NetworkSpec
 from symback.language import formula
-from symback.language.functions import ACTIVATIONS, called, field_functions
-from symback.language.notation import (
-    PARAMETERS,
-    SAMPLE,
+from symback.language.algebra import (
     Product,
-    Role,
     Sigma,
     Terms,
-    Variable,
+    activation,
+    activation_slope,
+    called,
     collapse,
-    index,
+    field_functions,
+    value_of,
+    written,
 )
-from symback.language.printers import Text
+from symback.language.functions import ACTIVATIONS
+from symback.language.names import PARAMETERS, SAMPLE, Role, Variable, index
+from symback.language.writing import Text
 
 __all__ = ["Declared", "Equation", "Graph", "KnownSum", "from_equations", "from_network"]
 
@@ -226,9 +228,9 @@ def from_network(spec: NetworkSpec, samples: Expr | None = None) -> Graph:
         h = vector(name, role, k, units)
         z, value = partial(a.at, *sample), partial(h.at, *sample)
         g = layer.activation
-        form = g.derivative(z, value, i, q)
+        form = activation_slope(g, z, value, i, q)
         declared = () if form is None else (Declared(a, (*sample, q), form),)
-        rhs, named = g.expression(z, i, units), called(g.name, z(i))
+        rhs, named = activation(g, z, i, units), called(g.name, z(i))
         equations.append(Equation(h, (*sample, i), rhs, named=named, declared=declared))
         facts += [KnownSum(h, fact.total, fact.because) for fact in g.facts]
 
@@ -267,8 +269,9 @@ def _loss_equation(
         inner = Sigma(term, (i, 1, size))
         return Sigma(inner, (SAMPLE, 1, samples[0])) if samples else inner
 
-    y_i, yhat_i = sympy.S.Zero if y is None else y.at(*indices), yhat.at(*indices)
-    term = spec.loss.written_term(y_i, yhat_i)
+    y_i = sympy.S.Zero if y is None else y.at(*indices)
+    letters = {"y": y_i, "yhat": yhat.at(*indices)}
+    term = written(spec.loss.formula, letters)
     if isinstance(term, Product) and term.args[0] == -1:  # -Σ u rather than Σ (-u)
         typed = Product(-scale, over_all(Product(*term.args[1:])))
     elif isinstance(term, sympy.Mul) and term.could_extract_minus_sign():
@@ -276,8 +279,8 @@ def _loss_equation(
     else:
         typed = Product(scale, over_all(term))
     declared: tuple[Declared, ...] = ()
-    form = spec.loss.derivative(y_i, yhat_i)
-    if form is not None:  # the scale goes into a number or a single quantity in front
+    if spec.loss.slope:  # the scale goes into a number or a single quantity in front
+        form = written(spec.loss.slope, letters)
         if isinstance(form, Product) and form.args[0].is_Number:
             form = Product(scale * form.args[0], *form.args[1:])
         elif isinstance(form, (sympy.Mul, sympy.Symbol)):
@@ -285,7 +288,7 @@ def _loss_equation(
         else:
             form = Product(scale, form)
         declared = (Declared(yhat, indices, form),)
-    rhs = scale * over_all(spec.loss.term(y_i, yhat_i))
+    rhs = scale * over_all(value_of(spec.loss.formula, letters))
     return Equation(target, (), rhs, typed=typed, declared=declared)
 
 
