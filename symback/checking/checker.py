@@ -11,11 +11,10 @@ from weakref import WeakKeyDictionary
 from symback.checking.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.checking.echo import echo
 from symback.checking.exact import BOUND, Judge
-from symback.checking.findings import Diagnosis, LineReport, Verdict
 from symback.checking.meaning import Definition, Document, Node, Scope
 from symback.checking.notations import notation as notation_called
 from symback.checking.pages import notation_of, read
-from symback.checking.report import Report
+from symback.checking.report import Diagnosis, LineReport, Report, Verdict
 from symback.checking.verdicts import (
     WITHOUT_CHANCE,
     Judgement,
