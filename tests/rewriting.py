@@ -15,7 +15,7 @@ import mpmath
 
 import symback as sb
 from symback.checking.conversion import to_node
-from symback.checking.meaning import (
+from symback.language.expressions import (
     LOSS,
     Call,
     Cases,

@@ -12,7 +12,10 @@ import pytest
 import symback as sb
 from rewriting import NETWORKS, Referee, Rewriter, mp
 from symback.checking.echo import echo
-from symback.checking.meaning import Claim, Scope
+from symback.checking.meaning import (
+    Claim,
+    Scope,
+)
 from symback.checking.pages import read
 from symback.language.notation import PARAMETERS, elements
 

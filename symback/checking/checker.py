@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from symback.checking.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.checking.echo import echo
 from symback.checking.exact import BOUND, Judge
-from symback.checking.meaning import Definition, Document, Node, Scope
+from symback.checking.meaning import Definition, Document, Scope
 from symback.checking.notations import notation as notation_called
 from symback.checking.pages import notation_of, read
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict
@@ -23,7 +22,9 @@ from symback.checking.verdicts import (
     mistakes_in,
     overall,
 )
+from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.language.errors import SymbackError
+from symback.language.expressions import Node
 from symback.language.notation import Reference, read_reference
 from symback.sheets.work import Work
 

@@ -19,7 +19,8 @@ from fractions import Fraction
 
 from symback.checking.exact import free_letters
 from symback.checking.lexing import NotRead, Place, Token
-from symback.checking.meaning import (
+from symback.checking.symbols import Symbols, is_array
+from symback.language.expressions import (
     ELL,
     Array,
     At,
@@ -34,7 +35,6 @@ from symback.checking.meaning import (
     Sum,
     walk,
 )
-from symback.checking.symbols import Symbols, is_array
 
 __all__ = ["OTHERWISE", "Condition", "Piece", "assigned", "condition_of", "given", "under"]
 

@@ -1,7 +1,7 @@
 """What symback derived, as the nodes that the checker compares: SymPy read into an AST.
 
 Here one can turn any expression of a graph, of its local derivatives or of a derivation, and the
-matrix form of `symback.engine.matrix` too, into the nodes of `symback.checking.meaning`: `to_node`.
+matrix form of `symback.engine.matrix` too, into `symback.language.expressions`: `to_node`.
 Indices stay letters or numbers, products and sums keep the order of `Product` and `Terms` in
 `symback.language.notation`; SymPy's own sums are put in the order a person writes, what is added
 before what is subtracted.
@@ -19,7 +19,10 @@ from sympy import Expr, Indexed, KroneckerDelta, Piecewise, Symbol
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from symback.checking.meaning import (
+from symback.engine import matrix
+from symback.engine.graph import Graph
+from symback.language.errors import SymbackError
+from symback.language.expressions import (
     LOSS,
     Array,
     Call,
@@ -40,9 +43,6 @@ from symback.checking.meaning import (
     Transpose,
     rebuilt,
 )
-from symback.engine import matrix
-from symback.engine.graph import Graph
-from symback.language.errors import SymbackError
 from symback.language.notation import SAMPLE, Partial, Role, Terms, Variable
 from symback.language.notation import Product as Ordered
 

@@ -15,9 +15,13 @@ import sympy
 from sympy import Expr
 
 from symback.checking.arithmetics import OutOfRange
-from symback.checking.budget import uncounted
 from symback.checking.conversion import to_node
-from symback.checking.meaning import (
+from symback.checking.meaning import Scope
+from symback.engine.calculus import LocalDerivative, local_derivative
+from symback.engine.derivation import BackwardPass
+from symback.engine.graph import Equation, Graph
+from symback.language.budget import uncounted
+from symback.language.expressions import (
     Array,
     Call,
     Cases,
@@ -30,13 +34,9 @@ from symback.checking.meaning import (
     Number,
     Power,
     Quotient,
-    Scope,
     rebuilt,
     walk,
 )
-from symback.engine.calculus import LocalDerivative, local_derivative
-from symback.engine.derivation import BackwardPass
-from symback.engine.graph import Equation, Graph
 from symback.language.functions import ACTIVATIONS, Activation, SoftMax, value_of
 from symback.language.notation import Role, Variable
 

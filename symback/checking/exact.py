@@ -53,7 +53,6 @@ from symback.checking.arithmetics import (
     decimal,
     middle,
 )
-from symback.checking.budget import clock, spend
 from symback.checking.cells import (
     Condition,
     Decisions,
@@ -68,7 +67,15 @@ from symback.checking.cells import (
 from symback.checking.equations import Equations
 from symback.checking.evaluation import Assumptions, Evaluator
 from symback.checking.grids import Grid, Misshapen, Value, entries, mapped
-from symback.checking.meaning import (
+from symback.checking.meaning import Scope
+from symback.checking.report import Witness
+from symback.checking.tower import BITS, LEVELS, VanishingDenominator, tower
+from symback.engine.calculus import is_zero
+from symback.engine.graph import Graph, from_equations, from_network
+from symback.engine.spec import EquationsSpec, NetworkSpec, Values
+from symback.language.budget import clock, spend
+from symback.language.errors import SymbackError
+from symback.language.expressions import (
     ELL,
     Array,
     At,
@@ -85,18 +92,11 @@ from symback.checking.meaning import (
     OneHot,
     Ones,
     Product,
-    Scope,
     Sum,
     Total,
     children,
     walk,
 )
-from symback.checking.report import Witness
-from symback.checking.tower import BITS, LEVELS, VanishingDenominator, tower
-from symback.engine.calculus import is_zero
-from symback.engine.graph import Graph, from_equations, from_network
-from symback.engine.spec import EquationsSpec, NetworkSpec, Values
-from symback.language.errors import SymbackError
 from symback.language.notation import Role, pack
 from symback.sheets.work import Work, given_values
 

@@ -22,9 +22,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from symback.checking import check
-from symback.checking.budget import SECONDS
 from symback.checking.report import Report, Verdict, marks
 from symback.language import files
+from symback.language.budget import SECONDS
 from symback.language.errors import SymbackError, printable
 from symback.sheets.work import Work
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from symback.checking.budget import spend
 from symback.checking.macros import Macros
+from symback.language.budget import spend
 from symback.language.errors import SymbackError, printable
 
 __all__ = ["FUNCTIONS", "MOST_TOKENS", "NotRead", "Place", "Token", "lexed"]
@@ -71,7 +71,7 @@ FUNCTIONS = {
     "norm": "norm", "sech": "sech", "csch": "csch", "coth": "coth", "sec": "sec", "csc": "csc",
     "cot": "cot",
 }  # fmt: skip
-"""Names of functions as people type them, and as `symback.checking.meaning.Call` knows them."""
+"""Names of functions as people type them, and as `symback.language.expressions.Call` knows them."""
 
 _GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from symback.checking.budget import Spent, allow, spend
 from symback.checking.conditions import (
     OTHERWISE,
     Condition,
@@ -31,38 +30,41 @@ from symback.checking.lexing import (
     Token,
 )
 from symback.checking.meaning import (
-    ELL,
-    LOSS,
-    Array,
-    Call,
     Claim,
-    Comparison,
     Definition,
-    Derivative,
     Document,
-    Element,
-    Indicator,
-    Letter,
-    Named,
-    Node,
-    Number,
     Prose,
     Relation,
     Scope,
     Side,
-    Sum,
-    Total,
     Unread,
-    children,
-    rebuilt,
-    walk,
 )
 from symback.checking.notations import NOTATIONS, Notation, UnknownNotation
 from symback.checking.parsing import RELATIONS, Parser, is_total, negative
 from symback.checking.rows import ARITHMETIC, NOTATION, Layout
 from symback.checking.statements import CLOSES, OPENS, Statement, cut, letters_below
 from symback.checking.symbols import Symbols, is_array
+from symback.language.budget import Spent, allow, spend
 from symback.language.errors import SymbackError, did_you_mean, printable
+from symback.language.expressions import (
+    ELL,
+    LOSS,
+    Array,
+    Call,
+    Comparison,
+    Derivative,
+    Element,
+    Indicator,
+    Letter,
+    Named,
+    Node,
+    Number,
+    Sum,
+    Total,
+    children,
+    rebuilt,
+    walk,
+)
 
 __all__ = ["LARGEST_PAGE", "TooLarge", "notation_of", "read"]
 

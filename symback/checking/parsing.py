@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from symback.checking.budget import spend
 from symback.checking.dots import between
 from symback.checking.equations import LAYERED
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
-from symback.checking.meaning import (
+from symback.checking.symbols import Script, Symbols, is_array
+from symback.language.budget import spend
+from symback.language.expressions import (
     LOSS,
     Array,
     At,
@@ -42,7 +43,6 @@ from symback.checking.meaning import (
     Total,
     Transpose,
 )
-from symback.checking.symbols import Script, Symbols, is_array
 
 __all__ = ["RELATIONS", "Parser", "negative"]
 

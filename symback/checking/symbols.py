@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from symback.checking.equations import LAYERED
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
-from symback.checking.meaning import (
+from symback.checking.meaning import Scope
+from symback.checking.notations import Notation
+from symback.language.expressions import (
     ELL,
     LOSS,
     Array,
@@ -32,13 +34,11 @@ from symback.checking.meaning import (
     Power,
     Product,
     Quotient,
-    Scope,
     Sum,
     Total,
     Transpose,
     walk,
 )
-from symback.checking.notations import Notation
 
 __all__ = ["Script", "Symbols", "is_array", "numbered_layer"]
 

@@ -30,7 +30,9 @@ from symback.checking.correct import (
     spelled,
 )
 from symback.checking.exact import Judge
-from symback.checking.meaning import (
+from symback.checking.slips import calculus_slips, held
+from symback.engine.spec import NetworkSpec
+from symback.language.expressions import (
     LOSS,
     Call,
     Cases,
@@ -44,8 +46,6 @@ from symback.checking.meaning import (
     Total,
     walk,
 )
-from symback.checking.slips import calculus_slips, held
-from symback.engine.spec import NetworkSpec
 from symback.language.functions import LOSSES, Loss, SoftMax
 from symback.language.notation import Role, Variable
 

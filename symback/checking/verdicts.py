@@ -20,7 +20,6 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from symback.checking.arithmetics import Undecided
-from symback.checking.budget import Spent, allow
 from symback.checking.claims import bare, reaches, says_nothing
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
@@ -38,19 +37,30 @@ from symback.checking.exact import (
 )
 from symback.checking.grids import Grid, Misshapen
 from symback.checking.meaning import (
+    Claim,
+    Definition,
+    Document,
+    Item,
+    Prose,
+    Relation,
+    Side,
+    Unread,
+)
+from symback.checking.names import in_order
+from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
+from symback.checking.tower import VanishingDenominator
+from symback.language.budget import Spent, allow
+from symback.language.errors import SymbackError, printable
+from symback.language.expressions import (
     ELL,
     LOSS,
     Array,
     At,
-    Claim,
     Comparison,
-    Definition,
     Derivative,
-    Document,
     Element,
     Index,
     Indicator,
-    Item,
     Letter,
     Matrix,
     Named,
@@ -59,19 +69,11 @@ from symback.checking.meaning import (
     OneHot,
     Ones,
     Product,
-    Prose,
-    Relation,
-    Side,
     Total,
-    Unread,
     children,
     rebuilt,
     walk,
 )
-from symback.checking.names import in_order
-from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
-from symback.checking.tower import VanishingDenominator
-from symback.language.errors import SymbackError, printable
 from symback.language.notation import Reference
 
 __all__ = [
