@@ -62,17 +62,9 @@ from symback.engine.matrix import (
     with_samples,
 )
 from symback.engine.values import Numbers
+from symback.language.algebra import Partial, Product, Sigma, Terms, collapse
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.notation import (
-    Partial,
-    Product,
-    Role,
-    Sigma,
-    Terms,
-    Variable,
-    collapse,
-    index,
-)
+from symback.language.names import Role, Variable, index
 from typesetting import katex_errors
 
 B = Symbol("B", integer=True, positive=True)

@@ -17,27 +17,21 @@ from sympy import Expr, Indexed, Integer, Symbol
 
 from symback.engine.spec import EquationsSpec, LayerSpec, NetworkSpec
 from symback.language import formula
-from symback.language.functions import (
-    ACTIVATIONS,
-    Activation,
-    Fact,
-    Loss,
-    SoftMax,
-    called,
-    field_functions,
-)
-from symback.language.notation import (
-    PARAMETERS,
-    SAMPLE,
+from symback.language.algebra import (
     Product,
-    Role,
     Sigma,
     Terms,
-    Variable,
+    activation,
+    activation_slope,
+    called,
     collapse,
-    index,
+    field_functions,
+    value_of,
+    written,
 )
-from symback.language.printers import Text
+from symback.language.functions import ACTIVATIONS, Activation, Fact, Loss, SoftMax
+from symback.language.names import PARAMETERS, SAMPLE, Role, Variable, index
+from symback.language.writing import Text
 
 __all__ = ["Declared", "Equation", "Graph", "KnownSum", "from_equations", "from_network"]
 
@@ -275,13 +269,13 @@ class _Writer:
         def value(position: Expr) -> Expr:
             return h.at(*sample, position)
 
-        form = g.derivative(z, value, i, q)
+        form = activation_slope(g, z, value, i, q)
         declared = () if form is None else (Declared(a, (*sample, q), form),)
         self.equations.append(
             Equation(
                 h,
                 (*sample, i),
-                g.expression(z, i, units),
+                activation(g, z, i, units),
                 named=called(g.name, z(i)),
                 declared=declared,
             )
@@ -302,12 +296,13 @@ class _Writer:
 
         y_i = sympy.S.Zero if y is None else y.at(*sample, i)
         yhat_i = yhat.at(*sample, i)
+        outputs = {"y": y_i, "yhat": yhat_i}
         self.equations.append(
             Equation(
                 target,
                 (),
-                scale * of(spec.loss.term(y_i, yhat_i)),
-                typed=_summed(scale, spec.loss.written_term(y_i, yhat_i), of),
+                scale * of(value_of(spec.loss.formula, outputs)),
+                typed=_summed(scale, written(spec.loss.formula, outputs), of),
                 declared=_declared_loss(spec.loss, scale, y_i, yhat, (*sample, i)),
             )
         )
@@ -338,8 +333,10 @@ def _scale(spec: NetworkSpec, size: Expr, samples: Expr | None) -> Expr:
 def _declared_loss(
     loss: Loss, scale: Expr, y_i: Expr, yhat: Variable, indices: tuple[Symbol, ...]
 ) -> tuple[Declared, ...]:
-    form = loss.derivative(y_i, yhat.at(*indices))
-    return () if form is None else (Declared(yhat, indices, _scaled(scale, form)),)
+    if not loss.slope:
+        return ()
+    form = written(loss.slope, {"y": y_i, "yhat": yhat.at(*indices)})
+    return (Declared(yhat, indices, _scaled(scale, form)),)
 
 
 def _scaled(scale: Expr, form: Expr) -> Expr:

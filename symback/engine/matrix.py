@@ -76,18 +76,10 @@ from sympy.matrices.expressions.hadamard import HadamardPower, HadamardProduct
 from symback.engine.calculus import instantiate
 from symback.engine.derivation import BackwardPass, Deduction
 from symback.engine.graph import Declared, Equation, Graph, base_name
+from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.errors import SymbackError
-from symback.language.notation import (
-    PARAMETERS,
-    SAMPLE,
-    Partial,
-    Product,
-    Sigma,
-    Terms,
-    Variable,
-    fresh_index,
-)
-from symback.language.printers import NETWORK, Latex, Lettering, Text, array_name
+from symback.language.names import PARAMETERS, SAMPLE, Variable, fresh_index
+from symback.language.writing import NETWORK, Latex, Lettering, Text, array_name
 
 __all__ = [
     "Array",

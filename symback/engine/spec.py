@@ -33,10 +33,12 @@ from typing import Any, NoReturn
 import sympy
 from sympy import Expr
 
-from symback.language import files, formula, functions, notation
+from symback.language import files, formula, functions
+from symback.language.algebra import field_functions
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import Activation, Loss, SoftMax
-from symback.language.printers import Latex, Text
+from symback.language.names import INDEX_LETTERS, LETTERS, SAMPLE
+from symback.language.writing import Latex, Text
 
 __all__ = [
     "EquationsSpec",
@@ -67,10 +69,8 @@ LAYER_KEYS = ("units", "activation")
 BIASES = ("per_neuron", "per_layer", "none")  # the first of each is the default
 OVER_OUTPUTS = ("sum", "mean")
 OVER_SAMPLES = ("mean", "sum")
-OWN_LETTERS = frozenset(
-    {*notation.LETTERS.values(), "W", "B", "e"}
-)  # no symbolic width is called so
-COUNTING_LETTERS = frozenset({*notation.INDEX_LETTERS, notation.SAMPLE.name, "k"})
+OWN_LETTERS = frozenset({*LETTERS.values(), "W", "B", "e"})  # no symbolic width is called so
+COUNTING_LETTERS = frozenset({*INDEX_LETTERS, SAMPLE.name, "k"})
 
 Row = tuple[Decimal, ...]
 Rows = tuple[Row, ...]
@@ -524,7 +524,7 @@ def _formula(text: Any, names: Sequence[str] | None, place: _Place) -> formula.N
     """
     if not isinstance(text, str):
         place.expected('a formula in quotes such as "w*x"', text)
-    known = functions.field_functions()  # not softmax, which needs a whole layer
+    known = field_functions()  # not softmax, which needs a whole layer
     try:
         node = formula.read(text, names=names, functions=tuple(known), where=str(place))
         symbols = {name: sympy.Symbol(name, real=True) for name in formula.names(node)}

@@ -37,7 +37,7 @@ from symback.kernels.scalars import ScalarWriter
 from symback.kernels.source import array_source, element_source, run, scalar_source
 from symback.kernels.spelling import NUMPY, NUMPY_PLAIN, Spelling
 from symback.language.errors import SymbackError, did_you_mean, printable
-from symback.language.notation import Reference, Role
+from symback.language.names import Reference, Role
 
 __all__ = [
     "Identity",
