@@ -37,8 +37,9 @@ from symback.engine.graph import from_network
 from symback.engine.matrix import base_name, lift
 from symback.kernels import KernelError, NoKernel, forms
 from symback.kernels.forms import WrongForm, proved
+from symback.language.algebra import collapse
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.notation import Reference, collapse, read_reference
+from symback.language.names import Reference, read_reference
 from test_matrix import Arrays, as_matrix
 
 STYLES = ("scalar", "array")

@@ -22,7 +22,8 @@ from symback.engine.evaluation import (
     agreement,
     as_floats,
 )
-from symback.language.notation import SAMPLE, Partial, Reference, Sigma, index, read_reference
+from symback.language.algebra import Partial, Sigma
+from symback.language.names import SAMPLE, Reference, index, read_reference
 from symback.network import Network, equations
 
 

@@ -50,8 +50,9 @@ from symback.engine.arithmetics import (
 )
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Graph, base_name
+from symback.language.algebra import Partial, Product, Terms
 from symback.language.errors import SymbackError
-from symback.language.notation import Partial, Product, Reference, Terms, Variable, element_name
+from symback.language.names import Reference, Variable, element_name
 
 __all__ = [
     "Axed",
