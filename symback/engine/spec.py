@@ -12,7 +12,7 @@ names the source, the place (``[network] layers[2].units``, counted from 1), wha
 was expected, and the nearest valid word.
 
 Numbers stay as written, as `decimal.Decimal`: sheets print 0.10 for 0.10, and nothing is rounded
-before the kernel rounds it.  A user's formula is read by `symback.language.formula`, never
+before the kernel rounds it.  A user's formula is read by `symback.language.reading`, never
 evaluated.
 """
 
@@ -33,8 +33,9 @@ from typing import Any, NoReturn
 import sympy
 from sympy import Expr
 
-from symback.language import files, formula, functions, notation
+from symback.language import algebra, files, functions, notation, reading
 from symback.language.errors import SymbackError, did_you_mean, printable
+from symback.language.expressions import Node
 from symback.language.functions import Activation, Loss, SoftMax
 from symback.language.printers import Latex, Text
 
@@ -138,7 +139,7 @@ class EquationsSpec:
     composed formula and that the stages are symback's.
     """
 
-    stages: tuple[formula.Stage, ...]
+    stages: tuple[reading.Stage, ...]
     leaves: tuple[str, ...]
     values: tuple[tuple[str, Decimal], ...] = ()
     learning_rate: Decimal | None = None
@@ -466,9 +467,9 @@ def _check_name(name: Any, place: _Place) -> None:
     """Refuse what is no name, or a name that formulas or kernels know otherwise."""
     if not isinstance(name, str) or re.fullmatch(r"[^\W\d_]\w{,39}", name) is None:
         place.fail(f"expected a name: a letter, then letters, digits or _, at most {LONGEST_NAME}")
-    if name in {*formula.FUNCTIONS, *formula.ALIASES, *formula.CONSTANTS, *functions.ACTIVATIONS}:
+    if name in {*reading.FUNCTIONS, *reading.ALIASES, *reading.CONSTANTS, *functions.ACTIVATIONS}:
         place.fail("formulas know this word as a function or a constant; choose a new name")
-    if not formula.is_name(name):
+    if not reading.is_name(name):
         place.fail("formulas read Latin and Greek letters only; choose a new name")
     if keyword.iskeyword(name):
         place.fail("this is a word of Python, and kernels are Python; choose a new name")
@@ -488,7 +489,7 @@ def _function(kind: _Kind, name: str, entry: Any, place: _Place) -> Any:
     if slope != "":
         _formula(slope, kind.slope, place.key("slope"))
     if kind is _LOSS:
-        return Loss(name, text, slope, uses_target="y" in formula.names(node))
+        return Loss(name, text, slope, uses_target="y" in reading.names(node))
     return Activation(name, text, slope)
 
 
@@ -516,7 +517,7 @@ def _pick(kind: _Kind, value: Any, known: dict[str, Any], place: _Place) -> Any:
     return known[value]
 
 
-def _formula(text: Any, names: Sequence[str] | None, place: _Place) -> formula.Node:
+def _formula(text: Any, names: Sequence[str] | None, place: _Place) -> Node:
     """Read a formula, or pass on its first mistake with the file's place in front.
 
     ``names`` are those it may use; None allows any.  It is converted once, so that 1/0 is found
@@ -526,9 +527,9 @@ def _formula(text: Any, names: Sequence[str] | None, place: _Place) -> formula.N
         place.expected('a formula in quotes such as "w*x"', text)
     known = functions.field_functions()  # not softmax, which needs a whole layer
     try:
-        node = formula.read(text, names=names, functions=tuple(known), where=str(place))
-        symbols = {name: sympy.Symbol(name, real=True) for name in formula.names(node)}
-        formula.to_sympy(node, symbols, known, where=str(place))
+        node = reading.read(text, names=names, functions=tuple(known), where=str(place))
+        symbols = {name: sympy.Symbol(name, real=True) for name in reading.names(node)}
+        algebra.to_sympy(node, symbols, known, where=str(place))
     except SymbackError as error:
         raise SpecError(error.message) from error
     return node
@@ -742,7 +743,7 @@ def _equations(mapping: Mapping[str, Any], place: _Place) -> EquationsSpec:
     written, leaves = _stages(table, here)
     stages = written
     if len(written) == 1:
-        stages = formula.stages(written[0].node, last=written[0].name)
+        stages = reading.stages(written[0].node, last=written[0].name)
     _check_printed((*leaves, *(stage.name for stage in stages)), here)
     values, rate = _leaf_values(mapping.get("values", {}), written, leaves, place.within("values"))
     return EquationsSpec(
@@ -758,14 +759,14 @@ def _equations(mapping: Mapping[str, Any], place: _Place) -> EquationsSpec:
 
 def _stages(
     table: Mapping[str, Any], place: _Place
-) -> tuple[tuple[formula.Stage, ...], tuple[str, ...]]:
+) -> tuple[tuple[reading.Stage, ...], tuple[str, ...]]:
     """Return the stages as written, and the leaves in the order of their first use."""
-    stages: dict[str, formula.Stage] = {}
+    stages: dict[str, reading.Stage] = {}
     leaves: dict[str, None] = {}
     for name, text in table.items():
         _check_quantity_name(name, place.key(name))
         node = _formula(text, None, place.key(name))
-        for used in formula.names(node):
+        for used in reading.names(node):
             if used == name:
                 place.key(name).fail(f"{name} is computed from itself")
             if used in table and used not in stages:
@@ -773,7 +774,7 @@ def _stages(
             if used not in stages:
                 _check_quantity_name(used, place.key(name).key(used))
                 leaves[used] = None
-        stages[name] = formula.Stage(name, node)
+        stages[name] = reading.Stage(name, node)
     if not leaves:
         place.fail("the formulas use no variable, so there is nothing to differentiate by")
     return tuple(stages.values()), tuple(leaves)
@@ -797,7 +798,7 @@ def _check_quantity_name(name: Any, place: _Place) -> None:
 
 
 def _leaf_values(
-    value: Any, stages: Sequence[formula.Stage], leaves: tuple[str, ...], place: _Place
+    value: Any, stages: Sequence[reading.Stage], leaves: tuple[str, ...], place: _Place
 ) -> tuple[tuple[tuple[str, Decimal], ...], Decimal | None]:
     if not isinstance(value, Mapping):
         place.expected("a table of numbers", value)

@@ -24,12 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import sympy
 from sympy import Expr, KroneckerDelta, Piecewise
 
-from symback.language import formula
+from symback.language import algebra, reading
+from symback.language.expressions import Node, operation
 from symback.language.notation import Product, Sigma, Terms
 
 __all__ = [
@@ -213,7 +213,7 @@ def field_functions() -> dict[str, Callable[..., Expr]]:
 
 
 def _callable(text: str) -> Callable[..., Expr]:
-    return lambda z: formula.to_sympy(formula.read(text, names=("z",)), {"z": z})
+    return lambda z: algebra.to_sympy(reading.read(text, names=("z",)), {"z": z})
 
 
 def called(name: str, *arguments: Expr) -> Expr:
@@ -223,8 +223,8 @@ def called(name: str, *arguments: Expr) -> Expr:
 
 def value_of(text: str, symbols: Mapping[str, Expr]) -> Expr:
     """The formula ``text`` as a SymPy expression in ``symbols``."""
-    node = formula.read(text, names=tuple(symbols), functions=tuple(ACTIVATIONS))
-    return formula.to_sympy(node, symbols, field_functions())
+    node = reading.read(text, names=tuple(symbols), functions=tuple(ACTIVATIONS))
+    return algebra.to_sympy(node, symbols, field_functions())
 
 
 # --------------------------------------------------------------- a formula in the order it is typed
@@ -237,41 +237,37 @@ def written(text: str, symbols: Mapping[str, Expr]) -> Expr:
     >>> written("-2*(y-yhat)", {"y": y, "yhat": yhat})
     Product(-2, y - yhat)
     """
-    node = formula.read(text, names=tuple(symbols), functions=tuple(ACTIVATIONS))
+    node = reading.read(text, names=tuple(symbols), functions=tuple(ACTIVATIONS))
     return _written(node, symbols)
 
 
-def _written(node: Any, symbols: Mapping[str, Expr]) -> Expr:
+def _written(node: Node, symbols: Mapping[str, Expr]) -> Expr:
     """Products and sums keep their order; everything below them is SymPy's."""
-    if not isinstance(node, formula.Apply):
-        return formula.to_sympy(node, symbols, field_functions())
-    arguments = node.arguments
-    if node.head == "*":
+    head, arguments = operation(node)
+    if head == "*":
         return product(_written(argument, symbols) for argument in arguments)
-    if node.head == "/":
+    if head == "/":
         return product(
             [
                 _written(arguments[0], symbols),
-                1 / formula.to_sympy(arguments[1], symbols, field_functions()),
+                1 / algebra.to_sympy(arguments[1], symbols, field_functions()),
             ]
         )
-    if node.head == "neg":
+    if head == "neg":
         return negative(_written(arguments[0], symbols))
-    if node.head in ("+", "-"):
+    if head in ("+", "-"):
         terms = [_written(argument, symbols) for argument in arguments]
-        return total(
-            [terms[0], *(negative(term) if node.head == "-" else term for term in terms[1:])]
-        )
-    if node.head == "sign":  # a slope is not differentiated again, so it may stay a name
-        return sympy.sign(formula.to_sympy(arguments[0], symbols, field_functions()))
-    if node.head == "where":
-        condition = formula.to_sympy(node, symbols, field_functions()).args[0][1]
+        return total([terms[0], *(negative(term) if head == "-" else term for term in terms[1:])])
+    if head == "sign":  # a slope is not differentiated again, so it may stay a name
+        return sympy.sign(algebra.to_sympy(arguments[0], symbols, field_functions()))
+    if head == "where":
+        condition = algebra.to_sympy(node, symbols, field_functions()).args[0][1]
         return Piecewise(
             (_written(arguments[1], symbols), condition),
             (_written(arguments[2], symbols), True),
             evaluate=False,
         )
-    return formula.to_sympy(node, symbols, field_functions())
+    return algebra.to_sympy(node, symbols, field_functions())
 
 
 def product(factors: Iterable[Expr]) -> Expr:
