@@ -40,7 +40,7 @@ from symback.language.expressions import (
     Total,
     rebuilt,
 )
-from symback.language.notation import Role, Variable, index, pack
+from symback.language.names import Role, Variable, index, pack
 
 __all__ = [
     "Edge",

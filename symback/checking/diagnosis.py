@@ -31,7 +31,7 @@ from symback.checking.correct import (
 )
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import SHALLOW, Judge, free_letters
+from symback.checking.exact import SHALLOW, Judge
 from symback.checking.mistakes import Told, rank
 from symback.checking.points import Ground, Point
 from symback.checking.report import Diagnosis
@@ -67,9 +67,10 @@ from symback.language.expressions import (
     Sum,
     Total,
     children,
+    free_letters,
     walk,
 )
-from symback.language.notation import Role
+from symback.language.names import Role
 
 __all__ = ["diagnose"]
 

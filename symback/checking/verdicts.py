@@ -32,7 +32,6 @@ from symback.checking.exact import (
     Judge,
     Outcome,
     Relationship,
-    free_letters,
     meets,
 )
 from symback.checking.grids import Grid, Misshapen
@@ -71,10 +70,11 @@ from symback.language.expressions import (
     Product,
     Total,
     children,
+    free_letters,
     rebuilt,
     walk,
 )
-from symback.language.notation import Reference
+from symback.language.names import Reference
 
 __all__ = [
     "WITHOUT_CHANCE",

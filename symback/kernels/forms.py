@@ -27,12 +27,13 @@ from sympy import Expr, Symbol
 
 from symback.engine.calculus import is_zero, local_derivative
 from symback.engine.graph import Equation
-from symback.language import algebra, reading
+from symback.language import reading
+from symback.language.algebra import to_sympy, value_of
 from symback.language.errors import SymbackError
 from symback.language.expressions import Node
-from symback.language.functions import ACTIVATIONS, Activation, value_of
-from symback.language.notation import Role, Variable
-from symback.language.printers import Latex
+from symback.language.functions import ACTIVATIONS, Activation
+from symback.language.names import Role, Variable
+from symback.language.writing import Latex
 
 __all__ = ["SOFTMAX_IDENTITIES", "Form", "Identity", "WrongForm", "Z", "form_of", "proved"]
 
@@ -147,7 +148,7 @@ class Form:
     def _typeset(self, part: str) -> str:
         letters = ("y", "h", "slope", "complement", *(name for name, _ in self.lets))
         symbols = {name: Symbol(name, real=True) for name in letters} | {"z": Z}
-        return Latex().write(algebra.to_sympy(self.node(part), symbols, EXTRA))
+        return Latex().write(to_sympy(self.node(part), symbols, EXTRA))
 
 
 _FORMS = (
@@ -323,4 +324,4 @@ def _meanings(h: Expr, slope: Expr, y: Expr) -> dict[str, Expr]:
 
 
 def _read(form: Form, part: str, names: Mapping[str, Expr]) -> Expr:
-    return algebra.to_sympy(form.node(part), names, EXTRA)
+    return to_sympy(form.node(part), names, EXTRA)

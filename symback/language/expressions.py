@@ -26,6 +26,7 @@ from symback.language.budget import spend
 
 __all__ = [
     "ELL",
+    "LAYERED",
     "LOSS",
     "MINUS_ONE",
     "Array",
@@ -53,6 +54,8 @@ __all__ = [
     "Transpose",
     "applied",
     "children",
+    "free_letters",
+    "is_array",
     "negative",
     "operation",
     "rebuilt",
@@ -126,6 +129,8 @@ class Element(Node):
 
 
 LOSS = Element("L")
+LAYERED = ("w", "b", "a", "h", "delta")
+"""Letters of elements whose first index is the layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +303,55 @@ class At(Node):
 
     of: Node
     values: tuple[tuple[Node, Node], ...]
+
+
+# --------------------------------------------------------------------------- what a formula is
+
+
+def is_array(node: Node) -> bool:
+    """Whether a node is a vector or a matrix, as far as its form tells."""
+    match node:
+        case Array() | OneHot() | Ones() | Matrix():
+            return True
+        case Derivative(of, by):
+            return is_array(by) or is_array(of)
+        case Product(factors):
+            return any(map(is_array, factors))
+        case Total(terms):
+            return any(map(is_array, terms))
+        case Quotient(above, _):
+            return is_array(above)
+        case Power(base, _):
+            return is_array(base)
+        case Transpose(of):
+            return is_array(of)
+        case Sum(_, body):
+            return is_array(body)
+        case Component():
+            return False
+        case Indicator(Comparison(left, _, _)):
+            return is_array(left)
+        case Call(function, arguments):
+            scalar = function in ("sum", "norm", "dot", "pi", "i")
+            return not scalar and any(map(is_array, arguments))
+        case _:
+            return False
+
+
+def free_letters(node: Node, bound: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The index letters of ``node`` that no sum binds, outermost first, with repetitions."""
+    if isinstance(node, Sum):
+        indices: tuple[Index | None, ...] = (node.upper, node.without)
+        inner, bound_within = (node.body,), bound | {node.letter}
+    else:
+        own = (getattr(node, "index", None), getattr(node, "layer", None))
+        indices = (*own, *getattr(node, "indices", ()))
+        inner, bound_within = tuple(children(node)), bound
+    for index in indices:
+        if index is not None and index.letter and index.letter not in bound:
+            yield index.letter
+    for child in inner:
+        yield from free_letters(child, bound_within)
 
 
 # --------------------------------------------------------------------------------- walking nodes
