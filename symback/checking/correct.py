@@ -25,7 +25,7 @@ from sympy import Expr, Indexed
 
 from symback.checking.conversion import Inexpressible, element_of, to_node
 from symback.checking.evaluation import Equations
-from symback.checking.exact import Judge
+from symback.checking.judge import Judge
 from symback.engine.derivation import SUBSTITUTED_TERMS, BackwardPass
 from symback.engine.matrix import NoMatrixForm, lift
 from symback.language.expressions import (
@@ -38,6 +38,7 @@ from symback.language.expressions import (
     Product,
     Sum,
     Total,
+    everywhere,
     rebuilt,
 )
 from symback.language.names import Role, Variable, index, pack
@@ -56,6 +57,7 @@ __all__ = [
     "placed",
     "replaced",
     "spelled",
+    "swapped",
     "way_between",
 ]
 
@@ -467,3 +469,12 @@ def replaced(node: Node, old: Node, new: Node) -> Node:
     if node == old:
         return new
     return rebuilt(node, lambda part: replaced(part, old, new))
+
+
+@everywhere
+def swapped(node: Node) -> Node | None:
+    """Every w_kij for w_kji."""
+    match node:
+        case Element("w", (layer, i, j)):
+            return Element("w", (layer, j, i))
+    return None

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
-from symback.checking.conventions import swapped
 from symback.checking.conversion import element_of
 from symback.checking.correct import (
     Neuron,
@@ -27,11 +26,12 @@ from symback.checking.correct import (
     numbered,
     opposite,
     placed,
+    swapped,
     way_between,
 )
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import SHALLOW, Judge
+from symback.checking.judge import SHALLOW, Judge
 from symback.checking.mistakes import Told, rank
 from symback.checking.points import Ground, Point
 from symback.checking.report import Diagnosis

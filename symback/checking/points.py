@@ -15,8 +15,8 @@ from functools import cached_property
 from symback.checking.conversion import element_of
 from symback.checking.correct import Edge, Neuron, complement, number, opposite, spelled
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import SHALLOW, Judge
 from symback.checking.grids import Grid, Misshapen, entries
+from symback.checking.judge import SHALLOW, Judge
 from symback.checking.tower import tower
 from symback.checking.variants import ErrorVariant, Variant, error_variants, variants
 from symback.language.errors import SymbackError

@@ -24,7 +24,7 @@ from symback.checking.correct import (
     replaced,
     spelled,
 )
-from symback.checking.exact import Judge
+from symback.checking.judge import Judge
 from symback.checking.mistakes import Told
 from symback.checking.rules import differentiated
 from symback.language.expressions import (

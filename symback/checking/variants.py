@@ -29,7 +29,7 @@ from symback.checking.correct import (
     replaced,
     spelled,
 )
-from symback.checking.exact import Judge
+from symback.checking.judge import Judge
 from symback.checking.slips import calculus_slips, held
 from symback.engine.spec import NetworkSpec
 from symback.language.algebra import value_of, written
