@@ -1255,7 +1255,6 @@ _ROWS = (
             *_found(
                 "{what} has the wrong sign, or y and ŷ are swapped",
                 "{what} has the wrong sign",
-                "the negative of the right number",
             ),
         ),
     ),
@@ -1323,8 +1322,7 @@ _ROWS = (
         (
             Making((Place.NUMBER,), _many, "a factor {number} too many"),
             Making((Place.NUMBER,), _few, "a factor {number} is missing"),
-            *_found("{what} is {number} times what it should be{why}", "{number} times the right "
-                    "number"),
+            *_found("{what} is {number} times what it should be{why}"),
         ),
     ),
     Mistake(
@@ -1426,6 +1424,7 @@ ADDED: dict[str, Mistake] = {
 }
 """Names that lines of algebra have no use for: those of arrays alone."""
 
+ARITHMETIC = MISTAKES["arithmetic"]
 ANOTHER = MISTAKES["another-weights-gradient"]
 AVERAGE = MISTAKES["average-for-sum"]
 CONSTANT = MISTAKES["constant-factor"]
@@ -1439,6 +1438,7 @@ ORDER = MISTAKES["index-order"]
 PATH_SIGN = MISTAKES["path-sign"]
 PATHS_MULTIPLIED = MISTAKES["paths-multiplied"]
 PREACTIVATION = MISTAKES["preactivation-for-activation"]
+ROUNDING = MISTAKES["rounding"]
 SIGN = MISTAKES["sign-flipped"]
 SPURIOUS_FACTOR = MISTAKES["spurious-factor"]
 SPURIOUS_TERM = MISTAKES["spurious-term"]
