@@ -14,8 +14,8 @@
   nothing passed over (`claims`), on the exact comparison of `judge`, which evaluates trees
   (`evaluation`, `equations`, `rules`, `grids`) in several arithmetics (`arithmetics`, `tower`) and
   in every cell of their conditions (`cells`); then the conventions under which a page is right;
-* diagnosing: `diagnosis`, with its tables of mistakes (`mistakes`, `variants`, `slips`, `tables`,
-  `search`, `points`) and the right side (`correct`, `conversion`);
+* diagnosing: `mistakes` is the table of all that may go wrong, `diagnosis` finds which of them a
+  line holds, with the right side (`correct`, `conversion`);
 * reporting: `report`; `grading` for folders and autograders;
 * arrays of a backward pass: `arrays` and the rooms whose names begin so.
 """

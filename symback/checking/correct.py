@@ -38,7 +38,6 @@ from symback.language.expressions import (
     Product,
     Sum,
     Total,
-    everywhere,
     rebuilt,
 )
 from symback.language.names import Role, Variable, index, pack
@@ -57,7 +56,6 @@ __all__ = [
     "placed",
     "replaced",
     "spelled",
-    "swapped",
     "way_between",
 ]
 
@@ -469,12 +467,3 @@ def replaced(node: Node, old: Node, new: Node) -> Node:
     if node == old:
         return new
     return rebuilt(node, lambda part: replaced(part, old, new))
-
-
-@everywhere
-def swapped(node: Node) -> Node | None:
-    """Every w_kij for w_kji."""
-    match node:
-        case Element("w", (layer, i, j)):
-            return Element("w", (layer, j, i))
-    return None

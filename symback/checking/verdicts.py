@@ -27,7 +27,7 @@ from weakref import WeakKeyDictionary
 
 from symback.checking.arithmetics import Undecided
 from symback.checking.claims import bare, in_order, reaches, says_nothing
-from symback.checking.correct import correct_node, number, opposite, swapped
+from symback.checking.correct import correct_node, number, opposite
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
 from symback.checking.grids import Grid, Misshapen
@@ -54,6 +54,7 @@ from symback.checking.meaning import (
     Side,
     Unread,
 )
+from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN, swapped
 from symback.checking.pages import notation_of, read
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
@@ -969,7 +970,7 @@ def _calculated(page: _Page, before: Node, side: Side) -> Finding:
 def _arithmetic(value: Bounds | None, witness: Witness | None = None) -> Finding:
     detail = "the number does not follow from the line's own numbers"
     reason = detail if value is None else f"{detail}; they give {value}"
-    named = (Diagnosis("arithmetic", detail),)
+    named = (Diagnosis(ARITHMETIC.name, detail),)
     return Finding(Verdict.REFUTED, reason, witness=witness, diagnosis=named)
 
 
@@ -999,11 +1000,11 @@ def _number_is_off(page: _Page, side: Side, exact: Bounds, printed: Bounds) -> F
     value = judge.bounds(before) if before is not None and calculated else None
     if _is_nearly(value or exact, side.node):
         detail = f"not correctly rounded: {shown}"
-        named = (Diagnosis("rounding", detail, shown),)
+        named = (Diagnosis(ROUNDING.name, detail, shown),)
     elif calculated:
         return _arithmetic(value, witness)
     else:
-        named = _in_numbers(page, side, exact) or (Diagnosis("arithmetic", detail, shown),)
+        named = _in_numbers(page, side, exact) or (Diagnosis(ARITHMETIC.name, detail, shown),)
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
@@ -1022,7 +1023,7 @@ def _from_rounded(exact: Bounds, reach: Bounds | None) -> Finding | None:
     """A result that rounded numbers allow, where ``reach`` is what they may stand for."""
     if reach is None or not meets(reach, exact):
         return None
-    named = Diagnosis("rounding", "rounded numbers were carried along", str(exact))
+    named = Diagnosis(ROUNDING.name, "rounded numbers were carried along", str(exact))
     reason = f"right from the rounded numbers before it; unrounded it is {exact}"
     return Finding(Verdict.CONDITIONAL, reason, diagnosis=(named,))
 
@@ -1057,21 +1058,21 @@ def _in_numbers(page: _Page, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]
         other = page.numbers(uphill)
         found = other is not None and meets(other, reach)
         detail = "the step goes uphill: the gradient is added"
-        return (Diagnosis("descent-direction", detail, shown),) if found else ()
-    for factor, name, detail in (
-        (Fraction(-1), "sign-flipped", "the negative of the right number"),
-        (Fraction(2), "constant-factor", "2 times the right number"),
-        (Fraction(1, 2), "constant-factor", "1/2 times the right number"),
+        return (Diagnosis(DESCENT.name, detail, shown),) if found else ()
+    for factor, mistake, detail in (
+        (Fraction(-1), SIGN, "the negative of the right number"),
+        (Fraction(2), CONSTANT, "2 times the right number"),
+        (Fraction(1, 2), CONSTANT, "1/2 times the right number"),
     ):
         if meets(exact.times(factor), reach):
-            return (Diagnosis(name, detail, shown),)
+            return (Diagnosis(mistake.name, detail, shown),)
     return ()
 
 
 # ------------------------------------------------------------------------------------ conventions
 
-ORDER, SCALES = "index-order", "loss-scale"
-"""Conventions that reports treat apart: one is a mistake too, the other excuses no page."""
+SCALES = "loss-scale"
+"""The convention that excuses no page."""
 
 Reading = Callable[[Node], Node]
 """What a node of the page means in a convention, as symback would write it."""
@@ -1125,7 +1126,7 @@ def convention_of(
 
 def _conventions(judge: Judge) -> Iterator[tuple[Convention, Reading]]:
     order = "right if w_kij is the weight from neuron i to neuron j; here it leads into i from j"
-    yield Convention(ORDER, order), swapped
+    yield Convention(ORDER.name, order), swapped
     n = int(judge.equations.scope.widths[-1]) if judge.scope.is_network else 2
     for factor in dict.fromkeys((Fraction(1, 2), Fraction(2), Fraction(1, n), Fraction(n))):
         sentence = f"right for {factor} of the loss; the loss here has no such factor"
@@ -1210,7 +1211,7 @@ def _under(convention: Convention, lines: tuple[LineReport, ...]) -> tuple[LineR
     """
     failing = [line for line in lines if line.verdict in (Verdict.REFUTED, Verdict.FOLLOWS)]
     is_excused = len(failing) > 1 and convention.name != SCALES
-    named = (Diagnosis(ORDER, convention.sentence),) if convention.name == ORDER else ()
+    named = (Diagnosis(ORDER.name, convention.sentence),) if convention.name == ORDER.name else ()
     made = []
     for line in lines:
         if line not in failing:
