@@ -23,7 +23,7 @@ from symback.checking.meaning import (
     Scope,
 )
 from symback.checking.pages import read
-from symback.language.notation import PARAMETERS, elements
+from symback.language.names import PARAMETERS, elements
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 9

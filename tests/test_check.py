@@ -17,7 +17,7 @@ from symback.checking.meaning import (
     Scope,
 )
 from symback.checking.pages import read
-from symback.language.notation import PARAMETERS, elements
+from symback.language.names import PARAMETERS, elements
 
 NOTATIONS = ("lectures", "nielsen", "bishop", "goodfellow")
 EXAMPLES = ("s3", "s4", "s5", "s6", "bias_per_layer", "relu", "user_activation")

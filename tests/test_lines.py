@@ -21,9 +21,9 @@ from symback.checking.meaning import (
     Scope,
     Unread,
 )
-from symback.checking.notations import NOTATIONS
 from symback.checking.pages import read
 from symback.language.expressions import Named, Node
+from symback.language.notations import NOTATIONS
 
 CASES = Path(__file__).parent / "cases"
 LINES = json.loads((CASES / "lines.json").read_text(encoding="utf-8"))

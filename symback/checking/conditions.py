@@ -17,9 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from symback.checking.exact import free_letters
 from symback.checking.lexing import NotRead, Place, Token
-from symback.checking.symbols import Symbols, is_array
+from symback.checking.symbols import Symbols
 from symback.language.expressions import (
     ELL,
     Array,
@@ -33,6 +32,8 @@ from symback.language.expressions import (
     Number,
     Product,
     Sum,
+    free_letters,
+    is_array,
     walk,
 )
 

@@ -15,7 +15,6 @@ from symback.checking.meaning import (
     Claim,
     Scope,
 )
-from symback.checking.symbols import is_array
 from symback.language.budget import spend
 from symback.language.expressions import (
     ELL,
@@ -43,6 +42,7 @@ from symback.language.expressions import (
     Sum,
     Total,
     Transpose,
+    is_array,
 )
 
 __all__ = ["echo", "echo_claim"]

@@ -32,7 +32,7 @@ from symback.checking.arithmetics import (
     Undecided,
 )
 from symback.checking.cells import Forms, Switch
-from symback.checking.equations import LAYERED, Equations, key_of
+from symback.checking.equations import Equations, key_of
 from symback.checking.grids import (
     Arithmetic,
     Grid,
@@ -59,6 +59,7 @@ from symback.checking.rules import (
 from symback.language.budget import spend
 from symback.language.expressions import (
     ELL,
+    LAYERED,
     LOSS,
     Array,
     At,
@@ -86,7 +87,7 @@ from symback.language.expressions import (
     walk,
 )
 from symback.language.functions import SoftMax
-from symback.language.notation import Role, Variable
+from symback.language.names import Role, Variable
 
 __all__ = ["Assumptions", "Environment", "Evaluator"]
 

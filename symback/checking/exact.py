@@ -95,9 +95,10 @@ from symback.language.expressions import (
     Sum,
     Total,
     children,
+    free_letters,
     walk,
 )
-from symback.language.notation import Role, pack
+from symback.language.names import Role, pack
 from symback.sheets.work import Work, given_values
 
 __all__ = [
@@ -107,7 +108,6 @@ __all__ = [
     "Outcome",
     "Relationship",
     "Undecided",
-    "free_letters",
     "meets",
 ]
 
@@ -246,32 +246,6 @@ class Undefined(Undecided):
 
 class Restricted(Undecided):
     """A side may have no value somewhere; only the cells can tell."""
-
-
-# ---------------------------------------------------------------------------------------- letters
-
-
-def free_letters(node: Node, bound: frozenset[str] = frozenset()) -> Iterator[str]:
-    """The index letters of ``node`` that no sum binds, outermost first, with repetitions."""
-    if isinstance(node, Sum):
-        for index in (node.upper, node.without):
-            if index is not None and index.letter and index.letter not in bound:
-                yield index.letter
-        yield from free_letters(node.body, bound | {node.letter})
-        return
-    for index in _own_indices(node):
-        if index.letter and index.letter not in bound:
-            yield index.letter
-    for child in children(node):
-        yield from free_letters(child, bound)
-
-
-def _own_indices(node: Node) -> Iterator[Index]:
-    for name in ("index", "layer"):
-        index = getattr(node, name, None)
-        if isinstance(index, Index):
-            yield index
-    yield from getattr(node, "indices", ())
 
 
 # ------------------------------------------------------------------------------------------ judge

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from symback.engine.graph import Graph
 from symback.language.expressions import Comparison, Index, Node
-from symback.language.notation import Role
+from symback.language.names import Role
 
 __all__ = [
     "Claim",

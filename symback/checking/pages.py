@@ -22,7 +22,6 @@ from symback.checking.conditions import (
     under,
 )
 from symback.checking.echo import echo, echo_claim
-from symback.checking.exact import free_letters
 from symback.checking.lexing import (
     MOST_TOKENS,
     NotRead,
@@ -39,11 +38,10 @@ from symback.checking.meaning import (
     Side,
     Unread,
 )
-from symback.checking.notations import NOTATIONS, Notation, UnknownNotation
 from symback.checking.parsing import RELATIONS, Parser, is_total, negative
 from symback.checking.rows import ARITHMETIC, NOTATION, Layout
 from symback.checking.statements import CLOSES, OPENS, Statement, cut, letters_below
-from symback.checking.symbols import Symbols, is_array
+from symback.checking.symbols import Symbols
 from symback.language.budget import Spent, allow, spend
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.expressions import (
@@ -62,9 +60,12 @@ from symback.language.expressions import (
     Sum,
     Total,
     children,
+    free_letters,
+    is_array,
     rebuilt,
     walk,
 )
+from symback.language.notations import NOTATIONS, Notation, UnknownNotation
 
 __all__ = ["LARGEST_PAGE", "TooLarge", "notation_of", "read"]
 

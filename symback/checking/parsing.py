@@ -14,11 +14,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 from symback.checking.dots import between
-from symback.checking.equations import LAYERED
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
-from symback.checking.symbols import Script, Symbols, is_array
+from symback.checking.symbols import Script, Symbols
 from symback.language.budget import spend
 from symback.language.expressions import (
+    LAYERED,
     LOSS,
     Array,
     At,
@@ -42,6 +42,7 @@ from symback.language.expressions import (
     Sum,
     Total,
     Transpose,
+    is_array,
 )
 
 __all__ = ["RELATIONS", "Parser", "negative"]

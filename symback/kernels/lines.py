@@ -62,23 +62,13 @@ from symback.engine.matrix import (
     certify,
 )
 from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Identity, Z, form_of
-from symback.language import formula
+from symback.language import reading
+from symback.language.algebra import Partial, Product, Terms, activation, collapse, to_sympy
 from symback.language.errors import SymbackError
-from symback.language.expressions import Call, Named, Node, Number, walk
+from symback.language.expressions import Call, Named, Node, Number, operation, walk
 from symback.language.functions import SoftMax
-from symback.language.notation import (
-    SAMPLE,
-    Partial,
-    Product,
-    Role,
-    Terms,
-    Variable,
-    collapse,
-    element_name,
-    elements,
-    index,
-)
-from symback.language.printers import Text
+from symback.language.names import SAMPLE, Role, Variable, element_name, elements, index
+from symback.language.writing import Text
 
 __all__ = [
     "JAX",
@@ -244,25 +234,19 @@ def choice(condition: Node, yes: Node, no: Node) -> Node:
 
 def read(text: str, **letters: Node) -> Node:
     """A formula with its names replaced: ``read("y*r - p", y=…, r=…, p=…)``."""
-    return computed(formula.read(text, names=[*letters]), letters)
+    return computed(reading.read(text, names=[*letters]), letters)
 
 
-def computed(node: formula.Node, letters: Mapping[str, Node]) -> Node:
+def computed(node: Node, letters: Mapping[str, Node]) -> Node:
     """A formula as it is computed, its names as ``letters`` say; constants are folded."""
-    if isinstance(node, formula.Name) and node.name in letters:
+    if isinstance(node, Named) and node.name in letters:
         return letters[node.name]
-    if not isinstance(node, formula.Apply) or not formula.names(node):
-        return number(float(formula.to_sympy(node, {})))
-    operands = [computed(part, letters) for part in node.arguments]
-    match node.head:
-        case "*":
-            return times(*operands)
-        case "neg":
-            return negative(*operands)
-        case "where":
-            return choice(*operands)
-        case head:
-            return call(head, *operands)
+    head, arguments = operation(node)
+    if not head or not reading.names(node):
+        return number(float(to_sympy(node, {})))
+    operands = [computed(part, letters) for part in arguments]
+    made = {"*": times, "neg": negative, "where": choice}.get(head)
+    return made(*operands) if made else call(head, *operands)
 
 
 def constant(expr: Expr) -> Node:
@@ -275,7 +259,7 @@ def constant(expr: Expr) -> Node:
 FUNCTION_NAMES = {"Abs": "abs", "Max": "max", "Min": "min"}
 
 
-def operation(expr: Expr, code: Callable[[Expr], Node]) -> Node:
+def scalar_operation(expr: Expr, code: Callable[[Expr], Node]) -> Node:
     """One SymPy node of numbers; ``code`` writes its parts."""
     match expr:
         case Add():
@@ -326,7 +310,7 @@ def layers(graph: Graph) -> dict[Variable, Layer]:
         if h.role in (Role.ACTIVATION, Role.OUTPUT):
             (a,) = graph.parents[h]
             z = partial(a.at, *((SAMPLE,) if a.batched else ()))
-            softmax = SoftMax().expression(z, index("i"), a.shape[-1])
+            softmax = activation(SoftMax(), z, index("i"), a.shape[-1])
             coupled = equation.rhs == softmax
             function = equation.rhs.xreplace({a.at(*equation.free): Z})
             found[h] = Layer(a, h, None if coupled else form_of(function), coupled)
@@ -944,7 +928,7 @@ class _ArrayWriter(_Writer):
             return constant(expr)
         if isinstance(expr, Symbol):
             return Named(str(expr))
-        return operation(expr, lambda part: self.scalar(part, letters))
+        return scalar_operation(expr, lambda part: self.scalar(part, letters))
 
 
 def _d(variable: Variable) -> Named:
@@ -1177,7 +1161,7 @@ class _ScalarWriter(_Writer):
                 for value, condition in reversed(cases):
                     node = choice(self.code(condition), self.code(value), node)
                 return node
-        return operation(expr, self.code)
+        return scalar_operation(expr, self.code)
 
     def argument_of_log(self, expr: Expr) -> Expr | None:
         return expr.args[0] if isinstance(expr, sympy.log) else None

@@ -35,7 +35,7 @@ from sympy import Symbol
 
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Graph, from_network
-from symback.engine.matrix import MatrixForm, lift, with_samples
+from symback.engine.matrix import MatrixForm, lift
 from symback.engine.spec import NetworkSpec, Values
 from symback.kernels.forms import Identity
 from symback.kernels.lines import (
@@ -62,7 +62,7 @@ from symback.kernels.lines import (
 )
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.expressions import Node
-from symback.language.notation import PARAMETERS, Reference, Role, Variable, elements
+from symback.language.names import PARAMETERS, Reference, Role, Variable, elements
 
 __all__ = [
     "ENGINES",
@@ -849,8 +849,8 @@ def run(source: str, name: str) -> dict[str, Any]:
     """The names that the module ``source`` defines; tracebacks show its lines.
 
     This is the one place in symback where text becomes a program.  The text is symback's own: it
-    is made of numbers, of names that `symback.language.notation` makes, and of formulas of the
-    catalogue or of a user that `symback.language.formula` has read into a tree and
+    is made of numbers, of names that `symback.language.names` makes, and of formulas of the
+    catalogue or of a user that `symback.language.reading` has read into a tree and
     `symback.kernels` has printed.
     """
     # Two kernels of one title are two files: else a traceback shows the lines of the later one.
@@ -951,7 +951,7 @@ def kernel_source(
     if backend != "numpy":
         engine = ENGINES[backend]
         return _engine_source(_in_arrays(spec, engine.spelling), engine, title), "array"
-    graph, program = _without_numbers(spec), _in_arrays(spec, NUMPY)
+    graph, program = from_network(replace(spec, values=Values())), _in_arrays(spec, NUMPY)
     if style != "array" and (style or _is_small(graph)):
         if not graph.is_concrete():
             raise NoKernel("scalar code needs widths that are numbers; use style='array'")
@@ -970,10 +970,6 @@ def identities(spec: NetworkSpec) -> tuple[Identity, ...]:
     return tuple(dict.fromkeys(identities_of(program, program.blocks)))
 
 
-def _without_numbers(spec: NetworkSpec) -> Graph:
-    return from_network(replace(spec, values=Values()))
-
-
 def _is_small(graph: Graph) -> bool:
     weights = [v.shape for v in graph.variables if v.role is Role.WEIGHT]
     return graph.is_concrete() and sum(int(n * m) for n, m in weights) <= MOST_SCALARS
@@ -981,7 +977,7 @@ def _is_small(graph: Graph) -> bool:
 
 def _in_arrays(spec: NetworkSpec, spelling: Spelling) -> Program:
     """The lines for a batch, of steps that are certified."""
-    batch = with_samples(_without_numbers(spec), B, over_samples=spec.over_samples)
+    batch = from_network(replace(spec, values=Values()), samples=B)
     return array_program(_certified(batch), spelling)
 
 
