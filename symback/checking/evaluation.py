@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from symback.checking.arithmetics import (
-    OPAQUE,
     RELATIONS,
     Balls,
     Logarithms,
@@ -86,7 +85,7 @@ from symback.language.expressions import (
     Transpose,
     walk,
 )
-from symback.language.functions import SoftMax
+from symback.language.functions import ELEMENTARY, SoftMax
 from symback.language.names import Role, Variable
 
 __all__ = ["Assumptions", "Environment", "Evaluator"]
@@ -739,7 +738,7 @@ class Evaluator:
             return self._each(AS_EXPONENTIALS[name], node.arguments[0], env, level)
         if name in activations:
             return self._each(self.equations.value_of(name), node.arguments[0], env, level)
-        if name in OPAQUE:
+        if name in ELEMENTARY:
             value = self.value(node.arguments[0], env, level)
             return mapped(value, lambda entry: self.arithmetic.function(name, entry, level))
         raise Undecided(f"symback does not know the function {name}")

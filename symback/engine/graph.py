@@ -29,7 +29,7 @@ from symback.language.algebra import (
     value_of,
     written,
 )
-from symback.language.functions import ACTIVATIONS
+from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.names import PARAMETERS, SAMPLE, Role, Variable, index
 from symback.language.writing import Text
 
@@ -320,18 +320,13 @@ def _at_kinks(node: formula.Node, symbols: Mapping[str, Expr]) -> Iterator[str]:
         return
     for argument in node.arguments:
         yield from _at_kinks(argument, symbols)
-    if node.head in ("max", "min"):
+    if node.head == "where":
+        yield "Where a condition is about to change, the slope is that of the case that holds."
+    row = ELEMENTARY.get(node.head) or ACTIVATIONS.get(node.head)
+    if row is None or not row.convention:
+        return
+    slope = ""
+    if "{slope}" in row.convention:
         taken = formula.winner(node, symbols, field_functions())
         slope = f"that of {Text().write(taken)}" if taken.free_symbols else "0"
-        yield f"Where the arguments of {node.head} are equal, its slope is taken to be {slope}."
-    elif node.head in _SENTENCES:
-        yield _SENTENCES[node.head]
-    elif node.head in ACTIVATIONS and ACTIVATIONS[node.head].convention:
-        yield ACTIVATIONS[node.head].convention
-
-
-_SENTENCES = {
-    "abs": "The slope of |u| where u = 0, where it has none, is taken to be 0.",
-    "sign": "The slope of sign u where u = 0, where it has none, is taken to be 0.",
-    "where": "Where a condition is about to change, the slope is that of the case that holds.",
-}
+    yield row.convention.replace("{slope}", slope)

@@ -32,6 +32,7 @@ from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Graph, base_name
 from symback.language.algebra import Product, Terms
 from symback.language.errors import SymbackError
+from symback.language.functions import BY_SYMPY
 from symback.language.names import Reference, Variable, element_name
 
 __all__ = [
@@ -380,12 +381,13 @@ def _exp(argument: Any) -> Any:
 
 
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    word: _real(getattr(_context, row.name), row.name)
+    for word, row in BY_SYMPY.items()
+    if hasattr(_context, row.name)
+} | {
     "exp": _exp,
     "Abs": abs,
     "sign": lambda entry: _context.mpf(int(_context.sign(entry))),
-} | {
-    name: _real(getattr(_context, name), name)
-    for name in "log sin cos tan asin acos atan sinh cosh tanh erf".split()
 }
 
 

@@ -48,7 +48,7 @@ from symback.kernels.helpers import NEEDS
 from symback.kernels.spelling import ATOM, PLUS, TIMES, Code, Spelling, number
 from symback.language.algebra import activation
 from symback.language.errors import SymbackError
-from symback.language.functions import SoftMax
+from symback.language.functions import BY_SYMPY, SoftMax
 from symback.language.names import SAMPLE, Role, Variable, index
 
 __all__ = ["ArrayWriter", "Layer", "NoKernel", "layers"]
@@ -808,8 +808,8 @@ def scalar_code(expr: Expr, code: Callable[[Expr], Code], call: Callable[..., Co
     if isinstance(expr, (And, Or)):
         joined = [call("and" if isinstance(expr, And) else "or", *map(code, expr.args))]
         return joined[0]
-    name = {"Abs": "abs", "Max": "max", "Min": "min"}.get(type(expr).__name__)
-    return call(name or type(expr).__name__, *map(code, expr.args))
+    name = type(expr).__name__
+    return call(BY_SYMPY[name].name if name in BY_SYMPY else name, *map(code, expr.args))
 
 
 def _quotient(expr: Expr, code: Callable[[Expr], Code]) -> Code:

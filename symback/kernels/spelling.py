@@ -16,6 +16,7 @@ from string import Template
 
 from symback.language import formula
 from symback.language.formula import Apply, Name, Node
+from symback.language.functions import ELEMENTARY
 
 __all__ = ["JAX", "MATH", "NUMPY", "NUMPY_PLAIN", "TORCH", "Code", "Spelling", "number"]
 
@@ -209,14 +210,14 @@ def _without(arguments: Sequence[Code], left_out: Sequence[Code]) -> list[Code]:
     return [a for a in arguments if a not in left_out]
 
 
-_SAME = "sqrt sin cos tan sinh cosh tanh exp log log1p expm1".split()
+_OWN = ("normal", "coarse", "nonzero", "capped", "near")
+"""What `symback.kernels.helpers` writes out, beside what an engine has no word for."""
 
 _NUMPY_WORDS = (
-    {word: f"np.{word}" for word in _SAME}
-    | {"asin": "np.arcsin", "acos": "np.arccos", "atan": "np.arctan"}
-    | {"vdot": "np.vdot", "and": "np.logical_and", "or": "np.logical_or"}
-    | {"abs": "np.abs", "sign": "np.sign", "max": "np.maximum", "min": "np.minimum"}
-    | {word: f"_{word}" for word in ("erf", "normal", "coarse", "nonzero", "capped", "near")}
+    {name: row.numpy or f"np.{name}" for name, row in ELEMENTARY.items()}
+    | {"log1p": "np.log1p", "expm1": "np.expm1", "vdot": "np.vdot"}
+    | {"and": "np.logical_and", "or": "np.logical_or"}
+    | {word: f"_{word}" for word in _OWN}
 )
 
 NUMPY = Spelling(
@@ -240,33 +241,34 @@ NUMPY_PLAIN = replace(NUMPY, in_place=False, product="")
 # e^u that is too large is an error of Python's, and the kernel turns to arrays: nothing is capped.
 MATH = Spelling(
     "math",
-    {word: word for word in [*_SAME, "asin", "acos", "atan", "erf", "erfc"]}
-    | {"abs": "abs", "max": "max", "min": "min", "capped": "", "normal": "_normal_of_one"}
-    | {word: f"_{word}" for word in ("sign", "coarse", "nonzero", "near")},
+    {name: row.math or name for name, row in ELEMENTARY.items()}
+    | {"log1p": "log1p", "expm1": "expm1", "erfc": "erfc"}
+    | {word: f"_{word}" for word in _OWN}
+    | {"capped": "", "normal": "_normal_of_one"},
     "{1} if {0} else {2}",
     CHOICE,
 )
 
 
-def _of_module(module: str) -> dict[str, str]:
+def _of_module(module: str, own: Mapping[str, str]) -> dict[str, str]:
     """The words of an engine that calls its functions as NumPy does, in a module of its own."""
-    return {function: word.replace("np.", f"{module}.") for function, word in _NUMPY_WORDS.items()}
+    words = {function: word.replace("np.", f"{module}.") for function, word in _NUMPY_WORDS.items()}
+    return words | {function: word for function, word in own.items() if word}
 
 
 # A scalar product by hand: `vdot` and `@` may be computed with fewer digits on some devices.
 JAX = Spelling(
     "jax",
-    _of_module("jnp")
-    | {"vdot": "({0} * {1}).sum()"}
-    | {"erf": "jax.scipy.special.erf", "normal": "jax.scipy.special.ndtr"},
+    _of_module("jnp", {name: row.jax for name, row in ELEMENTARY.items()})
+    | {"vdot": "({0} * {1}).sum()", "normal": "jax.scipy.special.ndtr"},
     "jnp.where({}, {}, {})",
     words={**NUMPY.words, "np": "jnp"},
 )
 
 TORCH = Spelling(
     "torch",
-    _of_module("torch")
-    | {"vdot": "({0} * {1}).sum()", "erf": "torch.erf", "normal": "torch.special.ndtr"}
+    _of_module("torch", {name: row.torch for name, row in ELEMENTARY.items()})
+    | {"vdot": "({0} * {1}).sum()", "normal": "torch.special.ndtr"}
     | {"max_number": "torch.clamp({0}, min={1})", "min_number": "torch.clamp({0}, max={1})"},
     "torch.where({}, {}, {})",
     words={

@@ -31,6 +31,7 @@ from dataclasses import dataclass
 __all__ = [
     "ABBREVIATIONS",
     "ACTIVATIONS",
+    "BY_SYMPY",
     "ELEMENTARY",
     "LOSSES",
     "WORDS",
@@ -70,7 +71,7 @@ class Function:
     inner: str = ""
     """The function that it undoes: tan(atan z) = z; the other way round it holds on one period."""
     convention: str = ""
-    """What its slope is taken to be where it jumps; of several arguments {slope} is the winner's."""
+    """What its slope is taken to be where it jumps; {slope} is that of the argument that wins."""
     arguments: int = 1
     """How many it takes; 2 means two or more."""
     aliases: tuple[str, ...] = ()
@@ -158,6 +159,9 @@ _ELEMENTARY_ROWS = (
 )  # fmt: skip
 
 ELEMENTARY: dict[str, Function] = {row.name: row for row in _ELEMENTARY_ROWS}
+
+BY_SYMPY: dict[str, Function] = {row.sympy or row.name: row for row in _ELEMENTARY_ROWS}
+"""The same by the names of SymPy's classes."""
 
 ABBREVIATIONS = {
     "sech": "1/cosh(z)", "csch": "1/sinh(z)", "coth": "1/tanh(z)",
