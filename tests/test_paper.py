@@ -10,7 +10,7 @@ from sympy import Symbol
 
 import symback as sb
 from pages import network, page
-from symback.checking import showing
+from symback.checking import report as showing
 from symback.language.algebra import Terms
 from symback.language.writing import NETWORK
 from symback.sheets.page import Display, Pen

@@ -10,14 +10,9 @@ from weakref import WeakKeyDictionary
 
 from symback.checking.echo import echo
 from symback.checking.exact import BOUND, Judge
-from symback.checking.findings import Diagnosis, LineReport, Verdict
-from symback.checking.meaning import (
-    Definition,
-    Document,
-    Scope,
-)
+from symback.checking.meaning import Definition, Document, Scope
 from symback.checking.pages import notation_of, read
-from symback.checking.report import Report
+from symback.checking.report import Diagnosis, LineReport, Report, Verdict
 from symback.checking.verdicts import (
     WITHOUT_CHANCE,
     Judgement,
