@@ -23,7 +23,7 @@ from symback.checking.conversion import element_of
 from symback.checking.correct import MOST_PATHS, Edge, Kind, Neuron, Way, spelled, way_between
 from symback.checking.mistakes import Told, rank
 from symback.checking.points import Ground, Point
-from symback.checking.variants import STEPPED, ErrorVariant, Variant
+from symback.checking.variants import ErrorVariant, Variant, stepped_slopes
 from symback.language.errors import SymbackError
 from symback.language.expressions import Derivative
 from symback.language.names import PARAMETERS, Role, Variable, elements
@@ -155,7 +155,7 @@ class Plan:
         if key[0] != "change":
             return False
         _, variant = self.changes[key[1]].put[0]  # pyright: ignore[reportArgumentType, reportCallIssue]
-        return variant.name == "wrong-activation-derivative" and variant.key in STEPPED
+        return variant.name == "wrong-activation-derivative" and variant.key in stepped_slopes()
 
     def highest(self, place: int) -> int:
         """How far on the last local derivative of a change begins."""

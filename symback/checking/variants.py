@@ -15,6 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+
+import sympy
+from sympy import Expr
 
 from symback.checking.conversion import element_of, to_node
 from symback.checking.correct import (
@@ -37,7 +41,6 @@ from symback.language.expressions import (
     LOSS,
     Call,
     Cases,
-    Comparison,
     Derivative,
     Element,
     Node,
@@ -47,10 +50,10 @@ from symback.language.expressions import (
     Total,
     walk,
 )
-from symback.language.functions import LOSSES, Loss, SoftMax
+from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss, SoftMax
 from symback.language.names import Role, Variable
 
-__all__ = ["STEPPED", "ErrorVariant", "Variant", "error_variants", "variants"]
+__all__ = ["ErrorVariant", "Variant", "error_variants", "stepped_slopes", "variants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,46 +219,69 @@ def _slopes(
     for place, node in enumerate(_flipped(form)):
         text = "a sign within {right} = g′({a}) is wrong"
         yield "activation-derivative-sign", str(place), node, text
-    if activation in _REMEMBERED:
-        node = _REMEMBERED[activation](a)
+    if activation in slopes_in_h():
+        node = replaced(slopes_in_h()[activation], _H, a)
         yield "preactivation-for-activation", "", node, "{a} stands where {h} belongs in {right}"
 
 
 def _parts(activation: str, h: Element) -> Iterator[tuple[str, Node]]:
     """Factors and terms of h(1 - h) and of 1 - h² = (1 - h)(1 + h), and how they are written."""
-    if activation in _REMEMBERED:
+    if activation in slopes_in_h():
         yield "(1 - {h})", complement(h)
     if activation == "tanh":
         yield "{h}²", Power(h, number(2))
         yield "(1 + {h})", Total((number(1), h))
 
 
-_REMEMBERED: Mapping[str, Callable[[Node], Node]] = {
-    "sigmoid": lambda h: Product((h, complement(h))),
-    "tanh": lambda h: complement(Power(h, number(2))),
-}
-"""Slopes as one remembers them, in h."""
+_Z, _H = Element("z"), Element("h")
 
-STEPPED: Mapping[str, Fraction] = {"relu": Fraction(0), "leaky_relu": Fraction(1, 100)}
-"""Slopes that are 1 right of 0 and this left of it: at one point they could be so by chance."""
+
+@cache
+def _slope_of(row: Activation) -> Node:
+    """The slope that a row of the catalogue declares, in z and h."""
+    symbols = {name: sympy.Symbol(name, real=True) for name in ("z", "h")}
+    return to_node(written(row.slope, symbols), None)
+
+
+def _declared() -> dict[str, Node]:
+    rows = (row for row in ACTIVATIONS.values() if isinstance(row, Activation) and row.slope)
+    return {row.name: _slope_of(row) for row in rows}
+
+
+def slopes_in_h() -> dict[str, Node]:
+    """Slopes that are formulas in h alone, as one remembers them: h(1 - h), 1 - h²."""
+    return {
+        name: slope
+        for name, slope in _declared().items()
+        if _H in (parts := set(walk(slope))) and _Z not in parts
+    }
+
+
+def stepped_slopes() -> dict[str, Node]:
+    """Slopes of one number here and another there: at one point they could be so by chance."""
+    return {
+        name: slope
+        for name, slope in _declared().items()
+        if isinstance(slope, Cases)
+        and all(isinstance(value, Number) for value, _ in slope.branches)
+    }
 
 
 def _slope_at(activation: str, argument: Node) -> Node:
     """g′ of anything."""
-    if activation in _REMEMBERED:
-        return _REMEMBERED[activation](Call(activation, (argument,)))
-    if activation in STEPPED:
-        is_right = Comparison(argument, ">", number(0))
-        return Cases(((number(1), is_right), (number(STEPPED[activation]), None)))
+    if activation in slopes_in_h():
+        return replaced(slopes_in_h()[activation], _H, Call(activation, (argument,)))
+    if activation in stepped_slopes():
+        return replaced(stepped_slopes()[activation], _Z, argument)
     return Call(activation, (argument,), primes=1)
 
 
 def _other_slopes(activation: str, a: Element, h: Element) -> Iterator[tuple[str, Node]]:
-    for other, form in _REMEMBERED.items():
+    for other, slope in slopes_in_h().items():
         if other != activation:
-            yield f"{other} in h", form(h)
+            yield f"{other} in h", replaced(slope, _H, h)
             yield other, _slope_at(other, a)
-    for other in STEPPED:
+    for other in stepped_slopes():
         if other != activation:
             yield other, _slope_at(other, a)
 
@@ -321,9 +347,11 @@ def _of_loss(judge: Judge, edge: Edge) -> Iterator[Variant]:
     for loss in _other_losses(own):
         text = f"this is ∂L/∂ŷ of {_worded(loss.name)}; the loss is {_worded(own.name)}"
         yield _variant("wrong-loss", loss_slope(judge, loss, y), text, loss.name)
-    if own.name in _WITHOUT_LOG:
+    term = value_of(own.formula, _outputs(judge, *edge.parent[1]))
+    if term.has(sympy.log):
         text = "the derivative of log is missing in ∂L/∂ŷ: (log u)′ = 1/u"
-        yield _variant("missing-log-derivative", _WITHOUT_LOG[own.name](y), text)
+        without = Derivative(to_node(term.replace(sympy.log, lambda u: u), judge.graph), yhat)
+        yield _variant("missing-log-derivative", without, text)
         return
     for gone, shown in ((y, "y"), (yhat, "ŷ")):
         node = replaced(numbered(edge.node, edge.letters), gone, number(0))
@@ -331,13 +359,6 @@ def _of_loss(judge: Judge, edge: Edge) -> Iterator[Variant]:
         yield _variant(
             "missing-target-or-output", node, text, shown, f"{shown} is missing in ∂L/∂ŷ"
         )
-
-
-_WITHOUT_LOG: Mapping[str, Callable[[Node], Node]] = {
-    "cross_entropy": opposite,
-    "binary_cross_entropy": lambda y: Total((opposite(y), complement(y))),
-}
-"""∂L/∂ŷ with log u differentiated to 1."""
 
 
 def _loss(judge: Judge) -> Loss:
@@ -355,15 +376,20 @@ def _worded(loss: str) -> str:
 
 def loss_slope(judge: Judge, loss: Loss, y: Element) -> Node:
     """∂loss/∂ŷ of one output, as the row declares it, or by calculus where it declares none."""
-    output, target = (judge.graph.by_base[name] for name in ("yhat", "y"))
     place = y.indices[0].offset
-    here = {"y": target.at(place), "yhat": output.at(place)}
+    here = _outputs(judge, place)
     if loss.slope:
         slope = to_node(written(loss.slope, here), judge.graph)
     else:
         term = to_node(value_of(loss.formula, here), judge.graph)
-        slope = Derivative(term, element_of(output, (place,)))
+        slope = Derivative(term, indexed("yhat", place))
     return Product((_share(judge), slope))
+
+
+def _outputs(judge: Judge, place: int) -> dict[str, Expr]:
+    """The output and the target at one place, as the names in a row of the losses."""
+    quantities = judge.graph.by_base
+    return {name: quantities[name].at(place) for name in ("y", "yhat") if name in quantities}
 
 
 def _share(judge: Judge) -> Number:
