@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from symback.language.functions import ELEMENTARY
 from symback.sheets.figures import escape_xml
 
 __all__ = ["mathml"]
