@@ -25,9 +25,8 @@ from sympy import Expr
 from symback import kernels
 from symback.engine import derivation as derivations
 from symback.engine import spec
-from symback.engine.derivation import Deduction, Step
+from symback.engine.derivation import Deduction, Paths, Step
 from symback.engine.matrix import MatrixForm
-from symback.engine.paths import Paths
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
 from symback.engine.values import as_floats
 from symback.kernels import Kernel, NoKernel

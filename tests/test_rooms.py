@@ -114,7 +114,7 @@ def test_the_files_of_a_folder_import_one_another_without_a_circle(room):
         ("import symback", ("symback",), {"__init__"}),
         ("import symback.engine.graph as g", ("symback",), {"engine"}),
         ("from symback import engine, load", ("symback",), {"engine", "__init__"}),
-        ("from symback.engine.paths import Path", ("symback",), {"engine"}),
+        ("from symback.engine.derivation import Path", ("symback",), {"engine"}),
         ("from . import matrix", ("symback", "engine"), {"engine"}),
         ("from .matrix import lift", ("symback", "engine"), {"engine"}),
         ("from ..engine import calculus", ("symback", "checking"), {"engine"}),

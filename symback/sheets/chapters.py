@@ -20,9 +20,8 @@ import sympy
 from sympy import Expr, Symbol
 
 from symback.engine.calculus import instantiate
-from symback.engine.derivation import BackwardPass, Deduction, Derivation, Rule, local_steps
+from symback.engine.derivation import BackwardPass, Deduction, Derivation, Path, Rule, local_steps
 from symback.engine.matrix import MatrixLatex, MatrixText, Turned
-from symback.engine.paths import Path
 from symback.engine.spec import EquationsSpec
 from symback.engine.values import Kink, number
 from symback.language.algebra import Partial, Product, product
