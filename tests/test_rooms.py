@@ -169,7 +169,7 @@ def kernel_runner(tree: ast.AST, room: str) -> Iterator[ast.Name]:
     """Find the `exec(compile(…))` of the function `run` in `kernels`: a kernel's source is run.
 
     That text is symback's own, made of numbers, of names it makes itself and of formulas that
-    formula.py has read; `test_one_place_runs_text` holds that nothing else is exempt.
+    language/reading.py has read; `test_one_place_runs_text` holds that nothing else is exempt.
     """
     for function in ast.walk(tree):
         if (
@@ -199,7 +199,7 @@ def _offence(node: ast.AST, room: str) -> Iterator[str]:
 
 def _forbidden_name(name: str, room: str, *, from_sympy: bool) -> Iterator[str]:
     if name in SYMPY_EVALUATORS:
-        yield f"{name} is eval: read a user's text with formula.py"
+        yield f"{name} is eval: read a user's text with language/reading.py"
     if name in RENAMERS:
         yield f"{name} is slow and its result unforeseeable: rewrite in named steps"
     if from_sympy and name == "diff" and room != "engine.calculus":

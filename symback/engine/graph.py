@@ -16,7 +16,7 @@ import sympy
 from sympy import Expr, Indexed, Integer, Symbol
 
 from symback.engine.spec import EquationsSpec, NetworkSpec
-from symback.language import formula
+from symback.language import algebra
 from symback.language.algebra import (
     Product,
     Sigma,
@@ -29,6 +29,7 @@ from symback.language.algebra import (
     value_of,
     written,
 )
+from symback.language.expressions import Node, operation
 from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.names import PARAMETERS, SAMPLE, Role, Variable, index
 from symback.language.writing import Text
@@ -302,7 +303,7 @@ def from_equations(spec: EquationsSpec) -> Graph:
     symbols = {variable.name: variable.at() for variable in (*leaves, *stages)}
     functions = field_functions()
     equations = [
-        Equation(variable, (), formula.to_sympy(stage.node, symbols, functions))
+        Equation(variable, (), algebra.to_sympy(stage.node, symbols, functions))
         for variable, stage in zip(stages, spec.stages, strict=True)
     ]
     sentences = (each for stage in spec.stages for each in _at_kinks(stage.node, symbols))
@@ -314,19 +315,18 @@ def from_equations(spec: EquationsSpec) -> Graph:
     )
 
 
-def _at_kinks(node: formula.Node, symbols: Mapping[str, Expr]) -> Iterator[str]:
+def _at_kinks(node: Node, symbols: Mapping[str, Expr]) -> Iterator[str]:
     """What is taken for the slope of a formula where it has none, a sentence a kink."""
-    if not isinstance(node, formula.Apply):
-        return
-    for argument in node.arguments:
+    head, arguments = operation(node)
+    for argument in arguments:
         yield from _at_kinks(argument, symbols)
-    if node.head == "where":
+    if head == "where":
         yield "Where a condition is about to change, the slope is that of the case that holds."
-    row = ELEMENTARY.get(node.head) or ACTIVATIONS.get(node.head)
+    row = ELEMENTARY.get(head) or ACTIVATIONS.get(head)
     if row is None or not row.convention:
         return
     slope = ""
     if "{slope}" in row.convention:
-        taken = formula.winner(node, symbols, field_functions())
+        taken = algebra.winner(node, symbols, field_functions())
         slope = f"that of {Text().write(taken)}" if taken.free_symbols else "0"
     yield row.convention.replace("{slope}", slope)

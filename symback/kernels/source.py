@@ -626,7 +626,7 @@ def run(source: str, name: str) -> dict[str, Any]:
 
     This is the one place in symback where text becomes a program.  The text is symback's own: it
     is made of numbers, of names that `symback.language.names` makes, and of formulas of the
-    catalogue or of a user that `symback.language.formula` has read into a tree and
+    catalogue or of a user that `symback.language.reading` has read into a tree and
     `symback.kernels` has printed.
     """
     # Two kernels of one title are two files: else a traceback shows the lines of the later one.
