@@ -50,7 +50,6 @@ from symback.checking.rules import (
     AS_EXPONENTIALS,
     DOMAINS,
     SLOPES,
-    UNDONE,
     differentiated,
     kind,
     with_z,
@@ -727,8 +726,9 @@ class Evaluator:
     def _elementary(self, node: Call, env: Environment, level: int) -> Value:
         name, activations = node.function, self.equations.activations
         self._need(name, node.arguments[0], env)
+        undone = ELEMENTARY[name].inner if name in ELEMENTARY else ""
         match node.arguments:
-            case (Call(inverse, (inner,), primes=0),) if UNDONE.get(name) == inverse:
+            case (Call(inverse, (inner,), primes=0),) if undone == inverse:
                 self._need(inverse, inner, env)
                 return self.value(inner, env, level)
         if name in self.arithmetic.direct:

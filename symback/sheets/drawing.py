@@ -8,8 +8,8 @@ from sympy import Expr
 
 from symback.engine.calculus import LocalDerivative
 from symback.engine.derivation import Derivation, Node, Path
+from symback.engine.evaluation import OutOfDomain
 from symback.engine.spec import EquationsSpec, NetworkSpec
-from symback.engine.values import OutOfDomain
 from symback.language.functions import spoken
 from symback.language.names import name_indices
 from symback.sheets import figures
