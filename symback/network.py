@@ -32,8 +32,15 @@ from symback.engine.spec import EquationsSpec, NetworkSpec, Values
 from symback.kernels import Kernel, NoKernel
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import LOSSES, Activation, Loss, SoftMax
-from symback.language.names import Reference, Role, UnknownName, elements, read_reference
-from symback.language.notations import UnknownNotation, notation
+from symback.language.names import (
+    Reference,
+    Role,
+    UnknownName,
+    UnknownNotation,
+    elements,
+    notation,
+    read_reference,
+)
 from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings
 from symback.learning.samples import Samples

@@ -23,7 +23,7 @@ from symback.checking.meaning import (
 )
 from symback.checking.pages import read
 from symback.language.expressions import Named, Node
-from symback.language.notations import NOTATIONS
+from symback.language.names import NOTATIONS
 
 CASES = Path(__file__).parent / "cases"
 LINES = json.loads((CASES / "lines.json").read_text(encoding="utf-8"))

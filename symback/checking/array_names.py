@@ -20,8 +20,7 @@ from pathlib import Path
 
 from symback.engine.graph import Graph
 from symback.language.errors import SymbackError, did_you_mean, printable
-from symback.language.names import Role, Variable
-from symback.language.notations import Notation, notation
+from symback.language.names import Notation, Role, Variable, notation
 
 __all__ = ["ArrayNameError", "Names", "Quantity"]
 

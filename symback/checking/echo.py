@@ -45,16 +45,9 @@ from symback.language.expressions import (
     is_array,
 )
 from symback.language.functions import ACTIVATIONS, ELEMENTARY
+from symback.language.names import GREEK, SIGNS
 
 __all__ = ["echo", "echo_claim"]
-
-_LETTERS = {"yhat": "ŷ", "delta": "δ", "eta": "η"}
-_GREEK = {
-    "Delta": "Δ", "Gamma": "Γ", "Theta": "Θ", "Lambda": "Λ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
-    "alpha": "α", "beta": "β", "gamma": "γ", "epsilon": "ε", "zeta": "ζ", "theta": "θ",
-    "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "rho": "ρ", "sigma": "σ",
-    "tau": "τ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "delta": "δ", "pi": "π",
-}  # fmt: skip
 
 # How tightly a node holds together: what is below its neighbours' need is put in brackets.
 _SUM, _HADAMARD, _PRODUCT, _FACTOR, _ATOM = range(5)
@@ -157,15 +150,15 @@ class _Echo:
     # ---------------------------------------------------------------------------- quantities
 
     def _element(self, node: Element) -> tuple[str, int]:
-        name = _LETTERS.get(node.letter, node.letter)
+        name = SIGNS.get(node.letter, node.letter)
         return name + _subscript(node.indices), _ATOM
 
     def _array(self, node: Array) -> tuple[str, int]:
-        name = _LETTERS.get(node.letter, node.letter)
+        name = SIGNS.get(node.letter, node.letter)
         return name + ("" if node.layer is None else _subscript((node.layer,))), _ATOM
 
     def _named(self, node: Named) -> tuple[str, int]:
-        name = "ŷ" if node.name == "yhat" else _GREEK.get(node.name, node.name)
+        name = (GREEK | SIGNS).get(node.name, node.name)
         return name + _subscript(node.indices, listed=True), _ATOM
 
     def _letter(self, node: Letter) -> tuple[str, int]:

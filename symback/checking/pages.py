@@ -65,7 +65,7 @@ from symback.language.expressions import (
     rebuilt,
     walk,
 )
-from symback.language.notations import NOTATIONS, Notation, UnknownNotation
+from symback.language.names import NOTATIONS, Notation, UnknownNotation
 
 __all__ = ["LARGEST_PAGE", "TooLarge", "notation_of", "read"]
 

@@ -18,7 +18,7 @@ from symback.checking.parsing import RELATIONS
 from symback.checking.rows import ARITHMETIC, Layout, Row
 from symback.checking.symbols import Symbols
 from symback.language.budget import spend
-from symback.language.notations import GREEK_NAMES
+from symback.language.names import GREEK_NAMES
 
 __all__ = ["CLOSES", "OPENS", "Statement", "cut", "letters_below"]
 

@@ -7,7 +7,6 @@ not have is a name of the page's own (`Named`), which the page must define somew
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,7 +27,7 @@ from symback.language.expressions import (
     Transpose,
     walk,
 )
-from symback.language.notations import Notation
+from symback.language.names import Notation, cuts
 
 __all__ = ["Script", "Symbols", "numbered_layer"]
 
@@ -427,7 +426,9 @@ class Symbols:
                 )
             return
         units = self._units(tokens)
-        for texts in _packed(units, wanted):
+        if sum(len(unit) if isinstance(unit, str) else 1 for unit in units) > 12:
+            return
+        for texts in cuts(units, wanted):
             yield tuple(
                 unit
                 if isinstance(unit, Index)
@@ -546,27 +547,6 @@ def _commas(tokens: Sequence[Token]) -> list[list[Token]]:
         else:
             parts[-1].append(token)
     return parts
-
-
-def _packed(units: list[str | Index], wanted: int) -> Iterator[tuple[str | Index, ...]]:
-    """Every way to cut the runs of digits so that there are ``wanted`` indices."""
-    if sum(len(unit) if isinstance(unit, str) else 1 for unit in units) > 12:
-        return
-    ways = [list(_cuts(unit)) if isinstance(unit, str) else [(unit,)] for unit in units]
-    for choice in itertools.product(*ways):
-        flat = tuple(itertools.chain.from_iterable(choice))
-        if len(flat) == wanted:
-            yield flat
-
-
-def _cuts(digits: str) -> Iterator[tuple[str, ...]]:
-    """Every way to cut a run of digits into numbers without leading zeros."""
-    if not digits:
-        yield ()
-    for end in range(1, len(digits) + 1):
-        if end == 1 or digits[0] != "0":
-            for rest in _cuts(digits[end:]):
-                yield (digits[:end], *rest)
 
 
 def _within(index: Index, low: int, width: int | str) -> bool:

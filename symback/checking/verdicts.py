@@ -90,7 +90,7 @@ from symback.language.expressions import (
     walk,
 )
 from symback.language.names import Reference, Role, read_reference
-from symback.language.notations import notation as notation_called
+from symback.language.names import notation as notation_called
 from symback.sheets.work import Work
 
 __all__ = [
@@ -170,8 +170,8 @@ def check(
     """Check a derivation that a person wrote, line by line.
 
     ``text`` is the page as typed, ``net`` the network it is about, ``wrt`` the weight that a page
-    without a left side is about, ``notation`` a name of `symback.language.notations` or the path of
-    a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those that have a
+    without a left side is about, ``notation`` one of `symback.language.names.NOTATIONS` or the path
+    of a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those with a
     name.  ``prove`` looks for a proof without chance as well.  ``budget`` is how many seconds of
     the processor the page may take (and 512 MB); what it leaves unread or undecided is said so.
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from symback.language.functions import ELEMENTARY
+from symback.language.names import GREEK_LETTERS
 from symback.sheets.figures import escape_xml
 
 __all__ = ["mathml"]
@@ -51,17 +52,11 @@ class _Item(NamedTuple):
 
 
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\s+|.", re.DOTALL)
-_LETTERS = {
-    rf"\{name}": letter
-    for name, letter in zip(
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma "
-        "varsigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi "
-        "Psi Omega partial nabla ell".split(),
-        "αβγδϵζηθικλμνξπρσςτυϕχψωΓΔΘΛΞΠΣΥΦΨΩ∂∇ℓ",
-        strict=True,
-    )
-} | {r"\varepsilon": "ε", r"\varphi": "φ", r"\infty": "∞", r"\top": "⊤", r"\cdots": "⋯",
-     r"\ldots": "…", r"\vdots": "⋮", r"\ddots": "⋱"}  # fmt: skip
+_LETTERS = {rf"\{name}": letter for letter, name in GREEK_LETTERS.items()} | {
+    r"\epsilon": "ϵ", r"\varepsilon": "ε", r"\phi": "ϕ", r"\varphi": "φ", r"\partial": "∂",
+    r"\nabla": "∇", r"\ell": "ℓ", r"\infty": "∞", r"\top": "⊤", r"\cdots": "⋯", r"\ldots": "…",
+    r"\vdots": "⋮", r"\ddots": "⋱",
+}  # fmt: skip
 _OPERATORS = {
     "+": "+", "-": "−", "=": "=", "<": "&lt;", ">": "&gt;", ",": ",", ";": ";", ":": ":",
     "*": "∗", "!": "!", r"\cdot": "⋅", r"\times": "×", r"\odot": "⊙", r"\oslash": "⊘",

@@ -17,8 +17,8 @@ from sympy import Expr, Indexed, Integer, Sum, Symbol
 from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
 from symback.language.algebra import Partial, Sigma
-from symback.language.names import SAMPLE, Variable
-from symback.language.writing import Latex, Lettering, Text
+from symback.language.names import SAMPLE, Lettering, Variable
+from symback.language.writing import Latex, Text
 from symback.sheets.figures import Figure, PathStyle
 from symback.sheets.layout import LINE, lines
 
