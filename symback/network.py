@@ -23,7 +23,6 @@ import numpy as np
 from sympy import Expr
 
 from symback import kernels
-from symback.checking.notations import UnknownNotation, notation
 from symback.engine import derivation as derivations
 from symback.engine import spec
 from symback.engine.derivation import Deduction, Step
@@ -34,13 +33,8 @@ from symback.engine.values import as_floats
 from symback.kernels import Kernel, NoKernel
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import LOSSES, Activation, Loss, SoftMax
-from symback.language.notation import (
-    Reference,
-    Role,
-    UnknownName,
-    elements,
-    read_reference,
-)
+from symback.language.names import Reference, Role, UnknownName, elements, read_reference
+from symback.language.notations import UnknownNotation, notation
 from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings
 from symback.learning.samples import Samples
@@ -123,7 +117,7 @@ class Network(Work):
     def in_notation(self, name: str | Path) -> Network:
         """The same network in the letters of a book: lectures, nielsen, bishop or goodfellow.
 
-        ``name`` may be the path of a TOML file of one's own (`symback.checking.notations`).  Names
+        ``name`` may be the path of a TOML file of one's own (`symback.language.notations`).  Names
         that are asked for, such as ``w_131``, stay the lectures'.  Raises `UnknownNotation`.
 
         >>> net = Network(4, [(4, "sigmoid"), (2, "softmax")], loss="squared_error")

@@ -25,7 +25,7 @@ from symback.sheets.overview import any_layer_page, overview
 from symback.sheets.work import plain_pen
 
 if TYPE_CHECKING:
-    from symback.language.notation import Variable
+    from symback.language.names import Variable
     from symback.network import Derivation, Network
 
 __all__ = ["CannotWrite", "Disagreement", "write_figure", "write_sheets"]

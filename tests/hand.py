@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from symback.checking.meaning import (
+from symback.language.expressions import (
     Call,
     Cases,
     Comparison,

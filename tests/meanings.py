@@ -14,7 +14,8 @@ import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from symback.checking.meaning import (
+from symback.checking.meaning import Scope
+from symback.language.expressions import (
     ELL,
     LOSS,
     Array,
@@ -36,7 +37,6 @@ from symback.checking.meaning import (
     Power,
     Product,
     Quotient,
-    Scope,
     Sum,
     Total,
     Transpose,

@@ -12,7 +12,8 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from symback.checking.meaning import (
+from symback.checking.meaning import Scope
+from symback.language.expressions import (
     ELL,
     LOSS,
     Array,
@@ -33,7 +34,6 @@ from symback.checking.meaning import (
     Power,
     Product,
     Quotient,
-    Scope,
     Sum,
     Total,
     Transpose,

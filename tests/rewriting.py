@@ -15,7 +15,7 @@ import mpmath
 
 import symback as sb
 from symback.checking.conversion import to_node
-from symback.checking.meaning import (
+from symback.language.expressions import (
     LOSS,
     Call,
     Cases,
@@ -34,7 +34,7 @@ from symback.checking.meaning import (
     Total,
     walk,
 )
-from symback.language.notation import PARAMETERS, Role, elements
+from symback.language.names import PARAMETERS, Role, elements
 
 mp = mpmath.mp.clone()
 mp.dps = 100

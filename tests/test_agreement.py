@@ -28,9 +28,10 @@ from strategies import (
 )
 from symback.engine import derivation as derivations
 from symback.engine.derivation import BackwardPass, Deduction, Derivation, Rule, derive
+from symback.language.algebra import Partial, Product, Sigma, Terms, collapse
 from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss
-from symback.language.notation import Partial, Product, Sigma, Terms, collapse, read_reference
-from symback.language.printers import Text
+from symback.language.names import read_reference
+from symback.language.writing import Text
 
 
 def derivation_of(case: Case, name: str) -> Derivation:

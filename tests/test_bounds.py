@@ -15,9 +15,9 @@ import zipfile
 import pytest
 
 import symback as sb
-from symback.checking.budget import Budget, Spent, spend, uncounted, within
 from symback.checking.grading import Row, as_csv
 from symback.cli import main
+from symback.language.budget import Budget, Spent, spend, uncounted, within
 from typesetting import ROOT
 
 TOML = """[network]

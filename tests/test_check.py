@@ -12,9 +12,12 @@ import pytest
 import symback as sb
 from rewriting import NETWORKS, Referee, Rewriter, mp
 from symback.checking.echo import echo
-from symback.checking.meaning import Claim, Scope
+from symback.checking.meaning import (
+    Claim,
+    Scope,
+)
 from symback.checking.pages import read
-from symback.language.notation import PARAMETERS, elements
+from symback.language.names import PARAMETERS, elements
 
 NOTATIONS = ("lectures", "nielsen", "bishop", "goodfellow")
 EXAMPLES = ("s3", "s4", "s5", "s6", "bias_per_layer", "relu", "user_activation")

@@ -8,7 +8,13 @@ import symback as sb
 from hand import F, call, q
 from symback.checking.conventions import convention_of
 from symback.checking.exact import Judge
-from symback.checking.meaning import LOSS, Array, Derivative, Index, Transpose
+from symback.language.expressions import (
+    LOSS,
+    Array,
+    Derivative,
+    Index,
+    Transpose,
+)
 
 y1, y2, p1, p2 = q("y", 1), q("y", 2), q("yhat", 1), q("yhat", 2)
 h11, h12, x2 = q("h", 1, 1), q("h", 1, 2), q("x", 2)

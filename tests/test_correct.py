@@ -11,7 +11,14 @@ from hand import q
 from symback.checking.correct import correct_node, indexed, placed, way_between
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import Judge
-from symback.checking.meaning import LOSS, Array, Derivative, Element, Index, walk
+from symback.language.expressions import (
+    LOSS,
+    Array,
+    Derivative,
+    Element,
+    Index,
+    walk,
+)
 
 NETS = {
     "softmax": ([(3, "sigmoid"), (2, "softmax")], "cross_entropy", 1),

@@ -15,12 +15,14 @@ from hand import SLOPES, F, Sheet, add, call, multiply, positive, q
 from symback.checking.diagnosis import diagnose
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import Judge
-from symback.checking.meaning import (
+from symback.checking.meaning import Definition
+from symback.checking.mistakes import MISTAKES, rank
+from symback.language.errors import SymbackError
+from symback.language.expressions import (
     ELL,
     LOSS,
     Array,
     Comparison,
-    Definition,
     Derivative,
     Element,
     Index,
@@ -31,8 +33,6 @@ from symback.checking.meaning import (
     Sum,
     Transpose,
 )
-from symback.checking.mistakes import MISTAKES, rank
-from symback.language.errors import SymbackError
 from symback.language.functions import LOSSES, Loss
 
 

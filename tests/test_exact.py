@@ -10,7 +10,8 @@ from rewriting import NETWORKS, Referee, mp, numbered, pairs
 from symback.checking.arithmetics import Balls, Residues
 from symback.checking.conversion import to_node
 from symback.checking.exact import Judge, Relationship
-from symback.checking.meaning import (
+from symback.checking.tower import LEVELS, Tower
+from symback.language.expressions import (
     ELL,
     LOSS,
     Array,
@@ -28,8 +29,7 @@ from symback.checking.meaning import (
     Total,
     Transpose,
 )
-from symback.checking.tower import LEVELS, Tower
-from symback.language.notation import PARAMETERS, elements
+from symback.language.names import PARAMETERS, elements
 
 ROUNDS = 40
 """Sides a network; benchmarks/checking_fuzz.py tries as many as one has time for."""

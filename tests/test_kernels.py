@@ -36,8 +36,9 @@ from symback.engine.matrix import base_name, lift
 from symback.engine.values import Kink, Numbers, as_floats
 from symback.kernels import KernelError, NoKernel, forms
 from symback.kernels.forms import WrongForm, proved
+from symback.language.algebra import collapse
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.notation import Reference, collapse, read_reference
+from symback.language.names import Reference, read_reference
 from test_matrix import Arrays, as_matrix
 
 STYLES = ("scalar", "array")

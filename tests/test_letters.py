@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from pages import html_formulas, network
-from symback.checking.notations import UnknownNotation
+from symback.language.notations import UnknownNotation
 from symback.sheets import chapters, drawing, rendering
 from symback.sheets.figures import caption, svg, tikz
 from symback.sheets.overview import overview

@@ -13,9 +13,17 @@ from pathlib import Path
 import pytest
 
 from meanings import CONTINUES, nodes, plain
-from symback.checking.meaning import Claim, Definition, Document, Named, Node, Prose, Scope, Unread
-from symback.checking.notations import NOTATIONS
+from symback.checking.meaning import (
+    Claim,
+    Definition,
+    Document,
+    Prose,
+    Scope,
+    Unread,
+)
 from symback.checking.pages import read
+from symback.language.expressions import Named, Node
+from symback.language.notations import NOTATIONS
 
 CASES = Path(__file__).parent / "cases"
 LINES = json.loads((CASES / "lines.json").read_text(encoding="utf-8"))

@@ -59,20 +59,11 @@ from symback.engine.matrix import (
     Where,
     certify,
     lift,
-    with_samples,
 )
 from symback.engine.values import Numbers
+from symback.language.algebra import Partial, Product, Sigma, Terms, collapse
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.notation import (
-    Partial,
-    Product,
-    Role,
-    Sigma,
-    Terms,
-    Variable,
-    collapse,
-    index,
-)
+from symback.language.names import Role, Variable, index
 from typesetting import katex_errors
 
 B = Symbol("B", integer=True, positive=True)
@@ -84,11 +75,12 @@ def symbolic(layers, loss, *, batch="", **options) -> BackwardPass:
     functions = {name: OWN_ACTIVATIONS[name] for name in layers if name in OWN_ACTIVATIONS}
     losses = {loss: OWN_LOSSES[loss]} if loss in OWN_LOSSES else None
     widths = [(f"n_{k}", name) for k, name in enumerate(layers, start=1)]
+    if batch:
+        options["over_samples"] = batch
     checked = spec.network(
         "n_0", widths, loss=loss, activations=functions or None, losses=losses, **options
     )
-    graph = from_network(checked)
-    return BackwardPass(with_samples(graph, B, over_samples=batch) if batch else graph)
+    return BackwardPass(from_network(checked, samples=B if batch else None))
 
 
 @cache
@@ -699,24 +691,29 @@ def test_a_line_without_a_matrix_form_stands_in_indices():
 @pytest.mark.parametrize("over_outputs", ["sum", "mean"])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_one_more_index_is_what_a_batch_is(loss, over_outputs, over_samples):
-    """The graph of one sample given samples derives what the graph of a batch derives."""
-    options = {"over_outputs": over_outputs, "over_samples": over_samples, "seed": 3}
+    """A batch of B samples derives what one of five does, and sums the losses of its samples."""
     layers = [(4, "tanh"), (2, "softmax")]
-    one = build(3, layers, loss, **options)
-    many = build(3, layers, loss, samples=5, **options)
-    batch = with_samples(one.graph, Integer(5), over_samples=over_samples)
-    assert batch.variables == many.graph.variables
+    means = {"over_outputs": over_outputs, "over_samples": over_samples}
+    batch = from_network(spec.network(3, layers, loss=loss, **means), B)
+    many = build(3, layers, loss, samples=5, seed=3, **means)
     derived, wanted = BackwardPass(batch), many.backward
-    sizes = {Integer(number): number for number in (2, 3, 4, 5)}
+    sizes = {Integer(number): number for number in (2, 3, 4, 5)} | {B: 5}
     values = matrix._Values(sizes)
     for variable, deduction in wanted.adjoints.items():
+        same = next(each for each in batch.variables if each.name == variable.name)
+        assert tuple(size.subs(B, 5) for size in same.shape) == variable.shape
         letters = dict.fromkeys(deduction.free, 2)
-        found = values.number(derived.adjoints[variable].result, letters)
+        found = values.number(derived.adjoints[same].result, letters)
         assert found == values.number(deduction.result, letters), variable.name
-    numbers = Numbers(batch, many.given)
-    assert abs(numbers.loss - many.numbers.loss) < mp.mpf(10) ** -40
-    with pytest.raises(ValueError, match="5 samples already"):
-        with_samples(batch, B)
+    assert abs(Numbers(batch, many.given).loss - many.numbers.loss) < mp.mpf(10) ** -40
+    one = from_network(spec.network(3, layers, loss=loss, over_outputs=over_outputs))
+    total = sum(
+        Numbers(
+            one, many.given | {name: many.given[name][k] for name in {*"xy"} & {*many.given}}
+        ).loss
+        for k in range(5)
+    ) / (5 if over_samples == "mean" else 1)
+    assert abs(total - many.numbers.loss) < mp.mpf(10) ** -40
 
 
 # ---------------------------------------------------------------------------------- the algorithm

@@ -15,7 +15,7 @@ from symback.engine import paths as paths_module
 from symback.engine import spec
 from symback.engine.graph import from_network
 from symback.engine.paths import Paths
-from symback.language.notation import Reference, element_name, read_reference
+from symback.language.names import Reference, element_name, read_reference
 
 
 def paths_of(case: Case, name: str) -> Paths:

@@ -18,22 +18,24 @@ from meanings import CONTINUES, nodes, plain
 from nodes import SCOPES, arrays, scalars
 from symback.checking.echo import echo
 from symback.checking.meaning import (
-    Array,
     Claim,
+    Prose,
+    Relation,
+    Scope,
+)
+from symback.checking.pages import read
+from symback.language.expressions import (
+    Array,
     Element,
     Index,
     Node,
     Number,
     Power,
     Product,
-    Prose,
     Quotient,
-    Relation,
-    Scope,
     Total,
     Transpose,
 )
-from symback.checking.pages import read
 
 CASES = Path(__file__).parent / "cases"
 BASE = Scope((2, 3, 2), ("sigmoid", "softmax"), (1, 1))

@@ -16,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from symback.engine import spec
 from symback.engine.spec import EquationsSpec, NetworkSpec, SpecError
 from symback.language import formula
+from symback.language.algebra import activation
 from symback.language.errors import SymbackError
 from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss, SoftMax
 
@@ -624,7 +625,7 @@ def preactivations(net):
             yield a, False
             h = np.exp(a) / np.exp(a).sum(axis=1, keepdims=True)
         else:
-            g = layer.activation.expression(lambda _: z, sympy.S.One, layer.units)
+            g = activation(layer.activation, lambda _: z, sympy.S.One, layer.units)
             yield a, g.has(sympy.Piecewise)
             h = np.vectorize(lambda value, g=g: float(g.subs(z, value)))(a)
 

@@ -24,7 +24,8 @@ from symback.engine.values import (
     as_floats,
     number,
 )
-from symback.language.notation import SAMPLE, Partial, Reference, Sigma, index, read_reference
+from symback.language.algebra import Partial, Sigma
+from symback.language.names import SAMPLE, Reference, index, read_reference
 from symback.network import Network, equations
 
 

@@ -8,26 +8,28 @@ import symback as sb
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import Judge
 from symback.checking.meaning import (
-    LOSS,
-    Call,
     Claim,
     Definition,
-    Derivative,
     Document,
+    Prose,
+    Relation,
+    Side,
+    Unread,
+)
+from symback.checking.verdicts import judged, largest_index, overall
+from symback.language.expressions import (
+    LOSS,
+    Call,
+    Derivative,
     Element,
     Index,
     Named,
     Node,
     Number,
     Product,
-    Prose,
-    Relation,
-    Side,
     Total,
-    Unread,
 )
-from symback.checking.verdicts import judged, largest_index, overall
-from symback.language.notation import read_reference
+from symback.language.names import read_reference
 
 
 def number(value, decimals=None) -> Number:

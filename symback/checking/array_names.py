@@ -5,7 +5,7 @@ derivative of the loss by one, in any usual spelling (``delta1``, ``d1``, ``dz1`
 ``grad_a1`` are all ∂L/∂a_1), and get the canonical name back, `Quantity.text`.
 
 The letters are the lectures' (a preactivation, h activation; z is a preactivation too) unless a
-`symback.checking.notations` says otherwise: in Nielsen's book a is the activation, in Bishop's z
+`symback.language.notations` says otherwise: in Nielsen's book a is the activation, in Bishop's z
 is.  Layers are counted as the network file counts them in every notation: W1 is its W1.  A spelling
 that two quantities answer to is refused, with both.
 """
@@ -18,10 +18,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from symback.checking.notations import Notation, notation
 from symback.engine.graph import Graph
 from symback.language.errors import SymbackError, did_you_mean, printable
-from symback.language.notation import Role, Variable
+from symback.language.names import Role, Variable
+from symback.language.notations import Notation, notation
 
 __all__ = ["ArrayNameError", "Names", "Quantity"]
 

@@ -38,7 +38,7 @@ from symback.checking.report import Diagnosis, Verdict
 from symback.engine.spec import NetworkSpec
 from symback.engine.values import MissingNumbers, Numbers, number
 from symback.language.errors import SymbackError, printable
-from symback.language.notation import PARAMETERS, Role, Variable, element_name
+from symback.language.names import PARAMETERS, Role, Variable, element_name
 from symback.sheets.work import Work
 
 __all__ = ["ArrayReport", "ArraysReport", "WorstEntry", "check_arrays", "check_arrays_file"]
@@ -59,7 +59,7 @@ def check_arrays(
     ``dh1``, ``dx``, ``dyhat``, …, the forward pass as ``a1``, ``h1``, ``yhat``, ``L``, and inputs
     ``x``, ``y``, ``W1``, ``b1`` in place of the network's [values].  W is (out, in); of a batch one
     row is one sample, and ∂L/∂a is that of the whole loss, or of each sample's own, which is said.
-    ``notation`` settles letters, as in `symback.checking.notations`: nielsen (a is g(z)), bishop
+    ``notation`` settles letters, as in `symback.language.notations`: nielsen (a is g(z)), bishop
     (z is g(a)), cs231n (W is (in, out)), …
 
     Raises `SymbackError` for names that mean nothing and for arrays that hold no real numbers.

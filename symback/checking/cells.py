@@ -28,8 +28,8 @@ from typing import Any, ClassVar
 from flint import arb, ctx, fmpq, fmpq_poly
 
 from symback.checking.arithmetics import PRECISION, RELATIONS, Undecided, middle
-from symback.checking.budget import spend
 from symback.checking.tower import VanishingDenominator
+from symback.language.budget import spend
 
 __all__ = [
     "Condition",

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from symback.checking.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.checking.echo import echo
 from symback.checking.exact import BOUND, Judge
-from symback.checking.findings import Diagnosis, LineReport, Verdict
-from symback.checking.meaning import Definition, Document, Node, Scope
-from symback.checking.notations import notation as notation_called
+from symback.checking.meaning import Definition, Document, Scope
 from symback.checking.pages import notation_of, read
-from symback.checking.report import Report
+from symback.checking.report import Diagnosis, LineReport, Report, Verdict
 from symback.checking.verdicts import (
     WITHOUT_CHANCE,
     Judgement,
@@ -24,8 +21,11 @@ from symback.checking.verdicts import (
     mistakes_in,
     overall,
 )
+from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.language.errors import SymbackError
-from symback.language.notation import Reference, read_reference
+from symback.language.expressions import Node
+from symback.language.names import Reference, read_reference
+from symback.language.notations import notation as notation_called
 from symback.sheets.work import Work
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def check(
     """Check a derivation that a person wrote, line by line.
 
     ``text`` is the page as typed, ``net`` the network it is about, ``wrt`` the weight that a page
-    without a left side is about, ``notation`` a name of `symback.checking.notations` or the path of
+    without a left side is about, ``notation`` a name of `symback.language.notations` or the path of
     a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those that have a
     name.  ``prove`` looks for a proof without chance as well.  ``budget`` is how many seconds of
     the processor the page may take (and 512 MB); what it leaves unread or undecided is said so.

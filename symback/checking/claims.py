@@ -15,11 +15,11 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from symback.checking.correct import numbered
-from symback.checking.meaning import (
+from symback.checking.meaning import Definition
+from symback.language.expressions import (
     LOSS,
     Array,
     At,
-    Definition,
     Derivative,
     Element,
     Index,

@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from symback.checking.exact import free_letters
 from symback.checking.lexing import NotRead, Place, Token
-from symback.checking.meaning import (
+from symback.checking.symbols import Symbols
+from symback.language.expressions import (
     ELL,
     Array,
     At,
@@ -32,9 +32,10 @@ from symback.checking.meaning import (
     Number,
     Product,
     Sum,
+    free_letters,
+    is_array,
     walk,
 )
-from symback.checking.symbols import Symbols, is_array
 
 __all__ = ["OTHERWISE", "Condition", "Piece", "assigned", "condition_of", "given", "under"]
 

@@ -15,7 +15,8 @@ from fractions import Fraction
 from symback.checking.correct import number, opposite
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import Judge
-from symback.checking.meaning import (
+from symback.language.errors import SymbackError
+from symback.language.expressions import (
     Array,
     Call,
     Derivative,
@@ -27,8 +28,7 @@ from symback.checking.meaning import (
     rebuilt,
     walk,
 )
-from symback.language.errors import SymbackError
-from symback.language.notation import Role
+from symback.language.names import Role
 
 __all__ = ["ORDER", "SCALES", "Convention", "convention_of", "swapped"]
 
@@ -54,7 +54,7 @@ def convention_of(
 
     >>> import symback as sb
     >>> from symback.checking.correct import indexed
-    >>> from symback.checking.meaning import LOSS, Total
+    >>> from symback.language.expressions import LOSS, Total
     >>> judge = Judge(sb.Network(2, [(3, "tanh"), (2, "softmax")], loss="cross_entropy"))
     >>> error = Total((indexed("yhat", 2), opposite(indexed("y", 2))))
     >>> page = [(Derivative(LOSS, indexed("w", 2, 1, 2)), Product((error, indexed("h", 1, 1))))]

@@ -1,9 +1,9 @@
 """What symback derived, as the nodes that the checker compares: SymPy read into an AST.
 
 Here one can turn any expression of a graph, of its local derivatives or of a derivation, and the
-matrix form of `symback.engine.matrix` too, into the nodes of `symback.checking.meaning`: `to_node`.
+matrix form of `symback.engine.matrix` too, into `symback.language.expressions`: `to_node`.
 Indices stay letters or numbers, products and sums keep the order of `Product` and `Terms` in
-`symback.language.notation`; SymPy's own sums are put in the order a person writes, what is added
+`symback.language.names`; SymPy's own sums are put in the order a person writes, what is added
 before what is subtracted.
 
 Nothing is derived or simplified here.  What has no node raises `Inexpressible`.
@@ -19,7 +19,12 @@ from sympy import Expr, Indexed, KroneckerDelta, Piecewise, Symbol
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from symback.checking.meaning import (
+from symback.engine import matrix
+from symback.engine.graph import Graph
+from symback.language.algebra import Partial, Terms
+from symback.language.algebra import Product as Ordered
+from symback.language.errors import SymbackError
+from symback.language.expressions import (
     LOSS,
     Array,
     Call,
@@ -40,11 +45,7 @@ from symback.checking.meaning import (
     Transpose,
     rebuilt,
 )
-from symback.engine import matrix
-from symback.engine.graph import Graph
-from symback.language.errors import SymbackError
-from symback.language.notation import SAMPLE, Partial, Role, Terms, Variable
-from symback.language.notation import Product as Ordered
+from symback.language.names import SAMPLE, Role, Variable
 
 __all__ = ["Inexpressible", "element_of", "to_node"]
 

@@ -26,7 +26,9 @@ from sympy import Expr, Indexed
 from symback.checking.conversion import Inexpressible, element_of, to_node
 from symback.checking.evaluation import Equations
 from symback.checking.exact import Judge
-from symback.checking.meaning import (
+from symback.engine.derivation import SUBSTITUTED_TERMS, BackwardPass
+from symback.engine.matrix import NoMatrixForm, lift
+from symback.language.expressions import (
     Array,
     Derivative,
     Element,
@@ -38,9 +40,7 @@ from symback.checking.meaning import (
     Total,
     rebuilt,
 )
-from symback.engine.derivation import SUBSTITUTED_TERMS, BackwardPass
-from symback.engine.matrix import NoMatrixForm, lift
-from symback.language.notation import Role, Variable, index, pack
+from symback.language.names import Role, Variable, index, pack
 
 __all__ = [
     "Edge",
@@ -288,7 +288,7 @@ def correct_node(judge: Judge, truth: Node) -> Node | None:
     a quantity the right side of its equation.  None where symback has no single line for it.
 
     >>> import symback as sb
-    >>> from symback.checking.meaning import Call
+    >>> from symback.language.expressions import Call
     >>> judge = Judge(sb.Network(2, [(3, "tanh"), (2, "softmax")], loss="squared_error"))
     >>> correct_node(judge, indexed("h", 1, 2)) == Call("tanh", (indexed("a", 1, 2),))
     True

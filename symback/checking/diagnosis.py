@@ -31,25 +31,7 @@ from symback.checking.correct import (
 )
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import SHALLOW, Judge, free_letters
-from symback.checking.meaning import (
-    ELL,
-    LOSS,
-    Array,
-    Component,
-    Derivative,
-    Element,
-    Index,
-    Matrix,
-    Node,
-    Number,
-    Product,
-    Quotient,
-    Sum,
-    Total,
-    children,
-    walk,
-)
+from symback.checking.exact import SHALLOW, Judge
 from symback.checking.mistakes import Told, rank
 from symback.checking.points import Ground, Point
 from symback.checking.report import Diagnosis
@@ -69,7 +51,26 @@ from symback.checking.slips import (
 from symback.checking.tables import Plan, Table
 from symback.checking.tower import LEVELS
 from symback.language.errors import SymbackError
-from symback.language.notation import Role
+from symback.language.expressions import (
+    ELL,
+    LOSS,
+    Array,
+    Component,
+    Derivative,
+    Element,
+    Index,
+    Matrix,
+    Node,
+    Number,
+    Product,
+    Quotient,
+    Sum,
+    Total,
+    children,
+    free_letters,
+    walk,
+)
+from symback.language.names import Role
 
 __all__ = ["diagnose"]
 
@@ -115,7 +116,7 @@ def diagnose(
 
     >>> import symback as sb
     >>> from symback.checking.correct import indexed
-    >>> from symback.checking.meaning import LOSS, Product, Total
+    >>> from symback.language.expressions import LOSS, Product, Total
     >>> judge = Judge(sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy"))
     >>> w, h = indexed("w", 2, 1, 2), indexed("h", 1, 2)
     >>> error = Total((indexed("y", 1), opposite(indexed("yhat", 1))))

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from symback.checking.meaning import Index, Node
+from symback.language.expressions import Index, Node
 
 __all__ = ["between"]
 
@@ -25,7 +25,7 @@ class _Unlike(Exception):
 def between(terms: Sequence[Node], last: Node) -> list[Node] | None:
     """The terms behind the last of ``terms`` and before ``last``; None where they are not clear.
 
-    >>> from symback.checking.meaning import Element
+    >>> from symback.language.expressions import Element
     >>> x = [Element("x", (Index("", number),)) for number in (1, 2, 3, 4)]
     >>> between(x[:1], x[3]) == x[1:3], between([x[0], x[2]], x[3])
     (True, None)

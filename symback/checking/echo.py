@@ -11,15 +11,18 @@ import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 
-from symback.checking.budget import spend
 from symback.checking.meaning import (
+    Claim,
+    Scope,
+)
+from symback.language.budget import spend
+from symback.language.expressions import (
     ELL,
     LOSS,
     Array,
     At,
     Call,
     Cases,
-    Claim,
     Comparison,
     Component,
     Derivative,
@@ -36,12 +39,11 @@ from symback.checking.meaning import (
     Power,
     Product,
     Quotient,
-    Scope,
     Sum,
     Total,
     Transpose,
+    is_array,
 )
-from symback.checking.symbols import is_array
 
 __all__ = ["echo", "echo_claim"]
 

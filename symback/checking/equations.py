@@ -15,9 +15,15 @@ import sympy
 from sympy import Expr
 
 from symback.checking.arithmetics import OutOfRange
-from symback.checking.budget import uncounted
 from symback.checking.conversion import to_node
-from symback.checking.meaning import (
+from symback.checking.meaning import Scope
+from symback.engine.calculus import LocalDerivative, local_derivative
+from symback.engine.derivation import BackwardPass
+from symback.engine.graph import Equation, Graph
+from symback.language.algebra import value_of
+from symback.language.budget import uncounted
+from symback.language.expressions import (
+    LAYERED,
     Array,
     Call,
     Cases,
@@ -30,20 +36,13 @@ from symback.checking.meaning import (
     Number,
     Power,
     Quotient,
-    Scope,
     rebuilt,
     walk,
 )
-from symback.engine.calculus import LocalDerivative, local_derivative
-from symback.engine.derivation import BackwardPass
-from symback.engine.graph import Equation, Graph
-from symback.language.functions import ACTIVATIONS, Activation, SoftMax, value_of
-from symback.language.notation import Role, Variable
+from symback.language.functions import ACTIVATIONS, Activation, SoftMax
+from symback.language.names import Role, Variable
 
-__all__ = ["LAYERED", "Equations", "Link", "key_of"]
-
-LAYERED = ("w", "b", "a", "h", "delta")
-"""Letters whose first index is the layer."""
+__all__ = ["Equations", "Link", "key_of"]
 
 
 @dataclass(frozen=True, slots=True)

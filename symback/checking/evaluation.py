@@ -1,7 +1,7 @@
 """What a node is worth at a point: exactly, modulo secret primes, or as real numbers.
 
 An `Evaluator` has the `Equations` of a network, an arithmetic (`symback.checking.arithmetics`) and
-`Assumptions`, and gives the value of any node of `symback.checking.meaning`: `Evaluator.value`.
+`Assumptions`, and gives the value of any node of `symback.language.expressions`: `Evaluator.value`.
 
 ∂f/∂v is computed as the lectures mean it: v alone is varied and everything computed from v
 follows.  It is the sum over the ways from v to f of the local derivatives that the backward pass
@@ -31,9 +31,8 @@ from symback.checking.arithmetics import (
     Residues,
     Undecided,
 )
-from symback.checking.budget import spend
 from symback.checking.cells import Forms, Switch
-from symback.checking.equations import LAYERED, Equations, key_of
+from symback.checking.equations import Equations, key_of
 from symback.checking.grids import (
     Arithmetic,
     Grid,
@@ -47,8 +46,20 @@ from symback.checking.grids import (
     multiplied,
     summed,
 )
-from symback.checking.meaning import (
+from symback.checking.meaning import Definition
+from symback.checking.rules import (
+    AS_EXPONENTIALS,
+    DOMAINS,
+    SLOPES,
+    UNDONE,
+    differentiated,
+    kind,
+    with_z,
+)
+from symback.language.budget import spend
+from symback.language.expressions import (
     ELL,
+    LAYERED,
     LOSS,
     Array,
     At,
@@ -56,7 +67,6 @@ from symback.checking.meaning import (
     Cases,
     Comparison,
     Component,
-    Definition,
     Derivative,
     Element,
     Index,
@@ -76,17 +86,8 @@ from symback.checking.meaning import (
     Transpose,
     walk,
 )
-from symback.checking.rules import (
-    AS_EXPONENTIALS,
-    DOMAINS,
-    SLOPES,
-    UNDONE,
-    differentiated,
-    kind,
-    with_z,
-)
 from symback.language.functions import SoftMax
-from symback.language.notation import Role, Variable
+from symback.language.names import Role, Variable
 
 __all__ = ["Assumptions", "Environment", "Evaluator"]
 

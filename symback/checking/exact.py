@@ -53,7 +53,6 @@ from symback.checking.arithmetics import (
     decimal,
     middle,
 )
-from symback.checking.budget import clock, spend
 from symback.checking.cells import (
     Condition,
     Decisions,
@@ -68,7 +67,15 @@ from symback.checking.cells import (
 from symback.checking.equations import Equations
 from symback.checking.evaluation import Assumptions, Evaluator
 from symback.checking.grids import Grid, Misshapen, Value, entries, mapped
-from symback.checking.meaning import (
+from symback.checking.meaning import Scope
+from symback.checking.report import Witness
+from symback.checking.tower import BITS, LEVELS, VanishingDenominator, tower
+from symback.engine.calculus import is_zero
+from symback.engine.graph import Graph, from_equations, from_network
+from symback.engine.spec import EquationsSpec, NetworkSpec, Values
+from symback.language.budget import clock, spend
+from symback.language.errors import SymbackError
+from symback.language.expressions import (
     ELL,
     Array,
     At,
@@ -85,19 +92,13 @@ from symback.checking.meaning import (
     OneHot,
     Ones,
     Product,
-    Scope,
     Sum,
     Total,
     children,
+    free_letters,
     walk,
 )
-from symback.checking.report import Witness
-from symback.checking.tower import BITS, LEVELS, VanishingDenominator, tower
-from symback.engine.calculus import is_zero
-from symback.engine.graph import Graph, from_equations, from_network
-from symback.engine.spec import EquationsSpec, NetworkSpec, Values
-from symback.language.errors import SymbackError
-from symback.language.notation import Role, pack
+from symback.language.names import Role, pack
 from symback.sheets.work import Work, given_values
 
 __all__ = [
@@ -107,7 +108,6 @@ __all__ = [
     "Outcome",
     "Relationship",
     "Undecided",
-    "free_letters",
     "meets",
 ]
 
@@ -246,32 +246,6 @@ class Undefined(Undecided):
 
 class Restricted(Undecided):
     """A side may have no value somewhere; only the cells can tell."""
-
-
-# ---------------------------------------------------------------------------------------- letters
-
-
-def free_letters(node: Node, bound: frozenset[str] = frozenset()) -> Iterator[str]:
-    """The index letters of ``node`` that no sum binds, outermost first, with repetitions."""
-    if isinstance(node, Sum):
-        for index in (node.upper, node.without):
-            if index is not None and index.letter and index.letter not in bound:
-                yield index.letter
-        yield from free_letters(node.body, bound | {node.letter})
-        return
-    for index in _own_indices(node):
-        if index.letter and index.letter not in bound:
-            yield index.letter
-    for child in children(node):
-        yield from free_letters(child, bound)
-
-
-def _own_indices(node: Node) -> Iterator[Index]:
-    for name in ("index", "layer"):
-        index = getattr(node, name, None)
-        if isinstance(index, Index):
-            yield index
-    yield from getattr(node, "indices", ())
 
 
 # ------------------------------------------------------------------------------------------ judge

@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from symback.checking.budget import spend
 from symback.checking.macros import Macros
+from symback.language.budget import spend
 from symback.language.errors import SymbackError, printable
+from symback.language.notations import GREEK, GREEK_NAMES
 
 __all__ = ["FUNCTIONS", "MOST_TOKENS", "NotRead", "Place", "Token", "lexed"]
 
@@ -71,19 +72,14 @@ FUNCTIONS = {
     "norm": "norm", "sech": "sech", "csch": "csch", "coth": "coth", "sec": "sec", "csc": "csc",
     "cot": "cot",
 }  # fmt: skip
-"""Names of functions as people type them, and as `symback.checking.meaning.Call` knows them."""
+"""Names of functions as people type them, and as `symback.language.expressions.Call` knows them."""
 
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
-    "upsilon phi chi psi omega"
-).split()
-_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", _GREEK, strict=True)) | {
+_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK, strict=True)) | {
     "ϕ": "phi", "ϵ": "epsilon", "Δ": "Delta", "Γ": "Gamma", "Θ": "Theta", "Λ": "Lambda",
     "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega", "ℓ": "ell", "ℒ": "L", "ŷ": "yhat", "Ŷ": "yhat",
     "Σ": "sum", "∑": "sum", "Π": "prod", "∏": "prod", "𝟙": "indicator", "𝟏": "indicator",
     "√": "sqrt",
 }  # fmt: skip
-GREEK_NAMES = {*_GREEK, "Delta", "Gamma", "Theta", "Lambda", "Phi", "Psi", "Omega", "ell"}
 
 _SIGNS = {
     "−": "-", "–": "-", "—": "-", "·": "·", "∙": "·", "⋅": "·", "•": "·", "×": "×", "∗": "*",

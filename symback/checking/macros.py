@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from symback.checking.budget import spend
+from symback.language.budget import spend
 
 __all__ = ["Macro", "Macros", "taken"]
 

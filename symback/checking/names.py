@@ -17,13 +17,15 @@ from symback.checking.correct import numbered
 from symback.checking.meaning import (
     Claim,
     Definition,
-    Index,
     Item,
-    Named,
-    Node,
     Relation,
     Side,
     Unread,
+)
+from symback.language.expressions import (
+    Index,
+    Named,
+    Node,
     rebuilt,
     walk,
 )

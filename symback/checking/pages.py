@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from symback.checking.budget import Spent, allow, spend
 from symback.checking.conditions import (
     OTHERWISE,
     Condition,
@@ -23,7 +22,6 @@ from symback.checking.conditions import (
     under,
 )
 from symback.checking.echo import echo, echo_claim
-from symback.checking.exact import free_letters
 from symback.checking.lexing import (
     MOST_TOKENS,
     NotRead,
@@ -31,38 +29,43 @@ from symback.checking.lexing import (
     Token,
 )
 from symback.checking.meaning import (
+    Claim,
+    Definition,
+    Document,
+    Prose,
+    Relation,
+    Scope,
+    Side,
+    Unread,
+)
+from symback.checking.parsing import RELATIONS, Parser, is_total, negative
+from symback.checking.rows import ARITHMETIC, NOTATION, Layout
+from symback.checking.statements import CLOSES, OPENS, Statement, cut, letters_below
+from symback.checking.symbols import Symbols
+from symback.language.budget import Spent, allow, spend
+from symback.language.errors import SymbackError, did_you_mean, printable
+from symback.language.expressions import (
     ELL,
     LOSS,
     Array,
     Call,
-    Claim,
     Comparison,
-    Definition,
     Derivative,
-    Document,
     Element,
     Indicator,
     Letter,
     Named,
     Node,
     Number,
-    Prose,
-    Relation,
-    Scope,
-    Side,
     Sum,
     Total,
-    Unread,
     children,
+    free_letters,
+    is_array,
     rebuilt,
     walk,
 )
-from symback.checking.notations import NOTATIONS, Notation, UnknownNotation
-from symback.checking.parsing import RELATIONS, Parser, is_total, negative
-from symback.checking.rows import ARITHMETIC, NOTATION, Layout
-from symback.checking.statements import CLOSES, OPENS, Statement, cut, letters_below
-from symback.checking.symbols import Symbols, is_array
-from symback.language.errors import SymbackError, did_you_mean, printable
+from symback.language.notations import NOTATIONS, Notation, UnknownNotation
 
 __all__ = ["LARGEST_PAGE", "TooLarge", "notation_of", "read"]
 

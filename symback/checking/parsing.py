@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from symback.checking.budget import spend
 from symback.checking.dots import between
-from symback.checking.equations import LAYERED
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
-from symback.checking.meaning import (
+from symback.checking.symbols import Script, Symbols
+from symback.language.budget import spend
+from symback.language.expressions import (
+    LAYERED,
     LOSS,
     Array,
     At,
@@ -41,8 +42,8 @@ from symback.checking.meaning import (
     Sum,
     Total,
     Transpose,
+    is_array,
 )
-from symback.checking.symbols import Script, Symbols, is_array
 
 __all__ = ["RELATIONS", "Parser", "negative"]
 

@@ -17,11 +17,18 @@ from symback.checking.correct import Edge, Neuron, complement, number, opposite,
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import SHALLOW, Judge
 from symback.checking.grids import Grid, Misshapen, entries
-from symback.checking.meaning import Derivative, Element, Node, Power, Product, Total
 from symback.checking.tower import tower
 from symback.checking.variants import ErrorVariant, Variant, error_variants, variants
 from symback.language.errors import SymbackError
-from symback.language.notation import Role, elements
+from symback.language.expressions import (
+    Derivative,
+    Element,
+    Node,
+    Power,
+    Product,
+    Total,
+)
+from symback.language.names import Role, elements
 
 __all__ = ["Ground", "Point", "Word"]
 

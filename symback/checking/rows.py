@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from symback.checking.budget import spend
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token, lexed
 from symback.checking.macros import taken
 from symback.checking.parsing import RELATIONS
 from symback.checking.symbols import Symbols
+from symback.language.budget import spend
 
 __all__ = ["ARITHMETIC", "NOTATION", "Layout", "Row"]
 

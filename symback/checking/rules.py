@@ -11,7 +11,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from symback.checking.arithmetics import Undecided
-from symback.checking.meaning import (
+from symback.language.expressions import (
     Array,
     Call,
     Cases,

@@ -25,7 +25,9 @@ from symback.checking.correct import (
     spelled,
 )
 from symback.checking.exact import Judge
-from symback.checking.meaning import (
+from symback.checking.mistakes import Told
+from symback.checking.rules import differentiated
+from symback.language.expressions import (
     Array,
     Call,
     Derivative,
@@ -43,8 +45,6 @@ from symback.checking.meaning import (
     rebuilt,
     walk,
 )
-from symback.checking.mistakes import Told
-from symback.checking.rules import differentiated
 
 __all__ = [
     "Slip",

@@ -12,12 +12,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from symback.checking.budget import spend
 from symback.checking.conditions import Condition
-from symback.checking.lexing import FUNCTIONS, GREEK_NAMES, NotRead, Place, Token
+from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
 from symback.checking.parsing import RELATIONS
 from symback.checking.rows import ARITHMETIC, Layout, Row
 from symback.checking.symbols import Symbols
+from symback.language.budget import spend
+from symback.language.notations import GREEK_NAMES
 
 __all__ = ["CLOSES", "OPENS", "Statement", "cut", "letters_below"]
 

@@ -11,36 +11,26 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from symback.checking.equations import LAYERED
 from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
-from symback.checking.meaning import (
+from symback.checking.meaning import Scope
+from symback.language.expressions import (
     ELL,
+    LAYERED,
     LOSS,
     Array,
     Call,
-    Comparison,
-    Component,
-    Derivative,
     Element,
     Index,
-    Indicator,
-    Matrix,
     Named,
     Node,
     OneHot,
-    Ones,
-    Power,
-    Product,
-    Quotient,
-    Scope,
     Sum,
-    Total,
     Transpose,
     walk,
 )
-from symback.checking.notations import Notation
+from symback.language.notations import Notation
 
-__all__ = ["Script", "Symbols", "is_array", "numbered_layer"]
+__all__ = ["Script", "Symbols", "numbered_layer"]
 
 LARGEST_INDEX = 20
 """Of a neuron in a layer whose width is a symbol: a page there names the first few neurons."""
@@ -607,33 +597,3 @@ def numbered_layer(letter: str, node: Node, depth: int) -> Index | None:
                 layer = part.indices[0]
                 return Index(layer.letter, layer.offset - back)
     return None
-
-
-def is_array(node: Node) -> bool:
-    """Whether a node is a vector or a matrix, as far as its form tells."""
-    match node:
-        case Array() | OneHot() | Ones() | Matrix():
-            return True
-        case Derivative(of, by):
-            return is_array(by) or is_array(of)
-        case Product(factors):
-            return any(map(is_array, factors))
-        case Total(terms):
-            return any(map(is_array, terms))
-        case Quotient(above, _):
-            return is_array(above)
-        case Power(base, _):
-            return is_array(base)
-        case Transpose(of):
-            return is_array(of)
-        case Sum(_, body):
-            return is_array(body)
-        case Component():
-            return False
-        case Indicator(Comparison(left, _, _)):
-            return is_array(left)
-        case Call(function, arguments):
-            scalar = function in ("sum", "norm", "dot", "pi", "i")
-            return not scalar and any(map(is_array, arguments))
-        case _:
-            return False

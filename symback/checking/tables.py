@@ -21,12 +21,12 @@ from functools import cached_property
 
 from symback.checking.conversion import element_of
 from symback.checking.correct import MOST_PATHS, Edge, Kind, Neuron, Way, spelled, way_between
-from symback.checking.meaning import Derivative
 from symback.checking.mistakes import Told, rank
 from symback.checking.points import Ground, Point
 from symback.checking.variants import STEPPED, ErrorVariant, Variant
 from symback.language.errors import SymbackError
-from symback.language.notation import PARAMETERS, Role, Variable, elements
+from symback.language.expressions import Derivative
+from symback.language.names import PARAMETERS, Role, Variable, elements
 
 __all__ = ["Change", "Key", "Plan", "Table", "in_words"]
 

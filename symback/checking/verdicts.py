@@ -20,7 +20,6 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from symback.checking.arithmetics import Undecided
-from symback.checking.budget import Spent, allow
 from symback.checking.claims import bare, reaches, says_nothing
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
@@ -33,24 +32,34 @@ from symback.checking.exact import (
     Judge,
     Outcome,
     Relationship,
-    free_letters,
     meets,
 )
 from symback.checking.grids import Grid, Misshapen
 from symback.checking.meaning import (
+    Claim,
+    Definition,
+    Document,
+    Item,
+    Prose,
+    Relation,
+    Side,
+    Unread,
+)
+from symback.checking.names import in_order
+from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
+from symback.checking.tower import VanishingDenominator
+from symback.language.budget import Spent, allow
+from symback.language.errors import SymbackError, printable
+from symback.language.expressions import (
     ELL,
     LOSS,
     Array,
     At,
-    Claim,
     Comparison,
-    Definition,
     Derivative,
-    Document,
     Element,
     Index,
     Indicator,
-    Item,
     Letter,
     Matrix,
     Named,
@@ -59,20 +68,13 @@ from symback.checking.meaning import (
     OneHot,
     Ones,
     Product,
-    Prose,
-    Relation,
-    Side,
     Total,
-    Unread,
     children,
+    free_letters,
     rebuilt,
     walk,
 )
-from symback.checking.names import in_order
-from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
-from symback.checking.tower import VanishingDenominator
-from symback.language.errors import SymbackError, printable
-from symback.language.notation import Reference
+from symback.language.names import Reference
 
 __all__ = [
     "WITHOUT_CHANCE",

@@ -35,17 +35,21 @@ from symback.engine.calculus import (
 )
 from symback.engine.graph import Equation, Graph, KnownSum, base_name
 from symback.engine.paths import Node, Paths, Web
-from symback.language.functions import negative, product, total
-from symback.language.notation import (
-    SAMPLE,
+from symback.language.algebra import (
     Partial,
     Product,
-    Reference,
-    Role,
     Sigma,
     Terms,
-    Variable,
     collapse,
+    negative,
+    product,
+    total,
+)
+from symback.language.names import (
+    SAMPLE,
+    Reference,
+    Role,
+    Variable,
     element_name,
     elements,
     fresh_index,

@@ -6,7 +6,6 @@ Here one can
   gives a `MatrixForm`, a mapping from a quantity's name to the SymPy matrix expression of its
   adjoint, with the whole algorithm (forward, backward, update) as `MatrixForm.steps`;
 * prove a lift: `certify` lowers it entry by entry at small sizes and compares with the index form;
-* give a network of one sample a batch of symbolic size: `with_samples`;
 * write matrices down: `MatrixLatex` and `MatrixText`.
 
 >>> from symback.engine.graph import from_network
@@ -75,19 +74,11 @@ from sympy.matrices.expressions.hadamard import HadamardPower, HadamardProduct
 
 from symback.engine.calculus import instantiate
 from symback.engine.derivation import BackwardPass, Deduction
-from symback.engine.graph import Declared, Equation, Graph, base_name
+from symback.engine.graph import Equation, Graph, base_name
+from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.errors import SymbackError
-from symback.language.notation import (
-    PARAMETERS,
-    SAMPLE,
-    Partial,
-    Product,
-    Sigma,
-    Terms,
-    Variable,
-    fresh_index,
-)
-from symback.language.printers import NETWORK, Latex, Lettering, Text, array_name
+from symback.language.names import PARAMETERS, Variable, fresh_index
+from symback.language.writing import NETWORK, Latex, Lettering, Text, array_name
 
 __all__ = [
     "Array",
@@ -108,7 +99,6 @@ __all__ = [
     "Where",
     "certify",
     "lift",
-    "with_samples",
 ]
 
 Shape = tuple[Expr, Expr]
@@ -1342,99 +1332,6 @@ def _index_data(step: MatrixStep, text: Text) -> str | None:
 def lift(backward: BackwardPass, lettering: Lettering = NETWORK) -> MatrixForm:
     """The backward pass in matrix form; what has none is in its ``missing``."""
     return MatrixForm(backward, lettering)
-
-
-# ------------------------------------------------------------------------------------- a batch
-
-
-def with_samples(graph: Graph, samples: Expr, *, over_samples: str = "mean") -> Graph:
-    """The graph of one sample with one more index: inputs, targets and all computed from them.
-
-    Parameters are shared; the loss is the sum or the ``"mean"`` of the samples' losses.
-
-    Raises `ValueError` for a graph that has samples already.
-    """
-    if graph.samples is not None:
-        raise ValueError(f"the graph has {graph.samples} samples already")
-    moved = {variable: _sampled(variable, graph, samples) for variable in graph.variables}
-    scale = 1 / samples if over_samples == "mean" else sympy.S.One
-    batch = _Batch(graph, moved, samples, scale)
-    return replace(
-        graph,
-        equations=tuple(batch.equation(equation) for equation in graph.equations),
-        variables=tuple(moved.values()),
-        target=moved[graph.target],
-        facts=tuple(replace(fact, variable=moved[fact.variable]) for fact in graph.facts),
-        samples=samples,
-    )
-
-
-def _sampled(variable: Variable, graph: Graph, samples: Expr) -> Variable:
-    if variable.role in PARAMETERS or variable == graph.target:
-        return variable
-    return replace(variable, shape=(samples, *variable.shape), batched=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Equations of one sample as equations of sample s."""
-
-    graph: Graph
-    moved: Mapping[Variable, Variable]
-    samples: Expr
-    scale: Expr
-
-    def equation(self, equation: Equation) -> Equation:
-        """The equation with the sample index; the target's summed over it."""
-        batched = self.moved[equation.variable].batched
-        own = (SAMPLE,) if batched else ()
-        return Equation(
-            self.moved[equation.variable],
-            (*own, *equation.free),
-            self._side(equation.rhs, batched),
-            named=None if equation.named is None else self._side(equation.named, batched),
-            typed=None if equation.typed is None else self._side(equation.typed, batched),
-            declared=tuple(self._declared(entry, batched) for entry in equation.declared),
-        )
-
-    def _side(self, expr: Expr, batched: bool) -> Expr:
-        sampled = self._with_index(expr)
-        return sampled if batched else _summed_over(sampled, self.scale, self.samples)
-
-    def _declared(self, entry: Declared, batched: bool) -> Declared:
-        parent = self.moved[entry.parent]
-        indices = (SAMPLE, *entry.indices) if parent.batched else entry.indices
-        form = self._with_index(entry.form)
-        return Declared(parent, indices, form if batched else _weighted(self.scale, form))
-
-    def _with_index(self, expr: Expr) -> Expr:
-        elements = expr.atoms(Indexed, Symbol)
-        return expr.xreplace(
-            {
-                element: self.moved[variable].at(SAMPLE, *getattr(element, "indices", ()))
-                for element in elements
-                if (variable := self.graph.by_base.get(base_name(element))) is not None
-                and self.moved[variable].batched
-                and len(getattr(element, "indices", ())) == len(variable.shape)
-            }
-        )
-
-
-def _weighted(scale: Expr, form: Expr) -> Expr:
-    """A number times a product whose first factor may be a number."""
-    if isinstance(form, Product) and not form.args[0].atoms(Indexed, Partial, Sum):
-        return Product(scale * form.args[0], *form.args[1:])
-    return Product(scale, form)
-
-
-def _summed_over(expr: Expr, scale: Expr, samples: Expr) -> Expr:
-    """scale Σ_s expr, the numbers of a product in front of the sum."""
-    parts = expr.args if isinstance(expr, (Mul, Product)) else (expr,)
-    numbers = [part for part in parts if not part.atoms(Indexed, Sum)]
-    rest = [part for part in parts if part.atoms(Indexed, Sum)]
-    kind = Product if isinstance(expr, Product) else Mul
-    inner = rest[0] if len(rest) == 1 else kind(*rest)
-    return kind(Mul(scale, *numbers), Sigma(inner, (SAMPLE, 1, samples)))
 
 
 # ------------------------------------------------------------------------------------ printing

@@ -26,7 +26,8 @@ from sympy import Expr, Integer, Symbol
 
 from symback.engine.calculus import LocalDerivative
 from symback.engine.graph import Graph
-from symback.language.notation import SAMPLE, Partial, Reference, Variable, element_name
+from symback.language.algebra import Partial
+from symback.language.names import SAMPLE, Reference, Variable, element_name
 
 __all__ = ["LocalDerivatives", "Node", "Path", "Paths", "Web"]
 

@@ -30,14 +30,9 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Piecewise, Pow, Sum, 
 
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Graph, base_name
+from symback.language.algebra import Product, Terms
 from symback.language.errors import SymbackError
-from symback.language.notation import (
-    Product,
-    Reference,
-    Terms,
-    Variable,
-    element_name,
-)
+from symback.language.names import Reference, Variable, element_name
 
 __all__ = [
     "Evaluator",

@@ -28,11 +28,12 @@ from sympy import Expr, Symbol
 from symback.engine.calculus import is_zero, local_derivative
 from symback.engine.graph import Equation
 from symback.language import formula
+from symback.language.algebra import value_of
 from symback.language.errors import SymbackError
 from symback.language.formula import Node
-from symback.language.functions import ACTIVATIONS, Activation, value_of
-from symback.language.notation import Role, Variable
-from symback.language.printers import Latex
+from symback.language.functions import ACTIVATIONS, Activation
+from symback.language.names import Role, Variable
+from symback.language.writing import Latex
 
 __all__ = ["SOFTMAX_IDENTITIES", "Form", "Identity", "WrongForm", "Z", "form_of", "proved"]
 

@@ -48,7 +48,7 @@ from symback.engine.spec import NetworkSpec, Values
 from symback.engine.values import flattened, restored
 from symback.language.errors import SymbackError, printable
 from symback.language.files import put
-from symback.language.notation import (
+from symback.language.names import (
     PARAMETERS,
     Reference,
     Role,

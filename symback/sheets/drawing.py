@@ -12,7 +12,7 @@ from symback.engine.paths import Node, Path
 from symback.engine.spec import EquationsSpec, NetworkSpec
 from symback.engine.values import OutOfDomain
 from symback.language.functions import spoken
-from symback.language.notation import name_indices
+from symback.language.names import name_indices
 from symback.sheets import figures
 from symback.sheets.page import (
     Pen,

@@ -27,15 +27,22 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from symback.checking.lexing import GREEK_NAMES
 from symback.language import files
 from symback.language.errors import SymbackError, did_you_mean, printable
-from symback.language.notation import pack
-from symback.language.printers import Lettering, Spelling
+from symback.language.names import pack
+from symback.language.writing import Lettering, Spelling
 
-__all__ = ["NOTATIONS", "Notation", "UnknownNotation", "notation"]
+__all__ = ["GREEK", "GREEK_NAMES", "NOTATIONS", "Notation", "UnknownNotation", "notation"]
 
 LARGEST_FILE = 20_000
+
+GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi chi psi omega"
+).split()
+"""The small letters, in the order of the alphabet."""
+GREEK_NAMES = {*GREEK, "Delta", "Gamma", "Theta", "Lambda", "Phi", "Psi", "Omega", "ell"}
+"""Names of letters as commands of LaTeX have them."""
 
 
 class UnknownNotation(SymbackError):
@@ -172,7 +179,7 @@ def notation(name: str | Path) -> Notation:
     'z'
     >>> notation("nielson")
     Traceback (most recent call last):
-    symback.checking.notations.UnknownNotation: there is no notation nielson; did you mean \
+    symback.language.notations.UnknownNotation: there is no notation nielson; did you mean \
 "nielsen"? There are lectures, nielsen, bishop, goodfellow, cs231n, or a file ending in .toml
     """
     text = str(name)

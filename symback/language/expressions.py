@@ -1,0 +1,394 @@
+"""What formulas are: one tree, which readers build, evaluators value and writers print.
+
+Here one can
+
+* build and take apart a formula: the nodes, from `Number` and `Element` to `Derivative` and
+  `Matrix`, all frozen;
+* go through any of them: `children`, `walk`, `rebuilt`.
+
+Nothing here is ever carried out by SymPy: ``∂L/∂w`` is a `Derivative`, not a fraction, and a
+product keeps its factors in the order they were written.  Indices are 1-based.  Scalars and arrays
+share the nodes: `Product` multiplies numbers, scales an array or multiplies matrices, as in a book,
+and whoever gives a value decides by the shapes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+from symback.language.budget import spend
+
+__all__ = [
+    "ELL",
+    "LAYERED",
+    "LOSS",
+    "Array",
+    "At",
+    "Call",
+    "Cases",
+    "Comparison",
+    "Component",
+    "Derivative",
+    "Element",
+    "Index",
+    "Indicator",
+    "Letter",
+    "Matrix",
+    "Named",
+    "Node",
+    "Number",
+    "OneHot",
+    "Ones",
+    "Power",
+    "Product",
+    "Quotient",
+    "Sum",
+    "Total",
+    "Transpose",
+    "children",
+    "free_letters",
+    "is_array",
+    "rebuilt",
+    "walk",
+]
+
+# --------------------------------------------------------------------------------------- indices
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index: a number (``letter == ""``), a letter, or a letter and an offset as in k-1.
+
+    >>> Index("k", -1), Index("", 3)
+    (Index('k', -1), Index('', 3))
+    """
+
+    letter: str = ""
+    offset: int = 0
+
+    def __repr__(self) -> str:
+        return f"Index({self.letter!r}, {self.offset})"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number already."""
+        return not self.letter
+
+
+ELL = "ℓ"
+"""The letter of the true class, as in e(ℓ) and ŷ_ℓ: a line with it speaks of the target e(ℓ)."""
+
+# ----------------------------------------------------------------------------------------- nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Anything that has a value: a number, or an array of numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Node):
+    """A number as written: its value, and how many digits stood after the decimal point.
+
+    ``decimals`` is None for what is exact by its form (2, ½); for 1.38×10⁻¹ it is 3.  The digits
+    decide how precisely a rounded number is compared.
+    """
+
+    value: Fraction
+    decimals: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Element(Node):
+    """One scalar quantity of the network; the layer is the first index of w, b, a, h and delta.
+
+    ``letter`` is w, b, a, h, x, y, yhat, L, delta (∂L/∂a) or the name of a stage or leaf of an
+    [equations] file.  ``h`` of layer 0 is x and of the last layer ŷ.  b of a net with one bias a
+    layer has the layer only.
+    """
+
+    letter: str
+    indices: tuple[Index, ...] = ()
+
+
+LOSS = Element("L")
+LAYERED = ("w", "b", "a", "h", "delta")
+"""Letters of elements whose first index is the layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Array(Node):
+    """A whole quantity: W, b, a, h, delta of a ``layer``; x, y, yhat without one.
+
+    A vector is a column, W_k is n_k × n_{k-1}.
+    """
+
+    letter: str
+    layer: Index | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OneHot(Node):
+    """e(ℓ), the column with a 1 at the place of the class (as long as ŷ)."""
+
+    index: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Ones(Node):
+    """A column of ones as long as its neighbours ask; ``like`` an array where one is known."""
+
+    like: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Letter(Node):
+    """An index used as a number, e.g. the i of Σ i; with ``width``, n of the layer ``index``."""
+
+    index: Index
+    width: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Named(Node):
+    """A name that the page itself defines, e.g. Δ_1; see `Definition`."""
+
+    name: str
+    indices: tuple[Index, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative(Node):
+    """∂of/∂by: vary ``by`` alone and let everything computed from it follow.
+
+    ``by`` is an `Element`, or an `Array`: then it is the array of derivatives of a scalar (∇), of
+    the shape of ``by``, or the Jacobian of a column, rows by ``of`` and columns by ``by``.
+    ``of`` may be any expression: ∂/∂w [ (y-ŷ)² ].
+    """
+
+    of: Node
+    by: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Total(Node):
+    """A sum of ``terms``, in the order written; a term that is subtracted is -1 times it."""
+
+    terms: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Product(Node):
+    """A product of ``factors`` in order; ``elementwise`` for ⊙ (in code, * between arrays)."""
+
+    factors: tuple[Node, ...]
+    elementwise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient(Node):
+    """above / below."""
+
+    above: Node
+    below: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Power(Node):
+    """base ** exponent; elementwise for a column."""
+
+    base: Node
+    exponent: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose(Node):
+    """The transpose of an array."""
+
+    of: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix(Node):
+    """An array written out, row by row."""
+
+    rows: tuple[tuple[Node, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Component(Node):
+    """One component of an array, e.g. softmax(a_2)_1 or [W_2ᵀ δ_2]_1."""
+
+    of: Node
+    indices: tuple[Index, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Node):
+    """A function of its arguments, or with ``primes`` its derivative there: σ'(a_11).
+
+    ``function``: exp, log, sqrt, abs, sign, erf, max, min, sin, cos, tan; an activation of the
+    catalogue (sigmoid, tanh, relu, softmax, …); ``g``, the hidden activation of the layer its
+    argument belongs to, and ``O``, the output function; for arrays also diag, sum (of all entries),
+    norm (Euclidean), dot, outer.  log is natural; ``log10`` and ``log2`` are themselves.
+    """
+
+    function: str
+    arguments: tuple[Node, ...]
+    primes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sum(Node):
+    """Σ (or Π, where ``product``) of ``body`` over ``letter`` from ``lower`` to ``upper``.
+
+    ``upper`` is None where the range is the whole one, that of the neurons the letter numbers;
+    ``without`` is left out (Σ_{j≠i}).
+    """
+
+    letter: str
+    body: Node
+    lower: int = 1
+    upper: Index | None = None
+    without: Index | None = None
+    product: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Node):
+    """``left relation right`` as a condition; relation is one of = != < <= > >=.
+
+    Indices compare as `Letter` nodes.
+    """
+
+    left: Node
+    relation: str
+    right: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator(Node):
+    """1 where the condition holds, else 0: 𝟙[i=ℓ], 1_{a>0}, and Kronecker's δ_ij."""
+
+    condition: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Cases(Node):
+    """The first value whose condition holds; the condition None means "otherwise"."""
+
+    branches: tuple[tuple[Node, Node | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class At(Node):
+    """``of`` with quantities given other values: f |_{w=1}."""
+
+    of: Node
+    values: tuple[tuple[Node, Node], ...]
+
+
+# --------------------------------------------------------------------------- what a formula is
+
+
+def is_array(node: Node) -> bool:
+    """Whether a node is a vector or a matrix, as far as its form tells."""
+    match node:
+        case Array() | OneHot() | Ones() | Matrix():
+            return True
+        case Derivative(of, by):
+            return is_array(by) or is_array(of)
+        case Product(factors):
+            return any(map(is_array, factors))
+        case Total(terms):
+            return any(map(is_array, terms))
+        case Quotient(above, _):
+            return is_array(above)
+        case Power(base, _):
+            return is_array(base)
+        case Transpose(of):
+            return is_array(of)
+        case Sum(_, body):
+            return is_array(body)
+        case Component():
+            return False
+        case Indicator(Comparison(left, _, _)):
+            return is_array(left)
+        case Call(function, arguments):
+            scalar = function in ("sum", "norm", "dot", "pi", "i")
+            return not scalar and any(map(is_array, arguments))
+        case _:
+            return False
+
+
+def free_letters(node: Node, bound: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The index letters of ``node`` that no sum binds, outermost first, with repetitions."""
+    if isinstance(node, Sum):
+        indices: tuple[Index | None, ...] = (node.upper, node.without)
+        inner, bound_within = (node.body,), bound | {node.letter}
+    else:
+        own = (getattr(node, "index", None), getattr(node, "layer", None))
+        indices = (*own, *getattr(node, "indices", ()))
+        inner, bound_within = tuple(children(node)), bound
+    for index in indices:
+        if index is not None and index.letter and index.letter not in bound:
+            yield index.letter
+    for child in inner:
+        yield from free_letters(child, bound_within)
+
+
+# --------------------------------------------------------------------------------- walking nodes
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    return tuple(each.name for each in dataclasses.fields(kind))
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly within ``node``, in order."""
+    spend()
+    for name in _fields(type(node)):
+        yield from _nodes_in(getattr(node, name))
+
+
+def _nodes_in(value: object) -> Iterator[Node]:
+    if isinstance(value, Node):
+        yield value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _nodes_in(part)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """``node`` and every node within it, outermost first."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+    """``node`` with ``change`` applied to each node directly within it.
+
+    >>> x = Element("x", (Index("", 1),))
+    >>> rebuilt(Total((x, x)), lambda part: LOSS)
+    Total(terms=(Element(letter='L', indices=()), Element(letter='L', indices=())))
+    """
+    spend()
+    values = {name: _changed(getattr(node, name), change) for name in _fields(type(node))}
+    if all(values[name] is getattr(node, name) for name in values):
+        return node
+    return type(node)(**values)
+
+
+def _changed(value: object, change: Callable[[Node], Node]) -> object:
+    if isinstance(value, Node):
+        return change(value)
+    if isinstance(value, tuple):
+        parts = tuple(_changed(part, change) for part in value)
+        return value if all(a is b for a, b in zip(parts, value, strict=True)) else parts
+    return value
