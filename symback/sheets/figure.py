@@ -741,7 +741,7 @@ def _scene(
     return _Scene(start, labels, columns, grid, nodes, by_name)
 
 
-# ----------------------------------------------------------------------- a network: the whole picture
+# --------------------------------------------------------------------- a network: the whole picture
 
 
 def network_figure(
@@ -1098,7 +1098,7 @@ def _words_width(text: str, size: float) -> float:
 # ------------------------------------------------------------ the graph of an [equations] file
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Spot:
     """A place in one column of the graph: a stage, the label of an edge, or a bend of a long edge.
 
@@ -1180,7 +1180,8 @@ def graph_figure(
     looks = itertools.product((False, True), FONTS)
     drawings = [_drawing(nodes, edges, depths, font, stacked) for stacked, font in looks]
     drawing = next((d for d in drawings if d.width <= TEXT_WIDTH - 2 * MARGIN), drawings[-1])
-    if drawing.width > TEXT_WIDTH - 2 * MARGIN and len(set(depths.values())) == len(edges) + 1:
+    is_chain = edges and len(set(depths.values())) == len(nodes) == len(edges) + 1
+    if is_chain and drawing.width > TEXT_WIDTH - 2 * MARGIN:
         drawing = drawings[0]
         _fold(drawing)
     return _finished(
@@ -1319,17 +1320,17 @@ def _ordered_columns(spots: Sequence[_Spot]) -> list[list[_Spot]]:
     columns: list[list[_Spot]] = [[] for _ in range(max(spot.column for spot in spots) + 1)]
     for spot in spots:
         columns[spot.column].append(spot)
-    ranks = {id(spot): r / len(column) for column in columns for r, spot in enumerate(column)}
+    ranks = {spot: r / len(column) for column in columns for r, spot in enumerate(column)}
     for sweep in range(6):
         forward = sweep % 2 == 0
 
         def mean_rank(spot: _Spot, forward: bool = forward) -> float:
             near = spot.before if forward else spot.after
-            return sum(ranks[id(s)] for s in near) / len(near) if near else ranks[id(spot)]
+            return sum(ranks[s] for s in near) / len(near) if near else ranks[spot]
 
         for column in columns if forward else reversed(columns):
             column.sort(key=mean_rank)
-            ranks.update((id(spot), r / len(column)) for r, spot in enumerate(column))
+            ranks.update((spot, r / len(column)) for r, spot in enumerate(column))
     return columns
 
 

@@ -30,12 +30,13 @@ __all__ = [
     "Run",
     "escape_tex",
     "escape_xml",
+    "in_words",
+    "is_label",
     "label",
     "mathml",
     "one_line",
     "read",
     "spoken",
-    "tex_math",
     "width",
 ]
 
@@ -341,9 +342,9 @@ def _fence(bracket: Pieces, size: str = "") -> str:
 _POINTS = {
     "+": 13.0, "−": 13.0, "-": 13.0, "=": 14.0, "<": 14.0, ">": 14.0, "(": 4.3, ")": 4.3,
     "[": 3.1, "]": 3.1, "|": 3.1, "{": 5.5, "}": 5.5, ",": 4.9, ".": 3.1, "w": 7.9, "W": 10.5,
-    "m": 9.7, "i": 3.8, "j": 4.6, "l": 3.5, " ": 1.9, "_": 7.0, "∗": 5.6, "×": 7.0, "±": 7.0, "∑": 16.0,
+    "m": 9.7, "i": 3.8, "j": 4.6, "l": 3.5, " ": 1.9, "_": 7.0, "∗": 5.6, "×": 7.0, "±": 7.0,
     "∂": 6.3, "⋅": 8.0, "→": 17.0, "←": 17.0, "≈": 14.0, "…": 12.0, "log": 16.0, "tanh": 24.0,
-    "sin": 15.0, "cos": 17.0, "tan": 18.0, "0.167em": 1.9, "0.278em": 3.1, "1em": 11.0,
+    "∑": 16.0, "sin": 15.0, "cos": 17.0, "tan": 18.0, "0.167em": 1.9, "0.278em": 3.1, "1em": 11.0,
     "2em": 22.0,
 }  # fmt: skip
 _BESIDE = {"operatorname": 2.0, "boxed": 7.0, "bar": 7.0, "tilde": 7.0, "underset": 7.0}
@@ -450,7 +451,7 @@ def label(text: str, size: float, math: bool = True) -> Block:
     try:
         row = _read_label(text) if math else (Piece("text", one_line(text)),)
     except ValueError:
-        row = (Piece("text", _plain(text)),)
+        row = (Piece("text", in_words(text)),)
     return _row_block(row, size)
 
 
@@ -463,16 +464,15 @@ def spoken(latex: str) -> str:
     try:
         return _in_a_line(_read_label(latex))
     except ValueError:
-        return _plain(latex)
+        return in_words(latex)
 
 
-def tex_math(latex: str, style: str = "") -> str:
-    """LaTeX that a label can hold, between dollars and led by ``style``; anything else as words."""
+def is_label(latex: str) -> bool:
+    """Whether `label` can set a formula as one."""
     try:
-        _read_label(latex)
+        return _read_label(latex) is not None
     except ValueError:
-        return escape_tex(_plain(latex))
-    return f"${style}{latex}$"
+        return False
 
 
 def one_line(text: str) -> str:
@@ -481,7 +481,7 @@ def one_line(text: str) -> str:
     return " ".join(shown.split())
 
 
-def _plain(latex: str) -> str:
+def in_words(latex: str) -> str:
     """LaTeX that no label can hold as words a person can still read."""
     return one_line(re.sub(r"[\\{}$]+", " ", latex))
 
