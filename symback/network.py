@@ -25,11 +25,10 @@ from sympy import Expr
 from symback import kernels
 from symback.engine import derivation as derivations
 from symback.engine import spec
-from symback.engine.derivation import Deduction, Step
+from symback.engine.derivation import Deduction, Paths, Step
+from symback.engine.evaluation import as_floats
 from symback.engine.matrix import MatrixForm
-from symback.engine.paths import Paths
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
-from symback.engine.values import as_floats
 from symback.kernels import Kernel, NoKernel
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import LOSSES, Activation, Loss, SoftMax
@@ -216,7 +215,7 @@ class Network(Work):
 
         ``backend`` is ``"numpy"``, ``"jax"`` (pure: goes through `jax.jit`, on however many
         devices) or ``"torch"`` (on the tensors' device); its arrays are the engine's, and its loss
-        is an array too.  See `symback.kernels.engines`.
+        is an array too.  See `symback.kernels.module`.
 
         Raises `NoKernel` for an [equations] file, and `KernelError` for another style or backend,
         or where the backend's package is not installed.

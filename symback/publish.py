@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from symback.engine.values import Kink, as_floats
+from symback.engine.evaluation import Kink, as_floats
 from symback.language.errors import SymbackError, printable
 from symback.language.files import CannotWrite, put, shown
 from symback.sheets import chapters, drawing, rendering

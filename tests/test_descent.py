@@ -13,7 +13,7 @@ import symback as sb
 from handwritten import Handwritten
 from pages import EXAMPLES
 from symback.cli import main
-from symback.engine.values import flattened, restored
+from symback.engine.evaluation import flattened, restored
 from symback.language import files
 from symback.language.files import CannotWrite
 from symback.language.names import UnknownName

@@ -1,6 +1,6 @@
 """Kernels: what the matrix form says, computed in floating point without losing digits.
 
-Referees: the index form with 50 digits and more (`symback.engine.values.Numbers`), central
+Referees: the index form with 50 digits and more (`symback.engine.evaluation.Numbers`), central
 differences, sums over paths, backpropagation written by hand; for the source, a Python without
 symback.
 """
@@ -26,14 +26,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import symback as sb
-from strategies import ALL_ACTIVATIONS, OWN_ACTIVATIONS, OWN_LOSSES, Case, build, makes_sense
+from strategies import (
+    ALL_ACTIVATIONS,
+    OWN_ACTIVATIONS,
+    OWN_LOSSES,
+    Case,
+    build,
+    makes_sense,
+    pairwise,
+)
 from symback import kernels
-from symback.engine import spec, values
+from symback.engine import spec
+from symback.engine.arithmetics import CONTEXT
 from symback.engine.calculus import is_zero
 from symback.engine.derivation import BackwardPass
+from symback.engine.evaluation import Kink, Numbers, OutOfDomain, as_floats
 from symback.engine.graph import from_network
 from symback.engine.matrix import base_name, lift
-from symback.engine.values import Kink, Numbers, as_floats
 from symback.kernels import KernelError, NoKernel, forms
 from symback.kernels.forms import WrongForm, proved
 from symback.language.algebra import collapse
@@ -132,20 +141,20 @@ def test_a_kernel_computes_the_index_form(drawn, style):
     assert_right(kernel, case)
 
 
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("loss", [*LOSSES, *OWN_LOSSES])
-@pytest.mark.parametrize("activation", ALL_ACTIVATIONS)
-def test_every_entry_of_the_catalogue_has_its_kernel(activation, loss, style):
+CATALOGUE = pairwise(ALL_ACTIVATIONS, [*LOSSES, *OWN_LOSSES], STYLES, (None, 3))
+
+
+@pytest.mark.parametrize(("activation", "loss", "style", "samples"), CATALOGUE)
+def test_every_entry_of_the_catalogue_has_its_kernel(activation, loss, style, samples):
     """Each activation, hidden and at the output, with each loss it makes sense with."""
     last = activation if makes_sense(activation, loss, 2) else "softmax"
     layers = ((3, activation), (2, last))
     if not possible(last, loss, style):
         with pytest.raises(NoKernel):
             made(layers, loss, style, 2)
-        return
-    for samples in (None, 3):
-        case = build(2, list(layers), loss, samples=samples, distribution=False, seed=5)
-        assert_right(made(layers, loss, style, 2), case)
+        style = "array"
+    case = build(2, list(layers), loss, samples=samples, distribution=False, seed=5)
+    assert_right(made(layers, loss, style, 2), case)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -275,10 +284,10 @@ TARGETS = [(0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)]
 @pytest.fixture
 def many_digits():
     """Digits enough for 1 - σ(700), and exact numbers in and out."""
-    before = values._context.dps
-    values._context.dps = DIGITS
-    yield values._context
-    values._context.dps = before
+    before = CONTEXT.dps
+    CONTEXT.dps = DIGITS
+    yield CONTEXT
+    CONTEXT.dps = before
 
 
 @cache
@@ -317,16 +326,15 @@ def test_every_component_has_its_digits_at_extreme_logits(activation, loss, many
 
     Whoever subtracts from 1 what is nearly 1 is 100 % wrong here.
     """
-    for (logits, target), dtype, style in itertools.product(
-        itertools.product(TABLE, TARGETS), EPS, STYLES
-    ):
-        if not possible(activation, loss, style) or _accidental(activation, loss, logits):
+    styles = [style for style in STYLES if possible(activation, loss, style)]
+    for logits, target, dtype, style in pairwise(TABLE, TARGETS, [*EPS], styles):
+        if _accidental(activation, loss, logits):
             continue
         kernel = made(((3, activation),), loss, style, 1, bias="none")
         a, y = np.array(logits, dtype), np.array(target, dtype)
         try:
             expected = gradient_by_logits(activation, loss, a, target)
-        except values.OutOfDomain:
+        except OutOfDomain:
             continue  # the logarithm of what is not positive, in whatever arithmetic
         _, gradients = kernel({"W1": a[:, None]}, np.ones(1, dtype), y)
         assert gradients["W1"].dtype == dtype
@@ -400,7 +408,7 @@ def test_no_worse_than_the_logits_rounded(activation, loss, seed, style):
     source = random.Random(seed)
     logits = np.array([source.choice((-1, 1)) * 10 ** source.uniform(-2, 2.5) for _ in range(3)])
     target = source.choice(TARGETS)
-    before, values._context.dps = values._context.dps, DIGITS
+    before, CONTEXT.dps = CONTEXT.dps, DIGITS
     try:
         expected = gradient_by_logits(activation, loss, logits, target)
         moved = []
@@ -412,11 +420,11 @@ def test_no_worse_than_the_logits_rounded(activation, loss, seed, style):
         _, gradients = kernel({"W1": logits[:, None]}, np.ones(1), np.array(target))
         for k, wanted in enumerate(expected):
             allowed = 8 * (abs(wanted) * EPS["float64"] + sum(m[k] for m in moved)) + 1e-300
-            assert abs(values._context.mpf(float(gradients["W1"][k, 0])) - wanted) <= allowed
-    except values.OutOfDomain:
+            assert abs(CONTEXT.mpf(float(gradients["W1"][k, 0])) - wanted) <= allowed
+    except OutOfDomain:
         return
     finally:
-        values._context.dps = before
+        CONTEXT.dps = before
 
 
 def _by(activation, loss, logits, target):
@@ -799,6 +807,39 @@ def test_one_derivative_alone(name):
         assert math.isclose(kernel(params, x, y), numbers[own], rel_tol=1e-12)
     assert kernel.outputs == (name,)
     assert ("dW2 =" in kernel.source, "loss =" in kernel.source) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("layers", "loss", "names"),
+    [
+        ([(3, "softmax"), (2, "linear")], "squared_error", ["h_11", "h_13", "a_12"]),
+        ([(3, "softmax"), (2, "softmax")], "huber", ["h_12", "a_11", "a_22"]),
+        ([(3, "tanh"), (2, "softmax")], "cross_entropy", ["a_21", "h_12", "b_21"]),
+        ([(3, "tanh"), (3, "softmax")], "binary_cross_entropy", ["a_23", "a_12", "w_231"]),
+    ],
+)
+def test_one_derivative_beside_a_softmax(layers, loss, names):
+    """What the lines through a softmax change on the way is not taken for the derivative."""
+    net = sb.Network(2, layers, loss=loss)
+    case = build(2, layers, loss, samples=3, seed=1)
+    params, x, y = arguments(case)
+    for name in names:
+        reference = read_reference(name, case.graph.variables)
+        numbers = case.numbers.gradients(case.backward)[reference.variable.name]
+        found = net.derive(name).kernel()(params, x, y)
+        own = tuple(k - 1 for k in reference.indices)
+        np.testing.assert_allclose(found, np.array(as_floats(numbers))[..., *own], rtol=1e-10)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_three_conditions_hold_together(style):
+    """A where within a where within a where: NumPy's `and` of three took the last as its `out`."""
+    formula = "where(z>0, where(z<2, where(z*z<1, z, 5*z), 7*z), 3*z)"
+    net = sb.Network(1, [(4, sb.Activation("steps", formula))], loss="output", bias="none")
+    params = {"W1": np.array([[0.5], [1.5], [-1.0], [3.0]])}
+    kernel = net.kernel(style)
+    assert kernel.forward(params, np.ones(1)).tolist() == [0.5, 7.5, -3.0, 21.0]
+    assert kernel(params, np.ones(1))[1]["W1"][:, 0].tolist() == [1.0, 5.0, 3.0, 7.0]
 
 
 def test_what_has_no_kernel_says_so():

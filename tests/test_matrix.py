@@ -41,6 +41,7 @@ from referee import mp
 from strategies import OWN_ACTIVATIONS, OWN_LOSSES, Case, build, cases, from_lines
 from symback.engine import matrix, spec
 from symback.engine.derivation import BackwardPass, Deduction, Rule, Step
+from symback.engine.evaluation import Numbers
 from symback.engine.graph import Equation, Graph, from_equations, from_network
 from symback.engine.matrix import (
     Array,
@@ -48,6 +49,7 @@ from symback.engine.matrix import (
     Elementwise,
     Gradient,
     Layout,
+    Lowered,
     MatrixForm,
     MatrixLatex,
     MatrixText,
@@ -60,7 +62,6 @@ from symback.engine.matrix import (
     certify,
     lift,
 )
-from symback.engine.values import Numbers
 from symback.language.algebra import Partial, Product, Sigma, Terms, collapse
 from symback.language.functions import ACTIVATIONS, LOSSES
 from symback.language.names import Role, Variable, index
@@ -445,11 +446,12 @@ def test_sympy_reads_the_same_entries(layers, loss, bias, samples):
         variable, deduction = _variable(form, name), _deduction(form, name)
         rows, columns = (int(size) for size in expr.shape)
         assert (rows, columns) == (*map(int, variable.shape), 1, 1)[:2]
-        values = matrix._Values({})
+        values = Lowered({})
+        wanted = values.array(deduction.result, deduction.free, variable.shape)
+        wanted = wanted.reshape(rows, columns)
         for k, l in {(0, 0), (rows - 1, columns - 1), (0, columns - 1)}:
-            letters = dict(zip(deduction.free, (k + 1, l + 1), strict=False))
-            wanted = values.number(deduction.result, letters)
-            assert values.number(in_indices(form, expr[k, l]), {}) == wanted, f"{name} {k} {l}"
+            found = values.array(in_indices(form, expr[k, l]), (), ())
+            assert found == wanted[k, l], f"{name} {k} {l}"
 
 
 # ----------------------------------------------------------------------------- NumPy's arrays
@@ -698,13 +700,13 @@ def test_one_more_index_is_what_a_batch_is(loss, over_outputs, over_samples):
     many = build(3, layers, loss, samples=5, seed=3, **means)
     derived, wanted = BackwardPass(batch), many.backward
     sizes = {Integer(number): number for number in (2, 3, 4, 5)} | {B: 5}
-    values = matrix._Values(sizes)
+    values = Lowered(sizes)
     for variable, deduction in wanted.adjoints.items():
         same = next(each for each in batch.variables if each.name == variable.name)
         assert tuple(size.subs(B, 5) for size in same.shape) == variable.shape
-        letters = dict.fromkeys(deduction.free, 2)
-        found = values.number(derived.adjoints[same].result, letters)
-        assert found == values.number(deduction.result, letters), variable.name
+        results = (derived.adjoints[same].result, deduction.result)
+        found = [values.array(form, deduction.free, variable.shape) for form in results]
+        assert np.array_equal(*found), variable.name
     assert abs(Numbers(batch, many.given).loss - many.numbers.loss) < mp.mpf(10) ** -40
     one = from_network(spec.network(3, layers, loss=loss, over_outputs=over_outputs))
     total = sum(
@@ -790,7 +792,8 @@ def test_a_step_is_only_what_the_parameters_need():
     assert not {"yhat", "x", "y"} & {*names}
     assert MatrixText().equation(form.step("x")) == "∇x = W_1ᵀ ∇a_1"
     assert form.text("yhat") == "∇ŷ = -y ⊘ ŷ"
-    assert form.step("h1", Phase.FORWARD).named is not None
+    forward = {step.variable.name: step for step in form.steps if step.phase is Phase.FORWARD}
+    assert forward["h1"].named is not None
 
 
 def test_equations_without_layers_lift_too():

@@ -21,9 +21,9 @@ import numpy as np
 from symback.checking.array_mistakes import mistakes_of, named, place
 from symback.checking.array_rounding import Precision
 from symback.checking.array_steps import Edge, Mistake, Steps, doubles
+from symback.engine.evaluation import Numbers
 from symback.engine.graph import from_network
 from symback.engine.spec import NetworkSpec
-from symback.engine.values import Numbers
 from symback.language.algebra import activation
 from symback.language.errors import SymbackError
 from symback.language.functions import ACTIVATIONS, LOSSES

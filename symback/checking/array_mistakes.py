@@ -18,10 +18,10 @@ from sympy import Expr, Integer, Symbol
 
 from symback.checking.array_steps import Edge, Mistake, Steps, Tensor
 from symback.checking.mistakes import rank
+from symback.engine.arithmetics import Undefined
 from symback.engine.calculus import local_derivative
 from symback.engine.graph import from_network
 from symback.engine.spec import NetworkSpec
-from symback.engine.values import Undefined
 from symback.language.algebra import activation, activation_slope, collapse
 from symback.language.errors import SymbackError
 from symback.language.functions import ACTIVATIONS, LOSSES, Activation, SoftMax

@@ -16,7 +16,7 @@ import sympy
 from sympy import Expr, Indexed, Integer, Symbol
 
 from symback.engine.spec import EquationsSpec, NetworkSpec
-from symback.language import formula
+from symback.language import algebra
 from symback.language.algebra import (
     Product,
     Sigma,
@@ -29,6 +29,7 @@ from symback.language.algebra import (
     value_of,
     written,
 )
+from symback.language.expressions import Node, operation
 from symback.language.functions import ACTIVATIONS
 from symback.language.names import PARAMETERS, SAMPLE, Role, Variable, index
 from symback.language.writing import Text
@@ -302,7 +303,7 @@ def from_equations(spec: EquationsSpec) -> Graph:
     symbols = {variable.name: variable.at() for variable in (*leaves, *stages)}
     functions = field_functions()
     equations = [
-        Equation(variable, (), formula.to_sympy(stage.node, symbols, functions))
+        Equation(variable, (), algebra.to_sympy(stage.node, symbols, functions))
         for variable, stage in zip(stages, spec.stages, strict=True)
     ]
     sentences = (each for stage in spec.stages for each in _at_kinks(stage.node, symbols))
@@ -314,20 +315,19 @@ def from_equations(spec: EquationsSpec) -> Graph:
     )
 
 
-def _at_kinks(node: formula.Node, symbols: Mapping[str, Expr]) -> Iterator[str]:
+def _at_kinks(node: Node, symbols: Mapping[str, Expr]) -> Iterator[str]:
     """What is taken for the slope of a formula where it has none, a sentence a kink."""
-    if not isinstance(node, formula.Apply):
-        return
-    for argument in node.arguments:
+    head, arguments = operation(node)
+    for argument in arguments:
         yield from _at_kinks(argument, symbols)
-    if node.head in ("max", "min"):
-        taken = formula.winner(node, symbols, field_functions())
+    if head in ("max", "min"):
+        taken = algebra.winner(node, symbols, field_functions())
         slope = f"that of {Text().write(taken)}" if taken.free_symbols else "0"
-        yield f"Where the arguments of {node.head} are equal, its slope is taken to be {slope}."
-    elif node.head in _SENTENCES:
-        yield _SENTENCES[node.head]
-    elif node.head in ACTIVATIONS and ACTIVATIONS[node.head].convention:
-        yield ACTIVATIONS[node.head].convention
+        yield f"Where the arguments of {head} are equal, its slope is taken to be {slope}."
+    elif head in _SENTENCES:
+        yield _SENTENCES[head]
+    elif head in ACTIVATIONS and ACTIVATIONS[head].convention:
+        yield ACTIVATIONS[head].convention
 
 
 _SENTENCES = {

@@ -30,22 +30,21 @@ what a layer is.  A term in which three indices cannot be kept apart in matrices
 
 **Certified how.** Entries of both sides are computed modulo the prime 2^61 - 1, exactly, at points
 that a hash of each element's name chooses.  A function is a hash of its name and its argument, and
-so is a condition c, with c·u + (1 - c)·v for "u where c, else v": two sides agree only if they
-apply the same functions to the same arguments and decide by the same comparisons.  (By the sign
-of a residue, a > 0 and a > 1 are nearly always the same.)  Two different polynomials of degree d
-agree at such a point with chance d/2^61.
+so is a condition (`symback.engine.arithmetics.Opaque`): two sides agree only if they apply the same
+functions to the same arguments and decide by the same comparisons.  Two different polynomials of
+degree d agree at such a point with chance d/2^61.
 """
 
 from __future__ import annotations
 
 import enum
-import hashlib
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import sympy
 from sympy import (
     Add,
@@ -72,8 +71,10 @@ from sympy.core.symbol import Str
 from sympy.logic.boolalg import And, Boolean, Or
 from sympy.matrices.expressions.hadamard import HadamardPower, HadamardProduct
 
+from symback.engine.arithmetics import Opaque
 from symback.engine.calculus import instantiate
 from symback.engine.derivation import BackwardPass, Deduction
+from symback.engine.evaluation import Axed, Evaluator
 from symback.engine.graph import Equation, Graph, base_name
 from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.errors import SymbackError
@@ -86,6 +87,7 @@ __all__ = [
     "Elementwise",
     "Gradient",
     "Layout",
+    "Lowered",
     "MatrixForm",
     "MatrixLatex",
     "MatrixStep",
@@ -298,6 +300,7 @@ class _Factor:
         return self.matrix if self.letters[0] == rows else _transposed(self.matrix)
 
 
+Letters = tuple[Symbol, ...]
 Sizes = Mapping[Symbol, Expr]
 
 
@@ -310,11 +313,13 @@ class _Lifter:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.arrays = {
-            base_name(variable.element): _array_of(variable)
-            for variable in graph.variables
-            if len(variable.shape) <= 2
-        }
+        self.arrays: dict[str, Array] = {}
+        for variable in graph.variables:
+            if len(variable.shape) <= 2:
+                rows, columns = (*variable.shape, sympy.S.One, sympy.S.One)[:2]
+                kind = SampleArray if variable.batched and len(variable.shape) == 2 else Array
+                name = base_name(variable.element)
+                self.arrays[name] = kind(name, rows, columns)
 
     def array(self, variable: Variable) -> Array:
         """The matrix of a quantity; raises `NoMatrixForm` where it has more than two indices."""
@@ -323,24 +328,25 @@ class _Lifter:
             raise NoMatrixForm(variable.element, "an array with more than two indices is no matrix")
         return found
 
-    def lift(self, expr: Expr, want: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
+    def lift(self, expr: Expr, want: Letters, sizes: Sizes) -> MatrixExpr:
         """``expr`` as a matrix whose rows and columns are the indices ``want``."""
         if len(want) > 2:
             raise NoMatrixForm(expr, f"it has {len(want)} indices")
-        if isinstance(expr, Sum):
+        if isinstance(expr, Sum):  # of a number times a sum with an order: term by term
             bound, upper, body = _apart(expr, {*sizes, *want})
-            number, inner = _number_and_terms(body)
-            if inner is not None:
-                sums = (self.lift(Sigma(t, (bound, 1, upper)), want, sizes) for t in inner.args)
-                return _times(number, _plus(list(sums)))
+            parts = body.args if isinstance(body, (Product, Mul)) else (body,)
+            sums = [part for part in parts if isinstance(part, Terms)]
+            numbers = [part for part in parts if not isinstance(part, Terms)]
+            if len(sums) == 1 and all(part.is_number for part in numbers):
+                terms = (Sigma(term, (bound, 1, upper)) for term in sums[0].args)
+                return _times(*numbers, _plus([self.lift(term, want, sizes) for term in terms]))
         if isinstance(expr, (Terms, Add)):
             terms = expr.args if isinstance(expr, Terms) else sorted(expr.args, key=_reading_order)
             return _plus([self.lift(term, want, sizes) for term in terms])
         return self._term(expr, want, sizes)
 
-    # ------------------------------------------------------------- a term: factors under sums
-
-    def _term(self, expr: Expr, want: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
+    def _term(self, expr: Expr, want: Letters, sizes: Sizes) -> MatrixExpr:
+        """A product of factors under sums."""
         summed: dict[Symbol, Expr] = {}
         body = expr
         while isinstance(body, Sum):
@@ -350,114 +356,103 @@ class _Lifter:
         numbers: list[Expr] = []
         factors: list[_Factor] = []
         for part in _flat_factors(body):
-            letters = _letters(part, known)
-            if not letters:
-                numbers.append(self._scalar(part, known))
-            else:
+            if letters := _letters(part, known):
                 factors.append(self._unit(part, letters, known))
-        return _Contraction(expr, want, known, numbers, factors).carried_out(summed)
+            else:
+                numbers.append(self._scalar(part))
+        return _contracted(expr, want, known, [*reversed(summed)], numbers, factors)
 
-    def _scalar(self, expr: Expr, sizes: Sizes) -> Expr:
+    def _scalar(self, expr: Expr) -> Expr:
         """A part without free indices as a number."""
-        if isinstance(expr, Sum):
-            return Scalar(self.lift(expr, (), {}))
-        if isinstance(expr, Partial):
-            return Scalar(self._gradient(expr))
-        if isinstance(expr, Symbol):
-            array = self.arrays.get(base_name(expr))
-            return expr if array is None or not expr.is_real or expr.is_integer else Scalar(array)
-        if isinstance(expr, Indexed):
-            raise NoMatrixForm(expr, "it is one element of an array")
-        if not expr.args:
-            return expr
-        return expr.func(*(self._scalar(argument, sizes) for argument in expr.args))
+        match expr:
+            case Sum():
+                return Scalar(self.lift(expr, (), {}))
+            case Partial():
+                return Scalar(self._gradient(expr))
+            case Symbol():
+                array = self.arrays.get(base_name(expr))
+                is_array = array is not None and expr.is_real and not expr.is_integer
+                return Scalar(array) if is_array else expr
+            case Indexed():
+                raise NoMatrixForm(expr, "it is one element of an array")
+        return expr.func(*map(self._scalar, expr.args)) if expr.args else expr
 
-    def _unit(self, expr: Expr, letters: tuple[Symbol, ...], sizes: Sizes) -> _Factor:
+    def _unit(self, expr: Expr, letters: Letters, sizes: Sizes) -> _Factor:
         """One factor that has indices, as a matrix with those for its rows and columns."""
         if len(letters) > 2:
             raise NoMatrixForm(expr, f"it has the indices {', '.join(map(str, letters))} at once")
-        if isinstance(expr, Indexed):
-            return self._element(expr, self.array(self.graph.by_base[base_name(expr)]), sizes)
-        if isinstance(expr, Partial):
-            return self._element(expr.by, self._gradient(expr), sizes)
-        if isinstance(expr, (Sum, Terms, Add, Mul, Product)):
-            return _Factor(self.lift(expr, letters, _without_bound(expr, sizes)), letters)
-        if isinstance(expr, Pow) and not _letters(expr.exp, sizes):
-            power = self._scalar(expr.exp, sizes)
-            return _Factor(HadamardPower(self.lift(expr.base, letters, sizes), power), letters)
-        if isinstance(expr, KroneckerDelta):
-            if len(letters) == 2:
-                return _Factor(sympy.Identity(_same_size(expr, letters, sizes)), letters)
-            raise NoMatrixForm(expr, "it picks one element")
-        if isinstance(expr, Piecewise):
-            return _Factor(self._cases(expr, letters, sizes), letters)
-        if isinstance(expr, (Pow, sympy.Function, sympy.Max, sympy.Min)):
-            return _Factor(self._elementwise(expr, letters, sizes), letters)
-        raise NoMatrixForm(expr, f"{type(expr).__name__} is not known here")
-
-    def _element(self, element: Expr, array: MatrixExpr, sizes: Sizes) -> _Factor:
-        indices = element.indices
-        if any(letter not in sizes for letter in indices):
-            raise NoMatrixForm(element, "one of its indices is not a letter by itself")
-        if len({*indices}) < len(indices):
-            raise NoMatrixForm(element, "it has one index twice")
-        return _Factor(array, tuple(indices))
+        match expr:
+            case Indexed() | Partial():
+                is_gradient = isinstance(expr, Partial)
+                element = expr.by if is_gradient else expr
+                variable = self.graph.by_base[base_name(element)]
+                matrix = self._gradient(expr) if is_gradient else self.array(variable)
+                if any(letter not in sizes for letter in element.indices):
+                    raise NoMatrixForm(element, "one of its indices is not a letter by itself")
+                if len({*element.indices}) < len(element.indices):
+                    raise NoMatrixForm(element, "it has one index twice")
+                return _Factor(matrix, tuple(element.indices))
+            case Sum() | Terms() | Add() | Mul() | Product():
+                free = {letter: sizes[letter] for letter in letters}
+                matrix = self.lift(expr, letters, free)
+            case Pow() if not _letters(expr.exp, sizes):
+                base = self.lift(expr.base, letters, sizes)
+                matrix = HadamardPower(base, self._scalar(expr.exp))
+            case KroneckerDelta():
+                if len(letters) < 2:
+                    raise NoMatrixForm(expr, "it picks one element")
+                rows, columns = (sizes[letter] for letter in letters)
+                if rows != columns:
+                    raise NoMatrixForm(expr, "its two indices do not run over the same numbers")
+                matrix = sympy.Identity(rows)
+            case Piecewise():
+                *cases, (last, condition) = expr.args
+                if condition != sympy.true:
+                    raise NoMatrixForm(expr, "it has no value where none of its conditions holds")
+                matrix = self.lift(last, letters, sizes)
+                for value, condition in reversed(cases):
+                    test = self._elementwise(condition, letters, sizes)
+                    matrix = Where(test, self.lift(value, letters, sizes), matrix)
+            case Pow() | sympy.Function() | sympy.Max() | sympy.Min():
+                matrix = self._elementwise(expr, letters, sizes)
+            case _:
+                raise NoMatrixForm(expr, f"{type(expr).__name__} is not known here")
+        return _Factor(matrix, letters)
 
     def _gradient(self, name: Partial) -> Gradient:
         if name.of != self.graph.target.element or name.held:
             raise NoMatrixForm(name, "it is not the derivative of the loss")
         return Gradient.of(self.array(self.graph.by_base[base_name(name.by)]))
 
-    def _elementwise(self, expr: Expr, letters: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
+    def _elementwise(self, expr: Any, letters: Letters, sizes: Sizes) -> Elementwise:
+        """A function, or a condition, of arrays: each of them once, in the order they are read."""
         arrays: list[MatrixExpr] = []
-        body = expr.func(*(self._placed(part, letters, sizes, arrays) for part in expr.args))
-        return Elementwise(Lambda(_placeholders(len(arrays)), body), *arrays)
 
-    def _placed(
-        self, expr: Expr, letters: tuple[Symbol, ...], sizes: Sizes, arrays: list[MatrixExpr]
-    ) -> Expr:
-        """A number as it is; anything else as a placeholder, its array put among ``arrays``."""
-        if not expr.free_symbols:
-            return expr
-        array = self.lift(expr, letters, sizes)
-        if array not in arrays:
-            arrays.append(array)
-        return _placeholders(len(arrays))[arrays.index(array)]
+        def placed(part: Expr) -> Expr:
+            if not part.free_symbols:
+                return part
+            array = self.lift(part, letters, sizes)
+            if array not in arrays:
+                arrays.append(array)
+            return _placeholder(arrays.index(array))
 
-    def _cases(self, expr: Piecewise, letters: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
-        *cases, (last, condition) = expr.args
-        if condition != sympy.true:
-            raise NoMatrixForm(expr, "it has no value where none of its conditions holds")
-        result = self.lift(last, letters, sizes)
-        for value, condition in reversed(cases):
-            arrays: list[MatrixExpr] = []
-            rule = self._condition(condition, letters, sizes, arrays)
-            test = Elementwise(Lambda(_placeholders(len(arrays)), rule), *arrays)
-            result = Where(test, self.lift(value, letters, sizes), result)
-        return result
+        def condition(part: Boolean) -> Boolean:
+            if isinstance(part, (And, Or)):
+                parts = sorted(part.args, key=sympy.default_sort_key)
+                return part.func(*map(condition, parts))
+            if not isinstance(part, Relational):
+                raise NoMatrixForm(part, f"{type(part).__name__} is not known here")
+            return part.func(*map(placed, part.args))
 
-    def _condition(
-        self, expr: Boolean, letters: tuple[Symbol, ...], sizes: Sizes, arrays: list[MatrixExpr]
-    ) -> Boolean:
-        if isinstance(expr, (And, Or)):
-            parts = sorted(expr.args, key=sympy.default_sort_key)
-            return expr.func(*(self._condition(part, letters, sizes, arrays) for part in parts))
-        if not isinstance(expr, Relational):
-            raise NoMatrixForm(expr, f"{type(expr).__name__} is not known here")
-        return expr.func(*(self._placed(side, letters, sizes, arrays) for side in expr.args))
+        rule = condition(expr) if isinstance(expr, Boolean) else expr.func(*map(placed, expr.args))
+        return Elementwise(Lambda(tuple(map(_placeholder, range(len(arrays)))), rule), *arrays)
 
 
-def _array_of(variable: Variable) -> Array:
-    rows, columns = (*variable.shape, sympy.S.One, sympy.S.One)[:2]
-    kind = SampleArray if variable.batched and len(variable.shape) == 2 else Array
-    return kind(base_name(variable.element), rows, columns)
+def _placeholder(number: int) -> Symbol:
+    return Symbol(f"z{number or ''}", real=True)
 
 
-def _placeholders(count: int) -> tuple[Symbol, ...]:
-    return tuple(Symbol(f"z{number or ''}", real=True) for number in range(count))
-
-
-def _letters(expr: Expr, sizes: Sizes) -> tuple[Symbol, ...]:
+def _letters(expr: Expr, sizes: Sizes) -> Letters:
     free = expr.free_symbols
     return tuple(letter for letter in sizes if letter in free)
 
@@ -471,24 +466,19 @@ def _apart(expr: Sum, taken: set[Symbol]) -> tuple[Symbol, Expr, Expr]:
     return letter, upper, instantiate(body, {bound: letter})
 
 
-def _without_bound(expr: Expr, sizes: Sizes) -> Sizes:
-    """The sizes without an index that a sum among the factors uses for itself."""
-    free = expr.free_symbols
-    return {letter: size for letter, size in sizes.items() if letter in free}
-
-
-def _same_size(delta: KroneckerDelta, letters: tuple[Symbol, ...], sizes: Sizes) -> Expr:
-    first, second = (sizes[letter] for letter in letters)
-    if first != second:
-        raise NoMatrixForm(delta, "its two indices do not run over the same numbers")
-    return first
-
-
 def _flat_factors(expr: Expr) -> Iterator[Expr]:
-    """The factors in their order; a square counts as two, so that it may become uᵀu."""
+    """The factors in their order; a square counts as two, so that it may become uᵀu.
+
+    What SymPy has sorted is read as one writes it: names, then the rest, then divisors.
+    """
+
+    def rank(part: Expr) -> int:
+        if isinstance(part, Pow) and part.exp.could_extract_minus_sign():
+            return 2
+        return 0 if isinstance(part, (Indexed, Symbol, Partial)) or part.is_number else 1
+
     if isinstance(expr, (Product, Mul)):
-        ordered = sorted(expr.args, key=_factor_rank) if isinstance(expr, Mul) else expr.args
-        for factor in ordered:
+        for factor in sorted(expr.args, key=rank) if isinstance(expr, Mul) else expr.args:
             yield from _flat_factors(factor)
     elif isinstance(expr, Pow) and expr.exp == 2 and not expr.base.is_Number:
         yield from (*_flat_factors(expr.base), *_flat_factors(expr.base))
@@ -496,166 +486,103 @@ def _flat_factors(expr: Expr) -> Iterator[Expr]:
         yield expr
 
 
-def _factor_rank(expr: Expr) -> int:
-    """The order in which one writes what SymPy has sorted: names, then the rest, then divisors."""
-    if isinstance(expr, Pow) and expr.exp.could_extract_minus_sign():
-        return 2
-    return 0 if isinstance(expr, (Indexed, Symbol, Partial)) or expr.is_number else 1
-
-
-def _number_and_terms(expr: Expr) -> tuple[Expr, Terms | None]:
-    """A number and the ordered sum behind it: the sum of sums is taken term by term."""
-    parts = expr.args if isinstance(expr, (Product, Mul)) else (expr,)
-    sums = [part for part in parts if isinstance(part, Terms)]
-    others = [part for part in parts if not isinstance(part, Terms)]
-    if len(sums) == 1 and all(part.is_number for part in others):
-        return Mul(*others), sums[0]
-    return sympy.S.One, None
-
-
 def _reading_order(term: Expr) -> tuple[Any, ...]:
-    """Positive terms first, numbers first among them, as `printers` writes a sum."""
+    """Positive terms first, numbers first among them, as a sum is written."""
     negative = term.could_extract_minus_sign()
     return negative, not term.is_number, term.has(Sum), sympy.default_sort_key(term)
 
 
-class _Contraction:
-    """Π factors, some of their indices summed: one index after another is contracted."""
+def _contracted(
+    term: Expr,
+    want: Letters,
+    sizes: Sizes,
+    summed: list[Symbol],
+    numbers: list[Expr],
+    factors: list[_Factor],
+) -> MatrixExpr:
+    """Π numbers · Π factors with the indices ``summed`` contracted, over the indices ``want``.
 
-    def __init__(
-        self,
-        term: Expr,
-        want: tuple[Symbol, ...],
-        sizes: Sizes,
-        numbers: list[Expr],
-        factors: list[_Factor],
-    ) -> None:
-        self.term, self.want, self.sizes = term, want, sizes
-        self.numbers, self.factors = numbers, factors
+    Raises `NoMatrixForm` where an index cannot be summed within matrices.
+    """
+    order = [*want, *(letter for letter in sizes if letter not in want)]  # rows before columns
 
-    def carried_out(self, summed: Sizes) -> MatrixExpr:
-        """The matrix; raises `NoMatrixForm` where an index cannot be summed within matrices."""
-        left = [*reversed(summed)]
-        while left:
-            letter = next((letter for letter in left if len(self._met_by(letter)) <= 2), None)
-            if letter is None:
-                names = ", ".join(str(index) for index in (left[0], *self._met_by(left[0])))
-                raise NoMatrixForm(self.term, f"the indices {names} meet in one product")
-            self._sum_over(letter)
-            left.remove(letter)
-        return _scaled(self.numbers, self._spread())
-
-    def _met_by(self, letter: Symbol) -> list[Symbol]:
+    def met_by(letter: Symbol) -> list[Symbol]:
         """The other indices of the factors that have ``letter``."""
-        met = (other for f in self.factors if letter in f.letters for other in f.letters)
+        met = (other for f in factors if letter in f.letters for other in f.letters)
         return [*dict.fromkeys(other for other in met if other != letter)]
 
-    def _sum_over(self, letter: Symbol) -> None:
-        having = [factor for factor in self.factors if letter in factor.letters]
-        place = next((k for k, f in enumerate(self.factors) if letter in f.letters), 0)
-        self.factors = [factor for factor in self.factors if letter not in factor.letters]
-        vectors = [factor.matrix for factor in having if factor.letters == (letter,)]
-        met = sorted(self._rank_of(having, letter), key=self._rank)
+    while summed:
+        letter = next((letter for letter in summed if len(met_by(letter)) <= 2), None)
+        if letter is None:
+            names = ", ".join(str(index) for index in (summed[0], *met_by(summed[0])))
+            raise NoMatrixForm(term, f"the indices {names} meet in one product")
+        summed.remove(letter)
+        met = sorted(met_by(letter), key=order.index)
+        having = [f for f in factors if letter in f.letters]
         if not having:
-            self.numbers.append(self.sizes[letter])
-        elif not met:
-            self.numbers.append(Scalar(self._inner(letter, vectors)))
-        else:
-            product = self._matrix_product(letter, met, having, vectors)
-            self.factors.insert(place, _Factor(product, tuple(met)))
-
-    def _rank_of(self, having: Sequence[_Factor], letter: Symbol) -> list[Symbol]:
-        others = (other for factor in having for other in factor.letters if other != letter)
-        return [*dict.fromkeys(others)]
-
-    def _rank(self, letter: Symbol) -> int:
-        """Rows before columns, and both before what is still to be summed."""
-        return [*self.want, *(s for s in self.sizes if s not in self.want)].index(letter)
-
-    def _inner(self, letter: Symbol, vectors: Sequence[MatrixExpr]) -> MatrixExpr:
-        """Σ u = 1ᵀu and Σ u v = uᵀv."""
-        first, *rest = vectors
-        if not rest:
-            return _times(OneMatrix(1, self.sizes[letter]), first)
-        return _times(_transposed(first), _hadamard(rest))
-
-    def _matrix_product(
-        self,
-        letter: Symbol,
-        met: Sequence[Symbol],
-        having: Sequence[_Factor],
-        vectors: Sequence[MatrixExpr],
-    ) -> MatrixExpr:
-        """Σ_p A_ip v_p = A v, and Σ_p A_ip B_pj = A B; a sum alone is a product with ones."""
+            numbers.append(sizes[letter])
+            continue
+        place = factors.index(having[0])
+        factors = [f for f in factors if letter not in f.letters]
+        vectors = [f.matrix for f in having if f.letters == (letter,)]
+        if not met:  # Σ u = 1ᵀu and Σ u v = uᵀv
+            first, *rest = vectors
+            left = _transposed(first) if rest else OneMatrix(1, sizes[letter])
+            numbers.append(Scalar(_times(left, _hadamard(rest or [first]))))
+            continue
+        # Σ_p A_ip v_p = A v, and Σ_p A_ip B_pj = A B; a sum alone is a product with ones
         left = _hadamard([f.oriented(met[0]) for f in having if met[0] in f.letters])
         if len(met) == 1:
-            ones = OneMatrix(self.sizes[letter], 1)
-            return _times(left, _hadamard(vectors) if vectors else ones)
-        right = _hadamard([f.oriented(letter) for f in having if met[1] in f.letters])
-        if vectors:
-            height, width = self.sizes[met[0]], self.sizes[letter]
-            wide = self._outer([], vectors, height, width)
-            left = _hadamard([left, wide])
-        return _times(left, right)
+            right = _hadamard(vectors) if vectors else OneMatrix(sizes[letter], 1)
+        else:
+            right = _hadamard([f.oriented(letter) for f in having if met[1] in f.letters])
+            if vectors:
+                left = _hadamard([left, _outer([], vectors, sizes[met[0]], sizes[letter])])
+        factors.insert(place, _Factor(_times(left, right), tuple(met)))
 
-    def _spread(self) -> MatrixExpr | None:
-        """What is left, over all rows and columns that are wanted; None for a number."""
-        stray = [f for f in self.factors if not {*f.letters} <= {*self.want}]
-        if stray:
-            raise NoMatrixForm(self.term, f"{stray[0].letters} are not indices of the result")
-        if not self.want:
-            return None
-        if len(self.want) == 1:
-            columns = [factor.matrix for factor in self.factors]
-            return _hadamard(columns) if columns else OneMatrix(self.sizes[self.want[0]], 1)
-        return self._spread_over_both(*self.want)
+    # What is left stands over all rows and columns that are wanted.
+    if stray := [f for f in factors if not {*f.letters} <= {*want}]:
+        raise NoMatrixForm(term, f"{stray[0].letters} are not indices of the result")
+    if not want:  # numbers alone are a 1 × 1 matrix
+        place = next((k for k, part in enumerate(numbers) if isinstance(part, Scalar)), None)
+        if place is None:
+            return _times(*numbers, OneMatrix(1, 1))
+        return _times(*numbers[:place], *numbers[place + 1 :], numbers[place].matrix)
+    if len(want) == 1:
+        columns = [factor.matrix for factor in factors]
+        return _times(*numbers, _hadamard(columns or [OneMatrix(sizes[want[0]], 1)]))
+    full = [f.oriented(want[0]) for f in factors if len(f.letters) == 2]
+    us, vs = ([f.matrix for f in factors if f.letters == (letter,)] for letter in want)
+    if us or vs or not full:
+        wide = _outer(us, vs, *(sizes[letter] for letter in want))
+        first_is_wide = bool(factors) and len(factors[0].letters) == 1
+        full = [wide, *full] if first_is_wide else [*full, wide]
+    return _times(*numbers, _hadamard(full))
 
-    def _spread_over_both(self, rows: Symbol, columns: Symbol) -> MatrixExpr:
-        full = [f.oriented(rows) for f in self.factors if len(f.letters) == 2]
-        us = [f.matrix for f in self.factors if f.letters == (rows,)]
-        vs = [f.matrix for f in self.factors if f.letters == (columns,)]
-        if full and not us and not vs:
-            return _hadamard(full)
-        wide = self._outer(us, vs, self.sizes[rows], self.sizes[columns])
-        first_is_wide = len(self.factors[0].letters) == 1 if self.factors else False
-        return _hadamard([wide, *full] if first_is_wide else [*full, wide])
 
-    def _outer(
-        self, us: Sequence[MatrixExpr], vs: Sequence[MatrixExpr], height: Expr, width: Expr
-    ) -> MatrixExpr:
-        """U vᵀ, with ones for what is missing."""
-        if us and vs:
-            return _times(_hadamard(us), _transposed(_hadamard(vs)))
-        if us:
-            return _widened(us, lambda u: _times(u, OneMatrix(1, width)))
-        if vs:
-            return _widened(vs, lambda v: _times(OneMatrix(height, 1), _transposed(v)))
+def _outer(
+    us: Sequence[MatrixExpr], vs: Sequence[MatrixExpr], height: Expr, width: Expr
+) -> MatrixExpr:
+    """U vᵀ, with ones for what is missing; (u 1ᵀ)^p rather than u^p 1ᵀ, to divide by."""
+    if us and vs:
+        return _times(_hadamard(us), _transposed(_hadamard(vs)))
+    if not us and not vs:
         return OneMatrix(height, width)
 
+    def widened(vector: MatrixExpr) -> MatrixExpr:
+        if us:
+            return _times(vector, OneMatrix(1, width))
+        return _times(OneMatrix(height, 1), _transposed(vector))
 
-def _widened(
-    vectors: Sequence[MatrixExpr], widen: Callable[[MatrixExpr], MatrixExpr]
-) -> MatrixExpr:
-    """The elementwise product of vectors, repeated; (u 1ᵀ)^p rather than u^p 1ᵀ, to divide by."""
+    vectors = us or vs
     powers = [vector for vector in vectors if isinstance(vector, HadamardPower)]
     others = [vector for vector in vectors if not isinstance(vector, HadamardPower)]
-    wide = [widen(_hadamard(others))] if others else []
-    return _hadamard([*wide, *(HadamardPower(widen(p.base), p.exp) for p in powers)])
-
-
-def _scaled(numbers: Sequence[Expr], matrix: MatrixExpr | None) -> MatrixExpr:
-    """Numbers times a matrix; numbers alone are a 1 × 1 matrix."""
-    if matrix is not None:
-        return _times(*numbers, matrix)
-    place = next((k for k, part in enumerate(numbers) if isinstance(part, Scalar)), None)
-    if place is None:
-        return _times(*numbers, OneMatrix(1, 1))
-    return _times(*numbers[:place], *numbers[place + 1 :], numbers[place].matrix)
+    wide = [widened(_hadamard(others))] if others else []
+    return _hadamard([*wide, *(HadamardPower(widened(p.base), p.exp) for p in powers)])
 
 
 # -------------------------------------------------------------------------------- certification
 
-PRIME = 2**61 - 1
 SMALL = (2, 3, 4, 5, 6, 7, 8)
 """Sizes at which a lift is lowered, different for each symbol; then from the first again."""
 
@@ -695,24 +622,23 @@ def _certified(
     lifted: MatrixExpr, form: Expr, free: tuple[Symbol, ...], claim: _Claim
 ) -> Certificate:
     sizes = dict(claim.sizes) or _small_sizes([*_sizes_in(lifted), *_limits_in(form)])
-    values = _Values(sizes)
+    values = Lowered(sizes)
     rows, columns = (values.size(size) for size in lifted.shape)
     if (columns != 1 and len(free) < 2) or (rows != 1 and not free):
         found = f"{lifted.shape[0]} × {lifted.shape[1]}"
         raise Uncertified(f"{claim.name} has {len(free)} indices, and its matrix is {found}")
     try:
-        entries = values.array(lifted)
+        entries = values.matrix(lifted)
     except _Shapes as error:
         raise Uncertified(f"the matrix for {claim.name} is not well formed: {error}") from None
-    for i in range(rows):
-        for j in range(columns):
-            letters = dict(zip(free, (i + 1, j + 1), strict=False))
-            if entries[i][j] != values.number(form, letters):
-                at = ", ".join(str(number) for number in letters.values())
-                raise Uncertified(
-                    f"entry ({at}) of the matrix for {claim.name} is not its index form "
-                    f"{_index_text(form)} (sizes {_listed(sizes)})"
-                )
+    wanted = values.array(form, free, lifted.shape[: len(free)]).reshape(rows, columns)
+    differing = np.argwhere(entries != wanted)
+    if len(differing):
+        at = ", ".join(str(place + 1) for place in differing[0][: len(free)])
+        raise Uncertified(
+            f"entry ({at}) of the matrix for {claim.name} is not its index form "
+            f"{_index_text(form)} (sizes {_listed(sizes)})"
+        )
     return Certificate(tuple(sizes.items()), rows * columns)
 
 
@@ -742,244 +668,95 @@ class _Shapes(ValueError):
     """Arrays that cannot be put together."""
 
 
-Rows = tuple[tuple[int, ...], ...]
+class Lowered(Evaluator):
+    """Index expressions and matrix expressions in `Opaque` numbers, each node by its definition.
+
+    A quantity's entries are hashes of its name and their places.
+    """
+
+    def __init__(
+        self, sizes: Mapping[Expr, int], placed: Mapping[Symbol, Axed] = MappingProxyType({})
+    ) -> None:
+        super().__init__(Opaque(), {}, sizes)
+        self._placed = placed
+        self._matrices: dict[MatrixExpr, np.ndarray] = {}
+        self._points: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}
+
+    def element(self, name: str, indices: Sequence[Expr], limits: Mapping[Symbol, int]) -> Axed:
+        """The entries of a quantity as far as the indices reach."""
+        reached = [int(i) if i.is_Integer else limits[i] for i in indices]
+        self.known[name] = self._drawn(name, *reached)
+        return super().element(name, indices, limits)
+
+    def _drawn(self, name: str, *shape: int) -> np.ndarray:
+        if (name, shape) not in self._points:
+            places = (np.arange(1, size + 1, dtype=object) for size in (*shape, 1, 1)[:2])
+            drawn = np.frompyfunc(lambda i, j: self.numbers.drawn((name, i, j)), 2, 1)
+            self._points[name, shape] = np.asarray(drawn.outer(*places)).reshape(shape)
+        return self._points[name, shape]
+
+    def value(self, expr: Expr, limits: Mapping[Symbol, int]) -> Axed:
+        """The entries of an index expression; of a `Scalar` the only one of its matrix."""
+        if expr in self._placed:
+            return self._placed[expr]
+        if isinstance(expr, Scalar):
+            return self.matrix(expr.matrix)[0, 0:1].reshape(()), ()
+        return super().value(expr, limits)
+
+    def matrix(self, expr: MatrixExpr) -> np.ndarray:
+        """The entries of a matrix expression, rows by columns; raises `_Shapes`."""
+        if expr not in self._matrices:
+            self._matrices[expr] = self._lowered(expr)
+        return self._matrices[expr]
+
+    def _lowered(self, expr: MatrixExpr) -> np.ndarray:
+        numbers = self.numbers
+        match expr:
+            case Array() | Gradient():
+                return self._drawn(expr.name, *(self.size(size) for size in expr.shape))
+            case OneMatrix() | ZeroMatrix():
+                entry = int(isinstance(expr, OneMatrix))
+                return np.full([self.size(size) for size in expr.shape], entry, dtype=object)
+            case sympy.Identity():
+                return np.eye(self.size(expr.shape[0]), dtype=int).astype(object)
+            case Transpose():
+                return self.matrix(expr.arg).T
+            case MatAdd():
+                return numbers.total(self._of_one_shape(expr.args))
+            case HadamardProduct():
+                return numbers.product(self._of_one_shape(expr.args))
+            case HadamardPower() if expr.exp.is_Rational:
+                power = np.frompyfunc(lambda entry: numbers.power(entry, expr.exp), 1, 1)
+                return power(self.matrix(expr.base))
+            case Elementwise():
+                axes = tuple(Symbol(name) for name in ("row", "column"))
+                arrays = self._of_one_shape(expr.arrays)
+                values, body = [(array, axes) for array in arrays], expr.rule.expr
+                inner = Lowered(self.sizes, dict(zip(expr.rule.variables, values, strict=True)))
+                is_condition = isinstance(body, (Boolean, Relational))
+                found, own = (inner.truth if is_condition else inner.value)(body, {})
+                return found if own else np.full(arrays[0].shape, found.item(), dtype=object)
+            case Where():
+                return numbers.chosen(*self._of_one_shape(expr.args))
+            case MatMul():
+                number, matrices = expr.as_coeff_matrices()
+                made, *rest = (self.matrix(part) for part in matrices)
+                for right in rest:
+                    if made.shape[1] != right.shape[0]:
+                        raise _Shapes(f"{_by(made)} times {_by(right)}")
+                    made = made @ right % numbers.prime
+                return numbers.product([self.value(number, {})[0], made])
+        raise TypeError(f"no way to lower {type(expr).__name__}")
+
+    def _of_one_shape(self, parts: Sequence[MatrixExpr]) -> list[np.ndarray]:
+        arrays = [self.matrix(part) for part in parts]
+        if len({array.shape for array in arrays}) > 1:
+            raise _Shapes(" and ".join(map(_by, arrays)))
+        return arrays
 
 
-class _Values:
-    """Entries of matrices and of index expressions modulo `PRIME`, at the points a hash chooses."""
-
-    def __init__(self, sizes: Mapping[Expr, int]) -> None:
-        self.sizes = sizes
-        self._arrays: dict[MatrixExpr, Rows] = {}
-
-    def size(self, size: Expr) -> int:
-        """The small number that stands for a size."""
-        return self.sizes[size] if size in self.sizes else int(size)
-
-    # ------------------------------------------------------- matrices, each node by its definition
-
-    def array(self, matrix: MatrixExpr) -> Rows:
-        """All entries."""
-        if matrix not in self._arrays:
-            kind = "Array" if isinstance(matrix, (Array, Gradient)) else type(matrix).__name__
-            method = getattr(self, f"_of_{kind}", None)
-            if method is None:
-                raise TypeError(f"no way to lower {type(matrix).__name__}")
-            self._arrays[matrix] = method(matrix)
-        return self._arrays[matrix]
-
-    def _built(self, matrix: MatrixExpr, entry: Callable[[int, int], int]) -> Rows:
-        rows, columns = (range(self.size(size)) for size in matrix.shape)
-        return tuple(tuple(entry(i, j) for j in columns) for i in rows)
-
-    def _of_Array(self, matrix: Array) -> Rows:
-        return self._built(matrix, lambda i, j: _point(matrix.name, i + 1, j + 1))
-
-    def _of_OneMatrix(self, matrix: OneMatrix) -> Rows:
-        return self._built(matrix, lambda *_: 1)
-
-    def _of_ZeroMatrix(self, matrix: ZeroMatrix) -> Rows:
-        return self._built(matrix, lambda *_: 0)
-
-    def _of_Identity(self, matrix: sympy.Identity) -> Rows:
-        return self._built(matrix, lambda i, j: int(i == j))
-
-    def _of_Transpose(self, matrix: Transpose) -> Rows:
-        return tuple(zip(*self.array(matrix.arg), strict=True))
-
-    def _of_MatAdd(self, matrix: MatAdd) -> Rows:
-        return self._joined(matrix.args, lambda *entries: sum(entries) % PRIME)
-
-    def _of_HadamardProduct(self, matrix: HadamardProduct) -> Rows:
-        return self._joined(matrix.args, lambda *entries: math.prod(entries) % PRIME)
-
-    def _of_HadamardPower(self, matrix: HadamardPower) -> Rows:
-        power = self._exponent(matrix.exp, {})
-        return self._joined([matrix.base], lambda entry: _power(entry, power))
-
-    def _of_Elementwise(self, matrix: Elementwise) -> Rows:
-        rule = matrix.rule
-        return self._joined(
-            matrix.arrays,
-            lambda *entries: self.number(
-                rule.expr, dict(zip(rule.variables, entries, strict=True))
-            ),
-        )
-
-    def _of_Where(self, matrix: Where) -> Rows:
-        return self._joined(matrix.args, lambda holds, yes, no: (no + holds * (yes - no)) % PRIME)
-
-    def _of_MatMul(self, matrix: MatMul) -> Rows:
-        number, matrices = matrix.as_coeff_matrices()
-        scale = self.number(number, {})
-        first, *rest = (self.array(part) for part in matrices)
-        for right in rest:
-            first = _matrix_product(first, right)
-        return tuple(tuple(scale * entry % PRIME for entry in row) for row in first)
-
-    def _joined(self, parts: Sequence[MatrixExpr], entry: Callable[..., int]) -> Rows:
-        arrays = [self.array(part) for part in parts]
-        if len({(len(rows), len(rows[0])) for rows in arrays}) > 1:
-            raise _Shapes(" and ".join(f"{len(rows)} × {len(rows[0])}" for rows in arrays))
-        return tuple(
-            tuple(entry(*entries) for entries in zip(*rows, strict=True))
-            for rows in zip(*arrays, strict=True)
-        )
-
-    # --------------------------------------------------------------------- numbers, index by index
-
-    def number(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        """The value of an index expression, or of a condition (0 or 1), at these indices."""
-        if expr in letters:
-            return letters[expr]
-        for kinds, evaluate in _EVALUATED:
-            if isinstance(expr, kinds):
-                return evaluate(self, expr, letters)
-        raise TypeError(f"no way to evaluate {type(expr).__name__}")
-
-    def _values(self, expr: Expr, letters: Mapping[Expr, int]) -> list[int]:
-        return [self.number(argument, letters) for argument in expr.args]
-
-    def _rational(self, expr: sympy.Rational, letters: Mapping[Expr, int]) -> int:
-        return int(expr.p) * pow(int(expr.q), -1, PRIME) % PRIME
-
-    def _symbol(self, expr: Symbol, letters: Mapping[Expr, int]) -> int:
-        return self.sizes[expr] if expr in self.sizes else _point(expr.name, 1, 1)
-
-    def _indexed(self, expr: Indexed, letters: Mapping[Expr, int]) -> int:
-        first, *second = (self.number(index, letters) for index in expr.indices)
-        return _point(expr.base.name, first, *(second or (1,)))
-
-    def _partial(self, expr: Partial, letters: Mapping[Expr, int]) -> int:
-        indices = expr.by.indices if isinstance(expr.by, Indexed) else ()
-        first, second = (*(self.number(index, letters) for index in indices), 1, 1)[:2]
-        return _point(f"∇{base_name(expr.by)}", first, second)
-
-    def _scalar(self, expr: Scalar, letters: Mapping[Expr, int]) -> int:
-        return self.array(expr.matrix)[0][0]
-
-    def _sum(self, expr: Sum, letters: Mapping[Expr, int]) -> int:
-        (bound, _, upper), body = expr.limits[0], expr.function
-        if bound not in body.free_symbols:
-            return self.number(upper, {}) * self.number(body, letters) % PRIME
-        numbers = range(1, self.size(upper) + 1)
-        return sum(self.number(body, {**letters, bound: k}) for k in numbers) % PRIME
-
-    def _add(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return sum(self._values(expr, letters)) % PRIME
-
-    def _mul(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return math.prod(self._values(expr, letters)) % PRIME
-
-    def _pow(self, expr: Pow, letters: Mapping[Expr, int]) -> int:
-        if expr.exp.is_Rational:
-            return _power(self.number(expr.base, letters), self._exponent(expr.exp, letters))
-        return _opaque("Pow", self._values(expr, letters))
-
-    def _exponent(self, exponent: Expr, letters: Mapping[Expr, int]) -> Any:
-        if exponent.is_Rational:
-            return exponent
-        raise TypeError(f"no way to raise to {exponent}")
-
-    def _delta(self, expr: KroneckerDelta, letters: Mapping[Expr, int]) -> int:
-        first, second = self._values(expr, letters)
-        return int(first == second)
-
-    def _piecewise(self, expr: Piecewise, letters: Mapping[Expr, int]) -> int:
-        *cases, (last, condition) = expr.args
-        if condition != sympy.true:
-            raise TypeError("a case without a value")
-        result = self.number(last, letters)
-        for value, condition in reversed(cases):
-            holds = self.number(condition, letters)
-            result = (result + holds * (self.number(value, letters) - result)) % PRIME
-        return result
-
-    def _comparison(self, expr: Relational, letters: Mapping[Expr, int]) -> int:
-        left, right = self._values(expr, letters)
-        if expr.rel_op not in _COMPARED:
-            raise TypeError(f"no way to compare by {expr.rel_op}")
-        return _COMPARED[expr.rel_op](left - right) % PRIME
-
-    def _or(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return 1 - math.prod(1 - holds for holds in self._values(expr, letters)) % PRIME
-
-    def _sign(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        """Odd, as the sign of a real number is."""
-        value = self.number(expr.args[0], letters)
-        size = _opaque("sign", [_either(value)])
-        return size if value == _either(value) else PRIME - size
-
-    def _abs(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return _opaque("Abs", [_either(self.number(expr.args[0], letters))])
-
-    def _extreme(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return _opaque(type(expr).__name__, sorted(self._values(expr, letters)))
-
-    def _function(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return _opaque(type(expr).__name__, self._values(expr, letters))
-
-
-_EVALUATED = (
-    (sympy.Rational, _Values._rational),
-    (Indexed, _Values._indexed),
-    ((Product, Mul), _Values._mul),
-    ((Terms, Add), _Values._add),
-    (Partial, _Values._partial),
-    (Sum, _Values._sum),
-    (Scalar, _Values._scalar),
-    (Symbol, _Values._symbol),
-    (Pow, _Values._pow),
-    (KroneckerDelta, _Values._delta),
-    (Piecewise, _Values._piecewise),
-    (Relational, _Values._comparison),
-    (And, _Values._mul),
-    (Or, _Values._or),
-    (sympy.sign, _Values._sign),
-    (sympy.Abs, _Values._abs),
-    ((sympy.Max, sympy.Min), _Values._extreme),
-    ((sympy.Function, sympy.NumberSymbol), _Values._function),
-)
-
-_COMPARED: dict[str, Callable[[int], int]] = {
-    ">": lambda difference: _opaque(">", [difference % PRIME]),
-    "<=": lambda difference: 1 - _opaque(">", [difference % PRIME]),
-    "<": lambda difference: _opaque(">", [-difference % PRIME]),
-    ">=": lambda difference: 1 - _opaque(">", [-difference % PRIME]),
-}
-
-
-def _opaque(name: str, numbers: Sequence[int]) -> int:
-    text = f"{name}({','.join(map(str, numbers))})".encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big") % PRIME
-
-
-def _point(name: str, first: int, second: int) -> int:
-    return _opaque(name, (first, second))
-
-
-def _either(number: int) -> int:
-    """The smaller of v and -v, which stands for both."""
-    return min(number % PRIME, -number % PRIME)
-
-
-def _power(base: int, exponent: sympy.Rational) -> int:
-    """A rational power; √v is v^((p+1)/4), which is multiplicative and squares to ± v."""
-    numerator, denominator = int(exponent.p), int(exponent.q)
-    if denominator not in (1, 2):
-        return _opaque("Pow", (base, numerator, denominator))
-    root = base if denominator == 1 else pow(base, (PRIME + 1) // 4, PRIME)
-    return pow(root, numerator, PRIME)
-
-
-def _matrix_product(left: Rows, right: Rows) -> Rows:
-    if len(left[0]) != len(right):
-        raise _Shapes(f"{len(left)} × {len(left[0])} times {len(right)} × {len(right[0])}")
-    columns = tuple(zip(*right, strict=True))
-    return tuple(
-        tuple(sum(a * b for a, b in zip(row, column, strict=True)) % PRIME for column in columns)
-        for row in left
-    )
+def _by(array: np.ndarray) -> str:
+    return " × ".join(map(str, array.shape))
 
 
 # ------------------------------------------------------------------------------ the matrix form
@@ -1018,6 +795,13 @@ class MatrixStep:
         return self.named
 
     @property
+    def in_indices(self) -> tuple[Expr, Expr] | None:
+        """Both sides of what it was lifted from, as one prints them; None for an update."""
+        if isinstance(self.source, Deduction):
+            return self.source.lhs, self.source.result
+        return None if self.source is None else (self.source.lhs, self.source.shown)
+
+    @property
     def shape(self) -> Shape:
         """Rows and columns of both sides."""
         return self.symbol.shape
@@ -1030,12 +814,20 @@ class MatrixStep:
     @property
     def transposes(self) -> tuple[Turned, ...]:
         """Where each transpose comes from: the element that was turned, and by which index."""
-        if self.expr is None or self.source is None:
+        if self.expr is None or self.source is None or self.in_indices is None:
             return ()
-        source = self.source
-        form = source.result if isinstance(source, Deduction) else source.shown
-        leaves = dict.fromkeys(leaf for leaf in _leaves(self.expr) if isinstance(leaf, Transpose))
-        return tuple(turned for leaf in leaves for turned in _turned(leaf, form, source.free))
+        free, (_, form) = self.source.free, self.in_indices
+        elements = sorted(form.atoms(Indexed, Partial), key=sympy.default_sort_key)
+        found = []
+        for leaf in dict.fromkeys(f for f in _leaves(self.expr) if isinstance(f, Transpose)):
+            names = {array.name for array in _arrays_in(leaf)}
+            for element in elements:
+                is_gradient = isinstance(element, Partial)
+                own = f"∇{base_name(element.by)}" if is_gradient else base_name(element)
+                first, *_ = (*getattr(element.by if is_gradient else element, "indices", ()), None)
+                if own in names and first and (first not in free or first in free[1:]):
+                    found.append(Turned(leaf, element, first, summed=first not in free))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -1050,18 +842,6 @@ class Turned:
     element: Expr
     letter: Symbol
     summed: bool
-
-
-def _turned(leaf: Transpose, form: Expr, free: tuple[Symbol, ...]) -> Iterator[Turned]:
-    names = {array.name for array in _arrays_in(leaf)}
-    elements = sorted(form.atoms(Indexed, Partial), key=sympy.default_sort_key)
-    for element in elements:
-        if isinstance(element, Partial):
-            own, indices = f"∇{base_name(element.by)}", getattr(element.by, "indices", ())
-        else:
-            own, indices = base_name(element), element.indices
-        if own in names and indices and (indices[0] not in free or indices[0] in free[1:]):
-            yield Turned(leaf, element, indices[0], indices[0] not in free)
 
 
 def _arrays_in(expr: Expr) -> Iterator[Array | Gradient]:
@@ -1099,33 +879,29 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         self.backward, self.graph, self.lettering = backward, backward.graph, lettering
         self._lifter = _Lifter(self.graph)
         self.missing: dict[str, NoMatrixForm] = {}
-        self._adjoints = {
-            variable.name: matrix
-            for variable, deduction in backward.adjoints.items()
-            if (matrix := self._try("∇", variable, deduction.result, deduction.free)) is not None
-        }
+        self._adjoints: dict[str, MatrixExpr] = {}
         self.forward: dict[str, MatrixExpr] = {}
         self.named: dict[str, MatrixExpr] = {}
+        for variable, deduction in backward.adjoints.items():
+            self._lift(self._adjoints, "∇", variable, deduction.result, deduction.free)
         for equation in self.graph.equations:
-            self._lift_equation(equation)
+            self._lift(self.forward, "", equation.variable, equation.shown, equation.free)
+            if equation.named is not None:
+                self._lift(self.named, "", equation.variable, equation.named, equation.free)
 
-    def _lift_equation(self, equation: Equation) -> None:
-        variable = equation.variable
-        for kept, form in ((self.forward, equation.shown), (self.named, equation.named)):
-            if form is not None:
-                matrix = self._try("", variable, form, equation.free)
-                if matrix is not None:
-                    kept[variable.name] = matrix
-
-    def _try(
-        self, mark: str, variable: Variable, form: Expr, free: tuple[Symbol, ...]
-    ) -> MatrixExpr | None:
-        sizes = dict(zip(free, variable.shape, strict=True))
+    def _lift(
+        self,
+        kept: dict[str, MatrixExpr],
+        mark: str,
+        variable: Variable,
+        form: Expr,
+        free: tuple[Symbol, ...],
+    ) -> None:
         try:
-            return self._lifter.lift(form, free, sizes)
+            sizes = dict(zip(free, variable.shape, strict=True))
+            kept[variable.name] = self._lifter.lift(form, free, sizes)
         except NoMatrixForm as error:
             self.missing.setdefault(mark + variable.name, error)
-            return None
 
     def __getitem__(self, name: str) -> MatrixExpr:
         if f"∇{name}" in self.missing:
@@ -1161,15 +937,13 @@ class MatrixForm(Mapping[str, MatrixExpr]):
                     found[name] = _certified(kept[name], form, equation.free, claim)
         for variable, deduction in self.backward.adjoints.items():
             if variable.name in self._adjoints:
-                self._same_shape(variable)
-                lifted = self._adjoints[variable.name]
+                lifted, wanted = self._adjoints[variable.name], self._lifter.array(variable).shape
+                if tuple(lifted.shape) != tuple(wanted):
+                    raise Uncertified(
+                        f"the matrix for {variable.name} is {lifted.shape} and not {wanted}"
+                    )
                 found[f"∇{variable.name}"] = certify(lifted, deduction, sizes)
         return found
-
-    def _same_shape(self, variable: Variable) -> None:
-        found, wanted = self._adjoints[variable.name].shape, self._lifter.array(variable).shape
-        if tuple(found) != tuple(wanted):
-            raise Uncertified(f"the matrix for {variable.name} is {found} and not {wanted}")
 
     def certify(self) -> Certificate:
         """All lifts proved: the sizes, and how many entries; raises `Uncertified`."""
@@ -1186,73 +960,53 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         A line without a matrix form stands in indices; raises `NoMatrixForm` where a quantity has
         more than two indices, and so is no matrix itself.
         """
-        return (*self._forward_steps(), *self._backward_steps(), *self._update_steps())
-
-    def step(self, name: str, phase: Phase = Phase.BACKWARD) -> MatrixStep:
-        """The step for one quantity, also for one that the algorithm does not need."""
-        variable = next(v for v in self.graph.variables if v.name == name)
-        if phase is Phase.BACKWARD:
-            return self._backward_step(variable)
-        steps = self._forward_steps() if phase is Phase.FORWARD else self._update_steps()
-        return next(step for step in steps if step.variable == variable)
-
-    def _forward_steps(self) -> Iterator[MatrixStep]:
-        for equation in self.graph.equations:
-            variable = equation.variable
-            yield MatrixStep(
+        derived = self.backward.adjoints
+        steps = [
+            MatrixStep(
                 Phase.FORWARD,
-                variable,
-                self._lifter.array(variable),
-                self.forward.get(variable.name),
-                self.named.get(variable.name),
+                equation.variable,
+                self._lifter.array(equation.variable),
+                self.forward.get(equation.variable.name),
+                self.named.get(equation.variable.name),
                 equation,
-                self.missing.get(variable.name),
+                self.missing.get(equation.variable.name),
             )
-
-    def _backward_steps(self) -> Iterator[MatrixStep]:
-        needed = self._needed()
+            for equation in self.graph.equations
+        ]
+        # The quantities whose adjoints the gradients that are asked for are made of.
+        needed: set[Variable] = set()
+        frontier = {variable for variable in self.graph.asked if variable in derived}
+        while frontier:
+            needed |= frontier
+            names = (derived[variable].result.atoms(Partial) for variable in frontier)
+            read = {self.graph.by_base[base_name(name.by)] for name in set().union(*names)}
+            frontier = read - needed
         waiting: list[Variable] = []
-        for variable in self.backward.adjoints:
+        for variable in derived:
             if variable in needed and variable.role in PARAMETERS:
                 waiting.insert(0, variable)  # ∇W_k before ∇b_k
                 continue
-            yield from map(self._backward_step, waiting)
+            waiting += [variable] if variable in needed else []
+            steps += [self.step(each.name) for each in waiting]
             waiting = []
-            if variable in needed:
-                yield self._backward_step(variable)
-        yield from map(self._backward_step, waiting)
+        steps += [self.step(variable.name) for variable in waiting]
+        for variable in (each for each in self.graph.parameters if each in derived):
+            array = self._lifter.array(variable)
+            moved = _plus([array, _times(-ETA, Gradient.of(array))])
+            steps.append(MatrixStep(Phase.UPDATE, variable, array, moved))
+        return tuple(steps)
 
-    def _backward_step(self, variable: Variable) -> MatrixStep:
+    def step(self, name: str) -> MatrixStep:
+        """The step for one adjoint, also for one that the algorithm does not need."""
+        variable = next(variable for variable in self.graph.variables if variable.name == name)
         return MatrixStep(
             Phase.BACKWARD,
             variable,
             Gradient.of(self._lifter.array(variable)),
-            self._adjoints.get(variable.name),
+            self._adjoints.get(name),
             source=self.backward.adjoints[variable],
-            missing=self.missing.get(f"∇{variable.name}"),
+            missing=self.missing.get(f"∇{name}"),
         )
-
-    def _update_steps(self) -> Iterator[MatrixStep]:
-        for variable in self._derived(self.graph.parameters):
-            array = self._lifter.array(variable)
-            moved = _plus([array, _times(-ETA, Gradient.of(array))])
-            yield MatrixStep(Phase.UPDATE, variable, array, moved)
-
-    def _derived(self, variables: Iterable[Variable]) -> list[Variable]:
-        """Those of ``variables`` on which the loss depends."""
-        return [variable for variable in variables if variable in self.backward.adjoints]
-
-    def _needed(self) -> set[Variable]:
-        """The quantities whose adjoints the gradients that are asked for are made of."""
-        needed: set[Variable] = set()
-        frontier = self._derived(self.graph.asked)
-        while frontier:
-            needed.update(frontier)
-            results = [self.backward.adjoints[variable].result for variable in frontier]
-            names = set().union(*(result.atoms(Partial) for result in results))
-            read = {self.graph.by_base[base_name(name.by)] for name in names}
-            frontier = [variable for variable in self.graph.variables if variable in read - needed]
-        return needed
 
     # ---------------------------------------------------------------------------------- on paper
 
@@ -1263,7 +1017,7 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         """
         writer = MatrixLatex(self.lettering, shapes=shapes)
         if name is not None:
-            return writer.equation(self._backward_step(self._variable(name)))
+            return writer.equation(self.step(name))
         lines = (writer.equation(step, mark=" &") for step in self.steps)
         return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
 
@@ -1271,62 +1025,51 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         """One adjoint as a line of text, or the algorithm, one line a step."""
         writer = MatrixText(self.lettering)
         if name is not None:
-            return writer.equation(self._backward_step(self._variable(name)))
+            return writer.equation(self.step(name))
         return "\n".join(writer.equation(step) for step in self.steps)
-
-    def _variable(self, name: str) -> Variable:
-        return next(variable for variable in self.graph.variables if variable.name == name)
 
     def steps_as_data(self) -> list[dict[str, Any]]:
         """The steps as plain data; sizes are numbers or, where symbolic, text."""
-        return [self._as_data(step) for step in self.steps]
-
-    def _as_data(self, step: MatrixStep) -> dict[str, Any]:
         text, latex = MatrixText(self.lettering), MatrixLatex(self.lettering)
-        return {
-            "phase": step.phase.value,
-            "variable": step.variable.name,
-            "name": text.write(step.symbol),
-            "shape": _shape_data(step.shape),
-            "text": text.equation(step),
-            "latex": latex.equation(step),
-            "factors": [
-                {"text": text.write(factor), "shape": _shape_data(shape)}
-                for factor, shape in step.factors
-            ],
-            "transposes": [
-                {
-                    "factor": text.write(turned.factor),
-                    "element": text.write(turned.element),
-                    "index": text.write(turned.letter),
-                    "because": "summed" if turned.summed else "columns",
-                }
-                for turned in step.transposes
-            ],
-            "index": _index_data(step, text),
-            "rules": [s.rule.name for s in step.source.steps]
-            if isinstance(step.source, Deduction)
-            else [],
-            "no_matrix_form": None if step.missing is None else step.missing.message,
-        }
+
+        def sizes(shape: Shape) -> list[int | str]:
+            return [int(size) if size.is_Integer else str(size) for size in shape]
+
+        return [
+            {
+                "phase": step.phase.value,
+                "variable": step.variable.name,
+                "name": text.write(step.symbol),
+                "shape": sizes(step.shape),
+                "text": text.equation(step),
+                "latex": latex.equation(step),
+                "factors": [
+                    {"text": text.write(factor), "shape": sizes(shape)}
+                    for factor, shape in step.factors
+                ],
+                "transposes": [
+                    {
+                        "factor": text.write(turned.factor),
+                        "element": text.write(turned.element),
+                        "index": text.write(turned.letter),
+                        "because": "summed" if turned.summed else "columns",
+                    }
+                    for turned in step.transposes
+                ],
+                "index": step.in_indices and " = ".join(map(text.write, step.in_indices)),
+                "rules": [s.rule.name for s in step.source.steps]
+                if isinstance(step.source, Deduction)
+                else [],
+                "no_matrix_form": None if step.missing is None else step.missing.message,
+            }
+            for step in self.steps
+        ]
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
 
     def __repr__(self) -> str:
         return f"<symback.MatrixForm of {', '.join(self)}; {self.layout.value}>"
-
-
-def _shape_data(shape: Shape) -> list[int | str]:
-    return [int(size) if size.is_Integer else str(size) for size in shape]
-
-
-def _index_data(step: MatrixStep, text: Text) -> str | None:
-    if step.source is None:
-        return None
-    source = step.source
-    form = source.result if isinstance(source, Deduction) else source.shown
-    return f"{text.write(source.lhs)} = {text.write(form)}"
 
 
 def lift(backward: BackwardPass, lettering: Lettering = NETWORK) -> MatrixForm:
@@ -1342,10 +1085,9 @@ class _MatrixMarks(Latex if TYPE_CHECKING else object):
 
     def equation(self, step: MatrixStep, mark: str = "") -> str:
         """``symbol = right-hand side``; the index form where there is no matrix form."""
-        if step.shown is None and step.source is not None:
-            source = step.source
-            form = source.result if isinstance(source, Deduction) else source.shown
-            return f"{self._print(source.lhs)}{mark} = {self._print(form)}"
+        if step.shown is None and step.in_indices is not None:
+            lhs, rhs = map(self._print, step.in_indices)
+            return f"{lhs}{mark} = {rhs}"
         sign = self.becomes if step.phase is Phase.UPDATE else "="
         return f"{self._bare(step.symbol)}{mark} {sign} {self._print(step.shown)}"
 

@@ -12,7 +12,7 @@ names the source, the place (``[network] layers[2].units``, counted from 1), wha
 was expected, and the nearest valid word.
 
 Numbers stay as written, as `decimal.Decimal`: sheets print 0.10 for 0.10, and nothing is rounded
-before the kernel rounds it.  A user's formula is read by `symback.language.formula`, never
+before the kernel rounds it.  A user's formula is read by `symback.language.reading`, never
 evaluated.
 """
 
@@ -33,9 +33,10 @@ from typing import Any, NoReturn
 import sympy
 from sympy import Expr
 
-from symback.language import files, formula, functions
-from symback.language.algebra import field_functions
+from symback.language import files, functions, reading
+from symback.language.algebra import field_functions, to_sympy
 from symback.language.errors import SymbackError, did_you_mean, printable
+from symback.language.expressions import Node
 from symback.language.functions import Activation, Loss, SoftMax
 from symback.language.names import INDEX_LETTERS, LETTERS, SAMPLE
 from symback.language.writing import Latex, Text
@@ -137,7 +138,7 @@ class EquationsSpec:
     composed formula and that the stages are symback's.
     """
 
-    stages: tuple[formula.Stage, ...]
+    stages: tuple[reading.Stage, ...]
     leaves: tuple[str, ...]
     values: tuple[tuple[str, Decimal], ...] = ()
     learning_rate: Decimal | None = None
@@ -486,7 +487,7 @@ def _function(kind: _Kind, name: str, entry: Any, place: _Place) -> Any:
     slope = table.get("slope", "")
     node = _formulas(kind, text, slope, place)
     if kind is _LOSS:
-        return Loss(name, text, slope, uses_target="y" in formula.names(node))
+        return Loss(name, text, slope, uses_target="y" in reading.names(node))
     return Activation(name, text, slope)
 
 
@@ -519,15 +520,15 @@ def _check_name(name: Any, place: _Place) -> None:
     """Refuse what is no name, or a name that formulas or kernels know otherwise."""
     if not isinstance(name, str) or re.fullmatch(r"[^\W\d_]\w{,39}", name) is None:
         place.fail("expected a name: a letter, then letters, digits or _, at most 40")
-    if name in {*formula.FUNCTIONS, *formula.ALIASES, *formula.CONSTANTS, *functions.ACTIVATIONS}:
+    if name in {*reading.FUNCTIONS, *reading.ALIASES, *reading.CONSTANTS, *functions.ACTIVATIONS}:
         place.fail("formulas know this word as a function or a constant; choose a new name")
-    if not formula.is_name(name):
+    if not reading.is_name(name):
         place.fail("formulas read Latin and Greek letters only; choose a new name")
     if keyword.iskeyword(name):
         place.fail("this is a word of Python, and kernels are Python; choose a new name")
 
 
-def _formulas(kind: _Kind, text: Any, slope: Any, place: _Place) -> formula.Node:
+def _formulas(kind: _Kind, text: Any, slope: Any, place: _Place) -> Node:
     """Read a function's formula, and its slope where it has one; return the tree of the formula."""
     node = _formula(text, kind.formula, place.key("formula"))
     if slope != "":
@@ -535,7 +536,7 @@ def _formulas(kind: _Kind, text: Any, slope: Any, place: _Place) -> formula.Node
     return node
 
 
-def _formula(text: Any, names: Sequence[str] | None, place: _Place) -> formula.Node:
+def _formula(text: Any, names: Sequence[str] | None, place: _Place) -> Node:
     """Read a formula, or pass on its first mistake with the file's place in front.
 
     ``names`` are those it may use; None allows any.  It is converted once, so that 1/0 is found
@@ -545,9 +546,9 @@ def _formula(text: Any, names: Sequence[str] | None, place: _Place) -> formula.N
         place.expected('a formula in quotes such as "w*x"', text)
     known = field_functions()  # not softmax, which needs a whole layer
     try:
-        node = formula.read(text, names=names, functions=tuple(known), where=str(place))
-        symbols = {name: sympy.Symbol(name, real=True) for name in formula.names(node)}
-        formula.to_sympy(node, symbols, known, where=str(place))
+        node = reading.read(text, names=names, functions=tuple(known), where=str(place))
+        symbols = {name: sympy.Symbol(name, real=True) for name in reading.names(node)}
+        to_sympy(node, symbols, known, where=str(place))
     except SymbackError as error:
         raise SpecError(error.message) from error
     return node
@@ -733,7 +734,7 @@ def _equations(mapping: Mapping[str, Any], place: _Place) -> EquationsSpec:
     written, leaves = _stages(table, here)
     stages = written
     if len(written) == 1:
-        stages = formula.stages(written[0].node, last=written[0].name)
+        stages = reading.stages(written[0].node, last=written[0].name)
     for printer in (Text(), Latex()):  # h1 and h_1, alpha and α are written alike on a page
         seen: dict[str, str] = {}
         for name in (*leaves, *(stage.name for stage in stages)):
@@ -765,7 +766,7 @@ def _equations(mapping: Mapping[str, Any], place: _Place) -> EquationsSpec:
 
 def _stages(
     table: Mapping[str, Any], place: _Place
-) -> tuple[tuple[formula.Stage, ...], tuple[str, ...]]:
+) -> tuple[tuple[reading.Stage, ...], tuple[str, ...]]:
     """Return the stages as written, and the leaves in the order of their first use."""
 
     def check_name(name: Any, place: _Place) -> None:
@@ -773,13 +774,13 @@ def _stages(
         if name == "learning_rate":
             place.fail("learning_rate is a setting in [values]; choose a new name")
 
-    stages: dict[str, formula.Stage] = {}
+    stages: dict[str, reading.Stage] = {}
     leaves: dict[str, None] = {}
     for name, text in table.items():
         here = place.key(name)
         check_name(name, here)
         node = _formula(text, None, here)
-        for used in formula.names(node):
+        for used in reading.names(node):
             if used == name:
                 here.fail(f"{name} is computed from itself")
             if used in table and used not in stages:
@@ -787,7 +788,7 @@ def _stages(
             if used not in stages:
                 check_name(used, here.key(used))
                 leaves[used] = None
-        stages[name] = formula.Stage(name, node)
+        stages[name] = reading.Stage(name, node)
     if not leaves:
         place.fail("the formulas use no variable, so there is nothing to differentiate by")
     return tuple(stages.values()), tuple(leaves)

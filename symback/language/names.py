@@ -7,8 +7,9 @@ Here one can
   index has two digits);
 * read such a name back against the quantities that exist: `read_reference`.
 
-Indices start at 1, as in mathematics; `symback.engine.values` is the one place that shifts them to
-NumPy's 0.  ``W`` is (out, in): ``w_kij`` leads from neuron j of layer k-1 into neuron i of layer k.
+Indices start at 1, as in mathematics; `symback.engine.evaluation` is the one place that shifts them
+to NumPy's 0.  ``W`` is (out, in): ``w_kij`` leads from neuron j of layer k-1 into neuron i of layer
+k.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symback.engine.values import restored
+from symback.engine.evaluation import restored
 from symback.language.errors import SymbackError
 from symback.language.names import Variable, pack
 from symback.learning.descent import Descent, History

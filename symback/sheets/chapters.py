@@ -19,12 +19,12 @@ from typing import Any
 import sympy
 from sympy import Expr, Symbol
 
+from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
-from symback.engine.derivation import BackwardPass, Deduction, Derivation, Rule, local_steps
+from symback.engine.derivation import BackwardPass, Deduction, Derivation, Path, Rule, local_steps
+from symback.engine.evaluation import Kink
 from symback.engine.matrix import MatrixLatex, MatrixText, Turned
-from symback.engine.paths import Path
 from symback.engine.spec import EquationsSpec
-from symback.engine.values import Kink, number
 from symback.language.algebra import Partial, Product, product
 from symback.language.functions import spoken
 from symback.language.names import PARAMETERS, Reference, Variable

@@ -14,8 +14,8 @@ from typing import Any
 
 from sympy import Add, Expr, Indexed, Integer, Sum, Symbol
 
+from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
-from symback.engine.values import number
 from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.names import SAMPLE, Variable
 from symback.language.writing import Latex, Lettering, Text, signed
