@@ -24,6 +24,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from symback.language.functions import ELEMENTARY
+
 __all__ = [
     "Block",
     "Piece",
@@ -82,9 +84,12 @@ _NAMED = {
     "space": {",": "0.167em", ";": "0.278em", "quad": "1em", "qquad": "2em"},
     "open": {"{": "{"},
     "close": {"}": "}"},
-    "function": {name: name for name in "sin cos tan cot sec csc sinh cosh tanh coth log ln exp "
-                                        "arcsin arccos arctan".split()},
 }  # fmt: skip
+_NAMED["function"] = {
+    row.latex[1:]: row.latex[1:]
+    for row in ELEMENTARY.values()
+    if row.arguments == 1 and row.latex[1:].isalpha()
+} | {"ln": "ln", "exp": "exp"}
 _TYPED = {"bin": "+-*", "rel": "=<>", "punct": ",;", "sign": ":!", "slash": "/", "open": "([",
           "close": ")]", "vertical": "|"}  # fmt: skip
 _MINUS = {"-": "−", "*": "∗"}
