@@ -45,7 +45,7 @@ from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings
 from symback.learning.samples import Samples
 from symback.sheets import chapters, drawing, rendering
-from symback.sheets.figures import Figure
+from symback.sheets.figure import Figure
 from symback.sheets.overview import overview
 from symback.sheets.passages import describe
 from symback.sheets.work import Work, given_values
@@ -123,7 +123,7 @@ class Network(Work):
     def in_notation(self, name: str | Path) -> Network:
         """The same network in the letters of a book: lectures, nielsen, bishop or goodfellow.
 
-        ``name`` may be the path of a TOML file of one's own (`symback.language.notations`).  Names
+        ``name`` may be the path of a TOML file of one's own (`symback.language.names`).  Names
         that are asked for, such as ``w_131``, stay the lectures'.  Raises `UnknownNotation`.
 
         >>> net = Network(4, [(4, "sigmoid"), (2, "softmax")], loss="squared_error")

@@ -5,7 +5,7 @@ derivative of the loss by one, in any usual spelling (``delta1``, ``d1``, ``dz1`
 ``grad_a1`` are all ∂L/∂a_1), and get the canonical name back, `Quantity.text`.
 
 The letters are the lectures' (a preactivation, h activation; z is a preactivation too) unless a
-`symback.language.notations` says otherwise: in Nielsen's book a is the activation, in Bishop's z
+`symback.language.names` says otherwise: in Nielsen's book a is the activation, in Bishop's z
 is.  Layers are counted as the network file counts them in every notation: W1 is its W1.  A spelling
 that two quantities answer to is refused, with both.
 """

@@ -60,7 +60,7 @@ def check_arrays(
     ``dh1``, ``dx``, ``dyhat``, …, the forward pass as ``a1``, ``h1``, ``yhat``, ``L``, and inputs
     ``x``, ``y``, ``W1``, ``b1`` in place of the network's [values].  W is (out, in); of a batch one
     row is one sample, and ∂L/∂a is that of the whole loss, or of each sample's own, which is said.
-    ``notation`` settles letters, as in `symback.language.notations`: nielsen (a is g(z)), bishop
+    ``notation`` settles letters, as in `symback.language.names`: nielsen (a is g(z)), bishop
     (z is g(a)), cs231n (W is (in, out)), …
 
     Raises `SymbackError` for names that mean nothing and for arrays that hold no real numbers.
