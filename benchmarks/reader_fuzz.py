@@ -18,7 +18,7 @@ import symback as sb
 
 with atheris.instrument_imports(include=["symback.checking"]):
     import symback.checking.checker
-    import symback.checking.pages
+    import symback.checking.page
 
 LINES = Path(__file__).parents[1] / "tests" / "cases" / "lines.json"
 NETS = [

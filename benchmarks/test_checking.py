@@ -18,11 +18,8 @@ import symback as sb
 from symback.checking.arithmetics import Symbols
 from symback.checking.evaluation import Evaluator
 from symback.checking.exact import Judge
-from symback.checking.meaning import (
-    Claim,
-    Scope,
-)
-from symback.checking.pages import read
+from symback.checking.letters import Scope
+from symback.checking.page import Claim, read
 from symback.language.notation import PARAMETERS, elements
 
 ROOT = Path(__file__).resolve().parents[1]

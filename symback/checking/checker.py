@@ -8,15 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from symback.checking.echo import echo
 from symback.checking.exact import BOUND, Judge
 from symback.checking.findings import Diagnosis, LineReport, Verdict
-from symback.checking.meaning import (
-    Definition,
-    Document,
-    Scope,
-)
-from symback.checking.pages import notation_of, read
+from symback.checking.letters import Scope
+from symback.checking.page import Definition, Document, notation_of, read
 from symback.checking.report import Report
 from symback.checking.verdicts import (
     WITHOUT_CHANCE,
@@ -27,6 +22,7 @@ from symback.checking.verdicts import (
     overall,
 )
 from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
+from symback.language.echo import echo
 from symback.language.errors import SymbackError
 from symback.language.expressions import Node
 from symback.language.notation import Reference, read_reference
@@ -157,7 +153,7 @@ def _correct(judge: Judge, truth: Node) -> str:
 
     try:
         node = correct_node(judge, truth)
-        return "" if node is None else echo(node, judge.scope)
+        return "" if node is None else echo(node)
     except (SymbackError, ArithmeticError, RecursionError):
         return ""
 

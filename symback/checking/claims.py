@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from symback.checking.correct import numbered
-from symback.checking.meaning import Definition
+from symback.checking.page import Definition
 from symback.language.expressions import (
     LOSS,
     Array,

@@ -29,7 +29,6 @@ from symback.checking.correct import (
     placed,
     way_between,
 )
-from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import SHALLOW, Judge
 from symback.checking.mistakes import Told, rank
@@ -50,6 +49,7 @@ from symback.checking.slips import (
 )
 from symback.checking.tables import Plan, Table
 from symback.checking.tower import LEVELS
+from symback.language.echo import echo
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
     ELL,
@@ -235,7 +235,7 @@ class _Ground(Ground):
         if truth not in self._correct:
             is_step = _step_of_descent(truth) is not None
             right = truth if is_step else correct_node(self.judge, truth)
-            self._correct[truth] = "" if right is None else echo(right, self.judge.scope)
+            self._correct[truth] = "" if right is None else echo(right)
         return self._correct[truth]
 
     def slips(self, truth: Node) -> tuple[Slip, ...]:

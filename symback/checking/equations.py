@@ -16,7 +16,7 @@ from sympy import Expr
 
 from symback.checking.arithmetics import OutOfRange
 from symback.checking.conversion import to_node
-from symback.checking.meaning import Scope
+from symback.checking.letters import Scope
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Equation, Graph

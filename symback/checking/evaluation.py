@@ -46,7 +46,7 @@ from symback.checking.grids import (
     multiplied,
     summed,
 )
-from symback.checking.meaning import Definition
+from symback.checking.page import Definition
 from symback.checking.rules import (
     AS_EXPONENTIALS,
     DOMAINS,

@@ -67,7 +67,7 @@ from symback.checking.cells import (
 from symback.checking.equations import Equations
 from symback.checking.evaluation import Assumptions, Evaluator
 from symback.checking.grids import Grid, Misshapen, Value, entries, mapped
-from symback.checking.meaning import Scope
+from symback.checking.letters import Scope
 from symback.checking.report import Witness
 from symback.checking.tower import BITS, LEVELS, VanishingDenominator, tower
 from symback.engine.calculus import is_zero

@@ -14,14 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from symback.checking.claims import bare, is_quantity
 from symback.checking.correct import numbered
-from symback.checking.meaning import (
-    Claim,
-    Definition,
-    Item,
-    Relation,
-    Side,
-    Unread,
-)
+from symback.checking.page import Claim, Definition, Item, Relation, Side, Unread
 from symback.language.expressions import (
     Index,
     Named,

@@ -21,7 +21,6 @@ from fractions import Fraction
 
 from symback.checking.arithmetics import Undecided
 from symback.checking.claims import bare, reaches, says_nothing
-from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import (
     AS_PRINTED,
@@ -35,20 +34,12 @@ from symback.checking.exact import (
     meets,
 )
 from symback.checking.grids import Grid, Misshapen
-from symback.checking.meaning import (
-    Claim,
-    Definition,
-    Document,
-    Item,
-    Prose,
-    Relation,
-    Side,
-    Unread,
-)
 from symback.checking.names import in_order
+from symback.checking.page import Claim, Definition, Document, Item, Prose, Relation, Side, Unread
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
 from symback.language.budget import Spent, allow
+from symback.language.echo import echo
 from symback.language.errors import SymbackError, printable
 from symback.language.expressions import (
     ELL,
@@ -518,9 +509,9 @@ def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding)
     judge, assumptions = page.judge, page.assumptions
     needed = [each for each in given if not _is_of_target(each)]
     if not needed:
-        targets = " and ".join(echo(each, judge.scope) for each in given)
+        targets = " and ".join(echo(each) for each in given)
         return replace(found, reason="; ".join(filter(None, (f"for {targets}", found.reason))))
-    shown = " and ".join(echo(each, judge.scope) for each in needed)
+    shown = " and ".join(echo(each) for each in needed)
     cases = [each for each in needed if each.relation != "="]
     try:
         if cases and not judge.can_hold(cases, assumptions):
@@ -628,8 +619,7 @@ def _right_with(
     known = replace(page.assumptions, pins=(*page.assumptions.pins, *numbers))
     if not page.judge.compare(truth, side.node, known).is_equal:
         return None
-    scope = page.judge.scope
-    shown = ", ".join(f"{echo(left, scope)} = {echo(right, scope)}" for left, right in numbers)
+    shown = ", ".join(f"{echo(left)} = {echo(right)}" for left, right in numbers)
     return Finding(Verdict.CONDITIONAL, f"{reason}{shown}")
 
 
@@ -645,7 +635,7 @@ def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
             by_fact = f"using Σy = 1: {outcome.reason}"
             return Finding(Verdict.PROVED, "; ".join(filter(None, (_lucky(page), by_fact))))
         case Relationship.ON_DOMAIN:
-            return Finding(Verdict.CONDITIONAL, _on_domain(page, outcome))
+            return Finding(Verdict.CONDITIONAL, _on_domain(outcome))
         case Relationship.ONE_HOT:
             return Finding(
                 Verdict.CONDITIONAL, "right only if y is one-hot, not for a general target"
@@ -708,9 +698,9 @@ def mistakes_in(
         return ()
 
 
-def _on_domain(page: _Page, outcome: Outcome) -> str:
+def _on_domain(outcome: Outcome) -> str:
     """What must hold for both sides to have a value, in words."""
-    shown = [echo(condition, page.judge.scope) for condition in outcome.domain]
+    shown = [echo(condition) for condition in outcome.domain]
     where = f": {', '.join(shown)}" if shown else ""
     return f"right only where both sides have a value{where}"
 
