@@ -20,7 +20,7 @@ from symback.checking.evaluation import Evaluator
 from symback.checking.exact import Judge
 from symback.checking.letters import Scope
 from symback.checking.page import Claim, read
-from symback.language.notation import PARAMETERS, elements
+from symback.language.names import PARAMETERS, elements
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 9

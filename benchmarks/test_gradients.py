@@ -18,7 +18,7 @@ import sympy
 from symback.engine import spec
 from symback.engine.derivation import BackwardPass, Derivation, derive
 from symback.engine.graph import Graph, from_network
-from symback.language.notation import PARAMETERS, Reference, Role, elements
+from symback.language.names import PARAMETERS, Reference, Role, elements
 
 WIDTHS = (8, 16, 16, 4)
 PARAMETER_COUNT = sum((n + 1) * m for n, m in itertools.pairwise(WIDTHS))

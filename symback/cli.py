@@ -551,7 +551,7 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _check_one(chosen: argparse.Namespace, exercise: Exercise) -> int:
-    from symback.checking import showing
+    from symback.checking import report as showing
     from symback.language.files import shown
 
     report = _report(chosen, exercise)

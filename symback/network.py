@@ -25,21 +25,14 @@ from sympy import Expr
 from symback import kernels
 from symback.engine import derivation as derivations
 from symback.engine import spec
-from symback.engine.derivation import Deduction, Step
+from symback.engine.derivation import Deduction, Paths, Step
+from symback.engine.evaluation import as_floats
 from symback.engine.matrix import MatrixForm
-from symback.engine.paths import Paths
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
-from symback.engine.values import as_floats
 from symback.kernels import Kernel, NoKernel
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import LOSSES, Activation, Loss, SoftMax
-from symback.language.notation import (
-    Reference,
-    Role,
-    UnknownName,
-    elements,
-    read_reference,
-)
+from symback.language.names import Reference, Role, UnknownName, elements, read_reference
 from symback.language.notations import UnknownNotation, notation
 from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from symback.engine.values import Kink, as_floats
+from symback.engine.evaluation import Kink, as_floats
 from symback.language.errors import SymbackError, printable
 from symback.language.files import CannotWrite, put, shown
 from symback.sheets import chapters, drawing, rendering
@@ -25,7 +25,7 @@ from symback.sheets.overview import any_layer_page, overview
 from symback.sheets.work import plain_pen
 
 if TYPE_CHECKING:
-    from symback.language.notation import Variable
+    from symback.language.names import Variable
     from symback.network import Derivation, Network
 
 __all__ = ["CannotWrite", "Disagreement", "write_figure", "write_sheets"]

@@ -19,15 +19,8 @@ from sympy import Expr, Indexed, KroneckerDelta, Piecewise, Sum, Symbol
 from strategies import Case, references
 from symback.engine.calculus import instantiate
 from symback.engine.derivation import BackwardPass, Deduction, derive
-from symback.language.notation import (
-    SAMPLE,
-    Partial,
-    Product,
-    Reference,
-    Terms,
-    Variable,
-    element_name,
-)
+from symback.language.algebra import Partial, Product, Terms
+from symback.language.names import SAMPLE, Reference, Variable, element_name
 
 mp = mpmath.mp.clone()
 mp.dps = 60

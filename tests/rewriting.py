@@ -34,7 +34,7 @@ from symback.language.expressions import (
     Total,
     walk,
 )
-from symback.language.notation import PARAMETERS, Role, elements
+from symback.language.names import PARAMETERS, Role, elements
 
 mp = mpmath.mp.clone()
 mp.dps = 100

@@ -20,21 +20,11 @@ from sympy import Expr, Integer, KroneckerDelta, Piecewise, Rational, Symbol
 
 from symback.engine import spec
 from symback.engine.derivation import BackwardPass
+from symback.engine.evaluation import Numbers
 from symback.engine.graph import Graph, from_equations, from_network
-from symback.engine.values import Numbers
+from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.notation import (
-    SAMPLE,
-    Partial,
-    Product,
-    Reference,
-    Role,
-    Sigma,
-    Terms,
-    Variable,
-    elements,
-    index,
-)
+from symback.language.names import SAMPLE, Reference, Role, Variable, elements, index
 
 POSITIVE = ("sigmoid", "softmax", "softplus")
 """Activations whose values have a logarithm."""

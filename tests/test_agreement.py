@@ -28,9 +28,10 @@ from strategies import (
 )
 from symback.engine import derivation as derivations
 from symback.engine.derivation import BackwardPass, Deduction, Derivation, Rule, derive
+from symback.language.algebra import Partial, Product, Sigma, Terms, collapse
 from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss
-from symback.language.notation import Partial, Product, Sigma, Terms, collapse, read_reference
-from symback.language.printers import Text
+from symback.language.names import read_reference
+from symback.language.writing import Text
 
 
 def derivation_of(case: Case, name: str) -> Derivation:
@@ -376,12 +377,19 @@ def _mutations(found: Derivation):
     for name, wrong in final.items():
         assert wrong != right, name
         steps = (*found.conclusion.steps[:-1], replace(found.conclusion.steps[-1], rhs=wrong))
-        yield name, replace(found, conclusion=replace(found.conclusion, steps=steps))
+        yield name, _concluded(found, steps)
     first = found.conclusion.steps[0]
     lost = replace(first, rhs=Terms(*first.rhs.args[1:]))
     steps = (lost, *found.conclusion.steps[1:])
-    yield "lost path", replace(found, conclusion=replace(found.conclusion, steps=steps))
+    yield "lost path", _concluded(found, steps)
     yield "lost path in the list", replace(found, paths=tuple(found.paths)[1:])
+
+
+def _concluded(found, steps):
+    """Give the derivation another conclusion."""
+    changed = replace(found)
+    vars(changed)["conclusion"] = replace(found.conclusion, steps=tuple(steps))
+    return changed
 
 
 def _without_a_term(expr):

@@ -21,8 +21,9 @@ from symback.engine.calculus import (
 )
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import from_network
+from symback.language.algebra import Partial, Sigma, activation
 from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss
-from symback.language.notation import SAMPLE, Partial, Sigma, index
+from symback.language.names import SAMPLE, index
 
 i, j, m, q = (index(letter) for letter in "ijmq")
 w, h = sympy.IndexedBase("w", real=True), sympy.IndexedBase("h", real=True)
@@ -148,7 +149,7 @@ def test_a_mutated_slope_is_not_proved(seed):
     source = random.Random(seed)
     rows = [row for row in ACTIVATIONS.values() if isinstance(row, Activation)]
     row = source.choice(rows)
-    formula = row.expression(lambda _: z, i, Integer(1))
+    formula = activation(row, lambda _: z, i, Integer(1))
     slope = sympy.diff(formula, z)
     numbers = sorted(slope.atoms(Rational), key=sympy.default_sort_key)
     assume(numbers)

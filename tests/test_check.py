@@ -14,7 +14,7 @@ from rewriting import NETWORKS, Referee, Rewriter, mp
 from symback.checking.letters import Scope
 from symback.checking.page import Claim, read
 from symback.language.echo import echo
-from symback.language.notation import PARAMETERS, elements
+from symback.language.names import PARAMETERS, elements
 
 NOTATIONS = ("lectures", "nielsen", "bishop", "goodfellow")
 EXAMPLES = ("s3", "s4", "s5", "s6", "bias_per_layer", "relu", "user_activation")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symback.checking import showing
+from symback.checking import report as showing
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 from symback.sheets.figures import template_dir
 from typesetting import browser_console, browser_dom, needs_browser, outside_addresses

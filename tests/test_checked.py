@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import symback as sb
-from symback.checking import showing
+from symback.checking import report as showing
 
 CASES = Path(__file__).parent / "cases"
 CHECKED = json.loads((CASES / "checked.json").read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ from symback.checking.conversion import Inexpressible, element_of, to_node
 from symback.checking.exact import Judge
 from symback.language.expressions import LOSS, Derivative, Element, Index
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.notation import elements
+from symback.language.names import elements
 
 LAYERS = [(3, "tanh"), (2, "sigmoid"), (2, "softmax")]
 

@@ -20,9 +20,10 @@ from symback.engine import spec
 from symback.engine.calculus import instantiate
 from symback.engine.derivation import BackwardPass, Rule, derive, local_steps
 from symback.engine.graph import from_network
+from symback.language.algebra import Partial, Product, Terms, collapse
 from symback.language.functions import ACTIVATIONS
-from symback.language.notation import Partial, Product, Terms, collapse, elements, read_reference
-from symback.language.printers import Text
+from symback.language.names import elements, read_reference
+from symback.language.writing import Text
 
 TESTS = Path(__file__).resolve().parent
 
@@ -271,7 +272,7 @@ import sys
 sys.path.insert(0, {str(TESTS)!r})
 from strategies import build, from_lines, references
 from symback.engine.derivation import derive
-from symback.language.printers import Latex, Text
+from symback.language.writing import Latex, Text
 
 CASES = [
     build(2, [(3, "tanh"), (3, "softmax")], "cross_entropy", samples=2),

@@ -13,10 +13,10 @@ import symback as sb
 from handwritten import Handwritten
 from pages import EXAMPLES
 from symback.cli import main
-from symback.engine.values import flattened, restored
+from symback.engine.evaluation import flattened, restored
 from symback.language import files
 from symback.language.files import CannotWrite
-from symback.language.notation import UnknownName
+from symback.language.names import UnknownName
 from symback.learning import descent, samples
 from symback.learning.descent import DescentError, Diverged, Settings
 from symback.learning.samples import DataError

@@ -29,7 +29,7 @@ from symback.language.expressions import (
     Total,
     Transpose,
 )
-from symback.language.notation import PARAMETERS, elements
+from symback.language.names import PARAMETERS, elements
 
 ROUNDS = 40
 """Sides a network; benchmarks/checking_fuzz.py tries as many as one has time for."""

@@ -5,6 +5,7 @@ import itertools
 import pickle
 import time
 from collections.abc import Callable
+from fractions import Fraction
 
 import mpmath
 import pytest
@@ -12,19 +13,11 @@ import sympy as sp
 from hypothesis import assume, example, given, reject
 from hypothesis import strategies as st
 
-from symback.language import formula
+from symback.language import reading
+from symback.language.algebra import to_sympy
 from symback.language.errors import FormulaError, SymbackError, did_you_mean, nearest, printable
-from symback.language.formula import (
-    Apply,
-    Name,
-    Node,
-    Number,
-    is_name,
-    read,
-    stages,
-    to_sympy,
-    to_text,
-)
+from symback.language.expressions import Call, Named, Node, Number, applied, negative, operation
+from symback.language.reading import Stage, is_name, read, stages, to_text
 
 SYMBOLS = {name: sp.Symbol(name, real=True) for name in ("x", "y", "z")}
 x, y, z = SYMBOLS.values()
@@ -75,17 +68,32 @@ def test_a_formula_is_read_as_python_and_mathematics_agree_to_read_it(typed, mea
     assert read(typed, names=None) == read(meant, names=None)
 
 
-def test_the_tree_is_made_of_three_kinds_of_node():
-    """Numbers stay as written, names are names, and everything else is applied."""
-    assert read("exp(-0.10*x)", names={"x"}) == Apply(
-        "exp", (Apply("*", (Apply("neg", (Number("0.10"),)), Name("x"))),)
-    )
+def number(text: str) -> Number:
+    decimals = max(len(text.lower().partition("e")[0].partition(".")[2]), 0)
+    exponent = int(text.lower().partition("e")[2] or 0)
+    return Number(Fraction(text), max(decimals - exponent, 0) or None, text=text)
+
+
+def test_the_tree_is_that_of_all_formulas():
+    """Numbers stay as written, names are names, sums and products are flat as they are typed."""
+    assert read("exp(-0.10*x)", names={"x"}) == Call("exp", (negative(number("0.10"), Named("x")),))
+    assert read("-0.10*x", names={"x"}).factors[1].text == "0.10"
+
+
+def test_a_node_is_one_operation_and_its_operands():
+    """What `applied` puts together, `operation` takes apart, sums and products from the left."""
+    a, b, c = map(Named, "abc")
+    assert operation(read("a - b - c", names=None)) == ("-", (applied("-", a, b), c))
+    assert operation(read("-a*b*c", names=None)) == ("*", (negative(a, b), c))
+    assert operation(read("-(a*b)", names=None)) == ("neg", (applied("*", a, b),))
+    assert operation(read("where(a < b, b, c)", names=None))[1] == (applied("<", a, b), b, c)
+    assert operation(a) == ("", ())
 
 
 def test_columns_take_no_part_in_equality():
     """Equal subexpressions at different places compare and hash equal; each knows its place."""
     tree = read("sin(x) + sin(x)", names=None)
-    first, second = tree.arguments
+    first, second = tree.terms
     assert first == second
     assert hash(first) == hash(second)
     assert (first.column, second.column) == (1, 10)
@@ -99,13 +107,13 @@ def test_a_number_is_exactly_what_is_written(number):
 
 def test_names_come_in_order_of_first_appearance():
     """Constants are not free names; each free name is listed once."""
-    assert formula.names(read("w*x + exp(e*pi)*w + b_1", names=None)) == ("w", "x", "b_1")
+    assert reading.names(read("w*x + exp(e*pi)*w + b_1", names=None)) == ("w", "x", "b_1")
 
 
 def test_the_callers_functions_take_one_argument():
     """What the catalogue hands in is callable, and nothing else is."""
     tree = read("x*sigmoid(y)", names={"x", "y"}, functions=["sigmoid"])
-    assert tree == Apply("*", (Name("x"), Apply("sigmoid", (Name("y"),))))
+    assert tree == applied("*", Named("x"), Call("sigmoid", (Named("y"),)))
     given = refusal("sigmoid(x, y)", functions=["sigmoid"])
     assert given == "formula, column 1: sigmoid takes 1 argument, not 2"
 
@@ -216,7 +224,7 @@ def test_a_name_is_not_given_away_twice():
 
 def test_any_name_is_allowed_where_names_is_none():
     """Then a call of an unknown word is a misspelt function if one is near, else a product."""
-    assert read("anything", names=None) == Name("anything")
+    assert read("anything", names=None) == Named("anything")
     assert refusal("k(x+1)").endswith('"k" is not a function; for a product write k*(x+1)')
     assert 'did you mean "sqrt"?' in refusal("sqr(x)")
 
@@ -275,7 +283,7 @@ SLOW = {  # each took minutes, all memory, or an exception of another kind, with
     "a tower of constants": ("max(exp(exp(1e300)), 2)", "larger than 1e308"),
     "a tower of cancelled constants": ("exp(exp(1e300 + x - x))", "larger than 1e308"),
     "cases that become constants": (nested("exp({})", "max({},y)", leaf="2"), "larger than 1e308"),
-    "doubling cases": (nested("max(2*{},y)"), "takes SymPy too long"),
+    "doubling cases": (nested("max(2*{},y)"), "too l(arge|ong)"),
     "quadrupling cases": (nested("({})**2", "max({},y)"), "too l(arge|ong)"),
     "assumptions": (nested("tanh({})", "sqrt({})"), "takes SymPy too long"),
     "nested constants": (nested("tan({}/3)", leaf="2"), "takes SymPy too long"),
@@ -289,7 +297,7 @@ SLOW = {  # each took minutes, all memory, or an exception of another kind, with
 def test_no_formula_keeps_sympy_busy(text, message):
     """What SymPy would compute for minutes is refused in seconds, with advice."""
     tree = read(text, names=None)
-    symbols = {name: sp.Symbol(name, real=True) for name in formula.names(tree)}
+    symbols = {name: sp.Symbol(name, real=True) for name in reading.names(tree)}
     began = time.process_time()
     with pytest.raises(FormulaError, match=message):
         to_sympy(tree, symbols)
@@ -319,7 +327,7 @@ def test_random_text_raises_nothing_but_a_formula_error(text):
     """Any text is read or refused; what is read converts or is refused."""
     try:
         tree = read(text, names=None)
-        to_sympy(tree, {name: sp.Symbol(name, real=True) for name in formula.names(tree)})
+        to_sympy(tree, {name: sp.Symbol(name, real=True) for name in reading.names(tree)})
     except FormulaError as error:
         message = error.message
     else:
@@ -330,23 +338,23 @@ def test_random_text_raises_nothing_but_a_formula_error(text):
 
 # --- Trees at random ------------------------------------------------------------------------
 
-ATOMS = st.sampled_from([*map(Number, ["0", "1", "2", "0.5", "1e-2", "10"]), *map(Name, "xyze")])
+ATOMS = st.sampled_from([*map(number, ["0", "1", "2", "0.5", "1e-2", "10"]), *map(Named, "xyze")])
 ONE = ["exp", "log", "sqrt", "abs", "sign", "sin", "cos", "tan", "asin", "acos", "atan", "sinh"]
 ONE += ["cosh", "tanh", "erf", "neg"]
 
 
 def grown(part: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    def applied(heads: list[str], count: int, argument: st.SearchStrategy[Node] = part):
+    def made(heads: list[str], count: int, argument: st.SearchStrategy[Node] = part):
         parts = st.tuples(*[argument] * count)
-        return st.builds(Apply, st.sampled_from(heads), parts)
+        return st.builds(lambda head, nodes: applied(head, *nodes), st.sampled_from(heads), parts)
 
-    condition = applied(["<", "<=", ">", ">="], 2)
+    condition = made(["<", "<=", ">", ">="], 2)
     return st.one_of(
-        applied(ONE, 1),
-        applied(["+", "-", "*", "/", "max", "min"], 2),
-        applied(["max", "min"], 3),
-        st.builds(Apply, st.just("**"), st.tuples(part, ATOMS | applied(["neg"], 1, ATOMS))),
-        st.builds(Apply, st.just("where"), st.tuples(condition, part, part)),
+        made(ONE, 1),
+        made(["+", "-", "*", "/", "max", "min"], 2),
+        made(["max", "min"], 3),
+        st.builds(applied, st.just("**"), part, ATOMS | made(["neg"], 1, ATOMS)),
+        st.builds(applied, st.just("where"), condition, part, part),
     )
 
 
@@ -415,14 +423,15 @@ def value(tree: Node, given: dict[str, mpmath.mpf]) -> mpmath.mpf:
     """Walk the tree with fifty digits; only real, moderate values well away from jumps count."""
     if isinstance(tree, Number):
         return mpmath.mpf(tree.text)
-    if isinstance(tree, Name):
+    if isinstance(tree, Named):
         return {"e": +mpmath.e, "pi": +mpmath.pi}.get(tree.name) or given[tree.name]
-    parts = [value(part, given) for part in tree.arguments]
-    if tree.head in KINKED:
-        others = [*parts[1:], 0] if tree.head == "sign" else parts[1:]
+    head, operands = operation(tree)
+    parts = [value(part, given) for part in operands]
+    if head in KINKED:
+        others = [*parts[1:], 0] if head == "sign" else parts[1:]
         assume(all(a == b or abs(a - b) > 1e-9 for a in parts for b in others))
     try:
-        result = OPERATIONS[tree.head](*parts)
+        result = OPERATIONS[head](*parts)
     except (ZeroDivisionError, ValueError, OverflowError):
         result = mpmath.nan
     if not isinstance(result, bool):
@@ -468,7 +477,7 @@ def test_stages_put_together_are_the_formula(tree):
     assert len({s.node for s in apart}) == len(apart)
 
 
-def composed(apart: tuple[formula.Stage, ...]) -> Node:
+def composed(apart: tuple[Stage, ...]) -> Node:
     known: dict[str, Node] = {}
     for stage in apart:
         known[stage.name] = put_back(stage.node, known)
@@ -476,11 +485,10 @@ def composed(apart: tuple[formula.Stage, ...]) -> Node:
 
 
 def put_back(tree: Node, known: dict[str, Node]) -> Node:
-    if isinstance(tree, Name):
+    if isinstance(tree, Named):
         return known.get(tree.name, tree)
-    if isinstance(tree, Apply):
-        return Apply(tree.head, tuple(put_back(part, known) for part in tree.arguments))
-    return tree
+    head, operands = operation(tree)
+    return applied(head, *(put_back(part, known) for part in operands)) if operands else tree
 
 
 CONVERTED = [
@@ -554,15 +562,15 @@ def test_to_sympy_wants_every_name_and_function():
     with pytest.raises(
         FormulaError, match=r'unknown name "xx"; did you mean "x"\? Known: e, pi, x'
     ):
-        to_sympy(Name("xx"), {"x": x})
+        to_sympy(Named("xx"), {"x": x})
     with pytest.raises(FormulaError, match=r'unknown function "relo"; did you mean "relu"\?'):
-        to_sympy(Apply("relo", (Name("x"),)), SYMBOLS, {"relu": sp.Function("relu")})
+        to_sympy(Call("relo", (Named("x"),)), SYMBOLS, {"relu": sp.Function("relu")})
     swish = sp.Function("swish")
-    assert to_sympy(Apply("swish", (Name("x"),)), SYMBOLS, {"swish": swish}) == swish(x)
+    assert to_sympy(Call("swish", (Named("x"),)), SYMBOLS, {"swish": swish}) == swish(x)
 
 
 def test_no_profiler_is_left_behind():
-    """The budget of steps counts with a profiler; afterwards there is none."""
+    """The budget counts seconds; no profiler is used, and one that runs stays."""
     import sys
 
     before = sys.getprofile()

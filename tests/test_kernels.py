@@ -1,6 +1,6 @@
 """Kernels: what the matrix form says, computed in floating point without losing digits.
 
-Referees: the index form with 50 digits and more (`symback.engine.values.Numbers`), central
+Referees: the index form with 50 digits and more (`symback.engine.evaluation.Numbers`), central
 differences, sums over paths, backpropagation written by hand; for the source, a Python without
 symback.
 """
@@ -28,16 +28,18 @@ from hypothesis import strategies as st
 import symback as sb
 from strategies import ALL_ACTIVATIONS, OWN_ACTIVATIONS, OWN_LOSSES, Case, build, makes_sense
 from symback import kernels
-from symback.engine import spec, values
+from symback.engine import spec
+from symback.engine.arithmetics import CONTEXT
 from symback.engine.calculus import is_zero
 from symback.engine.derivation import BackwardPass
+from symback.engine.evaluation import Kink, Numbers, OutOfDomain, as_floats
 from symback.engine.graph import from_network
 from symback.engine.matrix import base_name, lift
-from symback.engine.values import Kink, Numbers, as_floats
 from symback.kernels import KernelError, NoKernel, forms
 from symback.kernels.forms import WrongForm, proved
+from symback.language.algebra import collapse
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.notation import Reference, collapse, read_reference
+from symback.language.names import Reference, read_reference
 from test_matrix import Arrays, as_matrix
 
 STYLES = ("scalar", "array")
@@ -274,10 +276,10 @@ TARGETS = [(0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)]
 @pytest.fixture
 def many_digits():
     """Digits enough for 1 - σ(700), and exact numbers in and out."""
-    before = values._context.dps
-    values._context.dps = DIGITS
-    yield values._context
-    values._context.dps = before
+    before = CONTEXT.dps
+    CONTEXT.dps = DIGITS
+    yield CONTEXT
+    CONTEXT.dps = before
 
 
 @cache
@@ -325,7 +327,7 @@ def test_every_component_has_its_digits_at_extreme_logits(activation, loss, many
         a, y = np.array(logits, dtype), np.array(target, dtype)
         try:
             expected = gradient_by_logits(activation, loss, a, target)
-        except values.OutOfDomain:
+        except OutOfDomain:
             continue  # the logarithm of what is not positive, in whatever arithmetic
         _, gradients = kernel({"W1": a[:, None]}, np.ones(1, dtype), y)
         assert gradients["W1"].dtype == dtype
@@ -399,7 +401,7 @@ def test_no_worse_than_the_logits_rounded(activation, loss, seed, style):
     source = random.Random(seed)
     logits = np.array([source.choice((-1, 1)) * 10 ** source.uniform(-2, 2.5) for _ in range(3)])
     target = source.choice(TARGETS)
-    before, values._context.dps = values._context.dps, DIGITS
+    before, CONTEXT.dps = CONTEXT.dps, DIGITS
     try:
         expected = gradient_by_logits(activation, loss, logits, target)
         moved = []
@@ -411,11 +413,11 @@ def test_no_worse_than_the_logits_rounded(activation, loss, seed, style):
         _, gradients = kernel({"W1": logits[:, None]}, np.ones(1), np.array(target))
         for k, wanted in enumerate(expected):
             allowed = 8 * (abs(wanted) * EPS["float64"] + sum(m[k] for m in moved)) + 1e-300
-            assert abs(values._context.mpf(float(gradients["W1"][k, 0])) - wanted) <= allowed
-    except values.OutOfDomain:
+            assert abs(CONTEXT.mpf(float(gradients["W1"][k, 0])) - wanted) <= allowed
+    except OutOfDomain:
         return
     finally:
-        values._context.dps = before
+        CONTEXT.dps = before
 
 
 def _by(activation, loss, logits, target):

@@ -8,8 +8,8 @@ import pytest
 from sympy import S, Symbol, exp, symbols
 
 from pages import CASES, network
-from symback.language.notation import Product, Sigma, Terms
-from symback.language.printers import Latex
+from symback.language.algebra import Product, Sigma, Terms
+from symback.language.writing import Latex
 from symback.sheets.layout import LINE, lines, width
 from typesetting import compile_tex, katex_errors, needs_tex
 

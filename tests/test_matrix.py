@@ -41,6 +41,7 @@ from referee import mp
 from strategies import OWN_ACTIVATIONS, OWN_LOSSES, Case, build, cases, from_lines
 from symback.engine import matrix, spec
 from symback.engine.derivation import BackwardPass, Deduction, Rule, Step
+from symback.engine.evaluation import Numbers
 from symback.engine.graph import Equation, Graph, from_equations, from_network
 from symback.engine.matrix import (
     Array,
@@ -48,6 +49,7 @@ from symback.engine.matrix import (
     Elementwise,
     Gradient,
     Layout,
+    Lowered,
     MatrixForm,
     MatrixLatex,
     MatrixText,
@@ -59,20 +61,10 @@ from symback.engine.matrix import (
     Where,
     certify,
     lift,
-    with_samples,
 )
-from symback.engine.values import Numbers
+from symback.language.algebra import Partial, Product, Sigma, Terms, collapse
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.notation import (
-    Partial,
-    Product,
-    Role,
-    Sigma,
-    Terms,
-    Variable,
-    collapse,
-    index,
-)
+from symback.language.names import Role, Variable, index
 from typesetting import katex_errors
 
 B = Symbol("B", integer=True, positive=True)
@@ -84,11 +76,12 @@ def symbolic(layers, loss, *, batch="", **options) -> BackwardPass:
     functions = {name: OWN_ACTIVATIONS[name] for name in layers if name in OWN_ACTIVATIONS}
     losses = {loss: OWN_LOSSES[loss]} if loss in OWN_LOSSES else None
     widths = [(f"n_{k}", name) for k, name in enumerate(layers, start=1)]
+    if batch:
+        options["over_samples"] = batch
     checked = spec.network(
         "n_0", widths, loss=loss, activations=functions or None, losses=losses, **options
     )
-    graph = from_network(checked)
-    return BackwardPass(with_samples(graph, B, over_samples=batch) if batch else graph)
+    return BackwardPass(from_network(checked, samples=B if batch else None))
 
 
 @cache
@@ -453,11 +446,12 @@ def test_sympy_reads_the_same_entries(layers, loss, bias, samples):
         variable, deduction = _variable(form, name), _deduction(form, name)
         rows, columns = (int(size) for size in expr.shape)
         assert (rows, columns) == (*map(int, variable.shape), 1, 1)[:2]
-        values = matrix._Values({})
+        values = Lowered({})
+        wanted = values.array(deduction.result, deduction.free, variable.shape)
+        wanted = wanted.reshape(rows, columns)
         for k, l in {(0, 0), (rows - 1, columns - 1), (0, columns - 1)}:
-            letters = dict(zip(deduction.free, (k + 1, l + 1), strict=False))
-            wanted = values.number(deduction.result, letters)
-            assert values.number(in_indices(form, expr[k, l]), {}) == wanted, f"{name} {k} {l}"
+            found = values.array(in_indices(form, expr[k, l]), (), ())
+            assert found == wanted[k, l], f"{name} {k} {l}"
 
 
 # ----------------------------------------------------------------------------- NumPy's arrays
@@ -699,24 +693,29 @@ def test_a_line_without_a_matrix_form_stands_in_indices():
 @pytest.mark.parametrize("over_outputs", ["sum", "mean"])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_one_more_index_is_what_a_batch_is(loss, over_outputs, over_samples):
-    """The graph of one sample given samples derives what the graph of a batch derives."""
-    options = {"over_outputs": over_outputs, "over_samples": over_samples, "seed": 3}
+    """A batch of B samples derives what one of five does, and sums the losses of its samples."""
     layers = [(4, "tanh"), (2, "softmax")]
-    one = build(3, layers, loss, **options)
-    many = build(3, layers, loss, samples=5, **options)
-    batch = with_samples(one.graph, Integer(5), over_samples=over_samples)
-    assert batch.variables == many.graph.variables
+    means = {"over_outputs": over_outputs, "over_samples": over_samples}
+    batch = from_network(spec.network(3, layers, loss=loss, **means), B)
+    many = build(3, layers, loss, samples=5, seed=3, **means)
     derived, wanted = BackwardPass(batch), many.backward
-    sizes = {Integer(number): number for number in (2, 3, 4, 5)}
-    values = matrix._Values(sizes)
+    sizes = {Integer(number): number for number in (2, 3, 4, 5)} | {B: 5}
+    values = Lowered(sizes)
     for variable, deduction in wanted.adjoints.items():
-        letters = dict.fromkeys(deduction.free, 2)
-        found = values.number(derived.adjoints[variable].result, letters)
-        assert found == values.number(deduction.result, letters), variable.name
-    numbers = Numbers(batch, many.given)
-    assert abs(numbers.loss - many.numbers.loss) < mp.mpf(10) ** -40
-    with pytest.raises(ValueError, match="5 samples already"):
-        with_samples(batch, B)
+        same = next(each for each in batch.variables if each.name == variable.name)
+        assert tuple(size.subs(B, 5) for size in same.shape) == variable.shape
+        results = (derived.adjoints[same].result, deduction.result)
+        found = [values.array(form, deduction.free, variable.shape) for form in results]
+        assert np.array_equal(*found), variable.name
+    assert abs(Numbers(batch, many.given).loss - many.numbers.loss) < mp.mpf(10) ** -40
+    one = from_network(spec.network(3, layers, loss=loss, over_outputs=over_outputs))
+    total = sum(
+        Numbers(
+            one, many.given | {name: many.given[name][k] for name in {*"xy"} & {*many.given}}
+        ).loss
+        for k in range(5)
+    ) / (5 if over_samples == "mean" else 1)
+    assert abs(total - many.numbers.loss) < mp.mpf(10) ** -40
 
 
 # ---------------------------------------------------------------------------------- the algorithm

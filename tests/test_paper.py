@@ -10,9 +10,9 @@ from sympy import Symbol
 
 import symback as sb
 from pages import network, page
-from symback.checking import showing
-from symback.language.notation import Terms
-from symback.language.printers import NETWORK
+from symback.checking import report as showing
+from symback.language.algebra import Terms
+from symback.language.writing import NETWORK
 from symback.sheets.page import Display, Pen
 from symback.sheets.rendering import LINES_TOGETHER, ties
 from typesetting import (

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from referee import Referee
 from strategies import Case, build, cases, from_lines, references
-from symback.engine import paths as paths_module
+from symback.engine import derivation as paths_module
 from symback.engine import spec
+from symback.engine.derivation import Paths
 from symback.engine.graph import from_network
-from symback.engine.paths import Paths
-from symback.language.notation import Reference, element_name, read_reference
+from symback.language.names import Reference, element_name, read_reference
 
 
 def paths_of(case: Case, name: str) -> Paths:
     reference = read_reference(name, case.graph.variables)
-    return Paths(case.graph, case.backward.derivatives, reference)
+    return Paths(case.backward, reference)
 
 
 def by_brute_force(case: Case, reference: Reference) -> list[tuple[str, ...]]:
@@ -76,7 +76,7 @@ def test_paths_are_those_of_brute_force(case, choice):
     """
     every = references(case)
     reference = every[choice % len(every)]
-    found = Paths(case.graph, case.backward.derivatives, reference)
+    found = Paths(case.backward, reference)
     expected = list(dict.fromkeys(by_brute_force(case, reference)))  # alike in each sample
     listed = [path.neurons for path in found]
     assert sorted(listed) == sorted(expected)

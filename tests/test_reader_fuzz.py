@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import symback as sb
-from symback.checking import Verdict, showing
+from symback.checking import Verdict
+from symback.checking import report as showing
 
 LINES = [
     case["text"]

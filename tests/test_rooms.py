@@ -114,7 +114,7 @@ def test_the_files_of_a_folder_import_one_another_without_a_circle(room):
         ("import symback", ("symback",), {"__init__"}),
         ("import symback.engine.graph as g", ("symback",), {"engine"}),
         ("from symback import engine, load", ("symback",), {"engine", "__init__"}),
-        ("from symback.engine.paths import Path", ("symback",), {"engine"}),
+        ("from symback.engine.derivation import Path", ("symback",), {"engine"}),
         ("from . import matrix", ("symback", "engine"), {"engine"}),
         ("from .matrix import lift", ("symback", "engine"), {"engine"}),
         ("from ..engine import calculus", ("symback", "checking"), {"engine"}),
@@ -169,7 +169,7 @@ def kernel_runner(tree: ast.AST, room: str) -> Iterator[ast.Name]:
     """Find the `exec(compile(…))` of the function `run` in `kernels`: a kernel's source is run.
 
     That text is symback's own, made of numbers, of names it makes itself and of formulas that
-    formula.py has read; `test_one_place_runs_text` holds that nothing else is exempt.
+    language/reading.py has read; `test_one_place_runs_text` holds that nothing else is exempt.
     """
     for function in ast.walk(tree):
         if (
@@ -199,7 +199,7 @@ def _offence(node: ast.AST, room: str) -> Iterator[str]:
 
 def _forbidden_name(name: str, room: str, *, from_sympy: bool) -> Iterator[str]:
     if name in SYMPY_EVALUATORS:
-        yield f"{name} is eval: read a user's text with formula.py"
+        yield f"{name} is eval: read a user's text with language/reading.py"
     if name in RENAMERS:
         yield f"{name} is slow and its result unforeseeable: rewrite in named steps"
     if from_sympy and name == "diff" and room != "engine.calculus":

@@ -11,9 +11,10 @@ from sympy import Indexed, Symbol
 import symback as sb
 from pages import CASES, network, numbers_of, page
 from readback import Formula, Sheet, Unreadable, given_by
+from symback.language.algebra import collapse
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.notation import UnknownName, collapse
-from symback.language.printers import Text
+from symback.language.names import UnknownName
+from symback.language.writing import Text
 from symback.sheets.elementary import softmax_apart, take_apart
 from symback.sheets.general import any_layer
 from symback.sheets.overview import any_layer_page

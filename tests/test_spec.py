@@ -15,7 +15,8 @@ from hypothesis import settings as hypothesis_settings
 
 from symback.engine import spec
 from symback.engine.spec import EquationsSpec, NetworkSpec, SpecError
-from symback.language import formula
+from symback.language import reading
+from symback.language.algebra import activation
 from symback.language.errors import SymbackError
 from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss, SoftMax
 
@@ -179,7 +180,7 @@ def test_equations_keep_their_order():
     """Stages come as written, leaves in the order of their first use."""
     lines = read(EQUATIONS + "[values]\nw = 1\nx = 1.50\nlearning_rate = 0.5")
     assert isinstance(lines, EquationsSpec)
-    assert [(s.name, formula.to_text(s.node)) for s in lines.stages] == [
+    assert [(s.name, reading.to_text(s.node)) for s in lines.stages] == [
         ("yhat", "w*x"),
         ("s", "yhat - y"),
         ("L", "s**2"),
@@ -624,7 +625,7 @@ def preactivations(net):
             yield a, False
             h = np.exp(a) / np.exp(a).sum(axis=1, keepdims=True)
         else:
-            g = layer.activation.expression(lambda _: z, sympy.S.One, layer.units)
+            g = activation(layer.activation, lambda _: z, sympy.S.One, layer.units)
             yield a, g.has(sympy.Piecewise)
             h = np.vectorize(lambda value, g=g: float(g.subs(z, value)))(a)
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from referee import Referee, same
 from strategies import Case, build, cases, expressions, from_lines, loose_case, references
-from symback.engine.values import (
-    DIGITS,
-    GUARD,
+from symback.engine.arithmetics import DIGITS, FLOATS, GUARD, number
+from symback.engine.evaluation import (
     Evaluator,
     Kink,
     MissingNumbers,
@@ -22,9 +21,9 @@ from symback.engine.values import (
     OutOfDomain,
     agreement,
     as_floats,
-    number,
 )
-from symback.language.notation import SAMPLE, Partial, Reference, Sigma, index, read_reference
+from symback.language.algebra import Partial, Sigma
+from symback.language.names import SAMPLE, Reference, index, read_reference
 from symback.network import Network, equations
 
 
@@ -224,7 +223,7 @@ def test_the_evaluator_agrees_with_the_referee(expr):
     environment = {"x": "x", "u": "u", "A1": "A1", "yhat": "yhat", "h_1": "h1", "W_2": "W2"}
     given = case.numbers.given
     arrays = {base: given[name] for base, name in environment.items()} | {"a_1": given["a1"]}
-    evaluator = Evaluator(arrays, {}, {}, case.graph)
+    evaluator = Evaluator(FLOATS, arrays, {})
     found = evaluator.array(expr, (SAMPLE,), (sympy.Integer(2),))
     assert all(same(one, other) for one, other in zip(found, expected, strict=True))
 

@@ -21,7 +21,7 @@ from symback.language.expressions import (
     Product,
     Total,
 )
-from symback.language.notation import read_reference
+from symback.language.names import read_reference
 
 
 def number(value, decimals=None) -> Number:

@@ -16,14 +16,13 @@
   in every cell of their conditions (`cells`); all within what a page may cost (`budget`);
 * diagnosing: `diagnosis`, with its tables of mistakes (`mistakes`, `variants`, `slips`, `tables`,
   `search`, `points`) and the right side (`correct`, `conversion`); `conventions` before that;
-* reporting: `findings`, `report`, `showing`; `grading` for folders and autograders;
+* reporting: `report`; `grading` for folders and autograders;
 * arrays of a backward pass: `arrays` and the rooms whose names begin so.
 """
 
 from __future__ import annotations
 
 from symback.checking.checker import check
-from symback.checking.findings import Diagnosis, LineReport, Verdict, Witness
-from symback.checking.report import Report
+from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 
 __all__ = ["Diagnosis", "LineReport", "Report", "Verdict", "Witness", "check"]

@@ -21,12 +21,13 @@ import numpy as np
 from symback.checking.array_mistakes import mistakes_of, named, place
 from symback.checking.array_rounding import Precision
 from symback.checking.array_steps import Edge, Mistake, Steps, doubles
+from symback.engine.evaluation import Numbers
 from symback.engine.graph import from_network
 from symback.engine.spec import NetworkSpec
-from symback.engine.values import Numbers
+from symback.language.algebra import activation
 from symback.language.errors import SymbackError
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.notation import Role, Variable
+from symback.language.names import Role, Variable
 from symback.sheets.work import Work
 
 __all__ = ["Explanation", "Search", "Seen", "explain_forward", "matches"]
@@ -337,7 +338,7 @@ def _activations(numbers: Numbers, variable: Variable) -> Iterator[tuple[str, st
     limits = dict(zip(equation.free, variable.shape, strict=True))
     *sample, i = equation.free
     for name, g in ACTIVATIONS.items():
-        expr = g.expression(lambda position: a.at(*sample, position), i, variable.shape[-1])
+        expr = activation(g, lambda k: a.at(*sample, k), i, variable.shape[-1])
         try:
             array = doubles(numbers.array(expr, limits))
         except (ArithmeticError, SymbackError):

@@ -19,7 +19,7 @@ from symback.checking.array_files import ArrayError, Given
 from symback.engine.graph import Graph
 from symback.engine.spec import EquationsSpec, NetworkSpec
 from symback.language.errors import printable
-from symback.language.notation import Role, Variable
+from symback.language.names import Role, Variable
 from symback.sheets.work import Work
 
 __all__ = ["fitted", "with_inputs"]

@@ -18,13 +18,14 @@ from sympy import Expr, Integer, Symbol
 
 from symback.checking.array_steps import Edge, Mistake, Steps, Tensor
 from symback.checking.mistakes import rank
+from symback.engine.arithmetics import Undefined
 from symback.engine.calculus import local_derivative
 from symback.engine.graph import from_network
 from symback.engine.spec import NetworkSpec
-from symback.engine.values import Undefined
+from symback.language.algebra import activation, activation_slope, collapse
 from symback.language.errors import SymbackError
 from symback.language.functions import ACTIVATIONS, LOSSES, Activation, SoftMax
-from symback.language.notation import SAMPLE, Role, Variable, collapse
+from symback.language.names import SAMPLE, Role, Variable
 
 __all__ = ["ADDED", "mistakes_of", "named", "place"]
 
@@ -275,9 +276,9 @@ class _Site:
         width = self.child.shape[-1]
 
         def value(position: Expr) -> Expr:
-            return g.expression(self._h, position, width)
+            return activation(g, self._h, position, width)
 
-        slope = g.derivative(self._h, value, i, i)
+        slope = activation_slope(g, self._h, value, i, i)
         if slope is not None:
             detail = f"g′ is taken at {named(self.child)}, not at {named(self.parent)}"
             yield self._expr("derivative-at-activation", slope, detail)
@@ -292,8 +293,8 @@ class _Site:
             if isinstance(g, Activation):
                 detail = f"the derivative of {_words(name)} stands where that of {own} belongs"
                 yield self._expr("wrong-activation-derivative", slope, detail)
-                exact = g.derivative(
-                    self._a, lambda p, g=g: g.expression(self._a, p, Integer(1)), i, i
+                exact = activation_slope(
+                    g, self._a, lambda p, g=g: activation(g, self._a, p, Integer(1)), i, i
                 )
                 if exact is not None and exact != slope:
                     yield self._expr("wrong-activation-derivative", exact, detail)
@@ -302,7 +303,7 @@ class _Site:
         """g′ in this layer's own a and h."""
         if not isinstance(g, Activation):
             return None
-        return g.derivative(self._a, self._h, i, i)
+        return activation_slope(g, self._a, self._h, i, i)
 
     def _a(self, position: Expr) -> Expr:
         return self.parent.at(*self.local.parent_indices[:-1], position)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from symback.engine.graph import Graph
 from symback.language.errors import SymbackError, did_you_mean, printable
-from symback.language.notation import Role, Variable
+from symback.language.names import Role, Variable
 from symback.language.notations import Notation, notation
 
 __all__ = ["ArrayNameError", "Names", "Quantity"]

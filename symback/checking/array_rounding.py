@@ -13,16 +13,15 @@ to be rounded too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sympy
-from sympy import Expr, Symbol
 
+from symback.engine.arithmetics import FLOATS, Floats, Undefined, number
 from symback.engine.derivation import BackwardPass
-from symback.engine.values import Evaluator, Numbers, Undefined, number
+from symback.engine.evaluation import Numbers
 
 __all__ = ["DOUBLE", "HALF", "SINGLE", "Bounds", "Precision", "bounds"]
 
@@ -119,68 +118,69 @@ def _distance(function: Callable[[Any], Any], end: Any, value: Any) -> float:
         return HUGE
 
 
-class _Rounding(Evaluator):
-    """Symback's evaluation of expressions, with `Inexact` for numbers."""
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Whether a comparison holds, and whether rounding may decide it."""
 
-    precision: Precision
+    holds: bool
+    is_near: bool
 
-    def _apply(self, function: Callable[[Any], Any], argument: Expr):
-        def carried(entry: Any) -> Any:
-            return entry.through(function) if isinstance(entry, Inexact) else function(entry)
 
-        array, axes = self.value(argument)
-        return np.vectorize(carried, otypes=[object])(array), axes
+class _Rounding(Floats):
+    """The engine's arithmetic of 50 digits, with `Inexact` for numbers."""
 
-    def _pow(self, expr: sympy.Pow):
-        if expr.base == sympy.E or not expr.exp.is_number:
-            return super()._pow(expr)
-        exponent, _ = self.value(expr.exp)
-        power = exponent.item()
-        array, axes = self.value(expr.base)
-        raised = np.frompyfunc(lambda entry: _raised(entry, power), 1, 1)(array)
-        return np.asarray(raised, dtype=object), axes
+    def __init__(self, precision: Precision) -> None:
+        self.precision = precision
 
-    def _choose(self, condition: Expr, then, otherwise):
+    def function(self, name: str, *values: Any) -> Any:
+        (value,) = values
+        if isinstance(value, Inexact):
+            return value.through(lambda entry: FLOATS.function(name, entry))
+        return FLOATS.function(name, value)
+
+    def power(self, value: Any, exponent: Any) -> Any:
+        if not isinstance(value, Inexact):
+            return FLOATS.power(value, exponent)
+        if exponent < 0 and value.size <= value.error:
+            return Inexact(FLOATS.power(value.value, exponent), HUGE, value.precision)
+        return value.through(lambda entry: FLOATS.power(entry, exponent))
+
+    def compared(self, left: Any, relation: str, right: Any) -> Any:
+        def doubt(holds: Any, difference: Any) -> _Doubt:
+            is_near = isinstance(difference, Inexact) and difference.size <= difference.error
+            return _Doubt(bool(holds), is_near)
+
+        holds = super().compared(left, relation, right)
+        return np.frompyfunc(doubt, 2, 1)(holds, left + -1 * right)
+
+    def every(self, conditions: Sequence[Any]) -> Any:
+        return _doubts(all, conditions)
+
+    def some(self, conditions: Sequence[Any]) -> Any:
+        return _doubts(any, conditions)
+
+    def chosen(self, holds: Any, yes: Any, no: Any) -> Any:
         """The chosen case; where rounding may choose the other, the two are that uncertain."""
-        chosen, axes = super()._choose(condition, then, otherwise)
-        near, own = self._near(condition)
-        if not near.any():
-            return chosen, axes
-        yes, no, unsure = (self._aligned(value, axes) for value in (then, otherwise, (near, own)))
-        gaps = np.frompyfunc(_gap, 2, 1)(yes, no) * unsure.astype(int)
-        spread: Any = np.frompyfunc(self._spread, 1, 1)(gaps)
-        return np.asarray(np.add(chosen, spread), dtype=object), axes
 
-    def _spread(self, gap: Any) -> Inexact:
-        return Inexact(0 * gap, float(gap), self.precision)
+        def one(doubt: _Doubt, yes: Any, no: Any) -> Any:
+            chosen = yes if doubt.holds else no
+            if not doubt.is_near:
+                return chosen
+            gap = _exact(yes) - _exact(no)
+            return Inexact(0 * gap, float(abs(gap)), self.precision) + chosen
 
-    def _near(self, condition: Expr) -> tuple[np.ndarray, tuple[Symbol, ...]]:
-        """Where rounding may decide whether a comparison holds."""
-        if isinstance(condition, (sympy.And, sympy.Or)):
-            return self._join([self._near(part) for part in condition.args], np.logical_or)
-        sides = [self.value(condition.lhs), self.value(-condition.rhs)]
-        difference, axes = self._join(sides, np.add)
-        close = np.vectorize(lambda d: isinstance(d, Inexact) and d.size <= d.error, otypes=[bool])
-        return close(difference), axes
+        return np.frompyfunc(one, 3, 1)(holds, yes, no)
 
 
-def _raised(entry: Any, power: Any) -> Any:
-    def function(base: Any) -> Any:
-        if base < 0 and power != int(power):
-            raise Undefined("a root of a negative number")
-        return base**power
-
-    if not isinstance(entry, Inexact):
-        return function(entry)
-    if power < 0 and entry.size <= entry.error:
-        return Inexact(function(entry.value), HUGE, entry.precision)
-    return entry.through(function)
+def _exact(value: Any) -> Any:
+    return value.value if isinstance(value, Inexact) else value
 
 
-def _gap(yes: Any, no: Any) -> Any:
-    """How far apart the values of two cases are."""
-    values = [each.value if isinstance(each, Inexact) else each for each in (yes, no)]
-    return abs(values[0] - values[1])
+def _doubts(join: Callable[[Iterable[bool]], bool], conditions: Sequence[Any]) -> Any:
+    def joined(*each: _Doubt) -> _Doubt:
+        return _Doubt(join(one.holds for one in each), any(one.is_near for one in each))
+
+    return np.frompyfunc(joined, len(conditions), 1)(*conditions)
 
 
 class _Rounded(Numbers):
@@ -188,18 +188,13 @@ class _Rounded(Numbers):
 
     def __init__(self, numbers: Numbers, precision: Precision) -> None:
         super().__init__(numbers.graph, numbers.given)
-        self.precision = precision
+        self.precision, self.arithmetic = precision, _Rounding(precision)
         inexact = np.frompyfunc(self._input, 1, 1)
         self.given = {name: np.asarray(inexact(array)) for name, array in self.given.items()}
 
     def _input(self, value: Any) -> Inexact:
         held = self.precision.holds(value)
         return Inexact(value, 0.0, self.precision, 0 if held else 1)
-
-    def evaluator(self, environment, adjoints) -> Evaluator:
-        made = _Rounding(environment, self._sizes, adjoints, self.graph)
-        made.precision = self.precision
-        return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from sympy import Expr, Symbol
 
 from symback.engine.calculus import LocalDerivative
 from symback.engine.derivation import BackwardPass
-from symback.engine.values import Numbers
-from symback.language.notation import Variable
+from symback.engine.evaluation import Numbers
+from symback.language.names import Variable
 
 __all__ = ["Edge", "Mistake", "Steps", "Tensor", "doubles"]
 

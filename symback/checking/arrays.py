@@ -35,10 +35,11 @@ from symback.checking.array_report import ArrayReport, ArraysReport, WorstEntry
 from symback.checking.array_rounding import DOUBLE, SINGLE, Bounds, Precision, bounds
 from symback.checking.array_steps import Mistake, Steps, doubles
 from symback.checking.report import Diagnosis, Verdict
+from symback.engine.arithmetics import number
+from symback.engine.evaluation import MissingNumbers, Numbers
 from symback.engine.spec import NetworkSpec
-from symback.engine.values import MissingNumbers, Numbers, number
 from symback.language.errors import SymbackError, printable
-from symback.language.notation import PARAMETERS, Role, Variable, element_name
+from symback.language.names import PARAMETERS, Role, Variable, element_name
 from symback.sheets.work import Work
 
 __all__ = ["ArrayReport", "ArraysReport", "WorstEntry", "check_arrays", "check_arrays_file"]

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from symback.checking.exact import BOUND, Judge
-from symback.checking.findings import Diagnosis, LineReport, Verdict
 from symback.checking.letters import Scope
 from symback.checking.page import Definition, Document, notation_of, read
-from symback.checking.report import Report
+from symback.checking.report import Diagnosis, LineReport, Report, Verdict
 from symback.checking.verdicts import (
     WITHOUT_CHANCE,
     Judgement,
@@ -25,7 +24,7 @@ from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, wi
 from symback.language.echo import echo
 from symback.language.errors import SymbackError
 from symback.language.expressions import Node
-from symback.language.notation import Reference, read_reference
+from symback.language.names import Reference, read_reference
 from symback.language.notations import notation as notation_called
 from symback.sheets.work import Work
 

@@ -28,7 +28,7 @@ from symback.language.expressions import (
     rebuilt,
     walk,
 )
-from symback.language.notation import Role
+from symback.language.names import Role
 
 __all__ = ["ORDER", "SCALES", "Convention", "convention_of", "swapped"]
 

@@ -3,7 +3,7 @@
 Here one can turn any expression of a graph, of its local derivatives or of a derivation, and the
 matrix form of `symback.engine.matrix` too, into `symback.language.expressions`: `to_node`.
 Indices stay letters or numbers, products and sums keep the order of `Product` and `Terms` in
-`symback.language.notation`; SymPy's own sums are put in the order a person writes, what is added
+`symback.language.names`; SymPy's own sums are put in the order a person writes, what is added
 before what is subtracted.
 
 Nothing is derived or simplified here.  What has no node raises `Inexpressible`.
@@ -21,6 +21,8 @@ from sympy.core.relational import Relational
 
 from symback.engine import matrix
 from symback.engine.graph import Graph
+from symback.language.algebra import Partial, Terms
+from symback.language.algebra import Product as Ordered
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
     LOSS,
@@ -43,8 +45,7 @@ from symback.language.expressions import (
     Transpose,
     rebuilt,
 )
-from symback.language.notation import SAMPLE, Partial, Role, Terms, Variable
-from symback.language.notation import Product as Ordered
+from symback.language.names import SAMPLE, Role, Variable
 
 __all__ = ["Inexpressible", "element_of", "to_node"]
 

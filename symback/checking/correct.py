@@ -40,7 +40,7 @@ from symback.language.expressions import (
     Total,
     rebuilt,
 )
-from symback.language.notation import Role, Variable, index, pack
+from symback.language.names import Role, Variable, index, pack
 
 __all__ = [
     "Edge",
@@ -356,7 +356,7 @@ def _correct_derivative(judge: Judge, of: Element, by: Element) -> Node | None:
         return None if all(each.is_number for each in by.indices) else _general(judge, by)
     if judge.sizes:
         return _folded(judge.work.backward, neuron)
-    is_long = backward.web.counts[neuron[0]] > SUBSTITUTED_TERMS
+    is_long = backward.path_counts[neuron[0]] > SUBSTITUTED_TERMS
     if is_long or not backward.is_shallow(neuron[0]):
         return to_node(backward.node_adjoint(neuron).result, graph)
     return to_node(backward.filled(neuron), graph)

@@ -70,7 +70,7 @@ from symback.language.expressions import (
     free_letters,
     walk,
 )
-from symback.language.notation import Role
+from symback.language.names import Role
 
 __all__ = ["diagnose"]
 

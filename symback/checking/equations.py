@@ -20,6 +20,7 @@ from symback.checking.letters import Scope
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Equation, Graph
+from symback.language.algebra import value_of
 from symback.language.budget import uncounted
 from symback.language.expressions import (
     LAYERED,
@@ -38,8 +39,8 @@ from symback.language.expressions import (
     rebuilt,
     walk,
 )
-from symback.language.functions import ACTIVATIONS, Activation, SoftMax, value_of
-from symback.language.notation import Role, Variable
+from symback.language.functions import ACTIVATIONS, Activation, SoftMax
+from symback.language.names import Role, Variable
 
 __all__ = ["Equations", "Link", "key_of"]
 

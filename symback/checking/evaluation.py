@@ -87,7 +87,7 @@ from symback.language.expressions import (
     walk,
 )
 from symback.language.functions import SoftMax
-from symback.language.notation import Role, Variable
+from symback.language.names import Role, Variable
 
 __all__ = ["Assumptions", "Environment", "Evaluator"]
 

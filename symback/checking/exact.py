@@ -98,7 +98,7 @@ from symback.language.expressions import (
     free_letters,
     walk,
 )
-from symback.language.notation import Role, pack
+from symback.language.names import Role, pack
 from symback.sheets.work import Work, given_values
 
 __all__ = [

@@ -17,13 +17,12 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from symback.checking import check
-from symback.checking.report import LineReport, Report, Verdict
-from symback.checking.showing import marks
+from symback.checking.report import Report, Verdict, marks
 from symback.language import files
 from symback.language.budget import SECONDS
 from symback.language.errors import SymbackError, printable
@@ -45,7 +44,7 @@ __all__ = [
 MOST_BYTES = 200_000
 """A page of derivation is smaller."""
 
-ARRAYS = ".npz"
+LONGEST_CELL = 500
 
 
 class BadSubmission(SymbackError):
@@ -76,19 +75,15 @@ class Exercise:
 
         Raises `BadSubmission` where it cannot be read at all.
         """
-        if path.suffix == ARRAYS:
+        if path.suffix == ".npz":
             from symback.checking.arrays import check_arrays_file  # 0.1 s that a page need not wait
 
             return check_arrays_file(path, self.net, notation=self.notation).as_report()
-        return self.check_text(decoded(_content(path), str(path)))
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of a file; raises `BadSubmission`."""
-    try:
-        return files.content(path, MOST_BYTES)
-    except files.CannotRead as error:
-        raise BadSubmission(f"{printable(str(path), 200)}: {error.message}") from None
+        try:
+            content = files.content(path, MOST_BYTES)
+        except files.CannotRead as error:
+            raise BadSubmission(f"{printable(str(path), 200)}: {error.message}") from None
+        return self.check_text(decoded(content, str(path)))
 
 
 def decoded(content: bytes, name: str) -> str:
@@ -134,37 +129,29 @@ class Row:
     def of(cls, file: str, report: Report) -> Row:
         """The row of a report."""
         claims = [line for line in report.lines if line.verdict is not Verdict.TEXT]
-        count = Counter(line.verdict for line in claims)
-        names = [found.name for line in claims for found in line.diagnosis]
+        count = Counter(line.verdict.value for line in claims)
+        names = dict.fromkeys(found.name for line in claims for found in line.diagnosis)
+        worst = next((line for line in claims if line.verdict is report.verdict), None)
+        message = ""
+        if not report and worst is None:
+            message = "no claim was found"
+        elif not report:
+            place = f"line {worst.line}"
+            if worst.verdict is Verdict.UNREAD:
+                place += f", column {worst.column}"
+            said = filter(None, [worst.reason, *(each.detail for each in worst.diagnosis[:1])])
+            message = ": ".join(filter(None, [place, "; ".join(said)]))
+        counted = ("proved", "refuted", "conditional", "undecided", "unread")
         return cls(
             file,
             report.verdict.value,
             report.first_wrong or "",
             len(claims),
-            count[Verdict.PROVED],
-            count[Verdict.REFUTED],
-            count[Verdict.CONDITIONAL],
-            count[Verdict.UNDECIDED],
-            count[Verdict.UNREAD],
-            ";".join(dict.fromkeys(names)),
-            _message(report, claims),
-            report.finds_nothing_wrong,
+            **{verdict: count[verdict] for verdict in counted},
+            mistakes=";".join(names),
+            message=message,
+            finds_nothing_wrong=report.finds_nothing_wrong,
         )
-
-
-def _message(report: Report, claims: Iterable[LineReport]) -> str:
-    """Where the page is not right, and why."""
-    if report:
-        return ""
-    worst = next((line for line in claims if line.verdict is report.verdict), None)
-    if worst is None:
-        return "no claim was found"
-    place = f"line {worst.line}"
-    if worst.verdict is Verdict.UNREAD:
-        place += f", column {worst.column}"
-    details = [found.detail for found in worst.diagnosis[:1]]
-    said = "; ".join(filter(None, [worst.reason, *details]))
-    return f"{place}: {said}" if said else place
 
 
 def submissions(folder: Path) -> list[Path]:
@@ -220,9 +207,6 @@ def _cell(value: int | str) -> int | str:
     shown = printable(value, LONGEST_CELL)
     begins = (value.lstrip()[:1], value[:1])  # a tab or a line end is enough for some
     return f"'{shown}" if {"=", "+", "-", "@", "\t", "\r", "\n"}.intersection(begins) else shown
-
-
-LONGEST_CELL = 500
 
 
 # ------------------------------------------------------------------------------------ an autograder

@@ -29,7 +29,7 @@ from symback.language.expressions import (
     Transpose,
     walk,
 )
-from symback.language.notation import Role
+from symback.language.names import Role
 from symback.language.notations import Notation
 
 __all__ = ["PRIMES", "Letters", "Scope", "Scripted"]

@@ -28,7 +28,7 @@ from symback.language.expressions import (
     Product,
     Total,
 )
-from symback.language.notation import Role, elements
+from symback.language.names import Role, elements
 
 __all__ = ["Ground", "Point", "Word"]
 

@@ -1,24 +1,136 @@
-"""What a check found: a `Report` of `LineReport`s, with `Diagnosis` and `Witness` where wrong.
+r"""What a check found, and how it is shown: to a terminal, on a page, in a notebook, in an exam.
 
 Here one can
 
-* ask whether a page is right: ``bool(report)``, ``report.first_wrong``;
-* read the report: ``print(report)``, and in a notebook it shows itself;
-* get the JSON of ``symback check --json``: `Report.as_data`;
-* keep only what an examination may say: `Report.for_exam`.
+* ask whether a page is right: ``bool(report)``, ``report.first_wrong``; a `Report` holds a
+  `LineReport` for each claim, with its `Verdict`, a `Diagnosis` a mistake where it is wrong, and a
+  `Witness` in numbers;
+* get the JSON of ``symback check --json``: `Report.as_data`; keep only what an examination may
+  say: `Report.for_exam`;
+* write a report as text, wrapped, with a mark beside each line: `text`, or ``print(report)``; for a
+  terminal with its width, its colours and the marks that its encoding can show: `Style.of`;
+* write it as one self-contained HTML file with the lines typeset: `page`; as a fragment of HTML for
+  a notebook, where a report shows itself: `fragment`; or as a line and right or wrong: `marks`.
 
-`symback.checking.showing` writes a report for a terminal and as a page.
+Whatever a student wrote is shown, never obeyed: control characters, escape sequences and direction
+marks come out as escapes; on the page a line is text for HTML, and KaTeX is given nothing it would
+trust and small budgets.  A line that KaTeX cannot set stands as it was typed.  The words are those
+of ``templates/check.toml``, the layout of the page is ``templates/check.html``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import enum
+import os
+import re
+import shutil
+import textwrap
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import IO, Any
 
-from symback.checking import showing
-from symback.checking.findings import Diagnosis, LineReport, Verdict, Witness
+from symback.language.errors import printable
+from symback.sheets.figures import environment, escape_xml, template_dir
 
-__all__ = ["Diagnosis", "LineReport", "Report", "Verdict", "Witness"]
+__all__ = [
+    "PLAIN",
+    "WIDTH",
+    "Diagnosis",
+    "LineReport",
+    "Report",
+    "Style",
+    "Verdict",
+    "Witness",
+    "formula",
+    "fragment",
+    "marks",
+    "page",
+    "raised",
+    "text",
+]
+
+
+class Verdict(enum.Enum):
+    """What is said of a line, or of a whole page."""
+
+    PROVED = "proved"
+    REFUTED = "refuted"
+    FOLLOWS = "follows"  # right only given an earlier error
+    CONDITIONAL = "conditional"  # right under a condition that the reason states
+    UNDECIDED = "undecided"
+    UNREAD = "unread"
+    TEXT = "text"  # no claim
+    NO_CLAIM = "no claim"  # of a page: every line of it is words, or says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A mistake by name (the names of CHECKING.md), what of it is in the line, and the right line.
+
+    ``detail`` is one sentence without the line number, ``correct`` the right side in canonical
+    form.
+    """
+
+    name: str
+    detail: str
+    correct: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Numbers for which the two sides differ, by certified (interval) arithmetic."""
+
+    values: Mapping[str, str]
+    left: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineReport:
+    """One claim: where it stands (from 1), how it was read, what is said of it and why."""
+
+    line: int
+    column: int
+    source: str
+    read_as: str
+    verdict: Verdict
+    reason: str = ""
+    diagnosis: tuple[Diagnosis, ...] = ()
+    witness: Witness | None = None
+    correct: str = ""
+    """The right side in canonical form, for a line that is wrong."""
+
+    def as_data(self) -> dict[str, Any]:
+        """The line as ``--json`` prints it."""
+        witness = self.witness
+        return {
+            "line": self.line,
+            "column": self.column,
+            "source": self.source,
+            "read_as": self.read_as,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "diagnosis": [
+                {"name": found.name, "detail": found.detail, "correct": found.correct}
+                for found in self.diagnosis
+            ],
+            "witness": witness
+            and {"values": dict(witness.values), "left": witness.left, "right": witness.right},
+        }
+
+    def for_exam(self) -> LineReport:
+        """Only where the line stands and whether it is right: nothing that leaks the answer.
+
+        What follows from an error is wrong too, and a condition is not named.
+        """
+        return LineReport(
+            self.line, self.column, self.source, "", _IN_EXAMS.get(self.verdict, self.verdict)
+        )
+
+
+_IN_EXAMS = {Verdict.FOLLOWS: Verdict.REFUTED, Verdict.CONDITIONAL: Verdict.PROVED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +140,7 @@ class Report:
     verdict: Verdict
     lines: tuple[LineReport, ...]
     bound: str
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     """Sentences about the whole page: conventions it uses, facts assumed, how it was read."""
     reaches: bool = True
     """Whether a line that is right says what the derivative asked for is, or any where none was."""
@@ -69,7 +181,366 @@ class Report:
         return Report(verdict, lines, self.bound, reaches=self.reaches)
 
     def __str__(self) -> str:
-        return showing.text(self)
+        return text(self)
 
     def _repr_html_(self) -> str:
-        return showing.fragment(self)
+        return fragment(self)
+
+
+# ------------------------------------------------------------------------------------ a terminal
+
+LONGEST_LINE = 2000
+"""Characters of one line of a student's text that are shown."""
+
+WIDTH = 100
+"""Columns where no terminal says how many it has."""
+
+NARROWEST = 40
+
+
+# ------------------------------------------------------------------------------------ a terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How text is written: its width in columns, whether in colour, whether in ASCII only."""
+
+    width: int = WIDTH
+    is_coloured: bool = False
+    is_ascii: bool = False
+
+    @classmethod
+    def of(cls, stream: IO[str], environ: Mapping[str, str] = os.environ) -> Style:
+        """What ``stream`` can show: colours only on a terminal, and never against NO_COLOR."""
+        is_terminal = stream.isatty()
+        try:
+            "".join(_words()["mark"].values()).encode(getattr(stream, "encoding", None) or "utf-8")
+            is_ascii = False
+        except (UnicodeEncodeError, LookupError):
+            is_ascii = True
+        is_coloured = (
+            is_terminal and not environ.get("NO_COLOR") and environ.get("TERM", "") != "dumb"
+        )
+        width = shutil.get_terminal_size((WIDTH, 24)).columns if is_terminal else WIDTH
+        return cls(max(width, NARROWEST), is_coloured, is_ascii)
+
+    def mark(self, verdict: Verdict) -> str:
+        """The sign beside a line."""
+        mark = _words()["mark_in_ascii" if self.is_ascii else "mark"][verdict.value]
+        return self.coloured(mark, _COLOURS.get(verdict, ""))
+
+    def coloured(self, word: str, colour: str) -> str:
+        """A word in a colour of ANSI: 1 is bold, 2 is faint, 32 is green; "" leaves it plain."""
+        return f"\x1b[{colour}m{word}\x1b[0m" if self.is_coloured and colour else word
+
+
+PLAIN = Style()
+"""Text for a file, a log, a notebook."""
+
+_COLOURS = {
+    Verdict.PROVED: "32",
+    Verdict.REFUTED: "1;31",
+    Verdict.FOLLOWS: "33",
+    Verdict.CONDITIONAL: "36",
+    Verdict.UNDECIDED: "35",
+    Verdict.UNREAD: "35",
+}
+
+
+@cache
+def _words() -> dict[str, dict[str, str]]:
+    return tomllib.loads((template_dir() / "check.toml").read_text("utf-8"))
+
+
+# ------------------------------------------------------------------------------------------- text
+
+
+def text(report: Report, style: Style = PLAIN) -> str:
+    """The report as text: what is said of the whole, then line by line, then the notes.
+
+    Each line has its mark, its number and what the student wrote; under it how it was read where
+    that differs, why, and where it is wrong the mistakes by name, a counterexample and the right
+    side.
+    """
+    digits = len(str(max((line.line for line in report.lines), default=1)))
+    summary = f"{style.mark(report.verdict)} {style.coloured(_summary(report), '1')}"
+    lines = [row for line, _ in _grouped(report) for row in _line(line, digits, style)]
+    notes = [_wrapped("", note, "", style.width) for note in _notes(report)]
+    return "\n".join([summary, "", *lines, *(["", *notes] if notes else [])])
+
+
+def _grouped(report: Report) -> list[tuple[LineReport, list[LineReport]]]:
+    """The lines with their pieces; words and the letters among them, which say nothing, are one."""
+    groups: list[list[LineReport]] = []
+    for line in report.lines:
+        beside = groups and groups[-1][-1].line == line.line
+        if beside and all(each.verdict is Verdict.TEXT and not each.read_as
+                          for each in (groups[-1][-1], line)):  # fmt: skip
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return [(replace(g[0], source=" ".join(line.source for line in g)), g) for g in groups]
+
+
+def marks(report: Report) -> str:
+    """A line and right or wrong, one a row; for what was not read also the column.
+
+    >>> from symback.checking.report import LineReport, Report, Verdict
+    >>> first = LineReport(1, 1, "∂L/∂w = 2", "", Verdict.REFUTED)
+    >>> print(marks(Report(Verdict.REFUTED, (first,), "2^-160")))
+    line 1: wrong
+    """
+    words = _words()
+    worst = {line.line: line for line in sorted(_claims(report), key=_badness)}
+    rows = []
+    for number in sorted(worst):
+        verdict = worst[number].verdict
+        row = words["label"]["line"].format(line=number, word=words["word"][verdict.value])
+        rows.append(f"{row}, {_column(worst[number])}" if verdict is Verdict.UNREAD else row)
+    return "\n".join(rows) or _summary(report)
+
+
+def _badness(line: LineReport) -> int:
+    """Of several claims in one line the worst is told."""
+    return _FROM_GOOD_TO_BAD.index(line.verdict)
+
+
+_FROM_GOOD_TO_BAD = (
+    Verdict.PROVED,
+    Verdict.CONDITIONAL,
+    Verdict.UNDECIDED,
+    Verdict.UNREAD,
+    Verdict.FOLLOWS,
+    Verdict.REFUTED,
+)
+
+
+def _claims(report: Report) -> list[LineReport]:
+    return [line for line in report.lines if line.verdict is not Verdict.TEXT]
+
+
+def _column(line: LineReport) -> str:
+    return _words()["label"]["column"].format(column=line.column)
+
+
+def _summary(report: Report) -> str:
+    """One sentence on the whole."""
+    known = _words()["page"]
+    if report.verdict is Verdict.REFUTED and report.first_wrong is not None:
+        return known["refuted"].format(line=report.first_wrong)
+    if report.verdict is Verdict.UNREAD:
+        read = any(line.verdict is not Verdict.UNREAD for line in _claims(report))
+        return known["unread" if read else "unread_alone" if _claims(report) else "text"]
+    return known[report.verdict.value]
+
+
+def _notes(report: Report) -> list[str]:
+    """The notes, and how sure a proof is where there is one."""
+    known = _words()["page"]
+    sure = known["rounding"] if report.bound == "rounding" else known["bound"]
+    proved = any(line.verdict is Verdict.PROVED for line in report.lines)
+    return [*map(_clean, report.notes), *([sure.format(bound=report.bound)] if proved else [])]
+
+
+def _line(line: LineReport, digits: int, style: Style) -> Iterator[str]:
+    """One line of the page, and under it what is said of it."""
+    margin = f"{style.mark(line.verdict)} {line.line:>{digits}}  "
+    indent = " " * (digits + 4)
+    first, _, others = _clean(line.source).partition("\n")  # less the blanks that all others share
+    rows = [first.strip(), *(f"  {row}" for row in textwrap.dedent(others).splitlines())]
+    for number, part in enumerate(rows):
+        yield _wrapped(indent if number else margin, part, indent, style.width)
+    words = _words()
+    named = (words["label"][key] for key in ("read_as", "mistake", "example", "correct"))
+    column = max(map(len, (*named, *words["head"].values())))
+    for label, said in _remarks(line):
+        head = f"{indent}{style.coloured(label.ljust(column), '2')}  "
+        yield _wrapped(head, said, " " * (len(indent) + column + 2), style.width)
+
+
+def _remarks(line: LineReport) -> Iterator[tuple[str, str]]:
+    """What is said under a line, each with its label."""
+    label = _words()["label"]
+    if not _reads_alike(line):
+        yield label["read_as"], _clean(line.read_as)
+    if reason := _reason(line):
+        yield _words()["head"][line.verdict.value], reason
+    for found in line.diagnosis:
+        yield label["mistake"], _clean(f"{found.name}: {found.detail}")
+    if right := _right(line):
+        yield label["correct"], _clean(right)
+    if line.witness is not None:
+        values, sides = _values(line.witness), _sides(line.witness)
+        yield label["example"], _clean(f"{values}: {sides}" if values else sides)
+
+
+def _reason(line: LineReport) -> str:
+    """Why, and where in the line it could not be read."""
+    if line.verdict is Verdict.UNREAD:
+        return ": ".join(filter(None, (_column(line), _clean(line.reason))))
+    return _clean(line.reason)
+
+
+def _values(witness: Witness) -> str:
+    """The numbers of an example, named as lines are echoed: ŷ_1 for yhat_1, η for eta."""
+    shown = []
+    for name, value in witness.values.items():
+        letter, mark, numbers = name.partition("_")
+        letter = {"yhat": "ŷ", "eta": "η"}.get(letter, letter)
+        shown.append(f"{letter}{mark}{numbers} = {value}")
+    return ", ".join(shown)
+
+
+def _sides(witness: Witness) -> str:
+    return _words()["label"]["sides"].format(left=witness.left, right=witness.right)
+
+
+def _right(line: LineReport) -> str:
+    """The right side of a wrong line."""
+    return line.correct or next((each.correct for each in line.diagnosis if each.correct), "")
+
+
+def _reads_alike(line: LineReport) -> bool:
+    """Whether the echo says nothing that the line itself does not."""
+    return "".join(line.read_as.split()) in ("", "".join(line.source.split()))
+
+
+def _clean(said: str) -> str:
+    """Text as it may be shown: tabs as spaces, all else that does not print as an escape."""
+    return "\n".join(
+        printable(row.rstrip("\r").expandtabs(4).rstrip(), LONGEST_LINE)
+        for row in said.strip("\r\n").split("\n")
+    )
+
+
+class _Wrapper(textwrap.TextWrapper):
+    """Breaks lines at blanks and, in a long formula, after a factor."""
+
+    wordsep_simple_re = re.compile(r"(\s+|(?<=[·}⊙])(?=[^\s_^]))")
+
+
+def _wrapped(head: str, said: str, indent: str, width: int) -> str:
+    """``said`` after ``head``, which is as wide as ``indent``; further rows under ``indent``."""
+    room = max(width - len(indent), NARROWEST // 2)
+    rows = _Wrapper(room, break_on_hyphens=False).wrap(said) or [""]
+    return (head + ("\n" + indent).join(rows)).rstrip(" ")
+
+
+# ------------------------------------------------------------------------------------------- HTML
+
+
+def page(report: Report, title: str = "", subtitle: str = "") -> str:
+    """The report as one HTML file: KaTeX and its fonts inside, no address outside itself.
+
+    ``title`` and ``subtitle`` are words of a user, e.g. the names of the two files.
+    """
+    folder = template_dir()
+    return (
+        environment()
+        .get_template("check.html")
+        .render(
+            **_facts(report),
+            title=_clean(title) or _words()["title"]["untitled"],
+            subtitle=_clean(subtitle),
+            css=(folder / "check.css").read_text("utf-8"),
+            katex_css=(folder / "katex" / "katex.min.css").read_text("utf-8"),
+            katex_js=(folder / "katex" / "katex.min.js").read_text("utf-8"),
+        )
+    )
+
+
+def fragment(report: Report) -> str:
+    """The report for a notebook: a table of text, without scripts or pictures.
+
+    All that a student wrote stands in ``<code>``, where a notebook looks for no formulas.
+    """
+    return environment().get_template("check_fragment.html").render(**_facts(report))
+
+
+def _facts(report: Report) -> Mapping[str, Any]:
+    """What the templates of the page and of the fragment ask for."""
+    return {
+        "words": _words(),
+        "summary": _summary(report),
+        "verdict": report.verdict.value,
+        "mark": _words()["mark"][report.verdict.value],
+        "rows": [_row(line, pieces) for line, pieces in _grouped(report)],
+        "notes_html": [raised(note) for note in _notes(report)],
+    }
+
+
+def _row(line: LineReport, pieces: Sequence[LineReport]) -> Mapping[str, Any]:
+    """One line for the templates; what ends in ``_html`` is escaped already."""
+    witness = line.witness
+    return {
+        "number": line.line,
+        "verdict": line.verdict.value,
+        "mark": _words()["mark"][line.verdict.value],
+        "word": _words()["word"][line.verdict.value],
+        "source": _clean(line.source),
+        "pieces": [(_clean(piece.source), formula(piece.source)) for piece in pieces],
+        "read_html": "" if _reads_alike(line) else raised(_clean(line.read_as)),
+        # a way to write what was not read stays as it must be typed
+        "reason_html": (escape_xml if line.verdict is Verdict.UNREAD else raised)(_reason(line)),
+        "mistakes": [(found.name, raised(_clean(found.detail))) for found in line.diagnosis],
+        "values_html": raised(_clean(_values(witness))) if witness else "",
+        "sides_html": raised(_clean(_sides(witness))) if witness else "",
+        "correct_html": raised(_clean(_right(line))),
+    }
+
+
+# ------------------------------------------------------------------------- formulas on the page
+
+_LATEX = re.compile(r"\\[A-Za-z]|[_^]\{")
+_OUTSIDE = ("$$", "$$"), ("$", "$"), (r"\[", r"\]"), (r"\(", r"\)")
+_NO_FORMULA = re.compile(
+    r"\\(?:begin|end)\{(?:align|gather|equation|eqnarray|multline|flalign)\*?\}"
+    r"|\\(?:notag|nonumber)(?![A-Za-z])|\\(?:label|tag)\*?\{[^{}]*\}"
+)
+"""What stands around a formula, and its number: KaTeX has no place for them within a line."""
+
+
+def formula(source: str) -> str:
+    """What of a line KaTeX can set: without its delimiters; empty where it is no LaTeX."""
+    inside = _NO_FORMULA.sub("", source).strip()
+    for start, end in _OUTSIDE:
+        if len(inside) > len(start + end) and inside.startswith(start) and inside.endswith(end):
+            inside = inside[len(start) : -len(end)].strip()
+    if not _LATEX.search(inside) or len(inside) > LONGEST_LINE:
+        return ""
+    inside = inside.removesuffix("\\\\").strip()
+    if "&" not in inside or r"\begin" in inside:
+        return inside
+    is_one_row = inside.count("&") == 1
+    return inside.replace("&", "") if is_one_row else rf"\begin{{aligned}}{inside}\end{{aligned}}"
+
+
+_INDEX = re.compile(
+    r"([_^])(?:\{([^{}]*)\}|((?<=\^)-\d+|[0-9A-Za-zℓ]+(?:,[0-9]+)*|\([^()]{1,12}\)))"
+)
+
+
+_MINUS = re.compile(r"(?<![^\W_])-(?!-)")
+_SHORT_BRACKET = re.compile(r"\([^()]{1,20} [-+] [^()]{1,20}\)")
+
+
+def raised(said: str) -> str:
+    """Canonical text as HTML: indices lowered, exponents raised, a minus that is no hyphen.
+
+    No line ends within a short bracket.
+
+    >>> raised("∂L/∂w_2,11,3 < e^{-a_21}"), raised("pre-image 2^-160")
+    ('∂L/∂w<sub>2,11,3</sub> &lt; e<sup>−a<sub>21</sub></sup>', 'pre-image 2<sup>−160</sup>')
+    """
+    whole = _SHORT_BRACKET.sub(lambda found: found[0].replace(" ", "\u00a0"), said)
+    pieces = _INDEX.split(whole)
+    found = [_written(pieces[0])]
+    for sign, braced, plain, after in zip(*(pieces[k::4] for k in (1, 2, 3, 4)), strict=True):
+        tag = "sub" if sign == "_" else "sup"
+        inside = plain if braced is None else braced
+        found.append(f"<{tag}>{raised(inside)}</{tag}>{_written(after)}")
+    return "".join(found)
+
+
+def _written(words: str) -> str:
+    return escape_xml(_MINUS.sub("−", words))

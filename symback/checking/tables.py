@@ -26,7 +26,7 @@ from symback.checking.points import Ground, Point
 from symback.checking.variants import STEPPED, ErrorVariant, Variant
 from symback.language.errors import SymbackError
 from symback.language.expressions import Derivative
-from symback.language.notation import PARAMETERS, Role, Variable, elements
+from symback.language.names import PARAMETERS, Role, Variable, elements
 
 __all__ = ["Change", "Key", "Plan", "Table", "in_words"]
 

@@ -32,6 +32,7 @@ from symback.checking.correct import (
 from symback.checking.exact import Judge
 from symback.checking.slips import calculus_slips, held
 from symback.engine.spec import NetworkSpec
+from symback.language.algebra import value_of, written
 from symback.language.expressions import (
     LOSS,
     Call,
@@ -47,7 +48,7 @@ from symback.language.expressions import (
     walk,
 )
 from symback.language.functions import LOSSES, Loss, SoftMax
-from symback.language.notation import Role, Variable
+from symback.language.names import Role, Variable
 
 __all__ = ["STEPPED", "ErrorVariant", "Variant", "error_variants", "variants"]
 
@@ -356,12 +357,12 @@ def loss_slope(judge: Judge, loss: Loss, y: Element) -> Node:
     """∂loss/∂ŷ of one output, as the row declares it, or by calculus where it declares none."""
     output, target = (judge.graph.by_base[name] for name in ("yhat", "y"))
     place = y.indices[0].offset
-    here = target.at(place), output.at(place)
-    declared = loss.derivative(*here)
-    if declared is not None:
-        slope = to_node(declared, judge.graph)
+    here = {"y": target.at(place), "yhat": output.at(place)}
+    if loss.slope:
+        slope = to_node(written(loss.slope, here), judge.graph)
     else:
-        slope = Derivative(to_node(loss.term(*here), judge.graph), element_of(output, (place,)))
+        term = to_node(value_of(loss.formula, here), judge.graph)
+        slope = Derivative(term, element_of(output, (place,)))
     return Product((_share(judge), slope))
 
 

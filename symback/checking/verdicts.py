@@ -65,7 +65,7 @@ from symback.language.expressions import (
     rebuilt,
     walk,
 )
-from symback.language.notation import Reference
+from symback.language.names import Reference
 
 __all__ = [
     "WITHOUT_CHANCE",

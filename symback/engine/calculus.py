@@ -25,8 +25,9 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Piecewise, Pow, Sum, 
 from sympy.core.relational import Relational
 
 from symback.engine.graph import Equation, base_name
+from symback.language.algebra import Partial, Sigma, collapse
 from symback.language.errors import SymbackError
-from symback.language.notation import Partial, Sigma, Variable, collapse, fresh_index
+from symback.language.names import Variable, fresh_index
 
 __all__ = ["LocalDerivative", "instantiate", "is_zero", "local_derivative", "slope_by_value"]
 

@@ -6,7 +6,10 @@ Here one can
   its depth whatever its widths: `BackwardPass`;
 * take the derivation of one element, say w_131, out of it: `derive`, which gives a `Derivation`.
   Where all widths are numbers and the paths are not too many, its sums are written out neuron by
-  neuron; else they stay Σ.
+  neuron; else they stay Σ;
+* go through the paths from an element to the loss, `Paths`: counted for any width, also a
+  symbolic one, and listed only as far as one looks;
+* have the lines from a local derivative as it comes to the form one reads: `local_steps`.
 
 A `Deduction` is ``lhs = rhs_1 = rhs_2 = …``, each equality a `Step` with its `Rule`.  The adjoint
 ∂L/∂v of a quantity is a name (`Partial`) in every step but its own deduction, so nothing is ever
@@ -20,7 +23,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, wraps
+from functools import cached_property, lru_cache, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import sympy
@@ -34,24 +37,41 @@ from symback.engine.calculus import (
     slope_by_value,
 )
 from symback.engine.graph import Equation, Graph, KnownSum, base_name
-from symback.engine.paths import Node, Paths, Web
-from symback.language.functions import negative, product, total
-from symback.language.notation import (
-    SAMPLE,
+from symback.language.algebra import (
     Partial,
     Product,
-    Reference,
-    Role,
     Sigma,
     Terms,
-    Variable,
     collapse,
+    negative,
+    product,
+    total,
+)
+from symback.language.names import (
+    SAMPLE,
+    Reference,
+    Role,
+    Variable,
     element_name,
     elements,
     fresh_index,
 )
 
-__all__ = ["BackwardPass", "Deduction", "Derivation", "Rule", "Step", "derive", "local_steps"]
+__all__ = [
+    "BackwardPass",
+    "Deduction",
+    "Derivation",
+    "Node",
+    "Path",
+    "Paths",
+    "Rule",
+    "Step",
+    "derive",
+    "local_steps",
+]
+
+Node = tuple[Variable, tuple[int, ...]]
+"""One element: a quantity and its 1-based indices, the sample of a batch left out."""
 
 UNROLLED_PATHS = 300
 """Up to this many paths the sums are written out neuron by neuron."""
@@ -112,7 +132,7 @@ class Deduction:
 
     lhs: Expr
     free: tuple[Symbol, ...]
-    steps: Sequence[Step]
+    steps: tuple[Step, ...]
 
     @property
     def result(self) -> Expr:
@@ -123,6 +143,12 @@ class Deduction:
     def facts(self) -> tuple[KnownSum, ...]:
         """What its steps assumed."""
         return tuple(step.fact for step in self.steps if step.fact is not None)
+
+
+def _without_repeats(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps that change the right-hand side."""
+    sides = [None, *(step.rhs for step in steps)]
+    return tuple(step for step, before in zip(steps, sides, strict=False) if step.rhs != before)
 
 
 # ---------------------------------------------------------------------------- the backward pass
@@ -149,8 +175,54 @@ def _once(
     return answer
 
 
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """From the elements of a quantity to those of one computed from it.
+
+    For each index of the latter: its size, and which index of the former pins it, if one does.  A
+    sigmoid leads from a_21 to yhat_1 only, a softmax to every output.
+    """
+
+    local: LocalDerivative
+    axes: tuple[tuple[Expr, int | None], ...]
+
+    @classmethod
+    def of(cls, local: LocalDerivative) -> _Link:
+        """Read off the pins of a local derivative; for a batch the links are those of a sample."""
+        pins = dict(local.pins)
+        place = {q: k for k, q in enumerate(local.parent_indices[local.parent.batched :])}
+        axes = [*zip(local.child.shape, local.child_indices, strict=True)][local.child.batched :]
+        return cls(local, tuple((n, place[pins[i]] if i in pins else None) for n, i in axes))
+
+    @property
+    def fan_out(self) -> Expr:
+        """How many elements follow one."""
+        return Mul(*(size for size, pin in self.axes if pin is None))
+
+    def following(self, indices: tuple[int, ...], *, reverse: bool) -> Iterator[Node]:
+        """The elements that follow the one at ``indices``."""
+        ranges = [
+            range(1, int(size) + 1) if pin is None else (indices[pin],) for size, pin in self.axes
+        ]
+        choices = _choices([each[::-1] for each in ranges] if reverse else ranges)
+        return ((self.local.child, choice) for choice in choices)
+
+
+def _choices(ranges: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
+    """One of each; `itertools.product` would hold every number of every range."""
+    if not ranges:
+        yield ()
+        return
+    for first in ranges[0]:
+        for rest in _choices(ranges[1:]):
+            yield (first, *rest)
+
+
 class BackwardPass:
-    """One adjoint ∂L/∂v a quantity v, in index notation, from the loss back; shared by everyone."""
+    """One adjoint ∂L/∂v a quantity v, in index notation, from the loss back; shared by everyone.
+
+    ``derivatives`` holds ∂child/∂parent by (child, parent), ``adjoints`` a deduction a quantity.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -159,28 +231,16 @@ class BackwardPass:
         self.derivatives: dict[tuple[Variable, Variable], LocalDerivative] = {}
         self.adjoints: dict[Variable, Deduction] = {}
         for variable in reversed(graph.variables):
-            if variable != graph.target:
-                self._differentiate(variable)
-
-    @cached_property
-    def web(self) -> Web:
-        """Which elements are computed from which."""
-        return Web(self.graph, self.derivatives)
-
-    def _differentiate(self, variable: Variable) -> None:
-        children = [
-            equation
-            for equation in self.graph.readers[variable]
-            if self.graph.leads_on(equation.variable)
-        ]
-        for equation in children:
-            local = local_derivative(equation, variable)
-            held = self.graph.following(variable, equation)
-            self.derivatives[equation.variable, variable] = replace(local, held=held)
-        if children:
-            self.adjoints[variable] = _adjoint(
-                self, variable, [equation.variable for equation in children]
-            )
+            if variable == graph.target:
+                continue
+            found = []
+            for equation in graph.readers[variable]:
+                if graph.leads_on(equation.variable):
+                    held = graph.following(variable, equation)
+                    found.append(replace(local_derivative(equation, variable), held=held))
+                    self.derivatives[equation.variable, variable] = found[-1]
+            if found:
+                self.adjoints[variable] = _adjoint(self, variable, found)
 
     def adjoint_name(self, element: Expr) -> Partial:
         """∂L/∂element."""
@@ -188,14 +248,13 @@ class BackwardPass:
 
     def adjoint_at(self, element: Expr) -> Expr:
         """What was derived for ∂L/∂element, in index notation, at the indices of ``element``."""
-        variable = self.graph.by_base[base_name(element)]
-        deduction = self.adjoints[variable]
+        deduction = self.adjoints[self.graph.by_base[base_name(element)]]
         indices = element.indices if isinstance(element, Indexed) else ()
         return instantiate(deduction.result, dict(zip(deduction.free, indices, strict=True)))
 
     def is_shallow(self, variable: Variable) -> bool:
         """Whether adjoints may be filled in on the way from ``variable`` to the loss."""
-        return self.web.lengths[variable] <= DEEPEST
+        return self._lengths[variable] <= DEEPEST
 
     def folded(self, element: Expr) -> Expr:
         """∂L/∂element with every adjoint filled in and every sum over neurons left as Σ.
@@ -205,7 +264,11 @@ class BackwardPass:
         known = self.adjoint_at(element)
         if not self.is_shallow(self.graph.by_base[base_name(element)]):
             return known
-        return _number_first(self._fill(known, element.free_symbols))
+        filled = self._fill(known, element.free_symbols)
+        if isinstance(filled, Product):  # -2 ŷ (y - …), where filling in left ŷ·(-2 (y - …))
+            number, factors = _factors(filled)
+            return filled if number == 1 else Product(number, *factors)
+        return filled
 
     def _fill(self, expr: Expr, used: set[Symbol]) -> Expr:
         if isinstance(expr, Partial):
@@ -214,43 +277,82 @@ class BackwardPass:
             return expr
         if isinstance(expr, Sum):
             inner = used | {expr.limits[0][0]} | expr.function.free_symbols
-            return _number_in_front(Sigma(self._fill(expr.function, inner), *expr.limits))
+            body = self._fill(expr.function, inner)
+            if isinstance(body, Product):  # Σ c f = c Σ f: -Σ -2(y - ŷ) reads 2 Σ (y - ŷ)
+                number, factors = _factors(body)
+                if number != 1:
+                    return Product(number, Sigma(product(factors), *expr.limits))
+            return Sigma(body, *expr.limits)
         filled = expr.func(
             *(self._fill(argument, used | expr.free_symbols) for argument in expr.args)
         )
         return factored(filled) if isinstance(filled, Terms) else filled
 
+    # ------------------------------------------------------------------ which follows which
+
+    @cached_property
+    def _links(self) -> dict[Variable, list[_Link]]:
+        links: dict[Variable, list[_Link]] = {variable: [] for variable in self.graph.variables}
+        for equation in self.graph.equations:
+            for parent in self.graph.parents[equation.variable]:
+                if (equation.variable, parent) in self.derivatives:
+                    links[parent].append(_Link.of(self.derivatives[equation.variable, parent]))
+        return links
+
+    @cached_property
+    def path_counts(self) -> dict[Variable, Expr]:
+        """The number of paths from an element of each quantity to the loss."""
+        counts: dict[Variable, Expr] = {self.graph.target: Integer(1)}
+        for variable in reversed(self.graph.variables):
+            if variable not in counts:
+                links = self._links[variable]
+                counts[variable] = Add(*(link.fan_out * counts[link.local.child] for link in links))
+        return counts
+
+    @cached_property
+    def _lengths(self) -> dict[Variable, int]:
+        """The most steps of a path from an element of each quantity to the loss."""
+        lengths: dict[Variable, int] = {}
+        for variable in reversed(self.graph.variables):
+            onward = (1 + lengths[link.local.child] for link in self._links[variable])
+            lengths[variable] = max(onward, default=0)
+        return lengths
+
+    def following(self, node: Node, *, reverse: bool = False) -> Iterator[Node]:
+        """The elements computed directly from one element, one after another."""
+        links = self._links[node[0]]
+        for link in reversed(links) if reverse else links:
+            yield from link.following(node[1], reverse=reverse)
+
+    @_once
+    def branches(self, node: Node) -> tuple[Node, ...]:
+        """The elements computed directly from one element, at once."""
+        return tuple(self.following(node))
+
+    @_once
+    def route(self, start: Variable) -> tuple[list[Variable], tuple[LocalDerivative, ...]]:
+        """The quantities between ``start`` and the loss, and the local derivatives on the way.
+
+        The quantities are in topological order, both ends left out; the derivatives go back.
+        """
+        graph, known = self.graph, self.derivatives
+        reached = {start}
+        for child in (equation.variable for equation in graph.equations):
+            if any(
+                parent in reached and (child, parent) in known for parent in graph.parents[child]
+            ):
+                reached.add(child)
+        between = [v for v in graph.variables if v in reached and v not in (start, graph.target)]
+        within = {start, *between}
+        pairs = (
+            (child, parent)
+            for child in reversed([*between, graph.target])
+            for parent in reversed(graph.parents[child])
+            if parent in within
+        )
+        return between, tuple(known[pair] for pair in pairs if pair in known)
+
     # ------------------------------------------------------------------ one neuron at a time
-
-    @_once
-    def node_adjoint(self, node: Node) -> Deduction:
-        """∂L/∂(one element), its sums written out neuron by neuron."""
-        return _node_adjoint(self, node)
-
-    @_once
-    def filled(self, node: Node) -> Expr:
-        """∂L/∂(one element) with the adjoints it uses filled in, down to names of quantities."""
-        return self.fill_names(self.node_adjoint(node).result)
-
-    @_once
-    def collapsed(self, node: Node) -> Expr:
-        """`filled` in SymPy's own nodes; each adjoint is collapsed once, for all that use it."""
-        return collapse(self._fill_with(self.collapsed, self.node_adjoint(node).result))
-
-    def fill_names(self, expr: Expr) -> Expr:
-        """``expr`` with each adjoint of one element replaced by `filled`."""
-        return self._fill_with(self.filled, expr)
-
-    def _fill_with(self, known: Callable[[Node], Expr], expr: Expr) -> Expr:
-        if isinstance(expr, Partial):
-            return known(self.node_of(expr.by))
-        if not expr.args or not expr.has(Partial):
-            return expr
-        return expr.func(*(self._fill_with(known, argument) for argument in expr.args))
-
-    def node_of(self, element: Expr) -> Node:
-        """The quantity and the indices behind a symbol that `scalar` gave."""
-        return self._element_nodes[element]
 
     @_once
     def scalar(self, variable: Variable, indices: tuple[int, ...]) -> Expr:
@@ -262,10 +364,36 @@ class BackwardPass:
         self._element_nodes[element] = (variable, indices)
         return element
 
-    @_once
-    def branches(self, node: Node) -> tuple[Node, ...]:
-        """The elements computed directly from one element."""
-        return tuple(self.web.branches(node))
+    def node_of(self, element: Expr) -> Node:
+        """The quantity and the indices behind a symbol that `scalar` gave."""
+        return self._element_nodes[element]
+
+    def unroll(self, expr: Expr, values: Mapping[Expr, Expr] | None = None) -> Expr:
+        """``expr`` with every sum over neurons written out and every element named."""
+        values = values or {}
+        if isinstance(expr, Indexed) or (
+            isinstance(expr, Symbol) and expr.name in self.graph.by_base
+        ):
+            variable = self.graph.by_base[base_name(expr)]
+            own = expr.args[1 + variable.batched :]  # for a scalar there are none
+            return self.scalar(variable, tuple(int(values.get(i, i)) for i in own))
+        if not expr.args:
+            return values.get(expr, expr)
+        if isinstance(expr, Sum):
+            bound, _, upper = expr.limits[0]
+            if bound == SAMPLE:
+                return Sigma(self.unroll(expr.function, values), (bound, 1, upper))
+            return total(
+                self.unroll(expr.function, {**values, bound: Integer(k)})
+                for k in range(1, int(upper) + 1)
+            )
+        arguments = [self.unroll(argument, values) for argument in expr.args]
+        # Two numbers decide a delta: ŷ_2·(0 - ŷ_1) is -ŷ_1·ŷ_2.
+        if isinstance(expr, Product) and any(
+            part.has(KroneckerDelta) for part in expr.args if not isinstance(part, Product)
+        ):
+            return product(arguments)
+        return expr.func(*arguments)
 
     @_once
     def edge(self, child: Node, parent: Node) -> tuple[Partial, Expr]:
@@ -273,7 +401,7 @@ class BackwardPass:
         local = self.derivatives[child[0], parent[0]]
         held = (self.unroll(variable.element) for variable in local.held)
         name = Partial(self.scalar(*child), self.scalar(*parent), *held)
-        return name, self.unroll(local.at(_full(child), _full(parent)))
+        return name, self.unroll(local.at(_at(child), _at(parent)))
 
     @_once
     def tails(self, node: Node) -> list[tuple[Partial, ...]]:
@@ -284,60 +412,76 @@ class BackwardPass:
         return [(*tail, name) for name, tails in named for tail in tails]
 
     @_once
-    def route(self, start: Variable) -> tuple[list[Variable], tuple[LocalDerivative, ...]]:
-        """The quantities between ``start`` and the loss, and the local derivatives on the way."""
-        variables = _on_the_way(self, start)
-        within = {start, *variables}
-        pairs = (
-            (child, parent)
-            for child in reversed([*variables, self.graph.target])
-            for parent in reversed(self.graph.parents[child])
-            if parent in within
-        )
-        return variables, tuple(self.derivatives[p] for p in pairs if p in self.derivatives)
+    def node_adjoint(self, node: Node) -> Deduction:
+        """∂L/∂(one element), its sums written out neuron by neuron."""
+        general = self.adjoints[node[0]]
+        fused = any(step.rule in (Rule.SUBSTITUTE, Rule.CANCEL) for step in general.steps)
+        known = {} if fused else _single_terms(self, node)
+        at = dict(zip(general.free, _at(node), strict=True))
+        steps: list[Step] = []
+        for step in general.steps:
+            if fused or step.rule in (Rule.CHAIN, Rule.LOCAL):
+                rhs = known.get(step.rule) or self.unroll(step.rhs, at)
+                uses = _names_in(steps[-1].rhs) if step.uses else ()
+                steps.append(Step(step.rule, rhs, uses, step.fact))
+        if not fused:
+            steps += _closed(self, node[0], steps[-1].rhs)
+        return Deduction(self._adjoint_of(node), (), _without_repeats(steps))
+
+    def _adjoint_of(self, node: Node) -> Partial:
+        """∂L/∂(one element) as a name."""
+        return Partial(self.scalar(self.graph.target, ()), self.scalar(*node))
+
+    @_once
+    def filled(self, node: Node) -> Expr:
+        """∂L/∂(one element) with the adjoints it uses filled in, down to names of quantities."""
+        return self.fill_names(self.node_adjoint(node).result)
+
+    @_once
+    def collapsed(self, node: Node) -> Expr:
+        """`filled` in SymPy's own nodes; each adjoint is collapsed once, for all that use it."""
+        return collapse(self.fill_names(self.node_adjoint(node).result, self.collapsed))
+
+    def fill_names(self, expr: Expr, known: Callable[[Node], Expr] | None = None) -> Expr:
+        """``expr`` with each adjoint of one element replaced by `filled`, or what is ``known``."""
+        if isinstance(expr, Partial):
+            return (known or self.filled)(self.node_of(expr.by))
+        if not expr.args or not expr.has(Partial):
+            return expr
+        return expr.func(*(self.fill_names(argument, known) for argument in expr.args))
 
     @_once
     def cone(self, first: tuple[Node, ...]) -> tuple[Deduction, ...]:
         """The deductions of the elements from ``first`` to the loss, from the loss back."""
-        nodes = _cone(self, first)
+        found = dict.fromkeys(first)
+        frontier = first
+        while frontier:
+            following = dict.fromkeys(child for node in frontier for child in self.branches(node))
+            frontier = tuple(node for node in following if node not in found)
+            found.update(dict.fromkeys(frontier))
+        places = {variable: place for place, variable in enumerate(self.graph.variables)}
+        nodes = [node for node in found if node[0] != self.graph.target]
+        nodes.sort(key=lambda node: (-places[node[0]], node[1]))
         for node in nodes:  # in this order each finds what it needs, however long the way is
             self.filled(node)
             self.collapsed(node)
         return tuple(self.node_adjoint(node) for node in nodes)
 
-    def children(self, variable: Variable) -> list[Variable]:
-        """The quantities computed directly from ``variable`` on which the loss depends."""
-        readers = (equation.variable for equation in self.graph.readers[variable])
-        return [child for child in readers if (child, variable) in self.derivatives]
-
     @_once
     def closing(self, variable: Variable) -> list[Variable]:
         """What is computed from a quantity, where all of it has adjoints that can be filled in."""
-        children = self.children(variable)
+        readers = (equation.variable for equation in self.graph.readers[variable])
+        children = [child for child in readers if (child, variable) in self.derivatives]
         known = self.graph.target not in children and not any(
             self.adjoints[child].result.has(Partial, Sum) for child in children
         )
         return children if known else []
 
-    def unroll(self, expr: Expr, values: Mapping[Expr, Expr] | None = None) -> Expr:
-        """``expr`` with every sum over neurons written out and every element named."""
-        return _unroll(self, expr, dict(values or {}))
-
-
-def _number_first(expr: Expr) -> Expr:
-    """-2 ŷ (y - …), where filling in has left ŷ·(-2 (y - …))."""
-    if not isinstance(expr, Product):
-        return expr
-    number, factors = _factors(expr)
-    return expr if number == 1 else Product(number, *factors)
-
-
-def _number_in_front(expr: Expr) -> Expr:
-    """Σ c f = c Σ f for a number c, so that -Σ -2(y - ŷ) reads 2 Σ (y - ŷ)."""
-    if not isinstance(expr.function, Product):
-        return expr
-    number, factors = _factors(expr.function)
-    return expr if number == 1 else Product(number, Sigma(product(factors), *expr.limits))
+    def over_samples(self, variable: Variable, expr: Expr) -> Expr:
+        """Σ_s expr where a batch shares the quantity that one differentiates by."""
+        if self.graph.samples is None or variable.batched:
+            return expr
+        return Sigma(expr, (SAMPLE, 1, self.graph.samples))
 
 
 def _apart(expr: Expr, used: set[Symbol]) -> Expr:
@@ -352,38 +496,138 @@ def _apart(expr: Expr, used: set[Symbol]) -> Expr:
     return expr.func(*(_apart(argument, used) for argument in expr.args))
 
 
+def _at(node: Node) -> tuple[Expr, ...]:
+    """The indices of an element as SymPy has them, the sample of a batch left free."""
+    own = tuple(map(Integer, node[1]))
+    return (SAMPLE, *own) if node[0].batched else own
+
+
+# ----------------------------------------------------------------------------------- the paths
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way from a weight to the loss.
+
+    ``nodes`` are elements, from the weight to the loss, ``neurons`` their names; ``factors`` the
+    local derivatives by name, from the loss back to the weight, as the chain rule writes them;
+    ``values`` the same derived: their product is the path's share of ∂L/∂w.
+    """
+
+    nodes: tuple[Node, ...]
+    factors: tuple[Partial, ...]
+    values: tuple[Expr, ...]
+
+    @property
+    def neurons(self) -> tuple[str, ...]:
+        """The names of the nodes."""
+        return tuple(element_name(*node) for node in self.nodes)
+
+    def __str__(self) -> str:
+        return " → ".join(self.neurons)
+
+
+class Paths:
+    """The paths from ``start`` to the target of the graph, in the order of the indices.
+
+    A sequence in all but its ``count``, which is how many there are; for a batch the paths of one
+    sample.  Which elements follow one another is read off the backward pass, once for all starts.
+    """
+
+    def __init__(self, backward: BackwardPass, start: Reference) -> None:
+        self._backward, self._start = backward, start
+
+    @property
+    def count(self) -> int | Expr:
+        """How many there are: an ``int``, or an expression in the symbolic widths."""
+        number = self._backward.path_counts[self._start.variable]
+        return int(number) if number.is_Integer else number
+
+    def __len__(self) -> int:
+        if not isinstance(self.count, int):
+            raise TypeError(f"the number of paths is {self.count}; a symbolic width has no length")
+        return self.count
+
+    def __iter__(self) -> Iterator[Path]:
+        return self._walk(reverse=False)
+
+    def __reversed__(self) -> Iterator[Path]:
+        return self._walk(reverse=True)
+
+    @overload
+    def __getitem__(self, position: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> tuple[Path, ...]: ...
+
+    def __getitem__(self, position: int | slice) -> Path | tuple[Path, ...]:
+        """One path, or a tuple of them for a slice; the end is reached from the end."""
+        if isinstance(position, slice):
+            return tuple(self[i] for i in range(*position.indices(len(self))))
+        steps = position if position >= 0 else -1 - position
+        found = next(itertools.islice(self._walk(reverse=position < 0), steps, None), None)
+        if found is None:
+            raise IndexError(f"path {position} of {self.count}")
+        return found
+
+    def __repr__(self) -> str:
+        target = element_name(self._backward.graph.target)
+        return f"<{self.count} paths from {self._start.name} to {target}>"
+
+    def _walk(self, *, reverse: bool) -> Iterator[Path]:
+        backward = self._backward
+        if not backward.graph.is_concrete():
+            raise TypeError("paths can be listed only where every width is a number")
+        # The elements on the trail, the branches of each not yet walked, the slopes between them.
+        nodes: list[Node] = [(self._start.variable, self._start.indices)]
+        waiting = [backward.following(nodes[0], reverse=reverse)]
+        slopes: list[tuple[Partial, Expr]] = []
+        while nodes:
+            here = nodes[-1]
+            if here[0] == backward.graph.target:
+                names, values = zip(*reversed(slopes), strict=True)
+                yield Path(tuple(nodes), names, values)
+            elif (step := next(waiting[-1], None)) is not None:
+                slopes.append(_slope(backward.derivatives[step[0], here[0]], step, here))
+                nodes.append(step)
+                waiting.append(backward.following(step, reverse=reverse))
+                continue
+            del nodes[-1], waiting[-1], slopes[-1:]
+
+
+@lru_cache(maxsize=4096)
+def _slope(local: LocalDerivative, child: Node, parent: Node) -> tuple[Partial, Expr]:
+    """∂child/∂parent between two elements, by name and derived; most edges lie on many paths."""
+    return local.name_at(_at(child), _at(parent)), local.at(_at(child), _at(parent))
+
+
 # ------------------------------------------------------------------------ adjoints, index by index
 
 
-def _adjoint(backward: BackwardPass, variable: Variable, children: list[Variable]) -> Deduction:
-    locals_ = [backward.derivatives[child, variable] for child in children]
-    lhs = backward.adjoint_name(variable.element)
-    chain = Terms(*(_chain_term(backward, local, local.name) for local in locals_))
-    filled = Terms(*(_chain_term(backward, local, local.form) for local in locals_))
+def _adjoint(
+    backward: BackwardPass, variable: Variable, locals_: Sequence[LocalDerivative]
+) -> Deduction:
+    """∂L/∂variable = Σ over what is computed from it, then worked out where there is one such."""
+    target, lhs = backward.graph.target, backward.adjoint_name(variable.element)
+
+    def term(local: LocalDerivative, factor: Expr) -> Expr:
+        """Σ ∂L/∂child · factor over the indices of the child that are not pinned."""
+        if local.child == target:
+            return factor
+        return _sum_over_child(local, Product(backward.adjoint_name(local.name.of), factor))
+
+    chain = Terms(*(term(local, local.name) for local in locals_))
     steps = [] if chain == lhs else [Step(Rule.CHAIN, chain)]
-    steps.append(Step(Rule.LOCAL, filled))
-    if len(locals_) == 1:
-        steps += _fused(backward, locals_[0]) or _contracted(backward, locals_[0])
-    return Deduction(lhs, variable.indices, tuple(_without_repeats(steps)))
-
-
-def _without_repeats(steps: list[Step]) -> Iterator[Step]:
-    previous = None
-    for step in steps:
-        if step.rhs != previous:
-            yield step
-        previous = step.rhs
-
-
-def _child_element(local: LocalDerivative) -> Expr:
-    return local.name.of
-
-
-def _chain_term(backward: BackwardPass, local: LocalDerivative, factor: Expr) -> Expr:
-    """Σ ∂L/∂child · factor over the indices of the child that are not pinned."""
-    if local.child == backward.graph.target:
-        return factor
-    return _sum_over_child(local, Product(backward.adjoint_name(_child_element(local)), factor))
+    steps.append(Step(Rule.LOCAL, Terms(*(term(local, local.form) for local in locals_))))
+    if len(locals_) == 1 and (local := locals_[0]).child != target:
+        more = _fused(backward, local)
+        if not more and (pair := _coupled_pair(local)):
+            # Σ_j v_j f_j(δ_ij - g_i) as f_i(v_i - …): the sum without its delta, then factored
+            body = Product(backward.adjoint_name(local.name.of), local.form)
+            contracted = _take_out(body, local, *pair)
+            more = [Step(Rule.CONTRACT, contracted), Step(Rule.FACTOR, factored(contracted))]
+        steps += more
+    return Deduction(lhs, variable.indices, _without_repeats(steps))
 
 
 def _sum_over_child(local: LocalDerivative, body: Expr) -> Expr:
@@ -402,28 +646,24 @@ def _coupled_pair(local: LocalDerivative) -> tuple[Symbol, KroneckerDelta] | Non
     return None
 
 
-def _contracted(backward: BackwardPass, local: LocalDerivative) -> list[Step]:
-    """Σ_j v_j f_j(δ_ij - g_i) as f_i(v_i - …): the sum without its delta, then factored."""
-    pair = _coupled_pair(local)
-    if pair is None or local.child == backward.graph.target:
-        return []
-    body = Product(backward.adjoint_name(_child_element(local)), local.form)
-    contracted = _take_out(body, local, *pair)
-    return [Step(Rule.CONTRACT, contracted), Step(Rule.FACTOR, factored(contracted))]
-
-
 def _take_out(body: Expr, local: LocalDerivative, letter: Symbol, delta: KroneckerDelta) -> Expr:
     """Σ_letter body = (what the delta picks) + Σ_letter (the rest)."""
     other = next(argument for argument in delta.args if argument != letter)
-    rest = body.xreplace({delta: Integer(0)})
-    with_delta = body.xreplace({delta: Integer(1)})
-    picked = collapse(with_delta) - collapse(rest)
+    rest = collapse(body.xreplace({delta: Integer(0)}))
+    picked = collapse(body.xreplace({delta: Integer(1)})) - rest
     picked = instantiate(sympy.factor_terms(picked) if picked.is_Add else picked, {letter: other})
     size = dict(zip(local.child_indices, local.child.shape, strict=True))[letter]
-    return Terms(_ordered(sympy.expand(picked)), _pulled(collapse(rest), letter, size))
+    outside, inside = (  # of the sum over the letter
+        [factor for factor in Mul.make_args(rest) if (letter in factor.free_symbols) == within]
+        for within in (False, True)
+    )
+    left = Mul(*outside) * size
+    if inside:
+        left = Product(Mul(*outside), Sigma(_adjoint_first(Mul(*inside)), (letter, 1, size)))
+    return Terms(_adjoint_first(sympy.expand(picked)), left)
 
 
-def _ordered(expr: Expr) -> Expr:
+def _adjoint_first(expr: Expr) -> Expr:
     """A ``Mul`` with its adjoint in front, as one reads it."""
     factors = Mul.make_args(expr)
     names = [factor for factor in factors if isinstance(factor, Partial)]
@@ -431,78 +671,54 @@ def _ordered(expr: Expr) -> Expr:
     return Product(*names, Mul(*others)) if names and others else expr
 
 
-def _pulled(body: Expr, letter: Symbol, size: Expr) -> Expr:
-    """Σ_letter body with the factors that do not depend on the letter in front."""
-    factors = Mul.make_args(body)
-    outside = [factor for factor in factors if letter not in factor.free_symbols]
-    inside = [factor for factor in factors if letter in factor.free_symbols]
-    if not inside:
-        return Mul(*outside) * size
-    return Product(Mul(*outside), Sigma(_ordered(Mul(*inside)), (letter, 1, size)))
-
-
 def _fused(backward: BackwardPass, local: LocalDerivative) -> list[Step]:
     """The steps of a derivative that cancels against the next one (cross-entropy after softmax).
 
     Empty where nothing cancels: then the adjoint stays a name.
     """
-    if local.child == backward.graph.target:
-        return []
-    element = _child_element(local)
+    element = local.name.of
     known = backward.adjoint_at(element)
-    if known.has(Partial) or known.has(Sum) or not _divided_by(known):
+    if known.has(Partial, Sum) or not _divided_by(known):
         return []
-    cancelled = total(collapse(term) * collapse(local.form) for term in _distributed(known))
+    form = collapse(local.form)
+    cancelled = total(collapse(term) * form for term in _distributed(known))
     if _divided_by(cancelled):
         return []
     uses = (backward.adjoint_name(element),)
     steps = [
         Step(Rule.SUBSTITUTE, _sum_over_child(local, Product(known, local.form)), uses),
         Step(Rule.CANCEL, _sum_over_child(local, cancelled)),
-        *_after_cancelling(backward, local, cancelled),
     ]
-    plain = sympy.count_ops(collapse(local.form)) + 1
-    return steps if sympy.count_ops(collapse(steps[-1].rhs)) <= plain else []
-
-
-def _after_cancelling(backward: BackwardPass, local: LocalDerivative, body: Expr) -> list[Step]:
-    pair = _coupled_pair(local)
-    if pair is None:
-        return _multiplied_out(body)
-    contracted = _take_out(body, local, *pair)
-    steps = [Step(Rule.CONTRACT, contracted)]
-    for fact in backward.graph.facts:
-        known = _with_fact(steps[-1].rhs, fact)
-        if known != steps[-1].rhs:
-            steps.append(Step(Rule.FACT, known, fact=fact))
-    return [*steps, Step(Rule.FACTOR, factored(steps[-1].rhs))]
-
-
-def _multiplied_out(body: Expr) -> list[Step]:
-    """A shorter form of a small sum of products, if multiplying it out gives one."""
-    expanded = sympy.expand(collapse(body))
-    if sympy.count_ops(expanded) >= sympy.count_ops(collapse(body)):
-        return []
-    return [Step(Rule.EXPAND, expanded), Step(Rule.FACTOR, factored(expanded))]
+    if pair := _coupled_pair(local):
+        steps.append(Step(Rule.CONTRACT, _take_out(cancelled, local, *pair)))
+        for fact in backward.graph.facts:
+            told = _with_fact(steps[-1].rhs, fact)
+            if told != steps[-1].rhs:
+                steps.append(Step(Rule.FACT, told, fact=fact))
+        steps.append(Step(Rule.FACTOR, factored(steps[-1].rhs)))
+    else:  # a small sum of products may be shorter when it is multiplied out
+        expanded = sympy.expand(collapse(cancelled))
+        if sympy.count_ops(expanded) < sympy.count_ops(collapse(cancelled)):
+            steps += [Step(Rule.EXPAND, expanded), Step(Rule.FACTOR, factored(expanded))]
+    is_short = sympy.count_ops(collapse(steps[-1].rhs)) <= sympy.count_ops(form) + 1
+    return steps if is_short else []
 
 
 def _with_fact(expr: Expr, fact: KnownSum) -> Expr:
     """``expr`` with Σ_j (element j of the fact's quantity) replaced by its total."""
+
+    def told(term: Expr, known: Expr) -> Expr:
+        if isinstance(term, Product):
+            return product(Integer(fact.total) if part == known else part for part in term.args)
+        return Integer(fact.total) if term == known else term
+
+    variable = fact.variable
     for known in expr.atoms(Sum):
         (bound, _, upper) = known.limits[0]
-        wanted = fact.variable.at(*fact.variable.indices[: fact.variable.batched], bound)
-        if known.function == wanted and upper == fact.variable.shape[-1]:
-            terms = (_replace_factor(term, known, Integer(fact.total)) for term in _terms(expr))
-            return total(terms)
+        wanted = variable.at(*variable.indices[: variable.batched], bound)
+        if known.function == wanted and upper == variable.shape[-1]:
+            return total(told(term, known) for term in _terms(expr))
     return expr
-
-
-def _replace_factor(term: Expr, old: Expr, new: Expr) -> Expr:
-    if term == old:
-        return new
-    if isinstance(term, Product):
-        return product(new if factor == old else factor for factor in term.args)
-    return term
 
 
 def _terms(expr: Expr) -> tuple[Expr, ...]:
@@ -511,10 +727,10 @@ def _terms(expr: Expr) -> tuple[Expr, ...]:
 
 def _distributed(expr: Expr) -> tuple[Expr, ...]:
     """The terms of a sum, also of one that stands behind a number: ½ (u + v)."""
-    if isinstance(expr, Product) and sum(isinstance(part, (Terms, Add)) for part in expr.args) == 1:
-        inner = next(part for part in expr.args if isinstance(part, (Terms, Add)))
-        others = [part for part in expr.args if part is not inner]
-        return tuple(Product(*others, term) for term in inner.args)
+    sums = [part for part in expr.args if isinstance(part, (Terms, Add))]
+    if isinstance(expr, Product) and len(sums) == 1:
+        others = [part for part in expr.args if part is not sums[0]]
+        return tuple(Product(*others, term) for term in sums[0].args)
     return _terms(expr)
 
 
@@ -529,30 +745,39 @@ def _divided_by(expr: Expr) -> set[Expr]:
 
 def factored(expr: Expr) -> Expr:
     """Σ of products with what all of them share in front: u v + u w = u (v + w)."""
-    terms = expr.args if isinstance(expr, Terms) else _positive_first(_terms(expr))
+    terms = list(_terms(expr))
+    if not isinstance(expr, Terms):  # a sum without an order of its own is read ŷ - y, not -y + ŷ
+        terms.sort(key=lambda u: (u.could_extract_minus_sign(), sympy.default_sort_key(u)))
     if len(terms) < 2:
         return expr
     parts = [_factors(term) for term in terms]
-    shared = _shared([factors for _, factors in parts])
-    number = _common_number([coefficient for coefficient, _ in parts])
+    common = Counter(parts[0][1])
+    for _, factors in parts[1:]:
+        common &= Counter(factors)
+    shared, left = [], common.copy()
+    for factor in parts[0][1]:
+        if left[factor]:
+            shared.append(factor)
+            left[factor] -= 1
+    numbers = [number for number, _ in parts]
+    number = Rational(sympy.igcd(*(n.p for n in numbers)), sympy.ilcm(*(n.q for n in numbers), 1))
+    number = -number if numbers[0] < 0 else number
     if not shared and abs(number) == 1:
         return expr
-    rests = [_rest(coefficient / number, factors, shared) for coefficient, factors in parts]
-    return Product(*_merged(number, shared), total(rests))
-
-
-def _positive_first(terms: tuple[Expr, ...]) -> list[Expr]:
-    """ŷ - y, not -y + ŷ: the order in which a sum without one of its own is read."""
-    return sorted(
-        terms, key=lambda term: (term.could_extract_minus_sign(), sympy.default_sort_key(term))
-    )
-
-
-def _merged(number: Expr, shared: list[Expr]) -> list[Expr]:
-    """The common factors; the number and single quantities together, sums after them."""
+    rests = []
+    for own, factors in parts:
+        own, rest = own / number, list(factors)
+        for factor in shared:
+            rest.remove(factor)
+        if own == -1 and len(rest) == 1:
+            rests.append(negative(rest[0]))
+        else:
+            rests.append(product([own, *rest] if own != 1 or not rest else rest))
+    # The number and single quantities in one factor, sums after them.
     single = [factor for factor in shared if not isinstance(factor, (Add, Terms, Partial))]
     others = [factor for factor in shared if isinstance(factor, (Add, Terms, Partial))]
-    return [Mul(number, *single), *others] if number != 1 or single else others
+    front = [Mul(number, *single)] if number != 1 or single else []
+    return Product(*front, *others, total(rests))
 
 
 def _factors(expr: Expr) -> tuple[Expr, list[Expr]]:
@@ -573,54 +798,20 @@ def _factors(expr: Expr) -> tuple[Expr, list[Expr]]:
     return number, factors
 
 
-def _shared(lists: list[list[Expr]]) -> list[Expr]:
-    common = Counter(lists[0])
-    for factors in lists[1:]:
-        common &= Counter(factors)
-    ordered = []
-    for factor in lists[0]:
-        if common[factor]:
-            ordered.append(factor)
-            common[factor] -= 1
-    return ordered
-
-
-def _common_number(numbers: list[Expr]) -> Expr:
-    size = sympy.Rational(
-        sympy.igcd(*(number.p for number in numbers)),
-        sympy.ilcm(*(number.q for number in numbers), 1),
-    )
-    return -size if numbers[0] < 0 else size
-
-
-def _rest(number: Expr, factors: list[Expr], shared: list[Expr]) -> Expr:
-    left = list(factors)
-    for factor in shared:
-        left.remove(factor)
-    if number == -1 and len(left) == 1:
-        return negative(left[0])
-    return product([number, *left]) if number != 1 or not left else product(left)
+def _factored_inside(expr: Expr) -> Expr:
+    """``expr`` with what the terms of its bracket share taken out of the bracket."""
+    if isinstance(expr, Sum):
+        return Sigma(_factored_inside(expr.function), *expr.limits)
+    if not isinstance(expr, Product):
+        return factored(expr)
+    parts: list[Expr] = []
+    for part in expr.args:
+        taken = factored(part) if isinstance(part, Terms) else part
+        parts += taken.args if isinstance(taken, Product) and taken != part else [taken]
+    return Product(*parts)
 
 
 # ----------------------------------------------------------------------- adjoints, neuron by neuron
-
-
-def _node_adjoint(backward: BackwardPass, node: Node) -> Deduction:
-    variable, indices = node
-    general = backward.adjoints[variable]
-    lhs = Partial(_target(backward), backward.scalar(variable, indices))
-    fused = any(step.rule in (Rule.SUBSTITUTE, Rule.CANCEL) for step in general.steps)
-    kept = [step for step in general.steps if fused or step.rule in (Rule.CHAIN, Rule.LOCAL)]
-    known = {} if fused else _single_terms(backward, node)
-    at = dict(zip(general.free, _full(node), strict=True))
-    steps: list[Step] = []
-    for step in kept:
-        rhs = known.get(step.rule) or backward.unroll(step.rhs, at)
-        uses = _names_in(steps[-1].rhs) if step.uses else ()
-        steps.append(Step(step.rule, rhs, uses, step.fact))
-    if not fused:
-        steps += _closed(backward, variable, steps[-1].rhs)
-    return Deduction(lhs, (), tuple(_without_repeats(steps)))
 
 
 def _single_terms(backward: BackwardPass, node: Node) -> dict[Rule, Expr]:
@@ -631,7 +822,7 @@ def _single_terms(backward: BackwardPass, node: Node) -> dict[Rule, Expr]:
     if backward.derivatives[branches[0][0], node[0]].free_child_indices():
         return {}
     name, value = backward.edge(branches[0], node)
-    adjoint = Partial(_target(backward), backward.scalar(*branches[0]))
+    adjoint = backward._adjoint_of(branches[0])
     return {Rule.CHAIN: Product(adjoint, name), Rule.LOCAL: Product(adjoint, value)}
 
 
@@ -640,32 +831,20 @@ def _names_in(expr: Expr) -> tuple[Expr, ...]:
     return tuple(sorted(expr.atoms(Partial), key=sympy.default_sort_key))
 
 
-def _target(backward: BackwardPass) -> Expr:
-    return backward.scalar(backward.graph.target, ())
-
-
 def _closed(backward: BackwardPass, variable: Variable, expr: Expr) -> list[Step]:
     """At the output layer: ∂L/∂ŷ filled in, two outputs that sum to one, common factors."""
     children = backward.closing(variable)
     if not children:
         return []
-    uses = _names_in(expr)
-    steps = [Step(Rule.SUBSTITUTE, backward.fill_names(expr), uses)]
+    steps = [Step(Rule.SUBSTITUTE, backward.fill_names(expr), _names_in(expr))]
     for fact in backward.graph.facts:
-        if fact.variable in children:
-            complement = _with_complement(backward, steps[-1].rhs, fact)
-            if complement != steps[-1].rhs:
-                steps.append(Step(Rule.COMPLEMENT, complement, fact=fact))
+        if fact.variable in children and (fact.total, fact.variable.shape[-1]) == (1, 2):
+            first, second = (backward.scalar(fact.variable, (k,)) for k in (1, 2))
+            known = _rebuild(steps[-1].rhs, {1 - first: second, 1 - second: first})
+            if known != steps[-1].rhs:
+                steps.append(Step(Rule.COMPLEMENT, known, fact=fact))
     factor = factored(steps[-1].rhs)
     return steps if factor == steps[-1].rhs else [*steps, Step(Rule.FACTOR, factor)]
-
-
-def _with_complement(backward: BackwardPass, expr: Expr, fact: KnownSum) -> Expr:
-    """1 - ŷ_1 → ŷ_2 where the two are all there are and sum to one."""
-    if fact.total != 1 or fact.variable.shape[-1] != 2:
-        return expr
-    first, second = (backward.scalar(fact.variable, (number,)) for number in (1, 2))
-    return _rebuild(expr, {1 - first: second, 1 - second: first})
 
 
 def _rebuild(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
@@ -674,48 +853,10 @@ def _rebuild(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
         return values[expr]
     if not isinstance(expr, (Product, Terms, Mul, Add, Pow)):
         return expr
-    arguments = [_rebuild(argument, values) for argument in expr.args]
-    if isinstance(expr, Product) and expr.args != tuple(arguments):
-        return product(arguments)
-    return expr.func(*arguments) if expr.args != tuple(arguments) else expr
-
-
-def _unroll(backward: BackwardPass, expr: Expr, values: dict[Expr, Expr]) -> Expr:
-    if isinstance(expr, Indexed) or (
-        isinstance(expr, Symbol) and expr.name in backward.graph.by_base
-    ):
-        return _unroll_element(backward, expr, values)
-    if not expr.args:
-        return values.get(expr, expr)
-    if isinstance(expr, Sum):
-        return _unroll_sum(backward, expr, values)
-    arguments = [_unroll(backward, argument, values) for argument in expr.args]
-    if isinstance(expr, Product) and _is_tied(expr):
-        return product(arguments)
-    return expr.func(*arguments)
-
-
-def _is_tied(expr: Product) -> bool:
-    """Whether a factor holds a delta, which two numbers decide: ŷ_2·(0 - ŷ_1) is -ŷ_1·ŷ_2."""
-    return expr.has(KroneckerDelta) and any(
-        factor.has(KroneckerDelta) for factor in expr.args if not isinstance(factor, Product)
-    )
-
-
-def _unroll_sum(backward: BackwardPass, expr: Sum, values: dict[Expr, Expr]) -> Expr:
-    bound, _, upper = expr.limits[0]
-    if bound == SAMPLE:
-        return Sigma(_unroll(backward, expr.function, values), (bound, 1, upper))
-    return total(
-        _unroll(backward, expr.function, {**values, bound: Integer(k)})
-        for k in range(1, int(upper) + 1)
-    )
-
-
-def _unroll_element(backward: BackwardPass, expr: Expr, values: dict[Expr, Expr]) -> Expr:
-    variable = backward.graph.by_base[base_name(expr)]
-    own = expr.args[1 + variable.batched :]  # for a scalar there are none
-    return backward.scalar(variable, tuple(int(values.get(letter, letter)) for letter in own))
+    arguments = tuple(_rebuild(argument, values) for argument in expr.args)
+    if arguments == expr.args:
+        return expr
+    return product(arguments) if isinstance(expr, Product) else expr.func(*arguments)
 
 
 # -------------------------------------------------- local derivatives, in the form that one reads
@@ -726,19 +867,28 @@ def local_steps(local: LocalDerivative, equation: Equation) -> tuple[Step, ...]:
 
     Every line is proved equal to the derivative; one that cannot be proved is left out.
     """
-    values = {e: _formula_at(equation, e) for e in _elements(local.form, local.child)}
-    if not local.is_rewritten or (not values and _is_rearranged(local)):
-        return (Step(_rule_of_calculus(equation, local.parent), local.form),)
-    first = Step(_rule_of_calculus(equation, local.parent), local.raw)
-    if not values:
-        return (first, _shortened(local))
-    value = local.name.of
-    named = instantiate(
-        equation.named if equation.named is not None else equation.shown,
-        dict(zip(equation.free, getattr(value, "indices", ()), strict=True)),
+
+    def at(element: Expr, side: Expr) -> Expr:
+        indices = getattr(element, "indices", ())
+        return instantiate(side, dict(zip(equation.free, indices, strict=True)))
+
+    own = {e: at(e, equation.rhs) for e in _elements(local.form, local.child)}
+    rule = _rule_of_calculus(equation, local.parent)
+    is_rearranged = not own and (  # the same but for order, brackets and a sign taken out
+        local.child.role is Role.LOSS
+        or sympy.expand(collapse(local.form)) == sympy.expand(collapse(local.raw))
     )
-    own = _Own(values, (value, named), lambda expr: collapse(expr).xreplace(values))
-    return (first, *_by_own_value(local.raw, local.form, own))
+    if not local.is_rewritten or is_rearranged:
+        return (Step(rule, local.form),)
+    first = Step(rule, local.raw)
+    if not own:  # e^z/(1 + e^z) = 1/(1 + e^-z): divided above and below by the numerator
+        above, below = sympy.fraction(collapse(local.raw), exact=True)
+        if sympy.expand(below / above) == 1 / collapse(local.form):
+            return first, Step(Rule.SHORTEN, local.form, since=(above,))
+        return first, Step(Rule.REARRANGE, local.form)
+    value = local.name.of
+    named = at(value, equation.named if equation.named is not None else equation.shown)
+    return (first, *_by_own_value(local.raw, local.form, (value, named), own, own))
 
 
 def _elements(expr: Expr, variable: Variable) -> list[Expr]:
@@ -748,88 +898,61 @@ def _elements(expr: Expr, variable: Variable) -> list[Expr]:
     return sorted(found, key=sympy.default_sort_key)
 
 
-def _formula_at(equation: Equation, element: Expr) -> Expr:
-    """What ``element`` is by its equation."""
-    return instantiate(
-        equation.rhs, dict(zip(equation.free, getattr(element, "indices", ()), strict=True))
-    )
-
-
 def _rule_of_calculus(equation: Equation, parent: Variable) -> Rule:
     """The rule by which one differentiates the right-hand side as it stands."""
-
-    def moves(part: Expr) -> bool:
-        return bool(_elements(part, parent))
-
     rhs = collapse(equation.rhs)
     if isinstance(rhs, sympy.Function) and not isinstance(rhs, sympy.Piecewise):
         plain = all(isinstance(part, (Indexed, Symbol)) for part in rhs.args)
         return Rule.DIFFERENTIATE if plain else Rule.COMPOSED
-    if moves(sympy.fraction(rhs, exact=True)[1]):
+    if _elements(sympy.fraction(rhs, exact=True)[1], parent):
         return Rule.QUOTIENT
-    return Rule.PRODUCT if sum(map(moves, Mul.make_args(rhs))) > 1 else Rule.DIFFERENTIATE
+    moving = [part for part in Mul.make_args(rhs) if _elements(part, parent)]
+    return Rule.PRODUCT if len(moving) > 1 else Rule.DIFFERENTIATE
 
 
-def _is_rearranged(local: LocalDerivative) -> bool:
-    """Whether form and derivative are the same but for order, brackets and a sign taken out."""
-    if local.child.role is Role.LOSS:
-        return True
-    return sympy.expand(collapse(local.form)) == sympy.expand(collapse(local.raw))
-
-
-def _shortened(local: LocalDerivative) -> Step:
-    """e^z/(1 + e^z) = 1/(1 + e^-z): divided above and below by the numerator."""
-    above, below = sympy.fraction(collapse(local.raw), exact=True)
-    if sympy.expand(below / above) == 1 / collapse(local.form):
-        return Step(Rule.SHORTEN, local.form, since=(above,))
-    return Step(Rule.REARRANGE, local.form)
-
-
-@dataclass(frozen=True, slots=True)
-class _Own:
-    """A function's values by what they are, the equation that says so, and the proof's reading."""
-
-    formulas: Mapping[Expr, Expr]
-    equation: tuple[Expr, Expr]
-    meaning: Callable[[Expr], Expr]
-
-
-def _by_own_value(raw: Expr, form: Expr, own: _Own) -> list[Step]:
+def _by_own_value(
+    raw: Expr,
+    form: Expr,
+    equation: tuple[Expr, Expr],
+    formulas: Mapping[Expr, Expr],
+    known: Mapping[Expr, Expr],
+) -> list[Step]:
     """The lines from a derivative as it comes to ``form``, in which the function's value stands.
 
     e^-z/(1+e^-z)² = 1/(1+e^-z) · e^-z/(1+e^-z) = 1/(1+e^-z) · (1 - 1/(1+e^-z)) = h (1 - h).
+
+    ``equation`` says what the value is, h = σ(z), and ``formulas`` likewise by formulas; a line is
+    proved with what is ``known`` filled in.
     """
-    value = own.equation[0]
+    value = equation[0]
     form = Product(value, form / value) if isinstance(form, Mul) and value in form.args else form
-    spelled = form.xreplace(dict(own.formulas))
+    spelled = form.xreplace(dict(formulas))
+
+    def meaning(expr: Expr) -> Expr:
+        return collapse(expr).xreplace(dict(known))
+
     lines = []
     if not spelled.has(sympy.Piecewise) and collapse(spelled) != raw:
-        pair = _differ_by_a_number(raw, own)
         if isinstance(form, Product) and form.args[0] == value:
-            lines += _split(raw, own.formulas[value])
-        if pair:
+            rest = raw / formulas[value]  # u/(v·w) = 1/v · u/w
+            if sympy.count_ops(rest) < sympy.count_ops(raw):
+                lines.append(Step(Rule.SPLIT, Product(formulas[value], rest)))
+        if pair := _differ_by_a_number(raw, meaning):
             lines.append(Step(Rule.DIVIDE, spelled, since=pair))
         else:
             rule = Rule.FACTOR if isinstance(form, Product) and raw.is_Add else Rule.REARRANGE
             lines.append(Step(rule, spelled))
-    lines.append(Step(Rule.REWRITE, form, since=own.equation))
-    return [line for line in lines if is_zero(own.meaning(line.rhs) - own.meaning(raw))]
+    lines.append(Step(Rule.REWRITE, form, since=equation))
+    return [line for line in lines if is_zero(meaning(line.rhs) - meaning(raw))]
 
 
-def _split(raw: Expr, factor: Expr) -> list[Step]:
-    """u/(v·w) = 1/v · u/w, where the first factor is the function itself."""
-    rest = raw / factor
-    shorter = sympy.count_ops(rest) < sympy.count_ops(raw)
-    return [Step(Rule.SPLIT, Product(factor, rest))] if shorter else []
-
-
-def _differ_by_a_number(raw: Expr, own: _Own) -> tuple[Expr, ...]:
+def _differ_by_a_number(raw: Expr, meaning: Callable[[Expr], Expr]) -> tuple[Expr, ...]:
     """The two sides of e^-z = (1 + e^-z) - 1, where both stand in ``raw``, one as a divisor."""
     powers = sorted(raw.atoms(Pow), key=sympy.default_sort_key)
     divisors = [power.base for power in powers if power.exp.could_extract_minus_sign()]
     others = sorted(raw.atoms(sympy.exp, Indexed, Symbol), key=sympy.default_sort_key)
     for divisor, other in itertools.product(divisors, others):
-        number = sympy.expand(own.meaning(divisor) - own.meaning(other))
+        number = sympy.expand(meaning(divisor) - meaning(other))
         if number.is_Rational and number:
             return other, Terms(divisor, -number)
     return ()
@@ -843,7 +966,8 @@ class Derivation:
     """∂L/∂(one element): everything a sheet prints, a checker compares with, a kernel emits.
 
     ``derivatives`` are the local derivatives on the way and ``adjoints`` the deductions of the
-    quantities on the way, both from the loss back; ``conclusion`` is the deduction asked for.
+    quantities on the way, both from the loss back; ``grouped`` is the deduction asked for without
+    the list of all paths, with which `conclusion` begins.
     """
 
     backward: BackwardPass = field(repr=False)
@@ -851,8 +975,27 @@ class Derivation:
     paths: Paths
     derivatives: tuple[LocalDerivative, ...] = field(repr=False)
     adjoints: tuple[Deduction, ...] = field(repr=False)
-    conclusion: Deduction
+    grouped: Deduction
     unrolled: bool
+
+    @cached_property
+    def conclusion(self) -> Deduction:
+        """The deduction asked for: all paths, what they share taken out, and so on.
+
+        The paths are listed only when this is read: they are by far the most of what is derived
+        (41,488 in a network of 484 weights).
+        """
+        if not self.unrolled:
+            return self.grouped
+        start = (self.target.variable, self.target.indices)
+        children = self.backward.branches(start)
+        named = ((self.backward.edge(c, start)[0], self.backward.tails(c)) for c in children)
+        every = Terms(*(Product(*tail, name) for name, tails in named for tail in tails))
+        listed = self.backward.over_samples(self.target.variable, every)
+        if listed == self.grouped.lhs:
+            return self.grouped
+        steps = [Step(Rule.PATHS, listed), *self.grouped.steps]
+        return replace(self.grouped, steps=_without_repeats(steps))
 
     @property
     def expr(self) -> Expr:
@@ -871,17 +1014,15 @@ class Derivation:
         return self.backward.folded(self.target.element)
 
     @property
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> tuple[Step, ...]:
         """The steps of the conclusion."""
         return self.conclusion.steps
 
     @property
     def facts(self) -> tuple[KnownSum, ...]:
         """Every fact that a step on the way assumed."""
-        found = (
-            fact for deduction in (*self.adjoints, self.conclusion) for fact in deduction.facts
-        )
-        return tuple(dict.fromkeys(found))
+        deductions = (*self.adjoints, self.grouped)
+        return tuple(dict.fromkeys(fact for each in deductions for fact in each.facts))
 
 
 def derive(backward: BackwardPass, target: Reference) -> Derivation:
@@ -891,10 +1032,9 @@ def derive(backward: BackwardPass, target: Reference) -> Derivation:
     """
     if target.variable not in backward.adjoints:
         raise KeyError(target.name)
-    graph = backward.graph
-    paths = Paths(graph, backward.derivatives, target, backward.web)
+    paths = Paths(backward, target)
     unrolled = (
-        graph.is_concrete()
+        backward.graph.is_concrete()
         and isinstance(paths.count, int)
         and paths.count <= UNROLLED_PATHS
         and backward.is_shallow(target.variable)
@@ -902,129 +1042,56 @@ def derive(backward: BackwardPass, target: Reference) -> Derivation:
     variables, derivatives = backward.route(target.variable)
     if unrolled:
         adjoints = backward.cone(backward.branches((target.variable, target.indices)))
-        conclusion = _conclusion(backward, paths, target)
+        grouped = _grouped(backward, paths, target)
     else:
         adjoints = tuple(backward.adjoints[variable] for variable in reversed(variables))
-        conclusion = _general_conclusion(backward, target)
-    return Derivation(backward, target, paths, derivatives, adjoints, conclusion, unrolled)
+        grouped = _in_indices(backward, target)
+    return Derivation(backward, target, paths, derivatives, adjoints, grouped, unrolled)
 
 
-def _on_the_way(backward: BackwardPass, start: Variable) -> list[Variable]:
-    """The quantities between ``start`` and the loss, in topological order, both ends left out."""
-    reached = {start}
-    for equation in backward.graph.equations:
-        if any(
-            parent in reached and (equation.variable, parent) in backward.derivatives
-            for parent in backward.graph.parents[equation.variable]
-        ):
-            reached.add(equation.variable)
-    return [
-        v
-        for v in backward.graph.variables
-        if v in reached and v not in (start, backward.graph.target)
-    ]
-
-
-def _cone(backward: BackwardPass, first: tuple[Node, ...]) -> list[Node]:
-    """The elements from ``first`` to the loss, which is left out, from the loss back."""
-    found = dict.fromkeys(first)
-    frontier = first
-    while frontier:
-        following = dict.fromkeys(child for node in frontier for child in backward.branches(node))
-        frontier = tuple(node for node in following if node not in found)
-        found.update(dict.fromkeys(frontier))
-    places = {variable: place for place, variable in enumerate(backward.graph.variables)}
-    inner = [node for node in found if node[0] != backward.graph.target]
-    return sorted(inner, key=lambda node: (-places[node[0]], node[1]))
-
-
-def _conclusion(backward: BackwardPass, paths: Paths, target: Reference) -> Deduction:
-    """All paths, what they share taken out, the local derivatives, the adjoints filled in."""
+def _grouped(backward: BackwardPass, paths: Paths, target: Reference) -> Deduction:
+    """What all paths share taken out, the local derivatives, the adjoints filled in."""
     start = (target.variable, target.indices)
+    trunk = [start]  # the elements that every path runs through before the paths part
+    while paths.count != 1 and len(following := backward.branches(trunk[-1])) == 1:
+        trunk += following
     if paths.count == 1:
         steps = _along_the_path(backward, paths, target)
-    elif len(trunk := _trunk(backward, start)) == 1:
+    elif len(trunk) == 1:
         steps = list(backward.node_adjoint(start).steps)
     else:
         steps = _along_the_trunk(backward, target, trunk)
-    if paths.count <= SUBSTITUTED_TERMS and steps[-1].rhs.has(Partial):
-        steps += _filled_in(backward, steps[-1].rhs)
-    steps += _known_in_full(backward, steps[-1].rhs)
-    name = Partial(_target(backward), backward.scalar(*start))
-    grouped = tuple(_without_repeats(steps))
-    return Deduction(name, (), _AfterPaths(backward, target, name, grouped))
-
-
-class _AfterPaths(Sequence[Step]):
-    """The steps of a conclusion: all paths, then ``grouped``.
-
-    The paths are listed when a step other than the last is read.  They are by far the most of what
-    is derived (41,488 in a network of 484 weights), and nothing else needs the list.
-    """
-
-    def __init__(
-        self, backward: BackwardPass, target: Reference, name: Partial, grouped: tuple[Step, ...]
-    ) -> None:
-        self._backward, self._target, self._name = backward, target, name
-        self._grouped = grouped
-
-    @cached_property
-    def _steps(self) -> tuple[Step, ...]:
-        start = (self._target.variable, self._target.indices)
-        listed = _over_samples(self._backward, self._target, _all_paths(self._backward, start))
-        if listed == self._name:
-            return self._grouped
-        return tuple(_without_repeats([Step(Rule.PATHS, listed), *self._grouped]))
-
-    @overload
-    def __getitem__(self, position: int) -> Step: ...
-
-    @overload
-    def __getitem__(self, position: slice) -> tuple[Step, ...]: ...
-
-    def __getitem__(self, position: int | slice) -> Step | tuple[Step, ...]:
-        if position == -1 and len(self._grouped) > 1:
-            return self._grouped[-1]
-        return self._steps[position]
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def __eq__(self, other: object) -> bool:
-        return tuple(self) == (tuple(other) if isinstance(other, _AfterPaths) else other)
-
-    def __hash__(self) -> int:
-        return hash(self._steps)
-
-    def __repr__(self) -> str:
-        return repr(self._steps)
-
-
-def _all_paths(backward: BackwardPass, start: Node) -> Expr:
-    """Σ over all paths of the product of their local derivatives, by name."""
-    children = backward.branches(start)
-    named = [(backward.edge(child, start)[0], backward.tails(child)) for child in children]
-    return Terms(*(Product(*tail, name) for name, tails in named for tail in tails))
+    if paths.count <= SUBSTITUTED_TERMS and (last := steps[-1].rhs).has(Partial):
+        filled = backward.fill_names(last)
+        steps.append(Step(Rule.SUBSTITUTE, filled, _names_in(last)))
+        steps.append(Step(Rule.FACTOR, _factored_inside(filled)))
+    # ŷ_1 + ŷ_2 - y_1 - y_2 = 1 - y_1 - y_2 = 0: a sum of which the facts know every term
+    known: list[Step] = []
+    left = collapse(steps[-1].rhs)
+    for fact in backward.graph.facts:
+        parts = [backward.scalar(part.variable, part.indices) for part in elements(fact.variable)]
+        counted = left.as_coefficients_dict()
+        number = counted[parts[0]]
+        if left.is_Add and number and all(counted[part] == number for part in parts):
+            left = Add(left, *(-number * part for part in parts), number * fact.total)
+            known.append(Step(Rule.FACT, left, fact=fact))
+    if left.is_Number:
+        steps += known
+    return Deduction(backward._adjoint_of(start), (), _without_repeats(steps))
 
 
 def _along_the_path(backward: BackwardPass, paths: Paths, target: Reference) -> list[Step]:
     """One path: its local derivatives multiplied, or the better form derived on the way."""
+    node = (target.variable, target.indices)
     values = Product(*(backward.unroll(value) for value in paths[0].values))
-    steps = [Step(Rule.LOCAL, _over_samples(backward, target, values))]
-    derived = backward.filled((target.variable, target.indices))
-    if backward.collapsed((target.variable, target.indices)) != collapse(steps[0].rhs):
-        steps.append(Step(Rule.SUBSTITUTE, derived))
-    elif isinstance(values, Product):
-        steps.append(Step(Rule.MULTIPLY, _over_samples(backward, target, _multiplied(values))))
+    steps = [Step(Rule.LOCAL, backward.over_samples(target.variable, values))]
+    if backward.collapsed(node) != collapse(steps[0].rhs):
+        steps.append(Step(Rule.SUBSTITUTE, backward.filled(node)))
+    elif isinstance(values, Product) and sum(_factors(part)[0] != 1 for part in values.args) > 1:
+        number, factors = _factors(values)
+        multiplied = product([number, *factors] if number != 1 else factors)
+        steps.append(Step(Rule.MULTIPLY, backward.over_samples(target.variable, multiplied)))
     return [*steps, *_folded_back(backward, target)]
-
-
-def _multiplied(expr: Product) -> Expr:
-    """The numbers among the factors multiplied, the others left in their order."""
-    number, factors = _factors(expr)
-    if sum(_factors(part)[0] != 1 for part in expr.args) < 2:
-        return expr
-    return product([number, *factors]) if number != 1 else product(factors)
 
 
 def _folded_back(backward: BackwardPass, target: Reference) -> list[Step]:
@@ -1036,121 +1103,52 @@ def _folded_back(backward: BackwardPass, target: Reference) -> list[Step]:
     composed: dict[Expr, Expr] = {}
     for equation in graph.equations:
         composed[equation.lhs] = equation.rhs.xreplace(composed)
-    way = {target.variable, *_on_the_way(backward, target.variable)}
-    along = (local.raw for (_, parent), local in backward.derivatives.items() if parent in way)
-    slope = Mul(*along).xreplace(composed)
-    value = graph.target.element
+    way = {target.variable, *backward.route(target.variable)[0]}
+    along = [local for (_, parent), local in backward.derivatives.items() if parent in way]
+    value, last = graph.target.element, graph.by_variable[graph.target]
+    slope = Mul(*(local.raw for local in along)).xreplace(composed)
     form = slope_by_value(composed[value], slope, value)
     if form is None:
         return []
-    last = graph.by_variable[graph.target]
-    raw = Mul(*(local.form for (_, v), local in backward.derivatives.items() if v in way))
-    steps = _by_own_value(
-        collapse(raw),
-        form,
-        _Own(
-            {value: last.rhs}, (value, last.shown), lambda expr: collapse(expr).xreplace(composed)
-        ),
-    )
+    raw = collapse(Mul(*(local.form for local in along)))
+    lines = _by_own_value(raw, form, (value, last.shown), {value: last.rhs}, composed)
     return [
-        replace(step, rhs=backward.unroll(step.rhs), since=tuple(map(backward.unroll, step.since)))
-        for step in steps
+        replace(line, rhs=backward.unroll(line.rhs), since=tuple(map(backward.unroll, line.since)))
+        for line in lines
     ]
 
 
-def _filled_in(backward: BackwardPass, expr: Expr) -> list[Step]:
-    uses = _names_in(expr)
-    filled = backward.fill_names(expr)
-    return [Step(Rule.SUBSTITUTE, filled, uses), Step(Rule.FACTOR, _factored_inside(filled))]
-
-
-def _known_in_full(backward: BackwardPass, expr: Expr) -> list[Step]:
-    """ŷ_1 + ŷ_2 - y_1 - y_2 = 1 - y_1 - y_2 = 0: a sum of which the facts know every term."""
-    steps: list[Step] = []
-    left = collapse(expr)
-    for fact in backward.graph.facts:
-        parts = [backward.scalar(*_node(part)) for part in elements(fact.variable)]
-        counted = left.as_coefficients_dict()
-        number = counted[parts[0]]
-        if left.is_Add and number and all(counted[part] == number for part in parts):
-            left = Add(left, *(-number * part for part in parts), number * fact.total)
-            steps.append(Step(Rule.FACT, left, fact=fact))
-    return steps if left.is_Number else []
-
-
-def _node(reference: Reference) -> Node:
-    return reference.variable, reference.indices
-
-
-def _factored_inside(expr: Expr) -> Expr:
-    """``expr`` with what the terms of its bracket share taken out of the bracket."""
-    if isinstance(expr, Sum):
-        return Sigma(_factored_inside(expr.function), *expr.limits)
-    if not isinstance(expr, Product):
-        return factored(expr)
-    parts: list[Expr] = []
-    for part in expr.args:
-        taken = factored(part) if isinstance(part, Terms) else part
-        parts += taken.args if isinstance(taken, Product) and taken != part else [taken]
-    return Product(*parts)
-
-
-def _trunk(backward: BackwardPass, start: Node) -> list[Node]:
-    """The elements that every path runs through before the paths part."""
-    trunk = [start]
-    while True:
-        following = backward.branches(trunk[-1])
-        if len(following) != 1:
-            return trunk
-        trunk.append(following[0])
-
-
 def _along_the_trunk(backward: BackwardPass, target: Reference, trunk: list[Node]) -> list[Step]:
+    """The adjoint at the end of the trunk, times the derivatives along it."""
     edges = [backward.edge(child, parent) for parent, child in itertools.pairwise(trunk)]
-    names, values = ([edge[k] for edge in edges] for k in (0, 1))
+    names, values = ([edge[k] for edge in reversed(edges)] for k in (0, 1))
     head = backward.node_adjoint(trunk[-1])
-    chained, derived = (
-        next(step.rhs for step in head.steps if step.rule is rule)
-        for rule in (Rule.CHAIN, Rule.LOCAL)
-    )
+    by_rule = {step.rule: step.rhs for step in reversed(head.steps)}
 
     def along(first: Expr, rest: list[Expr]) -> Expr:
-        return _over_samples(backward, target, Product(first, *reversed(rest)))
+        return backward.over_samples(target.variable, Product(first, *rest))
 
-    steps = [Step(Rule.GROUP, along(chained, names)), Step(Rule.LOCAL, along(derived, values))]
-    closing = [step for step in head.steps if step.rule not in (Rule.CHAIN, Rule.LOCAL)]
-    if closing:
+    steps = [
+        Step(Rule.GROUP, along(by_rule[Rule.CHAIN], names)),
+        Step(Rule.LOCAL, along(by_rule[Rule.LOCAL], values)),
+    ]
+    if by_rule.keys() > {Rule.CHAIN, Rule.LOCAL}:
         steps.append(Step(Rule.SUBSTITUTE, along(head.result, values), (head.lhs,)))
     return steps
 
 
-def _full(node: Node) -> tuple[Expr, ...]:
-    own = tuple(map(Integer, node[1]))
-    return (SAMPLE, *own) if node[0].batched else own
-
-
-def _over_samples(backward: BackwardPass, target: Reference, expr: Expr) -> Expr:
-    """Σ_s expr where a batch shares the target."""
-    if backward.graph.samples is None or target.variable.batched:
-        return expr
-    return Sigma(expr, (SAMPLE, 1, backward.graph.samples))
-
-
-def _general_conclusion(backward: BackwardPass, target: Reference) -> Deduction:
+def _in_indices(backward: BackwardPass, target: Reference) -> Deduction:
     """The index-form deduction at the chosen indices, then with Σ all the way to the loss."""
-    general = backward.adjoints[target.variable]
-    element = target.element
-    indices = element.indices if isinstance(element, Indexed) else ()
-    at = dict(zip(general.free, indices, strict=True))
+    general, element = backward.adjoints[target.variable], target.element
+    at = dict(zip(general.free, getattr(element, "indices", ()), strict=True))
     steps = [
-        Step(
-            step.rule,
-            instantiate(step.rhs, at),
-            tuple(instantiate(name, at) for name in step.uses),
-            step.fact,
+        replace(
+            step,
+            rhs=instantiate(step.rhs, at),
+            uses=tuple(instantiate(name, at) for name in step.uses),
         )
         for step in general.steps
     ]
     if steps[-1].rhs.has(Partial):
         steps.append(Step(Rule.FOLD, backward.folded(element)))
-    return Deduction(backward.adjoint_name(element), (), tuple(_without_repeats(steps)))
+    return Deduction(backward.adjoint_name(element), (), _without_repeats(steps))

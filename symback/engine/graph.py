@@ -7,37 +7,32 @@ knows what a layer is; `from_network` and `from_equations` are two front ends th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import sympy
 from sympy import Expr, Indexed, Integer, Symbol
 
-from symback.engine.spec import EquationsSpec, LayerSpec, NetworkSpec
-from symback.language import formula
-from symback.language.functions import (
-    ACTIVATIONS,
-    Activation,
-    Fact,
-    Loss,
-    SoftMax,
-    called,
-    field_functions,
-)
-from symback.language.notation import (
-    PARAMETERS,
-    SAMPLE,
+from symback.engine.spec import EquationsSpec, NetworkSpec
+from symback.language import algebra
+from symback.language.algebra import (
     Product,
-    Role,
     Sigma,
     Terms,
-    Variable,
+    activation,
+    activation_slope,
+    called,
     collapse,
-    index,
+    field_functions,
+    value_of,
+    written,
 )
-from symback.language.printers import Text
+from symback.language.expressions import Node, operation
+from symback.language.functions import ACTIVATIONS
+from symback.language.names import PARAMETERS, SAMPLE, Role, Variable, index
+from symback.language.writing import Text
 
 __all__ = ["Declared", "Equation", "Graph", "KnownSum", "from_equations", "from_network"]
 
@@ -110,10 +105,12 @@ class Graph:
     def parents(self) -> dict[Variable, tuple[Variable, ...]]:
         """For each computed quantity, what its equation reads, in the order of `variables`."""
         order = {variable: place for place, variable in enumerate(self.variables)}
-        return {
-            equation.variable: tuple(sorted(self._read_by(equation), key=order.__getitem__))
-            for equation in self.equations
-        }
+        found = {}
+        for equation in self.equations:
+            names = {base_name(atom) for atom in equation.rhs.atoms(Indexed, Symbol)}
+            read = {self.by_base[name] for name in names if name in self.by_base}
+            found[equation.variable] = tuple(sorted(read, key=order.__getitem__))
+        return found
 
     @cached_property
     def parameters(self) -> tuple[Variable, ...]:
@@ -121,7 +118,13 @@ class Graph:
 
         In an [equations] file these are the leaves named w…, b… or theta…, if there are any.
         """
-        return tuple(variable for variable in self.variables if _is_parameter(variable))
+        trained = ("w", "b", "theta", "θ")
+        return tuple(
+            variable
+            for variable in self.variables
+            if variable.role in PARAMETERS
+            or (variable.role is Role.LEAF and variable.name.lower().startswith(trained))
+        )
 
     @cached_property
     def asked(self) -> tuple[Variable, ...]:
@@ -145,30 +148,25 @@ class Graph:
 
     def following(self, variable: Variable, equation: Equation) -> tuple[Variable, ...]:
         """What else the equation reads that is computed from ``variable``."""
-        after = self._descendants[variable]
+        bits, after = self._descendants
         read = self.parents[equation.variable]
-        return tuple(parent for parent in read if after & self._bits[parent])
+        return tuple(parent for parent in read if after[variable] & bits[parent])
 
     def leads_on(self, variable: Variable) -> bool:
         """Whether the target is computed from ``variable``, or is it."""
-        if variable == self.target:
-            return True
-        return bool(self._descendants[variable] & self._bits[self.target])
+        bits, after = self._descendants
+        return variable == self.target or bool(after[variable] & bits[self.target])
 
     @cached_property
-    def _bits(self) -> dict[Variable, int]:
-        """One bit a quantity."""
-        return {variable: 1 << place for place, variable in enumerate(self.variables)}
-
-    @cached_property
-    def _descendants(self) -> dict[Variable, int]:
-        """For each quantity, the bits of all that is computed from it, near and far."""
-        found = dict.fromkeys(self.variables, 0)
+    def _descendants(self) -> tuple[dict[Variable, int], dict[Variable, int]]:
+        """One bit a quantity, and for each quantity those of all that is computed from it."""
+        bits = {variable: 1 << place for place, variable in enumerate(self.variables)}
+        after = dict.fromkeys(self.variables, 0)
         for equation in reversed(self.equations):
-            onward = found[equation.variable] | self._bits[equation.variable]
+            onward = after[equation.variable] | bits[equation.variable]
             for parent in self.parents[equation.variable]:
-                found[parent] |= onward
-        return found
+                after[parent] |= onward
+        return bits, after
 
     def is_concrete(self) -> bool:
         """Whether every width is a number (the number of samples need not be)."""
@@ -178,188 +176,121 @@ class Graph:
             for size in variable.shape[variable.batched :]
         )
 
-    def _read_by(self, equation: Equation) -> set[Variable]:
-        names = {base_name(atom) for atom in equation.rhs.atoms(Indexed, Symbol)}
-        return {self.by_base[name] for name in names if name in self.by_base}
-
-
-def _is_parameter(variable: Variable) -> bool:
-    if variable.role is Role.LEAF:
-        return variable.name.lower().startswith(("w", "b", "theta", "θ"))
-    return variable.role in PARAMETERS
-
 
 def base_name(element: Expr) -> str:
     """The name under which SymPy knows an element's quantity."""
-    return (
-        element.base.name
-        if isinstance(element, Indexed)
-        else str(getattr(element, "name", element))
-    )
+    if isinstance(element, Indexed):
+        return element.base.name
+    return str(getattr(element, "name", element))
 
 
 # --------------------------------------------------------------------------- front end: networks
 
 
-def from_network(spec: NetworkSpec) -> Graph:
-    """The equations of a feed-forward network: a_k, h_k (ŷ for the last layer) and the loss."""
-    samples = None if spec.values.samples is None else Integer(spec.values.samples)
-    writer = _Writer(samples, spec.bias)
-    previous = writer.vector("x", Role.INPUT, None, spec.inputs)
-    last = len(spec.layers)
+def from_network(spec: NetworkSpec, samples: Expr | None = None) -> Graph:
+    """The equations of a feed-forward network: a_k, h_k (ŷ for the last layer) and the loss.
+
+    ``samples`` makes it one of a batch of so many, also a symbolic number; without it the values
+    of ``spec`` say whether they are a batch.
+    """
+    if samples is None and spec.values.samples is not None:
+        samples = Integer(spec.values.samples)
+    sample = () if samples is None else (SAMPLE,)
+    i, j, q = index("i"), index("j"), index("q")
+    variables: list[Variable] = []
+    equations: list[Equation] = []
+    facts: list[KnownSum] = []
+
+    def declare(name: str, role: Role, layer: int | None, shape: tuple[Expr, ...]) -> Variable:
+        variables.append(Variable(name, role, layer, shape))
+        return variables[-1]
+
+    def vector(name: str, role: Role, layer: int | None, size: Expr) -> Variable:
+        """A quantity of which each sample has its own."""
+        shape = (size,) if samples is None else (samples, size)
+        variables.append(Variable(name, role, layer, shape, batched=samples is not None))
+        return variables[-1]
+
+    h = vector("x", Role.INPUT, None, spec.inputs)
     for k, layer in enumerate(spec.layers, start=1):
-        previous = writer.layer(k, layer, previous, is_output=k == last)
-    target = writer.loss(spec, previous)
+        size, units, below = h.shape[-1], layer.units, h
+        W = declare(f"W{k}", Role.WEIGHT, k, (units, size))
+        terms = [Sigma(Product(W.at(i, j), below.at(*sample, j)), (j, 1, size))]
+        if spec.bias != "none":
+            own = spec.bias == "per_neuron"
+            b = declare(f"b{k}", Role.BIAS, k, (units,) if own else ())
+            terms.insert(0, b.at(i) if own else b.at())
+        a = vector(f"a{k}", Role.PREACTIVATION, k, units)
+        typed = Terms(*terms)
+        equations.append(Equation(a, (*sample, i), collapse(typed), typed=typed))
+
+        is_output = k == len(spec.layers)
+        name, role = ("yhat", Role.OUTPUT) if is_output else (f"h{k}", Role.ACTIVATION)
+        h = vector(name, role, k, units)
+        z, value = partial(a.at, *sample), partial(h.at, *sample)
+        g = layer.activation
+        form = activation_slope(g, z, value, i, q)
+        declared = () if form is None else (Declared(a, (*sample, q), form),)
+        rhs, named = activation(g, z, i, units), called(g.name, z(i))
+        equations.append(Equation(h, (*sample, i), rhs, named=named, declared=declared))
+        facts += [KnownSum(h, fact.total, fact.because) for fact in g.facts]
+
+    y = vector("y", Role.TARGET, None, h.shape[-1]) if spec.loss.uses_target else None
+    target = declare("L", Role.LOSS, None, ())
+    equations.append(_loss_equation(spec, target, y, h))
+    if y is not None:
+        rows: Any = spec.values.y if spec.values.samples is not None else (spec.values.y,)
+        facts += [
+            KnownSum(y, fact.total, fact.because)
+            for fact in spec.loss.facts
+            if spec.values.y is None or all(sum(row) == fact.total for row in rows)
+        ]
+    sentences = [layer.activation.convention for layer in spec.layers] + [spec.loss.convention]
     return Graph(
-        equations=tuple(writer.equations),
-        variables=tuple(writer.variables),
+        equations=tuple(equations),
+        variables=tuple(variables),
         target=target,
-        facts=tuple(writer.facts),
-        conventions=_conventions(spec),
+        facts=tuple(facts),
+        conventions=tuple(dict.fromkeys(sentence for sentence in sentences if sentence)),
         samples=samples,
     )
 
 
-def _conventions(spec: NetworkSpec) -> tuple[str, ...]:
-    sentences = [layer.activation.convention for layer in spec.layers] + [spec.loss.convention]
-    return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
+def _loss_equation(
+    spec: NetworkSpec, target: Variable, y: Variable | None, yhat: Variable
+) -> Equation:
+    """L = scale · Σ_s Σ_i term, the scale 1, 1/n, 1/B or 1/(nB) as the means ask."""
+    i, (*samples, size) = index("i"), yhat.shape
+    indices = (SAMPLE, i) if samples else (i,)
+    scale = 1 / size if spec.over_outputs == "mean" else Integer(1)
+    if samples and spec.over_samples == "mean":
+        scale = scale / samples[0]
 
+    def over_all(term: Expr) -> Expr:
+        inner = Sigma(term, (i, 1, size))
+        return Sigma(inner, (SAMPLE, 1, samples[0])) if samples else inner
 
-class _Writer:
-    """Collects the equations of a network, layer by layer."""
-
-    def __init__(self, samples: Expr | None, bias: str) -> None:
-        self.samples, self.bias = samples, bias
-        self.variables: list[Variable] = []
-        self.equations: list[Equation] = []
-        self.facts: list[KnownSum] = []
-
-    def declare(self, *arguments, **named) -> Variable:
-        self.variables.append(Variable(*arguments, **named))
-        return self.variables[-1]
-
-    def vector(self, name: str, role: Role, layer: int | None, size: Expr) -> Variable:
-        batched = self.samples is not None
-        shape = (self.samples, size) if batched else (size,)
-        return self.declare(name, role, layer, shape, batched)
-
-    def layer(self, k: int, layer: LayerSpec, previous: Variable, *, is_output: bool) -> Variable:
-        a = self._preactivation(k, layer.units, previous)
-        name, role = ("yhat", Role.OUTPUT) if is_output else (f"h{k}", Role.ACTIVATION)
-        h = self.vector(name, role, k, layer.units)
-        self._apply(layer.activation, a, h, layer.units)
-        return h
-
-    def _preactivation(self, k: int, units: Expr, previous: Variable) -> Variable:
-        i, j = index("i"), index("j")
-        sample = (SAMPLE,) if self.samples is not None else ()
-        W = self.declare(f"W{k}", Role.WEIGHT, k, (units, previous.shape[-1]))
-        weighted = Product(W.at(i, j), previous.at(*sample, j))
-        terms = [Sigma(weighted, (j, 1, previous.shape[-1]))]
-        if self.bias != "none":
-            shape = (units,) if self.bias == "per_neuron" else ()
-            b = self.declare(f"b{k}", Role.BIAS, k, shape)
-            terms.insert(0, b.at(*((i,) if shape else ())))
-        a = self.vector(f"a{k}", Role.PREACTIVATION, k, units)
-        typed = Terms(*terms)
-        self.equations.append(Equation(a, (*sample, i), collapse(typed), typed=typed))
-        return a
-
-    def _apply(self, g: Activation | SoftMax, a: Variable, h: Variable, units: Expr) -> None:
-        i, q = index("i"), index("q")
-        sample = (SAMPLE,) if self.samples is not None else ()
-
-        def z(position: Expr) -> Expr:
-            return a.at(*sample, position)
-
-        def value(position: Expr) -> Expr:
-            return h.at(*sample, position)
-
-        form = g.derivative(z, value, i, q)
-        declared = () if form is None else (Declared(a, (*sample, q), form),)
-        self.equations.append(
-            Equation(
-                h,
-                (*sample, i),
-                g.expression(z, i, units),
-                named=called(g.name, z(i)),
-                declared=declared,
-            )
-        )
-        self.facts += [_known(fact, h) for fact in g.facts]
-
-    def loss(self, spec: NetworkSpec, yhat: Variable) -> Variable:
-        i = index("i")
-        size = yhat.shape[-1]
-        sample = (SAMPLE,) if self.samples is not None else ()
-        y = self.vector("y", Role.TARGET, None, size) if spec.loss.uses_target else None
-        target = self.declare("L", Role.LOSS)
-        scale = _scale(spec, size, self.samples)
-
-        def of(term: Expr) -> Expr:
-            inner = Sigma(term, (i, 1, size))
-            return Sigma(inner, (SAMPLE, 1, self.samples)) if sample else inner
-
-        y_i = sympy.S.Zero if y is None else y.at(*sample, i)
-        yhat_i = yhat.at(*sample, i)
-        self.equations.append(
-            Equation(
-                target,
-                (),
-                scale * of(spec.loss.term(y_i, yhat_i)),
-                typed=_summed(scale, spec.loss.written_term(y_i, yhat_i), of),
-                declared=_declared_loss(spec.loss, scale, y_i, yhat, (*sample, i)),
-            )
-        )
-        if y is not None:
-            self.facts += [_known(fact, y) for fact in spec.loss.facts if _holds(fact, spec)]
-        return target
-
-
-def _summed(scale: Expr, term: Expr, of: Callable[[Expr], Expr]) -> Expr:
-    """The sum of a written term, -Σ u rather than Σ (-u)."""
-    if isinstance(term, Product) and term.args[0] == -1:
-        return Product(-scale, of(Product(*term.args[1:])))
-    if isinstance(term, sympy.Mul) and term.could_extract_minus_sign():
-        return Product(-scale, of(-term))
-    return Product(scale, of(term))
-
-
-def _scale(spec: NetworkSpec, size: Expr, samples: Expr | None) -> Expr:
-    """1, 1/n, 1/B or 1/(nB), as the means over outputs and samples ask."""
-    scale = Integer(1)
-    if spec.over_outputs == "mean":
-        scale = scale / size
-    if samples is not None and spec.over_samples == "mean":
-        scale = scale / samples
-    return scale
-
-
-def _declared_loss(
-    loss: Loss, scale: Expr, y_i: Expr, yhat: Variable, indices: tuple[Symbol, ...]
-) -> tuple[Declared, ...]:
-    form = loss.derivative(y_i, yhat.at(*indices))
-    return () if form is None else (Declared(yhat, indices, _scaled(scale, form)),)
-
-
-def _scaled(scale: Expr, form: Expr) -> Expr:
-    """scale · form, the scale multiplied into a number or a single quantity in front of it."""
-    if isinstance(form, Product) and form.args[0].is_Number:
-        return Product(scale * form.args[0], *form.args[1:])
-    return scale * form if isinstance(form, (sympy.Mul, sympy.Symbol)) else Product(scale, form)
-
-
-def _known(fact: Fact, variable: Variable) -> KnownSum:
-    return KnownSum(variable, fact.total, fact.because)
-
-
-def _holds(fact: Fact, spec: NetworkSpec) -> bool:
-    """Whether the given targets, if there are any, agree with ``fact``."""
-    y: Any = spec.values.y
-    if y is None:
-        return True
-    rows = y if spec.values.samples is not None else (y,)
-    return all(sum(row) == fact.total for row in rows)
+    y_i = sympy.S.Zero if y is None else y.at(*indices)
+    letters = {"y": y_i, "yhat": yhat.at(*indices)}
+    term = written(spec.loss.formula, letters)
+    if isinstance(term, Product) and term.args[0] == -1:  # -Σ u rather than Σ (-u)
+        typed = Product(-scale, over_all(Product(*term.args[1:])))
+    elif isinstance(term, sympy.Mul) and term.could_extract_minus_sign():
+        typed = Product(-scale, over_all(-term))
+    else:
+        typed = Product(scale, over_all(term))
+    declared: tuple[Declared, ...] = ()
+    if spec.loss.slope:  # the scale goes into a number or a single quantity in front
+        form = written(spec.loss.slope, letters)
+        if isinstance(form, Product) and form.args[0].is_Number:
+            form = Product(scale * form.args[0], *form.args[1:])
+        elif isinstance(form, (sympy.Mul, sympy.Symbol)):
+            form = scale * form
+        else:
+            form = Product(scale, form)
+        declared = (Declared(yhat, indices, form),)
+    rhs = scale * over_all(value_of(spec.loss.formula, letters))
+    return Equation(target, (), rhs, typed=typed, declared=declared)
 
 
 # -------------------------------------------------------------------------- front end: equations
@@ -372,7 +303,7 @@ def from_equations(spec: EquationsSpec) -> Graph:
     symbols = {variable.name: variable.at() for variable in (*leaves, *stages)}
     functions = field_functions()
     equations = [
-        Equation(variable, (), formula.to_sympy(stage.node, symbols, functions))
+        Equation(variable, (), algebra.to_sympy(stage.node, symbols, functions))
         for variable, stage in zip(stages, spec.stages, strict=True)
     ]
     sentences = (each for stage in spec.stages for each in _at_kinks(stage.node, symbols))
@@ -384,20 +315,19 @@ def from_equations(spec: EquationsSpec) -> Graph:
     )
 
 
-def _at_kinks(node: formula.Node, symbols: Mapping[str, Expr]) -> Iterator[str]:
+def _at_kinks(node: Node, symbols: Mapping[str, Expr]) -> Iterator[str]:
     """What is taken for the slope of a formula where it has none, a sentence a kink."""
-    if not isinstance(node, formula.Apply):
-        return
-    for argument in node.arguments:
+    head, arguments = operation(node)
+    for argument in arguments:
         yield from _at_kinks(argument, symbols)
-    if node.head in ("max", "min"):
-        taken = formula.winner(node, symbols, field_functions())
+    if head in ("max", "min"):
+        taken = algebra.winner(node, symbols, field_functions())
         slope = f"that of {Text().write(taken)}" if taken.free_symbols else "0"
-        yield f"Where the arguments of {node.head} are equal, its slope is taken to be {slope}."
-    elif node.head in _SENTENCES:
-        yield _SENTENCES[node.head]
-    elif node.head in ACTIVATIONS and ACTIVATIONS[node.head].convention:
-        yield ACTIVATIONS[node.head].convention
+        yield f"Where the arguments of {head} are equal, its slope is taken to be {slope}."
+    elif head in _SENTENCES:
+        yield _SENTENCES[head]
+    elif head in ACTIVATIONS and ACTIVATIONS[head].convention:
+        yield ACTIVATIONS[head].convention
 
 
 _SENTENCES = {

@@ -6,7 +6,6 @@ Here one can
   gives a `MatrixForm`, a mapping from a quantity's name to the SymPy matrix expression of its
   adjoint, with the whole algorithm (forward, backward, update) as `MatrixForm.steps`;
 * prove a lift: `certify` lowers it entry by entry at small sizes and compares with the index form;
-* give a network of one sample a batch of symbolic size: `with_samples`;
 * write matrices down: `MatrixLatex` and `MatrixText`.
 
 >>> from symback.engine.graph import from_network
@@ -31,22 +30,21 @@ what a layer is.  A term in which three indices cannot be kept apart in matrices
 
 **Certified how.** Entries of both sides are computed modulo the prime 2^61 - 1, exactly, at points
 that a hash of each element's name chooses.  A function is a hash of its name and its argument, and
-so is a condition c, with c·u + (1 - c)·v for "u where c, else v": two sides agree only if they
-apply the same functions to the same arguments and decide by the same comparisons.  (By the sign
-of a residue, a > 0 and a > 1 are nearly always the same.)  Two different polynomials of degree d
-agree at such a point with chance d/2^61.
+so is a condition (`symback.engine.arithmetics.Opaque`): two sides agree only if they apply the same
+functions to the same arguments and decide by the same comparisons.  Two different polynomials of
+degree d agree at such a point with chance d/2^61.
 """
 
 from __future__ import annotations
 
 import enum
-import hashlib
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import sympy
 from sympy import (
     Add,
@@ -73,21 +71,15 @@ from sympy.core.symbol import Str
 from sympy.logic.boolalg import And, Boolean, Or
 from sympy.matrices.expressions.hadamard import HadamardPower, HadamardProduct
 
+from symback.engine.arithmetics import Opaque
 from symback.engine.calculus import instantiate
 from symback.engine.derivation import BackwardPass, Deduction
-from symback.engine.graph import Declared, Equation, Graph, base_name
+from symback.engine.evaluation import Axed, Evaluator
+from symback.engine.graph import Equation, Graph, base_name
+from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.errors import SymbackError
-from symback.language.notation import (
-    PARAMETERS,
-    SAMPLE,
-    Partial,
-    Product,
-    Sigma,
-    Terms,
-    Variable,
-    fresh_index,
-)
-from symback.language.printers import NETWORK, Latex, Lettering, Text, array_name
+from symback.language.names import PARAMETERS, Variable, fresh_index
+from symback.language.writing import NETWORK, Latex, Lettering, Text, array_name
 
 __all__ = [
     "Array",
@@ -95,6 +87,7 @@ __all__ = [
     "Elementwise",
     "Gradient",
     "Layout",
+    "Lowered",
     "MatrixForm",
     "MatrixLatex",
     "MatrixStep",
@@ -108,7 +101,6 @@ __all__ = [
     "Where",
     "certify",
     "lift",
-    "with_samples",
 ]
 
 Shape = tuple[Expr, Expr]
@@ -665,7 +657,6 @@ def _scaled(numbers: Sequence[Expr], matrix: MatrixExpr | None) -> MatrixExpr:
 
 # -------------------------------------------------------------------------------- certification
 
-PRIME = 2**61 - 1
 SMALL = (2, 3, 4, 5, 6, 7, 8)
 """Sizes at which a lift is lowered, different for each symbol; then from the first again."""
 
@@ -705,24 +696,23 @@ def _certified(
     lifted: MatrixExpr, form: Expr, free: tuple[Symbol, ...], claim: _Claim
 ) -> Certificate:
     sizes = dict(claim.sizes) or _small_sizes([*_sizes_in(lifted), *_limits_in(form)])
-    values = _Values(sizes)
+    values = Lowered(sizes)
     rows, columns = (values.size(size) for size in lifted.shape)
     if (columns != 1 and len(free) < 2) or (rows != 1 and not free):
         found = f"{lifted.shape[0]} × {lifted.shape[1]}"
         raise Uncertified(f"{claim.name} has {len(free)} indices, and its matrix is {found}")
     try:
-        entries = values.array(lifted)
+        entries = values.matrix(lifted)
     except _Shapes as error:
         raise Uncertified(f"the matrix for {claim.name} is not well formed: {error}") from None
-    for i in range(rows):
-        for j in range(columns):
-            letters = dict(zip(free, (i + 1, j + 1), strict=False))
-            if entries[i][j] != values.number(form, letters):
-                at = ", ".join(str(number) for number in letters.values())
-                raise Uncertified(
-                    f"entry ({at}) of the matrix for {claim.name} is not its index form "
-                    f"{_index_text(form)} (sizes {_listed(sizes)})"
-                )
+    wanted = values.array(form, free, lifted.shape[: len(free)]).reshape(rows, columns)
+    differing = np.argwhere(entries != wanted)
+    if len(differing):
+        at = ", ".join(str(place + 1) for place in differing[0][: len(free)])
+        raise Uncertified(
+            f"entry ({at}) of the matrix for {claim.name} is not its index form "
+            f"{_index_text(form)} (sizes {_listed(sizes)})"
+        )
     return Certificate(tuple(sizes.items()), rows * columns)
 
 
@@ -752,244 +742,95 @@ class _Shapes(ValueError):
     """Arrays that cannot be put together."""
 
 
-Rows = tuple[tuple[int, ...], ...]
+class Lowered(Evaluator):
+    """Index expressions and matrix expressions in `Opaque` numbers, each node by its definition.
+
+    A quantity's entries are hashes of its name and their places.
+    """
+
+    def __init__(
+        self, sizes: Mapping[Expr, int], placed: Mapping[Symbol, Axed] = MappingProxyType({})
+    ) -> None:
+        super().__init__(Opaque(), {}, sizes)
+        self._placed = placed
+        self._matrices: dict[MatrixExpr, np.ndarray] = {}
+        self._points: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}
+
+    def element(self, name: str, indices: Sequence[Expr], limits: Mapping[Symbol, int]) -> Axed:
+        """The entries of a quantity as far as the indices reach."""
+        reached = [int(i) if i.is_Integer else limits[i] for i in indices]
+        self.known[name] = self._drawn(name, *reached)
+        return super().element(name, indices, limits)
+
+    def _drawn(self, name: str, *shape: int) -> np.ndarray:
+        if (name, shape) not in self._points:
+            places = (np.arange(1, size + 1, dtype=object) for size in (*shape, 1, 1)[:2])
+            drawn = np.frompyfunc(lambda i, j: self.numbers.drawn((name, i, j)), 2, 1)
+            self._points[name, shape] = np.asarray(drawn.outer(*places)).reshape(shape)
+        return self._points[name, shape]
+
+    def value(self, expr: Expr, limits: Mapping[Symbol, int]) -> Axed:
+        """The entries of an index expression; of a `Scalar` the only one of its matrix."""
+        if expr in self._placed:
+            return self._placed[expr]
+        if isinstance(expr, Scalar):
+            return self.matrix(expr.matrix)[0, 0:1].reshape(()), ()
+        return super().value(expr, limits)
+
+    def matrix(self, expr: MatrixExpr) -> np.ndarray:
+        """The entries of a matrix expression, rows by columns; raises `_Shapes`."""
+        if expr not in self._matrices:
+            self._matrices[expr] = self._lowered(expr)
+        return self._matrices[expr]
+
+    def _lowered(self, expr: MatrixExpr) -> np.ndarray:
+        numbers = self.numbers
+        match expr:
+            case Array() | Gradient():
+                return self._drawn(expr.name, *(self.size(size) for size in expr.shape))
+            case OneMatrix() | ZeroMatrix():
+                entry = int(isinstance(expr, OneMatrix))
+                return np.full([self.size(size) for size in expr.shape], entry, dtype=object)
+            case sympy.Identity():
+                return np.eye(self.size(expr.shape[0]), dtype=int).astype(object)
+            case Transpose():
+                return self.matrix(expr.arg).T
+            case MatAdd():
+                return numbers.total(self._of_one_shape(expr.args))
+            case HadamardProduct():
+                return numbers.product(self._of_one_shape(expr.args))
+            case HadamardPower() if expr.exp.is_Rational:
+                power = np.frompyfunc(lambda entry: numbers.power(entry, expr.exp), 1, 1)
+                return power(self.matrix(expr.base))
+            case Elementwise():
+                axes = tuple(Symbol(name) for name in ("row", "column"))
+                arrays = self._of_one_shape(expr.arrays)
+                values, body = [(array, axes) for array in arrays], expr.rule.expr
+                inner = Lowered(self.sizes, dict(zip(expr.rule.variables, values, strict=True)))
+                is_condition = isinstance(body, (Boolean, Relational))
+                found, own = (inner.truth if is_condition else inner.value)(body, {})
+                return found if own else np.full(arrays[0].shape, found.item(), dtype=object)
+            case Where():
+                return numbers.chosen(*self._of_one_shape(expr.args))
+            case MatMul():
+                number, matrices = expr.as_coeff_matrices()
+                made, *rest = (self.matrix(part) for part in matrices)
+                for right in rest:
+                    if made.shape[1] != right.shape[0]:
+                        raise _Shapes(f"{_by(made)} times {_by(right)}")
+                    made = made @ right % numbers.prime
+                return numbers.product([self.value(number, {})[0], made])
+        raise TypeError(f"no way to lower {type(expr).__name__}")
+
+    def _of_one_shape(self, parts: Sequence[MatrixExpr]) -> list[np.ndarray]:
+        arrays = [self.matrix(part) for part in parts]
+        if len({array.shape for array in arrays}) > 1:
+            raise _Shapes(" and ".join(map(_by, arrays)))
+        return arrays
 
 
-class _Values:
-    """Entries of matrices and of index expressions modulo `PRIME`, at the points a hash chooses."""
-
-    def __init__(self, sizes: Mapping[Expr, int]) -> None:
-        self.sizes = sizes
-        self._arrays: dict[MatrixExpr, Rows] = {}
-
-    def size(self, size: Expr) -> int:
-        """The small number that stands for a size."""
-        return self.sizes[size] if size in self.sizes else int(size)
-
-    # ------------------------------------------------------- matrices, each node by its definition
-
-    def array(self, matrix: MatrixExpr) -> Rows:
-        """All entries."""
-        if matrix not in self._arrays:
-            kind = "Array" if isinstance(matrix, (Array, Gradient)) else type(matrix).__name__
-            method = getattr(self, f"_of_{kind}", None)
-            if method is None:
-                raise TypeError(f"no way to lower {type(matrix).__name__}")
-            self._arrays[matrix] = method(matrix)
-        return self._arrays[matrix]
-
-    def _built(self, matrix: MatrixExpr, entry: Callable[[int, int], int]) -> Rows:
-        rows, columns = (range(self.size(size)) for size in matrix.shape)
-        return tuple(tuple(entry(i, j) for j in columns) for i in rows)
-
-    def _of_Array(self, matrix: Array) -> Rows:
-        return self._built(matrix, lambda i, j: _point(matrix.name, i + 1, j + 1))
-
-    def _of_OneMatrix(self, matrix: OneMatrix) -> Rows:
-        return self._built(matrix, lambda *_: 1)
-
-    def _of_ZeroMatrix(self, matrix: ZeroMatrix) -> Rows:
-        return self._built(matrix, lambda *_: 0)
-
-    def _of_Identity(self, matrix: sympy.Identity) -> Rows:
-        return self._built(matrix, lambda i, j: int(i == j))
-
-    def _of_Transpose(self, matrix: Transpose) -> Rows:
-        return tuple(zip(*self.array(matrix.arg), strict=True))
-
-    def _of_MatAdd(self, matrix: MatAdd) -> Rows:
-        return self._joined(matrix.args, lambda *entries: sum(entries) % PRIME)
-
-    def _of_HadamardProduct(self, matrix: HadamardProduct) -> Rows:
-        return self._joined(matrix.args, lambda *entries: math.prod(entries) % PRIME)
-
-    def _of_HadamardPower(self, matrix: HadamardPower) -> Rows:
-        power = self._exponent(matrix.exp, {})
-        return self._joined([matrix.base], lambda entry: _power(entry, power))
-
-    def _of_Elementwise(self, matrix: Elementwise) -> Rows:
-        rule = matrix.rule
-        return self._joined(
-            matrix.arrays,
-            lambda *entries: self.number(
-                rule.expr, dict(zip(rule.variables, entries, strict=True))
-            ),
-        )
-
-    def _of_Where(self, matrix: Where) -> Rows:
-        return self._joined(matrix.args, lambda holds, yes, no: (no + holds * (yes - no)) % PRIME)
-
-    def _of_MatMul(self, matrix: MatMul) -> Rows:
-        number, matrices = matrix.as_coeff_matrices()
-        scale = self.number(number, {})
-        first, *rest = (self.array(part) for part in matrices)
-        for right in rest:
-            first = _matrix_product(first, right)
-        return tuple(tuple(scale * entry % PRIME for entry in row) for row in first)
-
-    def _joined(self, parts: Sequence[MatrixExpr], entry: Callable[..., int]) -> Rows:
-        arrays = [self.array(part) for part in parts]
-        if len({(len(rows), len(rows[0])) for rows in arrays}) > 1:
-            raise _Shapes(" and ".join(f"{len(rows)} × {len(rows[0])}" for rows in arrays))
-        return tuple(
-            tuple(entry(*entries) for entries in zip(*rows, strict=True))
-            for rows in zip(*arrays, strict=True)
-        )
-
-    # --------------------------------------------------------------------- numbers, index by index
-
-    def number(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        """The value of an index expression, or of a condition (0 or 1), at these indices."""
-        if expr in letters:
-            return letters[expr]
-        for kinds, evaluate in _EVALUATED:
-            if isinstance(expr, kinds):
-                return evaluate(self, expr, letters)
-        raise TypeError(f"no way to evaluate {type(expr).__name__}")
-
-    def _values(self, expr: Expr, letters: Mapping[Expr, int]) -> list[int]:
-        return [self.number(argument, letters) for argument in expr.args]
-
-    def _rational(self, expr: sympy.Rational, letters: Mapping[Expr, int]) -> int:
-        return int(expr.p) * pow(int(expr.q), -1, PRIME) % PRIME
-
-    def _symbol(self, expr: Symbol, letters: Mapping[Expr, int]) -> int:
-        return self.sizes[expr] if expr in self.sizes else _point(expr.name, 1, 1)
-
-    def _indexed(self, expr: Indexed, letters: Mapping[Expr, int]) -> int:
-        first, *second = (self.number(index, letters) for index in expr.indices)
-        return _point(expr.base.name, first, *(second or (1,)))
-
-    def _partial(self, expr: Partial, letters: Mapping[Expr, int]) -> int:
-        indices = expr.by.indices if isinstance(expr.by, Indexed) else ()
-        first, second = (*(self.number(index, letters) for index in indices), 1, 1)[:2]
-        return _point(f"∇{base_name(expr.by)}", first, second)
-
-    def _scalar(self, expr: Scalar, letters: Mapping[Expr, int]) -> int:
-        return self.array(expr.matrix)[0][0]
-
-    def _sum(self, expr: Sum, letters: Mapping[Expr, int]) -> int:
-        (bound, _, upper), body = expr.limits[0], expr.function
-        if bound not in body.free_symbols:
-            return self.number(upper, {}) * self.number(body, letters) % PRIME
-        numbers = range(1, self.size(upper) + 1)
-        return sum(self.number(body, {**letters, bound: k}) for k in numbers) % PRIME
-
-    def _add(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return sum(self._values(expr, letters)) % PRIME
-
-    def _mul(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return math.prod(self._values(expr, letters)) % PRIME
-
-    def _pow(self, expr: Pow, letters: Mapping[Expr, int]) -> int:
-        if expr.exp.is_Rational:
-            return _power(self.number(expr.base, letters), self._exponent(expr.exp, letters))
-        return _opaque("Pow", self._values(expr, letters))
-
-    def _exponent(self, exponent: Expr, letters: Mapping[Expr, int]) -> Any:
-        if exponent.is_Rational:
-            return exponent
-        raise TypeError(f"no way to raise to {exponent}")
-
-    def _delta(self, expr: KroneckerDelta, letters: Mapping[Expr, int]) -> int:
-        first, second = self._values(expr, letters)
-        return int(first == second)
-
-    def _piecewise(self, expr: Piecewise, letters: Mapping[Expr, int]) -> int:
-        *cases, (last, condition) = expr.args
-        if condition != sympy.true:
-            raise TypeError("a case without a value")
-        result = self.number(last, letters)
-        for value, condition in reversed(cases):
-            holds = self.number(condition, letters)
-            result = (result + holds * (self.number(value, letters) - result)) % PRIME
-        return result
-
-    def _comparison(self, expr: Relational, letters: Mapping[Expr, int]) -> int:
-        left, right = self._values(expr, letters)
-        if expr.rel_op not in _COMPARED:
-            raise TypeError(f"no way to compare by {expr.rel_op}")
-        return _COMPARED[expr.rel_op](left - right) % PRIME
-
-    def _or(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return 1 - math.prod(1 - holds for holds in self._values(expr, letters)) % PRIME
-
-    def _sign(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        """Odd, as the sign of a real number is."""
-        value = self.number(expr.args[0], letters)
-        size = _opaque("sign", [_either(value)])
-        return size if value == _either(value) else PRIME - size
-
-    def _abs(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return _opaque("Abs", [_either(self.number(expr.args[0], letters))])
-
-    def _extreme(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return _opaque(type(expr).__name__, sorted(self._values(expr, letters)))
-
-    def _function(self, expr: Expr, letters: Mapping[Expr, int]) -> int:
-        return _opaque(type(expr).__name__, self._values(expr, letters))
-
-
-_EVALUATED = (
-    (sympy.Rational, _Values._rational),
-    (Indexed, _Values._indexed),
-    ((Product, Mul), _Values._mul),
-    ((Terms, Add), _Values._add),
-    (Partial, _Values._partial),
-    (Sum, _Values._sum),
-    (Scalar, _Values._scalar),
-    (Symbol, _Values._symbol),
-    (Pow, _Values._pow),
-    (KroneckerDelta, _Values._delta),
-    (Piecewise, _Values._piecewise),
-    (Relational, _Values._comparison),
-    (And, _Values._mul),
-    (Or, _Values._or),
-    (sympy.sign, _Values._sign),
-    (sympy.Abs, _Values._abs),
-    ((sympy.Max, sympy.Min), _Values._extreme),
-    ((sympy.Function, sympy.NumberSymbol), _Values._function),
-)
-
-_COMPARED: dict[str, Callable[[int], int]] = {
-    ">": lambda difference: _opaque(">", [difference % PRIME]),
-    "<=": lambda difference: 1 - _opaque(">", [difference % PRIME]),
-    "<": lambda difference: _opaque(">", [-difference % PRIME]),
-    ">=": lambda difference: 1 - _opaque(">", [-difference % PRIME]),
-}
-
-
-def _opaque(name: str, numbers: Sequence[int]) -> int:
-    text = f"{name}({','.join(map(str, numbers))})".encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big") % PRIME
-
-
-def _point(name: str, first: int, second: int) -> int:
-    return _opaque(name, (first, second))
-
-
-def _either(number: int) -> int:
-    """The smaller of v and -v, which stands for both."""
-    return min(number % PRIME, -number % PRIME)
-
-
-def _power(base: int, exponent: sympy.Rational) -> int:
-    """A rational power; √v is v^((p+1)/4), which is multiplicative and squares to ± v."""
-    numerator, denominator = int(exponent.p), int(exponent.q)
-    if denominator not in (1, 2):
-        return _opaque("Pow", (base, numerator, denominator))
-    root = base if denominator == 1 else pow(base, (PRIME + 1) // 4, PRIME)
-    return pow(root, numerator, PRIME)
-
-
-def _matrix_product(left: Rows, right: Rows) -> Rows:
-    if len(left[0]) != len(right):
-        raise _Shapes(f"{len(left)} × {len(left[0])} times {len(right)} × {len(right[0])}")
-    columns = tuple(zip(*right, strict=True))
-    return tuple(
-        tuple(sum(a * b for a, b in zip(row, column, strict=True)) % PRIME for column in columns)
-        for row in left
-    )
+def _by(array: np.ndarray) -> str:
+    return " × ".join(map(str, array.shape))
 
 
 # ------------------------------------------------------------------------------ the matrix form
@@ -1342,99 +1183,6 @@ def _index_data(step: MatrixStep, text: Text) -> str | None:
 def lift(backward: BackwardPass, lettering: Lettering = NETWORK) -> MatrixForm:
     """The backward pass in matrix form; what has none is in its ``missing``."""
     return MatrixForm(backward, lettering)
-
-
-# ------------------------------------------------------------------------------------- a batch
-
-
-def with_samples(graph: Graph, samples: Expr, *, over_samples: str = "mean") -> Graph:
-    """The graph of one sample with one more index: inputs, targets and all computed from them.
-
-    Parameters are shared; the loss is the sum or the ``"mean"`` of the samples' losses.
-
-    Raises `ValueError` for a graph that has samples already.
-    """
-    if graph.samples is not None:
-        raise ValueError(f"the graph has {graph.samples} samples already")
-    moved = {variable: _sampled(variable, graph, samples) for variable in graph.variables}
-    scale = 1 / samples if over_samples == "mean" else sympy.S.One
-    batch = _Batch(graph, moved, samples, scale)
-    return replace(
-        graph,
-        equations=tuple(batch.equation(equation) for equation in graph.equations),
-        variables=tuple(moved.values()),
-        target=moved[graph.target],
-        facts=tuple(replace(fact, variable=moved[fact.variable]) for fact in graph.facts),
-        samples=samples,
-    )
-
-
-def _sampled(variable: Variable, graph: Graph, samples: Expr) -> Variable:
-    if variable.role in PARAMETERS or variable == graph.target:
-        return variable
-    return replace(variable, shape=(samples, *variable.shape), batched=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Equations of one sample as equations of sample s."""
-
-    graph: Graph
-    moved: Mapping[Variable, Variable]
-    samples: Expr
-    scale: Expr
-
-    def equation(self, equation: Equation) -> Equation:
-        """The equation with the sample index; the target's summed over it."""
-        batched = self.moved[equation.variable].batched
-        own = (SAMPLE,) if batched else ()
-        return Equation(
-            self.moved[equation.variable],
-            (*own, *equation.free),
-            self._side(equation.rhs, batched),
-            named=None if equation.named is None else self._side(equation.named, batched),
-            typed=None if equation.typed is None else self._side(equation.typed, batched),
-            declared=tuple(self._declared(entry, batched) for entry in equation.declared),
-        )
-
-    def _side(self, expr: Expr, batched: bool) -> Expr:
-        sampled = self._with_index(expr)
-        return sampled if batched else _summed_over(sampled, self.scale, self.samples)
-
-    def _declared(self, entry: Declared, batched: bool) -> Declared:
-        parent = self.moved[entry.parent]
-        indices = (SAMPLE, *entry.indices) if parent.batched else entry.indices
-        form = self._with_index(entry.form)
-        return Declared(parent, indices, form if batched else _weighted(self.scale, form))
-
-    def _with_index(self, expr: Expr) -> Expr:
-        elements = expr.atoms(Indexed, Symbol)
-        return expr.xreplace(
-            {
-                element: self.moved[variable].at(SAMPLE, *getattr(element, "indices", ()))
-                for element in elements
-                if (variable := self.graph.by_base.get(base_name(element))) is not None
-                and self.moved[variable].batched
-                and len(getattr(element, "indices", ())) == len(variable.shape)
-            }
-        )
-
-
-def _weighted(scale: Expr, form: Expr) -> Expr:
-    """A number times a product whose first factor may be a number."""
-    if isinstance(form, Product) and not form.args[0].atoms(Indexed, Partial, Sum):
-        return Product(scale * form.args[0], *form.args[1:])
-    return Product(scale, form)
-
-
-def _summed_over(expr: Expr, scale: Expr, samples: Expr) -> Expr:
-    """scale Σ_s expr, the numbers of a product in front of the sum."""
-    parts = expr.args if isinstance(expr, (Mul, Product)) else (expr,)
-    numbers = [part for part in parts if not part.atoms(Indexed, Sum)]
-    rest = [part for part in parts if part.atoms(Indexed, Sum)]
-    kind = Product if isinstance(expr, Product) else Mul
-    inner = rest[0] if len(rest) == 1 else kind(*rest)
-    return kind(Mul(scale, *numbers), Sigma(inner, (SAMPLE, 1, samples)))
 
 
 # ------------------------------------------------------------------------------------ printing

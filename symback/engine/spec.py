@@ -12,7 +12,7 @@ names the source, the place (``[network] layers[2].units``, counted from 1), wha
 was expected, and the nearest valid word.
 
 Numbers stay as written, as `decimal.Decimal`: sheets print 0.10 for 0.10, and nothing is rounded
-before the kernel rounds it.  A user's formula is read by `symback.language.formula`, never
+before the kernel rounds it.  A user's formula is read by `symback.language.reading`, never
 evaluated.
 """
 
@@ -23,7 +23,7 @@ import keyword
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from numbers import Integral
@@ -33,10 +33,13 @@ from typing import Any, NoReturn
 import sympy
 from sympy import Expr
 
-from symback.language import files, formula, functions, notation
+from symback.language import files, functions, reading
+from symback.language.algebra import field_functions, to_sympy
 from symback.language.errors import SymbackError, did_you_mean, printable
+from symback.language.expressions import Node
 from symback.language.functions import Activation, Loss, SoftMax
-from symback.language.printers import Latex, Text
+from symback.language.names import INDEX_LETTERS, LETTERS, SAMPLE
+from symback.language.writing import Latex, Text
 
 __all__ = [
     "EquationsSpec",
@@ -59,7 +62,6 @@ MOST_EQUATIONS = 500
 MOST_DIGITS = 100  # of one number
 LARGEST_EXPONENT = 1_000  # of a zero, such as 0e999999, whose power of ten SymPy would compute
 LONGEST_TITLE = 200
-LONGEST_NAME = 40
 
 TOP_KEYS = ("title", "network", "equations", "values", "activations", "losses")
 NETWORK_KEYS = ("inputs", "layers", "loss", "bias", "over_outputs", "over_samples", "title")
@@ -67,10 +69,8 @@ LAYER_KEYS = ("units", "activation")
 BIASES = ("per_neuron", "per_layer", "none")  # the first of each is the default
 OVER_OUTPUTS = ("sum", "mean")
 OVER_SAMPLES = ("mean", "sum")
-OWN_LETTERS = frozenset(
-    {*notation.LETTERS.values(), "W", "B", "e"}
-)  # no symbolic width is called so
-COUNTING_LETTERS = frozenset({*notation.INDEX_LETTERS, notation.SAMPLE.name, "k"})
+OWN_LETTERS = frozenset({*LETTERS.values(), "W", "B", "e"})  # no symbolic width is called so
+COUNTING_LETTERS = frozenset({*INDEX_LETTERS, SAMPLE.name, "k"})
 
 Row = tuple[Decimal, ...]
 Rows = tuple[Row, ...]
@@ -138,7 +138,7 @@ class EquationsSpec:
     composed formula and that the stages are symback's.
     """
 
-    stages: tuple[formula.Stage, ...]
+    stages: tuple[reading.Stage, ...]
     leaves: tuple[str, ...]
     values: tuple[tuple[str, Decimal], ...] = ()
     learning_rate: Decimal | None = None
@@ -153,44 +153,38 @@ class EquationsSpec:
 def load(path: str | Path) -> NetworkSpec | EquationsSpec:
     """Return the network or the equations of a TOML file."""
     place = _Place(_one_line(str(path)))
-    return _from_mapping(_parse(_read(path, place), place), place)
+    return _checked(_toml(path, place), place)
 
 
-def from_mapping(mapping: Mapping[str, Any], source: str) -> NetworkSpec | EquationsSpec:
+def from_mapping(mapping: Mapping[str, Any], source: str) -> Any:
     """Return the same from a nested dict in the file's schema; errors begin with ``source``."""
-    return _from_mapping(mapping, _Place(_one_line(source)))
+    return _checked(mapping, _Place(_one_line(source)))
 
 
 def network(
-    inputs: int | str,
-    layers: Sequence[tuple[int | str, str | Activation | SoftMax] | Mapping[str, Any]],
-    *,
-    loss: str | Loss,
-    bias: str = BIASES[0],
-    over_outputs: str = OVER_OUTPUTS[0],
-    over_samples: str = OVER_SAMPLES[0],
-    values: Mapping[str, Any] | None = None,
-    activations: Mapping[str, Any] | None = None,
-    losses: Mapping[str, Any] | None = None,
-    title: str = "",
-    source: str = "Network(...)",
+    inputs: Any, layers: Any, *, source: str = "Network(...)", **settings: Any
 ) -> NetworkSpec:
     """Return a network as in a file; a layer may also be a pair (units, activation).
 
-    ``activations`` and ``losses`` map a name to a formula, to a table with formula and slope, or
-    to a ready `Activation` or `Loss`; ready ones may also be used in place of a name.  Numbers in
-    ``values`` may be Python's or NumPy's.
+    ``settings`` are the other keys of [network] and the tables beside it: loss, bias, over_outputs,
+    over_samples, title; values, activations, losses (None: not given).  The latter two map a name
+    to a formula, to a table with formula and slope, or to a ready `Activation` or `Loss`; ready
+    ones may also be used in place of a name.  Numbers in ``values`` may be Python's or NumPy's.
 
     >>> network(4, [(4, "sigmoid"), (2, "softmax")], loss="squared_error").widths
     (4, 4, 2)
     """
-    table = {"inputs": inputs, "layers": _layers_as_tables(layers), "loss": loss, "bias": bias}
-    table |= {"over_outputs": over_outputs, "over_samples": over_samples, "title": title}
-    extra = {"values": values, "activations": activations, "losses": losses}
-    given = {key: value for key, value in extra.items() if value is not None}
-    spec = from_mapping({"network": table, **given}, source)
-    assert isinstance(spec, NetworkSpec)
-    return spec
+    if _is_list(layers):
+        pairs = [_is_list(layer) and len(layer) == 2 for layer in layers]
+        layers = [
+            dict(zip(LAYER_KEYS, layer, strict=True)) if is_pair else layer
+            for layer, is_pair in zip(layers, pairs, strict=True)
+        ]
+    beside = {key: settings.pop(key, None) for key in ("values", "activations", "losses")}
+    given = {key: table for key, table in beside.items() if table is not None}
+    return from_mapping(
+        {"network": {"inputs": inputs, "layers": layers, **settings}, **given}, source
+    )
 
 
 def equations(
@@ -206,20 +200,35 @@ def equations(
     ('w', 'x', 'y')
     """
     given = {} if values is None else {"values": values}
-    spec = from_mapping({"title": title, "equations": stages, **given}, source)
-    assert isinstance(spec, EquationsSpec)
-    return spec
+    return from_mapping({"title": title, "equations": stages, **given}, source)
 
 
-def _layers_as_tables(layers: Any) -> Any:
-    if not isinstance(layers, (list, tuple)):
-        return layers
-    return [
-        dict(zip(LAYER_KEYS, layer, strict=True))
-        if isinstance(layer, (list, tuple)) and len(layer) == len(LAYER_KEYS)
-        else layer
-        for layer in layers
-    ]
+# tomllib takes time quadratic in the parts of a dotted key (8,000 parts: 1 s).
+_PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{20}}")
+
+
+def _toml(path: str | Path, place: _Place) -> dict[str, Any]:
+    """Return what a file holds; every way in which there is nothing has its sentence."""
+    try:
+        data = files.content(path, LARGEST_FILE)
+        text = data.decode("utf-8").removeprefix("\ufeff")
+    except files.CannotRead as error:
+        wrong_kind = error.message.startswith("this is")
+        place.fail(error.message + ", expected a network file (TOML)" * wrong_kind)
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        place.fail(f"the file is not UTF-8: byte {byte:#04x} at offset {error.start}")
+    if _LONG_KEY.search(text):
+        place.fail("a key of more than 20 parts joined by dots")
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except RecursionError:
+        place.fail("the file's brackets are nested too deeply")
+    except tomllib.TOMLDecodeError as error:
+        place.fail(f"not TOML: {_one_line(str(error))}")
+    except (ValueError, InvalidOperation):  # an int too long, an exponent beyond even Decimal's
+        place.fail("it holds a number far too long or too large to be read")
 
 
 # ------------------------------------------------------------------------ places and what is there
@@ -237,10 +246,9 @@ class _Place:
         return _Place(self.source, f"[{table}]")
 
     def key(self, key: object) -> _Place:
-        name = _shown(key)
-        if isinstance(key, str) and re.fullmatch(r"\w{1,40}", key):
-            name = key
-        return _Place(self.source, self.table, f"{self.path}.{name}" if self.path else name)
+        plain = isinstance(key, str) and re.fullmatch(r"\w{1,40}", key)
+        name = key if plain else _shown(key)
+        return _Place(self.source, self.table, f"{self.path}.{name}" if self.path else f"{name}")
 
     def item(self, *numbers: int) -> _Place:
         return _Place(self.source, self.table, self.path + "".join(f"[{n}]" for n in numbers))
@@ -258,18 +266,20 @@ class _Place:
 
 def _shown(value: object) -> str:
     """Return what was given, safe to print: short, on one line."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{printable(value)}"'
-    if isinstance(value, int):
-        return str(value) if value.bit_length() < 100 else f"a number of {value.bit_length()} bits"
-    if isinstance(value, (float, Decimal)):
-        return _one_line(str(value))
-    if isinstance(value, Mapping):
-        return "a table"
-    if isinstance(value, (list, tuple)):
-        return f"a list of {len(value)}" if value else "an empty list"
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{printable(value)}"'
+        case int():
+            bits = value.bit_length()
+            return str(value) if bits < 100 else f"a number of {bits} bits"
+        case float() | Decimal():
+            return _one_line(str(value))
+        case Mapping():
+            return "a table"
+        case list() | tuple():
+            return f"a list of {len(value)}" if value else "an empty list"
     return "nothing" if value is None else _one_line(f"a {type(value).__name__}")
 
 
@@ -284,11 +294,19 @@ def _quoted(words: Iterable[str]) -> str:
     return ", ".join(f'"{word}"' for word in words)
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _plain(value: Any) -> Any:
     """Return NumPy's arrays and numbers as Python's."""
     if type(value) is Decimal or not hasattr(value, "tolist") or isinstance(value, type):
         return value
     return value.tolist()
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def _whole(value: Any) -> int | None:
@@ -312,7 +330,7 @@ def _unknown(key: object, known: Sequence[str], place: _Place, problem: str) -> 
 
 
 def _nearest(word: object, known: Iterable[str]) -> str:
-    return did_you_mean(word, tuple(known)) if isinstance(word, str) else ""
+    return did_you_mean(word, known) if isinstance(word, str) else ""
 
 
 def _required(table: Mapping[str, Any], key: str, expected: str, place: _Place) -> Any:
@@ -321,28 +339,28 @@ def _required(table: Mapping[str, Any], key: str, expected: str, place: _Place) 
     return table[key]
 
 
-def _choice(table: Mapping[str, Any], key: str, choices: Sequence[str], place: _Place) -> str:
-    value = table.get(key, choices[0])
-    if not isinstance(value, str) or value not in choices:
-        place.key(key).expected(f"one of {_quoted(choices)}{_nearest(value, choices)}", value)
+def _one_of(value: Any, known: Iterable[str], place: _Place) -> str:
+    """Return a word that has to be one of those known."""
+    known = tuple(known)
+    if not isinstance(value, str) or value not in known:
+        place.expected(f"one of {_quoted(known)}{_nearest(value, known)}", value)
     return value
 
 
 def _title(mapping: Mapping[str, Any], table: Mapping[str, Any], place: _Place) -> str:
     if "title" in mapping and "title" in table:
         place.key("title").fail("given twice, here and in [network]; expected one title")
-    if "title" in table:
-        place = place.within("network")
     title = table.get("title", mapping.get("title", ""))
     if not isinstance(title, str) or not title.isprintable() or len(title) > LONGEST_TITLE:
-        place.key("title").expected(f"one line of at most {LONGEST_TITLE} characters", title)
+        here = place.within("network") if "title" in table else place
+        here.key("title").expected(f"one line of at most {LONGEST_TITLE} characters", title)
     return title
 
 
 # ---------------------------------------------------------------------------------------- networks
 
 
-def _from_mapping(mapping: Any, place: _Place) -> NetworkSpec | EquationsSpec:
+def _checked(mapping: Any, place: _Place) -> NetworkSpec | EquationsSpec:
     mapping = _table(mapping, TOP_KEYS, place)
     if ("network" in mapping) == ("equations" in mapping):
         both = "both given" if "network" in mapping else "neither given"
@@ -356,15 +374,21 @@ def _network(mapping: Mapping[str, Any], place: _Place) -> NetworkSpec:
     activations = _functions(_ACTIVATION, mapping.get("activations", {}), place)
     losses = _functions(_LOSS, mapping.get("losses", {}), place)
     inputs = _width(_required(table, "inputs", "the number of inputs", here), here.key("inputs"))
-    layers = _layers(_required(table, "layers", "a list of layers", here), activations, here)
+    layers = _layers(
+        _required(table, "layers", "a list of layers", here), activations, here.key("layers")
+    )
     loss = _required(table, "loss", f"one of {_quoted(losses)}", here)
+
+    def choice(key: str, choices: Sequence[str]) -> str:
+        return _one_of(table.get(key, choices[0]), choices, here.key(key))
+
     spec = NetworkSpec(
         inputs=inputs,
         layers=layers,
         loss=_pick(_LOSS, loss, losses, here.key("loss")),
-        bias=_choice(table, "bias", BIASES, here),
-        over_outputs=_choice(table, "over_outputs", OVER_OUTPUTS, here),
-        over_samples=_choice(table, "over_samples", OVER_SAMPLES, here),
+        bias=choice("bias", BIASES),
+        over_outputs=choice("over_outputs", OVER_OUTPUTS),
+        over_samples=choice("over_samples", OVER_SAMPLES),
         title=_title(mapping, table, place),
         source=place.source,
     )
@@ -372,37 +396,32 @@ def _network(mapping: Mapping[str, Any], place: _Place) -> NetworkSpec:
     return replace(spec, values=values)
 
 
-def _layers(
-    value: Any, activations: dict[str, Activation | SoftMax], place: _Place
-) -> tuple[LayerSpec, ...]:
-    place = place.key("layers")
-    if not isinstance(value, (list, tuple)) or not value:
+def _layers(value: Any, activations: dict[str, Any], place: _Place) -> tuple[LayerSpec, ...]:
+    if not _is_list(value) or not value:
         place.expected('a list of tables such as { units = 4, activation = "sigmoid" }', value)
     if len(value) > MOST_LAYERS:
         place.fail(f"{len(value):,} layers given, expected at most {MOST_LAYERS:,}")
-    layers = tuple(_layer(layer, activations, place.item(k)) for k, layer in enumerate(value, 1))
-    if (digits := sum(map(_paths_in_digits, layers))) > LONGEST_COUNT:
+    layers = []
+    for k, layer in enumerate(value, 1):
+        here = place.item(k)
+        table = _table(layer, LAYER_KEYS, here)
+        units = _required(table, "units", "the number of neurons", here)
+        activation = _required(table, "activation", f"one of {_quoted(activations)}", here)
+        width = _width(units, here.key("units"))
+        picked = _pick(_ACTIVATION, activation, activations, here.key("activation"))
+        layers.append(LayerSpec(width, picked))
+    # Each neuron leads on to all of the next layer, and a softmax from every a to every h.
+    digits = sum(
+        (2 if layer.activation.coupled else 1) * math.log10(int(layer.units))
+        for layer in layers
+        if layer.units.is_Integer
+    )
+    if digits > LONGEST_COUNT:
         place.fail(
             f"the paths through these layers are counted by a number of {digits:,.0f} digits, "
             f"expected at most {LONGEST_COUNT:,}; take fewer or narrower layers"
         )
-    return layers
-
-
-def _paths_in_digits(layer: LayerSpec) -> float:
-    """By how many digits a layer lengthens the number of paths: each neuron leads on to all."""
-    ways = 2 if layer.activation.coupled else 1  # a softmax leads from every a to every h
-    return ways * math.log10(int(layer.units)) if layer.units.is_Integer else 0
-
-
-def _layer(value: Any, activations: dict[str, Activation | SoftMax], place: _Place) -> LayerSpec:
-    table = _table(value, LAYER_KEYS, place)
-    units = _required(table, "units", "the number of neurons", place)
-    activation = _required(table, "activation", f"one of {_quoted(activations)}", place)
-    return LayerSpec(
-        units=_width(units, place.key("units")),
-        activation=_pick(_ACTIVATION, activation, activations, place.key("activation")),
-    )
+    return tuple(layers)
 
 
 _SYMBOL = re.compile(r"([A-Za-z])(_[0-9]{1,4})?")
@@ -456,6 +475,41 @@ def _functions(kind: _Kind, value: Any, place: _Place) -> dict[str, Any]:
     return found
 
 
+def _function(kind: _Kind, name: str, entry: Any, place: _Place) -> Any:
+    if isinstance(entry, kind.types):
+        if entry.name != name:
+            place.fail(f"the {kind.noun} given here calls itself {_shown(entry.name)}")
+        return _ready(kind, entry, place)
+    table = _table(
+        {"formula": entry} if isinstance(entry, str) else entry, ("formula", "slope"), place
+    )
+    text = _required(table, "formula", f"a formula in {' and '.join(kind.formula)}", place)
+    slope = table.get("slope", "")
+    node = _formulas(kind, text, slope, place)
+    if kind is _LOSS:
+        return Loss(name, text, slope, uses_target="y" in reading.names(node))
+    return Activation(name, text, slope)
+
+
+def _pick(kind: _Kind, value: Any, known: dict[str, Any], place: _Place) -> Any:
+    """Return the entry that a name, or a ready object, means."""
+    if not isinstance(value, kind.types):
+        return known[_one_of(value, known, place)]
+    _ready(kind, value, place)
+    if known.setdefault(value.name, value) != value:
+        place.fail(f"two {kind.table} are called {_shown(value.name)}")
+    return value
+
+
+def _ready(kind: _Kind, entry: Any, place: _Place) -> Any:
+    """Return a ready `Activation` or `Loss`, its name and formulas looked at like a file's."""
+    if entry not in kind.catalogue.values():
+        _check_function_name(kind, entry.name, place)
+        if isinstance(entry, (Activation, Loss)):
+            _formulas(kind, entry.formula, entry.slope, place)
+    return entry
+
+
 def _check_function_name(kind: _Kind, name: Any, place: _Place) -> None:
     if isinstance(name, str) and name in kind.catalogue:
         place.fail(f"this {kind.noun} is in the catalogue and keeps its meaning; choose a new name")
@@ -465,58 +519,24 @@ def _check_function_name(kind: _Kind, name: Any, place: _Place) -> None:
 def _check_name(name: Any, place: _Place) -> None:
     """Refuse what is no name, or a name that formulas or kernels know otherwise."""
     if not isinstance(name, str) or re.fullmatch(r"[^\W\d_]\w{,39}", name) is None:
-        place.fail(f"expected a name: a letter, then letters, digits or _, at most {LONGEST_NAME}")
-    if name in {*formula.FUNCTIONS, *formula.ALIASES, *formula.CONSTANTS, *functions.ACTIVATIONS}:
+        place.fail("expected a name: a letter, then letters, digits or _, at most 40")
+    if name in {*reading.FUNCTIONS, *reading.ALIASES, *reading.CONSTANTS, *functions.ACTIVATIONS}:
         place.fail("formulas know this word as a function or a constant; choose a new name")
-    if not formula.is_name(name):
+    if not reading.is_name(name):
         place.fail("formulas read Latin and Greek letters only; choose a new name")
     if keyword.iskeyword(name):
         place.fail("this is a word of Python, and kernels are Python; choose a new name")
 
 
-def _function(kind: _Kind, name: str, entry: Any, place: _Place) -> Any:
-    if isinstance(entry, kind.types):
-        if entry.name != name:
-            place.fail(f"the {kind.noun} given here calls itself {_shown(entry.name)}")
-        return _ready(kind, entry, place)
-    if isinstance(entry, str):
-        entry = {"formula": entry}
-    table = _table(entry, ("formula", "slope"), place)
-    text = _required(table, "formula", f"a formula in {' and '.join(kind.formula)}", place)
-    slope = table.get("slope", "")
+def _formulas(kind: _Kind, text: Any, slope: Any, place: _Place) -> Node:
+    """Read a function's formula, and its slope where it has one; return the tree of the formula."""
     node = _formula(text, kind.formula, place.key("formula"))
     if slope != "":
         _formula(slope, kind.slope, place.key("slope"))
-    if kind is _LOSS:
-        return Loss(name, text, slope, uses_target="y" in formula.names(node))
-    return Activation(name, text, slope)
+    return node
 
 
-def _ready(kind: _Kind, entry: Any, place: _Place) -> Any:
-    """Return a ready `Activation` or `Loss`, its name and formulas looked at like a file's."""
-    if entry in kind.catalogue.values():
-        return entry
-    _check_function_name(kind, entry.name, place)
-    if isinstance(entry, (Activation, Loss)):
-        _formula(entry.formula, kind.formula, place.key("formula"))
-        if entry.slope != "":
-            _formula(entry.slope, kind.slope, place.key("slope"))
-    return entry
-
-
-def _pick(kind: _Kind, value: Any, known: dict[str, Any], place: _Place) -> Any:
-    """Return the entry that a name, or a ready object, means."""
-    if isinstance(value, kind.types):
-        _ready(kind, value, place)
-        if known.setdefault(value.name, value) != value:
-            place.fail(f"two {kind.table} are called {_shown(value.name)}")
-        return value
-    if not isinstance(value, str) or value not in known:
-        place.expected(f"one of {_quoted(known)}{_nearest(value, known)}", value)
-    return known[value]
-
-
-def _formula(text: Any, names: Sequence[str] | None, place: _Place) -> formula.Node:
+def _formula(text: Any, names: Sequence[str] | None, place: _Place) -> Node:
     """Read a formula, or pass on its first mistake with the file's place in front.
 
     ``names`` are those it may use; None allows any.  It is converted once, so that 1/0 is found
@@ -524,11 +544,11 @@ def _formula(text: Any, names: Sequence[str] | None, place: _Place) -> formula.N
     """
     if not isinstance(text, str):
         place.expected('a formula in quotes such as "w*x"', text)
-    known = functions.field_functions()  # not softmax, which needs a whole layer
+    known = field_functions()  # not softmax, which needs a whole layer
     try:
-        node = formula.read(text, names=names, functions=tuple(known), where=str(place))
-        symbols = {name: sympy.Symbol(name, real=True) for name in formula.names(node)}
-        formula.to_sympy(node, symbols, known, where=str(place))
+        node = reading.read(text, names=names, functions=tuple(known), where=str(place))
+        symbols = {name: sympy.Symbol(name, real=True) for name in reading.names(node)}
+        to_sympy(node, symbols, known, where=str(place))
     except SymbackError as error:
         raise SpecError(error.message) from error
     return node
@@ -538,37 +558,27 @@ def _formula(text: Any, names: Sequence[str] | None, place: _Place) -> formula.N
 
 
 def _number(value: Any, place: _Place, *numbers: int) -> Decimal:
-    """Return a number as written; ``numbers`` are its indices at ``place``, for the message."""
-    exact = _exact(value)
-    if exact is None:
+    """Return a number as written, a float by its shortest spelling.
+
+    ``numbers`` are its indices at ``place``, for the message.
+    """
+    exact = _plain(value)
+    if isinstance(exact, float):
+        exact = Decimal(float.__repr__(exact))
+    elif isinstance(exact, Integral) and not isinstance(exact, bool):
+        number = int(exact)  # Decimal takes time quadratic in the digits
+        exact = Decimal(number if number.bit_length() < 1_100 else "Infinity")
+    elif not isinstance(exact, Decimal):
         place.item(*numbers).expected("a number", value)
     if not exact.is_finite():
         place.item(*numbers).expected("a finite number", value)
     if len(exact.as_tuple().digits) > MOST_DIGITS:
         place.item(*numbers).expected(f"at most {MOST_DIGITS} digits", exact)
     double = float(exact)
-    if (
-        math.isinf(double)
-        or (double == 0) != (exact == 0)
-        or abs(exact.adjusted()) > LARGEST_EXPONENT
-    ):
+    lost = math.isinf(double) or (double == 0) != (exact == 0)
+    if lost or abs(exact.adjusted()) > LARGEST_EXPONENT:
         place.item(*numbers).expected("0 or a double, from 5e-324 to 1.8e308 in size", exact)
     return exact
-
-
-def _exact(value: Any) -> Decimal | None:
-    """Return a number as a Decimal, a float by its shortest spelling; None for what is none."""
-    value = _plain(value)
-    if isinstance(value, float):
-        return Decimal(float.__repr__(value))
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        number = int(value)  # Decimal takes time quadratic in the digits
-        return Decimal(number if number.bit_length() < 1_100 else "Infinity")
-    return value if isinstance(value, Decimal) else None
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, (list, tuple))
 
 
 def _row(value: Any, size: int, place: _Place, *numbers: int) -> Row:
@@ -578,10 +588,6 @@ def _row(value: Any, size: int, place: _Place, *numbers: int) -> Row:
     return tuple(_number(number, place, *numbers, n) for n, number in enumerate(value, 1))
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _rows(value: Any, size: int, place: _Place) -> Rows:
     return tuple(_row(row, size, place, n) for n, row in enumerate(value, 1))
 
@@ -589,10 +595,10 @@ def _rows(value: Any, size: int, place: _Place) -> Rows:
 def _samples(value: Any, size: int, place: _Place) -> Row | Rows:
     """Return one sample, or a batch where the first entry is a list itself."""
     value = _plain(value)
-    if _is_list(value) and any(_is_list(_plain(entry)) for entry in value[:1]):
-        return _rows([_plain(row) for row in value], size, place)
     if not _is_list(value) or not value:
         place.expected(f"a list of {_count(size, 'number')}, or for a batch a list of rows", value)
+    if _is_list(_plain(value[0])):
+        return _rows([_plain(row) for row in value], size, place)
     return _row(value, size, place)
 
 
@@ -608,8 +614,8 @@ def _learning_rate(table: Mapping[str, Any], place: _Place) -> Decimal | None:
 # ------------------------------------------------------------------------------ a network's values
 
 
-def _network_values(value: Any, spec: NetworkSpec, place: _Place) -> Values:
-    table = _value_table(value, spec, place)
+def _network_values(table: Any, spec: NetworkSpec, place: _Place) -> Values:
+    _check_value_keys(table, spec, place)
     rate = _learning_rate(table, place)
     numbered = [key for key in table if key != "learning_rate"]
     if not numbered:
@@ -617,28 +623,45 @@ def _network_values(value: Any, spec: NetworkSpec, place: _Place) -> Values:
     symbols = sorted({str(width) for width in spec.widths if not width.is_Integer})
     if symbols:
         place.key(numbered[0]).fail(
-            f"numbers need widths, and {', '.join(symbols)} of [network] {_is_or_are(symbols)} "
-            "symbolic; write whole numbers there, or leave the values out"
+            f"numbers need widths, and {', '.join(symbols)} of [network] "
+            f"{'is' if len(symbols) == 1 else 'are'} symbolic; write whole numbers there, or "
+            "leave the values out"
         )
     widths = [int(width) for width in spec.widths]
     x = _samples(table["x"], widths[0], place.key("x")) if "x" in table else None
-    y = _targets(table, widths[-1], place)
-    _check_same_samples(x, y, "label" if "label" in table else "y", place)
-    return Values(x, y, tuple(_parameters(table, widths, spec.bias, place)), rate)
+    y = None
+    if "label" in table:
+        if "y" in table:
+            place.fail("y and label both given, expected one of the two")
+        y = _one_hot(table["label"], widths[-1], place.key("label"))
+    elif "y" in table:
+        y = _samples(table["y"], widths[-1], place.key("y"))
+    if (
+        x is not None
+        and y is not None
+        and (of_x := Values(x).samples) != (of_y := Values(y).samples)
+    ):
+        here, there = (
+            "one sample" if n is None else f"a batch of {_count(n, 'row')}" for n in (of_y, of_x)
+        )
+        place.key("label" if "label" in table else "y").fail(f"{here} given, but x is {there}")
+    parameters: list[tuple[str, Rows | Row | Decimal]] = []
+    for k, (size, units) in enumerate(itertools.pairwise(widths), 1):
+        if (W := f"W{k}") in table:
+            parameters.append((W, _weights(table[W], units, size, W, place.key(W))))
+        if (b := f"b{k}") in table:
+            parameters.append((b, _biases(table[b], units, spec.bias, place.key(b))))
+    return Values(x, y, tuple(parameters), rate)
 
 
-def _is_or_are(words: Sequence[str]) -> str:
-    return "is" if len(words) == 1 else "are"
-
-
-def _value_table(value: Any, spec: NetworkSpec, place: _Place) -> Mapping[str, Any]:
-    """Return the table, its keys checked; messages list the parameters briefly."""
-    if not isinstance(value, Mapping):
-        place.expected("a table of numbers", value)
+def _check_value_keys(table: Any, spec: NetworkSpec, place: _Place) -> None:
+    """Refuse a key that is none of x, y, label, W1, b1 …; messages list the parameters briefly."""
+    if not isinstance(table, Mapping):
+        place.expected("a table of numbers", table)
     kinds = ("W",) if spec.bias == "none" else ("W", "b")
     last = len(spec.layers)
     fixed = ("x", "y", "label", "learning_rate")
-    for key in value:
+    for key in table:
         match = re.fullmatch(r"([Wb])([1-9][0-9]{0,8})", key) if isinstance(key, str) else None
         if match and match[1] not in kinds:
             place.key(key).fail('given, but the network has no biases (bias = "none")')
@@ -649,15 +672,6 @@ def _value_table(value: Any, spec: NetworkSpec, place: _Place) -> Mapping[str, A
                 f"unknown key, expected one of {', '.join((*fixed, *ranges))} "
                 f"(the network has {_count(last, 'layer')}){_nearest(key, (*fixed, *near))}"
             )
-    return value
-
-
-def _targets(table: Mapping[str, Any], size: int, place: _Place) -> Row | Rows | None:
-    if "y" in table and "label" in table:
-        place.fail("y and label both given, expected one of the two")
-    if "label" in table:
-        return _one_hot(table["label"], size, place.key("label"))
-    return _samples(table["y"], size, place.key("y")) if "y" in table else None
 
 
 def _one_hot(value: Any, size: int, place: _Place) -> Row | Rows:
@@ -668,53 +682,31 @@ def _one_hot(value: Any, size: int, place: _Place) -> Row | Rows:
         place.expected("a label, or for a batch a list of labels", value)
     if len(labels) * size > LARGEST_TARGET:
         place.fail(f"these labels stand for more than {LARGEST_TARGET:,} numbers of y")
-    zero, one = Decimal(0), Decimal(1)
-    rows: dict[int, Row] = {}
+    made: dict[int, Row] = {}
+    rows = []
     for n, label in enumerate(labels, 1):
         number = _whole(label)
         if number is None or not 1 <= number <= size:
             here = place.item(n) if _is_list(value) else place
             here.expected(f"the true class, a whole number from 1 to {size}", label)
-        if number not in rows:
-            rows[number] = (zero,) * (number - 1) + (one,) + (zero,) * (size - number)
-    return tuple(rows[int(label)] for label in labels) if _is_list(value) else rows[int(labels[0])]
-
-
-def _check_same_samples(x: Any, y: Any, name: str, place: _Place) -> None:
-    """Refuse x and a target that are not both one sample, or batches of as many rows."""
-    if x is None or y is None:
-        return
-    rows_x, rows_y = Values(x=x).samples, Values(y=y).samples
-    if rows_x != rows_y:
-        place.key(name).fail(f"{_sample_count(rows_y)} given, but x is {_sample_count(rows_x)}")
-
-
-def _sample_count(rows: int | None) -> str:
-    return "one sample" if rows is None else f"a batch of {_count(rows, 'row')}"
-
-
-def _parameters(
-    table: Mapping[str, Any], widths: Sequence[int], bias: str, place: _Place
-) -> Iterator[tuple[str, Rows | Row | Decimal]]:
-    for k, (size, units) in enumerate(itertools.pairwise(widths), 1):
-        if f"W{k}" in table:
-            yield f"W{k}", _weights(table[f"W{k}"], units, size, f"W{k}", place)
-        if f"b{k}" in table:
-            yield f"b{k}", _biases(table[f"b{k}"], units, bias, place.key(f"b{k}"))
+        if number not in made:
+            made[number] = tuple(Decimal(int(k == number)) for k in range(1, size + 1))
+        rows.append(made[number])
+    return tuple(rows) if _is_list(value) else rows[0]
 
 
 def _weights(value: Any, units: int, size: int, name: str, place: _Place) -> Rows:
-    rows, here = _plain(value), place.key(name)
+    rows = _plain(value)
     if not _is_list(rows):
-        here.expected(f"{_count(units, 'row')} of {_count(size, 'number')}", value)
+        place.expected(f"{_count(units, 'row')} of {_count(size, 'number')}", value)
     rows = [_plain(row) for row in rows]
     needs = f"{name} needs {_count(units, 'row')} of {_count(size, 'number')}"
     lengths = {len(row) if _is_list(row) else None for row in rows}
     if len(rows) == size != units and lengths == {units}:
-        here.fail(f"W is (out, in): {needs}; it looks transposed")
+        place.fail(f"W is (out, in): {needs}; it looks transposed")
     if len(rows) != units:
-        here.fail(f"{_count(len(rows), 'row')} given, but W is (out, in): {needs}")
-    return _rows(rows, size, here)
+        place.fail(f"{_count(len(rows), 'row')} given, but W is (out, in): {needs}")
+    return _rows(rows, size, place)
 
 
 def _biases(value: Any, units: int, bias: str, place: _Place) -> Row | Decimal:
@@ -742,14 +734,30 @@ def _equations(mapping: Mapping[str, Any], place: _Place) -> EquationsSpec:
     written, leaves = _stages(table, here)
     stages = written
     if len(written) == 1:
-        stages = formula.stages(written[0].node, last=written[0].name)
-    _check_printed((*leaves, *(stage.name for stage in stages)), here)
-    values, rate = _leaf_values(mapping.get("values", {}), written, leaves, place.within("values"))
+        stages = reading.stages(written[0].node, last=written[0].name)
+    for printer in (Text(), Latex()):  # h1 and h_1, alpha and α are written alike on a page
+        seen: dict[str, str] = {}
+        for name in (*leaves, *(stage.name for stage in stages)):
+            shown = printer.write(sympy.Symbol(name))
+            other = seen.setdefault(shown, name)
+            if other != name:
+                here.fail(f"{other} and {name} are both written {shown}; rename one of them")
+    within, given = place.within("values"), mapping.get("values", {})
+    if not isinstance(given, Mapping):
+        within.expected("a table of numbers", given)
+    known = (*leaves, "learning_rate")
+    for key in given:
+        if any(key == stage.name for stage in written):
+            within.key(key).fail(
+                f"this is computed, so it takes no value; only {', '.join(leaves)}"
+            )
+        if key not in known:
+            _unknown(key, known, within, "no formula uses this, expected one of")
     return EquationsSpec(
         stages=stages,
         leaves=leaves,
-        values=values,
-        learning_rate=rate,
+        values=tuple((n, _number(given[n], within.key(n))) for n in leaves if n in given),
+        learning_rate=_learning_rate(given, within),
         taken_apart=len(stages) > len(written),
         title=_title(mapping, {}, place),
         source=place.source,
@@ -758,95 +766,29 @@ def _equations(mapping: Mapping[str, Any], place: _Place) -> EquationsSpec:
 
 def _stages(
     table: Mapping[str, Any], place: _Place
-) -> tuple[tuple[formula.Stage, ...], tuple[str, ...]]:
+) -> tuple[tuple[reading.Stage, ...], tuple[str, ...]]:
     """Return the stages as written, and the leaves in the order of their first use."""
-    stages: dict[str, formula.Stage] = {}
+
+    def check_name(name: Any, place: _Place) -> None:
+        _check_name(name, place)
+        if name == "learning_rate":
+            place.fail("learning_rate is a setting in [values]; choose a new name")
+
+    stages: dict[str, reading.Stage] = {}
     leaves: dict[str, None] = {}
     for name, text in table.items():
-        _check_quantity_name(name, place.key(name))
-        node = _formula(text, None, place.key(name))
-        for used in formula.names(node):
+        here = place.key(name)
+        check_name(name, here)
+        node = _formula(text, None, here)
+        for used in reading.names(node):
             if used == name:
-                place.key(name).fail(f"{name} is computed from itself")
+                here.fail(f"{name} is computed from itself")
             if used in table and used not in stages:
-                place.key(name).fail(f"uses {used}, which is computed only later; move it up")
+                here.fail(f"uses {used}, which is computed only later; move it up")
             if used not in stages:
-                _check_quantity_name(used, place.key(name).key(used))
+                check_name(used, here.key(used))
                 leaves[used] = None
-        stages[name] = formula.Stage(name, node)
+        stages[name] = reading.Stage(name, node)
     if not leaves:
         place.fail("the formulas use no variable, so there is nothing to differentiate by")
     return tuple(stages.values()), tuple(leaves)
-
-
-def _check_printed(names: Sequence[str], place: _Place) -> None:
-    """Refuse two names that a page writes alike: h1 and h_1, alpha and α."""
-    for printer in (Text(), Latex()):
-        seen: dict[str, str] = {}
-        for name in names:
-            written = printer.write(sympy.Symbol(name))
-            other = seen.setdefault(written, name)
-            if other != name:
-                place.fail(f"{other} and {name} are both written {written}; rename one of them")
-
-
-def _check_quantity_name(name: Any, place: _Place) -> None:
-    _check_name(name, place)
-    if name == "learning_rate":
-        place.fail("learning_rate is a setting in [values]; choose a new name")
-
-
-def _leaf_values(
-    value: Any, stages: Sequence[formula.Stage], leaves: tuple[str, ...], place: _Place
-) -> tuple[tuple[tuple[str, Decimal], ...], Decimal | None]:
-    if not isinstance(value, Mapping):
-        place.expected("a table of numbers", value)
-    known = (*leaves, "learning_rate")
-    for key in value:
-        if any(key == stage.name for stage in stages):
-            place.key(key).fail(f"this is computed, so it takes no value; only {', '.join(leaves)}")
-        if key not in known:
-            _unknown(key, known, place, "no formula uses this, expected one of")
-    given = ((leaf, _number(value[leaf], place.key(leaf))) for leaf in leaves if leaf in value)
-    return tuple(given), _learning_rate(value, place)
-
-
-# -------------------------------------------------------------------------------------------- files
-
-
-def _read(path: str | Path, place: _Place) -> str:
-    """Return the file's text; every way in which there is none has its sentence."""
-    try:
-        data = files.content(path, LARGEST_FILE)
-    except files.CannotRead as error:
-        wrong_kind = error.message.startswith("this is")
-        place.fail(error.message + ", expected a network file (TOML)" * wrong_kind)
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        place.fail(f"the file is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}")
-
-
-# tomllib takes time quadratic in the parts of a dotted key (8,000 parts: 1 s).
-_PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
-_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{20}}")
-
-
-def _parse(text: str, place: _Place) -> dict[str, Any]:
-    if _LONG_KEY.search(text):
-        place.fail("a key of more than 20 parts joined by dots")
-    try:
-        return tomllib.loads(text, parse_float=_decimal)
-    except RecursionError:
-        place.fail("the file's brackets are nested too deeply")
-    except tomllib.TOMLDecodeError as error:
-        place.fail(f"not TOML: {_one_line(str(error))}")
-    except ValueError:  # from int and from _decimal
-        place.fail("it holds a number far too long or too large to be read")
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation as error:  # an exponent beyond what even Decimal has
-        raise ValueError(text) from error

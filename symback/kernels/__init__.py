@@ -28,7 +28,7 @@ from sympy import Symbol
 
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Graph, from_network
-from symback.engine.matrix import MatrixForm, lift, with_samples
+from symback.engine.matrix import MatrixForm, lift
 from symback.engine.spec import NetworkSpec, Values
 from symback.kernels.arrays import ArrayWriter, NoKernel
 from symback.kernels.engines import ENGINES, engine_source
@@ -37,7 +37,7 @@ from symback.kernels.scalars import ScalarWriter
 from symback.kernels.source import array_source, element_source, run, scalar_source
 from symback.kernels.spelling import NUMPY, NUMPY_PLAIN, Spelling
 from symback.language.errors import SymbackError, did_you_mean, printable
-from symback.language.notation import Reference, Role
+from symback.language.names import Reference, Role
 
 __all__ = [
     "Identity",
@@ -148,7 +148,7 @@ def _without_numbers(spec: NetworkSpec) -> Graph:
 
 def _in_arrays(spec: NetworkSpec, spelling: Spelling) -> ArrayWriter:
     """The lines for a batch, of steps that are certified."""
-    batch = with_samples(_without_numbers(spec), B, over_samples=spec.over_samples)
+    batch = from_network(replace(spec, values=Values()), samples=B)
     return ArrayWriter(_certified(batch), spelling)
 
 

@@ -46,9 +46,10 @@ from symback.engine.matrix import (
 from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Identity, Z, form_of
 from symback.kernels.helpers import NEEDS
 from symback.kernels.spelling import ATOM, PLUS, TIMES, Code, Spelling, number
+from symback.language.algebra import activation
 from symback.language.errors import SymbackError
 from symback.language.functions import SoftMax
-from symback.language.notation import SAMPLE, Role, Variable, index
+from symback.language.names import SAMPLE, Role, Variable, index
 
 __all__ = ["ArrayWriter", "Layer", "NoKernel", "layers"]
 
@@ -80,7 +81,7 @@ def layers(graph: Graph) -> dict[Variable, Layer]:
 def _layer(equation: Equation, a: Variable) -> Layer:
     sample = (SAMPLE,) if a.batched else ()
     i = index("i")
-    softmax = SoftMax().expression(lambda k: a.at(*sample, k), i, a.shape[-1])
+    softmax = activation(SoftMax(), lambda k: a.at(*sample, k), i, a.shape[-1])
     function = equation.rhs.xreplace({a.at(*equation.free): Z})
     coupled = equation.rhs == softmax
     return Layer(a, equation.variable, None if coupled else form_of(function), coupled)

@@ -12,7 +12,7 @@ catalogue's functions.  One can
   where z > 0 and where z < 0, exactly.  A form that is not proved raises `WrongForm` and is not
   used.
 
-Forms are formulas in the grammar of `symback.language.formula`, in z, y and what they name
+Forms are formulas in the grammar of `symback.language.reading`, in z, y and what they name
 themselves (``lets``), and are printed to code as they stand: nothing is written twice.
 """
 
@@ -27,12 +27,13 @@ from sympy import Expr, Symbol
 
 from symback.engine.calculus import is_zero, local_derivative
 from symback.engine.graph import Equation
-from symback.language import formula
+from symback.language import reading
+from symback.language.algebra import to_sympy, value_of
 from symback.language.errors import SymbackError
-from symback.language.formula import Node
-from symback.language.functions import ACTIVATIONS, Activation, value_of
-from symback.language.notation import Role, Variable
-from symback.language.printers import Latex
+from symback.language.expressions import Node
+from symback.language.functions import ACTIVATIONS, Activation
+from symback.language.names import Role, Variable
+from symback.language.writing import Latex
 
 __all__ = ["SOFTMAX_IDENTITIES", "Form", "Identity", "WrongForm", "Z", "form_of", "proved"]
 
@@ -48,7 +49,7 @@ EXTRA: Mapping[str, Callable[..., Expr]] = {
     "capped": lambda u: u,
     "near": lambda u: u,
 }
-"""What forms may call beyond `symback.language.formula`, and its meaning in a proof.
+"""What forms may call beyond `symback.language.reading`, and its meaning in a proof.
 
 ``coarse(u)`` is u rounded to sixteenths, and a proof must hold whatever it is.  ``nonzero(u)`` is
 max(u, 1e-18) for a u ≥ 0 that either enters by u/log(1 + u) only, which is 1 to the last digit
@@ -93,17 +94,17 @@ class Form:
     def node(self, part: str) -> Node:
         """One of the texts above, or one of ``lets``, as a tree."""
         names = ("z", "y", "h", "slope", "complement", *(name for name, _ in self.lets))
-        return formula.read(self.text(part), names=names, functions=tuple(EXTRA))
+        return reading.read(self.text(part), names=names, functions=tuple(EXTRA))
 
     def named(self, part: str) -> tuple[str, ...]:
         """The other parts and lets that a part names."""
-        found = formula.names(self.node(part))
+        found = reading.names(self.node(part))
         return tuple(name for name in found if name not in ("z", "y", "h"))
 
     def last_reader(self, letter: str) -> str:
         """The last part that reads a letter, when value and slope are computed in this order."""
         parts = [*self._with_lets("value"), *self._with_lets("slope")]
-        readers = [part for part in parts if letter in formula.names(self.node(part))]
+        readers = [part for part in parts if letter in reading.names(self.node(part))]
         return readers[-1] if readers else ""
 
     def _with_lets(self, part: str) -> Iterator[str]:
@@ -147,7 +148,7 @@ class Form:
     def _typeset(self, part: str) -> str:
         letters = ("y", "h", "slope", "complement", *(name for name, _ in self.lets))
         symbols = {name: Symbol(name, real=True) for name in letters} | {"z": Z}
-        return Latex().write(formula.to_sympy(self.node(part), symbols, EXTRA))
+        return Latex().write(to_sympy(self.node(part), symbols, EXTRA))
 
 
 _FORMS = (
@@ -323,4 +324,4 @@ def _meanings(h: Expr, slope: Expr, y: Expr) -> dict[str, Expr]:
 
 
 def _read(form: Form, part: str, names: Mapping[str, Expr]) -> Expr:
-    return formula.to_sympy(form.node(part), names, EXTRA)
+    return to_sympy(form.node(part), names, EXTRA)

@@ -20,18 +20,9 @@ from symback.engine.matrix import MatrixForm, Phase
 from symback.kernels.arrays import ArrayWriter, Layer, NoKernel, constant, layers, scalar_code
 from symback.kernels.helpers import SCALAR_HELPERS
 from symback.kernels.spelling import ATOM, MATH, PLUS, TIMES, Code, number
-from symback.language.notation import (
-    Partial,
-    Product,
-    Reference,
-    Role,
-    Terms,
-    Variable,
-    collapse,
-    element_name,
-    elements,
-)
-from symback.language.printers import Text
+from symback.language.algebra import Partial, Product, Terms, collapse
+from symback.language.names import Reference, Role, Variable, element_name, elements
+from symback.language.writing import Text
 
 __all__ = ["ScalarWriter"]
 

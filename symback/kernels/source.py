@@ -22,7 +22,7 @@ from symback.kernels.helpers import ARRAY_HELPERS, OTHER_HELPERS, SCALAR_HELPERS
 from symback.kernels.scalars import ScalarWriter
 from symback.kernels.spelling import Spelling
 from symback.language.errors import printable
-from symback.language.notation import PARAMETERS, Reference, Role, Variable
+from symback.language.names import PARAMETERS, Reference, Role, Variable
 
 __all__ = [
     "Heading",
@@ -625,8 +625,8 @@ def run(source: str, name: str) -> dict[str, Any]:
     """The names that the module ``source`` defines; tracebacks show its lines.
 
     This is the one place in symback where text becomes a program.  The text is symback's own: it
-    is made of numbers, of names that `symback.language.notation` makes, and of formulas of the
-    catalogue or of a user that `symback.language.formula` has read into a tree and
+    is made of numbers, of names that `symback.language.names` makes, and of formulas of the
+    catalogue or of a user that `symback.language.reading` has read into a tree and
     `symback.kernels` has printed.
     """
     # Two kernels of one title are two files: else a traceback shows the lines of the later one.

@@ -1,7 +1,7 @@
 """How one engine spells what a kernel computes: the only place that knows NumPy's words.
 
 A `Spelling` has a word for every function and for the few things that engines do differently, and
-prints forms of `symback.kernels.forms` (trees of `symback.language.formula`) as code.  `NUMPY`,
+prints forms of `symback.kernels.forms` (trees of `symback.language.reading`) as code.  `NUMPY`,
 `JAX` and `TORCH` work on arrays, `MATH` on Python's numbers, one at a time.  `Code` is a piece of
 Python with the binding of its outermost operator; it is put together with its own operators: ``a +
 b``, ``-a``, ``a ** 2``.
@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from string import Template
 
-from symback.language import formula
-from symback.language.formula import Apply, Name, Node
+from symback.language import algebra, reading
+from symback.language.expressions import Named, Node, operation
 
 __all__ = ["JAX", "MATH", "NUMPY", "NUMPY_PLAIN", "TORCH", "Code", "Spelling", "number"]
 
@@ -140,16 +140,15 @@ class Spelling:
 
         None where some operation has no such line, or would need what is overwritten.
         """
-        if not isinstance(node, Apply):
+        head, arguments = operation(node)
+        word, operator = _IN_PLACE.get(head, (self.functions.get(head, ""), ""))
+        if not word.startswith("np.") and head != "capped":
             return None
-        word, operator = _IN_PLACE.get(node.head, (self.functions.get(node.head, ""), ""))
-        if not word.startswith("np.") and node.head != "capped":
-            return None
-        parts = [self.form(part, letters) for part in node.arguments]
-        inner = next((k for k, part in enumerate(node.arguments) if _is_compound(part)), None)
+        parts = [self.form(part, letters) for part in arguments]
+        inner = next((k for k, part in enumerate(arguments) if _is_compound(part)), None)
         if inner is None:
             return [_line(word, operator, parts, name, memory)]
-        lines = self.into(node.arguments[inner], letters, name, memory)
+        lines = self.into(arguments[inner], letters, name, memory)
         parts[inner] = Code("")
         if lines is None or any(_reads(part, name, memory) for part in parts):
             return None
@@ -158,18 +157,19 @@ class Spelling:
 
     def form(self, node: Node, letters: Mapping[str, Code]) -> Code:
         """A form as code, each of its names as ``letters`` say; constants are folded."""
-        if isinstance(node, Name) and node.name in letters:
+        if isinstance(node, Named) and node.name in letters:
             return letters[node.name]
-        if not isinstance(node, Apply) or not formula.names(node):
-            return number(float(formula.to_sympy(node, {})))
-        parts = [self.form(part, letters) for part in node.arguments]
-        if node.head in _OPERATORS:
-            return _OPERATORS[node.head](*parts)
-        if node.head == "neg":
+        head, arguments = operation(node)
+        if not head or not reading.names(node):
+            return number(float(algebra.to_sympy(node, {})))
+        parts = [self.form(part, letters) for part in arguments]
+        if head in _OPERATORS:
+            return _OPERATORS[head](*parts)
+        if head == "neg":
             return -parts[0]
-        if node.head in formula.RELATIONS:
-            return parts[0].compared(node.head, parts[1])
-        return self.where(*parts) if node.head == "where" else self.call(node.head, *parts)
+        if head in reading.COMPARISONS:
+            return parts[0].compared(head, parts[1])
+        return self.where(*parts) if head == "where" else self.call(head, *parts)
 
 
 _NAME = re.compile(r"(?<![\w.])[^\W\d]")
@@ -186,7 +186,7 @@ _IN_PLACE = {
 
 
 def _is_compound(node: Node) -> bool:
-    return isinstance(node, Apply) and bool(formula.names(node))
+    return bool(operation(node)[0]) and bool(reading.names(node))
 
 
 def _line(word: str, operator: str, parts: Sequence[Code], name: str, memory: str) -> str:

@@ -4,7 +4,9 @@ Here one can
 
 * build and take apart a formula: the nodes, from `Number` and `Element` to `Derivative` and
   `Matrix`, all frozen;
-* go through any of them: `children`, `walk`, `rebuilt`.
+* go through any of them: `children`, `walk`, `rebuilt`, `substituted`;
+* put a formula together and take it apart by one operation at a time, as it is typed and
+  computed: `applied`, `operation`.
 
 Nothing here is ever carried out by SymPy: ``∂L/∂w`` is a `Derivative`, not a fraction, and a
 product keeps its factors in the order they were written.  Indices are 1-based.  Scalars and arrays
@@ -15,8 +17,8 @@ and whoever gives a value decides by the shapes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 
@@ -26,6 +28,7 @@ __all__ = [
     "ELL",
     "LAYERED",
     "LOSS",
+    "MINUS_ONE",
     "Array",
     "At",
     "Call",
@@ -49,10 +52,14 @@ __all__ = [
     "Sum",
     "Total",
     "Transpose",
+    "applied",
     "children",
     "free_letters",
     "is_array",
+    "negative",
+    "operation",
     "rebuilt",
+    "substituted",
     "walk",
 ]
 
@@ -87,7 +94,12 @@ ELL = "ℓ"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Anything that has a value: a number, or an array of numbers."""
+    """Anything that has a value: a number, or an array of numbers.
+
+    ``column`` is where it was read, for messages; it takes no part in comparisons.
+    """
+
+    column: int = field(default=0, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +107,12 @@ class Number(Node):
     """A number as written: its value, and how many digits stood after the decimal point.
 
     ``decimals`` is None for what is exact by its form (2, ½); for 1.38×10⁻¹ it is 3.  The digits
-    decide how precisely a rounded number is compared.
+    decide how precisely a rounded number is compared.  ``text`` is how a formula spells it.
     """
 
     value: Fraction
     decimals: int | None = None
+    text: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +168,7 @@ class Letter(Node):
 
 @dataclass(frozen=True, slots=True)
 class Named(Node):
-    """A name that the page itself defines, e.g. Δ_1; see `Definition`."""
+    """A name given by the writer: in a formula any free name, on a page one it defines (Δ_1)."""
 
     name: str
     indices: tuple[Index, ...] = ()
@@ -349,10 +362,16 @@ def _fields(kind: type) -> tuple[str, ...]:
     return tuple(each.name for each in dataclasses.fields(kind))
 
 
+@cache
+def _places(kind: type) -> tuple[str, ...]:
+    """The fields of a kind of node that hold nodes, alone or in tuples."""
+    return tuple(each.name for each in dataclasses.fields(kind) if "Node" in str(each.type))
+
+
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly within ``node``, in order."""
     spend()
-    for name in _fields(type(node)):
+    for name in _places(type(node)):
         yield from _nodes_in(getattr(node, name))
 
 
@@ -379,10 +398,16 @@ def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
     Total(terms=(Element(letter='L', indices=()), Element(letter='L', indices=())))
     """
     spend()
-    values = {name: _changed(getattr(node, name), change) for name in _fields(type(node))}
-    if all(values[name] is getattr(node, name) for name in values):
+    values = {}
+    for name in _places(type(node)):
+        old = getattr(node, name)
+        new = _changed(old, change)
+        if new is not old:
+            values[name] = new
+    if not values:
         return node
-    return type(node)(**values)
+    kept = {name: getattr(node, name) for name in _fields(type(node))}
+    return type(node)(**{**kept, **values})
 
 
 def _changed(value: object, change: Callable[[Node], Node]) -> object:
@@ -392,3 +417,92 @@ def _changed(value: object, change: Callable[[Node], Node]) -> object:
         parts = tuple(_changed(part, change) for part in value)
         return value if all(a is b for a, b in zip(parts, value, strict=True)) else parts
     return value
+
+
+def substituted(node: Node, values: Mapping[Node, Node]) -> Node:
+    """``node`` with each part that is a key of ``values`` replaced, outermost first.
+
+    >>> w = Named("w")
+    >>> substituted(Power(w, w), {w: LOSS}) == Power(LOSS, LOSS)
+    True
+    """
+    if node in values:
+        return values[node]
+    return rebuilt(node, lambda part: substituted(part, values))
+
+
+# ------------------------------------------------------------------------- one operation at a time
+
+
+MINUS_ONE = Number(Fraction(-1))
+
+
+def negative(*factors: Node) -> Node:
+    """-1 times a product."""
+    return Product((MINUS_ONE, *factors))
+
+
+def applied(head: str, *arguments: Node, column: int = 0) -> Node:
+    """The node of one operation: ``+ - * / **``, ``neg``, a comparison, ``where`` or a function.
+
+    Sums and products are flat to the left, as they are typed and computed: (a + b) + c is the
+    total of three, a + (b + c) is not; a - b is a + (-1)·b.
+
+    >>> a, b, c = map(Named, "abc")
+    >>> applied("-", applied("+", a, b), c) == Total((a, b, negative(c)))
+    True
+    """
+    match head, arguments:
+        case "+" | "-", (left, right):
+            terms = left.terms if isinstance(left, Total) else (left,)
+            return Total((*terms, right if head == "+" else negative(right)), column=column)
+        case "*", (left, right):
+            factors = left.factors if isinstance(left, Product) else (left,)
+            return Product((*factors, right), column=column)
+        case "/", (above, below):
+            return Quotient(above, below, column=column)
+        case "**", (base, exponent):
+            return Power(base, exponent, column=column)
+        case "neg", (part,):
+            return Product((MINUS_ONE, part), column=column)
+        case "where", (condition, chosen, otherwise):
+            return Cases(((chosen, condition), (otherwise, None)), column=column)
+        case "<" | "<=" | ">" | ">=", (left, right):
+            return Comparison(left, head, right, column=column)
+        case _:
+            return Call(head, arguments, column=column)
+
+
+def operation(node: Node) -> tuple[str, tuple[Node, ...]]:
+    """The operation that ``node`` ends with when it is computed, and its operands; see `applied`.
+
+    A number and a name have none: ``("", ())``.
+
+    >>> operation(applied("-", Named("a"), Named("b")))[0]
+    '-'
+    """
+    match node:
+        case Total((*before, last)):
+            left = before[0] if len(before) == 1 else Total(tuple(before), column=node.column)
+            if isinstance(last, Product) and len(last.factors) == 2:
+                sign, part = last.factors
+                if sign == MINUS_ONE:
+                    return "-", (left, part)
+            return "+", (left, last)
+        case Product((sign, part)) if sign == MINUS_ONE:
+            return "neg", (part,)
+        case Product((*before, last)):
+            left = before[0] if len(before) == 1 else Product(tuple(before), column=node.column)
+            return "*", (left, last)
+        case Quotient(above, below):
+            return "/", (above, below)
+        case Power(base, exponent):
+            return "**", (base, exponent)
+        case Cases(((chosen, condition), (otherwise, None))) if condition is not None:
+            return "where", (condition, chosen, otherwise)
+        case Comparison(left, relation, right):
+            return relation, (left, right)
+        case Call(function, arguments):
+            return function, arguments
+        case _:
+            return "", ()

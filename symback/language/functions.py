@@ -22,15 +22,7 @@ Huber 1964 (huber, with delta = 1).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import sympy
-from sympy import Expr, KroneckerDelta, Piecewise
-
-from symback.language import formula
-from symback.language.notation import Product, Sigma, Terms
 
 __all__ = [
     "ACTIVATIONS",
@@ -39,10 +31,7 @@ __all__ = [
     "Fact",
     "Loss",
     "SoftMax",
-    "called",
-    "field_functions",
     "spoken",
-    "written",
 ]
 
 
@@ -64,18 +53,6 @@ class Activation:
 
     coupled = False
 
-    def expression(self, z: Callable[[Expr], Expr], i: Expr, size: Expr) -> Expr:
-        """g(z_i) as a SymPy expression."""
-        return value_of(self.formula, {"z": z(i)})
-
-    def derivative(
-        self, z: Callable[[Expr], Expr], h: Callable[[Expr], Expr], i: Expr, q: Expr
-    ) -> Expr | None:
-        """∂h_i/∂z_q in the form of ``slope``, or None where the row declares none."""
-        if not self.slope:
-            return None
-        return Product(KroneckerDelta(i, q), written(self.slope, {"z": z(i), "h": h(i)}))
-
 
 @dataclass(frozen=True, slots=True)
 class SoftMax:
@@ -89,17 +66,6 @@ class SoftMax:
     title: str = ""
 
     coupled = True
-
-    def expression(self, z: Callable[[Expr], Expr], i: Expr, size: Expr) -> Expr:
-        """e^{z_i} / Σ_m e^{z_m} as a SymPy expression."""
-        m = sympy.Symbol("m", integer=True)
-        return sympy.exp(z(i)) / Sigma(sympy.exp(z(m)), (m, 1, size))
-
-    def derivative(
-        self, z: Callable[[Expr], Expr], h: Callable[[Expr], Expr], i: Expr, q: Expr
-    ) -> Expr:
-        """∂h_i/∂z_q = h_i (δ_iq - h_q)."""
-        return Product(h(i), KroneckerDelta(i, q) - h(q))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +88,6 @@ class Loss:
     facts: tuple[Fact, ...] = ()
     uses_target: bool = True
     title: str = ""
-
-    def term(self, y: Expr, yhat: Expr) -> Expr:
-        """The loss of one output."""
-        return value_of(self.formula, {"y": y, "yhat": yhat})
-
-    def written_term(self, y: Expr, yhat: Expr) -> Expr:
-        """The same, factors and terms in the order of the formula."""
-        return written(self.formula, {"y": y, "yhat": yhat})
-
-    def derivative(self, y: Expr, yhat: Expr) -> Expr | None:
-        """The derivative of one output's term by yhat, or None where the row declares none."""
-        return written(self.slope, {"y": y, "yhat": yhat}) if self.slope else None
 
 
 PROBABILITIES = Fact("yhat", 1, "the outputs of a softmax sum to one")
@@ -201,105 +155,3 @@ LOSSES: dict[str, Loss] = {row.name: row for row in _LOSS_ROWS}
 def spoken(row: Activation | SoftMax | Loss) -> str:
     """What a sentence calls the function: ``leaky ReLU``, ``squared error``."""
     return row.title or row.name.replace("_", " ")
-
-
-def field_functions() -> dict[str, Callable[..., Expr]]:
-    """The elementwise activations as functions that a formula may call, by name."""
-    return {
-        name: _callable(row.formula)
-        for name, row in ACTIVATIONS.items()
-        if isinstance(row, Activation)
-    }
-
-
-def _callable(text: str) -> Callable[..., Expr]:
-    return lambda z: formula.to_sympy(formula.read(text, names=("z",)), {"z": z})
-
-
-def called(name: str, *arguments: Expr) -> Expr:
-    """The function ``name`` applied by name only, e.g. sigmoid(a_1[i]): never evaluated."""
-    return sympy.Function(name)(*arguments)
-
-
-def value_of(text: str, symbols: Mapping[str, Expr]) -> Expr:
-    """The formula ``text`` as a SymPy expression in ``symbols``."""
-    node = formula.read(text, names=tuple(symbols), functions=tuple(ACTIVATIONS))
-    return formula.to_sympy(node, symbols, field_functions())
-
-
-# --------------------------------------------------------------- a formula in the order it is typed
-
-
-def written(text: str, symbols: Mapping[str, Expr]) -> Expr:
-    """The formula ``text`` with its factors and terms in the order they were typed.
-
-    >>> y, yhat = sympy.symbols("y yhat")
-    >>> written("-2*(y-yhat)", {"y": y, "yhat": yhat})
-    Product(-2, y - yhat)
-    """
-    node = formula.read(text, names=tuple(symbols), functions=tuple(ACTIVATIONS))
-    return _written(node, symbols)
-
-
-def _written(node: Any, symbols: Mapping[str, Expr]) -> Expr:
-    """Products and sums keep their order; everything below them is SymPy's."""
-    if not isinstance(node, formula.Apply):
-        return formula.to_sympy(node, symbols, field_functions())
-    arguments = node.arguments
-    if node.head == "*":
-        return product(_written(argument, symbols) for argument in arguments)
-    if node.head == "/":
-        return product(
-            [
-                _written(arguments[0], symbols),
-                1 / formula.to_sympy(arguments[1], symbols, field_functions()),
-            ]
-        )
-    if node.head == "neg":
-        return negative(_written(arguments[0], symbols))
-    if node.head in ("+", "-"):
-        terms = [_written(argument, symbols) for argument in arguments]
-        return total(
-            [terms[0], *(negative(term) if node.head == "-" else term for term in terms[1:])]
-        )
-    if node.head == "sign":  # a slope is not differentiated again, so it may stay a name
-        return sympy.sign(formula.to_sympy(arguments[0], symbols, field_functions()))
-    if node.head == "where":
-        condition = formula.to_sympy(node, symbols, field_functions()).args[0][1]
-        return Piecewise(
-            (_written(arguments[1], symbols), condition),
-            (_written(arguments[2], symbols), True),
-            evaluate=False,
-        )
-    return formula.to_sympy(node, symbols, field_functions())
-
-
-def product(factors: Iterable[Expr]) -> Expr:
-    """Factors in order; atoms multiply as SymPy does, so that 1/2 and -y stay single factors."""
-    kept = list(factors)
-    if all(_is_single(factor) for factor in kept):
-        return sympy.Mul(*kept)
-    return Product(*kept)
-
-
-def negative(expr: Expr) -> Expr:
-    """-expr without multiplying a sum out, as SymPy would: -(y - yhat) stays."""
-    if isinstance(expr, Product):
-        first, *rest = expr.args
-        if _is_single(first):
-            return Product(-first, *rest)
-    if isinstance(expr, (sympy.Add, Terms, Product)):
-        return Product(sympy.S.NegativeOne, expr)
-    if isinstance(expr, Piecewise):
-        return Product(sympy.S.NegativeOne, expr)
-    return -expr
-
-
-def total(terms: Iterable[Expr]) -> Expr:
-    """Terms in order; without products among them, SymPy's own sum."""
-    kept = list(terms)
-    return Terms(*kept) if any(term.has(Product, Terms) for term in kept) else sympy.Add(*kept)
-
-
-def _is_single(factor: Expr) -> bool:
-    return not isinstance(factor, (sympy.Add, Terms, Product, Piecewise))

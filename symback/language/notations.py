@@ -29,8 +29,8 @@ from typing import Any
 
 from symback.language import files
 from symback.language.errors import SymbackError, did_you_mean, printable
-from symback.language.notation import pack
-from symback.language.printers import Lettering, Spelling
+from symback.language.names import pack
+from symback.language.writing import Lettering, Spelling
 
 __all__ = ["GREEK", "GREEK_NAMES", "NOTATIONS", "Notation", "UnknownNotation", "notation"]
 

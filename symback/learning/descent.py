@@ -15,7 +15,7 @@ gradients by name ({"W1": (n_1, n_0), "b1": (n_1,), …}) and one row a sample i
 not.  All numbers are float64.
 
 This is the lectures' algorithm (S7) and nothing else: one η, no momentum, no schedule.  θ is one
-vector, the blocks one after another (`symback.engine.values.flattened`), and the blocks that a
+vector, the blocks one after another (`symback.engine.evaluation.flattened`), and the blocks that a
 kernel sees are cut out of it (`restored`).  An epoch uses every sample once: all at once, or in
 mini-batches of ``batch_size`` in an order drawn anew each epoch.  That order depends on the seed
 and on the number of the epoch alone, so the seed and the epoch are all the state of chance there
@@ -44,11 +44,11 @@ from typing import Any
 
 import numpy as np
 
+from symback.engine.evaluation import flattened, restored
 from symback.engine.spec import NetworkSpec, Values
-from symback.engine.values import flattened, restored
 from symback.language.errors import SymbackError, printable
 from symback.language.files import put
-from symback.language.notation import (
+from symback.language.names import (
     PARAMETERS,
     Reference,
     Role,

@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symback.engine.values import restored
+from symback.engine.evaluation import restored
 from symback.language.errors import SymbackError
-from symback.language.notation import Variable, pack
+from symback.language.names import Variable, pack
 from symback.learning.descent import Descent, History
 from symback.learning.samples import Samples
 from symback.sheets.figures import PATH_STYLES

@@ -19,21 +19,16 @@ from typing import Any
 import sympy
 from sympy import Expr, Symbol
 
+from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
-from symback.engine.derivation import BackwardPass, Deduction, Derivation, Rule, local_steps
+from symback.engine.derivation import BackwardPass, Deduction, Derivation, Path, Rule, local_steps
+from symback.engine.evaluation import Kink
 from symback.engine.matrix import MatrixLatex, MatrixText, Turned
-from symback.engine.paths import Path
 from symback.engine.spec import EquationsSpec
-from symback.engine.values import Kink, number
-from symback.language.functions import product, spoken
-from symback.language.notation import (
-    PARAMETERS,
-    Partial,
-    Product,
-    Reference,
-    Variable,
-)
-from symback.language.printers import EQUATIONS, ONE_VARIABLE, signed
+from symback.language.algebra import Partial, Product, product
+from symback.language.functions import spoken
+from symback.language.names import PARAMETERS, Reference, Variable
+from symback.language.writing import EQUATIONS, ONE_VARIABLE, signed
 from symback.sheets import figures
 from symback.sheets.drawing import SHOWN_ENDS, figure, listed_paths
 from symback.sheets.elementary import softmax_apart, take_apart

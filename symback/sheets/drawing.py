@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from sympy import Expr
 
 from symback.engine.calculus import LocalDerivative
-from symback.engine.derivation import Derivation
-from symback.engine.paths import Node, Path
+from symback.engine.derivation import Derivation, Node, Path
+from symback.engine.evaluation import OutOfDomain
 from symback.engine.spec import EquationsSpec, NetworkSpec
-from symback.engine.values import OutOfDomain
 from symback.language.functions import spoken
-from symback.language.notation import name_indices
+from symback.language.names import name_indices
 from symback.sheets import figures
 from symback.sheets.page import (
     Pen,

@@ -16,17 +16,9 @@ from symback.engine import spec
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass, Derivation, derive
 from symback.engine.graph import Equation, Graph, from_equations
+from symback.language.algebra import Product, Sigma, Terms, collapse
 from symback.language.functions import Activation, Loss
-from symback.language.notation import (
-    Product,
-    Role,
-    Sigma,
-    Terms,
-    Variable,
-    collapse,
-    index,
-    read_reference,
-)
+from symback.language.names import Role, Variable, index, read_reference
 
 __all__ = ["SoftMaxApart", "softmax_apart", "take_apart"]
 

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from sympy import Add, Expr, Sum
 
-from symback.language.notation import Product, Terms
-from symback.language.printers import Latex, signed
+from symback.language.algebra import Product, Terms
+from symback.language.writing import Latex, signed
 
 __all__ = ["INDENT", "LINE", "lines", "width"]
 

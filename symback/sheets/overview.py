@@ -7,18 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from sympy import Symbol
 
+from symback.engine.arithmetics import number
 from symback.engine.calculus import LocalDerivative
+from symback.engine.evaluation import flattened, restored
 from symback.engine.graph import Equation
 from symback.engine.matrix import MatrixStep, Phase
 from symback.engine.spec import NetworkSpec
-from symback.engine.values import flattened, number, restored
-from symback.language.notation import (
-    PARAMETERS,
-    Reference,
-    Role,
-    Variable,
-    elements,
-)
+from symback.language.names import PARAMETERS, Reference, Role, Variable, elements
 from symback.sheets.drawing import figure
 from symback.sheets.general import (
     GeneralPen,

@@ -14,10 +14,11 @@ from typing import Any
 
 from sympy import Expr, Indexed, Integer, Sum, Symbol
 
+from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
-from symback.engine.values import number
-from symback.language.notation import SAMPLE, Partial, Sigma, Variable
-from symback.language.printers import Latex, Lettering, Text
+from symback.language.algebra import Partial, Sigma
+from symback.language.names import SAMPLE, Variable
+from symback.language.writing import Latex, Lettering, Text
 from symback.sheets.figures import Figure, PathStyle
 from symback.sheets.layout import LINE, lines
 

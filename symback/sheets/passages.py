@@ -27,14 +27,8 @@ from symback.engine.matrix import (
 )
 from symback.engine.spec import EquationsSpec, LayerSpec, NetworkSpec
 from symback.language.functions import spoken
-from symback.language.notation import (
-    Reference,
-    Variable,
-    elements,
-    index,
-    whole_name,
-)
-from symback.language.printers import NETWORK, Latex, Text
+from symback.language.names import Reference, Variable, elements, index, whole_name
+from symback.language.writing import NETWORK, Latex, Text
 from symback.sheets import figures
 from symback.sheets.layout import LINE, width
 from symback.sheets.page import (

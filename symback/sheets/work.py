@@ -11,17 +11,13 @@ import sympy
 from sympy import Expr
 
 from symback.engine.derivation import BackwardPass, Derivation
+from symback.engine.evaluation import Gradients, MissingNumbers, Numbers, agreement
 from symback.engine.graph import Graph, from_equations, from_network
 from symback.engine.matrix import MatrixForm, lift
 from symback.engine.spec import EquationsSpec, NetworkSpec
-from symback.engine.values import Gradients, MissingNumbers, Numbers, agreement
 from symback.language.errors import SymbackError
-from symback.language.notation import (
-    Reference,
-    Variable,
-    elements,
-)
-from symback.language.printers import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, Spelling
+from symback.language.names import Reference, Variable, elements
+from symback.language.writing import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, Spelling
 from symback.sheets.page import (
     Literal,
     Pen,

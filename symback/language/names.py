@@ -5,12 +5,11 @@ Here one can
 * declare a quantity of a network: `Variable`, and take one of its elements: `Variable.at`;
 * name an element the way the lectures do: `element_name` (``w_212``, and ``w_2,11,3`` where an
   index has two digits);
-* read such a name back against the quantities that exist: `read_reference`;
-* write the three things SymPy has no faithful node for: a named derivative `Partial`, and a
-  product or a sum that keeps its order, `Product` and `Terms`.
+* read such a name back against the quantities that exist: `read_reference`.
 
-Indices start at 1, as in mathematics; `symback.engine.values` is the one place that shifts them to
-NumPy's 0.  ``W`` is (out, in): ``w_kij`` leads from neuron j of layer k-1 into neuron i of layer k.
+Indices start at 1, as in mathematics; `symback.engine.evaluation` is the one place that shifts them
+to NumPy's 0.  ``W`` is (out, in): ``w_kij`` leads from neuron j of layer k-1 into neuron i of layer
+k.
 """
 
 from __future__ import annotations
@@ -29,15 +28,10 @@ from symback.language.errors import SymbackError, printable
 
 __all__ = [
     "SAMPLE",
-    "Partial",
-    "Product",
     "Reference",
     "Role",
-    "Sigma",
-    "Terms",
     "UnknownName",
     "Variable",
-    "collapse",
     "element_name",
     "elements",
     "fresh_index",
@@ -216,107 +210,6 @@ def element_name(variable: Variable, indices: Sequence[int | str] = ()) -> str:
     return f"{variable.letter}_{pack(numbers)}" if numbers else variable.letter
 
 
-# ------------------------------------------------------------------- nodes SymPy does not have
-
-
-class Partial(Expr):
-    """∂of/∂by as a name: it is never carried out, only replaced by what was derived for it.
-
-    SymPy's own ``Derivative(L, w)`` becomes 0 by ``doit``, since L does not "contain" w.
-
-    Everything computed from ``by`` follows it, save the quantities ``held``: where L = s² + w and
-    s = w x, ∂L/∂w is 2 s x + 1, and with s held it is 1.
-    """
-
-    is_commutative = True
-
-    def __new__(cls, of: Expr, by: Expr, *held: Expr) -> Partial:
-        """∂of/∂by; all are elements."""
-        return Expr.__new__(cls, of, by, *held)
-
-    @property
-    def of(self) -> Expr:
-        """What is differentiated."""
-        return self.args[0]
-
-    @property
-    def by(self) -> Expr:
-        """By what."""
-        return self.args[1]
-
-    @property
-    def held(self) -> tuple[Expr, ...]:
-        """What does not follow."""
-        return self.args[2:]
-
-
-class Product(Expr):
-    """Factors in the order a person writes them; SymPy's ``Mul`` would sort them."""
-
-    is_commutative = True
-
-    def __new__(cls, *factors: Expr) -> Expr:
-        """The product; without ones, 0 where a factor is 0, and a single factor is itself."""
-        kept = tuple(factor for factor in factors if factor is not sympy.S.One)
-        if any(factor is sympy.S.Zero for factor in kept):
-            return sympy.S.Zero
-        if len(kept) < 2:
-            return kept[0] if kept else sympy.S.One
-        return Expr.__new__(cls, *kept)
-
-
-class Terms(Expr):
-    """Terms in the order a person writes them; SymPy's ``Add`` would sort and collect them."""
-
-    is_commutative = True
-
-    def __new__(cls, *terms: Expr) -> Expr:
-        """The sum; sums within it and zeros dissolve, and a single term is itself."""
-        flat = tuple(
-            part for term in terms for part in (term.args if isinstance(term, cls) else (term,))
-        )
-        kept = tuple(term for term in flat if term is not sympy.S.Zero)
-        if len(kept) < 2:
-            return kept[0] if kept else sympy.S.Zero
-        return Expr.__new__(cls, *kept)
-
-
-class Sigma(sympy.Sum):
-    """Σ_{index=1}^{upper} body, exactly as built.
-
-    SymPy's ``Sum`` joins nested sums and pulls every ``Piecewise`` out in front of itself, which
-    turns Σ_i 1[a_i > 0] w_i into one case for each subset of the neurons.
-    """
-
-    def __new__(cls, body: Expr, *limits: tuple[Symbol, Expr, Expr]) -> Sigma:
-        """Σ with one triple (index, 1, upper limit)."""
-        made = Expr.__new__(cls, body, *(sympy.Tuple(*limit) for limit in limits))
-        made.is_commutative = True
-        return made
-
-
-def collapse(expr: Expr) -> Expr:
-    """The same value in SymPy's own nodes: every `Product` a ``Mul``, every `Terms` an ``Add``."""
-    if not expr.args or not expr.has(Product, Terms):
-        return expr
-    arguments = [collapse(argument) for argument in expr.args]
-    if isinstance(expr, Product):
-        return _undistributed(sympy.Mul(*(a for a in arguments if not a.is_Number)), arguments)
-    if isinstance(expr, Terms):
-        return sympy.Add(*arguments)
-    return expr.func(*arguments)
-
-
-def _undistributed(rest: Expr, factors: Sequence[Expr]) -> Expr:
-    """The number among ``factors`` times ``rest``; SymPy would turn -2 (y - ŷ) into -2 y + 2 ŷ."""
-    number = sympy.Mul(*(factor for factor in factors if factor.is_Number))
-    if number is sympy.S.One:
-        return rest
-    if isinstance(rest, sympy.Add) and number is not sympy.S.Zero:
-        return sympy.Mul(number, rest, evaluate=False)
-    return number * rest
-
-
 # ------------------------------------------------------------------------------ reading names
 
 
@@ -368,9 +261,8 @@ def read_reference(text: str, variables: Sequence[Variable]) -> Reference:
     'w_142'
     >>> read_reference("w_153", [W])
     Traceback (most recent call last):
-    symback.language.notation.UnknownName: there is no w_153; the network has layer 1: w_1ij with i
-    = 1…4 \
-and j = 1…3 (into neuron i from neuron j)
+    symback.language.names.UnknownName: there is no w_153; the network has layer 1: w_1ij with \
+i = 1…4 and j = 1…3 (into neuron i from neuron j)
     """
     name = text.strip().replace("ŷ", "yhat").replace(r"\hat{y}", "yhat").replace(r"\hat y", "yhat")
     if (scalar := _scalar(name, variables)) is not None:

@@ -21,8 +21,9 @@ from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 from sympy.printing.printer import Printer
 
+from symback.language.algebra import Partial, Product, Terms
 from symback.language.functions import ACTIVATIONS
-from symback.language.notation import SAMPLE, Partial, Product, Terms, pack, unpack
+from symback.language.names import SAMPLE, pack, unpack
 
 __all__ = [
     "Latex",

@@ -31,9 +31,10 @@ from strategies import (
     references,
 )
 from symback.engine.derivation import derive
+from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.notation import SAMPLE, Partial, Product, Sigma, Terms, index
-from symback.language.printers import EQUATIONS, ONE_VARIABLE, Latex, Lettering, Text, split_name
+from symback.language.names import SAMPLE, index
+from symback.language.writing import EQUATIONS, ONE_VARIABLE, Latex, Lettering, Text, split_name
 from typesetting import katex_errors
 
 READERS = ((Text, text_value), (Latex, latex_value))

@@ -9,16 +9,12 @@ from hypothesis import strategies as st
 from sympy import Integer, Symbol
 
 from strategies import Case, build, cases, from_lines
-from symback.language.notation import (
+from symback.language.algebra import Partial, Product, Sigma, Terms, collapse
+from symback.language.names import (
     SAMPLE,
-    Partial,
-    Product,
     Role,
-    Sigma,
-    Terms,
     UnknownName,
     Variable,
-    collapse,
     element_name,
     elements,
     fresh_index,

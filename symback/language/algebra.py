@@ -1,0 +1,620 @@
+"""SymPy's side of a formula: expressions that keep their order, and the catalogue's formulas.
+
+Here one can
+
+* write what SymPy has no faithful node for: a named derivative `Partial`, a product or a sum that
+  keeps its order, `Product` and `Terms`, and a `Sigma` that stays as built; `collapse` turns them
+  into SymPy's own;
+* multiply, negate and add without multiplying out: `product`, `negative`, `total`;
+* turn a formula into SymPy's exact expression: `to_sympy`; say which argument of a max wins a tie,
+  and so gives the slope there: `winner`;
+* read a row's formula: `value_of` as SymPy has it, `written` in the order it was typed,
+  `activation` and `activation_slope` for one neuron of a layer.
+
+SymPy's constructors compute, so that a formula of one line may keep them busy: ``((9*x)**64)**64``
+holds a number of four thousand digits, ``2**x*2**(9**20 - x)`` one that does not fit into memory,
+each nested ``max`` doubles the expression, and whether ``tanh(sqrt(tanh(sqrt(x))))`` is real keeps
+SymPy's assumptions busy, six times as long on every level.  So numbers are measured before a power
+of them is built, expressions after they are built, and the seconds all along: a formula is built
+from the leaves up, and whoever has used up his time is not let on to the next, more expensive part.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import sympy
+from sympy import Expr, KroneckerDelta, Piecewise, Symbol
+
+from symback.language.budget import clock
+from symback.language.errors import FormulaError, did_you_mean, printable
+from symback.language.expressions import Named, Node, Number, operation
+from symback.language.functions import ACTIVATIONS, Activation, SoftMax
+from symback.language.reading import (
+    LARGEST_EXPONENT,
+    MOST_ARGUMENTS,
+    MOST_BITS,
+    bits,
+    known_words,
+    read,
+    to_text,
+)
+
+__all__ = [
+    "Partial",
+    "Product",
+    "Sigma",
+    "Terms",
+    "activation",
+    "activation_slope",
+    "called",
+    "collapse",
+    "field_functions",
+    "negative",
+    "product",
+    "to_sympy",
+    "total",
+    "value_of",
+    "winner",
+    "written",
+]
+
+# ------------------------------------------------------------------- nodes SymPy does not have
+
+
+class Partial(Expr):
+    """∂of/∂by as a name: it is never carried out, only replaced by what was derived for it.
+
+    SymPy's own ``Derivative(L, w)`` becomes 0 by ``doit``, since L does not "contain" w.
+
+    Everything computed from ``by`` follows it, save the quantities ``held``: where L = s² + w and
+    s = w x, ∂L/∂w is 2 s x + 1, and with s held it is 1.
+    """
+
+    is_commutative = True
+
+    def __new__(cls, of: Expr, by: Expr, *held: Expr) -> Partial:
+        """∂of/∂by; all are elements."""
+        return Expr.__new__(cls, of, by, *held)
+
+    @property
+    def of(self) -> Expr:
+        """What is differentiated."""
+        return self.args[0]
+
+    @property
+    def by(self) -> Expr:
+        """By what."""
+        return self.args[1]
+
+    @property
+    def held(self) -> tuple[Expr, ...]:
+        """What does not follow."""
+        return self.args[2:]
+
+
+class Product(Expr):
+    """Factors in the order a person writes them; SymPy's ``Mul`` would sort them."""
+
+    is_commutative = True
+
+    def __new__(cls, *factors: Expr) -> Expr:
+        """The product; without ones, 0 where a factor is 0, and a single factor is itself."""
+        kept = tuple(factor for factor in factors if factor is not sympy.S.One)
+        if any(factor is sympy.S.Zero for factor in kept):
+            return sympy.S.Zero
+        if len(kept) < 2:
+            return kept[0] if kept else sympy.S.One
+        return Expr.__new__(cls, *kept)
+
+
+class Terms(Expr):
+    """Terms in the order a person writes them; SymPy's ``Add`` would sort and collect them."""
+
+    is_commutative = True
+
+    def __new__(cls, *terms: Expr) -> Expr:
+        """The sum; sums within it and zeros dissolve, and a single term is itself."""
+        flat = tuple(
+            part for term in terms for part in (term.args if isinstance(term, cls) else (term,))
+        )
+        kept = tuple(term for term in flat if term is not sympy.S.Zero)
+        if len(kept) < 2:
+            return kept[0] if kept else sympy.S.Zero
+        return Expr.__new__(cls, *kept)
+
+
+class Sigma(sympy.Sum):
+    """Σ_{index=1}^{upper} body, exactly as built.
+
+    SymPy's ``Sum`` joins nested sums and pulls every ``Piecewise`` out in front of itself, which
+    turns Σ_i 1[a_i > 0] w_i into one case for each subset of the neurons.
+    """
+
+    def __new__(cls, body: Expr, *limits: tuple[Symbol, Expr, Expr]) -> Sigma:
+        """Σ with one triple (index, 1, upper limit)."""
+        made = Expr.__new__(cls, body, *(sympy.Tuple(*limit) for limit in limits))
+        made.is_commutative = True
+        return made
+
+
+def collapse(expr: Expr) -> Expr:
+    """The same value in SymPy's own nodes: every `Product` a ``Mul``, every `Terms` an ``Add``."""
+    if not expr.args or not expr.has(Product, Terms):
+        return expr
+    arguments = [collapse(argument) for argument in expr.args]
+    if isinstance(expr, Product):
+        return _undistributed(sympy.Mul(*(a for a in arguments if not a.is_Number)), arguments)
+    if isinstance(expr, Terms):
+        return sympy.Add(*arguments)
+    return expr.func(*arguments)
+
+
+def _undistributed(rest: Expr, factors: Sequence[Expr]) -> Expr:
+    """The number among ``factors`` times ``rest``; SymPy would turn -2 (y - ŷ) into -2 y + 2 ŷ."""
+    number = sympy.Mul(*(factor for factor in factors if factor.is_Number))
+    if number is sympy.S.One:
+        return rest
+    if isinstance(rest, sympy.Add) and number is not sympy.S.Zero:
+        return sympy.Mul(number, rest, evaluate=False)
+    return number * rest
+
+
+# ------------------------------------------------------------------ a formula as SymPy has it
+
+Relation: TypeAlias = Callable[[Expr, Expr], sympy.Basic]
+
+MOST_GROWTH = 100_000  # bits that one power may make before the result is measured
+LARGEST_EXPRESSION = 2_000  # nodes, counted as often as they are printed
+SECONDS = 0.5  # of this thread's processor, before the last part is built
+
+VALUES: Mapping[str, Expr] = MappingProxyType({"pi": sympy.pi, "e": sympy.E})
+NOTHING: Mapping[str, Callable[..., Expr]] = MappingProxyType({})
+
+
+def to_sympy(
+    node: Node,
+    symbols: Mapping[str, Expr],
+    functions: Mapping[str, Callable[..., Expr]] = NOTHING,
+    *,
+    where: str = "formula",
+) -> Expr:
+    """Return the exact SymPy expression of a tree.
+
+    Decimals are the rationals they are written as, division is exact, ``max``, ``min``, ``sign``
+    and ``where`` become `Piecewise`. Where two arguments of ``max`` are equal, a constant one
+    wins, so that ``max(0, z)`` has slope 0 at z = 0, else the last by name, however written.
+
+    Parameters
+    ----------
+    node
+        The tree.
+    symbols
+        What stands for each free name; real symbols give the nicest forms.
+    functions
+        The functions that `read` was allowed beyond `FUNCTIONS`.
+    where
+        What each message begins with: the file and the key.
+
+    Raises
+    ------
+    FormulaError
+        For a name or function that is not given; where a part is infinite, undefined or not real
+        (``1/0``, ``log(0)``, ``sqrt(-1)``); where SymPy would compute a number of more than some
+        400 digits or an expression of more than some thousand parts.
+
+    Examples
+    --------
+    >>> from symback.language.reading import read
+    >>> x = Symbol("x", real=True)
+    >>> to_sympy(read("0.1*x/2", names={"x"}), {"x": x})
+    x/20
+    >>> to_sympy(read("max(0, x)", names={"x"}), {"x": x})
+    Piecewise((x, x > 0), (0, True))
+    """
+    return _Converter(symbols, functions, where).convert(node)
+
+
+def _ranked(values: Iterable[Expr]) -> list[Expr]:
+    """The arguments of a max or min in an order of their own, constants last.
+
+    The last of those that are equal wins, in whatever order they are written.
+    """
+    return sorted(values, key=lambda value: (not value.free_symbols, sympy.default_sort_key(value)))
+
+
+def winner(node: Node, symbols: Mapping[str, Any], functions: Mapping[str, Any]) -> Expr:
+    """The argument of a max or min whose slope is taken where all of them are equal."""
+    head, _ = operation(node)
+    return _ranked(to_sympy(part, symbols, functions) for part in _joined(node, head))[-1]
+
+
+def _joined(node: Node, head: str) -> Iterator[Node]:
+    """Yield the operands, those of a max directly inside a max among them; likewise min."""
+    for part in operation(node)[1]:
+        if operation(part)[0] == head in {"max", "min"}:
+            yield from _joined(part, head)
+        else:
+            yield part
+
+
+def _extreme(beats: Relation, *values: Expr) -> Expr:
+    """Each value where it beats all later ones; see `_ranked`."""
+    ranked = _ranked(values)
+    cases = [
+        (value, sympy.And(*(beats(value, other) for other in ranked[place:])))
+        for place, value in enumerate(ranked[:-1], start=1)
+    ]
+    return _piecewise(*cases, (ranked[-1], sympy.true))
+
+
+def _maximum(*values: Expr) -> Expr:
+    return _by_cases(partial(_extreme, sympy.Gt), *values)
+
+
+def _minimum(*values: Expr) -> Expr:
+    return _by_cases(partial(_extreme, sympy.Lt), *values)
+
+
+def _sign(value: Expr) -> Expr:
+    """Not SymPy's `sign`, whose derivative is a DiracDelta: flat on both sides, and at 0."""
+    cases = (sympy.Integer(1), sympy.Integer(-1), sympy.Integer(0))
+    return _by_cases(
+        lambda v: _piecewise(*zip(cases, (v > 0, v < 0, sympy.true), strict=True)), value
+    )
+
+
+def _absolute(value: Expr) -> Expr:
+    """`Abs` of what is known to be real; else its cases, for the slope of Abs(log(x)) holds re."""
+    if value.is_extended_real:
+        return sympy.Abs(value)
+    return _by_cases(
+        lambda v: _piecewise((v, v > 0), (-v, v < 0), (sympy.Integer(0), sympy.true)), value
+    )
+
+
+def _where(relation: Relation, left: Expr, right: Expr, chosen: Expr, otherwise: Expr) -> Expr:
+    return _by_cases(
+        lambda a, b: _piecewise((chosen, relation(a, b)), (otherwise, sympy.true)), left, right
+    )
+
+
+def _by_cases(build: Callable[..., Expr], *values: Expr) -> Expr:
+    """Build for each branch of each `Piecewise` inside the values, so that no condition holds one.
+
+    SymPy turns such a condition into an ITE, which neither its printers nor NumPy can show.
+    """
+    parts = chain.from_iterable(map(sympy.preorder_traversal, values))
+    piece = next((part for part in parts if isinstance(part, Piecewise)), None)
+    if piece is None:
+        return build(*values)
+    branches = []
+    for branch, condition in piece.args:
+        chosen = [value.xreplace({piece: branch}) for value in values]
+        for part in chain.from_iterable(map(sympy.postorder_traversal, chosen)):
+            _check_constant(part)  # the branches may be constants where the whole was not
+        branches.append((_by_cases(build, *chosen), condition))
+    return _piecewise(*branches)
+
+
+def _check_constant(expression: sympy.Basic) -> None:
+    """Raise TypeError or OverflowError for a constant that is not a real double.
+
+    Then what is built next from doubles is safe to evaluate, which comparisons do.
+    """
+    if not isinstance(expression, Expr) or expression.free_symbols or expression.is_Rational:
+        return
+    value = expression.evalf(15)
+    if value.is_real is False or value.has(sympy.I, sympy.zoo, sympy.nan):
+        raise TypeError
+    if value.is_Float and not abs(value) < sympy.Float("1e308"):
+        raise OverflowError
+
+
+def _piecewise(*branches: tuple[Expr, Any]) -> Expr:
+    """Return a flat `Piecewise`: a branch that is one itself gives its own branches."""
+    flat: list[tuple[Expr, Any]] = []
+    for value, condition in branches:
+        is_total = isinstance(value, Piecewise) and value.args[-1][1] == sympy.true
+        inner = value.args if is_total else ((value, sympy.true),)
+        flat += [(branch, sympy.And(condition, where)) for branch, where in inner]
+    return Piecewise(*flat)
+
+
+RELATIONS: Mapping[str, Relation] = {"<": sympy.Lt, "<=": sympy.Le, ">": sympy.Gt, ">=": sympy.Ge}
+BUILDERS: Mapping[str, Callable[..., Any]] = {
+    "+": sympy.Add,
+    "-": operator.sub,
+    "*": sympy.Mul,
+    "/": operator.truediv,
+    "**": sympy.Pow,
+    "neg": operator.neg,
+    "exp": sympy.exp,
+    "log": sympy.log,
+    "sqrt": sympy.sqrt,
+    "abs": _absolute,
+    "sign": _sign,
+    "sin": sympy.sin,
+    "cos": sympy.cos,
+    "tan": sympy.tan,
+    "asin": sympy.asin,
+    "acos": sympy.acos,
+    "atan": sympy.atan,
+    "sinh": sympy.sinh,
+    "cosh": sympy.cosh,
+    "tanh": sympy.tanh,
+    "erf": sympy.erf,
+    "max": _maximum,
+    "min": _minimum,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """What the budgets ask of an expression; the numbers are upper bounds over its parts."""
+
+    size: int
+    bits: int
+    magnitude: float
+    has_log: bool
+
+
+class _Converter:
+    """Build from the leaves up; measure every result, and every power before it is computed."""
+
+    def __init__(
+        self,
+        symbols: Mapping[str, Expr],
+        functions: Mapping[str, Callable[..., Expr]],
+        where: str,
+    ) -> None:
+        self.symbols, self.functions, self.where = {**symbols, **VALUES}, functions, where
+        self.measures: dict[sympy.Basic, _Measure] = {}
+        self.end = clock() + SECONDS
+
+    def fail(self, node: Node, message: str) -> FormulaError:
+        """The error of a part; the message shows how it is written."""
+        shown = f'"{printable(to_text(node), 40)}"'
+        return FormulaError(f"{self.where}: {shown} {message}", node.column or None)
+
+    def convert(self, node: Node) -> Expr:
+        if isinstance(node, Number):
+            return sympy.Rational(node.value.numerator, node.value.denominator)
+        if isinstance(node, Named):
+            return self.value_of(node)
+        head, parts = operation(node)
+        if head == "where":  # its condition is built together with both sides
+            relation, compared = operation(parts[0])
+            build = partial(_where, RELATIONS[relation])
+            return self.built(node, build, [*map(self.convert, (*compared, *parts[1:]))])
+        arguments = [*map(self.convert, _joined(node, head))]
+        if head in {"max", "min"}:
+            arguments = self.contenders(node, {"max": max, "min": min}[head], arguments)
+        build = BUILDERS.get(head) or self.functions.get(head)
+        if build is None:
+            meant = did_you_mean(head, [*BUILDERS, *self.functions]) or "."
+            message = f'{self.where}: unknown function "{printable(head)}"{meant}'
+            raise FormulaError(message, node.column or None)
+        if head in {"**", "sqrt", "exp"}:
+            self.check_growth(node, head, arguments)
+        return self.built(node, build, arguments)
+
+    def value_of(self, node: Named) -> Expr:
+        if node.name not in self.symbols:
+            meant = did_you_mean(node.name, self.symbols) or "."
+            known = known_words(sorted(self.symbols))
+            message = f'{self.where}: unknown name "{node.name}"{meant} {known}'
+            raise FormulaError(message, node.column or None)
+        return self.symbols[node.name]
+
+    def contenders(self, node: Node, best: Callable[..., Expr], values: list[Expr]) -> list[Expr]:
+        """Return the values that can win a max or min: each one once, one number at most."""
+        numbers = [value for value in values if value.is_Rational]
+        others = [value for value in values if not value.is_Rational]
+        contenders = [*dict.fromkeys(others), *([best(numbers)] if numbers else [])]
+        if len(contenders) > MOST_ARGUMENTS:
+            raise self.fail(node, f"compares more than {MOST_ARGUMENTS} values")
+        return contenders
+
+    def built(self, node: Node, build: Callable[..., Expr], arguments: list[Expr]) -> Expr:
+        """Build one part from its arguments, if there is time left; it is finite, real and small.
+
+        A part that is asked for after the time is used up may need hours itself: each level of
+        nested functions multiplies the seconds by two to ten.
+        """
+        if clock() > self.end:
+            raise self.fail(node, "takes SymPy too long; name its parts in equations of their own")
+        try:
+            expression = build(*arguments)
+            self.check(node, expression)
+            _check_constant(expression)
+        except OverflowError:
+            raise self.fail(node, "is larger than 1e308") from None
+        except RecursionError:
+            raise self.fail(node, "is nested too deeply for SymPy") from None
+        except (AttributeError, TypeError) as error:
+            # SymPy compares real values only; and its cache stumbles over some of its own messages:
+            # asin(sin(10**300)) is "'LazyExceptionMessage' object has no attribute 'startswith'".
+            raise self.fail(node, "is not a real number") from error
+        return expression
+
+    def check_growth(self, node: Node, head: str, arguments: list[Expr]) -> None:
+        """Refuse a power before SymPy computes it, if it could make a huge number.
+
+        Exponents add and multiply behind one's back, and ``exp(c*log(2))`` becomes ``2**c``, so
+        this bounds every number inside the exponent, not its value.
+        """
+        base, exponent = {
+            "**": lambda: arguments,
+            "sqrt": lambda: (arguments[0], sympy.Rational(1, 2)),
+            "exp": lambda: (sympy.E, arguments[0]),
+        }[head]()
+        if head == "**" and exponent.is_Rational and abs(exponent) > LARGEST_EXPONENT:
+            raise self.fail(node, f"has an exponent beyond {LARGEST_EXPONENT}")
+        below, above = self.measure(base), self.measure(exponent)
+        growth = below.bits * above.magnitude
+        if below.has_log or above.has_log:
+            growth = max(below.bits, above.bits) * below.magnitude * above.magnitude
+        if growth > MOST_GROWTH:
+            raise self.fail(node, "could hold a number of hundreds of digits")
+
+    def check(self, node: Node, expression: Expr) -> None:
+        """Refuse an expression that is not finite, not real or too large."""
+        if expression.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo):
+            raise self.fail(node, "has no finite value; look for a division by zero or log(0)")
+        if expression.has(sympy.I):
+            raise self.fail(node, "is not a real number")
+        measure = self.measure(expression)
+        if measure.bits > MOST_BITS:
+            raise self.fail(node, "holds a number of hundreds of digits")
+        if measure.size > LARGEST_EXPRESSION:
+            message = "is too large written out; name its parts in equations of their own"
+            raise self.fail(node, message)
+
+    def measure(self, expression: sympy.Basic) -> _Measure:
+        if expression not in self.measures:
+            self.measures[expression] = self.measured(expression)
+        return self.measures[expression]
+
+    def measured(self, expression: sympy.Basic) -> _Measure:
+        if isinstance(expression, sympy.Rational):
+            size = bits(expression)
+            magnitude = float(abs(expression)) if size < 1_000 else float("inf")
+            return _Measure(1, size, max(1.0, magnitude), has_log=False)
+        parts = [self.measure(part) for part in expression.args]
+        return _Measure(
+            size=1 + sum(part.size for part in parts),
+            bits=max((part.bits for part in parts), default=0),
+            magnitude=max((part.magnitude for part in parts), default=1.0),
+            has_log=any(part.has_log for part in parts) or isinstance(expression, sympy.log),
+        )
+
+
+# --------------------------------------------------------------------------- the catalogue's rows
+
+
+def activation(row: Activation | SoftMax, z: Callable[[Expr], Expr], i: Expr, size: Expr) -> Expr:
+    """g(z_i), or e^{z_i} / Σ_m e^{z_m} over a layer of ``size`` neurons; ``z`` makes elements."""
+    if isinstance(row, Activation):
+        return value_of(row.formula, {"z": z(i)})
+    m = Symbol("m", integer=True)
+    return sympy.exp(z(i)) / Sigma(sympy.exp(z(m)), (m, 1, size))
+
+
+def activation_slope(
+    row: Activation | SoftMax,
+    z: Callable[[Expr], Expr],
+    h: Callable[[Expr], Expr],
+    i: Expr,
+    q: Expr,
+) -> Expr | None:
+    """∂h_i/∂z_q as the row declares it, or None; of softmax h_i (δ_iq - h_q)."""
+    if isinstance(row, SoftMax):
+        return Product(h(i), KroneckerDelta(i, q) - h(q))
+    if not row.slope:
+        return None
+    return Product(KroneckerDelta(i, q), written(row.slope, {"z": z(i), "h": h(i)}))
+
+
+def field_functions() -> dict[str, Callable[..., Expr]]:
+    """The elementwise activations as functions that a formula may call, by name."""
+    return {
+        name: _callable(row.formula)
+        for name, row in ACTIVATIONS.items()
+        if isinstance(row, Activation)
+    }
+
+
+def _callable(text: str) -> Callable[..., Expr]:
+    return lambda z: to_sympy(read(text, names=("z",)), {"z": z})
+
+
+def called(name: str, *arguments: Expr) -> Expr:
+    """The function ``name`` applied by name only, e.g. sigmoid(a_1[i]): never evaluated."""
+    return sympy.Function(name)(*arguments)
+
+
+def value_of(text: str, symbols: Mapping[str, Expr]) -> Expr:
+    """The formula ``text`` as a SymPy expression in ``symbols``."""
+    node = read(text, names=tuple(symbols), functions=tuple(ACTIVATIONS))
+    return to_sympy(node, symbols, field_functions())
+
+
+# --------------------------------------------------------------- a formula in the order it is typed
+
+
+def written(text: str, symbols: Mapping[str, Expr]) -> Expr:
+    """The formula ``text`` with its factors and terms in the order they were typed.
+
+    >>> y, yhat = sympy.symbols("y yhat")
+    >>> written("-2*(y-yhat)", {"y": y, "yhat": yhat})
+    Product(-2, y - yhat)
+    """
+    node = read(text, names=tuple(symbols), functions=tuple(ACTIVATIONS))
+    return _written(node, symbols)
+
+
+def _written(node: Node, symbols: Mapping[str, Expr]) -> Expr:
+    """Products and sums keep their order; everything below them is SymPy's."""
+    head, arguments = operation(node)
+    if head == "*":
+        return product(_written(argument, symbols) for argument in arguments)
+    if head == "/":
+        return product(
+            [
+                _written(arguments[0], symbols),
+                1 / to_sympy(arguments[1], symbols, field_functions()),
+            ]
+        )
+    if head == "neg":
+        return negative(_written(arguments[0], symbols))
+    if head in ("+", "-"):
+        terms = [_written(argument, symbols) for argument in arguments]
+        return total([terms[0], *(negative(term) if head == "-" else term for term in terms[1:])])
+    if head == "sign":  # a slope is not differentiated again, so it may stay a name
+        return sympy.sign(to_sympy(arguments[0], symbols, field_functions()))
+    if head == "where":
+        condition = to_sympy(node, symbols, field_functions()).args[0][1]
+        return Piecewise(
+            (_written(arguments[1], symbols), condition),
+            (_written(arguments[2], symbols), True),
+            evaluate=False,
+        )
+    return to_sympy(node, symbols, field_functions())
+
+
+def product(factors: Iterable[Expr]) -> Expr:
+    """Factors in order; atoms multiply as SymPy does, so that 1/2 and -y stay single factors."""
+    kept = list(factors)
+    if all(_is_single(factor) for factor in kept):
+        return sympy.Mul(*kept)
+    return Product(*kept)
+
+
+def negative(expr: Expr) -> Expr:
+    """-expr without multiplying a sum out, as SymPy would: -(y - yhat) stays."""
+    if isinstance(expr, Product):
+        first, *rest = expr.args
+        if _is_single(first):
+            return Product(-first, *rest)
+    if isinstance(expr, (sympy.Add, Terms, Product)):
+        return Product(sympy.S.NegativeOne, expr)
+    if isinstance(expr, Piecewise):
+        return Product(sympy.S.NegativeOne, expr)
+    return -expr
+
+
+def total(terms: Iterable[Expr]) -> Expr:
+    """Terms in order; without products among them, SymPy's own sum."""
+    kept = list(terms)
+    return Terms(*kept) if any(term.has(Product, Terms) for term in kept) else sympy.Add(*kept)
+
+
+def _is_single(factor: Expr) -> bool:
+    return not isinstance(factor, (sympy.Add, Terms, Product, Piecewise))
