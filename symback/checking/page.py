@@ -32,7 +32,6 @@ from symback.checking.parsing import (
     RELATIONS,
     Line,
     is_total,
-    negative,
     reading,
 )
 from symback.checking.tokens import (
@@ -72,6 +71,7 @@ from symback.language.expressions import (
     children,
     free_letters,
     is_array,
+    negative,
     rebuilt,
     walk,
 )
@@ -1455,7 +1455,7 @@ def _claimed(statement: Statement, line: Sides) -> list[Item]:
     place, source, sides, relations = statement.place, statement.source, line.sides, line.relations
     first = sides[0].node
     if line.minus:
-        step = Total((first, negative((sides[1].node,))))
+        step = Total((first, negative(sides[1].node)))
         sides = [sides[0], replace(sides[1], node=step)]
     if not relations:
         mention = isinstance(first, (Element, Array, Derivative, Named, Number))

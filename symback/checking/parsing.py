@@ -47,9 +47,10 @@ from symback.language.expressions import (
     Total,
     Transpose,
     is_array,
+    negative,
 )
 
-__all__ = ["COMPARISONS", "RELATIONS", "Line", "Reading", "is_total", "negative", "reading"]
+__all__ = ["COMPARISONS", "RELATIONS", "Line", "Reading", "is_total", "reading"]
 
 MOST_DEPTH = 60
 LARGEST_EXPONENT = 64
@@ -62,7 +63,7 @@ _WIDTH_LETTERS = ("n", "N", "K", "C", "m", "M", "k", "D", "d", "H", "J", "c", "p
 _LOSS_LETTERS = ("L", "J", "C", "E")
 _INDEX_LETTERS = frozenset("ijklmnpqrstuvL")
 _BRACKETS = ("(", "[", "{")
-_ONE, _TWO, _MINUS = (Number(Fraction(value)) for value in (1, 2, -1))
+_ONE, _TWO = Number(Fraction(1)), Number(Fraction(2))
 _ARGUMENTS = {"max": (2, 9), "min": (2, 9), "dot": (2, 2), "outer": (2, 2)}
 """The fewest and the most arguments of functions that have more than one."""
 _BASES = {"e": "log", "2": "log2", "10": "log10"}
@@ -108,11 +109,6 @@ def reading(tokens: Sequence[Token], line: Line) -> Reading:
     found = Reading()
     found.node = _Parser(tokens, line, found, tokens[-1].place).side()
     return found
-
-
-def negative(factors: Sequence[Node]) -> Node:
-    """-1 times a product."""
-    return Product((_MINUS, *factors))
 
 
 class _Parser:
@@ -264,7 +260,7 @@ class _Parser:
         node = self.product()
         for _ in range(signs):
             plain = isinstance(node, Product) and not node.elementwise and not self.bracketed
-            node = negative(node.factors if plain and isinstance(node, Product) else (node,))
+            node = negative(*(node.factors if plain and isinstance(node, Product) else (node,)))
         return node
 
     def product(self) -> Node:
@@ -293,7 +289,7 @@ class _Parser:
                 if minus:
                     self.take()
                 following = self.factor()
-                following = negative((following,)) if minus else following
+                following = negative(following) if minus else following
                 if token.kind != "*" or not (is_array(factors[-1]) and is_array(following)):
                     factors.append(following)
                 elif self.line.code:
@@ -807,7 +803,7 @@ class _Parser:
             if minus:
                 self.take()
             exponent = self.unraised()
-            return Call("exp", (negative((exponent,)) if minus else exponent,))
+            return Call("exp", (negative(exponent) if minus else exponent,))
         tokens = self.script()
         if not tokens:
             raise self.refuse("e to the power of nothing", at=mark)

@@ -14,6 +14,7 @@ from symback.language.budget import spend
 from symback.language.expressions import (
     ELL,
     LOSS,
+    MINUS_ONE,
     Array,
     At,
     Call,
@@ -59,11 +60,9 @@ _SUM, _HADAMARD, _PRODUCT, _FACTOR, _ATOM = range(5)
 def echo(node: Node, need: int = _SUM) -> str:
     """``node`` as text, in brackets where it holds together less than ``need``.
 
-    >>> error = Total(
-    ...     (Element("yhat", (Index("", 1),)), Product((Number(Fraction(-1)), Number(Fraction(2)))))
-    ... )
-    >>> echo(Product((error, Element("h", (Index("", 1), Index("", 2))))))
-    '(ŷ_1 - 2)·h_12'
+    >>> w, h = (Element(letter, (Index("", 1), Index("", 2))) for letter in ("w", "h"))
+    >>> echo(Product((Total((w, Product((MINUS_ONE, h)))), h)))
+    '(w_12 - h_12)·h_12'
     """
     spend()
     text, tightness = _written(node)
@@ -168,7 +167,7 @@ def _written(node: Node) -> tuple[str, int]:
 def _without_minus(node: Node) -> tuple[Node, ...] | None:
     """The factors behind a leading -1, where there is one."""
     match node:
-        case Product((Number(value, None), *rest), False) if value == -1 and rest:
+        case Product((first, *rest), False) if first == MINUS_ONE and rest:
             return tuple(rest)
         case _:
             return None
