@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from symback.checking import mistakes
 from symback.checking.correct import number, opposite
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import Judge
@@ -30,9 +31,9 @@ from symback.language.expressions import (
 )
 from symback.language.names import Role
 
-__all__ = ["ORDER", "SCALES", "Convention", "convention_of", "swapped"]
+__all__ = ["ORDER", "SCALES", "Convention", "convention_of"]
 
-ORDER, SCALES = "index-order", "loss-scale"
+ORDER, SCALES = mistakes.ORDER.name, "loss-scale"
 """Conventions that reports treat apart: one is a mistake too, the other excuses no page."""
 
 Reading = Callable[[Node], Node]
@@ -89,7 +90,7 @@ def _is_equal(judge: Judge, left: Node, right: Node, assumptions: Assumptions) -
 
 def _conventions(judge: Judge) -> Iterator[tuple[Convention, Reading]]:
     order = "right if w_kij is the weight from neuron i to neuron j; here it leads into i from j"
-    yield Convention(ORDER, order), swapped
+    yield Convention(ORDER, order), mistakes.swapped
     for factor in _scales(judge):
         sentence = f"right for {factor} of the loss; the loss here has no such factor"
         yield Convention(SCALES, sentence), _scaled(number(factor))
@@ -116,15 +117,6 @@ def _scales(judge: Judge) -> Iterator[Fraction]:
 
 
 # ---------------------------------------------------------------------------------- the readings
-
-
-def swapped(node: Node) -> Node:
-    """Every w_kij for w_kji."""
-    match node:
-        case Element("w", (layer, i, j)):
-            return Element("w", (layer, j, i))
-        case _:
-            return rebuilt(node, swapped)
 
 
 def _scaled(factor: Node) -> Reading:

@@ -139,7 +139,9 @@ class _Conversion:
             return Letter(Index("", layer), width=True)
         if expr.is_integer:
             return Letter(Index(expr.name))
-        return Element(expr.name) if self.graph is None else self._named(expr.name)
+        if self.graph is None or expr.name == "eta":  # the learning rate is in no equation
+            return Element(expr.name)
+        return self._named(expr.name)
 
     def _layer_of_width(self, expr: Expr) -> int | None:
         assert self.graph is not None

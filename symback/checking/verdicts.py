@@ -34,6 +34,7 @@ from symback.checking.exact import (
     meets,
 )
 from symback.checking.grids import Grid, Misshapen
+from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ROUNDING, SIGN
 from symback.checking.names import in_order
 from symback.checking.page import Claim, Definition, Document, Item, Prose, Relation, Side, Unread
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
@@ -866,7 +867,7 @@ def _arithmetic(judge: Judge, before: Node) -> Finding:
     shown = "" if value is None else f"; they give {value}"
     detail = f"the number does not follow from the line's own numbers{shown}"
     return Finding(
-        Verdict.REFUTED, detail, diagnosis=(Diagnosis("arithmetic", detail.partition(";")[0]),)
+        Verdict.REFUTED, detail, diagnosis=(Diagnosis(ARITHMETIC.name, detail.partition(";")[0]),)
     )
 
 
@@ -891,7 +892,7 @@ def _number_is_off(page: _Page, side: Side, exact: Bounds, printed: Bounds) -> F
     if _is_nearly(exact, side.node):
         return _misrounded(shown, witness)
     detail = f"at the numbers of the file it is {shown}"
-    named = _in_numbers(page, side, exact) or (Diagnosis("arithmetic", detail, shown),)
+    named = _in_numbers(page, side, exact) or (Diagnosis(ARITHMETIC.name, detail, shown),)
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
@@ -905,7 +906,7 @@ def _remember(page: _Page, side: Side, exact: Bounds) -> None:
 
 def _misrounded(shown: str, witness: Witness) -> Finding:
     detail = f"not correctly rounded: {shown}"
-    named = (Diagnosis("rounding", detail, shown),)
+    named = (Diagnosis(ROUNDING.name, detail, shown),)
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
@@ -939,12 +940,12 @@ def _in_numbers(page: _Page, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]
         other = _bounds_or_none(page.judge, uphill, page)
         found = other is not None and meets(other, reach)
         detail = "the step goes uphill: the gradient is added"
-        return (Diagnosis("descent-direction", detail, shown),) if found else ()
+        return (Diagnosis(DESCENT.name, detail, shown),) if found else ()
     if meets(exact.times(Fraction(-1)), reach):
-        return (Diagnosis("sign-flipped", "the negative of the right number", shown),)
+        return (Diagnosis(SIGN.name, "the negative of the right number", shown),)
     for factor, name in ((2, "2"), (Fraction(1, 2), "1/2")):
         if meets(exact.times(Fraction(factor)), reach):
-            return (Diagnosis("constant-factor", f"{name} times the right number", shown),)
+            return (Diagnosis(CONSTANT.name, f"{name} times the right number", shown),)
     return ()
 
 
@@ -985,7 +986,7 @@ def _rounded_before(shown: str) -> Finding:
     return Finding(
         Verdict.CONDITIONAL,
         f"right from the rounded numbers before it; unrounded it is {shown}",
-        diagnosis=(Diagnosis("rounding", "rounded numbers were carried along", shown),),
+        diagnosis=(Diagnosis(ROUNDING.name, "rounded numbers were carried along", shown),),
     )
 
 
