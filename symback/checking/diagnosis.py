@@ -48,8 +48,8 @@ from symback.checking.correct import (
     way_between,
 )
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import SHALLOW, Judge
 from symback.checking.grids import Grid, Misshapen, entries
+from symback.checking.judge import SHALLOW, Judge
 from symback.checking.mistakes import (
     ANOTHER,
     AVERAGE,

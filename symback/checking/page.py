@@ -278,6 +278,7 @@ _SIGN = re.compile(r"\S")
 class Page:
     """The text without comments and macros, where its lines start, and what its letters mean.
 
+    ``is_code``: it holds lines of a program, in which * between arrays goes entry by entry;
     ``numbering`` are the letters that stand in its subscripts.
     """
 
@@ -285,6 +286,7 @@ class Page:
     macros: Macros
     letters: Letters
     starts: tuple[int, ...]
+    is_code: bool
     numbering: frozenset[str] = frozenset()
 
     @classmethod
@@ -295,12 +297,8 @@ class Page:
             text = _COMMENT.sub(lambda found: found[1] + " " * len(found[2]), text)
         text, macros = without_macros(text)
         starts = (0, *(match.end() for match in re.finditer("\n", text)))
-        return cls(text, macros, letters, starts)
-
-    @property
-    def is_code(self) -> bool:
-        """Whether the page holds lines of a program, in which * goes entry by entry."""
-        return self.letters.notation.rows or _CODE.search(self.text) is not None
+        is_code = letters.notation.rows or _CODE.search(text) is not None
+        return cls(text, macros, letters, starts, is_code)
 
     def knowing(self, statements: Sequence[Statement]) -> Page:
         """The page with the names that its statements define, and the letters that they number."""
@@ -668,11 +666,6 @@ class Statement:
         """Whether it says that something is equal to something."""
         return any(token.kind in RELATIONS for token in self.tokens)
 
-    @property
-    def is_long(self) -> bool:
-        """Whether it has more signs than a person writes."""
-        return len(self.tokens) > MOST_TOKENS
-
 
 def _statements(page: Page) -> tuple[list[Statement], list[Item]]:
     """The statements of the page, and what the budget leaves of it.
@@ -721,8 +714,12 @@ def _cut(row: Row, page: Page) -> Iterator[Statement]:
     pieces = _pieces(tokens, latex=whole.latex)
     for piece, before in pieces:
         spend()
-        source = page.between(piece) or row.source
-        yield replace(whole, tokens=piece, source=source, place=piece[0].place, before=before)
+        source, place = page.between(piece) or row.source, piece[0].place
+        if len(piece) > MOST_TOKENS:
+            failed = NotRead(f"the statement has more than {MOST_TOKENS:,} signs", place)
+            yield Statement([], row.kind, source, place, failed)
+        else:
+            yield replace(whole, tokens=piece, source=source, place=place, before=before)
     if not pieces:
         yield Statement([], "prose", row.source, place)
 
@@ -1020,7 +1017,7 @@ def _supposed(
     named: list[tuple[Named, Place]] = []
     prose, last, before = "", 0, None
     for each in statements:
-        if not each.tokens or each.is_long:
+        if not each.tokens:
             prose += f" {each.source}"
             made.append(each)
             continue
@@ -1046,17 +1043,15 @@ def _supposed(
             each, led_by=tuple(words), paragraph=paragraph, condition=condition, failed=failed
         )
         made.append(before)
-    found = _assigned([each for each in made if each.tokens and not each.is_long])
+    places = [k for k, each in enumerate(made) if each.tokens]
+    found = _assigned([made[k] for k in places])
     used = {condition.place for conditions in found for condition in conditions}
-    following = iter(found)
-    for k, each in enumerate(made):
-        if not each.tokens or each.is_long:
-            continue
-        made[k] = replace(each, holds_for=next(following))
-        stated = each.condition
+    for k, conditions in zip(places, found, strict=True):
+        stated, failed = made[k].condition, made[k].failed
         if stated and stated.place not in used and not isinstance(stated.left, Letter):
             idle = "a comparison is no claim that symback checks, and no claim stands under it"
-            made[k] = replace(made[k], failed=NotRead(idle, each.place))
+            failed = NotRead(idle, made[k].place)
+        made[k] = replace(made[k], holds_for=conditions, failed=failed)
     return made, named
 
 
@@ -1248,8 +1243,6 @@ def _items(statement: Statement, page: Page, chain: Chain) -> tuple[list[Item], 
     try:
         if statement.failed is not None:
             raise statement.failed
-        if statement.is_long:
-            raise NotRead(f"the statement has more than {MOST_TOKENS:,} signs", place)
         spend(1 + len(statement.words))
         if statement.condition is not None or _is_range(statement.tokens, page.letters):
             return prose, chain
@@ -1272,8 +1265,7 @@ def _items(statement: Statement, page: Page, chain: Chain) -> tuple[list[Item], 
     except NotRead as found:
         # something without a relation that stands within words is a mention, no claim
         within = statement.kind == "inline" or bool(statement.words)
-        mention = within and not statement.has_relation and not statement.is_long
-        if mention and statement.failed is None:
+        if within and not statement.has_relation and statement.failed is None:
             return prose, chain
         error = found
     return [_unread(statement, page, error)], chain

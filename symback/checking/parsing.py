@@ -49,6 +49,7 @@ from symback.language.expressions import (
     is_array,
     negative,
 )
+from symback.language.functions import ABBREVIATIONS, ELEMENTARY
 
 __all__ = ["COMPARISONS", "RELATIONS", "Line", "Reading", "is_total", "reading"]
 
@@ -64,15 +65,19 @@ _LOSS_LETTERS = ("L", "J", "C", "E")
 _INDEX_LETTERS = frozenset("ijklmnpqrstuvL")
 _BRACKETS = ("(", "[", "{")
 _ONE, _TWO = Number(Fraction(1)), Number(Fraction(2))
-_ARGUMENTS = {"max": (2, 9), "min": (2, 9), "dot": (2, 2), "outer": (2, 2)}
+_ARGUMENTS = {"dot": (2, 2), "outer": (2, 2)} | {
+    name: (2, 9) for name, row in ELEMENTARY.items() if row.arguments > 1
+}
 """The fewest and the most arguments of functions that have more than one."""
 _BASES = {"e": "log", "2": "log2", "10": "log10"}
 _JOINING = frozenset(("+", "-", "·", "*", "/", "⊙", "@", "^", "_", "∂", "∇"))
 """What stands before a bracket that is an operand, and no remark."""
 _BEGINS_FACTOR = ("number", "name", "command", "∂", "∇", "⟦", "begin", "½", "‖", *_BRACKETS)
 _RECIPROCALS = {
-    "sech": "cosh", "csch": "sinh", "coth": "tanh", "sec": "cos", "csc": "sin", "cot": "tan",
-}  # fmt: skip
+    name: formula[2 : formula.index("(")]
+    for name, formula in ABBREVIATIONS.items()
+    if formula.startswith("1/")
+}
 """Functions that are read as one over another."""
 
 

@@ -40,11 +40,11 @@ from symback.language.expressions import (
     Transpose,
     is_array,
 )
+from symback.language.functions import ACTIVATIONS, ELEMENTARY
 
 __all__ = ["echo"]
 
 _LETTERS = {"yhat": "ŷ", "delta": "δ", "eta": "η"}
-_FUNCTIONS = {"sigmoid": "σ", "asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 _GREEK = {
     "Delta": "Δ", "Gamma": "Γ", "Theta": "Θ", "Lambda": "Λ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
     "alpha": "α", "beta": "β", "gamma": "γ", "epsilon": "ε", "zeta": "ζ", "theta": "θ",
@@ -135,7 +135,7 @@ def _written(node: Node) -> tuple[str, int]:
         case Call("pi"):
             return "π", _ATOM
         case Call(function, arguments, primes):
-            name = _FUNCTIONS.get(function, function) + "′" * primes
+            name = _called(function) + "′" * primes
             return f"{name}({', '.join(map(echo, arguments))})", _ATOM
         case Sum(letter, body, lower, upper, without, product):
             below = letter if lower == 1 and upper is None else f"{letter}={lower}"
@@ -187,6 +187,14 @@ def _joined(factors: Sequence[Node]) -> str:
     for before, factor in itertools.pairwise(factors):
         text += (" " if is_array(before) and is_array(factor) else "·") + echo(factor, _FACTOR)
     return text
+
+
+def _called(function: str) -> str:
+    """σ, and what the writers print where formulas read it too: arcsin, but sign, relu."""
+    row = {**ACTIVATIONS, **ELEMENTARY}.get(function)
+    if row is not None and (len(row.text) == 1 or row.text in getattr(row, "aliases", ())):
+        return row.text
+    return function
 
 
 def _index(index: Index) -> str:
