@@ -49,7 +49,7 @@ from symback.checking.slips import (
     unrolled,
 )
 from symback.checking.tables import Plan, Table
-from symback.checking.tower import LEVELS
+from symback.engine.arithmetics import LEVELS
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
     ELL,

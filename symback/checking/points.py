@@ -16,9 +16,8 @@ from symback.checking.conversion import element_of
 from symback.checking.correct import Edge, Neuron, complement, number, opposite, spelled
 from symback.checking.evaluation import Assumptions
 from symback.checking.exact import SHALLOW, Judge
-from symback.checking.grids import Grid, Misshapen, entries
-from symback.checking.tower import tower
 from symback.checking.variants import ErrorVariant, Variant, error_variants, variants
+from symback.engine.arithmetics import Grid, Misshapen, entries, tower
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
     Derivative,

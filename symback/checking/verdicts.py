@@ -19,7 +19,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from symback.checking.arithmetics import Undecided
 from symback.checking.claims import bare, reaches, says_nothing
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
@@ -34,7 +33,6 @@ from symback.checking.exact import (
     Relationship,
     meets,
 )
-from symback.checking.grids import Grid, Misshapen
 from symback.checking.meaning import (
     Claim,
     Definition,
@@ -47,7 +45,7 @@ from symback.checking.meaning import (
 )
 from symback.checking.names import in_order
 from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
-from symback.checking.tower import VanishingDenominator
+from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
 from symback.language.budget import Spent, allow
 from symback.language.errors import SymbackError, printable
 from symback.language.expressions import (
