@@ -8,8 +8,8 @@ import pytest
 import symback as sb
 from rewriting import NETWORKS, Referee, mp, numbered, pairs
 from symback.checking.conversion import to_node
-from symback.checking.exact import Judge, Relationship
-from symback.engine.arithmetics import LEVELS, Balls, Residues, Tower
+from symback.checking.judge import Judge, Relationship
+from symback.engine.arithmetics import LEVELS, Tower
 from symback.language.expressions import (
     ELL,
     LOSS,

@@ -792,7 +792,8 @@ def test_a_step_is_only_what_the_parameters_need():
     assert not {"yhat", "x", "y"} & {*names}
     assert MatrixText().equation(form.step("x")) == "∇x = W_1ᵀ ∇a_1"
     assert form.text("yhat") == "∇ŷ = -y ⊘ ŷ"
-    assert form.step("h1", Phase.FORWARD).named is not None
+    forward = {step.variable.name: step for step in form.steps if step.phase is Phase.FORWARD}
+    assert forward["h1"].named is not None
 
 
 def test_equations_without_layers_lift_too():

@@ -32,12 +32,10 @@ from symback.checking.rules import (
     AS_EXPONENTIALS,
     DOMAINS,
     SLOPES,
-    UNDONE,
     differentiated,
     with_z,
 )
 from symback.engine.arithmetics import (
-    OPAQUE,
     RELATIONS,
     Arithmetic,
     Grid,
@@ -85,7 +83,7 @@ from symback.language.expressions import (
     Transpose,
     walk,
 )
-from symback.language.functions import SoftMax
+from symback.language.functions import ELEMENTARY, SoftMax
 from symback.language.names import Role, Variable
 
 __all__ = ["Assumptions", "Environment", "Evaluator"]
@@ -722,15 +720,16 @@ class Evaluator:
     def _elementary(self, node: Call, env: Environment, numbers: Arithmetic) -> Value:
         name, argument = node.function, node.arguments[0]
         self._need(name, argument, env)
+        undone = ELEMENTARY[name].inner if name in ELEMENTARY else ""
         match node.arguments:
-            case (Call(inverse, (inner,), primes=0),) if UNDONE.get(name) == inverse:
+            case (Call(inverse, (inner,), primes=0),) if undone == inverse:
                 self._need(inverse, inner, env)
                 return self._value(inner, env, numbers)
         if name not in numbers.direct and name in AS_EXPONENTIALS:
             return self._each(AS_EXPONENTIALS[name], argument, env, numbers)
         if name not in numbers.direct and name in self.equations.activations:
             return self._each(self.equations.value_of(name), argument, env, numbers)
-        if name not in numbers.direct and name not in OPAQUE:
+        if name not in numbers.direct and name not in ELEMENTARY:
             raise Undecided(f"symback does not know the function {name}")
         value = self._value(argument, env, numbers)
         return mapped(value, lambda entry: numbers.function(name, entry))

@@ -104,33 +104,30 @@ def local_derivative(equation: Equation, parent: Variable) -> LocalDerivative:
     Raises `WrongSlope` where the catalogue declares a form that is not the derivative.
     """
     apart = {letter: Symbol(f"{letter.name}_child", integer=True) for letter in equation.free}
-    rhs = instantiate(equation.rhs, apart)
+    lhs, rhs = instantiate(equation.lhs, apart), instantiate(equation.rhs, apart)
     terms = [_contract(term) for term in _differentiate(rhs, parent, parent.indices)]
-    pins = _common_pins(terms, tuple(apart.values()))
-    names = dict(pins) | _letters_for_unpinned(parent, apart, pins)
-    raw = instantiate(sympy.Add(*(_assemble(term, pins) for term in terms)), names)
-    lhs = instantiate(equation.lhs, apart)
-    form = _form(equation, parent, raw, _Meaning(lhs, rhs, names), apart)
-    letters = tuple(
-        names[apart[letter]] if apart[letter] not in dict(pins) else apart[letter]
-        for letter in equation.free
+    pins = tuple(  # the equalities of indices without which every term vanishes
+        pair
+        for pair in (terms[0].deltas if terms else ())
+        if pair[0] in apart.values() and all(pair in term.deltas for term in terms)
     )
-    return LocalDerivative(equation.variable, parent, letters, parent.indices, pins, raw, form)
-
-
-def _letters_for_unpinned(
-    parent: Variable,
-    apart: Mapping[Symbol, Symbol],
-    pins: tuple[tuple[Symbol, Symbol], ...],
-) -> dict[Symbol, Symbol]:
-    """Printable letters for the child's indices that the parent does not pin."""
-    names: dict[Symbol, Symbol] = {}
-    for letter, temporary in apart.items():
-        if temporary in dict(pins):
-            continue
-        used = {*parent.indices, *names.values()}
-        names[temporary] = letter if letter not in used else fresh_index(used)
-    return names
+    pinned = dict(pins)
+    names, used = dict(pinned), {*parent.indices}
+    for letter, temporary in apart.items():  # printable letters for what the parent does not pin
+        if temporary not in pinned:
+            names[temporary] = letter if letter not in used else fresh_index(used)
+            used.add(names[temporary])
+    raw = instantiate(Add(*(_assemble(term, pins) for term in terms)), names)
+    letters = (apart[letter] for letter in equation.free)
+    return LocalDerivative(
+        child=equation.variable,
+        parent=parent,
+        child_indices=tuple(i if i in pinned else names[i] for i in letters),
+        parent_indices=parent.indices,
+        pins=pins,
+        raw=raw,
+        form=_form(equation, parent, raw, _Meaning(lhs, rhs, names), apart),
+    )
 
 
 def _differentiate(expr: Expr, parent: Variable, at: tuple[Symbol, ...]) -> list[_Term]:
@@ -193,18 +190,10 @@ def _contract(term: _Term) -> _Term:
     return term
 
 
-def _common_pins(terms: list[_Term], free: tuple[Symbol, ...]) -> tuple[tuple[Symbol, Symbol], ...]:
-    """The equalities of indices without which every term vanishes."""
-    if not terms:
-        return ()
-    common = [pair for pair in terms[0].deltas if all(pair in term.deltas for term in terms)]
-    return tuple((i, q) for i, q in common if i in free)
-
-
 def _assemble(term: _Term, pins: tuple[tuple[Symbol, Symbol], ...]) -> Expr:
     """A term as an expression, without the deltas that are pins."""
     deltas = (KroneckerDelta(i, q) for i, q in term.deltas if (i, q) not in pins)
-    body = sympy.Mul(term.coefficient, *deltas)
+    body = Mul(term.coefficient, *deltas)
     for bound, upper in term.sums:
         body = Sigma(body, (bound, 1, upper))
     return body
@@ -223,14 +212,12 @@ class _Meaning:
 
     def spelled_out(self, expr: Expr) -> Expr:
         """``expr`` with every element of the child replaced by the child's formula."""
-        own = base_name(self.lhs)
-        elements = [atom for atom in expr.atoms(Indexed, Symbol) if base_name(atom) == own]
-        return collapse(expr).xreplace({atom: self._formula(atom) for atom in elements})
-
-    def _formula(self, element: Expr) -> Expr:
-        if not isinstance(element, Indexed):
-            return self.rhs
-        return instantiate(self.rhs, dict(zip(self.lhs.indices, element.indices, strict=True)))
+        known = {}
+        for element in expr.atoms(type(self.lhs)):
+            if base_name(element) == base_name(self.lhs):
+                indices = (getattr(each, "indices", ()) for each in (self.lhs, element))
+                known[element] = instantiate(self.rhs, dict(zip(*indices, strict=True)))
+        return collapse(expr).xreplace(known)
 
 
 def _form(
@@ -242,24 +229,19 @@ def _form(
 ) -> Expr:
     """The declared form; else one in terms of the child's own value; both proved; else raw."""
     declared = next((entry for entry in equation.declared if entry.parent == parent), None)
-    if declared is None:
-        return _in_terms_of_value(raw, meaning)
-    to_parent = dict(zip(declared.indices, parent.indices, strict=True))
-    form = instantiate(instantiate(declared.form, {**apart, **to_parent}), meaning.names)
-    if not is_zero(meaning.spelled_out(form) - meaning.spelled_out(raw)):
-        raise WrongSlope(
-            f"the derivative declared for {equation.variable.name} by {parent.name}, {form}, "
-            f"is not the derivative of its formula, {raw}"
-        )
-    return form
-
-
-def _in_terms_of_value(raw: Expr, meaning: _Meaning) -> Expr:
-    """``raw`` as a polynomial in the child's own value, where its formula needs a function call."""
+    if declared is not None:
+        to_parent = dict(zip(declared.indices, parent.indices, strict=True))
+        form = instantiate(instantiate(declared.form, {**apart, **to_parent}), meaning.names)
+        if not is_zero(meaning.spelled_out(form) - meaning.spelled_out(raw)):
+            raise WrongSlope(
+                f"the derivative declared for {equation.variable.name} by {parent.name}, {form}, "
+                f"is not the derivative of its formula, {raw}"
+            )
+        return form
     if not raw.atoms(sympy.Function) or raw.has(KroneckerDelta) or meaning.rhs.has(Sum):
         return raw
-    value = instantiate(meaning.lhs, meaning.names)
-    form = slope_by_value(instantiate(meaning.rhs, meaning.names), raw, value)
+    value, function = (instantiate(side, meaning.names) for side in (meaning.lhs, meaning.rhs))
+    form = slope_by_value(function, raw, value)
     return raw if form is None else form
 
 
@@ -279,16 +261,10 @@ def slope_by_value(function: Expr, slope: Expr, value: Expr) -> Expr | None:
     solutions = sympy.solve(equations, unknowns, dict=True)
     if not solutions:
         return None
-    found = [solutions[0].get(c, sympy.S.Zero) for c in unknowns]
+    c0, c1, c2 = found = [solutions[0].get(c, sympy.S.Zero) for c in unknowns]
     if any(not c.is_Rational for c in found):
         return None
-    return _polynomial(found, value)
-
-
-def _polynomial(coefficients: list[Expr], value: Expr) -> Expr:
-    """c0 + c1 v + c2 v², with v(1 - v) kept as a product where the constant is missing."""
-    c0, c1, c2 = coefficients
-    if c0 == 0 and c1 and c2:
+    if c0 == 0 and c1 and c2:  # v (1 - v) stays a product
         return Mul(c1, value, 1 + c2 / c1 * value)
     return c0 + c1 * value + c2 * value**2
 
@@ -315,20 +291,17 @@ def is_zero(expr: Expr) -> bool:
 
 @lru_cache(maxsize=1024)
 def _vanishes(expr: Expr) -> bool:
-    expr = expr.replace(sympy.sign, _odd_sign)
-    return all(_numerator(case) == 0 for case in _cases(expr))
+    """Whether an expression is 0 whichever of the comparisons in its conditions hold."""
 
+    def odd(u: Expr) -> Expr:
+        return -sympy.sign(-u) if u.could_extract_minus_sign() else sympy.sign(u)
 
-def _odd_sign(argument: Expr) -> Expr:
-    """sgn(-u) = -sgn(u)."""
-    return -sympy.sign(-argument) if argument.could_extract_minus_sign() else sympy.sign(argument)
-
-
-def _cases(expr: Expr) -> list[Expr]:
-    """The expression under every truth of the comparisons its conditions are made of."""
+    expr = expr.replace(sympy.sign, odd)
     comparisons = sorted(expr.atoms(Relational), key=sympy.default_sort_key)
-    choices = itertools.product((sympy.true, sympy.false), repeat=len(comparisons))
-    return [_decide(expr, dict(zip(comparisons, choice, strict=True))) for choice in choices]
+    return all(
+        _numerator(_decide(expr, dict(zip(comparisons, truth, strict=True)))) == 0
+        for truth in itertools.product((sympy.true, sympy.false), repeat=len(comparisons))
+    )
 
 
 def _decide(expr: Expr, truth: Mapping[Expr, Expr]) -> Expr:
@@ -385,17 +358,16 @@ def _reduced(numerator: Expr, root: Symbol, degree: int, base: Expr) -> Expr:
     return sympy.expand(sympy.fraction(sympy.together(Add(*terms)))[0])
 
 
-def _exponent(power: Expr) -> Expr:
-    """t where the power is e^t; b^t is e^{t log b}."""
-    base, exponent = power.as_base_exp()
-    return exponent if base is sympy.E else exponent * sympy.log(base)
-
-
 def _with_independent_exponentials(expr: Expr) -> Expr:
     """e^{c t} as the c-th power of one variable a base t, split over the terms of its exponent."""
+
+    def exponent(power: Expr) -> Expr:  # t where the power is e^t; b^t is e^{t log b}
+        base, exponent = power.as_base_exp()
+        return exponent if base is sympy.E else exponent * sympy.log(base)
+
     symbolic = {power for power in expr.atoms(Pow) if not power.exp.is_Rational}
     parts = {
-        atom: [term.as_coeff_Mul() for term in Add.make_args(sympy.expand(_exponent(atom)))]
+        atom: [term.as_coeff_Mul() for term in Add.make_args(sympy.expand(exponent(atom)))]
         for atom in expr.atoms(sympy.exp, type(sympy.E)) | symbolic
     }
     denominators: dict[Expr, int] = {}
@@ -433,7 +405,17 @@ def _instantiate(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
     if expr in values:
         return values[expr]
     if isinstance(expr, Sum):
-        return _instantiate_sum(expr, values) if expr.free_symbols & values.keys() else expr
+        if not expr.free_symbols & values.keys():
+            return expr
+        bound, lower, upper = expr.limits[0]
+        inside = {old: new for old, new in values.items() if old != bound}
+        arriving = set().union(*(new.free_symbols for new in inside.values()))
+        letter = bound
+        if bound in arriving:
+            letter = fresh_index({*arriving, *expr.function.free_symbols, *inside})
+            inside[bound] = letter
+        body = _instantiate(expr.function, inside)
+        return Sigma(body, (letter, lower, _instantiate(upper, values)))
     arguments = [_instantiate(argument, values) for argument in expr.args]
     if all(new is old for new, old in zip(arguments, expr.args, strict=True)):
         return expr
@@ -444,15 +426,3 @@ def _instantiate(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
 def _element(base: Expr, *indices: Expr) -> Indexed:
     """An element; whenever SymPy makes an ``Indexed``, it works out all it assumes of it anew."""
     return Indexed(base, *indices)
-
-
-def _instantiate_sum(expr: Sum, values: Mapping[Expr, Expr]) -> Expr:
-    bound, lower, upper = expr.limits[0]
-    inside = {old: new for old, new in values.items() if old != bound}
-    arriving = set().union(*(new.free_symbols for new in inside.values()))
-    letter = bound
-    if bound in arriving:
-        letter = fresh_index({*arriving, *expr.function.free_symbols, *inside})
-        inside[bound] = letter
-    body = _instantiate(expr.function, inside)
-    return Sigma(body, (letter, lower, _instantiate(upper, values)))

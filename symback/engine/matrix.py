@@ -300,6 +300,7 @@ class _Factor:
         return self.matrix if self.letters[0] == rows else _transposed(self.matrix)
 
 
+Letters = tuple[Symbol, ...]
 Sizes = Mapping[Symbol, Expr]
 
 
@@ -312,11 +313,13 @@ class _Lifter:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.arrays = {
-            base_name(variable.element): _array_of(variable)
-            for variable in graph.variables
-            if len(variable.shape) <= 2
-        }
+        self.arrays: dict[str, Array] = {}
+        for variable in graph.variables:
+            if len(variable.shape) <= 2:
+                rows, columns = (*variable.shape, sympy.S.One, sympy.S.One)[:2]
+                kind = SampleArray if variable.batched and len(variable.shape) == 2 else Array
+                name = base_name(variable.element)
+                self.arrays[name] = kind(name, rows, columns)
 
     def array(self, variable: Variable) -> Array:
         """The matrix of a quantity; raises `NoMatrixForm` where it has more than two indices."""
@@ -325,24 +328,25 @@ class _Lifter:
             raise NoMatrixForm(variable.element, "an array with more than two indices is no matrix")
         return found
 
-    def lift(self, expr: Expr, want: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
+    def lift(self, expr: Expr, want: Letters, sizes: Sizes) -> MatrixExpr:
         """``expr`` as a matrix whose rows and columns are the indices ``want``."""
         if len(want) > 2:
             raise NoMatrixForm(expr, f"it has {len(want)} indices")
-        if isinstance(expr, Sum):
+        if isinstance(expr, Sum):  # of a number times a sum with an order: term by term
             bound, upper, body = _apart(expr, {*sizes, *want})
-            number, inner = _number_and_terms(body)
-            if inner is not None:
-                sums = (self.lift(Sigma(t, (bound, 1, upper)), want, sizes) for t in inner.args)
-                return _times(number, _plus(list(sums)))
+            parts = body.args if isinstance(body, (Product, Mul)) else (body,)
+            sums = [part for part in parts if isinstance(part, Terms)]
+            numbers = [part for part in parts if not isinstance(part, Terms)]
+            if len(sums) == 1 and all(part.is_number for part in numbers):
+                terms = (Sigma(term, (bound, 1, upper)) for term in sums[0].args)
+                return _times(*numbers, _plus([self.lift(term, want, sizes) for term in terms]))
         if isinstance(expr, (Terms, Add)):
             terms = expr.args if isinstance(expr, Terms) else sorted(expr.args, key=_reading_order)
             return _plus([self.lift(term, want, sizes) for term in terms])
         return self._term(expr, want, sizes)
 
-    # ------------------------------------------------------------- a term: factors under sums
-
-    def _term(self, expr: Expr, want: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
+    def _term(self, expr: Expr, want: Letters, sizes: Sizes) -> MatrixExpr:
+        """A product of factors under sums."""
         summed: dict[Symbol, Expr] = {}
         body = expr
         while isinstance(body, Sum):
@@ -352,114 +356,103 @@ class _Lifter:
         numbers: list[Expr] = []
         factors: list[_Factor] = []
         for part in _flat_factors(body):
-            letters = _letters(part, known)
-            if not letters:
-                numbers.append(self._scalar(part, known))
-            else:
+            if letters := _letters(part, known):
                 factors.append(self._unit(part, letters, known))
-        return _Contraction(expr, want, known, numbers, factors).carried_out(summed)
+            else:
+                numbers.append(self._scalar(part))
+        return _contracted(expr, want, known, [*reversed(summed)], numbers, factors)
 
-    def _scalar(self, expr: Expr, sizes: Sizes) -> Expr:
+    def _scalar(self, expr: Expr) -> Expr:
         """A part without free indices as a number."""
-        if isinstance(expr, Sum):
-            return Scalar(self.lift(expr, (), {}))
-        if isinstance(expr, Partial):
-            return Scalar(self._gradient(expr))
-        if isinstance(expr, Symbol):
-            array = self.arrays.get(base_name(expr))
-            return expr if array is None or not expr.is_real or expr.is_integer else Scalar(array)
-        if isinstance(expr, Indexed):
-            raise NoMatrixForm(expr, "it is one element of an array")
-        if not expr.args:
-            return expr
-        return expr.func(*(self._scalar(argument, sizes) for argument in expr.args))
+        match expr:
+            case Sum():
+                return Scalar(self.lift(expr, (), {}))
+            case Partial():
+                return Scalar(self._gradient(expr))
+            case Symbol():
+                array = self.arrays.get(base_name(expr))
+                is_array = array is not None and expr.is_real and not expr.is_integer
+                return Scalar(array) if is_array else expr
+            case Indexed():
+                raise NoMatrixForm(expr, "it is one element of an array")
+        return expr.func(*map(self._scalar, expr.args)) if expr.args else expr
 
-    def _unit(self, expr: Expr, letters: tuple[Symbol, ...], sizes: Sizes) -> _Factor:
+    def _unit(self, expr: Expr, letters: Letters, sizes: Sizes) -> _Factor:
         """One factor that has indices, as a matrix with those for its rows and columns."""
         if len(letters) > 2:
             raise NoMatrixForm(expr, f"it has the indices {', '.join(map(str, letters))} at once")
-        if isinstance(expr, Indexed):
-            return self._element(expr, self.array(self.graph.by_base[base_name(expr)]), sizes)
-        if isinstance(expr, Partial):
-            return self._element(expr.by, self._gradient(expr), sizes)
-        if isinstance(expr, (Sum, Terms, Add, Mul, Product)):
-            return _Factor(self.lift(expr, letters, _without_bound(expr, sizes)), letters)
-        if isinstance(expr, Pow) and not _letters(expr.exp, sizes):
-            power = self._scalar(expr.exp, sizes)
-            return _Factor(HadamardPower(self.lift(expr.base, letters, sizes), power), letters)
-        if isinstance(expr, KroneckerDelta):
-            if len(letters) == 2:
-                return _Factor(sympy.Identity(_same_size(expr, letters, sizes)), letters)
-            raise NoMatrixForm(expr, "it picks one element")
-        if isinstance(expr, Piecewise):
-            return _Factor(self._cases(expr, letters, sizes), letters)
-        if isinstance(expr, (Pow, sympy.Function, sympy.Max, sympy.Min)):
-            return _Factor(self._elementwise(expr, letters, sizes), letters)
-        raise NoMatrixForm(expr, f"{type(expr).__name__} is not known here")
-
-    def _element(self, element: Expr, array: MatrixExpr, sizes: Sizes) -> _Factor:
-        indices = element.indices
-        if any(letter not in sizes for letter in indices):
-            raise NoMatrixForm(element, "one of its indices is not a letter by itself")
-        if len({*indices}) < len(indices):
-            raise NoMatrixForm(element, "it has one index twice")
-        return _Factor(array, tuple(indices))
+        match expr:
+            case Indexed() | Partial():
+                is_gradient = isinstance(expr, Partial)
+                element = expr.by if is_gradient else expr
+                variable = self.graph.by_base[base_name(element)]
+                matrix = self._gradient(expr) if is_gradient else self.array(variable)
+                if any(letter not in sizes for letter in element.indices):
+                    raise NoMatrixForm(element, "one of its indices is not a letter by itself")
+                if len({*element.indices}) < len(element.indices):
+                    raise NoMatrixForm(element, "it has one index twice")
+                return _Factor(matrix, tuple(element.indices))
+            case Sum() | Terms() | Add() | Mul() | Product():
+                free = {letter: sizes[letter] for letter in letters}
+                matrix = self.lift(expr, letters, free)
+            case Pow() if not _letters(expr.exp, sizes):
+                base = self.lift(expr.base, letters, sizes)
+                matrix = HadamardPower(base, self._scalar(expr.exp))
+            case KroneckerDelta():
+                if len(letters) < 2:
+                    raise NoMatrixForm(expr, "it picks one element")
+                rows, columns = (sizes[letter] for letter in letters)
+                if rows != columns:
+                    raise NoMatrixForm(expr, "its two indices do not run over the same numbers")
+                matrix = sympy.Identity(rows)
+            case Piecewise():
+                *cases, (last, condition) = expr.args
+                if condition != sympy.true:
+                    raise NoMatrixForm(expr, "it has no value where none of its conditions holds")
+                matrix = self.lift(last, letters, sizes)
+                for value, condition in reversed(cases):
+                    test = self._elementwise(condition, letters, sizes)
+                    matrix = Where(test, self.lift(value, letters, sizes), matrix)
+            case Pow() | sympy.Function() | sympy.Max() | sympy.Min():
+                matrix = self._elementwise(expr, letters, sizes)
+            case _:
+                raise NoMatrixForm(expr, f"{type(expr).__name__} is not known here")
+        return _Factor(matrix, letters)
 
     def _gradient(self, name: Partial) -> Gradient:
         if name.of != self.graph.target.element or name.held:
             raise NoMatrixForm(name, "it is not the derivative of the loss")
         return Gradient.of(self.array(self.graph.by_base[base_name(name.by)]))
 
-    def _elementwise(self, expr: Expr, letters: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
+    def _elementwise(self, expr: Any, letters: Letters, sizes: Sizes) -> Elementwise:
+        """A function, or a condition, of arrays: each of them once, in the order they are read."""
         arrays: list[MatrixExpr] = []
-        body = expr.func(*(self._placed(part, letters, sizes, arrays) for part in expr.args))
-        return Elementwise(Lambda(_placeholders(len(arrays)), body), *arrays)
 
-    def _placed(
-        self, expr: Expr, letters: tuple[Symbol, ...], sizes: Sizes, arrays: list[MatrixExpr]
-    ) -> Expr:
-        """A number as it is; anything else as a placeholder, its array put among ``arrays``."""
-        if not expr.free_symbols:
-            return expr
-        array = self.lift(expr, letters, sizes)
-        if array not in arrays:
-            arrays.append(array)
-        return _placeholders(len(arrays))[arrays.index(array)]
+        def placed(part: Expr) -> Expr:
+            if not part.free_symbols:
+                return part
+            array = self.lift(part, letters, sizes)
+            if array not in arrays:
+                arrays.append(array)
+            return _placeholder(arrays.index(array))
 
-    def _cases(self, expr: Piecewise, letters: tuple[Symbol, ...], sizes: Sizes) -> MatrixExpr:
-        *cases, (last, condition) = expr.args
-        if condition != sympy.true:
-            raise NoMatrixForm(expr, "it has no value where none of its conditions holds")
-        result = self.lift(last, letters, sizes)
-        for value, condition in reversed(cases):
-            arrays: list[MatrixExpr] = []
-            rule = self._condition(condition, letters, sizes, arrays)
-            test = Elementwise(Lambda(_placeholders(len(arrays)), rule), *arrays)
-            result = Where(test, self.lift(value, letters, sizes), result)
-        return result
+        def condition(part: Boolean) -> Boolean:
+            if isinstance(part, (And, Or)):
+                parts = sorted(part.args, key=sympy.default_sort_key)
+                return part.func(*map(condition, parts))
+            if not isinstance(part, Relational):
+                raise NoMatrixForm(part, f"{type(part).__name__} is not known here")
+            return part.func(*map(placed, part.args))
 
-    def _condition(
-        self, expr: Boolean, letters: tuple[Symbol, ...], sizes: Sizes, arrays: list[MatrixExpr]
-    ) -> Boolean:
-        if isinstance(expr, (And, Or)):
-            parts = sorted(expr.args, key=sympy.default_sort_key)
-            return expr.func(*(self._condition(part, letters, sizes, arrays) for part in parts))
-        if not isinstance(expr, Relational):
-            raise NoMatrixForm(expr, f"{type(expr).__name__} is not known here")
-        return expr.func(*(self._placed(side, letters, sizes, arrays) for side in expr.args))
+        rule = condition(expr) if isinstance(expr, Boolean) else expr.func(*map(placed, expr.args))
+        return Elementwise(Lambda(tuple(map(_placeholder, range(len(arrays)))), rule), *arrays)
 
 
-def _array_of(variable: Variable) -> Array:
-    rows, columns = (*variable.shape, sympy.S.One, sympy.S.One)[:2]
-    kind = SampleArray if variable.batched and len(variable.shape) == 2 else Array
-    return kind(base_name(variable.element), rows, columns)
+def _placeholder(number: int) -> Symbol:
+    return Symbol(f"z{number or ''}", real=True)
 
 
-def _placeholders(count: int) -> tuple[Symbol, ...]:
-    return tuple(Symbol(f"z{number or ''}", real=True) for number in range(count))
-
-
-def _letters(expr: Expr, sizes: Sizes) -> tuple[Symbol, ...]:
+def _letters(expr: Expr, sizes: Sizes) -> Letters:
     free = expr.free_symbols
     return tuple(letter for letter in sizes if letter in free)
 
@@ -473,24 +466,19 @@ def _apart(expr: Sum, taken: set[Symbol]) -> tuple[Symbol, Expr, Expr]:
     return letter, upper, instantiate(body, {bound: letter})
 
 
-def _without_bound(expr: Expr, sizes: Sizes) -> Sizes:
-    """The sizes without an index that a sum among the factors uses for itself."""
-    free = expr.free_symbols
-    return {letter: size for letter, size in sizes.items() if letter in free}
-
-
-def _same_size(delta: KroneckerDelta, letters: tuple[Symbol, ...], sizes: Sizes) -> Expr:
-    first, second = (sizes[letter] for letter in letters)
-    if first != second:
-        raise NoMatrixForm(delta, "its two indices do not run over the same numbers")
-    return first
-
-
 def _flat_factors(expr: Expr) -> Iterator[Expr]:
-    """The factors in their order; a square counts as two, so that it may become uᵀu."""
+    """The factors in their order; a square counts as two, so that it may become uᵀu.
+
+    What SymPy has sorted is read as one writes it: names, then the rest, then divisors.
+    """
+
+    def rank(part: Expr) -> int:
+        if isinstance(part, Pow) and part.exp.could_extract_minus_sign():
+            return 2
+        return 0 if isinstance(part, (Indexed, Symbol, Partial)) or part.is_number else 1
+
     if isinstance(expr, (Product, Mul)):
-        ordered = sorted(expr.args, key=_factor_rank) if isinstance(expr, Mul) else expr.args
-        for factor in ordered:
+        for factor in sorted(expr.args, key=rank) if isinstance(expr, Mul) else expr.args:
             yield from _flat_factors(factor)
     elif isinstance(expr, Pow) and expr.exp == 2 and not expr.base.is_Number:
         yield from (*_flat_factors(expr.base), *_flat_factors(expr.base))
@@ -498,161 +486,99 @@ def _flat_factors(expr: Expr) -> Iterator[Expr]:
         yield expr
 
 
-def _factor_rank(expr: Expr) -> int:
-    """The order in which one writes what SymPy has sorted: names, then the rest, then divisors."""
-    if isinstance(expr, Pow) and expr.exp.could_extract_minus_sign():
-        return 2
-    return 0 if isinstance(expr, (Indexed, Symbol, Partial)) or expr.is_number else 1
-
-
-def _number_and_terms(expr: Expr) -> tuple[Expr, Terms | None]:
-    """A number and the ordered sum behind it: the sum of sums is taken term by term."""
-    parts = expr.args if isinstance(expr, (Product, Mul)) else (expr,)
-    sums = [part for part in parts if isinstance(part, Terms)]
-    others = [part for part in parts if not isinstance(part, Terms)]
-    if len(sums) == 1 and all(part.is_number for part in others):
-        return Mul(*others), sums[0]
-    return sympy.S.One, None
-
-
 def _reading_order(term: Expr) -> tuple[Any, ...]:
-    """Positive terms first, numbers first among them, as `printers` writes a sum."""
+    """Positive terms first, numbers first among them, as a sum is written."""
     negative = term.could_extract_minus_sign()
     return negative, not term.is_number, term.has(Sum), sympy.default_sort_key(term)
 
 
-class _Contraction:
-    """Π factors, some of their indices summed: one index after another is contracted."""
+def _contracted(
+    term: Expr,
+    want: Letters,
+    sizes: Sizes,
+    summed: list[Symbol],
+    numbers: list[Expr],
+    factors: list[_Factor],
+) -> MatrixExpr:
+    """Π numbers · Π factors with the indices ``summed`` contracted, over the indices ``want``.
 
-    def __init__(
-        self,
-        term: Expr,
-        want: tuple[Symbol, ...],
-        sizes: Sizes,
-        numbers: list[Expr],
-        factors: list[_Factor],
-    ) -> None:
-        self.term, self.want, self.sizes = term, want, sizes
-        self.numbers, self.factors = numbers, factors
+    Raises `NoMatrixForm` where an index cannot be summed within matrices.
+    """
+    order = [*want, *(letter for letter in sizes if letter not in want)]  # rows before columns
 
-    def carried_out(self, summed: Sizes) -> MatrixExpr:
-        """The matrix; raises `NoMatrixForm` where an index cannot be summed within matrices."""
-        left = [*reversed(summed)]
-        while left:
-            letter = next((letter for letter in left if len(self._met_by(letter)) <= 2), None)
-            if letter is None:
-                names = ", ".join(str(index) for index in (left[0], *self._met_by(left[0])))
-                raise NoMatrixForm(self.term, f"the indices {names} meet in one product")
-            self._sum_over(letter)
-            left.remove(letter)
-        return _scaled(self.numbers, self._spread())
-
-    def _met_by(self, letter: Symbol) -> list[Symbol]:
+    def met_by(letter: Symbol) -> list[Symbol]:
         """The other indices of the factors that have ``letter``."""
-        met = (other for f in self.factors if letter in f.letters for other in f.letters)
+        met = (other for f in factors if letter in f.letters for other in f.letters)
         return [*dict.fromkeys(other for other in met if other != letter)]
 
-    def _sum_over(self, letter: Symbol) -> None:
-        having = [factor for factor in self.factors if letter in factor.letters]
-        place = next((k for k, f in enumerate(self.factors) if letter in f.letters), 0)
-        self.factors = [factor for factor in self.factors if letter not in factor.letters]
-        vectors = [factor.matrix for factor in having if factor.letters == (letter,)]
-        met = sorted(self._rank_of(having, letter), key=self._rank)
+    while summed:
+        letter = next((letter for letter in summed if len(met_by(letter)) <= 2), None)
+        if letter is None:
+            names = ", ".join(str(index) for index in (summed[0], *met_by(summed[0])))
+            raise NoMatrixForm(term, f"the indices {names} meet in one product")
+        summed.remove(letter)
+        met = sorted(met_by(letter), key=order.index)
+        having = [f for f in factors if letter in f.letters]
         if not having:
-            self.numbers.append(self.sizes[letter])
-        elif not met:
-            self.numbers.append(Scalar(self._inner(letter, vectors)))
-        else:
-            product = self._matrix_product(letter, met, having, vectors)
-            self.factors.insert(place, _Factor(product, tuple(met)))
-
-    def _rank_of(self, having: Sequence[_Factor], letter: Symbol) -> list[Symbol]:
-        others = (other for factor in having for other in factor.letters if other != letter)
-        return [*dict.fromkeys(others)]
-
-    def _rank(self, letter: Symbol) -> int:
-        """Rows before columns, and both before what is still to be summed."""
-        return [*self.want, *(s for s in self.sizes if s not in self.want)].index(letter)
-
-    def _inner(self, letter: Symbol, vectors: Sequence[MatrixExpr]) -> MatrixExpr:
-        """Σ u = 1ᵀu and Σ u v = uᵀv."""
-        first, *rest = vectors
-        if not rest:
-            return _times(OneMatrix(1, self.sizes[letter]), first)
-        return _times(_transposed(first), _hadamard(rest))
-
-    def _matrix_product(
-        self,
-        letter: Symbol,
-        met: Sequence[Symbol],
-        having: Sequence[_Factor],
-        vectors: Sequence[MatrixExpr],
-    ) -> MatrixExpr:
-        """Σ_p A_ip v_p = A v, and Σ_p A_ip B_pj = A B; a sum alone is a product with ones."""
+            numbers.append(sizes[letter])
+            continue
+        place = factors.index(having[0])
+        factors = [f for f in factors if letter not in f.letters]
+        vectors = [f.matrix for f in having if f.letters == (letter,)]
+        if not met:  # Σ u = 1ᵀu and Σ u v = uᵀv
+            first, *rest = vectors
+            left = _transposed(first) if rest else OneMatrix(1, sizes[letter])
+            numbers.append(Scalar(_times(left, _hadamard(rest or [first]))))
+            continue
+        # Σ_p A_ip v_p = A v, and Σ_p A_ip B_pj = A B; a sum alone is a product with ones
         left = _hadamard([f.oriented(met[0]) for f in having if met[0] in f.letters])
         if len(met) == 1:
-            ones = OneMatrix(self.sizes[letter], 1)
-            return _times(left, _hadamard(vectors) if vectors else ones)
-        right = _hadamard([f.oriented(letter) for f in having if met[1] in f.letters])
-        if vectors:
-            height, width = self.sizes[met[0]], self.sizes[letter]
-            wide = self._outer([], vectors, height, width)
-            left = _hadamard([left, wide])
-        return _times(left, right)
+            right = _hadamard(vectors) if vectors else OneMatrix(sizes[letter], 1)
+        else:
+            right = _hadamard([f.oriented(letter) for f in having if met[1] in f.letters])
+            if vectors:
+                left = _hadamard([left, _outer([], vectors, sizes[met[0]], sizes[letter])])
+        factors.insert(place, _Factor(_times(left, right), tuple(met)))
 
-    def _spread(self) -> MatrixExpr | None:
-        """What is left, over all rows and columns that are wanted; None for a number."""
-        stray = [f for f in self.factors if not {*f.letters} <= {*self.want}]
-        if stray:
-            raise NoMatrixForm(self.term, f"{stray[0].letters} are not indices of the result")
-        if not self.want:
-            return None
-        if len(self.want) == 1:
-            columns = [factor.matrix for factor in self.factors]
-            return _hadamard(columns) if columns else OneMatrix(self.sizes[self.want[0]], 1)
-        return self._spread_over_both(*self.want)
+    # What is left stands over all rows and columns that are wanted.
+    if stray := [f for f in factors if not {*f.letters} <= {*want}]:
+        raise NoMatrixForm(term, f"{stray[0].letters} are not indices of the result")
+    if not want:  # numbers alone are a 1 × 1 matrix
+        place = next((k for k, part in enumerate(numbers) if isinstance(part, Scalar)), None)
+        if place is None:
+            return _times(*numbers, OneMatrix(1, 1))
+        return _times(*numbers[:place], *numbers[place + 1 :], numbers[place].matrix)
+    if len(want) == 1:
+        columns = [factor.matrix for factor in factors]
+        return _times(*numbers, _hadamard(columns or [OneMatrix(sizes[want[0]], 1)]))
+    full = [f.oriented(want[0]) for f in factors if len(f.letters) == 2]
+    us, vs = ([f.matrix for f in factors if f.letters == (letter,)] for letter in want)
+    if us or vs or not full:
+        wide = _outer(us, vs, *(sizes[letter] for letter in want))
+        first_is_wide = bool(factors) and len(factors[0].letters) == 1
+        full = [wide, *full] if first_is_wide else [*full, wide]
+    return _times(*numbers, _hadamard(full))
 
-    def _spread_over_both(self, rows: Symbol, columns: Symbol) -> MatrixExpr:
-        full = [f.oriented(rows) for f in self.factors if len(f.letters) == 2]
-        us = [f.matrix for f in self.factors if f.letters == (rows,)]
-        vs = [f.matrix for f in self.factors if f.letters == (columns,)]
-        if full and not us and not vs:
-            return _hadamard(full)
-        wide = self._outer(us, vs, self.sizes[rows], self.sizes[columns])
-        first_is_wide = len(self.factors[0].letters) == 1 if self.factors else False
-        return _hadamard([wide, *full] if first_is_wide else [*full, wide])
 
-    def _outer(
-        self, us: Sequence[MatrixExpr], vs: Sequence[MatrixExpr], height: Expr, width: Expr
-    ) -> MatrixExpr:
-        """U vᵀ, with ones for what is missing."""
-        if us and vs:
-            return _times(_hadamard(us), _transposed(_hadamard(vs)))
-        if us:
-            return _widened(us, lambda u: _times(u, OneMatrix(1, width)))
-        if vs:
-            return _widened(vs, lambda v: _times(OneMatrix(height, 1), _transposed(v)))
+def _outer(
+    us: Sequence[MatrixExpr], vs: Sequence[MatrixExpr], height: Expr, width: Expr
+) -> MatrixExpr:
+    """U vᵀ, with ones for what is missing; (u 1ᵀ)^p rather than u^p 1ᵀ, to divide by."""
+    if us and vs:
+        return _times(_hadamard(us), _transposed(_hadamard(vs)))
+    if not us and not vs:
         return OneMatrix(height, width)
 
+    def widened(vector: MatrixExpr) -> MatrixExpr:
+        if us:
+            return _times(vector, OneMatrix(1, width))
+        return _times(OneMatrix(height, 1), _transposed(vector))
 
-def _widened(
-    vectors: Sequence[MatrixExpr], widen: Callable[[MatrixExpr], MatrixExpr]
-) -> MatrixExpr:
-    """The elementwise product of vectors, repeated; (u 1ᵀ)^p rather than u^p 1ᵀ, to divide by."""
+    vectors = us or vs
     powers = [vector for vector in vectors if isinstance(vector, HadamardPower)]
     others = [vector for vector in vectors if not isinstance(vector, HadamardPower)]
-    wide = [widen(_hadamard(others))] if others else []
-    return _hadamard([*wide, *(HadamardPower(widen(p.base), p.exp) for p in powers)])
-
-
-def _scaled(numbers: Sequence[Expr], matrix: MatrixExpr | None) -> MatrixExpr:
-    """Numbers times a matrix; numbers alone are a 1 × 1 matrix."""
-    if matrix is not None:
-        return _times(*numbers, matrix)
-    place = next((k for k, part in enumerate(numbers) if isinstance(part, Scalar)), None)
-    if place is None:
-        return _times(*numbers, OneMatrix(1, 1))
-    return _times(*numbers[:place], *numbers[place + 1 :], numbers[place].matrix)
+    wide = [widened(_hadamard(others))] if others else []
+    return _hadamard([*wide, *(HadamardPower(widened(p.base), p.exp) for p in powers)])
 
 
 # -------------------------------------------------------------------------------- certification
@@ -869,6 +795,13 @@ class MatrixStep:
         return self.named
 
     @property
+    def in_indices(self) -> tuple[Expr, Expr] | None:
+        """Both sides of what it was lifted from, as one prints them; None for an update."""
+        if isinstance(self.source, Deduction):
+            return self.source.lhs, self.source.result
+        return None if self.source is None else (self.source.lhs, self.source.shown)
+
+    @property
     def shape(self) -> Shape:
         """Rows and columns of both sides."""
         return self.symbol.shape
@@ -881,12 +814,20 @@ class MatrixStep:
     @property
     def transposes(self) -> tuple[Turned, ...]:
         """Where each transpose comes from: the element that was turned, and by which index."""
-        if self.expr is None or self.source is None:
+        if self.expr is None or self.source is None or self.in_indices is None:
             return ()
-        source = self.source
-        form = source.result if isinstance(source, Deduction) else source.shown
-        leaves = dict.fromkeys(leaf for leaf in _leaves(self.expr) if isinstance(leaf, Transpose))
-        return tuple(turned for leaf in leaves for turned in _turned(leaf, form, source.free))
+        free, (_, form) = self.source.free, self.in_indices
+        elements = sorted(form.atoms(Indexed, Partial), key=sympy.default_sort_key)
+        found = []
+        for leaf in dict.fromkeys(f for f in _leaves(self.expr) if isinstance(f, Transpose)):
+            names = {array.name for array in _arrays_in(leaf)}
+            for element in elements:
+                is_gradient = isinstance(element, Partial)
+                own = f"∇{base_name(element.by)}" if is_gradient else base_name(element)
+                first, *_ = (*getattr(element.by if is_gradient else element, "indices", ()), None)
+                if own in names and first and (first not in free or first in free[1:]):
+                    found.append(Turned(leaf, element, first, summed=first not in free))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -901,18 +842,6 @@ class Turned:
     element: Expr
     letter: Symbol
     summed: bool
-
-
-def _turned(leaf: Transpose, form: Expr, free: tuple[Symbol, ...]) -> Iterator[Turned]:
-    names = {array.name for array in _arrays_in(leaf)}
-    elements = sorted(form.atoms(Indexed, Partial), key=sympy.default_sort_key)
-    for element in elements:
-        if isinstance(element, Partial):
-            own, indices = f"∇{base_name(element.by)}", getattr(element.by, "indices", ())
-        else:
-            own, indices = base_name(element), element.indices
-        if own in names and indices and (indices[0] not in free or indices[0] in free[1:]):
-            yield Turned(leaf, element, indices[0], indices[0] not in free)
 
 
 def _arrays_in(expr: Expr) -> Iterator[Array | Gradient]:
@@ -950,33 +879,29 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         self.backward, self.graph, self.lettering = backward, backward.graph, lettering
         self._lifter = _Lifter(self.graph)
         self.missing: dict[str, NoMatrixForm] = {}
-        self._adjoints = {
-            variable.name: matrix
-            for variable, deduction in backward.adjoints.items()
-            if (matrix := self._try("∇", variable, deduction.result, deduction.free)) is not None
-        }
+        self._adjoints: dict[str, MatrixExpr] = {}
         self.forward: dict[str, MatrixExpr] = {}
         self.named: dict[str, MatrixExpr] = {}
+        for variable, deduction in backward.adjoints.items():
+            self._lift(self._adjoints, "∇", variable, deduction.result, deduction.free)
         for equation in self.graph.equations:
-            self._lift_equation(equation)
+            self._lift(self.forward, "", equation.variable, equation.shown, equation.free)
+            if equation.named is not None:
+                self._lift(self.named, "", equation.variable, equation.named, equation.free)
 
-    def _lift_equation(self, equation: Equation) -> None:
-        variable = equation.variable
-        for kept, form in ((self.forward, equation.shown), (self.named, equation.named)):
-            if form is not None:
-                matrix = self._try("", variable, form, equation.free)
-                if matrix is not None:
-                    kept[variable.name] = matrix
-
-    def _try(
-        self, mark: str, variable: Variable, form: Expr, free: tuple[Symbol, ...]
-    ) -> MatrixExpr | None:
-        sizes = dict(zip(free, variable.shape, strict=True))
+    def _lift(
+        self,
+        kept: dict[str, MatrixExpr],
+        mark: str,
+        variable: Variable,
+        form: Expr,
+        free: tuple[Symbol, ...],
+    ) -> None:
         try:
-            return self._lifter.lift(form, free, sizes)
+            sizes = dict(zip(free, variable.shape, strict=True))
+            kept[variable.name] = self._lifter.lift(form, free, sizes)
         except NoMatrixForm as error:
             self.missing.setdefault(mark + variable.name, error)
-            return None
 
     def __getitem__(self, name: str) -> MatrixExpr:
         if f"∇{name}" in self.missing:
@@ -1012,15 +937,13 @@ class MatrixForm(Mapping[str, MatrixExpr]):
                     found[name] = _certified(kept[name], form, equation.free, claim)
         for variable, deduction in self.backward.adjoints.items():
             if variable.name in self._adjoints:
-                self._same_shape(variable)
-                lifted = self._adjoints[variable.name]
+                lifted, wanted = self._adjoints[variable.name], self._lifter.array(variable).shape
+                if tuple(lifted.shape) != tuple(wanted):
+                    raise Uncertified(
+                        f"the matrix for {variable.name} is {lifted.shape} and not {wanted}"
+                    )
                 found[f"∇{variable.name}"] = certify(lifted, deduction, sizes)
         return found
-
-    def _same_shape(self, variable: Variable) -> None:
-        found, wanted = self._adjoints[variable.name].shape, self._lifter.array(variable).shape
-        if tuple(found) != tuple(wanted):
-            raise Uncertified(f"the matrix for {variable.name} is {found} and not {wanted}")
 
     def certify(self) -> Certificate:
         """All lifts proved: the sizes, and how many entries; raises `Uncertified`."""
@@ -1037,73 +960,53 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         A line without a matrix form stands in indices; raises `NoMatrixForm` where a quantity has
         more than two indices, and so is no matrix itself.
         """
-        return (*self._forward_steps(), *self._backward_steps(), *self._update_steps())
-
-    def step(self, name: str, phase: Phase = Phase.BACKWARD) -> MatrixStep:
-        """The step for one quantity, also for one that the algorithm does not need."""
-        variable = next(v for v in self.graph.variables if v.name == name)
-        if phase is Phase.BACKWARD:
-            return self._backward_step(variable)
-        steps = self._forward_steps() if phase is Phase.FORWARD else self._update_steps()
-        return next(step for step in steps if step.variable == variable)
-
-    def _forward_steps(self) -> Iterator[MatrixStep]:
-        for equation in self.graph.equations:
-            variable = equation.variable
-            yield MatrixStep(
+        derived = self.backward.adjoints
+        steps = [
+            MatrixStep(
                 Phase.FORWARD,
-                variable,
-                self._lifter.array(variable),
-                self.forward.get(variable.name),
-                self.named.get(variable.name),
+                equation.variable,
+                self._lifter.array(equation.variable),
+                self.forward.get(equation.variable.name),
+                self.named.get(equation.variable.name),
                 equation,
-                self.missing.get(variable.name),
+                self.missing.get(equation.variable.name),
             )
-
-    def _backward_steps(self) -> Iterator[MatrixStep]:
-        needed = self._needed()
+            for equation in self.graph.equations
+        ]
+        # The quantities whose adjoints the gradients that are asked for are made of.
+        needed: set[Variable] = set()
+        frontier = {variable for variable in self.graph.asked if variable in derived}
+        while frontier:
+            needed |= frontier
+            names = (derived[variable].result.atoms(Partial) for variable in frontier)
+            read = {self.graph.by_base[base_name(name.by)] for name in set().union(*names)}
+            frontier = read - needed
         waiting: list[Variable] = []
-        for variable in self.backward.adjoints:
+        for variable in derived:
             if variable in needed and variable.role in PARAMETERS:
                 waiting.insert(0, variable)  # ∇W_k before ∇b_k
                 continue
-            yield from map(self._backward_step, waiting)
+            waiting += [variable] if variable in needed else []
+            steps += [self.step(each.name) for each in waiting]
             waiting = []
-            if variable in needed:
-                yield self._backward_step(variable)
-        yield from map(self._backward_step, waiting)
+        steps += [self.step(variable.name) for variable in waiting]
+        for variable in (each for each in self.graph.parameters if each in derived):
+            array = self._lifter.array(variable)
+            moved = _plus([array, _times(-ETA, Gradient.of(array))])
+            steps.append(MatrixStep(Phase.UPDATE, variable, array, moved))
+        return tuple(steps)
 
-    def _backward_step(self, variable: Variable) -> MatrixStep:
+    def step(self, name: str) -> MatrixStep:
+        """The step for one adjoint, also for one that the algorithm does not need."""
+        variable = next(variable for variable in self.graph.variables if variable.name == name)
         return MatrixStep(
             Phase.BACKWARD,
             variable,
             Gradient.of(self._lifter.array(variable)),
-            self._adjoints.get(variable.name),
+            self._adjoints.get(name),
             source=self.backward.adjoints[variable],
-            missing=self.missing.get(f"∇{variable.name}"),
+            missing=self.missing.get(f"∇{name}"),
         )
-
-    def _update_steps(self) -> Iterator[MatrixStep]:
-        for variable in self._derived(self.graph.parameters):
-            array = self._lifter.array(variable)
-            moved = _plus([array, _times(-ETA, Gradient.of(array))])
-            yield MatrixStep(Phase.UPDATE, variable, array, moved)
-
-    def _derived(self, variables: Iterable[Variable]) -> list[Variable]:
-        """Those of ``variables`` on which the loss depends."""
-        return [variable for variable in variables if variable in self.backward.adjoints]
-
-    def _needed(self) -> set[Variable]:
-        """The quantities whose adjoints the gradients that are asked for are made of."""
-        needed: set[Variable] = set()
-        frontier = self._derived(self.graph.asked)
-        while frontier:
-            needed.update(frontier)
-            results = [self.backward.adjoints[variable].result for variable in frontier]
-            names = set().union(*(result.atoms(Partial) for result in results))
-            read = {self.graph.by_base[base_name(name.by)] for name in names}
-            frontier = [variable for variable in self.graph.variables if variable in read - needed]
-        return needed
 
     # ---------------------------------------------------------------------------------- on paper
 
@@ -1114,7 +1017,7 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         """
         writer = MatrixLatex(self.lettering, shapes=shapes)
         if name is not None:
-            return writer.equation(self._backward_step(self._variable(name)))
+            return writer.equation(self.step(name))
         lines = (writer.equation(step, mark=" &") for step in self.steps)
         return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
 
@@ -1122,62 +1025,51 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         """One adjoint as a line of text, or the algorithm, one line a step."""
         writer = MatrixText(self.lettering)
         if name is not None:
-            return writer.equation(self._backward_step(self._variable(name)))
+            return writer.equation(self.step(name))
         return "\n".join(writer.equation(step) for step in self.steps)
-
-    def _variable(self, name: str) -> Variable:
-        return next(variable for variable in self.graph.variables if variable.name == name)
 
     def steps_as_data(self) -> list[dict[str, Any]]:
         """The steps as plain data; sizes are numbers or, where symbolic, text."""
-        return [self._as_data(step) for step in self.steps]
-
-    def _as_data(self, step: MatrixStep) -> dict[str, Any]:
         text, latex = MatrixText(self.lettering), MatrixLatex(self.lettering)
-        return {
-            "phase": step.phase.value,
-            "variable": step.variable.name,
-            "name": text.write(step.symbol),
-            "shape": _shape_data(step.shape),
-            "text": text.equation(step),
-            "latex": latex.equation(step),
-            "factors": [
-                {"text": text.write(factor), "shape": _shape_data(shape)}
-                for factor, shape in step.factors
-            ],
-            "transposes": [
-                {
-                    "factor": text.write(turned.factor),
-                    "element": text.write(turned.element),
-                    "index": text.write(turned.letter),
-                    "because": "summed" if turned.summed else "columns",
-                }
-                for turned in step.transposes
-            ],
-            "index": _index_data(step, text),
-            "rules": [s.rule.name for s in step.source.steps]
-            if isinstance(step.source, Deduction)
-            else [],
-            "no_matrix_form": None if step.missing is None else step.missing.message,
-        }
+
+        def sizes(shape: Shape) -> list[int | str]:
+            return [int(size) if size.is_Integer else str(size) for size in shape]
+
+        return [
+            {
+                "phase": step.phase.value,
+                "variable": step.variable.name,
+                "name": text.write(step.symbol),
+                "shape": sizes(step.shape),
+                "text": text.equation(step),
+                "latex": latex.equation(step),
+                "factors": [
+                    {"text": text.write(factor), "shape": sizes(shape)}
+                    for factor, shape in step.factors
+                ],
+                "transposes": [
+                    {
+                        "factor": text.write(turned.factor),
+                        "element": text.write(turned.element),
+                        "index": text.write(turned.letter),
+                        "because": "summed" if turned.summed else "columns",
+                    }
+                    for turned in step.transposes
+                ],
+                "index": step.in_indices and " = ".join(map(text.write, step.in_indices)),
+                "rules": [s.rule.name for s in step.source.steps]
+                if isinstance(step.source, Deduction)
+                else [],
+                "no_matrix_form": None if step.missing is None else step.missing.message,
+            }
+            for step in self.steps
+        ]
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
 
     def __repr__(self) -> str:
         return f"<symback.MatrixForm of {', '.join(self)}; {self.layout.value}>"
-
-
-def _shape_data(shape: Shape) -> list[int | str]:
-    return [int(size) if size.is_Integer else str(size) for size in shape]
-
-
-def _index_data(step: MatrixStep, text: Text) -> str | None:
-    if step.source is None:
-        return None
-    source = step.source
-    form = source.result if isinstance(source, Deduction) else source.shown
-    return f"{text.write(source.lhs)} = {text.write(form)}"
 
 
 def lift(backward: BackwardPass, lettering: Lettering = NETWORK) -> MatrixForm:
@@ -1193,10 +1085,9 @@ class _MatrixMarks(Latex if TYPE_CHECKING else object):
 
     def equation(self, step: MatrixStep, mark: str = "") -> str:
         """``symbol = right-hand side``; the index form where there is no matrix form."""
-        if step.shown is None and step.source is not None:
-            source = step.source
-            form = source.result if isinstance(source, Deduction) else source.shown
-            return f"{self._print(source.lhs)}{mark} = {self._print(form)}"
+        if step.shown is None and step.in_indices is not None:
+            lhs, rhs = map(self._print, step.in_indices)
+            return f"{lhs}{mark} = {rhs}"
         sign = self.becomes if step.phase is Phase.UPDATE else "="
         return f"{self._bare(step.symbol)}{mark} {sign} {self._print(step.shown)}"
 
