@@ -31,6 +31,7 @@ from symback.engine.arithmetics import (
     DIRECT,
     PRECISION,
     RELATIONS,
+    Arithmetic,
     Undecided,
     VanishingDenominator,
     middle,
