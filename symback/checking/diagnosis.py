@@ -49,8 +49,8 @@ from symback.checking.correct import (
 )
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import SHALLOW, Judge
 from symback.checking.grids import Grid, Misshapen, entries
+from symback.checking.judge import SHALLOW, Judge
 from symback.checking.mistakes import (
     ANOTHER,
     AVERAGE,

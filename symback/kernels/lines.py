@@ -66,7 +66,7 @@ from symback.language import reading
 from symback.language.algebra import Partial, Product, Terms, activation, collapse, to_sympy
 from symback.language.errors import SymbackError
 from symback.language.expressions import Call, Named, Node, Number, operation, walk
-from symback.language.functions import SoftMax
+from symback.language.functions import BY_SYMPY, ELEMENTARY, SoftMax
 from symback.language.names import SAMPLE, Role, Variable, element_name, elements, index
 from symback.language.writing import Text
 
@@ -256,9 +256,6 @@ def constant(expr: Expr) -> Node:
     return number(float(expr))
 
 
-FUNCTION_NAMES = {"Abs": "abs", "Max": "max", "Min": "min"}
-
-
 def scalar_operation(expr: Expr, code: Callable[[Expr], Node]) -> Node:
     """One SymPy node of numbers; ``code`` writes its parts."""
     match expr:
@@ -281,7 +278,7 @@ def scalar_operation(expr: Expr, code: Callable[[Expr], Node]) -> Node:
         case And() | Or():
             return call("and" if isinstance(expr, And) else "or", *map(code, expr.args))
     word = type(expr).__name__
-    return call(FUNCTION_NAMES.get(word, word), *map(code, expr.args))
+    return call(BY_SYMPY[word].name if word in BY_SYMPY else word, *map(code, expr.args))
 
 
 # -------------------------------------------------------------------------------------- the layers
@@ -1334,14 +1331,12 @@ ARRAY_WORDS = {
 }
 """What arrays can do that has no call of its own, in every engine's words."""
 
-_SAME = "sqrt sin cos tan sinh cosh tanh exp log log1p expm1".split()
-_HELPERS = "erf normal coarse nonzero capped near softmax others less_winner".split()
+_HELPERS = "normal coarse nonzero capped near softmax others less_winner".split()
 
 _NUMPY_FUNCTIONS = (
-    {word: f"np.{word}" for word in _SAME}
-    | {"asin": "np.arcsin", "acos": "np.arccos", "atan": "np.arctan"}
-    | {"vdot": "np.vdot", "and": "np.logical_and", "or": "np.logical_or"}
-    | {"abs": "np.abs", "sign": "np.sign", "max": "np.maximum", "min": "np.minimum"}
+    {name: row.numpy or f"np.{name}" for name, row in ELEMENTARY.items()}
+    | {"log1p": "np.log1p", "expm1": "np.expm1", "vdot": "np.vdot"}
+    | {"and": "np.logical_and", "or": "np.logical_or"}
     | {word: f"_{word}" for word in _HELPERS}
 )
 
@@ -1380,8 +1375,8 @@ JAX = _arrays(
         "np": "jnp",
         "capped": "jnp.minimum(u, -jnp.log(jnp.finfo(u.dtype).tiny))",
     },
-    {"vdot": "({0:sign} * {1:sign}).sum()"}
-    | {"erf": "jax.scipy.special.erf", "normal": "jax.scipy.special.ndtr"},
+    {name: row.jax for name, row in ELEMENTARY.items() if row.jax}
+    | {"vdot": "({0:sign} * {1:sign}).sum()", "normal": "jax.scipy.special.ndtr"},
 )
 TORCH = _arrays(
     "torch",
@@ -1398,8 +1393,8 @@ TORCH = _arrays(
         "nonzero": "torch.clamp(u, min=1e-18)",
         "capped": "torch.clamp(u, max=-math.log(torch.finfo(u.dtype).tiny))",
     },
-    {"vdot": "({0:sign} * {1:sign}).sum()"}
-    | {"erf": "torch.erf", "normal": "torch.special.ndtr"}
+    {name: row.torch for name, row in ELEMENTARY.items() if row.torch}
+    | {"vdot": "({0:sign} * {1:sign}).sum()", "normal": "torch.special.ndtr"}
     | {"max_number": "torch.clamp({0:sign}, min={1:sign})"}
     | {"min_number": "torch.clamp({0:sign}, max={1:sign})"},
     # of two plain numbers `where` makes float32, whatever they are
@@ -1409,9 +1404,9 @@ TORCH = _arrays(
 # e^u that is too large is an error of Python's, and the kernel turns to arrays: nothing is capped.
 MATH = Spelling(
     "math",
-    {word: word for word in [*_SAME, "asin", "acos", "atan", "erf", "erfc"]}
-    | {"abs": "abs", "max": "max", "min": "min", "capped": "", "normal": "_normal_of_one"}
-    | {word: f"_{word}" for word in ("sign", "coarse", "nonzero", "near")}
+    {name: row.math or name for name, row in ELEMENTARY.items()}
+    | {"log1p": "log1p", "expm1": "expm1", "erfc": "erfc", "capped": "", "normal": "_normal_of_one"}
+    | {word: f"_{word}" for word in ("coarse", "nonzero", "near")}
     | {"rounded_off": "(({0} - ({1} - {2})) - ({3} + {2}))"},
     "{1:inner} if {0:inner} else {2}",
     CHOICE,
