@@ -49,7 +49,6 @@ from symback.checking.correct import (
 )
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
-from symback.checking.grids import Grid, Misshapen, entries
 from symback.checking.judge import SHALLOW, Judge
 from symback.checking.mistakes import (
     ANOTHER,
@@ -86,7 +85,7 @@ from symback.checking.mistakes import (
     wrongs,
 )
 from symback.checking.report import Diagnosis
-from symback.checking.tower import LEVELS, tower
+from symback.engine.arithmetics import LEVELS, Grid, Misshapen, entries, tower
 from symback.engine.graph import base_name
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
