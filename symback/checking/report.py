@@ -32,7 +32,8 @@ from functools import cache
 from typing import IO, Any
 
 from symback.language.errors import printable
-from symback.sheets.figures import environment, escape_xml, template_dir
+from symback.sheets.formulas import escape_xml
+from symback.sheets.rendering import environment, template_dir
 
 __all__ = [
     "PLAIN",
@@ -77,6 +78,10 @@ class Diagnosis:
     detail: str
     correct: str = ""
 
+    def as_data(self) -> dict[str, str]:
+        """The mistake as ``--json`` prints it."""
+        return {"name": self.name, "detail": self.detail, "correct": self.correct}
+
 
 @dataclass(frozen=True, slots=True)
 class Witness:
@@ -112,10 +117,7 @@ class LineReport:
             "read_as": self.read_as,
             "verdict": self.verdict.value,
             "reason": self.reason,
-            "diagnosis": [
-                {"name": found.name, "detail": found.detail, "correct": found.correct}
-                for found in self.diagnosis
-            ],
+            "diagnosis": [found.as_data() for found in self.diagnosis],
             "witness": witness
             and {"values": dict(witness.values), "left": witness.left, "right": witness.right},
         }
