@@ -38,7 +38,7 @@ from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings
 from symback.learning.samples import Samples
 from symback.sheets import chapters, drawing, rendering
-from symback.sheets.figures import Figure
+from symback.sheets.figure import Figure
 from symback.sheets.overview import overview
 from symback.sheets.passages import describe
 from symback.sheets.work import Work, given_values
@@ -215,7 +215,7 @@ class Network(Work):
 
         ``backend`` is ``"numpy"``, ``"jax"`` (pure: goes through `jax.jit`, on however many
         devices) or ``"torch"`` (on the tensors' device); its arrays are the engine's, and its loss
-        is an array too.  See `symback.kernels.engines`.
+        is an array too.  See `symback.kernels.module`.
 
         Raises `NoKernel` for an [equations] file, and `KernelError` for another style or backend,
         or where the backend's package is not installed.
