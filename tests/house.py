@@ -149,10 +149,10 @@ def _arrow(places: dict, level: dict[str, int], a: str, b: str, k: int) -> str:
     start = ax + aw / 2 + (k - 1.5) * 34
     end = min(max(start, bx + 20), bx + bw - 20)
     near = level[a] - level[b] == 1
-    middle = ay + ah + GAP * 0.5
+    foot, high, low = ay + ah, ay + ah + GAP * 0.3, ay + ah + GAP * 0.7
     return (
-        f'<path d="M{start:.0f} {ay + ah:.0f}C{start:.0f} {middle + 9:.0f} {end:.0f} {middle - 9:.0f} '
-        f'{end:.0f} {middle + 9:.0f}L{end:.0f} {by:.0f}" fill="none" '
+        f'<path d="M{start:.0f} {foot:.0f}C{start:.0f} {low:.0f} {end:.0f} {high:.0f} '
+        f'{end:.0f} {low:.0f}L{end:.0f} {by:.0f}" fill="none" '
         f'stroke="{"#444" if near else "#bbb"}" stroke-width="{1.8 if near else 1.2}" '
         f'marker-end="url(#tip)"/>'
     )
