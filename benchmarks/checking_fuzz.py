@@ -1,7 +1,7 @@
 """Random rewritings and mutations of what symback derives, judged and refereed: no false verdict.
 
 ``python benchmarks/checking_fuzz.py [PAIRS] [SEED]`` draws so many pairs (100,000 if nothing is
-said) over the networks of ``tests/rewriting.py``, asks `symback.checking.exact.Judge` and a referee
+said) over the networks of ``tests/rewriting.py``, asks `symback.checking.judge.Judge` and a referee
 with its own forward pass in 100 digits, and prints a table.  A false verdict is printed and makes
 the exit status 1.  Where 60 digits cannot tell a kink that was never met, more points are drawn
 before the referee is believed.
@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from rewriting import NETWORKS, Referee, mp, pairs
-from symback.checking.exact import Judge, Relationship
+from symback.checking.judge import Judge, Relationship
 
 CLOSE = mp.mpf("1e-40")
 ROUND = 200

@@ -17,8 +17,8 @@ import atheris
 import symback as sb
 
 with atheris.instrument_imports(include=["symback.checking"]):
-    import symback.checking.checker
     import symback.checking.pages
+    import symback.checking.verdicts
 
 LINES = Path(__file__).parents[1] / "tests" / "cases" / "lines.json"
 NETS = [

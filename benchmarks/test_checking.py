@@ -17,7 +17,7 @@ import sympy
 import symback as sb
 from symback.checking.arithmetics import Symbols
 from symback.checking.evaluation import Evaluator
-from symback.checking.exact import Judge
+from symback.checking.judge import Judge
 from symback.checking.meaning import (
     Claim,
     Scope,

@@ -202,7 +202,7 @@ class Network(Work):
 
         ``backend`` is ``"numpy"``, ``"jax"`` (pure: goes through `jax.jit`, on however many
         devices) or ``"torch"`` (on the tensors' device); its arrays are the engine's, and its loss
-        is an array too.  See `symback.kernels.engines`.
+        is an array too.  See `symback.kernels.module`.
 
         Raises `NoKernel` for an [equations] file, and `KernelError` for another style or backend,
         or where the backend's package is not installed.

@@ -45,6 +45,37 @@ OWN_LOSSES = {
     "log_cosh": "log(cosh(y-yhat))",
     "quotient": "(y-yhat)**2/(1+yhat**2)",
 }
+
+
+def pairwise(*factors: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Rows with a value of each factor, so that any two values of two factors meet in some row.
+
+    What goes wrong goes wrong of one value, or of two together: three factors of 10, 5 and 2 values
+    need 50 rows, and the whole product has 100.
+
+    >>> pairwise("ab", "xy", "01")
+    [('a', 'x', '0'), ('a', 'y', '1'), ('b', 'x', '1'), ('b', 'y', '0')]
+    """
+    places = [range(len(factor)) for factor in factors]
+    two = list(itertools.combinations(range(len(factors)), 2))
+    missing = {(i, a, j, b) for i, j in two for a in places[i] for b in places[j]}
+    rows = []
+    while missing:
+        i, a, j, b = min(missing)
+        row = {i: a, j: b}
+        for k in range(len(factors)):
+            if k not in row:
+                met = [sum(_pair(k, v, o, w) in missing for o, w in row.items()) for v in places[k]]
+                row[k] = met.index(max(met))
+        missing -= {(i, row[i], j, row[j]) for i, j in two}
+        rows.append(tuple(factor[row[k]] for k, factor in enumerate(factors)))
+    return rows
+
+
+def _pair(i: int, a: int, j: int, b: int) -> tuple[int, int, int, int]:
+    return (i, a, j, b) if i < j else (j, b, i, a)
+
+
 MEANINGFUL = {"cross_entropy": POSITIVE, "binary_cross_entropy": PROBABILITIES}
 """Losses with a logarithm, and the output activations they need."""
 

@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import symback as sb
 from symback.kernels import KernelError, kernel_source
-from symback.kernels.engines import ENGINES
+from symback.kernels.module import ENGINES
 from symback.language.functions import ACTIVATIONS, LOSSES
 
 # JAX is in the lock; PyTorch is tested where it happens to be installed.
@@ -289,12 +290,14 @@ def test_every_word_is_one_of_the_engine_s(engine):
         import torch
 
         modules["torch"] = torch
-    for word in ENGINES[engine].spelling.functions.values():
-        name = word.split("(")[0]
-        if name and not name.startswith("_"):
-            found = modules[name.split(".")[0]]
-            for part in name.split(".")[1:]:
-                found = getattr(found, part)
+    spelling, prefix = ENGINES[engine].spelling, "|".join(modules)
+    words = (*spelling.functions.values(), *spelling.words.values(), spelling.choice)
+    names = re.findall(rf"\b(?:{prefix})(?:\.[a-z]\w*)+", " ".join(words))
+    assert len(names) > len(ACTIVATIONS)
+    for name in names:
+        found = modules[name.split(".")[0]]
+        for part in name.split(".")[1:]:
+            found = getattr(found, part)
 
 
 @each_engine

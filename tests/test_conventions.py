@@ -6,8 +6,8 @@ import pytest
 
 import symback as sb
 from hand import F, call, q
-from symback.checking.conventions import convention_of
-from symback.checking.exact import Judge
+from symback.checking.judge import Judge
+from symback.checking.verdicts import convention_of
 from symback.language.expressions import (
     LOSS,
     Array,

@@ -7,7 +7,7 @@ import sympy
 
 import symback as sb
 from symback.checking.conversion import Inexpressible, element_of, to_node
-from symback.checking.exact import Judge
+from symback.checking.judge import Judge
 from symback.language.expressions import LOSS, Derivative, Element, Index
 from symback.language.functions import ACTIVATIONS, LOSSES
 from symback.language.names import elements

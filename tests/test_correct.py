@@ -10,7 +10,7 @@ import symback as sb
 from hand import q
 from symback.checking.correct import correct_node, indexed, placed, way_between
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import Judge
+from symback.checking.judge import Judge
 from symback.language.expressions import (
     LOSS,
     Array,

@@ -14,7 +14,7 @@ import symback as sb
 from hand import SLOPES, F, Sheet, add, call, multiply, positive, q
 from symback.checking.diagnosis import diagnose
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import Judge
+from symback.checking.judge import Judge
 from symback.checking.meaning import Definition
 from symback.checking.mistakes import MISTAKES, rank
 from symback.language.errors import SymbackError

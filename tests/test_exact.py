@@ -9,7 +9,7 @@ import symback as sb
 from rewriting import NETWORKS, Referee, mp, numbered, pairs
 from symback.checking.arithmetics import Balls, Residues
 from symback.checking.conversion import to_node
-from symback.checking.exact import Judge, Relationship
+from symback.checking.judge import Judge, Relationship
 from symback.checking.tower import LEVELS, Tower
 from symback.language.expressions import (
     ELL,

@@ -15,12 +15,22 @@ from symback.language.algebra import (
     field_functions,
     negative,
     product,
+    to_sympy,
     total,
     value_of,
     written,
 )
 from symback.language.errors import SymbackError
-from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss, SoftMax
+from symback.language.functions import (
+    ACTIVATIONS,
+    ELEMENTARY,
+    LOSSES,
+    WORDS,
+    Activation,
+    Loss,
+    SoftMax,
+)
+from symback.language.reading import read
 
 z, y, yhat = sympy.symbols("z y yhat", real=True)
 
@@ -165,3 +175,54 @@ def test_rows_are_records():
     with pytest.raises(AttributeError):
         Loss("own", "y").name = "other"  # type: ignore[misc]
     assert np.array(FUNCTIONS["erf"](mp.mpf(0))) == 0
+
+
+# ----------------------------------------------------------------------------- elementary functions
+
+POINTS = [mp.mpf(text) for text in ("-2.7", "-0.9", "-0.3", "0.2", "0.8", "3.1")]
+REFEREE = FUNCTIONS | {"sqrt": mp.sqrt, "abs": abs}
+ROWS = [row for row in ELEMENTARY.values() if row.arguments == 1]
+
+
+def computed(text, point):
+    """A formula in z and i at a point, by SymPy's numbers."""
+    i, at = Symbol("i"), Symbol("z", real=True)
+    found = to_sympy(read(text, names=("z", "i")), {"z": at, "i": i})
+    value = found.xreplace({i: sympy.I, at: sympy.Float(str(point), 50)}).evalf(40)
+    return mp.mpc(str(sympy.re(value)), str(sympy.im(value)))
+
+
+def inside(row):
+    """The points at which a function has a value."""
+    domain = (row.domain and f"where({row.domain},1,0)") or "1"
+    return [point for point in POINTS if computed(domain, point) == 1]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_what_a_row_says_of_an_elementary_function_is_true(row):
+    """Its slope, its exponentials, bounds, rise, oddness and what it undoes, at points."""
+    function, step = REFEREE[row.name], mp.mpf("1e-20")
+    values = [function(point) for point in inside(row)]
+    for point, value in zip(inside(row), values, strict=True):
+        difference = (function(point + step) - function(point - step)) / (2 * step)
+        assert abs(computed(row.slope, point) - difference) < 1e-15
+        if row.exponentials:
+            assert abs(computed(row.exponentials, point) - value) < 1e-30
+        if row.odd:
+            assert abs(function(-point) + value) < 1e-30
+        for end, sign in zip(row.bounds, (-1, 1), strict=True):
+            assert not end or sign * (computed(end, 0).real - value) > 0
+        if row.inner and abs(point) < 1:
+            assert abs(function(REFEREE[row.inner](point)) - point) < 1e-30
+    assert not row.rises or values == sorted(values)
+    if row.domain:
+        outside = set(POINTS) - set(inside(row))
+        assert all(isinstance(function(point), mp.mpc) for point in outside)
+
+
+def test_no_word_names_two_functions():
+    """What formulas and pages may type means one row each."""
+    words = [w for row in ELEMENTARY.values() for w in (row.name, *row.aliases, *row.words)]
+    assert len(words) == len(set(words))
+    assert WORDS["arcsin"] == "asin"
+    assert WORDS["ReLU"] == "relu"

@@ -10,7 +10,7 @@ import pytest
 
 import symback as sb
 from pairs import CRASH, DECISIVE, FORBIDDEN, QUICK, SETTINGS, Asked, Truth, asked, pairs
-from symback.checking import checker
+from symback.checking import verdicts
 from symback.language.functions import LOSSES, Loss
 from trees import Seen, call, compared, indicator, name, number, points, slope
 
@@ -195,7 +195,7 @@ def seeded(seed: int, monkeypatch) -> None:
 def quick(monkeypatch) -> None:
     """Verdicts alone, without what is said of wrong lines."""
     for function, instead in QUICK.items():
-        monkeypatch.setattr(checker, function, instead)
+        monkeypatch.setattr(verdicts, function, instead)
 
 
 def test_a_verdict_never_depends_on_the_secret_points(monkeypatch, quick):

@@ -233,15 +233,15 @@ def test_one_place_runs_text():
         for path in SOURCES
         for node in kernel_runner(ast.parse(path.read_text()), file_of(path))
     ]
-    assert sorted(found) == [("source.py", "compile"), ("source.py", "exec")]
+    assert sorted(found) == [("module.py", "compile"), ("module.py", "exec")]
 
 
 @pytest.mark.parametrize(
     ("room", "source"),
     [
         ("engine.derivation", "def run(text):\n    exec(compile(text, 'f', 'exec'))"),
-        ("kernels.source", "def walk(text):\n    exec(compile(text, 'f', 'exec'))"),
-        ("kernels.source", "def run(text):\n    eval(text)"),
+        ("kernels.module", "def walk(text):\n    exec(compile(text, 'f', 'exec'))"),
+        ("kernels.module", "def run(text):\n    eval(text)"),
     ],
 )
 def test_the_exemption_is_as_narrow_as_it_says(room, source):

@@ -6,7 +6,7 @@ import pytest
 
 import symback as sb
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import Judge
+from symback.checking.judge import Judge
 from symback.checking.meaning import (
     Claim,
     Definition,

@@ -6,23 +6,23 @@
 >>> report.first_wrong, report.lines[0].diagnosis[0].name
 (1, 'sign-flipped')
 
-`check` (`checker`) goes through these rooms:
+`check` (`verdicts`) goes through these rooms:
 
 * reading: `notations`, `macros`, `lexing`, `symbols`, `dots`, `parsing`, `rows`, `conditions`,
   `statements`, `pages`; what is read is a tree of `meaning`, and `echo` writes it canonically;
-* judging: `verdicts`, line by line, with the page's own names read in order (`names`) and lines
-  that say nothing passed over (`claims`), on the exact comparison of `exact`, which evaluates trees
+* judging: `verdicts`, line by line, with the page's own names read in order and lines that say
+  nothing passed over (`claims`), on the exact comparison of `judge`, which evaluates trees
   (`evaluation`, `equations`, `rules`, `grids`) in several arithmetics (`arithmetics`, `tower`) and
-  in every cell of their conditions (`cells`); all within what a page may cost (`budget`);
-* diagnosing: `diagnosis`, with its tables of mistakes (`mistakes`, `variants`, `slips`, `tables`,
-  `search`, `points`) and the right side (`correct`, `conversion`); `conventions` before that;
+  in every cell of their conditions (`cells`); then the conventions under which a page is right;
+* diagnosing: `mistakes` is the table of all that may go wrong, `diagnosis` finds which of them a
+  line holds, with the right side (`correct`, `conversion`);
 * reporting: `report`; `grading` for folders and autograders;
 * arrays of a backward pass: `arrays` and the rooms whose names begin so.
 """
 
 from __future__ import annotations
 
-from symback.checking.checker import check
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
+from symback.checking.verdicts import check
 
 __all__ = ["Diagnosis", "LineReport", "Report", "Verdict", "Witness", "check"]

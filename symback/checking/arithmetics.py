@@ -25,10 +25,11 @@ from sympy import Expr
 
 from symback.checking.tower import ROOTED, Tower, VanishingDenominator
 from symback.language.errors import SymbackError
+from symback.language.functions import ELEMENTARY
 
 __all__ = [
+    "DIRECT",
     "ODD",
-    "OPAQUE",
     "PRECISION",
     "RELATIONS",
     "Balls",
@@ -43,9 +44,14 @@ __all__ = [
     "middle",
 ]
 
-ODD = ("erf", "asin", "atan")
-OPAQUE = (*ODD, "acos")
-"""Functions of which only "equal arguments, equal values" is used (and that some are odd)."""
+ODD = frozenset(
+    name for name, row in ELEMENTARY.items() if row.odd and not (row.exponentials or row.convention)
+)
+"""Opaque functions that change their sign with their argument."""
+
+
+DIRECT = frozenset(("log", *(name for name, row in ELEMENTARY.items() if row.exponentials)))
+"""What bounds are computed of at once, though it could be taken apart."""
 
 
 class Undecided(SymbackError):
@@ -178,9 +184,7 @@ class Balls:
     answered only where the balls are apart.
     """
 
-    direct: ClassVar[frozenset[str]] = frozenset(
-        ("log", "tanh", "sin", "cos", "tan", "sinh", "cosh")
-    )
+    direct: ClassVar[frozenset[str]] = DIRECT
 
     def __init__(self, point: Callable[[object], Fraction]) -> None:
         self.point = point
@@ -349,7 +353,7 @@ class Symbols:
 
     def function(self, name: str, value: Expr, level: int) -> Expr:
         """A function by name."""
-        return getattr(sympy, name)(value)
+        return getattr(sympy, ELEMENTARY[name].sympy or name)(value)
 
 
 @dataclass(slots=True)

@@ -27,9 +27,10 @@ from typing import Any, ClassVar
 
 from flint import arb, ctx, fmpq, fmpq_poly
 
-from symback.checking.arithmetics import PRECISION, RELATIONS, Undecided, middle
+from symback.checking.arithmetics import DIRECT, PRECISION, RELATIONS, Undecided, middle
 from symback.checking.tower import VanishingDenominator
 from symback.language.budget import spend
+from symback.language.functions import ELEMENTARY
 
 __all__ = [
     "Condition",
@@ -187,8 +188,9 @@ class Space:
             if high is not None and high <= 0:
                 return _inverse(high), _inverse(low) or Fraction(0)
             return None, None
-        least, most = _BOUNDED.get(name, (None, None))
-        if name in _RISING:
+        row = ELEMENTARY.get(name)
+        least, most = (_ENDS[end] for end in row.bounds) if row else (None, None)
+        if row and row.rises:
             least = _image(name, low, least, is_low=True)
             most = _image(name, high, most, is_low=False)
         return least, most
@@ -487,22 +489,11 @@ _CONSTANTS: Mapping[str, tuple[Bound, Bound]] = {
     "pi": _PI,
     "root of pi": (Fraction(1772, 1000), Fraction(1773, 1000)),
 }
-_BOUNDED: Mapping[str, tuple[Bound, Bound]] = {
-    "exp": (Fraction(0), None),
-    "tanh": (Fraction(-1), Fraction(1)),
-    "erf": (Fraction(-1), Fraction(1)),
-    "sin": (Fraction(-1), Fraction(1)),
-    "cos": (Fraction(-1), Fraction(1)),
-    "cosh": (Fraction(1), None),
-    "sqrt": (Fraction(0), None),
-    "atan": (-_PI[1] / 2, _PI[1] / 2),
-    "asin": (-_PI[1] / 2, _PI[1] / 2),
-    "acos": (Fraction(0), _PI[1]),
-}
-"""Between which numbers the values of a function lie."""
-
-_RISING = frozenset(("exp", "log", "sqrt", "tanh", "sinh", "erf", "atan", "asin"))
-"""Functions that rise, so that bounds of the argument bound the value."""
+_ENDS: Mapping[str, Bound] = {
+    "": None, "0": Fraction(0), "1": Fraction(1), "-1": Fraction(-1),
+    "pi": _PI[1], "pi/2": _PI[1] / 2, "-pi/2": -_PI[1] / 2,
+}  # fmt: skip
+"""The ends of `symback.language.functions.Function.bounds`, no nearer than they are."""
 
 
 def _of_drawn(name: Any) -> tuple[Bound, Bound]:
@@ -707,9 +698,7 @@ class Forms:
     ``answers`` decides the conditions that are asked on the way: `Decisions` or `Switches`.
     """
 
-    direct: ClassVar[frozenset[str]] = frozenset(
-        ("log", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh")
-    )
+    direct: ClassVar[frozenset[str]] = DIRECT | {"sqrt"}
 
     def __init__(self, space: Space, answers: Decisions | Switches) -> None:
         self.space, self.answers = space, answers

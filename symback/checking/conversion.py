@@ -45,6 +45,7 @@ from symback.language.expressions import (
     Transpose,
     rebuilt,
 )
+from symback.language.functions import BY_SYMPY
 from symback.language.names import SAMPLE, Role, Variable
 
 __all__ = ["Inexpressible", "element_of", "to_node"]
@@ -81,24 +82,7 @@ def element_of(variable: Variable, indices: Iterable[int]) -> Element:
 
 _LAYERED = (Role.WEIGHT, Role.BIAS, Role.PREACTIVATION, Role.ACTIVATION)
 
-_NAMES: Mapping[type, str] = {
-    sympy.exp: "exp",
-    sympy.log: "log",
-    sympy.Abs: "abs",
-    sympy.sign: "sign",
-    sympy.erf: "erf",
-    sympy.Max: "max",
-    sympy.Min: "min",
-    sympy.sin: "sin",
-    sympy.cos: "cos",
-    sympy.tan: "tan",
-    sympy.tanh: "tanh",
-    sympy.sinh: "sinh",
-    sympy.cosh: "cosh",
-    sympy.asin: "asin",
-    sympy.acos: "acos",
-    sympy.atan: "atan",
-}
+_NAMES: Mapping[type, str] = {getattr(sympy, word): row.name for word, row in BY_SYMPY.items()}
 
 _RELATIONS: Mapping[str, str] = {"==": "=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
@@ -139,7 +123,9 @@ class _Conversion:
             return Letter(Index("", layer), width=True)
         if expr.is_integer:
             return Letter(Index(expr.name))
-        return Element(expr.name) if self.graph is None else self._named(expr.name)
+        if self.graph is None or expr.name == "eta":  # the learning rate is in no equation
+            return Element(expr.name)
+        return self._named(expr.name)
 
     def _layer_of_width(self, expr: Expr) -> int | None:
         assert self.graph is not None

@@ -25,7 +25,7 @@ from sympy import Expr, Indexed
 
 from symback.checking.conversion import Inexpressible, element_of, to_node
 from symback.checking.evaluation import Equations
-from symback.checking.exact import Judge
+from symback.checking.judge import Judge
 from symback.engine.derivation import SUBSTITUTED_TERMS, BackwardPass
 from symback.engine.matrix import NoMatrixForm, lift
 from symback.language.expressions import (

@@ -6,50 +6,88 @@ ratio to the truth) or term (by the difference); then two mistakes at once; and 
 nothing fits.
 
 A mistake is recognised by its value, not by its spelling: the line is compared with what each
-mistake makes of the truth (`symback.checking.tables`), modulo a secret prime, at several points.
+mistake makes of the truth, modulo a secret prime, at several points (`Point`).  The derivative is Σ
+over paths Π of local derivatives, so it is linear in the local derivatives between any two
+quantities: another value v for ∂c/∂p adds ∂f/∂c · (v - ∂c/∂p) · ∂p/∂v.  Two mistakes together are
+one such sum after another.  That makes a mistake a few multiplications: a `Plan` lists what may go
+wrong on one way, a `Table` holds what each makes of it at one point, a `Search` looks there.
+
 The structure of the line is used for what values cannot say: which paths a chain of derivatives
-follows, which of its own factors or terms is one too many (`symback.checking.slips`).
+follows, which of its own factors or terms is one too many.  What may go wrong, and how it is made,
+is the table of `symback.checking.mistakes`.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
-from symback.checking.conventions import swapped
-from symback.checking.conversion import element_of
+from sympy import Expr, Indexed
+
+from symback.checking.conversion import Inexpressible, element_of, to_node
 from symback.checking.correct import (
+    MOST_PATHS,
+    Edge,
+    Kind,
     Neuron,
+    Way,
+    complement,
     correct_node,
+    indexed,
+    number,
     numbered,
     opposite,
     placed,
+    replaced,
+    spelled,
     way_between,
 )
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import SHALLOW, Judge
-from symback.checking.mistakes import Told, rank
-from symback.checking.points import Ground, Point
-from symback.checking.report import Diagnosis
-from symback.checking.search import Reading, Search, Sides, together
-from symback.checking.slips import (
-    Slip,
+from symback.checking.grids import Grid, Misshapen, entries
+from symback.checking.judge import SHALLOW, Judge
+from symback.checking.mistakes import (
+    ANOTHER,
+    AVERAGE,
+    DESCENT,
+    LAYOUT,
+    LINE,
+    MISSING_FACTOR,
+    MISSING_PATH,
+    MISSING_TERM,
+    OF_PATHS,
+    ORDER,
+    PAGE,
+    PATH_SIGN,
+    PATHS_MULTIPLIED,
+    SIGN,
+    SPURIOUS_FACTOR,
+    SPURIOUS_TERM,
+    TRANSPOSED,
+    WEIGHT_INDEX,
+    WEIGHT_LAYER,
+    Factor,
+    Making,
+    Mistake,
+    Place,
+    Told,
+    Wrong,
     calculus_slips,
-    chain_repairs,
-    exponent_repairs,
     flattened,
-    forward_slips,
-    layout_repairs,
-    repairs,
-    step_slips,
-    unrolled,
+    layer_text,
+    made,
+    rank,
+    swapped,
+    wrongs,
 )
-from symback.checking.tables import Plan, Table
-from symback.checking.tower import LEVELS
+from symback.checking.report import Diagnosis
+from symback.checking.tower import LEVELS, tower
+from symback.engine.graph import base_name
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
     ELL,
@@ -62,15 +100,18 @@ from symback.language.expressions import (
     Matrix,
     Node,
     Number,
+    Power,
     Product,
     Quotient,
     Sum,
     Total,
+    Transpose,
     children,
     free_letters,
+    rebuilt,
     walk,
 )
-from symback.language.names import Role
+from symback.language.names import PARAMETERS, Role, Variable, elements
 
 __all__ = ["diagnose"]
 
@@ -99,6 +140,24 @@ MOST_SLIPS = 1_000
 
 MOST_TOLD = 6
 """So many explanations are given of one line."""
+
+MOST_WORDS = 600
+"""In networks with more quantities only numbers are recognised as factors."""
+
+MOST_SINGLE_EDGES = 1500
+"""So many replacements of a single local derivative are looked at; beyond, whole layers only."""
+
+MOST_PAIRS = 20_000
+"""So many pairs of mistakes are looked at."""
+
+MOST_PAIRED_PATHS = 40
+"""Where there are no more paths than this, any two of them may be missing together."""
+
+MOST_KEPT = 200
+"""So many points, and so many tables, are kept for one network."""
+
+MOST_TERMS = 40
+"""Sums of more terms are not written out."""
 
 
 def diagnose(
@@ -151,12 +210,9 @@ def _distinct(told: Iterable[Told], is_chain: bool) -> list[Told]:
         first.setdefault(each.name, each)
 
     def place(each: Told) -> tuple[bool, int]:
-        return not (is_chain and each.name in _OF_PATHS), rank(each.name)
+        return not (is_chain and each.name in OF_PATHS), rank(each.name)
 
     return sorted(first.values(), key=place)[:MOST_TOLD]
-
-
-_OF_PATHS = ("missing-path", "single-path", "path-sign", "missing-factor")
 
 
 def _is_chain(wrong: Node) -> bool:
@@ -180,26 +236,186 @@ def _as_derivative(judge: Judge, truth: Node) -> Node:
             return truth
 
 
-# --------------------------------------------------------------------------------------- grounds
+def unrolled(node: Node) -> Node:
+    """Every Σ with numbers for limits written out.
+
+    >>> one = Sum("j", indexed("h", 1, 2), 1, indexed("h", 1, 2).indices[1])
+    >>> unrolled(one) == Total((indexed("h", 1, 2), indexed("h", 1, 2)))
+    True
+    """
+    made = rebuilt(node, unrolled)
+    if not isinstance(made, Sum) or made.product or made.without is not None:
+        return made
+    if made.upper is None or not made.upper.is_number or made.upper.offset > MOST_TERMS:
+        return made
+    numbers = range(made.lower, made.upper.offset + 1)
+    terms = tuple(numbered(made.body, {made.letter: each}) for each in numbers)
+    return terms[0] if len(terms) == 1 else Total(terms)
 
 
-class _Ground(Ground):
-    """What is made once for a network: points, plans and tables."""
+# --------------------------------------------------------------- what may stand for a factor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """What may stand for a local derivative, as a node in the letters of its indices."""
+
+    mistake: Mistake
+    making: Making
+    wrong: Wrong
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variant:
+    """What stands for one edge: ``node`` with numbers for letters.
+
+    ``key`` tells the variants of one mistake apart; the same key on every edge of a layer is one
+    mistake made throughout.
+    """
+
+    name: str
+    key: str
+    node: Node
+    letters: Mapping[str, int]
+    told: Callable[[bool], Told]
+    """What is said where one edge has it (False), or several have (True)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A simple factor: how it is written, what kind of thing it is and where it belongs."""
+
+    text: str
+    role: Role | None
+    neuron: Neuron | None = None
+    is_derivative: bool = False
+
+
+class Ground:
+    """What is made once for a network: what may go wrong, points, plans and tables."""
 
     def __init__(self, judge: Judge) -> None:
-        super().__init__(judge)
+        self.judge = judge
+        self._candidates: dict[object, tuple[Candidate, ...]] = {}
+        self._variants: dict[tuple[Neuron, Neuron], tuple[Variant, ...]] = {}
         self._points: dict[object, Point] = {}
         self._plans: dict[tuple[Neuron, Neuron], Plan | None] = {}
         self._tables: dict[object, Table] = {}
-        self._slips: dict[Node, tuple[Slip, ...]] = {}
+        self._slips: dict[Node, tuple[tuple[Told, Node], ...]] = {}
         self._correct: dict[Node, str] = {}
 
     @classmethod
-    def of(cls, judge: Judge) -> _Ground:
-        """The one of a judge."""
+    def of(cls, judge: Judge) -> Ground:
+        """The ground of a judge, made once."""
         if judge not in _grounds:
             _grounds[judge] = cls(judge)
         return _grounds[judge]
+
+    # ----------------------------------------------------------------------- local derivatives
+
+    def factor(self, edge: Edge) -> Factor:
+        """The local derivative of an edge, in letters."""
+        links = self.judge.equations.links(edge.parent[0])
+        local = next(link.local for link in links if link.local.child == edge.child[0])
+        return Factor(self.judge.graph, self.judge.work.spec, local, edge.kind)
+
+    def candidates(self, factor: Factor, place: Kind | Place) -> tuple[Candidate, ...]:
+        """All that may stand for a local derivative, or for what its place says."""
+        key = factor.local.child, factor.local.parent, place
+        if key not in self._candidates:
+            found = []
+            for mistake, making, wrong in wrongs(factor, place):
+                try:
+                    node = to_node(wrong.expr, self.judge.graph)
+                except Inexpressible:
+                    continue
+                found.append(Candidate(mistake, making, wrong, node))
+            self._candidates[key] = tuple(found)
+        return self._candidates[key]
+
+    def variants(self, edge: Edge) -> tuple[Variant, ...]:
+        """What may stand for one local derivative, what names no other neuron first; made once."""
+        key = edge.child, edge.parent
+        if key not in self._variants:
+            slipped = self._slipped(edge) if edge.kind is Kind.STAGE else ()
+            self._variants[key] = (*slipped, *self._made(edge))
+        return self._variants[key]
+
+    def _made(self, edge: Edge) -> Iterator[Variant]:
+        factor = self.factor(edge)
+        candidates = self.candidates(factor, factor.place)
+        for each in sorted(candidates, key=lambda each: each.wrong.other is not None):
+            if each.making.says and PAGE in each.wrong.seen and self.fits(factor, each, edge):
+
+                def told(several: bool, each: Candidate = each) -> Told:
+                    sentence = (several and each.making.throughout) or each.making.says
+                    return self.told(factor, each, edge, sentence)
+
+                yield Variant(each.mistake.name, each.wrong.key, each.node, edge.letters, told)
+
+    def _slipped(self, edge: Edge) -> Iterator[Variant]:
+        """∂stage/∂(what it is computed from) by a rule misapplied, all else held."""
+        by, name = element_of(*edge.parent), spelled(edge.child)
+        right = self.judge.equations.rhs[edge.child[0]]
+        for place, (slip, node) in enumerate(calculus_slips(right, by)):
+            said = Told(slip.name, f"in d{name}/d{spelled(by)}: {slip.text}")
+            yield Variant(
+                slip.name, str(place), _held(node, by), edge.letters, lambda _, said=said: said
+            )
+
+    def fits(self, factor: Factor, each: Candidate, edge: Edge) -> bool:
+        """Whether a candidate is a mistake on this edge: what it names is there and is another."""
+        if each.wrong.apart and edge.child[1] == edge.parent[1]:
+            return False
+        if each.wrong.other is None:
+            return True
+        belong = [e for e in (factor.right, *each.wrong.unless) if isinstance(e, Indexed)]
+        other = self.neuron(each.wrong.other, edge)
+        if other in (edge.parent, *(self.neuron(expr, edge) for expr in belong)):
+            return False
+        sizes = (int(size) for size in other[0].shape)
+        return all(1 <= k <= size for k, size in zip(other[1], sizes, strict=True))
+
+    def neuron(self, expr: Expr, edge: Edge) -> Neuron:
+        """The neuron that an element in the letters of an edge is there."""
+        indices = expr.indices if isinstance(expr, Indexed) else ()
+        numbers = (int(i) if i.is_Integer else edge.letters[i.name] for i in indices)
+        return self.judge.graph.by_base[base_name(expr)], tuple(numbers)
+
+    def told(self, factor: Factor, each: Candidate, edge: Edge, sentence: str) -> Told:
+        """A candidate in words, with the names of the neurons of an edge."""
+        words = factor.words(each.wrong, lambda expr: spelled(self.neuron(expr, edge)))
+        words = {
+            name: word.format(words["child"]) if name == "part" else word
+            for name, word in words.items()
+        }
+        return each.mistake.told(sentence, **words)
+
+    @cached_property
+    def errors(self) -> tuple[Error, ...]:
+        """What may stand for ∂L/∂a of the last layer, all neurons at once."""
+        judge = self.judge
+        if not judge.scope.is_network or not judge.scope.has_target:
+            return ()
+        by_role = {variable.role: variable for variable in judge.graph.variables}
+        output = by_role[Role.OUTPUT]
+        (a,) = (
+            v
+            for v in judge.graph.variables
+            if v.role is Role.PREACTIVATION and v.layer == judge.scope.depth
+        )
+        link = next(link for link in judge.equations.links(a) if link.local.child == output)
+        edge = Edge((output, (1,)), (a, (1,)), Kind.OUTPUT, link.node, {})
+        factor = self.factor(edge)
+        letter = factor.local.parent_indices[-1].name
+        return tuple(
+            Error(each.node, letter, each.mistake.told(each.making.says, **each.wrong.words))
+            for each in self.candidates(factor, Place.ERROR)
+            if each.making.says and PAGE in each.wrong.seen
+        )
+
+    # ---------------------------------------------------------------- points, plans, tables
 
     def points(self, wrong: Node, assumptions: Assumptions, level: int) -> Iterator[Point]:
         """One point; many, with all signs, where functions are defined case by case."""
@@ -207,28 +423,33 @@ class _Ground(Ground):
         step = max(1, count // MOST_POINTS)
         spread = [count - 1 - step * k for k in range(min(count, MOST_POINTS))]
         more = range(count, count + MOST_TRIED - len(spread)) if count > 1 else ()
-        return (self._point(pattern, assumptions, level) for pattern in (*spread, *more))
+        for pattern in (*spread, *more):
+            key = pattern, assumptions, level
+            if key not in self._points:
+                if len(self._points) > MOST_KEPT:
+                    self._points.clear()
+                    self._tables.clear()
+                self._points[key] = Point(self, pattern, assumptions, level)
+            yield self._points[key]
 
-    def _point(self, pattern: int, assumptions: Assumptions, level: int) -> Point:
-        key = pattern, assumptions, level
-        if key not in self._points:
-            if len(self._points) > 200:
-                self._points.clear()
-                self._tables.clear()
-            self._points[key] = Point(self, pattern, assumptions, level)
-        return self._points[key]
-
-    def plan(self, of: Neuron, by: Neuron) -> Plan | None:
-        """The mistakes that are possible in ∂of/∂by."""
-        if (of, by) not in self._plans:
-            way = way_between(self.judge.equations, of, by)
-            self._plans[of, by] = None if way is None else Plan(self, way)
-        return self._plans[of, by]
-
-    def plan_of(self, of: Element, by: Element) -> Plan | None:
-        """The same for two elements with numbers for indices."""
+    def plan(self, of: Element, by: Element) -> Plan | None:
+        """The mistakes that are possible in ∂of/∂by, elements with numbers for indices."""
         ends = placed(self.judge.equations, of), placed(self.judge.equations, by)
-        return None if ends[0] is None or ends[1] is None else self.plan(ends[0], ends[1])
+        if ends[0] is None or ends[1] is None:
+            return None
+        if ends not in self._plans:
+            way = way_between(self.judge.equations, *ends)
+            self._plans[ends] = None if way is None else Plan(self, way)
+        return self._plans[ends]
+
+    def table(self, plan: Plan, point: Point) -> Table:
+        """What they make of it at a point."""
+        key = plan.way.of, plan.way.by, point
+        if key not in self._tables:
+            if len(self._tables) > MOST_KEPT:
+                self._tables.clear()
+            self._tables[key] = Table(plan, point)
+        return self._tables[key]
 
     def correct(self, truth: Node) -> str:
         """The right side in canonical form; empty where symback has no single line for it."""
@@ -238,7 +459,9 @@ class _Ground(Ground):
             self._correct[truth] = "" if right is None else echo(right, self.judge.scope)
         return self._correct[truth]
 
-    def slips(self, truth: Node) -> tuple[Slip, ...]:
+    # ------------------------------------------------------------------------- slips of the pen
+
+    def slips(self, truth: Node) -> tuple[tuple[Told, Node], ...]:
         """What a rule misapplied makes of a local derivative, or a slip of a forward line."""
         if truth not in self._slips:
             try:
@@ -248,35 +471,848 @@ class _Ground(Ground):
                 self._slips[truth] = ()
         return self._slips[truth]
 
-    def _misapplied(self, truth: Node) -> Iterator[Slip]:
+    def _misapplied(self, truth: Node) -> Iterator[tuple[Told, Node]]:
         match truth:
             case Derivative(Element() as of, Element() as by):
-                plan = self.plan_of(of, by)
+                plan = self.plan(of, by)
                 right = correct_node(self.judge, of)
                 if plan is not None and right is not None and len(plan.way.edges) == 1:
                     yield from calculus_slips(unrolled(right), by)
             case Derivative(of, Element() as by):
-                elements = dict.fromkeys(each for each in walk(of) if isinstance(each, Element))
-                moving = [each for each in elements if self.plan_of(each, by) is not None]
+                parts = dict.fromkeys(each for each in walk(of) if isinstance(each, Element))
+                moving = [each for each in parts if self.plan(each, by) is not None]
                 yield from calculus_slips(of, by, moving)
             case Element():
                 right = correct_node(self.judge, truth)
                 if right is not None:
-                    yield from forward_slips(self.judge, right)
+                    yield from self._on_a_line(truth, unrolled(right))
+
+    def _on_a_line(self, left: Element, right: Node) -> Iterator[tuple[Told, Node]]:
+        """What is written for the right side of a_k, h_k, ŷ or L by mistake."""
+        for mistake, making in made(Place.LINE):
+            for words, node in making.make(right):
+                yield mistake.told(making.says, **words), node
+        neuron = placed(self.judge.equations, left)
+        if not self.judge.scope.is_network or neuron is None:
+            return  # in equations w, h and a are names like others
+        parts = dict.fromkeys(each for each in walk(right) if isinstance(each, Element))
+        preactivations = [each for each in parts if each.letter == "a"]
+        for part in parts:
+            edge = self._edge(neuron, part)
+            if edge is None:
+                continue
+            factor = self.factor(edge)
+            belongs = part
+            if isinstance(factor.right, Indexed):
+                belongs = element_of(*self.neuron(factor.right, edge))
+            of_line = edge.kind in (Kind.SLOPE, Kind.OUTPUT) and [part] == preactivations
+            for each in self.candidates(factor, Place.FUNCTION if of_line else factor.place):
+                if not (each.making.forward and LINE in each.wrong.seen):
+                    continue
+                if self.fits(factor, each, edge):
+                    wrong = numbered(each.node, edge.letters)
+                    told = self.told(factor, each, edge, each.making.forward)
+                    yield told, wrong if of_line else replaced(right, belongs, wrong)
+
+    def _edge(self, child: Neuron, part: Element) -> Edge | None:
+        """The edge from a quantity of a forward line to its left side."""
+        parent = placed(self.judge.equations, part)
+        way = None if parent is None else way_between(self.judge.equations, child, parent)
+        return next((e for e in way.edges if e.parent == parent), None) if way else None
+
+
+_grounds: WeakKeyDictionary[Judge, Ground] = WeakKeyDictionary()
+
+
+def _held(node: Node, by: Element) -> Node:
+    """A derivative by ``by`` alone: ∂v/∂by is 1 for ``by`` itself and 0 for what it is beside."""
+    if isinstance(node, Derivative) and isinstance(node.of, Element):
+        return number(int(node.of == by))
+    return rebuilt(node, lambda part: _held(part, by))
+
+
+# ----------------------------------------------------------------------------------- points
+
+
+class Point:
+    """Residues at one secret point under some assumptions, and what simple factors they may be.
+
+    Which simple quantity has a given residue is asked of `words`: w_211, 1 - h_12, g′(a_11), 2/3.
+    A diagnosis looks factors and terms up there instead of trying them one by one.
+    """
+
+    def __init__(
+        self, ground: Ground, pattern: int, assumptions: Assumptions, level: int = SHALLOW
+    ) -> None:
+        self.ground, self.level = ground, level
+        self.prime = tower().primes[level]
+        self._evaluator = ground.judge.at(pattern, assumptions)
+        self._known: dict[object, int] = {}
+
+    def value(self, node: Node, letters: Mapping[str, int] | None = None) -> int:
+        """The residue of a scalar node; raises `Undecided` or `Misshapen`."""
+        self._evaluator.visits = 0
+        found = self._evaluator.value(node, letters or {}, self.level)
+        if isinstance(found, Grid):
+            if len(entries(found)) != 1:
+                raise Misshapen("an array where a number is expected")
+            return entries(found)[0]
+        return found
+
+    def known(self, key: object, node: Node, letters: Mapping[str, int]) -> int:
+        """The residue of ``node``, computed once for each ``key``."""
+        if key not in self._known:
+            self._known[key] = self.value(node, letters)
+        return self._known[key]
+
+    def inverse(self, residue: int) -> int:
+        """1/residue."""
+        return pow(residue, -1, self.prime)
+
+    @cached_property
+    def inverses(self) -> tuple[tuple[int, Fraction], ...]:
+        """1/c and c for every small number c, without 0 and 1; the plainest of one residue."""
+        values = {Fraction(s * a, b) for a in range(1, 13) for b in range(1, 13) for s in (1, -1)}
+        values |= {Fraction(k) for k in range(13, 65)} | {Fraction(1, k) for k in range(13, 65)}
+        numbers = {
+            value.numerator * pow(value.denominator, -1, self.prime) % self.prime: value
+            for value in sorted(values - {1}, key=lambda v: (abs(v), v < 0))
+        }
+        return tuple((self.inverse(residue), number) for residue, number in numbers.items())
+
+    @cached_property
+    def words(self) -> Mapping[int, tuple[Word, ...]]:
+        """Simple quantities by their residues; the plainest first."""
+        found: dict[int, list[Word]] = {}
+        for word, node in _vocabulary(self.ground):
+            try:
+                residue = self.known(word, node, {})
+            except (SymbackError, ArithmeticError):
+                continue
+            if residue not in (0, 1, self.prime - 1):
+                found.setdefault(residue, []).append(word)
+        return {residue: tuple(words) for residue, words in found.items()}
+
+    @cached_property
+    def factors(self) -> tuple[tuple[Word, int, int], ...]:
+        """Every word with its residue and the inverse of it."""
+        return tuple((words[0], r, self.inverse(r)) for r, words in self.words.items())
+
+    def word(self, word: Word) -> int:
+        """The residue of a word; 0 for one that has none here."""
+        return self._known.get(word, 0) if self.words else 0
+
+
+def _vocabulary(ground: Ground) -> Iterator[tuple[Word, Node]]:
+    """The simple quantities of a network, if it is small: elements, 1 - h, slopes, δ, ŷ - y."""
+    graph = ground.judge.graph
+    plain = [each for v in graph.variables for each in elements(v)]
+    if len(plain) > MOST_WORDS:
+        return
+    neurons = [((r.variable, r.indices), element_of(r.variable, r.indices)) for r in plain]
+    target = element_of(graph.target, ())
+    yield Word("η", None), Element("eta")
+    for neuron, element in neurons:
+        yield Word(spelled(element), neuron[0].role, neuron), element
+    for neuron, element in neurons:
+        if neuron[0].role in (Role.LEAF, Role.STAGE) and neuron[0] != graph.target:
+            text = f"d{spelled(target)}/d{spelled(element)}"
+            yield Word(text, None, neuron, is_derivative=True), Derivative(target, element)
+    for neuron, h in neurons:
+        if neuron[0].role in (Role.ACTIVATION, Role.OUTPUT):
+            name = spelled(h)
+            yield Word(f"(1 - {name})", None, neuron), complement(h)
+            yield Word(f"{name}·(1 - {name})", None, neuron), Product((h, complement(h)))
+            yield Word(f"(1 - {name}²)", None, neuron), complement(Power(h, number(2)))
+    has_target = any(v.role is Role.TARGET for v in graph.variables)
+    for neuron, a in neurons:
+        if neuron[0].role is Role.PREACTIVATION:
+            last = neuron[0].layer == ground.judge.scope.depth
+            h = Element("yhat", a.indices[1:]) if last else Element("h", a.indices)
+            yield Word(f"∂{spelled(h)}/∂{spelled(a)}", None, neuron), Derivative(h, a)
+            yield Word(f"∂{spelled(target)}/∂{spelled(a)}", None, neuron), Derivative(target, a)
+        if neuron[0].role is Role.OUTPUT and has_target:
+            y = Element("y", a.indices)
+            text = f"({spelled(a)} - {spelled(y)})"
+            yield Word(text, None, neuron), Total((a, opposite(y)))
+
+
+# ------------------------------------------------------------------- what may go wrong on a way
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """Other values for some local derivatives: one, those of a layer, or all of a kind."""
+
+    put: tuple[tuple[Edge, Variant], ...]
+    groups: frozenset[tuple[Variable, Variable]] = field(repr=False)
+
+    @classmethod
+    def of(cls, put: Sequence[tuple[Edge, Variant]]) -> Change:
+        """The change that puts a variant for each of some edges."""
+        groups = frozenset((edge.child[0], edge.parent[0]) for edge, _ in put)
+        return cls(tuple(put), groups)
+
+    @property
+    def told(self) -> Told:
+        """What is said of it."""
+        return self.put[0][1].told(len(self.put) > 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Error:
+    """What stands for ∂L/∂a of every neuron of the last layer: a node in the neuron's letter."""
+
+    node: Node
+    letter: str
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a making at `Place.PATHS`, by its number, leaves of the paths.
+
+    ``neuron`` is one that the paths in question run through; or ``paths`` are their numbers.
+    """
+
+    which: int
+    neuron: Neuron | None = None
+    paths: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean of so many contributions."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Contributions of a layer, or of all paths, made one by a making at `Place.LAYER`."""
+
+    which: int
+    of: Variable | None = None
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Another:
+    """The derivative by another weight."""
+
+    neuron: Neuron
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """The derivative by w_kji with every other weight swapped too."""
+
+
+Key = Change | Error | Left | Mean | Joined | Another | Turned
+"""One mistake on a way, the same at every point."""
+
+
+class Plan:
+    """The mistakes that are possible on one way; what does not depend on the point."""
+
+    def __init__(self, ground: Ground, way: Way) -> None:
+        self.ground, self.way = ground, way
+        self.of_paths = list(made(Place.PATHS))
+        self.of_layers = list(made(Place.LAYER))
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """Every replacement of local derivatives: throughout, in a layer, or in one place."""
+        found: list[Change] = []
+        throughout: dict[tuple[Kind, str, str], list] = defaultdict(list)
+        singles: list[Change] = []
+        for edges in self.way.groups.values():
+            alike: dict[tuple[str, str], list[tuple[Edge, Variant]]] = defaultdict(list)
+            for edge in edges:
+                for variant in self.ground.variants(edge):
+                    alike[variant.name, variant.key].append((edge, variant))
+            for (name, key), put in alike.items():
+                found.append(Change.of(put))
+                throughout[edges[0].kind, name, key].append(put)
+                if len(put) > 1:
+                    singles += [Change.of([each]) for each in put]
+        every = (layers for layers in throughout.values() if len(layers) > 1)
+        found += [Change.of([each for put in layers for each in put]) for layers in every]
+        return tuple(found + (singles if len(singles) <= MOST_SINGLE_EDGES else []))
+
+    @cached_property
+    def errors(self) -> tuple[Error, ...]:
+        """What may stand for ∂L/∂a of the last layer, where the way leads through it."""
+        return self.ground.errors if self.last_layer else ()
+
+    @cached_property
+    def last_layer(self) -> tuple[Neuron, ...]:
+        """The preactivations of the last layer on the way, where it ends in the loss."""
+        depth = self.ground.judge.scope.depth
+        if self.way.of[0].role is not Role.LOSS:
+            return ()
+        return tuple(
+            n for n in self.way.neurons if n[0].role is Role.PREACTIVATION and n[0].layer == depth
+        )
+
+    @cached_property
+    def cuts(self) -> tuple[tuple[Neuron, ...], ...]:
+        """The quantities of which every path runs through one of several neurons."""
+        layers: dict[Variable, list[Neuron]] = defaultdict(list)
+        for neuron in self.way.neurons:
+            layers[neuron[0]].append(neuron)
+        return tuple(
+            tuple(neurons)
+            for neurons in layers.values()
+            if len(neurons) > 1 and sum(self.through[n] for n in neurons) == self.way.count
+        )
+
+    @cached_property
+    def through(self) -> Mapping[Neuron, int]:
+        """How many paths run through each neuron."""
+        before, after = {self.way.by: 1}, {self.way.of: 1}
+        for edge in self.way.edges:
+            before[edge.child] = before.get(edge.child, 0) + before[edge.parent]
+        for edge in reversed(self.way.edges):
+            after[edge.parent] = after.get(edge.parent, 0) + after.get(edge.child, 0)
+        return {n: before[n] * after[n] for n in self.way.neurons}
+
+    @cached_property
+    def height(self) -> Mapping[Variable, int]:
+        """The quantities on the way in the order of the computation, from 0."""
+        return {v: k for k, v in enumerate(dict.fromkeys(n[0] for n in self.way.neurons))}
+
+    @cached_property
+    def parting(self) -> tuple[Neuron, ...]:
+        """The neurons that some paths run through and others do not."""
+        return tuple(n for n in self.way.neurons if 0 < self.through[n] < self.way.count)
+
+    @cached_property
+    def trunk(self) -> Neuron:
+        """The neuron at which the paths part first."""
+        neuron = self.way.by
+        while len(edges := self.way.out_of.get(neuron, ())) == 1:
+            neuron = edges[0].child
+        return neuron
+
+    @cached_property
+    def paths(self) -> tuple[tuple[Edge, ...], ...]:
+        """All paths, where there are not too many."""
+        return tuple(self.way.paths()) if 1 < self.way.count <= MOST_PATHS else ()
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[Key, Key], ...]:
+        """Two mistakes in different places, the first before the second; likelier ones first.
+
+        Nothing that is computed before a mistake begins matters to it.
+        """
+        ways = range(len(self.of_paths))
+        seconds: list[Key] = [*self.errors, *(c for c in self.changes if len(c.groups) == 1)]
+        seconds += [Left(which, n) for which in ways for n in self.parting]
+        begins = [(self._lowest(key), self._rank(key), key) for key in seconds]
+        ranked: dict[tuple[int, int], list[tuple[Key, Key]]] = defaultdict(list)
+        for first in self.changes:
+            end = max(self.height[parent] for _, parent in first.groups)
+            own = self._rank(first)
+            for begin, other, key in begins:
+                if begin > end:
+                    ranked[(own, other) if own < other else (other, own)].append((first, key))
+        if len(self.last_layer) > 1:
+            for error, which, n in itertools.product(self.errors, ways, self.last_layer):
+                key = Left(which, n)
+                low, high = sorted((self._rank(error), self._rank(key)))
+                ranked[low, high].append((error, key))
+        found = itertools.chain.from_iterable(ranked[ranks] for ranks in sorted(ranked))
+        return tuple(itertools.islice(found, MOST_PAIRS))
+
+    def _rank(self, key: Key) -> int:
+        """How likely a mistake is, the likelier the smaller."""
+        if isinstance(key, Left):  # in words, a path is long to write
+            return rank(self.of_paths[key.which][0].name)
+        return rank(key.put[0][1].name if isinstance(key, Change) else self.told(key).name)
+
+    def _lowest(self, key: Key) -> int:
+        """How far on a mistake begins."""
+        match key:
+            case Change():
+                return min(self.height[parent] for _, parent in key.groups)
+            case Left(neuron=(variable, _)):
+                return self.height[variable]
             case _:
-                pass
+                return self.height[self.last_layer[0][0]]
 
-    def table(self, plan: Plan, point: Point) -> Table:
-        """What they make of it at a point."""
-        key = plan.way.of, plan.way.by, point
-        if key not in self._tables:
-            if len(self._tables) > 200:
-                self._tables.clear()
-            self._tables[key] = Table(plan, point)
-        return self._tables[key]
+    @cached_property
+    def others(self) -> tuple[Neuron, ...]:
+        """The other weights, or biases, that one might have differentiated by."""
+        role = self.way.by[0].role
+        if role not in PARAMETERS:
+            return ()
+        variables = [v for v in self.ground.judge.graph.variables if v.role is role]
+        every = [(ref.variable, ref.indices) for v in variables for ref in elements(v)]
+        return tuple(n for n in every if n != self.way.by) if len(every) < 500 else ()
+
+    @cached_property
+    def turned(self) -> tuple[Plan, Change] | None:
+        """The derivative by w_kji with every other weight swapped too, where all that exists."""
+        variable, own = self.way.by
+        if variable.role is not Role.WEIGHT:
+            return None
+        rows, columns = (int(size) for size in variable.shape)
+        if own[1] > rows or own[0] > columns:
+            return None
+        way = way_between(self.ground.judge.equations, self.way.of, (variable, own[::-1]))
+        if way is None:
+            return None
+        weights = [edge for edge in way.edges if edge.kind is Kind.WEIGHT]
+        put = [
+            (edge, variant)
+            for edge in weights
+            for variant in self.ground.variants(edge)
+            if variant.name == TRANSPOSED.name
+        ]
+        straight = sum(edge.child[1] == edge.parent[1] for edge in weights)
+        if len(put) + straight < len(weights):
+            return None
+        return Plan(self.ground, way), Change.of(put)
+
+    # ----------------------------------------------------------------------------- in words
+
+    def told(self, key: Key) -> Told:
+        """A mistake by name and in words."""
+        match key:
+            case Change() | Error():
+                return key.told
+            case Left():
+                return self._told_of_paths(key)
+            case Mean(count):
+                return AVERAGE.found(0, number=count)
+            case Joined():
+                mistake, making = self.of_layers[key.which]
+                return mistake.told(making.says)
+            case Another(neuron):
+                of, by = spelled(self.way.of), spelled(self.way.by)
+                return ANOTHER.found(of=of, other=spelled(neuron), by=by)
+            case Turned():
+                return ORDER.found()
+
+    def _told_of_paths(self, key: Left) -> Told:
+        mistake, making = self.of_paths[key.which]
+        count, sentence = self.way.count, making.says
+        if key.neuron is None:
+            paths = [self.paths[k] for k in key.paths]
+        else:
+            paths = [p for p in self.paths if any(edge.child == key.neuron for edge in p)]
+        some, which = len(paths), " and ".join(path_text(path) for path in paths[:3])
+        which += " and more" * (len(paths) > 3)
+        if not paths:
+            some, which = self.through[key.neuron], f"those through {spelled(key.neuron)}"
+        if len(key.paths) > 1 and making.make(0, 1) == 1:  # of several paths only these
+            mistake, sentence = MISSING_PATH, MISSING_PATH.sentences[0]
+        return mistake.told(sentence, some=some, left=count - some, count=count, which=which)
 
 
-_grounds: WeakKeyDictionary[Judge, _Ground] = WeakKeyDictionary()
+def path_text(path: Sequence[Edge]) -> str:
+    """w_131 → a_13 → h_13 → a_22 → ŷ_1; the loss at the end goes without saying.
+
+    The names are those of the neurons in the order of the computation.
+    """
+    neurons = [path[0].parent, *(edge.child for edge in path)]
+    if neurons[-1][0].role is Role.LOSS:
+        neurons.pop()
+    return " → ".join(spelled(neuron) for neuron in neurons)
+
+
+# ---------------------------------------------------------------------------------------- table
+
+
+class Table:
+    """One way at one point: the truth, and what each mistake makes of it."""
+
+    def __init__(self, plan: Plan, point: Point) -> None:
+        self.plan, self.point, self.prime = plan, point, point.prime
+        way = plan.way
+        self.slopes = {
+            (e.child, e.parent): point.known((e.child, e.parent), e.node, e.letters)
+            for e in way.edges
+        }
+        self.up = self._upwards(self.slopes)
+        self.down = {way.of: 1}
+        """∂of/∂neuron."""
+        for edge in reversed(way.edges):
+            share = self.slopes[edge.child, edge.parent] * self.down[edge.child]
+            self.down[edge.parent] = (self.down.get(edge.parent, 0) + share) % self.prime
+        self.truth = self.up.get(way.of, 0)
+        self._ups: dict[Change, dict[Neuron, int] | None] = {}
+        self._shifts: dict[Change | Error, dict[Neuron, int] | None] = {}
+
+    def _upwards(self, slopes: Mapping[tuple[Neuron, Neuron], int]) -> dict[Neuron, int]:
+        """∂neuron/∂by for every neuron on the way."""
+        up, p = {self.plan.way.by: 1}, self.prime
+        for edge in self.plan.way.edges:
+            share = slopes[edge.child, edge.parent] * up[edge.parent]
+            up[edge.child] = (up.get(edge.child, 0) + share) % p
+        return up
+
+    # --------------------------------------------------------------------------- one mistake
+
+    @cached_property
+    def singles(self) -> dict[Key, int]:
+        """The derivative under every single mistake that is not a number or a factor."""
+        found: dict[Key, int] = {}
+        for key in (*self.plan.changes, *self.plan.errors):
+            value = self.value_of(key)
+            if value is not None:
+                found[key] = value
+        return found | self._rest
+
+    def value_of(self, key: Key) -> int | None:
+        """The derivative under one mistake; None where it has no value."""
+        if not isinstance(key, (Change, Error)):
+            return self._rest.get(key)
+        if isinstance(key, Change) and len(key.groups) > 1:
+            up = self._risen(key)
+            return None if up is None else up[self.plan.way.of]
+        shift = self._shift(key)
+        return None if shift is None else (self.truth + self._dot(shift, self.up)) % self.prime
+
+    def _shift(self, key: Change | Error) -> dict[Neuron, int] | None:
+        """What a mistake in one group of edges adds to ∂of/∂(each neuron below it)."""
+        if key not in self._shifts:
+            more: dict[Neuron, int] = defaultdict(int)
+            try:
+                if isinstance(key, Error):
+                    for neuron, value in self._error(key).items():
+                        more[neuron] = value - self.down[neuron]
+                else:
+                    for edge, variant in key.put:
+                        wrong = self._put(variant) - self.slopes[edge.child, edge.parent]
+                        more[edge.parent] += self.down[edge.child] * wrong % self.prime
+                self._shifts[key] = more
+            except (SymbackError, ArithmeticError):
+                self._shifts[key] = None
+        return self._shifts[key]
+
+    def _dot(self, shift: Mapping[Neuron, int], up: Mapping[Neuron, int]) -> int:
+        return sum(more * up[neuron] for neuron, more in shift.items())
+
+    def _put(self, variant: Variant) -> int:
+        return self.point.known(variant, variant.node, variant.letters)
+
+    def _error(self, key: Error) -> dict[Neuron, int]:
+        """What stands for ∂L/∂a of the last layer."""
+        return {
+            n: self.point.known((key, n), key.node, {key.letter: n[1][0]})
+            for n in self.plan.last_layer
+        }
+
+    def _risen(self, change: Change) -> dict[Neuron, int] | None:
+        """∂neuron/∂by under a change."""
+        if change not in self._ups:
+            try:
+                wrong = {(edge.child, edge.parent): self._put(each) for edge, each in change.put}
+                self._ups[change] = self._upwards({**self.slopes, **wrong})
+            except (SymbackError, ArithmeticError):
+                self._ups[change] = None
+        return self._ups[change]
+
+    @cached_property
+    def _rest(self) -> dict[Key, int]:
+        """The derivative under mistakes in paths, in whole layers, and by other weights."""
+        found: dict[Key, int] = {}
+        for key, share in self._shares():
+            found[key] = self._left(key, self.truth, share)
+        for key, factors in self._contributions():
+            making = self.plan.of_layers[key.which][1]
+            found[key] = making.make(factors) % self.prime
+        for neurons in self.plan.cuts:
+            mean = self.truth * self.point.inverse(len(neurons))
+            found[Mean(len(neurons))] = mean % self.prime
+        of = element_of(*self.plan.way.of)
+        for n in self.plan.others:
+            found[Another(n)] = self.point.known((of, n), Derivative(of, element_of(*n)), {})
+        if self.plan.turned is not None:
+            plan, change = self.plan.turned
+            up = Table(plan, self.point)._risen(change)
+            if up is not None:
+                found[Turned()] = up[plan.way.of]
+        return found
+
+    def _left(self, key: Left, whole: int, share: int) -> int:
+        """What is left of a sum without a share, of it alone, or with its sign turned."""
+        return self.plan.of_paths[key.which][1].make(whole, share) % self.prime
+
+    def _shares(self) -> Iterator[tuple[Left, int]]:
+        """The sums over the paths through a neuron, over one path, over two."""
+        ways = range(len(self.plan.of_paths))
+        for neuron in self.plan.parting:
+            for which in ways:
+                yield Left(which, neuron), self.down[neuron] * self.up[neuron]
+        for k, value in enumerate(self.path_values):
+            yield from ((Left(which, paths=(k,)), value) for which in ways)
+        if len(self.path_values) <= MOST_PAIRED_PATHS:
+            kept = [which for which in ways if self.plan.of_paths[which][0] is not PATH_SIGN]
+            for (k, one), (m, two) in itertools.combinations(enumerate(self.path_values), 2):
+                yield from ((Left(which, paths=(k, m)), one + two) for which in kept)
+
+    @cached_property
+    def path_values(self) -> list[int]:
+        """The product along each path."""
+        found = []
+        for path in self.plan.paths:
+            value = 1
+            for edge in path:
+                value = value * self.slopes[edge.child, edge.parent] % self.prime
+            found.append(value)
+        return found
+
+    def _contributions(self) -> Iterator[tuple[Joined, list[int]]]:
+        """What is added over the paths, or over a layer: all of it, or with a common factor out."""
+        common = self.up[self.plan.trunk]
+        for which in range(len(self.plan.of_layers)):
+            if 1 < len(self.path_values) <= MOST_PAIRED_PATHS:
+                yield Joined(which), self.path_values
+            for neurons in self.plan.cuts:
+                layer, downs = neurons[0][0], [self.down[n] for n in neurons]
+                shares = [self.down[n] * self.up[n] % self.prime for n in neurons]
+                yield Joined(which, layer), shares
+                if common:
+                    inverse = self.point.inverse(common)
+                    bracket = [share * inverse % self.prime for share in shares]
+                    yield Joined(which, layer, "in brackets"), [*bracket, common]
+                yield Joined(which, layer, "above"), [*downs, common]
+
+    def substituted(self, edge: Edge, value: int) -> int:
+        """The derivative with another residue for one local derivative."""
+        wrong = value - self.slopes[edge.child, edge.parent]
+        return (self.truth + self.down[edge.child] * wrong * self.up[edge.parent]) % self.prime
+
+    # --------------------------------------------------------------------------- two mistakes
+
+    @cached_property
+    def doubles(self) -> dict[int, tuple[Key, Key]]:
+        """What two mistakes in different places make of it; the first pair for each residue."""
+        found: dict[int, tuple[Key, Key]] = {}
+        for first, second in self.plan.pairs:
+            value = self.pair(first, second)
+            if value is not None:
+                found.setdefault(value, (first, second))
+        return found
+
+    def pair(self, first: Key, second: Key) -> int | None:
+        """The derivative under two mistakes, the second further on than the first."""
+        if isinstance(first, Error):
+            whole = self.value_of(first)
+            if whole is None:
+                return None
+            share = self._error(first)[second.neuron] * self.up[second.neuron]
+            return self._left(second, whole, share)
+        up = self._risen(first)
+        if up is None:
+            return None
+        whole = up[self.plan.way.of]
+        if isinstance(second, Left):
+            return self._left(second, whole, self.down[second.neuron] * up[second.neuron])
+        shift = self._shift(second)
+        return None if shift is None else (whole + self._dot(shift, up)) % self.prime
+
+
+# --------------------------------------------------------------------------------------- search
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A point, the truth there and the wrong value."""
+
+    point: Point
+    truth: int
+    wrong: int
+
+
+class Search:
+    """The mistakes that account for a wrong value, one or several together.
+
+    ``plan`` is that of the way the right value was made; without one only the two values are
+    known: a sign, a number, a simple factor or term.
+    """
+
+    def __init__(self, readings: Sequence[Reading], plan: Plan | None) -> None:
+        self.readings, self.plan = readings, plan
+        self.point, self.truth, self.value = readings[0].point, readings[0].truth, readings[0].wrong
+        self.prime = self.point.prime
+        if plan is not None:
+            self.tables = [plan.ground.table(plan, each.point) for each in readings]
+
+    def one(self) -> Iterator[Told]:
+        """Every single mistake, a sign or a number, another weight in one place."""
+        for key, value in self._singles.items():
+            if value == self.value and self._is(key):
+                yield self.plan.told(key)
+        number = self._multiples.get(self.truth)
+        if number is not None and self._is_multiple(number):
+            yield from _told_of_number(number)
+        if self.plan is not None:
+            yield from self._wrong_weights()
+
+    def several(self) -> list[Told]:
+        """A mistake and a number; a factor or a term; two mistakes; a mistake and a factor."""
+        searches = (
+            self._one_and_a_number,
+            self._factor_or_term,
+            self._two,
+            self._one_and_a_factor,
+        )
+        return next(filter(None, (list(search()) for search in searches)), [])
+
+    @property
+    def _singles(self) -> Mapping[Key, int]:
+        return self.tables[0].singles if self.plan is not None else {}
+
+    def _holds(self, value: Callable[[int], int | None]) -> bool:
+        """Whether ``value`` of the number of a point gives the side there."""
+        return all(value(k) == each.wrong for k, each in enumerate(self.readings))
+
+    def _is(self, key: Key) -> bool:
+        if len(self.tables) == 1 and isinstance(key, (Change, Error)):
+            node = key.node if isinstance(key, Error) else key.put[0][1].node
+            if self.plan.ground.judge.equations.is_kinked(node):
+                return False  # the side has one formula, this has several: it is one by chance
+        return self._holds(lambda k: self.tables[k].value_of(key))
+
+    def _base(self, k: int, key: Key | None) -> int | None:
+        """The truth, or what a mistake makes of it."""
+        return self.readings[k].truth if key is None else self.tables[k].value_of(key)
+
+    @cached_property
+    def _multiples(self) -> dict[int, Fraction]:
+        """side / c ↦ c for small numbers c."""
+        if not self.value:
+            return {}
+        return {self.value * inverse % self.prime: c for inverse, c in self.point.inverses}
+
+    def _is_multiple(self, number: Fraction, key: Key | None = None) -> bool:
+        scale = number.numerator * self.point.inverse(number.denominator % self.prime)
+
+        def times(k: int) -> int | None:
+            value = self._base(k, key)
+            return None if value is None else value * scale % self.prime
+
+        return self._holds(times)
+
+    def _factor_or_term(self) -> Iterator[Told]:
+        yield from self._factor(self.truth)
+        difference = (self.value - self.truth) % self.prime
+        for sign in (1, -1):
+            for word in self.point.words.get(sign * difference % self.prime, ()):
+                if self._holds(
+                    lambda k, word=word, sign=sign: (
+                        (self.readings[k].truth + sign * self.readings[k].point.word(word))
+                        % self.prime
+                    )
+                ):  # a term w is too many; where -w is, w is missing
+                    yield (SPURIOUS_TERM if sign > 0 else MISSING_TERM).found(term=word.text)
+                    return
+
+    def _factor(self, value: int, key: Key | None = None) -> Iterator[Told]:
+        """The side is ``value`` times or over a simple factor."""
+        found = self._factors.get(value)
+        if found is None:
+            return
+        word, sign, is_spurious = found
+
+        def scaled(k: int) -> int | None:
+            base, factor = self._base(k, key), sign * self.readings[k].point.word(word)
+            if base is None or not factor:
+                return None
+            return base * (factor if is_spurious else self.point.inverse(factor)) % self.prime
+
+        if self._holds(scaled):
+            shown = f"-{word.text}" if sign < 0 else word.text
+            if word.is_derivative and is_spurious:
+                yield PATHS_MULTIPLIED.found(factor=shown)
+            else:
+                yield (SPURIOUS_FACTOR if is_spurious else MISSING_FACTOR).found(factor=shown)
+
+    @cached_property
+    def _factors(self) -> dict[int, tuple[Word, int, bool]]:
+        """What the side is ± a simple factor times or over."""
+        found: dict[int, tuple[Word, int, bool]] = {}
+        if not self.value:
+            return found
+        for word, residue, inverse in self.point.factors:
+            for sign in (1, -1):
+                found.setdefault(sign * self.value * inverse % self.prime, (word, sign, True))
+                found.setdefault(sign * self.value * residue % self.prime, (word, sign, False))
+        return found
+
+    def _wrong_weights(self) -> Iterator[Told]:
+        """Another weight in one place: solved for there, and looked up."""
+        table = self.tables[0]
+        difference = self.value - table.truth
+        for edge in self.plan.way.edges:
+            share = table.down[edge.child] * table.up[edge.parent] % self.prime
+            if edge.kind is not Kind.WEIGHT or not share:
+                continue
+            right = table.slopes[edge.child, edge.parent]
+            needed = (right + difference * self.point.inverse(share)) % self.prime
+            layer, own = edge.child[0].layer, (*edge.child[1], *edge.parent[1])
+            for word in self.point.words.get(needed, ()):
+                if word.role is not Role.WEIGHT or word.neuron is None:
+                    continue
+                same = word.neuron[0].layer == layer
+                if same and word.neuron[1] == own[::-1]:
+                    continue  # its indices are swapped, which has a name of its own
+                if self._holds(
+                    lambda k, edge=edge, word=word: self.tables[k].substituted(
+                        edge, self.readings[k].point.word(word)
+                    )
+                ):
+                    belongs = spelled(indexed("w", layer or 0, *own))
+                    mistake = WEIGHT_INDEX if same else WEIGHT_LAYER
+                    yield mistake.found(other=word.text, right=belongs)
+
+    def _one_and_a_number(self) -> Iterator[Told]:
+        for key, value in self._singles.items():
+            number = self._multiples.get(value)
+            if number is not None and value and self._is_multiple(number, key):
+                yield from together([self.plan.told(key), *_told_of_number(number)])
+                return
+
+    def _two(self) -> Iterator[Told]:
+        if self.plan is None:
+            return
+        table = self.tables[0]
+
+        def holds(pair: tuple[Key, Key]) -> bool:
+            return self._holds(lambda k: self.tables[k].pair(*pair))
+
+        pair = table.doubles.get(self.value)
+        if pair is not None and not holds(pair):  # here by chance; each other pair may hold
+            every = (each for each in self.plan.pairs if table.pair(*each) == self.value)
+            pair = next((each for each in every if holds(each)), None)
+        if pair is not None:
+            yield from together([self.plan.told(key) for key in pair])
+
+    def _one_and_a_factor(self) -> Iterator[Told]:
+        for key, value in self._singles.items():
+            if value and value in self._factors:
+                factor = list(self._factor(value, key))
+                if factor:
+                    yield from together([self.plan.told(key), *factor])
+                    return
+
+
+def together(told: Sequence[Told]) -> Iterator[Told]:
+    """Mistakes of which only all together account for the line."""
+    for place, each in enumerate(told):
+        others = " and ".join(other.name for other in (*told[:place], *told[place + 1 :]))
+        yield Told(each.name, f"{each.text} (together with {others})")
+
+
+def _told_of_number(c: Fraction) -> Iterator[Told]:
+    for mistake, making in made(Place.NUMBER):
+        words = making.make(c)
+        if words is not None:
+            yield mistake.told(making.says, **words)
 
 
 # ----------------------------------------------------------------------------------- one line
@@ -287,7 +1323,7 @@ class _Case:
 
     def __init__(self, judge: Judge, previous: Node | None, assumptions: Assumptions) -> None:
         self.judge, self.previous, self.assumptions = judge, previous, assumptions
-        self.ground = _Ground.of(judge)
+        self.ground = Ground.of(judge)
 
     def explained(self, truth: Node, wrong: Node) -> list[Told]:
         """Every mistake that accounts for the side, for all values of its free indices."""
@@ -332,14 +1368,10 @@ class _Case:
     def _of_descent(self, step: Element | Array, wrong: Node) -> list[Told]:
         """The gradient that the step goes along, (w - wrong)/η, compared with ∂L/∂w."""
         if wrong == step:
-            return [Told("missing-term", "the step is missing: nothing is subtracted")]
+            return [MISSING_TERM.found(1)]
         along = Quotient(Total((step, opposite(wrong))), Element("eta"))
         found = self.explained(Derivative(LOSS, step), along)
-        uphill = "the step goes up: gradient descent subtracts η·∂L/∂w"
-        return [
-            Told("descent-direction", uphill) if each.name == "sign-flipped" else each
-            for each in found
-        ]
+        return [DESCENT.found() if each.name == SIGN.name else each for each in found]
 
     def _of_layout(self, truth: Node, wrong: Node) -> list[Told]:
         """Which transpose or product of arrays is wrong."""
@@ -354,10 +1386,7 @@ class _Case:
         """Whether every weight of the side has its indices swapped, out of range or not."""
         if not any(isinstance(part, Element) and part.letter == "w" for part in walk(wrong)):
             return []
-        if not self._is_right(truth, swapped(wrong)):
-            return []
-        text = "w_kij is read as w_kji; the first index is the neuron it leads into"
-        return [Told("index-order", text)]
+        return [ORDER.found()] if self._is_right(truth, swapped(wrong)) else []
 
     def _is_right(self, truth: Node, repaired: Node) -> bool:
         try:
@@ -389,8 +1418,7 @@ def _entries(
             return
         values = [judge.value(side, None, assumptions) for side in (truth, wrong)] if shape else []
     except (SymbackError, ArithmeticError):
-        yield truth, wrong
-        return
+        shape = ()
     if not shape:
         yield truth, wrong
         return
@@ -399,28 +1427,20 @@ def _entries(
         places[k % len(places)] for k, (u, v) in enumerate(zip(*values, strict=False)) if u != v
     }
     for i, j in sorted(differing, key=lambda place: (place[0] == place[1], place)):
-        indices = Index("", i), Index("", j)
-        yield _entry(truth, i, j, is_column=shape[1] == 1), Component(wrong, indices)
-
-
-def _entry(truth: Node, i: int, j: int, *, is_column: bool) -> Node:
-    own = (i,) if is_column else (i, j)
-    match truth:
-        case Derivative(Element() as of, Array() as by):
-            return Derivative(of, _element(by, own))
-        case Array():
-            return _element(truth, own)
-        case _:
-            return Component(truth, (Index("", i), Index("", j)))
+        at, own = (Index("", i), Index("", j)), (i,) if shape[1] == 1 else (i, j)
+        match truth:
+            case Derivative(Element() as of, Array() as by):
+                yield Derivative(of, _element(by, own)), Component(wrong, at)
+            case Array():
+                yield _element(truth, own), Component(wrong, at)
+            case _:
+                yield Component(truth, at), Component(wrong, at)
 
 
 def _element(array: Array, own: tuple[int, ...]) -> Element:
     letter = "w" if array.letter == "W" else array.letter
     head = () if array.layer is None else (array.layer,)
     return Element(letter, (*head, *(Index("", each) for each in own)))
-
-
-# ------------------------------------------------------------------------------- one choice of it
 
 
 @dataclass(frozen=True)
@@ -435,114 +1455,181 @@ class _Instance:
 
     @cached_property
     def readings(self) -> list[Reading]:
-        """The points with the residues of both sides; a point where they differ comes first."""
+        """A few points, at some of which the side is not 0; one where it is wrong comes first."""
         for level in (SHALLOW, LEVELS - 1):
+            found: list[Reading] = []
             try:
-                return sorted(
-                    self._telling(level), key=lambda each: (each[1] == each[2], not each[1])
-                )
+                for point in self.case.ground.points(self.wrong, self.assumptions, level):
+                    found.append(Reading(point, point.value(self.truth), point.value(self.wrong)))
+                    is_alive = sum(each.wrong != 0 for each in found) > 1
+                    differs = any(each.truth != each.wrong for each in found)
+                    if len(found) >= MOST_POINTS and is_alive and differs:
+                        break
             except (SymbackError, ArithmeticError):
                 continue
+            return sorted(found, key=lambda each: (each.truth == each.wrong, not each.truth))
         return []
-
-    def _telling(self, level: int) -> list[Reading]:
-        """A few points, some of them where the side is not 0, and one where it is wrong."""
-        found: list[Reading] = []
-        for point in self.case.ground.points(self.wrong, self.assumptions, level):
-            found.append((point, point.value(self.truth), point.value(self.wrong)))
-            is_alive = sum(wrong != 0 for _, _, wrong in found) > 1
-            differs = any(truth != wrong for _, truth, wrong in found)
-            if len(found) >= MOST_POINTS and is_alive and differs:
-                break
-        return found
 
     @property
     def differs(self) -> bool:
         """Whether the sides differ here."""
-        return bool(self.readings) and self.readings[0][1] != self.readings[0][2]
+        return bool(self.readings) and self.readings[0].truth != self.readings[0].wrong
+
+    @cached_property
+    def _search(self) -> Search:
+        plan = None
+        match self.truth:
+            case Derivative(Element() as of, Element() as by):
+                plan = self.case.ground.plan(of, by)
+        return Search(self.readings, plan)
 
     def explained(self) -> list[Told]:
         """One mistake; else a slip in the step; else two; else what the side has too many."""
-        sides = self._search or Sides(self.readings)
+        ground, search = self.case.ground, self._search
+        steps = () if self.previous is None else step_slips(self.previous)
         for found in (
-            lambda: [*sides.one(), *self._written(self._misapplied)],
-            lambda: self._mended(exponent_repairs(self.wrong)),
-            lambda: self._written(self._steps),
+            lambda: [*search.one(), *self._written(ground.slips(self.truth))],
+            lambda: self._mended(_repairs(self.wrong, Place.UNDONE)),
+            lambda: self._written(steps),
             self._broken_chain,
-            sides.several,
-            lambda: self._mended(repairs(self.wrong)),
+            search.several,
+            lambda: self._mended(_repairs(self.wrong, Place.REPAIR)),
         ):
             told = list(found())
             if told:
                 return told
         return []
 
-    @cached_property
-    def _search(self) -> Search | None:
-        plan = self._plan
-        if plan is None:
-            return None
-        return Search(
-            plan,
-            [self.case.ground.table(plan, point) for point, _, _ in self.readings],
-            self.readings,
-        )
-
-    @cached_property
-    def _plan(self) -> Plan | None:
-        match self.truth:
-            case Derivative(Element() as of, Element() as by):
-                return self.case.ground.plan_of(of, by)
-            case _:
-                return None
-
-    # ------------------------------------------------------------------------------ spellings
-
-    @property
-    def _misapplied(self) -> tuple[Slip, ...]:
-        """What a rule of calculus misapplied, or a slip in a forward line, makes of the truth."""
-        return self.case.ground.slips(self.truth)
-
-    @property
-    def _steps(self) -> tuple[Slip, ...]:
-        """What a rule misapplied makes of the side before."""
-        return () if self.previous is None else tuple(step_slips(self.previous))
-
-    def _written(self, slips: Sequence[Slip]) -> Iterator[Told]:
-        """The slips that give the side."""
+    def _written(self, slips: Iterable[tuple[Told, Node]]) -> Iterator[Told]:
+        """The slips that give the side, at points enough to see the cases of a function."""
         for told, node in slips:
-            if self._agrees(node, 2) and not self._is_by_chance(node):
-                yield told
+            if self._agrees(node, "wrong"):
+                by_chance = len(self.readings) == 1 < len(self.case.judge.patterns((node,)))
+                if not by_chance:
+                    yield told
 
-    def _is_by_chance(self, node: Node) -> bool:
-        """Whether a node with cases was looked at in one of them only."""
-        return len(self.readings) == 1 < len(self.case.judge.patterns((node,)))
-
-    def _mended(self, mended: Iterable[Slip]) -> Iterator[Told]:
+    def _mended(self, mended: Iterable[tuple[Told, Node]]) -> Iterator[Told]:
         """The first slip without which the side would be right."""
         if sum(1 for _ in itertools.islice(walk(self.wrong), MOST_PARTS + 1)) > MOST_PARTS:
             return
         for told, node in itertools.islice(mended, MOST_REPAIRS):
-            if self._agrees(node, 1):
+            if self._agrees(node, "truth"):
                 yield told
                 return
 
-    def _agrees(self, node: Node, side: int) -> bool:
-        """Whether a node has the value of the truth (1) or of the side (2) at every point."""
+    def _agrees(self, node: Node, side: str) -> bool:
+        """Whether a node has the value of one of the sides at every point."""
         try:
-            return all(reading[0].value(node) == reading[side] for reading in self.readings)
+            return all(each.point.value(node) == getattr(each, side) for each in self.readings)
         except (SymbackError, ArithmeticError):
             return False
 
     def _broken_chain(self) -> Iterator[Told]:
-        """A chain of derivatives that lacks a link, alone or with one more mistake."""
-        if self._plan is None:
+        """A chain ∂L/∂ŷ · ∂a/∂w that lacks a link, alone or with one more mistake."""
+        plan = self._search.plan
+        if plan is None:
             return
-        of, by = (element_of(*end) for end in (self._plan.way.of, self._plan.way.by))
-        for told, node in chain_repairs(self.wrong, of, by):
+        of, by = (element_of(*end) for end in (plan.way.of, plan.way.by))
+        for term in self.wrong.terms if isinstance(self.wrong, Total) else (self.wrong,):
+            factors = flattened((term,))
+            gap = _gap([each for each in factors if isinstance(each, Derivative)], of, by)
+            if gap is None:
+                continue
+            told = MISSING_FACTOR.found(1, of=spelled(gap[0]), by=spelled(gap[1]))
+            node = replaced(self.wrong, term, Product((*factors, Derivative(*gap))))
             mended = replace(self, wrong=node, previous=None)
-            if self._agrees(node, 1):
+            if self._agrees(node, "truth"):
                 yield told
-            elif mended.differs and mended._search is not None:
+            elif mended.differs and mended._search.plan is not None:
                 others = list(mended._search.one())[:1]
                 yield from together([told, *others]) if others else ()
+
+
+def _gap(links: Sequence[Derivative], of: Element, by: Element) -> tuple[Element, Element] | None:
+    """The only place where a chain from ``of`` to ``by`` is broken."""
+    tops = [of, *(link.by for link in links)]
+    bottoms = [*(link.of for link in links), by]
+    for each in list(tops):
+        if each in bottoms:
+            tops.remove(each)
+            bottoms.remove(each)
+    match tops, bottoms:
+        case [Element() as above], [Element() as below] if links:
+            return above, below
+        case _:
+            return None
+
+
+# ------------------------------------------------------------------------- slips and repairs
+
+
+def step_slips(before: Node) -> Iterator[tuple[Told, Node]]:
+    """What a rule of algebra or calculus misapplied makes of the side before."""
+    for part in dict.fromkeys(walk(before)):
+        for mistake, making in made(Place.STEP):
+            for words, wrong in making.make(part):
+                yield mistake.told(making.says, **words), replaced(before, part, wrong)
+        match part:
+            case Derivative(of, Element() as by) if not isinstance(of, (Element, Array)):
+                for told, slipped in calculus_slips(of, by):
+                    yield told, replaced(before, part, slipped)
+
+
+def _repairs(wrong: Node, place: Place) -> Iterator[tuple[Told, Node]]:
+    """The side without one slip."""
+    for part in dict.fromkeys(walk(wrong)):
+        for mistake, making in made(place):
+            for words, mended in making.make(part):
+                yield mistake.told(making.says, **words), replaced(wrong, part, mended)
+
+
+def layout_repairs(wrong: Node) -> Iterator[tuple[Told, Node]]:
+    """The side with one or two transposes or products put right, or with another array put in."""
+    yield LAYOUT.found(), Transpose(wrong)
+    once = list(_with_another_layout(wrong))
+    yield from once
+    yield from _with_other_arrays(wrong)
+    for first, node in once:
+        for second, repaired in _with_another_layout(node):
+            if repaired != wrong:
+                yield LAYOUT.found(1, first=first.text, second=second.text), repaired
+
+
+def _with_another_layout(wrong: Node) -> Iterator[tuple[Told, Node]]:
+    for part in dict.fromkeys(walk(wrong)):
+        for mistake, making in made(Place.LAYOUT):
+            for words, other in making.make(part, wrong):
+                whole = isinstance(part, (Array, Derivative))
+                put = _replaced_outside if whole else replaced
+                yield mistake.told(making.says, **words), put(wrong, part, other)
+
+
+def _with_other_arrays(wrong: Node) -> Iterator[tuple[Told, Node]]:
+    """W_k and the error behind it one layer further on or back; another activation or weight."""
+    arrays = list(dict.fromkeys(part for part in walk(wrong) if isinstance(part, Array)))
+    for layer in dict.fromkeys(each.layer for each in arrays if each.letter == "W"):
+        for step in (-1, 1) if layer is not None else ():
+            other = replace(layer, offset=layer.offset + step)
+            this, that = (layer_text(each) for each in (layer, other))
+            yield WEIGHT_LAYER.found(1, this=this, other=that), _with_layer(wrong, layer, other)
+    for array in arrays:
+        for mistake, making in made(Place.ARRAY):
+            for words, other in making.make(array):
+                told = mistake.told(making.says, **words)
+                yield told, _replaced_outside(wrong, array, other)
+
+
+def _with_layer(node: Node, layer: Index, other: Index) -> Node:
+    """``node`` with W, δ and what is differentiated by of another layer."""
+    if isinstance(node, Array) and node.letter in ("W", "delta", "a") and node.layer == layer:
+        return replace(node, layer=other)
+    return rebuilt(node, lambda part: _with_layer(part, layer, other))
+
+
+def _replaced_outside(node: Node, old: Node, new: Node) -> Node:
+    """`replaced`, but not in what is differentiated by."""
+    if node == old:
+        return new
+    if isinstance(node, Derivative):
+        return node
+    return rebuilt(node, lambda part: _replaced_outside(part, old, new))

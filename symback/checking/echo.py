@@ -44,11 +44,11 @@ from symback.language.expressions import (
     Transpose,
     is_array,
 )
+from symback.language.functions import ACTIVATIONS, ELEMENTARY
 
 __all__ = ["echo", "echo_claim"]
 
 _LETTERS = {"yhat": "ŷ", "delta": "δ", "eta": "η"}
-_FUNCTIONS = {"sigmoid": "σ", "abs": "abs", "asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 _GREEK = {
     "Delta": "Δ", "Gamma": "Γ", "Theta": "Θ", "Lambda": "Λ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
     "alpha": "α", "beta": "β", "gamma": "γ", "epsilon": "ε", "zeta": "ζ", "theta": "θ",
@@ -204,7 +204,7 @@ class _Echo:
     def _call(self, node: Call) -> tuple[str, int]:
         if node.function == "pi":
             return "π", _ATOM
-        name = _FUNCTIONS.get(node.function, node.function) + "′" * node.primes
+        name = _called(node.function) + "′" * node.primes
         return f"{name}({', '.join(self.write(each) for each in node.arguments)})", _ATOM
 
     def _sum(self, node: Sum) -> tuple[str, int]:
@@ -256,6 +256,14 @@ def _decimal(value: Fraction, decimals: int) -> str:
     digits = str(scaled.numerator // scaled.denominator).rjust(decimals + 1, "0")
     whole, part = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
     return ("-" if value < 0 else "") + whole + ("." + part if part else ".0")
+
+
+def _called(function: str) -> str:
+    """σ, and what the writers print where formulas read it too: arcsin, but sign, relu."""
+    row = {**ACTIVATIONS, **ELEMENTARY}.get(function)
+    if row is not None and (len(row.text) == 1 or row.text in getattr(row, "aliases", ())):
+        return row.text
+    return function
 
 
 def _index(index: Index) -> str:

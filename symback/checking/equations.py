@@ -39,7 +39,7 @@ from symback.language.expressions import (
     rebuilt,
     walk,
 )
-from symback.language.functions import ACTIVATIONS, Activation, SoftMax
+from symback.language.functions import ACTIVATIONS, ELEMENTARY, Activation, SoftMax
 from symback.language.names import Role, Variable
 
 __all__ = ["Equations", "Link", "key_of"]
@@ -262,7 +262,7 @@ class Equations:
         return letter == "delta" or self.variable(letter, index.offset) in self._varying
 
 
-BY_CASES = ("abs", "sign", "max", "min")
+BY_CASES = frozenset(name for name, row in ELEMENTARY.items() if row.convention)
 """Functions that `symback.checking.evaluation` evaluates case by case, as it does `Cases`."""
 
 

@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from symback.checking.arithmetics import (
-    OPAQUE,
     RELATIONS,
     Balls,
     Logarithms,
@@ -51,7 +50,6 @@ from symback.checking.rules import (
     AS_EXPONENTIALS,
     DOMAINS,
     SLOPES,
-    UNDONE,
     differentiated,
     kind,
     with_z,
@@ -86,7 +84,7 @@ from symback.language.expressions import (
     Transpose,
     walk,
 )
-from symback.language.functions import SoftMax
+from symback.language.functions import ELEMENTARY, SoftMax
 from symback.language.names import Role, Variable
 
 __all__ = ["Assumptions", "Environment", "Evaluator"]
@@ -728,8 +726,9 @@ class Evaluator:
     def _elementary(self, node: Call, env: Environment, level: int) -> Value:
         name, activations = node.function, self.equations.activations
         self._need(name, node.arguments[0], env)
+        undone = ELEMENTARY[name].inner if name in ELEMENTARY else ""
         match node.arguments:
-            case (Call(inverse, (inner,), primes=0),) if UNDONE.get(name) == inverse:
+            case (Call(inverse, (inner,), primes=0),) if undone == inverse:
                 self._need(inverse, inner, env)
                 return self.value(inner, env, level)
         if name in self.arithmetic.direct:
@@ -739,7 +738,7 @@ class Evaluator:
             return self._each(AS_EXPONENTIALS[name], node.arguments[0], env, level)
         if name in activations:
             return self._each(self.equations.value_of(name), node.arguments[0], env, level)
-        if name in OPAQUE:
+        if name in ELEMENTARY:
             value = self.value(node.arguments[0], env, level)
             return mapped(value, lambda entry: self.arithmetic.function(name, entry, level))
         raise Undecided(f"symback does not know the function {name}")

@@ -18,6 +18,7 @@ from functools import lru_cache
 from symback.checking.macros import Macros
 from symback.language.budget import spend
 from symback.language.errors import SymbackError, printable
+from symback.language.functions import WORDS
 from symback.language.notations import GREEK, GREEK_NAMES
 
 __all__ = ["FUNCTIONS", "MOST_TOKENS", "NotRead", "Place", "Token", "lexed"]
@@ -59,19 +60,7 @@ class Token:
     spaced: bool = False
 
 
-FUNCTIONS = {
-    "exp": "exp", "log": "log", "ln": "log", "sqrt": "sqrt", "abs": "abs", "sign": "sign",
-    "sgn": "sign", "max": "max", "min": "min", "maximum": "max", "minimum": "min",
-    "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh", "cosh": "cosh",
-    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "asin": "asin", "acos": "acos",
-    "atan": "atan", "erf": "erf", "tanh": "tanh", "sigmoid": "sigmoid", "logistic": "sigmoid",
-    "relu": "relu", "ReLU": "relu", "RELU": "relu", "softplus": "softplus", "elu": "elu",
-    "ELU": "elu", "gelu": "gelu", "GELU": "gelu", "silu": "silu", "SiLU": "silu",
-    "leaky_relu": "leaky_relu", "softmax": "softmax", "diag": "diag", "outer": "outer",
-    "dot": "dot", "log10": "log10", "log2": "log2", "id": "linear",
-    "norm": "norm", "sech": "sech", "csch": "csch", "coth": "coth", "sec": "sec", "csc": "csc",
-    "cot": "cot",
-}  # fmt: skip
+FUNCTIONS = WORDS | {word: word for word in ("diag", "outer", "dot", "norm")}
 """Names of functions as people type them, and as `symback.language.expressions.Call` knows them."""
 
 _LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK, strict=True)) | {

@@ -1,29 +1,107 @@
-"""The mistakes that symback knows by name: what they are, and which is said first.
+"""The mistakes that symback knows: **one row each**, with all that is known of it.
 
-Here one can read what each name means: `MISTAKES`, a `Mistake` a name, with its identity and an
-example (base case: 2-3-2, sigmoid, softmax, cross entropy; the target is ∂L/∂w_112 or ∂L/∂w_212
-where nothing else is said).  The names are those of ``symback check --json``.
+Here one can
 
-The order is that of a report, the most specific first: a rule of calculus or of softmax before a
-factor that was mistaken for another, that before a choice of paths, and a sign or a number last.
-`rank` gives the place of a name.
+* read what a name means: `MISTAKES`, a `Mistake` a name with its identity and an example (base
+  case: 2-3-2, sigmoid, softmax, cross entropy; the target is ∂L/∂w_112 or ∂L/∂w_212 where nothing
+  else is said); the names are those of ``symback check --json``, the docs print this table;
+* ask what may go wrong at one place and how: `made`, which goes through the `Making`s of all rows
+  there;
+* make every mistake in one local derivative: `wrongs`, from a `Factor`.
+
+Adding a mistake means adding one row.  A row may have several makings; each says
+
+* **where** it may happen: a local derivative (`Kind`: ∂a/∂w, ∂h/∂a, ∂L/∂ŷ, …), or another `Place`:
+  ∂L/∂a of the last layer, the paths, the sum over a layer, a line, a rule of calculus, a number;
+* **how** it is made: a function from what is right there to what is written instead.  Of a local
+  derivative both are expressions of the engine in the letters of its indices, so one making serves
+  single neurons on a page (`symback.checking.diagnosis` puts numbers for the letters) and whole
+  arrays (`symback.checking.array_search` evaluates all entries at once);
+* **what is said**: of one neuron (``says``), of a layer alike (``throughout``), of a forward line
+  (``forward``), of whole arrays (``whole``).  Without a sentence it is not looked for there.
+
+The order of the rows is that of a report, the most specific first: a rule of calculus or of softmax
+before a factor that was mistaken for another, that before a choice of paths, and a sign or a number
+last.  `rank` gives the place of a name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import enum
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
 
-__all__ = ["MISTAKES", "Mistake", "Told", "rank"]
+import sympy
+from sympy import Expr, Indexed, Symbol
+
+from symback.checking.correct import Kind, number, opposite, replaced, spelled
+from symback.checking.rules import differentiated
+from symback.engine.calculus import LocalDerivative, local_derivative
+from symback.engine.derivation import BackwardPass
+from symback.engine.graph import Equation, Graph, base_name
+from symback.engine.spec import EquationsSpec, NetworkSpec
+from symback.language.algebra import Partial, activation, collapse, value_of, written
+from symback.language.expressions import (
+    Array,
+    Call,
+    Derivative,
+    Element,
+    Index,
+    Node,
+    Number,
+    Power,
+    Product,
+    Quotient,
+    Total,
+    Transpose,
+    children,
+    rebuilt,
+    walk,
+)
+from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss, SoftMax
+from symback.language.names import SAMPLE, Role, Variable
+
+__all__ = [
+    "ADDED",
+    "MISTAKES",
+    "Factor",
+    "Making",
+    "Mistake",
+    "Place",
+    "Told",
+    "Wrong",
+    "made",
+    "named",
+    "rank",
+    "wrongs",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """A name, what is done wrong, and what a student writes (in the base case)."""
+class Place(enum.Enum):
+    """Where a mistake may happen, beside the local derivatives (`Kind`); and what makes it there.
 
-    name: str
-    identity: str
-    example: str
+    A making is called with what is right at its place and gives what is written instead, with the
+    words that its sentence needs.
+    """
+
+    SOFTMAX = "an entry of a softmax's Jacobian: a factor ↦ expressions"
+    ERROR = "∂L/∂a of the last layer: the factor ∂ŷ/∂a ↦ expressions for ∂L/∂a"
+    FUNCTION = "the function of a layer in h = g(a): the factor ∂h/∂a ↦ expressions for h"
+    PATHS = "the sum over all paths: the whole and a share of it ↦ what is left"
+    LAYER = "the sum over the neurons of a layer: their shares ↦ a number"
+    NUMBER = "a side that is c times what is right: c ↦ words, None where it is not this mistake"
+    RULE = "a rule of calculus: a node, its derivative and which parts move ↦ nodes"
+    LINE = "a forward line: its right side ↦ nodes"
+    STEP = "a rule of algebra: a node of the side before ↦ nodes"
+    UNDONE = "a node of a wrong side by a rule of algebra ↦ nodes as they were before"
+    REPAIR = "a node of a wrong side ↦ nodes without the slip"
+    LAYOUT = "an array or a product of a wrong side ↦ nodes with another layout"
+    ARRAY = "a whole quantity of a wrong side ↦ others that may belong there"
+    SAMPLES = "the sum over the samples of a batch: all of them and one ↦ what is kept"
+    FOUND = "recognised by other means; the row says only the sentence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,264 +112,1342 @@ class Told:
     text: str
 
 
-_B = "[(ŷ_1 - y_1)·w_211 + (ŷ_2 - y_2)·w_221]"
+@dataclass(frozen=True, slots=True)
+class Making:
+    """One way to make a mistake: where, how, and what is said of it; see the module."""
 
-_ROWS: tuple[tuple[str, str, str], ...] = (
-    (
-        "descent-direction",
-        "the step of gradient descent goes up: w + η ∂L/∂w for w - η ∂L/∂w",
-        "w_212 ← w_212 + η·∂L/∂w_212",
-    ),
-    (
-        "stale-weights",
-        "new weights are used in the pass that computes them",
-        f"∂L/∂w_112 = {_B.replace('w_211', '(w_211 - η·∂L/∂w_211)')}·h_11·(1 - h_11)·x_2",
-    ),
-    (
-        "softmax-diagonal-only",
-        "only ∂ŷ_i/∂a_i of the softmax is used, not ∂ŷ_m/∂a_i",
-        "∂L/∂w_212 = -y_1·(1 - ŷ_1)·h_12",
-    ),
-    (
-        "softmax-off-diagonal-sign",
-        "∂ŷ_m/∂a_i = -ŷ_m ŷ_i for m ≠ i, not +ŷ_m ŷ_i",
-        "∂ŷ_1/∂a_22 = ŷ_1·ŷ_2",
-    ),
-    ("exponent-rule", "e^u e^v = e^(u+v), not e^(uv)", "e^(a_22)·e^(-a_21) = e^(-a_21·a_22)"),
-    (
-        "quotient-rule",
-        "(u/v)′ = (u′v - uv′)/v², so (1/v)′ = -v′/v²",
-        "d/da [1/(1 + e^(-a))] = -e^(-a)/(1 + e^(-a))²",
-    ),
-    (
-        "lost-inner-derivative",
-        "f(g(x))′ = f′(g(x))·g′(x): the g′(x) is missing",
-        "d/dx log(1 - x) = 1/(1 - x)",
-    ),
-    (
-        "product-rule",
-        "(u v)′ = u′v + u v′, not u′v′",
-        "d/dw (w²·e^w) = 2·w·e^w",
-    ),
-    (
-        "missing-forward-term",
-        "a term of the forward pass is left out",
-        "a_21 = w_211·h_11 + w_212·h_12 + w_213·h_13",
-    ),
-    (
-        "wrong-activation",
-        "another function than the layer's",
-        "h_11 = tanh(a_11)",
-    ),
-    (
-        "missing-activation",
-        "the function of the layer is not applied",
-        "h_11 = a_11",
-    ),
-    (
-        "wrong-bias-index",
-        "another bias of the same layer",
-        "a_21 = b_22 + w_211·h_11 + w_212·h_12 + w_213·h_13",
-    ),
-    (
-        "matrix-layout",
-        "a transpose too many or too few, or ⊙ for a matrix product",
-        "∇_{W_2} L = h_1 δ_2ᵀ",
-    ),
-    (
-        "missing-log-derivative",
-        "the derivative of log ŷ is 1/ŷ; it was left out",
-        "∂L/∂w_212 = [-y_1·ŷ_1·(1 - ŷ_1) + y_2·ŷ_1·ŷ_2]·h_12",
-    ),
-    (
-        "spurious-output-derivative",
-        "∂L/∂a already holds the output function's derivative; it is multiplied in again",
-        "∂L/∂w_212 = (ŷ_1 - y_1)·ŷ_1·(1 - ŷ_1)·h_12",
-    ),
-    (
-        "stopped-at-output",
-        "∂L/∂ŷ stands where ∂L/∂a belongs: the output function's derivative is missing",
-        "∂L/∂w_212 = -y_1/ŷ_1·h_12",
-    ),
-    (
-        "missing-target-or-output",
-        "of ŷ - y only one is there",
-        "∂L/∂w_212 = ŷ_1·h_12",
-    ),
-    (
-        "derivative-of-another-neuron",
-        "g′ is taken at the preactivation of another neuron",
-        f"∂L/∂w_112 = {_B}·h_12·(1 - h_12)·x_2",
-    ),
-    (
-        "derivative-at-activation",
-        "g′ is taken at h, not at a",
-        f"∂L/∂w_112 = {_B}·σ′(h_11)·x_2",
-    ),
-    (
-        "repeated-activation-derivative",
-        "g′ is multiplied in twice",
-        f"∂L/∂w_112 = {_B}·(h_11·(1 - h_11))²·x_2",
-    ),
-    (
-        "activation-derivative-sign",
-        "a sign within g′ is wrong",
-        f"∂L/∂w_112 = {_B}·h_11·(1 + h_11)·x_2",
-    ),
-    (
-        "missing-activation-derivative",
-        "g′(a) is missing",
-        f"∂L/∂w_112 = {_B}·x_2",
-    ),
-    (
-        "activation-for-derivative",
-        "h stands where g′(a) belongs",
-        f"∂L/∂w_112 = {_B}·h_11·x_2",
-    ),
-    (
-        "partial-activation-derivative",
-        "only a part of g′(a) is there",
-        f"∂L/∂w_112 = {_B}·(1 - h_11)·x_2",
-    ),
-    (
-        "wrong-activation-derivative",
-        "g′ of another activation",
-        f"∂L/∂w_112 = {_B}·(1 - h_11²)·x_2",
-    ),
-    (
-        "transposed-weight",
-        "w_kji stands where w_kij belongs",
-        f"∂L/∂w_112 = {_B.replace('w_221', 'w_212')}·h_11·(1 - h_11)·x_2",
-    ),
-    (
-        "weight-of-wrong-layer",
-        "the weight of another layer",
-        f"∂L/∂w_112 = {_B.replace('w_221', 'w_121')}·h_11·(1 - h_11)·x_2",
-    ),
-    (
-        "missing-weight",
-        "∂a/∂h = w is missing",
-        "∂L/∂w_112 = [(ŷ_1 - y_1) + (ŷ_2 - y_2)]·h_11·(1 - h_11)·x_2",
-    ),
-    (
-        "activation-for-weight",
-        "∂a/∂h is taken for h; it is w",
-        f"∂L/∂w_112 = {_B.replace('w_211', 'h_11').replace('w_221', 'h_11')}·h_11·(1 - h_11)·x_2",
-    ),
-    (
-        "wrong-weight-index",
-        "another weight of the same layer",
-        f"∂L/∂w_112 = {_B.replace('w_221', 'w_222')}·h_11·(1 - h_11)·x_2",
-    ),
-    (
-        "weight-for-activation",
-        "∂a/∂w is taken for w; it is h of the layer before",
-        "∂L/∂w_212 = (ŷ_1 - y_1)·w_212",
-    ),
-    (
-        "missing-input-factor",
-        "∂a/∂w = h is missing: this is the gradient of the bias",
-        "∂L/∂w_212 = ŷ_1 - y_1",
-    ),
-    (
-        "preactivation-for-activation",
-        "a stands where h belongs",
-        "∂L/∂w_212 = (ŷ_1 - y_1)·a_12",
-    ),
-    (
-        "wrong-input-index",
-        "h of another neuron of the right layer",
-        "∂L/∂w_212 = (ŷ_1 - y_1)·h_13",
-    ),
-    (
-        "activation-of-wrong-layer",
-        "h of another layer",
-        "∂L/∂w_212 = (ŷ_1 - y_1)·h_21",
-    ),
-    (
-        "sign-flipped",
-        "the sign is wrong, or y and ŷ are swapped",
-        "∂L/∂w_212 = (y_1 - ŷ_1)·h_12",
-    ),
-    (
-        "paths-multiplied",
-        "contributions are multiplied that should be added",
-        "∂L/∂w_112 = (ŷ_1 - y_1)·w_211·(ŷ_2 - y_2)·w_221·h_11·(1 - h_11)·x_2",
-    ),
-    (
-        "average-for-sum",
-        "the mean of the contributions stands where their sum belongs",
-        f"∂L/∂w_112 = ½·{_B}·h_11·(1 - h_11)·x_2",
-    ),
-    (
-        "missing-path",
-        "one or more paths are left out",
-        "∂L/∂w_112 = (ŷ_1 - y_1)·w_211·h_11·(1 - h_11)·x_2",
-    ),
-    (
-        "single-path",
-        "of a sum over paths only one is there",
-        "∂L/∂w_112 = (ŷ_1 - y_1)·w_211·h_11·(1 - h_11)·x_2",
-    ),
-    (
-        "path-sign",
-        "a path is subtracted that should be added",
-        "∂L/∂w_112 = [(ŷ_1 - y_1)·w_211 - (ŷ_2 - y_2)·w_221]·h_11·(1 - h_11)·x_2",
-    ),
-    (
-        "constant-factor",
-        "a number too many or too few: 2, ½, n, 1/n",
-        "∂L/∂w_212 = 2·(ŷ_1 - y_1)·h_12",
-    ),
-    (
-        "wrong-loss",
-        "the derivative of another loss",
-        "∂L/∂w_212 = 2·(ŷ_1 - y_1)·h_12",
-    ),
-    (
-        "another-weights-gradient",
-        "the right derivative, but by another weight",
-        "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
-    ),
-    (
-        "index-order",
-        "every w_kij is read as w_kji: from neuron i into neuron j",
-        "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
-    ),
-    (
-        "missing-factor",
-        "a factor is missing, found by the ratio to the right side",
-        "∂ŷ_1/∂a_21 = 1 - ŷ_1",
-    ),
-    (
-        "spurious-factor",
-        "a factor too many, found by the ratio to the right side",
-        "∂ŷ_1/∂a_21 = ŷ_1·(1 - ŷ_1)·(-a_22)",
-    ),
-    (
-        "missing-term",
-        "a term is missing, found by the difference from the right side",
-        "s = -y",
-    ),
-    (
-        "spurious-term",
-        "a term too many, found by the difference from the right side",
-        "∂L/∂w_212 = (ŷ_1 - y_1)·h_12 + w_212",
-    ),
-    ("rounding", "a rounded number is carried on", "0.138 carried on as 0.14"),
-    (
-        "arithmetic",
-        "a number that does not follow from the line's own numbers",
-        "0.5·0.3 = 0.18",
-    ),
-)
+    at: tuple[Kind | Place, ...]
+    make: Callable[..., Any]
+    says: str = ""
+    throughout: str = ""
+    forward: str = ""
+    whole: str = ""
 
-MISTAKES: Mapping[str, Mistake] = {row[0]: Mistake(*row) for row in _ROWS}
-"""Every mistake by its name, the most specific first."""
 
-_RANKS = {name: place for place, name in enumerate(MISTAKES)}
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A name, what is done wrong, what a student writes (in the base case), how it is made."""
+
+    name: str
+    identity: str
+    example: str
+    makings: tuple[Making, ...] = field(default=(), repr=False)
+
+    def told(self, sentence: str, /, **words: object) -> Told:
+        """The mistake in a sentence of its row, with words for what stands in braces there."""
+        return Told(self.name, sentence.format(**words))
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is said where it is recognised by other means than its makings."""
+        return [each.says for each in self.makings if Place.FOUND in each.at]
+
+    def found(self, which: int = 0, /, **words: object) -> Told:
+        """The mistake in one of its `sentences`."""
+        return self.told(self.sentences[which], **words)
+
+
+def made(place: Kind | Place) -> Iterator[tuple[Mistake, Making]]:
+    """Every mistake that may happen at a place and how, the most specific first."""
+    for mistake in (*MISTAKES.values(), *ADDED.values()):
+        for making in mistake.makings:
+            if place in making.at:
+                yield mistake, making
 
 
 def rank(name: str) -> int:
     """The place of a name in a report."""
-    return _RANKS[name]
+    return list(MISTAKES).index("matrix-layout" if name in ADDED else name)
+
+
+def named(variable: Variable) -> str:
+    """W_1, h_1, ŷ, as the lectures write a whole quantity."""
+    letter = {Role.WEIGHT: "W", Role.OUTPUT: "ŷ"}.get(variable.role, variable.letter)
+    layered = variable.layer is not None and variable.role not in (Role.OUTPUT, Role.LOSS)
+    return f"{letter}_{variable.layer}" if layered else letter
+
+
+# ---------------------------------------------------------------------------- local derivatives
+
+PAGE, LINE, ARRAYS = "page", "line", "arrays"
+EVERYWHERE = (PAGE, LINE, ARRAYS)
+ONE = sympy.S.One
+ETA = Symbol("eta", real=True)
+"""The learning rate in what is written instead of a factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What stands in place of a factor: ``expr`` in the letters of the factor's indices.
+
+    ``key`` tells what is written for one mistake apart: the same key on every edge of a layer is
+    one mistake made throughout.  ``other`` is the element that stands where another belongs; there
+    is no mistake where it is that one, or one of ``unless``, or where there is no such element.
+    With ``apart`` it is written for ∂h_m/∂a_i, m ≠ i, only; ``seen`` says where it is looked for.
+    """
+
+    expr: Expr
+    key: str = ""
+    other: Expr | None = None
+    words: Mapping[str, object] = field(default_factory=dict)
+    apart: bool = False
+    unless: tuple[Expr, ...] = ()
+    seen: Sequence[str] = EVERYWHERE
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One local derivative ∂child/∂parent of a network, in the letters of its indices.
+
+    ``backward`` is given for arrays only.
+    """
+
+    graph: Graph
+    spec: NetworkSpec | EquationsSpec
+    local: LocalDerivative
+    kind: Kind
+    backward: BackwardPass | None = None
+
+    @property
+    def place(self) -> Kind | Place:
+        """Where its mistakes stand in the table."""
+        is_slope = self.kind in (Kind.SLOPE, Kind.OUTPUT)
+        return Place.SOFTMAX if is_slope and self.function is None else self.kind
+
+    @property
+    def functions(self) -> dict[str, Activation | SoftMax]:
+        """The activations by name: those of the catalogue and the network's own."""
+        own = self.spec.layers if isinstance(self.spec, NetworkSpec) else ()
+        return {**ACTIVATIONS, **{layer.activation.name: layer.activation for layer in own}}
+
+    @property
+    def letters(self) -> tuple[Symbol, ...]:
+        """The child's indices, those that must equal one of the parent's by its name."""
+        equal = dict(self.local.pins)
+        return tuple(equal.get(letter, letter) for letter in self.local.child_indices)
+
+    @property
+    def child(self) -> Expr:
+        """What is differentiated."""
+        return self.local.child.at(*self.letters)
+
+    @property
+    def parent(self) -> Expr:
+        """What it is differentiated by."""
+        return self.local.parent.at(*self.local.parent_indices)
+
+    @property
+    def right(self) -> Expr:
+        """What is right, in the form that one reads."""
+        return collapse(self.local.form)
+
+    @property
+    def layer(self) -> int:
+        """The layer of the child."""
+        return self.local.child.layer or 0
+
+    @property
+    def function(self) -> Activation | None:
+        """g of the child's layer, where it works neuron by neuron."""
+        if not isinstance(self.spec, NetworkSpec):
+            return None
+        g = self.spec.layers[(self.layer or 1) - 1].activation
+        return g if isinstance(g, Activation) else None
+
+    def variable(self, role: Role, layer: int | None = None) -> Variable | None:
+        """The quantity of a role, of any layer or of one."""
+        every = (v for v in self.graph.variables if v.role is role)
+        return next((v for v in every if layer is None or v.layer == layer), None)
+
+    def at(self, variable: Variable, *own: object) -> Expr:
+        """An element of a quantity, of the factor's sample where there are samples."""
+        return variable.at(*((SAMPLE,) if variable.batched else ()), *own)
+
+    def words(self, wrong: Wrong, shown: Callable[[Expr], str]) -> dict[str, object]:
+        """What may stand in braces in a sentence."""
+        found = {"child": shown(self.child), "parent": shown(self.parent), "layer": self.layer}
+        found["factor"] = f"∂{found['child']}/∂{found['parent']}"
+        if isinstance(self.right, Indexed):
+            found["right"] = shown(self.right)
+        if wrong.other is not None:
+            found["other"] = shown(wrong.other)
+        return found | dict(wrong.words)
+
+
+def wrongs(factor: Factor, place: Kind | Place) -> Iterator[tuple[Mistake, Making, Wrong]]:
+    """All that may be written by mistake for a local derivative."""
+    for mistake, making in made(place):
+        found = making.make(factor)
+        for wrong in (Wrong(found),) if isinstance(found, Expr) else found:
+            yield mistake, making, wrong
+
+
+def _activations(f: Factor) -> Iterator[Variable]:
+    """x, h_1, …, ŷ in the order of the layers."""
+    every = [v for v in f.graph.variables if v.role in (Role.INPUT, Role.ACTIVATION, Role.OUTPUT)]
+    return iter(sorted(every, key=_layer_of))
+
+
+def _layer_of(variable: Variable) -> int:
+    return 0 if variable.role is Role.INPUT else variable.layer or 0
+
+
+def _neurons(variable: Variable) -> Iterator[tuple[int, ...]]:
+    """The indices of every element, where the widths are numbers."""
+    own = variable.shape[variable.batched :]
+    if all(size.is_Integer for size in own):
+        yield from itertools.product(*(range(1, int(size) + 1) for size in own))
+
+
+def _siblings(f: Factor) -> Iterator[Wrong]:
+    """Every other element of the quantity that belongs here, on a forward line."""
+    belongs = f.right if isinstance(f.right, Indexed) else f.parent
+    variable = f.graph.by_base[base_name(belongs)]
+    turned = (variable.at(*belongs.indices[::-1]),)  # which has a name of its own
+    for own in _neurons(variable):
+        yield Wrong(other := f.at(variable, *own), str(own), other, unless=turned, seen=(LINE,))
+
+
+def _other_inputs(f: Factor) -> Iterator[Wrong]:
+    """h of another neuron of the right layer."""
+    right = f.graph.by_base[base_name(f.right)]
+    for (k,) in _neurons(right):
+        yield Wrong(other := f.at(right, k), f"{_layer_of(right)},{k}", other, seen=(PAGE, LINE))
+
+
+def _other_layers(f: Factor) -> Iterator[Wrong]:
+    """h of another layer: of any neuron on a page, of the same one on a line and in arrays."""
+    right, j = f.graph.by_base[base_name(f.right)], f.local.parent_indices[-1]
+    for variable in _activations(f):
+        if variable == right:
+            continue
+        for (k,) in _neurons(variable):
+            key = f"{_layer_of(variable)},{k}"
+            yield Wrong(other := f.at(variable, k), key, other, seen=(PAGE,))
+        same, on_lines = f.at(variable, j), f.layer > 1 and variable.role is not Role.OUTPUT
+        if variable != f.local.child:
+            yield Wrong(same, other=same, seen=(LINE, ARRAYS) if on_lines else (ARRAYS,))
+
+
+def _before(f: Factor) -> Iterator[Wrong]:
+    """a where h of the layer before belongs."""
+    if f.layer > 1 and (a := f.variable(Role.PREACTIVATION, f.layer - 1)) is not None:
+        other = f.at(a, f.local.parent_indices[-1])
+        yield Wrong(other, other=other)
+
+
+def _turned(f: Factor) -> Iterator[Wrong]:
+    """w_kji for w_kij."""
+    i, j = f.right.indices
+    other = f.graph.by_base[base_name(f.right)].at(j, i)
+    yield Wrong(other, other=other)
+
+
+def _weights_of_other_layers(f: Factor) -> Iterator[Wrong]:
+    for variable in f.graph.variables:
+        if variable.role is Role.WEIGHT and variable.layer != f.layer:
+            other = variable.at(*f.right.indices)
+            yield Wrong(other, str(variable.layer), other, {"k": variable.layer})
+
+
+def _updated(f: Factor) -> Expr:
+    """w - η ∂L/∂w."""
+    return f.right - ETA * Partial(f.graph.target.element, f.right)
+
+
+def _unless_output(f: Factor, expr: Expr) -> Iterator[Wrong]:
+    """Of arrays ŷ has a mistake of its own where the slope is left out: `stopped-at-output`."""
+    yield Wrong(expr, seen=(PAGE,) if f.kind is Kind.OUTPUT else EVERYWHERE)
+
+
+def _at_value(f: Factor) -> Iterator[Wrong]:
+    """g′(h) for g′(a)."""
+    if f.function is not None:
+        yield Wrong(f.right.xreplace({f.parent: f.child, f.child: _value(f, f.function, f.child)}))
+
+
+def _value(f: Factor, g: Activation | SoftMax, argument: Expr) -> Expr:
+    """g(argument)."""
+    return activation(g, lambda _: argument, f.local.parent_indices[-1], ONE)
+
+
+def _twice(f: Factor) -> Iterator[Wrong]:
+    seen = EVERYWHERE if f.right.free_symbols & {*f.local.parent_indices} else (PAGE,)
+    yield Wrong(f.right * f.right, seen=seen)
+
+
+def _parts(f: Factor) -> Iterator[Wrong]:
+    """Factors and terms of h(1 - h) and of 1 - h² = (1 - h)(1 + h), and how they are written."""
+    h, form = f.child, f.right
+    if not form.is_polynomial(h) or f.parent in form.atoms(Indexed):
+        return
+    terms = [abs_ for term in form.args for abs_ in (term, -term)] if form.is_Add else []
+    for shown, part in (("(1 - {})", 1 - h), ("{}²", h**2), ("(1 + {})", 1 + h), ("{}", h)):
+        if part != form and (part in terms or sympy.rem(form, part, h) == 0):
+            seen = (ARRAYS,) if part == h else EVERYWHERE  # on a page h alone has its own name
+            yield Wrong(part, shown, h, {"part": shown}, seen=seen)
+
+
+OFTEN_MISTAKEN = ("sigmoid", "tanh", "relu", "leaky_relu")
+"""The activations whose slopes are taken for one another on a page; in arrays any may be."""
+
+
+def _other_slopes(f: Factor) -> Iterator[Wrong]:
+    """The slope of another activation in this layer's a and h, and in a alone."""
+    own = f.function.name if f.function else ""
+    for name, g in f.functions.items():
+        if name == own or not isinstance(g, Activation) or not g.slope:
+            continue
+        seen = EVERYWHERE if name in OFTEN_MISTAKEN else (ARRAYS,)
+        words = {"name": name, "own": own}
+        slope = written(g.slope, {"z": f.parent, "h": f.child})
+        exact = written(g.slope, {"z": f.parent, "h": _value(f, g, f.parent)})
+        if collapse(slope) != 1:
+            yield Wrong(exact, name, None, words, seen=seen)
+        if collapse(slope) not in (1, collapse(exact)):
+            yield Wrong(slope, f"{name} in h", None, words, seen=seen)
+
+
+def _flipped(f: Factor) -> Iterator[Wrong]:
+    """The slope with the sign of one term of one of its sums turned."""
+    sums = [part for part in sympy.preorder_traversal(f.right) if part.is_Add]
+    for place, (part, term) in enumerate((s, t) for s in dict.fromkeys(sums) for t in s.args):
+        yield Wrong(f.right.xreplace({part: part - 2 * term}), str(place))
+
+
+def _remembered(f: Factor) -> Iterator[Wrong]:
+    """a(1 - a) for h(1 - h)."""
+    if f.right.has(f.child) and not f.right.has(f.parent):
+        yield Wrong(f.right.xreplace({f.child: f.parent}))
+
+
+def _elsewhere(f: Factor) -> Iterator[Wrong]:
+    """g′ at every other preactivation: of that neuron's activation, and of the right one."""
+    for a in f.graph.variables:
+        if a.role is not Role.PREACTIVATION:
+            continue
+        h = next(v for v in _activations(f) if _layer_of(v) == a.layer)
+        for (k,) in _neurons(a):
+            there = a.at(k)
+            yield Wrong(Partial(h.at(k), there), f"{a.layer},{k}", there, seen=(PAGE,))
+            if f.function is not None and f.spec.layers[a.layer - 1].activation != f.function:
+                value = _value(f, f.function, there)
+                slope = f.right.xreplace({f.parent: there, f.child: value})
+                yield Wrong(slope, f"own {a.layer},{k}", there, seen=(PAGE,))
+
+
+def _off_diagonal(sign: int) -> Callable[[Factor], Iterator[Wrong]]:
+    """∂h_m/∂a_i = -h_m h_i for m ≠ i left out (0), or with the other sign (-1)."""
+
+    def make(f: Factor) -> Iterator[Wrong]:
+        other = f.at(f.local.child, f.local.parent_indices[-1])
+        yield Wrong(sign * f.right, other=other, apart=True)
+
+    return make
+
+
+# ------------------------------------------------------------------------------ loss and output
+
+
+def _loss_slope(f: Factor, loss: Loss, *, without_log: bool = False) -> Expr:
+    """∂loss/∂ŷ of one output with the network's 1/n: as declared, or by calculus.
+
+    ``without_log`` takes log u for u, so that every log u is differentiated to u′.
+    """
+    if loss.slope and not without_log:
+        slope = written(loss.slope, {"y": _target(f), "yhat": _output(f)})
+        return _share(f) * slope
+    y, yhat = (Variable(name, Role.LEAF) for name in ("y", "yhat"))
+    term = value_of(loss.formula, {"y": y.element, "yhat": yhat.element})
+    term = term.replace(sympy.log, lambda u: u) if without_log else term
+    raw = local_derivative(Equation(Variable("l", Role.STAGE), (), term), yhat).raw
+    return _share(f) * raw.xreplace({y.element: _target(f), yhat.element: _output(f)})
+
+
+def _share(f: Factor) -> Expr:
+    """1, or 1/n for a mean over the outputs, over the samples too."""
+    outputs, samples = f.variable(Role.OUTPUT), f.graph.samples
+    share = 1 / outputs.shape[-1] if f.spec.over_outputs == "mean" else ONE
+    return share / samples if samples is not None and f.spec.over_samples == "mean" else share
+
+
+def _output(f: Factor) -> Expr:
+    """ŷ_i for the last index of the parent, ŷ or a of the last layer."""
+    return f.at(f.variable(Role.OUTPUT), f.local.parent_indices[-1])
+
+
+def _target(f: Factor) -> Expr:
+    return f.at(f.variable(Role.TARGET), f.local.parent_indices[-1])
+
+
+def _other_losses(f: Factor, seen: Sequence[str] = EVERYWHERE) -> Iterator[Wrong]:
+    """∂L/∂ŷ of every other loss of the catalogue."""
+    if not isinstance(f.spec, NetworkSpec) or f.variable(Role.TARGET) is None:
+        return
+    for loss in LOSSES.values():
+        if loss.name == f.spec.loss.name or not loss.uses_target:
+            continue
+        name, own = (each.name.replace("_", " ") for each in (loss, f.spec.loss))
+        yield Wrong(_loss_slope(f, loss), loss.name, None, {"name": name, "own": own}, seen=seen)
+
+
+def _without_log(f: Factor) -> Iterator[Wrong]:
+    """Every log u of the loss differentiated to u′."""
+    if isinstance(f.spec, NetworkSpec) and _takes_log(f):
+        yield Wrong(_loss_slope(f, f.spec.loss, without_log=True))
+
+
+def _takes_log(f: Factor) -> bool:
+    return f.graph.by_variable[f.local.child].rhs.has(sympy.log)
+
+
+def _one_of_two(f: Factor, right: Expr, seen: Sequence[str] = EVERYWHERE) -> Iterator[Wrong]:
+    """What is right without y, or without ŷ."""
+    for role, gone, kept in ((Role.TARGET, "y", "ŷ"), (Role.OUTPUT, "ŷ", "y")):
+        base = f.variable(role)
+        every = [each for each in right.atoms(Indexed) if base and each.base == base.element.base]
+        expr = right.xreplace(dict.fromkeys(every, sympy.S.Zero))
+        if every and expr.free_symbols and not expr.has(sympy.zoo, sympy.nan, sympy.oo):
+            yield Wrong(expr, gone, None, {"gone": gone, "kept": kept}, seen=seen)
+
+
+def _slope_of_two(f: Factor) -> Iterator[Wrong]:
+    """Of ∂L/∂ŷ only a part; on a page without logarithms, where ŷ - y says it better."""
+    return _one_of_two(f, f.right, (ARRAYS,) if _takes_log(f) else EVERYWHERE)
+
+
+def _error_of_two(f: Factor) -> Iterator[Wrong]:
+    """Of ŷ - y only one; of arrays, of what was derived for ∂L/∂a."""
+    if f.backward is not None:
+        yield from _one_of_two(f, f.backward.folded(f.parent), (ARRAYS,))
+        return
+    for expr, gone in ((_output(f), "y"), (-_target(f), "ŷ"), (_target(f), "ŷ")):
+        yield Wrong(expr, f"{gone} {expr.could_extract_minus_sign()}", None, {"gone": gone})
+
+
+def _error_name(f: Factor, of: Expr) -> Partial:
+    return Partial(f.graph.target.element, of)
+
+
+def _stopped(f: Factor) -> Iterator[Wrong]:
+    linear = f.function is not None and f.function.name == "linear"
+    yield Wrong(_error_name(f, _output(f)), seen=(PAGE,) if linear else EVERYWHERE)
+
+
+def _output_again(f: Factor) -> Iterator[Wrong]:
+    """∂L/∂a times ∂ŷ/∂a; in arrays also times the slope of sigmoid or tanh."""
+    yield Wrong(_error_name(f, f.parent) * Partial(_output(f), f.parent), seen=(PAGE,))
+    own = () if f.function is None else (f.function.name,)
+    for name in dict.fromkeys(("sigmoid", "tanh", *own)):
+        g = f.functions[name]
+        slope = written(g.slope, {"z": f.parent, "h": _output(f)}) if g.slope else ONE
+        if collapse(slope) != 1:
+            words = {"name": name.replace("_", " ")}
+            again = _error_name(f, f.parent) * collapse(slope)
+            yield Wrong(again, name, None, words, seen=(ARRAYS,))
+
+
+def _error_of_other_losses(f: Factor) -> Iterator[Wrong]:
+    yield from _other_losses(f, (PAGE,))
+
+
+def _error_of_cross_entropy(f: Factor) -> Iterator[Wrong]:
+    """ŷ - y whatever the loss."""
+    if f.spec.loss.name != "cross_entropy":
+        own = f.spec.loss.name.replace("_", " ")
+        yield Wrong(_output(f) - _target(f), "ŷ-y", None, {"own": own}, seen=(PAGE,))
+
+
+def _other_functions(f: Factor) -> Iterator[Wrong]:
+    """Another function of the preactivations of the layer."""
+    i, a = f.local.parent_indices[-1], f.local.parent
+    for name, g in f.functions.items():
+        seen = (ARRAYS,) if g.coupled or name == "linear" else (LINE, ARRAYS)
+        expr = activation(g, lambda position: f.at(a, position), i, a.shape[-1])
+        yield Wrong(expr, name, None, {"name": name}, seen=seen)
+
+
+# ------------------------------------------------------------------------- numbers, paths, layers
+
+
+def _product(shares: Sequence[Any]) -> Any:
+    made = 1
+    for share in shares:
+        made = made * share
+    return made
+
+
+def _many(c: Fraction) -> Mapping[str, object] | None:
+    return {"number": abs(c)} if abs(c).numerator > 1 else None
+
+
+def _few(c: Fraction) -> Mapping[str, object] | None:
+    return {"number": 1 / abs(c)} if abs(c).numerator == 1 and abs(c) < 1 else None
+
+
+# --------------------------------------------------------------------------------- calculus
+
+
+Made = Iterator[tuple[Mapping[str, object], Node]]
+"""The words of a sentence and what is written."""
+
+
+def calculus_slips(
+    node: Node, by: Element, moving: Sequence[Element] = ()
+) -> Iterator[tuple[Told, Node]]:
+    """∂node/∂by with one rule of differentiation misapplied, wherever it is applied.
+
+    ``moving`` are the elements that depend on ``by``.
+
+    >>> x = Element("x")
+    >>> [
+    ...     told.name
+    ...     for told, _ in calculus_slips(Call("log", (Total((number(1), opposite(x))),)), x)
+    ... ]
+    ['lost-inner-derivative', 'missing-log-derivative']
+    """
+
+    def moves(part: Node) -> bool:
+        return any(each == by or each in moving for each in walk(part))
+
+    right = differentiated(node, by)
+    for part in children(node):
+        if moves(part) and not isinstance(part, Element):
+            inner = differentiated(part, by)
+            for told, slipped in calculus_slips(part, by, moving):
+                yield told, replaced(right, inner, slipped)
+    for mistake, making in made(Place.RULE):
+        for words, slipped in making.make(node, right, [moves(part) for part in children(node)]):
+            yield mistake.told(making.says, **words), slipped
+
+
+def _lost_inner(node: Node, right: Node, _moves: Sequence[bool]) -> Made:
+    """f′(u) for f′(u)·u′."""
+    match node, right:
+        case Call(name, (inner,)), Product((outer, _)) if not isinstance(inner, Element):
+            yield {"what": f"{name} is taken of"}, outer
+        case Power(base), Product((*outer, _)) if not isinstance(base, Element):
+            yield {"what": "is raised to a power"}, Product(tuple(outer))
+
+
+def _lost_log(node: Node, right: Node, _moves: Sequence[bool]) -> Made:
+    """u′ for u′/u."""
+    match node, right:
+        case Call("log", (inner,)), Product((_, slope)) if not isinstance(inner, Element):
+            yield {}, slope
+
+
+def _quotients(node: Node, right: Node, _moves: Sequence[bool]) -> Made:
+    """(uv′ - u′v)/v² and the like."""
+    match node, right:
+        case Quotient(), Quotient(Total((first, second)), Power(below)):
+            turned = Total((opposite(first), opposite(second)))
+            yield {}, Quotient(turned, Power(below, number(2)))
+            yield {}, Quotient(Total((first, opposite(second))), Power(below, number(2)))
+            yield {}, Quotient(Total((first, second)), below)
+            yield {}, Quotient(Total((first, second)), number(1))
+            yield {}, Quotient(turned, below)
+
+
+def _products(node: Node, right: Node, moves: Sequence[bool]) -> Made:
+    """u′v′."""
+    match node, right:
+        case Product(factors), Total(terms) if sum(moves) > 1:
+            slopes = (
+                term.factors[place]
+                for place, term in enumerate(terms)
+                if moves[place] and isinstance(term, Product)
+            )
+            still = (factor for factor, does in zip(factors, moves, strict=True) if not does)
+            yield {}, Product((*slopes, *still))
+
+
+# ------------------------------------------------------------------------------- forward lines
+
+
+def _without_terms(right: Node) -> Made:
+    for part in dict.fromkeys(walk(right)):
+        if isinstance(part, Total):
+            for term, rest in _taken_out(part.terms):
+                yield {"term": shown(term)}, replaced(right, part, total_of(rest))
+
+
+def _signs_of_terms(right: Node) -> Made:
+    for part in dict.fromkeys(walk(right)):
+        if isinstance(part, Total):
+            for term, turned in _turned_terms(part):
+                yield {"of": "the sign of", "term": shown(term)}, replaced(right, part, turned)
+
+
+def _signs_within_terms(right: Node) -> Made:
+    """e^a for e^{-a}."""
+    for total in dict.fromkeys(walk(right)):
+        for term in total.terms if isinstance(total, Total) else ():
+            for part in walk(term):
+                match part:
+                    case Call(_, (Product((Number(sign), inner)),)) if sign == -1:
+                        turned = replaced(term, part, replace(part, arguments=(inner,)))
+                        yield (
+                            {"of": "a sign in", "term": shown(term)},
+                            replaced(right, term, turned),
+                        )
+                        break
+
+
+def _taken_out(parts: Sequence[Node]) -> Iterator[tuple[Node, tuple[Node, ...]]]:
+    """Each part and the others."""
+    return ((part, (*parts[:k], *parts[k + 1 :])) for k, part in enumerate(parts))
+
+
+def _turned_terms(total: Total) -> Iterator[tuple[Node, Total]]:
+    """Each term and the sum with its sign turned."""
+    for k, term in enumerate(total.terms):
+        yield term, Total((*total.terms[:k], opposite(term), *total.terms[k + 1 :]))
+
+
+def total_of(terms: Sequence[Node]) -> Node:
+    """A sum, or its only term."""
+    return terms[0] if len(terms) == 1 else Total(tuple(terms))
+
+
+def swapped(node: Node) -> Node:
+    """Every w_kji for w_kij."""
+    match node:
+        case Element("w", (layer, i, j)):
+            return Element("w", (layer, j, i))
+        case _:
+            return rebuilt(node, swapped)
+
+
+def _all_swapped(right: Node) -> Made:
+    if (node := swapped(right)) != right:
+        yield {}, node
+
+
+def shown(term: Node) -> str:
+    """The quantities of a term, for a sentence."""
+    match term:
+        case Element():
+            return spelled(term)
+        case Number(value):
+            return str(value)
+        case Product(factors):
+            signs = [each for each in factors if each == number(-1)]
+            rest = [shown(each) for each in factors if each != number(-1)]
+            return "-" * (len(signs) % 2) + "·".join(rest)
+        case Call("exp", (inner,)):
+            return f"e^({shown(inner)})"
+        case Call(name, (inner,)):
+            return f"{name}({shown(inner)})"
+        case Power(base, exponent):
+            return f"({shown(base)})^{shown(exponent)}"
+        case Total(terms):
+            return " + ".join(shown(each) for each in terms).replace("+ -", "- ")
+        case Quotient(above, below):
+            return f"({shown(above)})/({shown(below)})"
+        case _:
+            return "with " + ", ".join(spelled(e) for e in walk(term) if isinstance(e, Element))
+
+
+# ------------------------------------------------------------------- algebra, repairs of a side
+
+
+def _exponents_multiplied(part: Node) -> Made:
+    """e^{uv} for e^u e^v, e^{u/v} or e^{-uv} for e^u/e^v."""
+    match part:
+        case Product(factors):
+            powers = [each for each in factors if isinstance(each, Call) and each.function == "exp"]
+            for first, second in itertools.combinations(powers, 2):
+                wrong = Call("exp", (Product((*first.arguments, *second.arguments)),))
+                rest = tuple(each for each in factors if each not in (first, second))
+                yield {}, Product((*rest, wrong))
+        case Quotient(Call("exp", (u,), primes=0), Call("exp", (v,), primes=0)):
+            for wrong in (Quotient(u, v), opposite(Product((u, v)))):
+                yield {}, Call("exp", (wrong,))
+
+
+def _exponents_added(part: Node) -> Made:
+    """e^{u+v}, with all choices of signs, for e^{uv}."""
+    match part:
+        case Call("exp", (Product(factors),), primes=0):
+            plain = [each for each in flattened(factors) if not isinstance(each, Number)]
+            if 2 <= len(plain) <= 3:
+                for signs in itertools.product((False, True), repeat=len(plain)):
+                    terms = (opposite(u) if s else u for u, s in zip(plain, signs, strict=True))
+                    yield {}, Call("exp", (Total(tuple(terms)),))
+
+
+def flattened(factors: Sequence[Node]) -> list[Node]:
+    """The factors, those of products among them too."""
+    parts = ((flattened(f.factors) if isinstance(f, Product) else [f]) for f in factors)
+    return list(itertools.chain.from_iterable(parts))
+
+
+def _sign_turned_back(part: Node) -> Made:
+    if isinstance(part, Total):
+        for term, turned in _turned_terms(part):
+            yield {"term": shown(term)}, turned
+
+
+def _term_dropped(part: Node) -> Made:
+    if isinstance(part, Total):
+        for term, rest in _taken_out(part.terms):
+            yield {"term": shown(term)}, total_of(rest)
+
+
+def _factor_dropped(part: Node) -> Made:
+    if isinstance(part, Product):
+        for factor, rest in _taken_out(part.factors):
+            left = rest[0] if len(rest) == 1 else Product(rest, part.elementwise)
+            yield {"factor": shown(factor)}, left
+
+
+# -------------------------------------------------------------------------------- whole arrays
+
+
+def _other_layout(part: Node, wrong: Node) -> Made:
+    """A transpose put in or taken out, ⊙ and the matrix product exchanged, factors turned."""
+    match part:
+        case Transpose(inner):
+            yield {"what": f"{array_text(inner)} is not to be transposed"}, inner
+        case Array() | Derivative(_, Array()):
+            if Transpose(part) not in walk(wrong):
+                yield {"what": f"{array_text(part)} is to be transposed"}, Transpose(part)
+        case Product(factors, elementwise=True):
+            yield {"what": "a matrix product belongs where ⊙ stands"}, Product(factors)
+        case Product(factors):
+            yield {"what": "⊙ belongs here"}, Product(factors, True)
+            if len(factors) == 2:
+                yield {"what": "the factors stand in the wrong order"}, Product(factors[::-1])
+            else:
+                joined = Product((Product(factors[:-1]), factors[-1]), True)
+                yield {"what": "⊙ belongs before the last factor"}, joined
+                yield {"what": "the product is to be transposed"}, Transpose(part)
+
+
+def _near(array: Array, step: int) -> Index:
+    layer = array.layer or Index("", 0)
+    return replace(layer, offset=layer.offset + step)
+
+
+def _arrays_of_other_layers(array: Array) -> Made:
+    if array.letter in ("h", "x", "yhat"):
+        near = (Array("h", _near(array, -1)), Array("h", _near(array, 1)))
+        for other in (Array("x"), *near, Array("yhat")):
+            if other != array:
+                yield _belongs(array, other), other
+
+
+def _arrays_of_activations(array: Array) -> Made:
+    if array.letter == "a":
+        yield _belongs(array, other := Array("h", _near(array, 0))), other
+
+
+def _arrays_of_other_weights(array: Array) -> Made:
+    if array.letter == "W":
+        for step in (-1, 1):
+            yield _belongs(array, other := Array("W", _near(array, step))), other
+
+
+def _belongs(array: Array, other: Array) -> dict[str, object]:
+    return {"this": array_text(array), "other": array_text(other)}
+
+
+def array_text(node: Node) -> str:
+    """W_2, h_(k-1), ŷ."""
+    if not isinstance(node, Array):
+        return "an array"
+    letter = {"yhat": "ŷ", "delta": "δ"}.get(node.letter, node.letter)
+    return letter if node.layer is None else f"{letter}_{layer_text(node.layer)}"
+
+
+def layer_text(layer: Index) -> str:
+    """2, k or (k-1)."""
+    if layer.is_number:
+        return str(layer.offset)
+    return f"({layer.letter}{layer.offset:+d})" if layer.offset else layer.letter
+
+
+# -------------------------------------------------------------------------------------- the table
+
+_B = "[(ŷ_1 - y_1)·w_211 + (ŷ_2 - y_2)·w_221]"
+_SLOPES = (Kind.SLOPE, Kind.OUTPUT)
+_STANDS = "{other} stands where {right} belongs"
+_PARENT_STANDS = "{parent} stands where {right} belongs"
+_TURNED = "{right}ᵀ stands where {right} belongs, or the reverse: ∇h = Wᵀ δ"
+_ARRAY_STANDS = "{this} stands where {other} belongs"
+_READ_TURNED = "w_kij is read as w_kji; the first index is the neuron it leads into"
+_NOT_LOG = "the derivative of log u is u′/u"
+
+
+def _found(*sentences: str) -> tuple[Making, ...]:
+    """Sentences for what is recognised by other means."""
+    return tuple(Making((Place.FOUND,), lambda: None, says) for says in sentences)
+
+
+_ROWS = (
+    Mistake(
+        "descent-direction",
+        "the step of gradient descent goes up: w + η ∂L/∂w for w - η ∂L/∂w",
+        "w_212 ← w_212 + η·∂L/∂w_212",
+        _found("the step goes up: gradient descent subtracts η·∂L/∂w"),
+    ),
+    Mistake(
+        "stale-weights",
+        "new weights are used in the pass that computes them",
+        f"∂L/∂w_112 = {_B.replace('w_211', '(w_211 - η·∂L/∂w_211)')}·h_11·(1 - h_11)·x_2",
+        (Making(
+            (Kind.WEIGHT,), _updated,
+            "the new {right} is used: the backward pass needs the old one",
+            "the new weights of layer {layer} are used: the backward pass needs the old ones",
+            whole="the new {right} is used: the backward pass needs the one of the forward pass",
+        ),),
+    ),
+    Mistake(
+        "softmax-diagonal-only",
+        "only ∂ŷ_i/∂a_i of the softmax is used, not ∂ŷ_m/∂a_i",
+        "∂L/∂w_212 = -y_1·(1 - ŷ_1)·h_12",
+        (Making(
+            (Place.SOFTMAX,), _off_diagonal(0),
+            "{factor} = -{child}·{other} is left out",
+            "only ∂ŷ_i/∂a_i is used; with softmax every other ŷ_m depends on a_i too",
+            whole="only ∂ŷ_i/∂a_i of the softmax is in {factor}, not ∂ŷ_m/∂a_i for m ≠ i",
+        ),),
+    ),
+    Mistake(
+        "softmax-off-diagonal-sign",
+        "∂ŷ_m/∂a_i = -ŷ_m ŷ_i for m ≠ i, not +ŷ_m ŷ_i",
+        "∂ŷ_1/∂a_22 = ŷ_1·ŷ_2",
+        (Making(
+            (Place.SOFTMAX,), _off_diagonal(-1),
+            "the sign of {factor} = -{child}·{other} is wrong",
+            "the sign of ∂ŷ_m/∂a_i = -ŷ_m·ŷ_i (m ≠ i) is wrong",
+            whole="{factor}: ∂ŷ_m/∂a_i = -ŷ_m ŷ_i for m ≠ i, not +ŷ_m ŷ_i",
+        ),),
+    ),
+    Mistake(
+        "exponent-rule",
+        "e^u e^v = e^(u+v), not e^(uv)",
+        "e^(a_22)·e^(-a_21) = e^(-a_21·a_22)",
+        tuple(
+            Making((place,), make, "e^u·e^v = e^(u+v): exponents are added, not multiplied")
+            for place, make in
+            ((Place.STEP, _exponents_multiplied), (Place.UNDONE, _exponents_added))
+        ),
+    ),
+    Mistake(
+        "quotient-rule",
+        "(u/v)′ = (u′v - uv′)/v², so (1/v)′ = -v′/v²",
+        "d/da [1/(1 + e^(-a))] = -e^(-a)/(1 + e^(-a))²",
+        (Making((Place.RULE,), _quotients, "(u/v)′ = (u′v - u v′)/v²; for 1/v that is -v′/v²"),),
+    ),
+    Mistake(
+        "lost-inner-derivative",
+        "f(g(x))′ = f′(g(x))·g′(x): the g′(x) is missing",
+        "d/dx log(1 - x) = 1/(1 - x)",
+        (
+            Making((Place.RULE,), _lost_inner, "the derivative of what {what} is lost"),
+            Making((Kind.STAGE,), lambda _: ONE, "the factor d{child}/d{parent} is missing"),
+        ),
+    ),
+    Mistake(
+        "product-rule",
+        "(u v)′ = u′v + u v′, not u′v′",
+        "d/dw (w²·e^w) = 2·w·e^w",
+        (Making((Place.RULE,), _products, "(u v)′ = u′v + u v′, not u′v′"),),
+    ),
+    Mistake(
+        "missing-forward-term",
+        "a term of the forward pass is left out",
+        "a_21 = w_211·h_11 + w_212·h_12 + w_213·h_13",
+        (
+            Making((Place.LINE,), _without_terms, "the term {term} is missing"),
+            *_found("{term} is left out"),
+        ),
+    ),
+    Mistake(
+        "wrong-activation",
+        "another function than the layer's",
+        "h_11 = tanh(a_11)",
+        (Making(
+            (Place.FUNCTION,), _other_functions,
+            forward="this is {name}, another function",
+            whole="{name} is applied where another function belongs",
+        ),),
+    ),
+    Mistake(
+        "missing-activation",
+        "the function of the layer is not applied",
+        "h_11 = a_11",
+        (Making(
+            (Place.FUNCTION,), lambda f: f.parent,
+            forward="the function applied to {parent} is missing",
+        ),),
+    ),
+    Mistake(
+        "wrong-bias-index",
+        "another bias of the same layer",
+        "a_21 = b_22 + w_211·h_11 + w_212·h_12 + w_213·h_13",
+        (Making((Kind.BIAS,), _siblings, forward="{other} stands where {parent} belongs"),),
+    ),
+    Mistake(
+        "matrix-layout",
+        "a transpose too many or too few, or ⊙ for a matrix product",
+        "∇_{W_2} L = h_1 δ_2ᵀ",
+        (
+            Making((Place.LAYOUT,), _other_layout, "{what}"),
+            Making((Kind.WEIGHT,), _turned, whole=_TURNED),
+            *_found(
+                "the whole is transposed",
+                "{first}; {second}",
+                "this is the transpose of {what}: {words}",
+                "{weight}ᵀ stands where {weight} belongs",
+            ),
+        ),
+    ),
+    Mistake(
+        "missing-log-derivative",
+        "the derivative of log ŷ is 1/ŷ; it was left out",
+        "∂L/∂w_212 = [-y_1·ŷ_1·(1 - ŷ_1) + y_2·ŷ_1·ŷ_2]·h_12",
+        (
+            Making(
+                (Kind.LOSS,), _without_log,
+                "the derivative of log is missing in ∂L/∂ŷ: (log u)′ = 1/u",
+                whole="the derivative of log ŷ is 1/ŷ; it was left out",
+            ),
+            Making((Place.RULE,), _lost_log, _NOT_LOG),
+        ),
+    ),
+    Mistake(
+        "spurious-output-derivative",
+        "∂L/∂a already holds the output function's derivative; it is multiplied in again",
+        "∂L/∂w_212 = (ŷ_1 - y_1)·ŷ_1·(1 - ŷ_1)·h_12",
+        (Making(
+            (Place.ERROR,), _output_again,
+            "∂ŷ/∂a is multiplied in, though ∂L/∂a holds it already",
+            whole="∂L/∂{parent} already holds the output function's derivative; that of {name} is "
+            "multiplied in on top",
+        ),),
+    ),
+    Mistake(
+        "stopped-at-output",
+        "∂L/∂ŷ stands where ∂L/∂a belongs: the output function's derivative is missing",
+        "∂L/∂w_212 = -y_1/ŷ_1·h_12",
+        (Making(
+            (Place.ERROR,), _stopped,
+            "∂L/∂ŷ stands where ∂L/∂a belongs: the derivative of the output function is missing",
+            whole="∂L/∂ŷ stands where ∂L/∂{parent} belongs: {factor} is missing",
+        ),),
+    ),
+    Mistake(
+        "missing-target-or-output",
+        "of ŷ - y only one is there",
+        "∂L/∂w_212 = ŷ_1·h_12",
+        (
+            Making(
+                (Kind.LOSS,), _slope_of_two,
+                "{gone} is missing in ∂L/∂{parent}", "{gone} is missing in ∂L/∂ŷ",
+                whole="of y and ŷ only {kept} is in ∂L/∂{parent}",
+            ),
+            Making(
+                (Place.ERROR,), _error_of_two,
+                "of ŷ - y the {gone} is missing",
+                whole="of y and ŷ only {kept} is in ∂L/∂{parent}",
+            ),
+        ),
+    ),
+    Mistake(
+        "derivative-of-another-neuron",
+        "g′ is taken at the preactivation of another neuron",
+        f"∂L/∂w_112 = {_B}·h_12·(1 - h_12)·x_2",
+        (Making(_SLOPES, _elsewhere, "g′ is taken at {other}; it belongs at {parent}"),),
+    ),
+    Mistake(
+        "derivative-at-activation",
+        "g′ is taken at h, not at a",
+        f"∂L/∂w_112 = {_B}·σ′(h_11)·x_2",
+        (Making(
+            _SLOPES, _at_value,
+            "g′ is taken at {child}; it belongs at {parent}",
+            whole="g′ is taken at {child}, not at {parent}",
+        ),),
+    ),
+    Mistake(
+        "repeated-activation-derivative",
+        "g′ is multiplied in twice",
+        f"∂L/∂w_112 = {_B}·(h_11·(1 - h_11))²·x_2",
+        (Making(
+            _SLOPES, _twice,
+            "{factor} is multiplied in twice", whole="g′({parent}) is multiplied in twice",
+        ),),
+    ),
+    Mistake(
+        "activation-derivative-sign",
+        "a sign within g′ is wrong",
+        f"∂L/∂w_112 = {_B}·h_11·(1 + h_11)·x_2",
+        (Making(
+            _SLOPES, _flipped,
+            "a sign within {factor} = g′({parent}) is wrong",
+            whole="a sign within g′({parent}) is wrong",
+        ),),
+    ),
+    Mistake(
+        "missing-activation-derivative",
+        "g′(a) is missing",
+        f"∂L/∂w_112 = {_B}·x_2",
+        (Making(
+            _SLOPES, lambda f: _unless_output(f, ONE),
+            "the factor {factor} = g′({parent}) is missing",
+            whole="g′({parent}) is missing: {factor} is left out",
+        ),),
+    ),
+    Mistake(
+        "activation-for-derivative",
+        "h stands where g′(a) belongs",
+        f"∂L/∂w_112 = {_B}·h_11·x_2",
+        (Making(
+            _SLOPES, lambda f: _unless_output(f, f.child),
+            "{child} stands where {factor} = g′({parent}) belongs",
+            whole="{child} stands where g′({parent}) belongs",
+        ),),
+    ),
+    Mistake(
+        "partial-activation-derivative",
+        "only a part of g′(a) is there",
+        f"∂L/∂w_112 = {_B}·(1 - h_11)·x_2",
+        (Making(
+            _SLOPES, _parts,
+            "of {factor} = g′({parent}) only {part} is there",
+            whole="only a part of g′({parent}) is there",
+        ),),
+    ),
+    Mistake(
+        "wrong-activation-derivative",
+        "g′ of another activation",
+        f"∂L/∂w_112 = {_B}·(1 - h_11²)·x_2",
+        (Making(
+            _SLOPES, _other_slopes,
+            "in {factor} the derivative of {name} stands for that of {own}",
+            whole="the derivative of {name} stands where that of {own} belongs",
+        ),),
+    ),
+    Mistake(
+        "transposed-weight",
+        "w_kji stands where w_kij belongs",
+        f"∂L/∂w_112 = {_B.replace('w_221', 'w_212')}·h_11·(1 - h_11)·x_2",
+        (Making(
+            (Kind.WEIGHT,), _turned,
+            f"{_STANDS}: {{factor}} = {{right}}",
+            "the indices are swapped: w_kij leads into neuron i from neuron j",
+            f"{_STANDS}: w_kij leads into neuron i",
+            _TURNED,
+        ),),
+    ),
+    Mistake(
+        "weight-of-wrong-layer",
+        "the weight of another layer",
+        f"∂L/∂w_112 = {_B.replace('w_221', 'w_121')}·h_11·(1 - h_11)·x_2",
+        (
+            Making(
+                (Kind.WEIGHT,), _weights_of_other_layers,
+                "{other}, of layer {k}, stands where {right} belongs",
+                "weights of layer {k} stand where those of layer {layer} belong",
+                _STANDS,
+                _STANDS,
+            ),
+            Making((Place.ARRAY,), _arrays_of_other_weights, _ARRAY_STANDS),
+            *_found(
+                _STANDS, "W_{this} stands where W_{other} belongs, with the error of its layer"
+            ),
+        ),
+    ),
+    Mistake(
+        "missing-weight",
+        "∂a/∂h = w is missing",
+        "∂L/∂w_112 = [(ŷ_1 - y_1) + (ŷ_2 - y_2)]·h_11·(1 - h_11)·x_2",
+        (Making(
+            (Kind.WEIGHT,), lambda _: ONE,
+            "the weight {right} is missing: {factor} = {right}",
+            "the weights of layer {layer} are missing: ∂a/∂h = w",
+            "the weight {right} is missing",
+            "the weights {right} are missing: ∂a/∂h = w",
+        ),),
+    ),
+    Mistake(
+        "activation-for-weight",
+        "∂a/∂h is taken for h; it is w",
+        f"∂L/∂w_112 = {_B.replace('w_211', 'h_11').replace('w_221', 'h_11')}·h_11·(1 - h_11)·x_2",
+        (Making(
+            (Kind.WEIGHT,), lambda f: f.parent,
+            f"{_PARENT_STANDS}: {{factor}} = {{right}}", whole=_PARENT_STANDS,
+        ),),
+    ),
+    Mistake(
+        "wrong-weight-index",
+        "another weight of the same layer",
+        f"∂L/∂w_112 = {_B.replace('w_221', 'w_222')}·h_11·(1 - h_11)·x_2",
+        (Making((Kind.WEIGHT,), _siblings, forward=_STANDS), *_found(_STANDS)),
+    ),
+    Mistake(
+        "weight-for-activation",
+        "∂a/∂w is taken for w; it is h of the layer before",
+        "∂L/∂w_212 = (ŷ_1 - y_1)·w_212",
+        (Making(
+            (Kind.INPUT,), lambda f: f.parent,
+            f"{_PARENT_STANDS}: {{factor}} = {{right}}", whole=_PARENT_STANDS,
+        ),),
+    ),
+    Mistake(
+        "missing-input-factor",
+        "∂a/∂w = h is missing: this is the gradient of the bias",
+        "∂L/∂w_212 = ŷ_1 - y_1",
+        (Making(
+            (Kind.INPUT,), lambda _: ONE,
+            "the factor {right} is missing: {factor} = {right}; without it this is the gradient of "
+            "the bias",
+            whole="the factor {right} is missing: {factor} = {right}; without it every column is "
+            "the gradient of the bias",
+        ),),
+    ),
+    Mistake(
+        "preactivation-for-activation",
+        "a stands where h belongs",
+        "∂L/∂w_212 = (ŷ_1 - y_1)·a_12",
+        (
+            Making(
+                (Kind.INPUT,), _before,
+                "the preactivation {other} stands where the activation {right} belongs",
+                forward=_STANDS, whole=_STANDS,
+            ),
+            Making(_SLOPES, _remembered, "{parent} stands where {child} belongs in {factor}"),
+            Making(
+                (Place.FUNCTION,), lambda f: f.parent,
+                whole="{parent} stands where {child} belongs: no function is applied",
+            ),
+            Making((Place.ARRAY,), _arrays_of_activations, _ARRAY_STANDS),
+            *_found("{this} stands where {other} belongs"),
+        ),
+    ),
+    Mistake(
+        "wrong-input-index",
+        "h of another neuron of the right layer",
+        "∂L/∂w_212 = (ŷ_1 - y_1)·h_13",
+        (Making((Kind.INPUT,), _other_inputs, _STANDS, forward=_STANDS),),
+    ),
+    Mistake(
+        "activation-of-wrong-layer",
+        "h of another layer",
+        "∂L/∂w_212 = (ŷ_1 - y_1)·h_21",
+        (
+            Making((Kind.INPUT,), _other_layers, _STANDS, forward=_STANDS, whole=_STANDS),
+            Making((Place.ARRAY,), _arrays_of_other_layers, _ARRAY_STANDS),
+        ),
+    ),
+    Mistake(
+        "sign-flipped",
+        "the sign is wrong, or y and ŷ are swapped",
+        "∂L/∂w_212 = (y_1 - ŷ_1)·h_12",
+        (
+            Making((Place.NUMBER,), lambda c: {} if c < 0 else None, "the sign is wrong"),
+            Making((Place.LINE,), _signs_of_terms, "{of} the term {term} is wrong"),
+            Making((Place.LINE,), _signs_within_terms, "{of} the term {term} is wrong"),
+            Making((Place.REPAIR,), _sign_turned_back, "the sign of {term} is wrong"),
+            *_found(
+                "{what} has the wrong sign, or y and ŷ are swapped",
+                "{what} has the wrong sign",
+            ),
+        ),
+    ),
+    Mistake(
+        "paths-multiplied",
+        "contributions are multiplied that should be added",
+        "∂L/∂w_112 = (ŷ_1 - y_1)·w_211·(ŷ_2 - y_2)·w_221·h_11·(1 - h_11)·x_2",
+        (
+            Making(
+                (Place.LAYER,), _product,
+                "the contributions of the paths are multiplied; they are added",
+            ),
+            *_found("multiplied by {factor}, another derivative"),
+        ),
+    ),
+    Mistake(
+        "average-for-sum",
+        "the mean of the contributions stands where their sum belongs",
+        f"∂L/∂w_112 = ½·{_B}·h_11·(1 - h_11)·x_2",
+        _found(
+            "the mean of {number} contributions, not their sum",
+            '{what} is averaged over the {things}, where the loss sums them ({key} = "sum")',
+        ),
+    ),
+    Mistake(
+        "missing-path",
+        "one or more paths are left out",
+        "∂L/∂w_112 = (ŷ_1 - y_1)·w_211·h_11·(1 - h_11)·x_2",
+        (
+            Making(
+                (Place.PATHS,), lambda whole, share: whole - share,
+                "{left} of {count} paths; missing {which}",
+                whole="the paths through {neuron} are missing from ∂L/∂{parent}",
+            ),
+            Making(
+                (Kind.STAGE,), lambda _: sympy.S.Zero,
+                whole="the way through {factor} is missing",
+            ),
+            *_found("{some} of {count} paths; only {which}"),
+        ),
+    ),
+    Mistake(
+        "single-path",
+        "of a sum over paths only one is there",
+        "∂L/∂w_112 = (ŷ_1 - y_1)·w_211·h_11·(1 - h_11)·x_2",
+        (Making(
+            (Place.PATHS,), lambda _, share: share,
+            "{some} of {count} paths; only {which}",
+            whole="of the sum over the neurons of layer {layer} only {neuron} is there",
+        ),),
+    ),
+    Mistake(
+        "path-sign",
+        "a path is subtracted that should be added",
+        "∂L/∂w_112 = [(ŷ_1 - y_1)·w_211 - (ŷ_2 - y_2)·w_221]·h_11·(1 - h_11)·x_2",
+        (Making(
+            (Place.PATHS,), lambda whole, share: whole - 2 * share,
+            "{some} of {count} paths with the wrong sign: {which}",
+        ),),
+    ),
+    Mistake(
+        "constant-factor",
+        "a number too many or too few: 2, ½, n, 1/n",
+        "∂L/∂w_212 = 2·(ŷ_1 - y_1)·h_12",
+        (
+            Making((Place.NUMBER,), _many, "a factor {number} too many"),
+            Making((Place.NUMBER,), _few, "a factor {number} is missing"),
+            *_found("{what} is {number} times what it should be{why}"),
+        ),
+    ),
+    Mistake(
+        "wrong-loss",
+        "the derivative of another loss",
+        "∂L/∂w_212 = 2·(ŷ_1 - y_1)·h_12",
+        (
+            Making(
+                (Kind.LOSS,), _other_losses,
+                "this is ∂L/∂ŷ of {name}; the loss is {own}",
+                whole="the derivative of {name} stands where that of {own} belongs",
+            ),
+            Making(
+                (Place.ERROR,), _error_of_other_losses,
+                "this is the derivative of {name}; the loss is {own}",
+            ),
+            Making(
+                (Place.ERROR,), _error_of_cross_entropy,
+                "ŷ - y is ∂L/∂a for cross entropy with softmax; the loss is {own}",
+            ),
+            *_found("this is the {name}"),
+        ),
+    ),
+    Mistake(
+        "another-weights-gradient",
+        "the right derivative, but by another weight",
+        "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
+        _found("this is ∂{of}/∂{other}, not ∂{of}/∂{by}"),
+    ),
+    Mistake(
+        "index-order",
+        "every w_kij is read as w_kji: from neuron i into neuron j",
+        "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
+        (Making((Place.LINE,), _all_swapped, _READ_TURNED), *_found(_READ_TURNED)),
+    ),
+    Mistake(
+        "missing-factor",
+        "a factor is missing, found by the ratio to the right side",
+        "∂ŷ_1/∂a_21 = 1 - ŷ_1",
+        (
+            Making((Kind.STAGE,), lambda _: ONE, whole="the factor {factor} is missing"),
+            *_found(
+                "missing factor {factor}",
+                "the factor ∂{of}/∂{by} is missing in the chain",
+            ),
+        ),
+    ),
+    Mistake(
+        "spurious-factor",
+        "a factor too many, found by the ratio to the right side",
+        "∂ŷ_1/∂a_21 = ŷ_1·(1 - ŷ_1)·(-a_22)",
+        (
+            Making((Place.REPAIR,), _factor_dropped, "spurious factor {factor}"),
+            *_found("spurious factor {factor}"),
+        ),
+    ),
+    Mistake(
+        "missing-term",
+        "a term is missing, found by the difference from the right side",
+        "s = -y",
+        _found("missing term {term}", "the step is missing: nothing is subtracted"),
+    ),
+    Mistake(
+        "spurious-term",
+        "a term too many, found by the difference from the right side",
+        "∂L/∂w_212 = (ŷ_1 - y_1)·h_12 + w_212",
+        (
+            Making((Place.REPAIR,), _term_dropped, "spurious term {term}"),
+            *_found("spurious term {term}"),
+        ),
+    ),
+    Mistake("rounding", "a rounded number is carried on", "0.138 carried on as 0.14"),
+    Mistake(
+        "arithmetic",
+        "a number that does not follow from the line's own numbers",
+        "0.5·0.3 = 0.18",
+    ),
+)  # fmt: skip
+
+MISTAKES: dict[str, Mistake] = {row.name: row for row in _ROWS}
+"""Every mistake by its name, the most specific first."""
+
+ADDED: dict[str, Mistake] = {
+    row.name: row
+    for row in (
+        Mistake(
+            "unsummed-samples",
+            "the sum over the samples is missing, so the array has an axis too many",
+            "db1 of shape (samples, n)",
+            _found("{what} sums over the samples; here each sample has its own"),
+        ),
+        Mistake(
+            "single-sample",
+            "of the sum over the samples only one term is there",
+            "dW1 of the first sample",
+            _found("of the sum over the samples in {what} only sample {sample} is there"),
+        ),
+    )
+}
+"""Names that lines of algebra have no use for: those of arrays alone."""
+
+ARITHMETIC = MISTAKES["arithmetic"]
+ANOTHER = MISTAKES["another-weights-gradient"]
+AVERAGE = MISTAKES["average-for-sum"]
+CONSTANT = MISTAKES["constant-factor"]
+DESCENT = MISTAKES["descent-direction"]
+LAYOUT = MISTAKES["matrix-layout"]
+MISSING_FACTOR = MISTAKES["missing-factor"]
+MISSING_FORWARD = MISTAKES["missing-forward-term"]
+MISSING_PATH = MISTAKES["missing-path"]
+MISSING_TERM = MISTAKES["missing-term"]
+ORDER = MISTAKES["index-order"]
+PATH_SIGN = MISTAKES["path-sign"]
+PATHS_MULTIPLIED = MISTAKES["paths-multiplied"]
+PREACTIVATION = MISTAKES["preactivation-for-activation"]
+ROUNDING = MISTAKES["rounding"]
+SIGN = MISTAKES["sign-flipped"]
+SPURIOUS_FACTOR = MISTAKES["spurious-factor"]
+SPURIOUS_TERM = MISTAKES["spurious-term"]
+TRANSPOSED = MISTAKES["transposed-weight"]
+WEIGHT_INDEX = MISTAKES["wrong-weight-index"]
+WEIGHT_LAYER = MISTAKES["weight-of-wrong-layer"]
+WRONG_LOSS = MISTAKES["wrong-loss"]
+ONE_SAMPLE, UNSUMMED = ADDED["single-sample"], ADDED["unsummed-samples"]
+"""The rows that are recognised by other means too."""
+
+OF_PATHS = {m.name for m, _ in made(Place.PATHS)} | {MISSING_FACTOR.name}
+"""What a chain of derivatives says before all else."""

@@ -44,6 +44,7 @@ from symback.language.expressions import (
     Transpose,
     is_array,
 )
+from symback.language.functions import ABBREVIATIONS, ELEMENTARY
 
 __all__ = ["RELATIONS", "Parser", "negative"]
 
@@ -59,14 +60,18 @@ _LOSS_LETTERS = ("L", "J", "C", "E")
 _INDEX_LETTERS = frozenset("ijklmnpqrstuvL")
 _MINUS = Number(Fraction(-1))
 _INEQUALITIES = ("<", ">", "<=", ">=", "!=")
-ARGUMENTS = {"max": (2, 9), "min": (2, 9), "dot": (2, 2), "outer": (2, 2)}
+ARGUMENTS = {"dot": (2, 2), "outer": (2, 2)} | {
+    name: (2, 9) for name, row in ELEMENTARY.items() if row.arguments > 1
+}
 """The fewest and the most arguments of functions that have more than one."""
 _BASES = {"e": "log", "2": "log2", "10": "log10"}
 _JOINING = frozenset(("+", "-", "·", "*", "/", "⊙", "@", "^", "_", "∂", "∇"))
 """What stands before a bracket that is an operand, and no remark."""
 _RECIPROCALS = {
-    "sech": "cosh", "csch": "sinh", "coth": "tanh", "sec": "cos", "csc": "sin", "cot": "tan",
-}  # fmt: skip
+    name: formula[2 : formula.index("(")]
+    for name, formula in ABBREVIATIONS.items()
+    if formula.startswith("1/")
+}
 """Functions that are read as one over another."""
 
 

@@ -1,12 +1,12 @@
 """Rules of calculus for expressions that a page itself differentiates, ∂/∂w [ (y - ŷ)² ].
 
-`differentiated` gives the derivative as a node; `AS_EXPONENTIALS` and `SLOPES` are the tables of
-elementary functions behind it, in ``z`` (`with_z` puts something else for it).
+`differentiated` gives the derivative as a node.  `AS_EXPONENTIALS`, `SLOPES` and `DOMAINS` are what
+`symback.language.functions` says of elementary functions, read: formulas in ``z``, for which
+`with_z` puts something else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -36,76 +36,41 @@ from symback.language.expressions import (
     rebuilt,
     walk,
 )
+from symback.language.functions import ELEMENTARY
+from symback.language.reading import read
 
-__all__ = ["AS_EXPONENTIALS", "DOMAINS", "SLOPES", "UNDONE", "differentiated", "kind", "with_z"]
+__all__ = ["AS_EXPONENTIALS", "DOMAINS", "SLOPES", "differentiated", "kind", "with_z"]
 
-_z = Element("z")
-_one, _two = Number(Fraction(1)), Number(Fraction(2))
-_minus = Number(Fraction(-1))
-
-
-def _exp(node: Node) -> Node:
-    return Call("exp", (node,))
+_two, _minus = Number(Fraction(2)), Number(Fraction(-1))
 
 
-def _by_exponentials(plus: Node, sign: Node, below: Node) -> Node:
-    """(e^u ± e^{-u}) / below."""
-    return Quotient(Total((_exp(plus), Product((sign, _exp(Product((_minus, plus))))))), below)
+def _template(text: str) -> Node:
+    """A formula of the table in ``z``; i is the root of -1."""
+    known = {"z": Element("z"), "i": Call("i", ()), "pi": Call("pi", ())}
+
+    def placed(node: Node) -> Node:
+        return known[node.name] if isinstance(node, Named) else rebuilt(node, placed)
+
+    return placed(read(text, names=("z", "i")))
 
 
-_i = Call("i", ())
-_sine = _by_exponentials(Product((_i, _z)), _minus, Product((_two, _i)))
-_cosine = _by_exponentials(Product((_i, _z)), _one, _two)
-_double = _exp(Product((_two, _z)))
-AS_EXPONENTIALS: Mapping[str, Node] = {
-    "sin": _sine,
-    "cos": _cosine,
-    "tan": Quotient(_sine, _cosine),
-    "sinh": _by_exponentials(_z, _minus, _two),
-    "cosh": _by_exponentials(_z, _one, _two),
-    "tanh": Quotient(Total((_double, _minus)), Total((_double, _one))),
-}
-"""Functions as exponentials, with i² = -1 (Euler)."""
-
-SLOPES: Mapping[str, Node] = {
-    "exp": _exp(_z),
-    "log": Quotient(_one, _z),
-    "sqrt": Quotient(_one, Product((_two, Call("sqrt", (_z,))))),
-    "abs": Call("sign", (_z,)),
-    "sin": Call("cos", (_z,)),
-    "cos": Product((_minus, Call("sin", (_z,)))),
-    "tan": Total((_one, Power(Call("tan", (_z,)), _two))),
-    "sinh": Call("cosh", (_z,)),
-    "cosh": Call("sinh", (_z,)),
-    "tanh": Total((_one, Product((_minus, Power(Call("tanh", (_z,)), _two))))),
-    "asin": Quotient(_one, Call("sqrt", (Total((_one, Product((_minus, Power(_z, _two))))),))),
-    "acos": Quotient(_minus, Call("sqrt", (Total((_one, Product((_minus, Power(_z, _two))))),))),
-    "atan": Quotient(_one, Total((_one, Power(_z, _two)))),
-    "erf": Quotient(
-        Product((_two, _exp(Product((_minus, Power(_z, _two)))))),
-        Call("sqrt", (Call("pi", ()),)),
-    ),
-}
-"""The derivatives of elementary functions, for expressions that a page differentiates itself."""
+def _domain(text: str) -> Comparison:
+    cases = _template(f"where({text}, 1, 0)")
+    assert isinstance(cases, Cases)
+    (_, condition), _ = cases.branches
+    assert isinstance(condition, Comparison)
+    return condition
 
 
-_within_one = Comparison(Power(_z, _two), "<=", _one)
-DOMAINS: Mapping[str, Comparison] = {
-    "log": Comparison(_z, ">", Number(Fraction(0))),
-    "sqrt": Comparison(_z, ">=", Number(Fraction(0))),
-    "asin": _within_one,
-    "acos": _within_one,
-}
-"""Where functions have a value that do not have one everywhere."""
-
-
-UNDONE: Mapping[str, str] = {"tan": "atan", "sin": "asin", "cos": "acos"}
-"""tan(atan u) = u and the like; the other way round it holds on one period only."""
+_ROWS = ELEMENTARY.items()
+AS_EXPONENTIALS = {name: _template(row.exponentials) for name, row in _ROWS if row.exponentials}
+SLOPES = {name: _template(row.slope) for name, row in _ROWS if row.slope}
+DOMAINS = {name: _domain(row.domain) for name, row in _ROWS if row.domain}
 
 
 def with_z(template: Node, argument: Node) -> Node:
     """The template with its ``z`` replaced (templates bind no letters of their own)."""
-    if template == _z:
+    if template == Element("z"):
         return argument
     return rebuilt(template, lambda part: with_z(part, argument))
 
@@ -166,7 +131,7 @@ def _differentiated_call(node: Call, by: Element) -> Node:
         )
     if node.function in ("sum", "diag"):
         return rebuilt(node, lambda part: differentiated(part, by))
-    if node.function in ("sign", "pi", "i"):
+    if node.function in ("pi", "i") or SLOPES.get(node.function) == Number(Fraction(0)):
         return Number(Fraction(0))
     if node.function == "softmax" or len(node.arguments) != 1 or node.primes:
         raise Undecided(f"symback does not differentiate {node.function} in a line")

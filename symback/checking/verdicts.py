@@ -1,6 +1,7 @@
-"""A page line by line: what is proved, what is wrong first, and what merely follows from it.
+"""From the text of a page to its report: what is proved, wrong first, or merely follows from it.
 
-`judged` takes what the reader made of a page and a `Judge`, and gives one `LineReport` an item.
+`check` is the pipeline: read the page, judge it line by line (`judged`), look for a convention
+under which it is right after all (`convention_of`), and name the mistakes of wrong lines.
 
 A side is compared with the **truth**, which is the value of what the chain began with (its left
 side, or ∂L/∂wrt for a page that begins with "="), not only with its neighbour: so a step that is
@@ -10,21 +11,29 @@ if it agrees then, it **follows** from them and is not blamed a second time.
 
 Decimal numbers are compared with the numbers of the file at the precision printed, each decimal
 standing for all numbers that round to it.  They never decide about a line of symbols.
+
+A **convention** counts only if *all* claims of a page are right under it, and not all of them are
+right as they stand.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from symback.checking.arithmetics import Undecided
-from symback.checking.claims import bare, reaches, says_nothing
+from symback.checking.claims import bare, in_order, reaches, says_nothing
+from symback.checking.correct import correct_node, number, opposite
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
-from symback.checking.exact import (
+from symback.checking.grids import Grid, Misshapen
+from symback.checking.judge import (
     AS_PRINTED,
+    BOUND,
     COARSE,
     EXACT,
     ROUNDED,
@@ -34,7 +43,6 @@ from symback.checking.exact import (
     Relationship,
     meets,
 )
-from symback.checking.grids import Grid, Misshapen
 from symback.checking.meaning import (
     Claim,
     Definition,
@@ -42,19 +50,23 @@ from symback.checking.meaning import (
     Item,
     Prose,
     Relation,
+    Scope,
     Side,
     Unread,
 )
-from symback.checking.names import in_order
-from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
+from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN, swapped
+from symback.checking.pages import notation_of, read
+from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
-from symback.language.budget import Spent, allow
+from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.language.errors import SymbackError, printable
 from symback.language.expressions import (
     ELL,
     LOSS,
+    MINUS_ONE,
     Array,
     At,
+    Call,
     Comparison,
     Derivative,
     Element,
@@ -68,28 +80,43 @@ from symback.language.expressions import (
     OneHot,
     Ones,
     Product,
+    Quotient,
     Total,
+    Transpose,
     children,
+    everywhere,
     free_letters,
     rebuilt,
     walk,
 )
-from symback.language.names import Reference
+from symback.language.names import Reference, Role, read_reference
+from symback.language.notations import notation as notation_called
+from symback.sheets.work import Work
 
 __all__ = [
-    "WITHOUT_CHANCE",
+    "Convention",
     "Finding",
     "Judgement",
     "Wrong",
+    "check",
+    "convention_of",
     "judged",
     "largest_index",
-    "mistakes_in",
     "overall",
 ]
 
-JUDGED, REACHED = 0.7, 0.75
-"""The shares of the page's budget that are used up at most when its claims are judged, and when it
-is known what they reach."""
+JUDGED, REACHED, UNDERSTOOD = 0.7, 0.75, 0.8
+"""The shares of the page's budget that are used up at most when its claims are judged, when it is
+known what they reach, and when a convention has been looked for."""
+
+MOST_DIAGNOSED = 12
+"""So many wrong lines of a page are diagnosed; the first is what a student needs."""
+
+WITHOUT_CHANCE = "proved without chance"
+"""Said of a line for which a deterministic proof was asked for and found."""
+
+NO_VALUE = (Undecided, Misshapen, VanishingDenominator)
+"""What is raised where a side cannot be computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +139,179 @@ class Wrong:
     side: Side
     previous: Node | None
     finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One report an item, the refuted sides in order, and every pair of sides that was compared."""
+
+    lines: tuple[LineReport, ...]
+    refuted: tuple[Wrong, ...]
+    claims: tuple[tuple[Node, Node], ...]
+    assumptions: Assumptions
+    reaches: bool
+    """Whether a claim that holds says what the derivative asked for is, or any where none was."""
+
+
+# ----------------------------------------------------------------------------------- the pipeline
+
+_judges: WeakKeyDictionary[Work, dict[int, Judge]] = WeakKeyDictionary()
+
+
+def check(
+    text: str,
+    net: Work,
+    wrt: str | None = None,
+    *,
+    notation: str | Path = "lectures",
+    prove: bool = False,
+    budget: float = SECONDS,
+) -> Report:
+    """Check a derivation that a person wrote, line by line.
+
+    ``text`` is the page as typed, ``net`` the network it is about, ``wrt`` the weight that a page
+    without a left side is about, ``notation`` a name of `symback.language.notations` or the path of
+    a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those that have a
+    name.  ``prove`` looks for a proof without chance as well.  ``budget`` is how many seconds of
+    the processor the page may take (and 512 MB); what it leaves unread or undecided is said so.
+
+    Raises `UnknownName` for ``wrt``, `UnknownNotation`, `TooLarge`.
+
+    >>> import symback as sb
+    >>> net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
+    >>> report = check("∂L/∂w_212 = (ŷ_1 - y_1)·h_12", net)
+    >>> bool(report), report.lines[0].verdict.value
+    (True, 'proved')
+    """
+    profile = (notation_of(text) if notation == "lectures" else None) or notation_called(notation)
+    about = None if wrt is None else read_reference(wrt, net.graph.variables)
+    with within(Budget(budget)):
+        try:
+            document = read(text, Scope.of(net.graph), profile)
+            with uncounted():
+                judge = _judge(net, largest_index(document))
+            judgement = judged(document, judge, about, prove=prove)
+        except Spent as spent:
+            line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
+            return Report(overall([line]), (line,), _bound([line]))
+        convention, late = None, []
+        allow(UNDERSTOOD)
+        try:
+            convention = _convention(judge, judgement)
+        except Spent as spent:
+            late.append(f"no convention was looked for under which the page is right: {spent}")
+        allow(1)
+        lines, spent = _diagnosed(judge, judgement)
+        if spent is not None:
+            late.append(f"not every mistake was looked for: {spent}")
+    if convention is not None:
+        lines = _under(convention, lines)
+    notes = (*_notes(judge, document, convention), *late)
+    return Report(overall(lines), lines, _bound(lines), notes, judgement.reaches)
+
+
+def _judge(net: Work, least: int) -> Judge:
+    """The judge of a network, made once where its widths are its own."""
+    known = _judges.setdefault(net, {})
+    if 0 in known and not known[0].sizes:
+        return known[0]
+    if least not in known:
+        known[least] = Judge(net, least)
+    return known[least]
+
+
+def largest_index(document: Document) -> int:
+    """The largest number that stands as an index on the page."""
+    nodes = [side.node for item in document.items if isinstance(item, Claim) for side in item.sides]
+    nodes += [item.node for item in document.items if isinstance(item, Definition)]
+    indices = (
+        each for node in nodes for part in walk(node) for each in getattr(part, "indices", ())
+    )
+    return max((each.offset for each in indices if each.is_number), default=0)
+
+
+def overall(lines: Sequence[LineReport]) -> Verdict:
+    """The verdict of a page: the worst of its lines."""
+    found = {line.verdict for line in lines}
+    order = (
+        Verdict.REFUTED,
+        Verdict.UNREAD,
+        Verdict.UNDECIDED,
+        Verdict.CONDITIONAL,
+        Verdict.PROVED,
+    )
+    return next((verdict for verdict in order if verdict in found), Verdict.NO_CLAIM)
+
+
+def _bound(lines: Sequence[LineReport]) -> str:
+    """The chance that some line called proved is not."""
+    proved = [line for line in lines if line.verdict is Verdict.PROVED]
+    without = all(WITHOUT_CHANCE in line.reason for line in proved)
+    return "0" if proved and without else BOUND
+
+
+def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[tuple[LineReport, ...], Spent | None]:
+    """The lines, those that are wrong with their mistakes by name and the right side.
+
+    Also what of the budget was used up before all were looked at.
+    """
+    lines = list(judgement.lines)
+    reported: set[int] = set()
+    for wrong in judgement.refuted[:MOST_DIAGNOSED]:
+        if wrong.place in reported:
+            continue
+        reported.add(wrong.place)
+        try:
+            correct = _correct(judge, wrong.truth)
+            found = wrong.finding.diagnosis or _mistakes(
+                judge, wrong.truth, wrong.side.node, wrong.previous, judgement.assumptions
+            )
+        except Spent as spent:
+            return tuple(lines), spent
+        named = tuple(each if each.correct else replace(each, correct=correct) for each in found)
+        lines[wrong.place] = replace(lines[wrong.place], diagnosis=named, correct=correct)
+    return tuple(lines), None
+
+
+def _correct(judge: Judge, truth: Node) -> str:
+    """The right side in canonical form, where there is one."""
+    try:
+        node = correct_node(judge, truth)
+        return "" if node is None else echo(node, judge.scope)
+    except (SymbackError, ArithmeticError, RecursionError):
+        return ""
+
+
+def _mistakes(
+    judge: Judge, truth: Node, wrong: Node, previous: Node | None, assumptions: Assumptions
+) -> tuple[Diagnosis, ...]:
+    """The mistakes of a side by name; none where it is too strange to be explained."""
+    from symback.checking.diagnosis import diagnose  # a tenth of a second that right pages save
+
+    try:
+        return diagnose(judge, truth, wrong, previous, assumptions)
+    except (SymbackError, ArithmeticError, RecursionError):
+        return ()
+
+
+def _notes(judge: Judge, document: Document, convention: Convention | None) -> Iterator[str]:
+    """Sentences about the whole page."""
+    if convention is not None:
+        yield f"the whole page is {convention.sentence}"
+    sizes = [
+        f"{size} for {name}" if name.isdigit() else f"{name} = {size}"
+        for name, size in judge.sizes.items()
+        if name != str(size)
+    ]
+    if sizes:
+        yield f"compared at small widths of the same kind: {', '.join(sizes)}"
+    if judge.scope.is_batch:
+        yield "each line was read as about one sample of the batch, by itself"
+    if any(isinstance(item, Definition) for item in document.items):
+        yield "names that the page defines stand for what it says they are"
+
+
+# ----------------------------------------------------------------------------------- line by line
 
 
 @dataclass(slots=True)
@@ -151,30 +351,19 @@ class _Page:
     def assumptions(self) -> Assumptions:
         return Assumptions(definitions=self.definitions)
 
-    @property
-    def mistaken(self) -> Assumptions:
-        """As if the page's false claims were true."""
-        return replace(
-            self.assumptions, overrides=tuple((truth, side) for truth, side, _ in self.wrongs)
-        )
+    def bare(self, node: Node) -> Node:
+        return bare(node, self.definitions)
 
+    def compare(self, left: Node, right: Node, **known: object) -> Outcome:
+        """How two sides compare, with what else is assumed."""
+        return self.judge.compare(left, right, replace(self.assumptions, **known))
 
-_MINUS = Number(Fraction(-1))
-
-WITHOUT_CHANCE = "proved without chance"
-"""Said of a line for which a deterministic proof was asked for and found."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """One report an item, the refuted sides in order, and every pair of sides that was compared."""
-
-    lines: tuple[LineReport, ...]
-    refuted: tuple[Wrong, ...]
-    claims: tuple[tuple[Node, Node], ...]
-    assumptions: Assumptions
-    reaches: bool
-    """Whether a claim that holds says what the derivative asked for is, or any where none was."""
+    def numbers(self, node: Node, digits: int = EXACT) -> Bounds | None:
+        """A side at the numbers of the file; None where it has no value there."""
+        try:
+            return self.judge.numbers(node, {}, self.assumptions, digits)
+        except NO_VALUE:
+            return None
 
 
 def judged(
@@ -191,7 +380,39 @@ def judged(
     return Judgement(lines, tuple(page.refuted), tuple(page.claims), page.assumptions, reached)
 
 
-def _lines(page: _Page, items: Sequence[object]) -> Iterator[LineReport]:
+def _derivative(judge: Judge, wrt: Reference) -> Node:
+    """∂L/∂wrt as a node."""
+    variable = wrt.variable
+    if not judge.scope.is_network:
+        target = Element(judge.graph.target.name)
+        return Derivative(target, Element(variable.letter, _indices(*wrt.indices)))
+    layered = variable.layer is not None and variable.letter not in ("yhat", "L")
+    numbers = (variable.layer, *wrt.indices) if layered else wrt.indices
+    return Derivative(LOSS, Element(variable.letter, _indices(*numbers)))
+
+
+def _indices(*numbers: int) -> tuple[Index, ...]:
+    return tuple(Index("", each) for each in numbers)
+
+
+LOSS_LETTERS = ("J", "C", "E")
+
+
+def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
+    """The letters for a loss that the page defines itself and differentiates."""
+    if not judge.scope.is_network:
+        return frozenset()
+    claimed = (side.node for item in items if isinstance(item, Claim) for side in item.sides)
+    parts = (part for node in claimed for part in walk(node))
+    return frozenset(
+        part.of.name
+        for part in parts
+        if isinstance(part, Derivative) and isinstance(part.of, Named)
+        if part.of.name in LOSS_LETTERS and not part.of.indices
+    )
+
+
+def _lines(page: _Page, items: Sequence[Item]) -> Iterator[LineReport]:
     """A report an item; when the budget is used up, one for all claims that are left."""
     late: Spent | None = None
     for place, item in enumerate(items):
@@ -206,11 +427,10 @@ def _lines(page: _Page, items: Sequence[object]) -> Iterator[LineReport]:
             late = spent
             many = sum(isinstance(each, Claim) for each in items[place + 1 :])
             rest = f", nor are the {many} claims below it" if many else ""
-            yield LineReport(item.line, item.column, item.source, item.read_as, Verdict.UNDECIDED,
-                             f"not judged{rest}: {spent}")  # fmt: skip
+            yield _as_it_is(item, Verdict.UNDECIDED, f"not judged{rest}: {spent}")
 
 
-def _given_behind(items: Sequence[object], place: int) -> dict[Node, Node]:
+def _given_behind(items: Sequence[Item], place: int) -> dict[Node, Node]:
     """Numbers given behind a claim in its own line, as in … = 1/4 at a_11 = 0."""
     found: dict[Node, Node] = {}
     item = items[place]
@@ -223,65 +443,37 @@ def _given_behind(items: Sequence[object], place: int) -> dict[Node, Node]:
     return found
 
 
-def overall(lines: Sequence[LineReport]) -> Verdict:
-    """The verdict of a page: the worst of its lines."""
-    found = {line.verdict for line in lines}
-    order = (Verdict.REFUTED, Verdict.UNREAD, Verdict.UNDECIDED, Verdict.CONDITIONAL)
-    worst = next((verdict for verdict in order if verdict in found), None)
-    if worst is not None:
-        return worst
-    return Verdict.PROVED if Verdict.PROVED in found else Verdict.NO_CLAIM
+A_NAME = "a name that the page gives to an expression"
+SAYS_NOTHING = "both sides are the same: no claim"
+ANOTHER_MEANING = "the name has had another meaning so far; from here on it means this"
+ORPHANED = "what this goes on from could not be read; begin the line with its left side"
+NO_LEFT_SIDE = "nothing says what this should equal; begin the line with ∂L/∂w… =, or give --wrt"
 
 
-def largest_index(document: Document) -> int:
-    """The largest number that stands as an index on the page."""
-    nodes = [side.node for item in document.items if isinstance(item, Claim) for side in item.sides]
-    nodes += [item.node for item in document.items if isinstance(item, Definition)]
-    found = [
-        index.offset
-        for node in nodes
-        for part in walk(node)
-        for index in getattr(part, "indices", ())
-        if index.is_number
-    ]
-    return max(found, default=0)
-
-
-def _derivative(judge: Judge, wrt: Reference) -> Node:
-    """∂L/∂wrt as a node."""
-    variable = wrt.variable
-    target = judge.graph.target
-    of = LOSS if judge.scope.is_network else Element(target.name)
-    layer = () if not judge.scope.is_network or variable.layer is None else (variable.layer,)
-    letter = variable.letter
-    head = () if letter in ("yhat", "L") else layer
-    return Derivative(of, Element(letter, tuple(Index("", k) for k in (*head, *wrt.indices))))
-
-
-# -------------------------------------------------------------------------------------- one line
-
-
-def _line(page: _Page, item: object, place: int) -> LineReport:
+def _line(page: _Page, item: Item, place: int) -> LineReport:
     _suppose(page, item)
     match item:
         case Unread():
             page.orphaned |= item.begins
             reason = item.reason + (f"; {item.suggestion}" if item.suggestion else "")
-            return LineReport(item.line, item.column, item.source, "", Verdict.UNREAD, reason)
+            return _as_it_is(item, Verdict.UNREAD, reason)
         case Prose():
-            return LineReport(item.line, item.column, item.source, "", Verdict.TEXT)
+            return _as_it_is(item, Verdict.TEXT, "")
         case Definition() if item.name in page.losses:
             return _loss_defined(page, item, place)
         case Definition():
             page.anchor, page.previous, page.orphaned = item.node, item.node, False
-            reason = ANOTHER_MEANING if place in page.again else A_NAME
-            return LineReport(
-                item.line, item.column, item.source, item.read_as, Verdict.TEXT, reason
-            )
+            return _as_it_is(item, Verdict.TEXT, ANOTHER_MEANING if place in page.again else A_NAME)
         case Claim():
             return _claim(page, item, place)
         case _:
             raise TypeError(f"no way to judge {type(item).__name__}")
+
+
+def _as_it_is(item: Item, verdict: Verdict, reason: str) -> LineReport:
+    """A line that is not compared with anything."""
+    read_as = getattr(item, "read_as", "")
+    return LineReport(item.line, item.column, item.source, read_as, verdict, reason)
 
 
 _SUPPOSING = re.compile(
@@ -291,12 +483,7 @@ _FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
 _COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
 
 
-def _calls(source: str, name: str) -> bool:
-    """Whether a function, or its derivative, stands in a line."""
-    return re.search(rf"(?<![^\W\d_]){re.escape(name)}\s*(?:'|\^\\prime|\()", source) is not None
-
-
-def _suppose(page: _Page, item: object) -> None:
+def _suppose(page: _Page, item: Item) -> None:
     """Remember what is supposed in words that were not understood, for the lines next to it."""
     if page.unused is not None and isinstance(item, (Claim, Unread, Prose)):
         last, said = page.unused
@@ -310,113 +497,9 @@ def _suppose(page: _Page, item: object) -> None:
         page.unused = (item.line, printable(item.source, 80))
 
 
-def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
-    sides = [replace(side, node=_with_loss(page, side.node)) for side in claim.sides]
-    starts = not claim.continues and bool(claim.relations)
-    if starts:
-        first = sides.pop(0).node
-        first = bare(first, page.definitions) if isinstance(first, Named) else first
-        page.anchor, page.previous = _meant(first, claim.relations[0]), None
-    elif claim.continues and page.orphaned:
-        return _as_it_is(claim, Verdict.UNDECIDED, ORPHANED)
-    elif page.anchor is None or (not claim.continues and page.wrt is not None):
-        page.anchor, page.previous = page.wrt, None
-    elif not claim.continues:
-        return _as_it_is(claim, Verdict.UNDECIDED, NO_LEFT_SIDE)
-    page.orphaned = False
-    if claim.unknown:
-        return _as_it_is(claim, Verdict.UNDECIDED, claim.unknown)
-    relations = claim.relations or (Relation.EQUAL,)
-    findings, judged_sides = [], []
-    for side, relation in zip(sides, relations, strict=True):
-        if not _is_vacuous(page, side, relation):
-            finding = _given(page, claim.given, side, _side(page, side, relation, place))
-            findings.append(finding)
-            judged_sides.append(side)
-            in_general = finding.verdict is Verdict.CONDITIONAL and not claim.given
-            if page.anchor is not None and (finding.verdict is Verdict.PROVED or in_general):
-                page.right.append((page.anchor, side.node))
-        page.previous = side.node
-    if not findings:
-        return _as_it_is(claim, Verdict.TEXT, SAYS_NOTHING)
-    return _reported(claim, judged_sides, findings)
-
-
-def _as_it_is(claim: Claim, verdict: Verdict, reason: str) -> LineReport:
-    """A line that is not compared with anything."""
-    return LineReport(claim.line, claim.column, claim.source, claim.read_as, verdict, reason)
-
-
-def _is_vacuous(page: _Page, side: Side, relation: Relation) -> bool:
-    """Whether a side is what it is said to equal, word for word; a step of w ← … is a claim."""
-    if page.anchor is None or relation is Relation.BECOMES:
-        return False
-    return says_nothing(page.anchor, side.node, page.definitions)
-
-
-A_NAME = "a name that the page gives to an expression"
-SAYS_NOTHING = "both sides are the same: no claim"
-ANOTHER_MEANING = "the name has had another meaning so far; from here on it means this"
-ORPHANED = "what this goes on from could not be read; begin the line with its left side"
-NO_LEFT_SIDE = "nothing says what this should equal; begin the line with ∂L/∂w… =, or give --wrt"
-
-
-def _meant(node: Node, relation: Relation) -> Node:
-    """What the right sides should equal: for w ← … the step of gradient descent."""
-    if relation is not Relation.BECOMES or not isinstance(node, (Element, Array)):
-        return node
-    step = Product((Number(Fraction(-1)), Element("eta"), Derivative(LOSS, node)))
-    return Total((node, step))
-
-
-def _reported(claim: Claim, sides: Sequence[Side], findings: Sequence[Finding]) -> LineReport:
-    """A line is as bad as its worst side; the first of those is the one reported."""
-    order = (
-        Verdict.REFUTED,
-        Verdict.FOLLOWS,
-        Verdict.UNDECIDED,
-        Verdict.CONDITIONAL,
-        Verdict.PROVED,
-    )
-    worst = next(verdict for verdict in order if any(f.verdict is verdict for f in findings))
-    place = next(k for k, finding in enumerate(findings) if finding.verdict is worst)
-    finding, side = findings[place], sides[place]
-    reasons = [finding.reason]
-    if worst is not Verdict.PROVED and len(sides) > 1:
-        reasons.insert(0, f"side {place + 1 + (not claim.continues)} of the line")
-    if worst is Verdict.PROVED:
-        reasons = list(dict.fromkeys(f.reason for f in findings if f.reason))
-    wrong = worst is Verdict.REFUTED
-    return LineReport(
-        side.line if wrong else claim.line,
-        side.column if wrong else claim.column,
-        claim.source,
-        claim.read_as,
-        worst,
-        ": ".join(part for part in reasons if part) if wrong else "; ".join(filter(None, reasons)),
-        finding.diagnosis,
-        finding.witness,
-    )
-
-
-# ------------------------------------------------------------------------- a loss of the page's own
-
-
-LOSS_LETTERS = ("J", "C", "E")
-
-
-def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
-    """The letters for a loss that the page defines itself and differentiates."""
-    if not judge.scope.is_network:
-        return frozenset()
-    claimed = (side.node for item in items if isinstance(item, Claim) for side in item.sides)
-    return frozenset(
-        part.of.name
-        for node in claimed
-        for part in walk(node)
-        if isinstance(part, Derivative) and isinstance(part.of, Named)
-        if part.of.name in LOSS_LETTERS and not part.of.indices
-    )
+def _calls(source: str, name: str) -> bool:
+    """Whether a function, or its derivative, stands in a line."""
+    return re.search(rf"(?<![^\W\d_]){re.escape(name)}\s*(?:'|\^\\prime|\()", source) is not None
 
 
 def _loss_defined(page: _Page, item: Definition, place: int) -> LineReport:
@@ -426,8 +509,8 @@ def _loss_defined(page: _Page, item: Definition, place: int) -> LineReport:
     """
     at = item.source, item.line, item.column
     sides = Side(LOSS, *at), Side(item.node, *at)
-    claim = Claim(item.line, item.column, item.source, sides, (Relation.EQUAL,),
-                  read_as=item.read_as.replace(" := ", " = ", 1))  # fmt: skip
+    read_as = item.read_as.replace(" := ", " = ", 1)
+    claim = Claim(item.line, item.column, item.source, sides, (Relation.EQUAL,), read_as=read_as)
     report = _claim(page, claim, place)
     if report.verdict in (Verdict.PROVED, Verdict.CONDITIONAL):
         page.agreed |= {item.name}
@@ -441,19 +524,101 @@ def _with_loss(page: _Page, node: Node) -> Node:
     return rebuilt(node, lambda part: _with_loss(page, part)) if page.agreed else node
 
 
+def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
+    sides = [replace(side, node=_with_loss(page, side.node)) for side in claim.sides]
+    if not claim.continues and claim.relations:  # it begins a chain, with its left side
+        first = sides.pop(0).node
+        first = page.bare(first) if isinstance(first, Named) else first
+        page.anchor, page.previous = _meant(first, claim.relations[0]), None
+    elif claim.continues and page.orphaned:
+        return _as_it_is(claim, Verdict.UNDECIDED, ORPHANED)
+    elif page.anchor is None or (not claim.continues and page.wrt is not None):
+        page.anchor, page.previous = page.wrt, None
+    elif not claim.continues:
+        return _as_it_is(claim, Verdict.UNDECIDED, NO_LEFT_SIDE)
+    page.orphaned = False
+    if claim.unknown:
+        return _as_it_is(claim, Verdict.UNDECIDED, claim.unknown)
+    found: list[tuple[Side, Finding]] = []
+    for side, relation in zip(sides, claim.relations or (Relation.EQUAL,), strict=True):
+        # what equals itself word for word says nothing, but a step of w ← … does
+        known = page.anchor is not None and relation is not Relation.BECOMES
+        if not (known and says_nothing(page.anchor, side.node, page.definitions)):
+            finding = _given(page, claim.given, side, _side(page, side, relation, place))
+            found.append((side, finding))
+            in_general = finding.verdict is Verdict.CONDITIONAL and not claim.given
+            if page.anchor is not None and (finding.verdict is Verdict.PROVED or in_general):
+                page.right.append((page.anchor, side.node))
+        page.previous = side.node
+    return _reported(claim, found) if found else _as_it_is(claim, Verdict.TEXT, SAYS_NOTHING)
+
+
+def _meant(node: Node, relation: Relation) -> Node:
+    """What the right sides should equal: for w ← … the step of gradient descent."""
+    if relation is not Relation.BECOMES or not isinstance(node, (Element, Array)):
+        return node
+    return Total((node, Product((MINUS_ONE, Element("eta"), Derivative(LOSS, node)))))
+
+
+def _uphill(truth: Node) -> Node | None:
+    """The step of `_meant` with the gradient added."""
+    match truth:
+        case Total((start, Product((sign, *rest)))) if sign == MINUS_ONE and Element("eta") in rest:
+            return Total((start, Product(tuple(rest))))
+    return None
+
+
+def _reported(claim: Claim, found: Sequence[tuple[Side, Finding]]) -> LineReport:
+    """A line is as bad as its worst side; the first of those is the one reported."""
+    order = (
+        Verdict.REFUTED,
+        Verdict.FOLLOWS,
+        Verdict.UNDECIDED,
+        Verdict.CONDITIONAL,
+        Verdict.PROVED,
+    )
+    place = min(range(len(found)), key=lambda k: order.index(found[k][1].verdict))
+    side, finding = found[place]
+    wrong = finding.verdict is Verdict.REFUTED
+    if finding.verdict is Verdict.PROVED:
+        reasons = list(dict.fromkeys(each.reason for _, each in found))
+    elif len(found) > 1:
+        reasons = [f"side {place + 1 + (not claim.continues)} of the line", finding.reason]
+    else:
+        reasons = [finding.reason]
+    return LineReport(
+        side.line if wrong else claim.line,
+        side.column if wrong else claim.column,
+        claim.source,
+        claim.read_as,
+        finding.verdict,
+        (": " if wrong else "; ").join(filter(None, reasons)),
+        finding.diagnosis,
+        finding.witness,
+    )
+
+
 # -------------------------------------------------------------------------------------- one side
+
+
+WHOLE_BATCH = (
+    "the network file gives a batch, and an array may hold one sample of it or all; write the line "
+    "for single neurons, or check it with a file that gives one sample"
+)
 
 
 def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
     truth = page.anchor
     if truth is None:
         return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
-    whole = (bare(node, page.definitions) for node in (truth, side.node))
-    if page.judge.scope.is_batch and any(map(_holds_samples, whole)):
+    if page.judge.scope.is_batch and any(map(_holds_samples, map(page.bare, (truth, side.node)))):
         return Finding(Verdict.UNDECIDED, WHOLE_BATCH)
     page.claims.append((truth, side.node))
-    if _is_numeric(side.node) or relation is Relation.ABOUT:
-        found = _as_numbers(page, truth, side)
+    if not _names_quantities(side.node) or relation is Relation.ABOUT:
+        try:
+            found = _as_numbers(page, truth, side)
+        except NO_VALUE as error:
+            found = Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
     else:
         found = _as_symbols(page, truth, side)
     if found.verdict is Verdict.REFUTED:
@@ -461,12 +626,6 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
-
-
-WHOLE_BATCH = (
-    "the network file gives a batch, and an array may hold one sample of it or all; write the line "
-    "for single neurons, or check it with a file that gives one sample"
-)
 
 
 def _holds_samples(node: Node) -> bool:
@@ -482,29 +641,6 @@ def _holds_samples(node: Node) -> bool:
             return any(map(_holds_samples, children(node)))
 
 
-def _share(page: _Page, truth: Node, node: Node) -> str:
-    """Why a side may be right of a batch: it is the truth for one sample, times or by their number.
-
-    (ŷ_1 - y_1) h_12/3 is what one of three samples gives to the gradient of their mean.
-    """
-    samples = page.judge.work.graph.samples
-    if samples is None or not samples.is_Integer:
-        return ""
-    for factor in (Fraction(1, int(samples)), Fraction(int(samples))):
-        if page.judge.compare(_scaled(truth, factor), node, page.assumptions).is_equal:
-            return f"this is {factor} of what it is for one sample; the batch has {samples}"
-    return ""
-
-
-def _scaled(truth: Node, factor: Fraction) -> Node:
-    """A factor times what a side should equal; of w - η ∂L/∂w the step."""
-    match truth:
-        case Total((start, Product(parts) as step)) if Element("eta") in parts:
-            return Total((start, Product((Number(factor), step))))
-        case _:
-            return Product((Number(factor), truth))
-
-
 def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding) -> Finding:
     """What a side that is right under conditions on quantities is worth.
 
@@ -517,10 +653,9 @@ def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding)
         return found
     judge, assumptions = page.judge, page.assumptions
     needed = [each for each in given if not _is_of_target(each)]
+    shown = " and ".join(echo(each, judge.scope) for each in needed or given)
     if not needed:
-        targets = " and ".join(echo(each, judge.scope) for each in given)
-        return replace(found, reason="; ".join(filter(None, (f"for {targets}", found.reason))))
-    shown = " and ".join(echo(each, judge.scope) for each in needed)
+        return replace(found, reason="; ".join(filter(None, (f"for {shown}", found.reason))))
     cases = [each for each in needed if each.relation != "="]
     try:
         if cases and not judge.can_hold(cases, assumptions):
@@ -532,7 +667,7 @@ def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding)
         kinks = (each in cases and _is_computed(judge, each) for each in needed)
         if all(kinks) and all(judge.is_kink(each, plain[0], assumptions) for each in needed):
             return found
-    except (Undecided, Misshapen, VanishingDenominator):
+    except NO_VALUE:
         pass  # then only what was proved is known: that it is right under the conditions
     return Finding(Verdict.CONDITIONAL, f"right only if {shown}")
 
@@ -549,7 +684,7 @@ def _is_computed(judge: Judge, condition: Comparison) -> bool:
 
 
 def _without(node: Node, given: Sequence[Comparison]) -> Node:
-    """The side of a claim before its conditions were put into it (`conditions.under`)."""
+    """The side of a claim before its conditions were put into it by the reader."""
     for condition in reversed(given):  # the last one stands outermost
         factor = Indicator(condition)
         match node:
@@ -563,74 +698,39 @@ def _without(node: Node, given: Sequence[Comparison]) -> Node:
 
 
 def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
-    outcome = page.judge.compare(truth, side.node, page.assumptions)
+    """A side that names quantities.
+
+    Different from the truth is not yet wrong: first whatever else the page may mean is tried, and
+    only numbers for which the sides certainly differ refute it.
+    """
+    judge, outcome = page.judge, page.compare(truth, side.node)
     if outcome.relationship is not Relationship.DIFFERENT:
         return _said(page, truth, side, outcome)
-    if share := _share(page, truth, side.node):
-        return Finding(Verdict.UNDECIDED, share, outcome.at)
-    if unbound := _unbound(page, truth, side.node):
-        return Finding(Verdict.UNDECIDED, unbound, outcome.at)
+    if reason := _share(page, truth, side.node) or _unbound(page, truth, side.node):
+        return Finding(Verdict.UNDECIDED, reason, outcome.at)
     if misfit := _misshapen(page, truth, side.node, outcome):
         return _misfit(page, truth, side, replace(outcome, reason=misfit))
-    followed = _follows(page, truth, side)
-    if followed is not None:
+    if followed := _follows(page, truth, side):
         return followed
-    if _mixes_numbers(side.node) or _puts_numbers(page, side):
-        found = _at_the_numbers(page, truth, side)
-        if found is not None:
-            return found
-    found = _for_the_target(page, truth, side) or _for_what_is_given(page, truth, side)
-    if found is not None:
+    before = page.previous
+    filled = before is not None and before != side.node and _is_filled_in(before, side.node)
+    if filled or _has_decimals(side.node):
+        exact, printed = page.numbers(truth), page.numbers(side.node, COARSE)
+        if exact is not None and printed is not None and meets(exact, printed):
+            return Finding(Verdict.CONDITIONAL, "right at the numbers of the file only")
+    if found := _for_some_numbers(page, truth, side):
         return found
-    if name := next((n for n in page.unread if _calls(side.source, n)), None):
+    if name := next((name for name in page.unread if _calls(side.source, name)), None):
         return Finding(Verdict.UNDECIDED, f"what the page says {name} is could not be read")
     if page.unused is not None:
         reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
-    witness = page.judge.refutation(truth, side.node, outcome, page.assumptions)
+    witness = judge.refutation(truth, side.node, outcome, page.assumptions)
     if witness is None:
-        return Finding(
-            Verdict.UNDECIDED,
-            "symback can neither prove this nor find numbers that refute it",
-            outcome.at,
-        )
-    return Finding(Verdict.REFUTED, _refuted_because(page), outcome.at, witness)
-
-
-def _for_the_target(page: _Page, truth: Node, side: Side) -> Finding | None:
-    """A side that is right for the target that the file gives, as ŷ_2 - 1 is for y_2 = 1.
-
-    A side that names targets, or derivatives, is meant for all targets: a path that is missing is
-    often hidden by a 0 among them.
-    """
-    targets = page.judge.target_numbers
-    parts = list(walk(bare(side.node, page.definitions)))
-    general = any(
-        isinstance(p, Derivative) or getattr(p, "letter", "") in ("y", "delta") for p in parts
-    )
-    if general:
-        return None
-    return _right_with(page, truth, side, targets, "right only for the target of the file, ")
-
-
-def _for_what_is_given(page: _Page, truth: Node, side: Side) -> Finding | None:
-    """A side that is right for the numbers that the page gives to quantities."""
-    given = tuple(page.given.items())
-    return _right_with(page, truth, side, given, "right for the numbers that the page gives: ")
-
-
-def _right_with(
-    page: _Page, truth: Node, side: Side, numbers: Sequence[tuple[Node, Node]], reason: str
-) -> Finding | None:
-    """`conditional` where the side is right with these numbers put for quantities."""
-    if not numbers:
-        return None
-    known = replace(page.assumptions, pins=(*page.assumptions.pins, *numbers))
-    if not page.judge.compare(truth, side.node, known).is_equal:
-        return None
-    scope = page.judge.scope
-    shown = ", ".join(f"{echo(left, scope)} = {echo(right, scope)}" for left, right in numbers)
-    return Finding(Verdict.CONDITIONAL, f"{reason}{shown}")
+        reason = "symback can neither prove this nor find numbers that refute it"
+        return Finding(Verdict.UNDECIDED, reason, outcome.at)
+    against = "the left side" if before is None else "what the chain begins with"
+    return Finding(Verdict.REFUTED, f"not equal to {against}", outcome.at, witness)
 
 
 def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
@@ -645,74 +745,16 @@ def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
             by_fact = f"using Σy = 1: {outcome.reason}"
             return Finding(Verdict.PROVED, "; ".join(filter(None, (_lucky(page), by_fact))))
         case Relationship.ON_DOMAIN:
-            return Finding(Verdict.CONDITIONAL, _on_domain(page, outcome))
+            shown = ", ".join(echo(condition, page.judge.scope) for condition in outcome.domain)
+            reason = "right only where both sides have a value" + (f": {shown}" if shown else "")
+            return Finding(Verdict.CONDITIONAL, reason)
         case Relationship.ONE_HOT:
-            return Finding(
-                Verdict.CONDITIONAL, "right only if y is one-hot, not for a general target"
-            )
+            reason = "right only if y is one-hot, not for a general target"
+            return Finding(Verdict.CONDITIONAL, reason)
         case Relationship.MISSHAPEN:
             return _misfit(page, truth, side, outcome)
         case _:
             return Finding(Verdict.UNDECIDED, outcome.reason)
-
-
-def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
-    """What does not fit is wrong only by a mistake with a name: else it may have been misread."""
-    followed = _follows(page, truth, side)
-    if followed is not None:
-        return followed
-    named = mistakes_in(page.judge, truth, side.node, page.previous, page.assumptions)
-    if not named:
-        return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
-    return Finding(Verdict.REFUTED, f"this is not possible: {outcome.reason}", outcome.at,
-                   diagnosis=named)  # fmt: skip
-
-
-def _unbound(page: _Page, truth: Node, node: Node) -> str:
-    """Why an index letter of a side means nothing, where neither a sum nor the left side binds it.
-
-    Such a side can be right for every number, but not wrong: it may stand for a sum, or for one.
-    """
-    known = {ELL, *free_letters(bare(truth, page.definitions))}
-    loose = sorted({*free_letters(bare(node, page.definitions))} - known)
-    return f"nothing says what {loose[0]} on the right side is" if loose else ""
-
-
-def _misshapen(page: _Page, truth: Node, node: Node, outcome: Outcome) -> str:
-    """Why a side cannot be what it should equal: an array of another shape, or a number for one."""
-    at = dict(outcome.at)
-    assumptions = replace(page.assumptions, true_class=at.pop(ELL, None))
-    try:
-        shapes = [page.judge.shape(each, at, assumptions) for each in (truth, node)]
-    except (SymbackError, VanishingDenominator):
-        return ""
-    left, right = ("" if shape in ((), (1, 1)) else "{}×{}".format(*shape) for shape in shapes)
-    if left == right:
-        return ""
-    return f"{_sized(left)} on the left and {_sized(right)} on the right"
-
-
-def _sized(shape: str) -> str:
-    return f"a {shape} array" if shape else "a number"
-
-
-def mistakes_in(
-    judge: Judge, truth: Node, wrong: Node, previous: Node | None, assumptions: Assumptions
-) -> tuple[Diagnosis, ...]:
-    """The mistakes of a side by name; none where it is too strange to be explained."""
-    from symback.checking.diagnosis import diagnose  # a tenth of a second that right pages save
-
-    try:
-        return diagnose(judge, truth, wrong, previous, assumptions)
-    except (SymbackError, ArithmeticError, RecursionError):
-        return ()
-
-
-def _on_domain(page: _Page, outcome: Outcome) -> str:
-    """What must hold for both sides to have a value, in words."""
-    shown = [echo(condition, page.judge.scope) for condition in outcome.domain]
-    where = f": {', '.join(shown)}" if shown else ""
-    return f"right only where both sides have a value{where}"
 
 
 def _lucky(page: _Page) -> str:
@@ -725,51 +767,113 @@ def _lucky(page: _Page) -> str:
     )
 
 
-def _refuted_because(page: _Page) -> str:
-    chain = page.previous is not None
-    return "not equal to what the chain begins with" if chain else "not equal to the left side"
-
-
 def _follows(page: _Page, truth: Node, side: Side) -> Finding | None:
     """Whether the side agrees if the page's earlier false claims are taken for true."""
     if not page.wrongs:
         return None
-    outcome = page.judge.compare(truth, side.node, page.mistaken)
-    direct = None
-    if not outcome.is_equal and page.previous is not None and page.wrongs[0][1] == page.previous:
-        direct = page.judge.compare(page.previous, side.node, page.mistaken)
-    if outcome.is_equal or (direct is not None and direct.is_equal):
-        line = page.wrongs[0][2]
+    _, last, line = page.wrongs[0]
+    mistaken = tuple((truth, wrong) for truth, wrong, _ in page.wrongs)
+    starts = [truth] if page.previous != last else [truth, page.previous]
+    if any(page.compare(start, side.node, overrides=mistaken).is_equal for start in starts):
         return Finding(Verdict.FOLLOWS, f"follows from the error in line {line}")
+    return None
+
+
+def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
+    """What does not fit is wrong only by a mistake with a name: else it may have been misread."""
+    if followed := _follows(page, truth, side):
+        return followed
+    named = _mistakes(page.judge, truth, side.node, page.previous, page.assumptions)
+    if not named:
+        return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
+    reason = f"this is not possible: {outcome.reason}"
+    return Finding(Verdict.REFUTED, reason, outcome.at, diagnosis=named)
+
+
+def _share(page: _Page, truth: Node, node: Node) -> str:
+    """Why a side may be right of a batch: it is the truth for one sample, times or by their number.
+
+    (ŷ_1 - y_1) h_12/3 is what one of three samples gives to the gradient of their mean.  Of
+    w - η ∂L/∂w it is the step that is scaled.
+    """
+    samples = page.judge.work.graph.samples
+    if samples is None or not samples.is_Integer:
+        return ""
+    for factor in (Fraction(1, int(samples)), Fraction(int(samples))):
+        match truth:
+            case Total((start, Product(parts) as step)) if Element("eta") in parts:
+                scaled: Node = Total((start, Product((Number(factor), step))))
+            case _:
+                scaled = Product((Number(factor), truth))
+        if page.compare(scaled, node).is_equal:
+            return f"this is {factor} of what it is for one sample; the batch has {samples}"
+    return ""
+
+
+def _unbound(page: _Page, truth: Node, node: Node) -> str:
+    """Why an index letter of a side means nothing, where neither a sum nor the left side binds it.
+
+    Such a side can be right for every number, but not wrong: it may stand for a sum, or for one.
+    """
+    known = {ELL, *free_letters(page.bare(truth))}
+    loose = sorted({*free_letters(page.bare(node))} - known)
+    return f"nothing says what {loose[0]} on the right side is" if loose else ""
+
+
+def _misshapen(page: _Page, truth: Node, node: Node, outcome: Outcome) -> str:
+    """Why a side cannot be what it should equal: an array of another shape, or a number for one."""
+    at = dict(outcome.at)
+    assumptions = replace(page.assumptions, true_class=at.pop(ELL, None))
+    try:
+        shapes = [page.judge.shape(each, at, assumptions) for each in (truth, node)]
+    except (SymbackError, VanishingDenominator):
+        return ""
+    left, right = (
+        "a number" if shape in ((), (1, 1)) else "a {}×{} array".format(*shape) for shape in shapes
+    )
+    return "" if left == right else f"{left} on the left and {right} on the right"
+
+
+def _for_some_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
+    """A side that is right for the target of the file (ŷ_2 - 1 for y_2 = 1), or for given numbers.
+
+    A side that names targets, or derivatives, is meant for all targets: a path that is missing is
+    often hidden by a 0 among them.
+    """
+    parts = list(walk(page.bare(side.node)))
+    general = any(
+        isinstance(p, Derivative) or getattr(p, "letter", "") in ("y", "delta") for p in parts
+    )
+    targets = () if general else page.judge.target_numbers
+    for numbers, reason in (
+        (targets, "right only for the target of the file, "),
+        (tuple(page.given.items()), "right for the numbers that the page gives: "),
+    ):
+        pins = (*page.assumptions.pins, *numbers)
+        if numbers and page.compare(truth, side.node, pins=pins).is_equal:
+            scope = page.judge.scope
+            shown = (f"{echo(left, scope)} = {echo(right, scope)}" for left, right in numbers)
+            return Finding(Verdict.CONDITIONAL, reason + ", ".join(shown))
     return None
 
 
 # ---------------------------------------------------------------------------------------- numbers
 
 
-def _quantities(node: Node) -> bool:
+PINNED = ("x", "y", "w", "b", "a")
+"""What can have any number; the others follow from it."""
+
+GIVEN = (*PINNED, "h", "yhat")
+"""What a page may give numbers for, as in y_1 = 1."""
+
+
+def _names_quantities(node: Node) -> bool:
     """Whether a side names anything but numbers."""
     return any(isinstance(part, (Element, Array, Derivative, Named, Letter)) for part in walk(node))
 
 
-def _decimals(node: Node) -> bool:
+def _has_decimals(node: Node) -> bool:
     return any(isinstance(part, Number) and part.decimals is not None for part in walk(node))
-
-
-def _is_numeric(node: Node) -> bool:
-    """Whether a side is made of numbers only."""
-    return not _quantities(node)
-
-
-def _mixes_numbers(node: Node) -> bool:
-    """Whether decimal numbers were put for some of the quantities of a side."""
-    return _quantities(node) and _decimals(node)
-
-
-def _puts_numbers(page: _Page, side: Side) -> bool:
-    """Whether the side is the one before it with whole numbers put for some quantities."""
-    before = page.previous
-    return before is not None and before != side.node and _is_filled_in(before, side.node)
 
 
 def _is_filled_in(before: Node, after: Node) -> bool:
@@ -777,7 +881,7 @@ def _is_filled_in(before: Node, after: Node) -> bool:
     if before == after:
         return True
     if isinstance(before, (Element, Derivative)):
-        return not _quantities(after)
+        return not _names_quantities(after)
     first, second = list(children(before)), list(children(after))
     return (
         type(before) is type(after)
@@ -786,30 +890,14 @@ def _is_filled_in(before: Node, after: Node) -> bool:
     )
 
 
-def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
-    """A side of numbers: exactly true, or true at the numbers of the file as far as printed."""
-    try:
-        return _number_judged(page, truth, side)
-    except (Undecided, Misshapen, VanishingDenominator) as error:
-        return Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
-
-
-def _number_judged(page: _Page, truth: Node, side: Side) -> Finding:
-    outcome = page.judge.compare(truth, side.node, page.assumptions)
-    if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
-        return _said(page, truth, side, outcome)
-    if page.previous is None and _is_numeric(truth):
-        return _calculated(page, truth, side)
-    exact = page.judge.numbers(truth, {}, page.assumptions)
-    printed = page.judge.numbers(side.node, {}, page.assumptions, _precision(side.node))
-    if exact is None or printed is None:
-        return _without_numbers(page, truth, side, outcome)
-    is_exact = not (exact.is_rounded or printed.is_rounded)
-    if is_exact and page.judge.same_at_numbers(truth, side.node, page.assumptions):
-        return Finding(Verdict.PROVED, "at the numbers of the file")
-    if meets(exact, printed):
-        return Finding(Verdict.PROVED, "at the numbers of the file, as far as printed")
-    return _number_is_off(page, side, exact, printed)
+def _literal(node: Node) -> Number | None:
+    """The number that a side is, with its sign; None where it is more than one."""
+    match node:
+        case Number():
+            return node
+        case Product((sign, Number() as number)) if sign == MINUS_ONE:
+            return replace(number, value=-number.value)
+    return None
 
 
 def _precision(node: Node) -> int:
@@ -817,19 +905,36 @@ def _precision(node: Node) -> int:
     return ROUNDED if _literal(node) is None else AS_PRINTED
 
 
-def _literal(node: Node) -> Number | None:
-    """The number that a side is, with its sign; None where it is more than one."""
-    match node:
-        case Number():
-            return node
-        case Product((sign, Number() as number)) if sign == _MINUS:
-            return replace(number, value=-number.value)
-    return None
+def _is_nearly(exact: Bounds, node: Node) -> bool:
+    """Whether a single decimal number misses by less than one in its last place."""
+    literal = _literal(node)
+    if literal is None or literal.decimals is None or isinstance(exact.value, Grid):
+        return False
+    return abs(exact.middle - literal.value) < Fraction(999, 1000) / 10**literal.decimals
+
+
+def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
+    """A side of numbers: exactly true, or true at the numbers of the file as far as printed."""
+    judge, outcome = page.judge, page.compare(truth, side.node)
+    if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
+        return _said(page, truth, side, outcome)
+    if page.previous is None and not _names_quantities(truth):
+        return _calculated(page, truth, side)
+    exact = judge.numbers(truth, {}, page.assumptions)
+    printed = judge.numbers(side.node, {}, page.assumptions, _precision(side.node))
+    if exact is None or printed is None:
+        return _without_numbers(page, truth, side, outcome)
+    is_exact = not (exact.is_rounded or printed.is_rounded)
+    if is_exact and judge.same_at_numbers(truth, side.node, page.assumptions):
+        return Finding(Verdict.PROVED, "at the numbers of the file")
+    if meets(exact, printed):
+        return Finding(Verdict.PROVED, "at the numbers of the file, as far as printed")
+    return _number_is_off(page, side, exact, printed)
 
 
 def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """No numbers in the file: only the arithmetic of two sides of numbers can be looked at."""
-    if page.previous is not None and _is_numeric(page.previous):
+    if page.previous is not None and not _names_quantities(page.previous):
         return _calculated(page, page.previous, side)
     if isinstance(truth, (Element, Array)) and truth.letter in GIVEN:
         if isinstance(truth, Array):
@@ -837,18 +942,11 @@ def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> 
         elif truth.letter in PINNED and _literal(side.node) is not None:
             page.given[truth] = side.node
         return Finding(Verdict.UNDECIDED, "a number that the network file does not give")
-    if outcome.relationship is Relationship.DIFFERENT and not _decimals(side.node):
+    if outcome.relationship is Relationship.DIFFERENT and not _has_decimals(side.node):
         return _as_symbols(page, truth, side)
     if outcome.relationship is Relationship.UNDECIDED:
         return Finding(Verdict.UNDECIDED, outcome.reason)
     return Finding(Verdict.UNDECIDED, "the network file gives no numbers to compare with")
-
-
-PINNED = ("x", "y", "w", "b", "a")
-"""What can have any number; the others follow from it."""
-
-GIVEN = (*PINNED, "h", "yhat")
-"""What a page may give numbers for, as in y_1 = 1."""
 
 
 def _calculated(page: _Page, before: Node, side: Side) -> Finding:
@@ -864,106 +962,82 @@ def _calculated(page: _Page, before: Node, side: Side) -> Finding:
         return Finding(Verdict.PROVED, "as arithmetic, as far as printed")
     reach = judge.bounds(before, ROUNDED)
     if reach is not None and meets(reach, printed) and _is_nearly(value, side.node):
-        return Finding(
-            Verdict.CONDITIONAL,
-            f"right only if its numbers are rounded ones; as they stand they give {value}",
-        )
-    return _arithmetic(judge, before)
+        reason = f"right only if its numbers are rounded ones; as they stand they give {value}"
+        return Finding(Verdict.CONDITIONAL, reason)
+    return _arithmetic(value)
 
 
-def _arithmetic(judge: Judge, before: Node) -> Finding:
-    value = judge.bounds(before)
-    shown = "" if value is None else f"; they give {value}"
-    detail = f"the number does not follow from the line's own numbers{shown}"
-    return Finding(
-        Verdict.REFUTED, detail, diagnosis=(Diagnosis("arithmetic", detail.partition(";")[0]),)
-    )
+def _arithmetic(value: Bounds | None, witness: Witness | None = None) -> Finding:
+    detail = "the number does not follow from the line's own numbers"
+    reason = detail if value is None else f"{detail}; they give {value}"
+    named = (Diagnosis(ARITHMETIC.name, detail),)
+    return Finding(Verdict.REFUTED, reason, witness=witness, diagnosis=named)
 
 
 def _number_is_off(page: _Page, side: Side, exact: Bounds, printed: Bounds) -> Finding:
     """A number that is not the truth: rounded before, following from an error, or wrong."""
-    judge, before = page.judge, page.previous
-    shown = str(exact)
+    judge, before, shown = page.judge, page.previous, str(exact)
+    literal = _literal(side.node)
+    carried = None
     if before is not None and not isinstance(side.node, At):
         carried = _carried(page, before, exact, printed)
-        if carried is not None and carried.verdict is Verdict.FOLLOWS:
-            _remember(page, side, exact)
-        if carried is not None:
-            return carried
-    if _literal(side.node) is None:
-        return _calculation_is_off(page, side, exact)
-    _remember(page, side, exact)
-    witness = Witness({}, shown, str(judge.bounds(side.node) or printed))
-    if before is not None and _is_numeric(before):
-        near = _is_nearly(judge.bounds(before) or exact, side.node)
-        found = _arithmetic(judge, before)
-        return replace(found, witness=witness) if not near else _misrounded(shown, witness)
-    if _is_nearly(exact, side.node):
-        return _misrounded(shown, witness)
-    detail = f"at the numbers of the file it is {shown}"
-    named = _in_numbers(page, side, exact) or (Diagnosis("arithmetic", detail, shown),)
-    return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
-
-
-def _remember(page: _Page, side: Side, exact: Bounds) -> None:
-    """A wrong number, in case that it is used again."""
-    literal = _literal(side.node)
-    if literal is not None and not isinstance(exact.value, Grid):
+    if carried is not None and carried.verdict is not Verdict.FOLLOWS:
+        return carried
+    if literal is not None and not isinstance(exact.value, Grid):  # it may be used again
         right = exact.middle.limit_denominator(10**30)
         page.slips.append((abs(literal.value), abs(right), side.line))
-
-
-def _misrounded(shown: str, witness: Witness) -> Finding:
-    detail = f"not correctly rounded: {shown}"
-    named = (Diagnosis("rounding", detail, shown),)
+    if carried is not None:
+        return carried
+    detail = f"at the numbers of the file it is {shown}"
+    if literal is None:
+        if found := _from_rounded_or_wrong(page, side, exact):
+            return found
+        witness = Witness({}, shown, str(judge.bounds(side.node) or exact))
+        named = _in_numbers(page, side, exact)
+        return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
+    witness = Witness({}, shown, str(judge.bounds(side.node) or printed))
+    calculated = before is not None and not _names_quantities(before)
+    value = judge.bounds(before) if before is not None and calculated else None
+    if _is_nearly(value or exact, side.node):
+        detail = f"not correctly rounded: {shown}"
+        named = (Diagnosis(ROUNDING.name, detail, shown),)
+    elif calculated:
+        return _arithmetic(value, witness)
+    else:
+        named = _in_numbers(page, side, exact) or (Diagnosis(ARITHMETIC.name, detail, shown),)
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
-def _calculation_is_off(page: _Page, side: Side, exact: Bounds) -> Finding:
-    """Numbers put for quantities that do not give the truth: rounded too much, or wrong ones."""
-    judge = page.judge
-    shown = str(exact)
+def _carried(page: _Page, before: Node, exact: Bounds, printed: Bounds) -> Finding | None:
+    """A number that follows from the rounded, or the wrong, numbers before it."""
+    value = page.numbers(before)
+    if value is None or not meets(value, printed):
+        return None
+    wrong = next((line for _, side, line in page.wrongs if side == before), None)
+    if wrong is not None:
+        return Finding(Verdict.FOLLOWS, f"follows from the error in line {wrong}")
+    return _from_rounded(exact, page.numbers(before, COARSE))
+
+
+def _from_rounded(exact: Bounds, reach: Bounds | None) -> Finding | None:
+    """A result that rounded numbers allow, where ``reach`` is what they may stand for."""
+    if reach is None or not meets(reach, exact):
+        return None
+    named = Diagnosis(ROUNDING.name, "rounded numbers were carried along", str(exact))
+    reason = f"right from the rounded numbers before it; unrounded it is {exact}"
+    return Finding(Verdict.CONDITIONAL, reason, diagnosis=(named,))
+
+
+def _from_rounded_or_wrong(page: _Page, side: Side, exact: Bounds) -> Finding | None:
+    """Numbers put for quantities: too much rounded ones, or wrong ones of an earlier line."""
     mended = _with_numbers(side.node, {value: right for value, right, _ in page.slips})
     if mended != side.node:
-        reach = _bounds_or_none(judge, mended, page, COARSE)
+        reach = page.numbers(mended, COARSE)
         if reach is not None and meets(exact, reach):
-            line = next(line for value, _, line in page.slips if _names(side.node, value))
+            used = {part.value for part in walk(side.node) if isinstance(part, Number)}
+            line = next(line for value, _, line in page.slips if value in used)
             return Finding(Verdict.FOLLOWS, f"follows from the error in line {line}")
-    reach = _bounds_or_none(judge, side.node, page, COARSE)
-    if reach is not None and meets(exact, reach):
-        return _rounded_before(shown)
-    witness = Witness({}, shown, str(judge.bounds(side.node) or exact))
-    detail = f"at the numbers of the file it is {shown}"
-    named = _in_numbers(page, side, exact)
-    return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
-
-
-def _in_numbers(page: _Page, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]:
-    """The mistakes that numbers alone betray: a sign, a step uphill, a factor of two."""
-    reach = _bounds_or_none(page.judge, side.node, page, _precision(side.node))
-    if reach is None or isinstance(exact.value, Grid) or isinstance(reach.value, Grid):
-        return ()
-    shown = str(exact)
-    uphill = None if page.anchor is None else _uphill(page.anchor)
-    if uphill is not None:
-        other = _bounds_or_none(page.judge, uphill, page)
-        found = other is not None and meets(other, reach)
-        detail = "the step goes uphill: the gradient is added"
-        return (Diagnosis("descent-direction", detail, shown),) if found else ()
-    if meets(exact.times(Fraction(-1)), reach):
-        return (Diagnosis("sign-flipped", "the negative of the right number", shown),)
-    for factor, name in ((2, "2"), (Fraction(1, 2), "1/2")):
-        if meets(exact.times(Fraction(factor)), reach):
-            return (Diagnosis("constant-factor", f"{name} times the right number", shown),)
-    return ()
-
-
-def _uphill(truth: Node) -> Node | None:
-    """The step of `_meant` with the gradient added."""
-    match truth:
-        case Total((start, Product((sign, *rest)))) if sign == _MINUS and Element("eta") in rest:
-            return Total((start, Product(tuple(rest))))
-    return None
+    return _from_rounded(exact, page.numbers(side.node, COARSE))
 
 
 def _with_numbers(node: Node, values: Mapping[Fraction, Fraction]) -> Node:
@@ -973,51 +1047,178 @@ def _with_numbers(node: Node, values: Mapping[Fraction, Fraction]) -> Node:
     return rebuilt(node, lambda part: _with_numbers(part, values))
 
 
-def _names(node: Node, value: Fraction) -> bool:
-    return any(isinstance(part, Number) and part.value == value for part in walk(node))
+def _in_numbers(page: _Page, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]:
+    """The mistakes that numbers alone betray: a sign, a step uphill, a factor of two."""
+    reach = page.numbers(side.node, _precision(side.node))
+    if reach is None or isinstance(exact.value, Grid) or isinstance(reach.value, Grid):
+        return ()
+    shown = str(exact)
+    uphill = None if page.anchor is None else _uphill(page.anchor)
+    if uphill is not None:
+        other = page.numbers(uphill)
+        found = other is not None and meets(other, reach)
+        detail = "the step goes uphill: the gradient is added"
+        return (Diagnosis(DESCENT.name, detail, shown),) if found else ()
+    for factor, mistake, detail in (
+        (Fraction(-1), SIGN, "the negative of the right number"),
+        (Fraction(2), CONSTANT, "2 times the right number"),
+        (Fraction(1, 2), CONSTANT, "1/2 times the right number"),
+    ):
+        if meets(exact.times(factor), reach):
+            return (Diagnosis(mistake.name, detail, shown),)
+    return ()
 
 
-def _carried(page: _Page, before: Node, exact: Bounds, printed: Bounds) -> Finding | None:
-    """A number that follows from the rounded, or the wrong, numbers before it."""
-    value = _bounds_or_none(page.judge, before, page)
-    if value is None or not meets(value, printed):
+# ------------------------------------------------------------------------------------ conventions
+
+SCALES = "loss-scale"
+"""The convention that excuses no page."""
+
+Reading = Callable[[Node], Node]
+"""What a node of the page means in a convention, as symback would write it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """A name, and the sentence that is said of a page that is right under it."""
+
+    name: str
+    sentence: str
+
+
+def _convention(judge: Judge, judgement: Judgement) -> Convention | None:
+    """The convention under which all of a page is right that is not right as it stands."""
+    if not judgement.refuted:
         return None
-    wrong = next((line for _, side, line in page.wrongs if side == before), None)
-    if wrong is not None:
-        return Finding(Verdict.FOLLOWS, f"follows from the error in line {wrong}")
-    reach = _bounds_or_none(page.judge, before, page, COARSE)
-    if reach is None or not meets(reach, exact):
+    return convention_of(judge, judgement.claims, judgement.assumptions)
+
+
+def convention_of(
+    judge: Judge, claims: Sequence[tuple[Node, Node]], assumptions: Assumptions | None = None
+) -> Convention | None:
+    """The convention under which every pair of sides is equal; None where there is none.
+
+    The page is read as if w_kji were w_kij, the loss ½ or 1/n of itself, δ the opposite of ∂L/∂a,
+    the logarithm one to the base 2 or 10, or arrays in the transposed layout.
+
+    >>> import symback as sb
+    >>> from symback.checking.correct import indexed
+    >>> judge = Judge(sb.Network(2, [(3, "tanh"), (2, "softmax")], loss="cross_entropy"))
+    >>> error = Total((indexed("yhat", 2), opposite(indexed("y", 2))))
+    >>> page = [(Derivative(LOSS, indexed("w", 2, 1, 2)), Product((error, indexed("h", 1, 1))))]
+    >>> print(convention_of(judge, page).sentence)
+    right if w_kij is the weight from neuron i to neuron j; here it leads into i from j
+    """
+    assumed = assumptions or Assumptions()
+    for fact in [each for each in judge.graph.facts if each.variable.role is Role.TARGET][:1]:
+        assumed = replace(assumed, known_sum=fact.total)
+
+    def is_right(read: Reading) -> bool:
+        try:
+            return all(judge.same(read(left), read(right), assumed) for left, right in claims)
+        except (SymbackError, ArithmeticError):
+            return False
+
+    if not claims or is_right(lambda node: node):
         return None
-    return _rounded_before(str(exact))
+    return next((each for each, read in _conventions(judge) if is_right(read)), None)
 
 
-def _rounded_before(shown: str) -> Finding:
-    return Finding(
-        Verdict.CONDITIONAL,
-        f"right from the rounded numbers before it; unrounded it is {shown}",
-        diagnosis=(Diagnosis("rounding", "rounded numbers were carried along", shown),),
-    )
+def _conventions(judge: Judge) -> Iterator[tuple[Convention, Reading]]:
+    order = "right if w_kij is the weight from neuron i to neuron j; here it leads into i from j"
+    yield Convention(ORDER.name, order), swapped
+    n = int(judge.equations.scope.widths[-1]) if judge.scope.is_network else 2
+    for factor in dict.fromkeys((Fraction(1, 2), Fraction(2), Fraction(1, n), Fraction(n))):
+        sentence = f"right for {factor} of the loss; the loss here has no such factor"
+        yield Convention(SCALES, sentence), everywhere(_times_loss(number(factor)))
+    sign = "right if δ is the opposite of ∂L/∂a; here it is ∂L/∂a"
+    yield Convention("delta-sign", sign), everywhere(_turned_delta)
+    weights = "right if W is (in, out), the transpose of symback's (out, in)"
+    rows = "right if vectors are rows and W is (in, out); here vectors are columns"
+    gradients = "right if gradients are transposed (numerator layout)"
+    for sentence, change in ((weights, _in_out), (rows, _rows), (gradients, _numerator)):
+        yield Convention("transposed-layout", sentence), everywhere(change)
+    for base in (2, 10):
+        sentence = f"right if log is the logarithm to the base {base}; here it is natural"
+        yield Convention("log-base", sentence), _to_base(base)
 
 
-def _bounds_or_none(judge: Judge, node: Node, page: _Page, digits: int = EXACT) -> Bounds | None:
-    try:
-        return judge.numbers(node, {}, page.assumptions, digits)
-    except (Undecided, Misshapen, VanishingDenominator):
+def _times_loss(factor: Node) -> Callable[[Node], Node | None]:
+    """The page's loss is ``factor`` times symback's."""
+
+    def change(node: Node) -> Node | None:
+        match node:
+            case Derivative(Element("L")) | Element("L" | "delta") | Array("delta"):
+                return Product((factor, node))
         return None
 
+    return change
 
-def _at_the_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
-    """A side in which numbers were put for some quantities."""
-    exact = _bounds_or_none(page.judge, truth, page)
-    printed = _bounds_or_none(page.judge, side.node, page, COARSE)
-    if exact is None or printed is None or not meets(exact, printed):
+
+def _turned_delta(node: Node) -> Node | None:
+    match node:
+        case Element("delta") | Array("delta"):
+            return opposite(node)
+    return None
+
+
+def _in_out(node: Node) -> Node | None:
+    """W and its gradient transposed."""
+    match node:
+        case Array("W") | Derivative(_, Array("W")):
+            return Transpose(node)
+        case Derivative(_, Array()):
+            return node
+    return None
+
+
+def _rows(node: Node) -> Node | None:
+    """Every array transposed."""
+    match node:
+        case Array() | Derivative(_, Array()):
+            return Transpose(node)
+    return None
+
+
+def _numerator(node: Node) -> Node | None:
+    match node:
+        case Derivative(_, Array()):
+            return Transpose(node)
+    return None
+
+
+def _to_base(base: int) -> Reading:
+    """The page's logarithms, and with them its loss, are to this base."""
+    scaled = everywhere(_times_loss(Quotient(number(1), Call("log", (number(base),)))))
+
+    def change(node: Node) -> Node | None:
+        match node:
+            case Call("log", arguments) if any(isinstance(part, Element) for part in walk(node)):
+                return Call(f"log{base}", tuple(map(read, arguments)))
+            case Derivative() | Element() | Array():
+                return scaled(node)
         return None
-    return Finding(Verdict.CONDITIONAL, "right at the numbers of the file only")
+
+    read = everywhere(change)
+    return read
 
 
-def _is_nearly(exact: Bounds, node: Node) -> bool:
-    """Whether a single decimal number misses by less than one in its last place."""
-    literal = _literal(node)
-    if literal is None or literal.decimals is None or isinstance(exact.value, Grid):
-        return False
-    return abs(exact.middle - literal.value) < Fraction(999, 1000) / 10**literal.decimals
+def _under(convention: Convention, lines: tuple[LineReport, ...]) -> tuple[LineReport, ...]:
+    """The lines with the convention said first; right under it, they are not diagnosed otherwise.
+
+    One line alone, and a loss that is a multiple of the file's, stay wrong: there the convention is
+    one way to see the mistake, and the file says which loss is meant.
+    """
+    failing = [line for line in lines if line.verdict in (Verdict.REFUTED, Verdict.FOLLOWS)]
+    is_excused = len(failing) > 1 and convention.name != SCALES
+    named = (Diagnosis(ORDER.name, convention.sentence),) if convention.name == ORDER.name else ()
+    made = []
+    for line in lines:
+        if line not in failing:
+            made.append(line)
+        elif is_excused:
+            made.append(replace(line, verdict=Verdict.CONDITIONAL, reason=convention.sentence,
+                                diagnosis=named, correct="", witness=None))  # fmt: skip
+        else:
+            made.append(replace(line, reason=f"{convention.sentence}; {line.reason}"))
+    return tuple(made)

@@ -53,14 +53,15 @@ from flint import arb, fmpq, fmpz
 from sympy import Expr
 
 from symback.language.errors import SymbackError
+from symback.language.functions import ELEMENTARY
 
 __all__ = [
     "BITS",
     "DIGITS",
+    "DIRECT",
     "FLOATS",
     "LEVELS",
     "ODD",
-    "OPAQUE",
     "PRECISION",
     "RELATIONS",
     "Arithmetic",
@@ -92,9 +93,12 @@ __all__ = [
     "tower",
 ]
 
-ODD = ("erf", "asin", "atan")
-OPAQUE = (*ODD, "acos")
-"""Functions of which only "equal arguments, equal values" is used (and that some are odd)."""
+ODD = frozenset(
+    name for name, row in ELEMENTARY.items() if row.odd and not (row.exponentials or row.convention)
+)
+"""Opaque functions that change their sign with their argument."""
+DIRECT = frozenset(("log", *(name for name, row in ELEMENTARY.items() if row.exponentials)))
+"""What bounds are computed of at once, though it could be taken apart."""
 
 
 class Undecided(SymbackError):
@@ -541,9 +545,7 @@ class Balls(Arithmetic):
     answered only where the balls are apart.
     """
 
-    direct: ClassVar[frozenset[str]] = frozenset(
-        ("log", "tanh", "sin", "cos", "tan", "sinh", "cosh")
-    )
+    direct: ClassVar[frozenset[str]] = DIRECT
 
     def __init__(self, point: Callable[[object], Fraction]) -> None:
         self.point = point
@@ -644,7 +646,7 @@ class Symbols(Arithmetic):
 
     def function(self, name: str, *values: Expr) -> Expr:
         """A function by name."""
-        return getattr(sympy, name)(*values)
+        return getattr(sympy, ELEMENTARY[name].sympy or name)(*values)
 
 
 # ----------------------------------------------------------------------------------------- floats

@@ -30,7 +30,7 @@ from symback.language.algebra import (
     written,
 )
 from symback.language.expressions import Node, operation
-from symback.language.functions import ACTIVATIONS
+from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.names import PARAMETERS, SAMPLE, Role, Variable, index
 from symback.language.writing import Text
 
@@ -320,18 +320,13 @@ def _at_kinks(node: Node, symbols: Mapping[str, Expr]) -> Iterator[str]:
     head, arguments = operation(node)
     for argument in arguments:
         yield from _at_kinks(argument, symbols)
-    if head in ("max", "min"):
+    if head == "where":
+        yield "Where a condition is about to change, the slope is that of the case that holds."
+    row = ELEMENTARY.get(head) or ACTIVATIONS.get(head)
+    if row is None or not row.convention:
+        return
+    slope = ""
+    if "{slope}" in row.convention:
         taken = algebra.winner(node, symbols, field_functions())
         slope = f"that of {Text().write(taken)}" if taken.free_symbols else "0"
-        yield f"Where the arguments of {head} are equal, its slope is taken to be {slope}."
-    elif head in _SENTENCES:
-        yield _SENTENCES[head]
-    elif head in ACTIVATIONS and ACTIVATIONS[head].convention:
-        yield ACTIVATIONS[head].convention
-
-
-_SENTENCES = {
-    "abs": "The slope of |u| where u = 0, where it has none, is taken to be 0.",
-    "sign": "The slope of sign u where u = 0, where it has none, is taken to be 0.",
-    "where": "Where a condition is about to change, the slope is that of the case that holds.",
-}
+    yield row.convention.replace("{slope}", slope)

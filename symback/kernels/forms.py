@@ -31,7 +31,7 @@ from symback.language import reading
 from symback.language.algebra import to_sympy, value_of
 from symback.language.errors import SymbackError
 from symback.language.expressions import Node
-from symback.language.functions import ACTIVATIONS, Activation
+from symback.language.functions import ACTIVATIONS, Activation, Stable
 from symback.language.names import Role, Variable
 from symback.language.writing import Latex
 
@@ -74,22 +74,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """An activation h = g(z) as it is computed; an empty text means "as the catalogue has it".
-
-    ``residual`` is y - h, ``complement`` 1 - h, ``log`` log h, ``log_complement`` log(1 - h),
-    ``slope_by_value`` h'/h, ``slope_by_complement`` h'/(1 - h); they may use ``h``.
-    """
+    """An activation and its formulas that keep every digit."""
 
     name: str
-    value: str
-    slope: str
-    lets: tuple[tuple[str, str], ...] = ()
-    residual: str = "y-h"
-    complement: str = "1-h"
-    log: str = "log(h)"
-    log_complement: str = "log1p(-h)"
-    slope_by_value: str = "slope/h"
-    slope_by_complement: str = "slope/complement"
+    stable: Stable
 
     def node(self, part: str) -> Node:
         """One of the texts above, or one of ``lets``, as a tree."""
@@ -120,9 +108,14 @@ class Form:
             if f"{word}(" in self.text(part)
         )
 
+    @property
+    def lets(self) -> tuple[tuple[str, str], ...]:
+        """The shorthands, with what they stand for."""
+        return self.stable.lets
+
     def text(self, part: str) -> str:
         """A part, or one of the lets, as written."""
-        return dict(self.lets).get(part) or getattr(self, part)
+        return dict(self.lets).get(part) or getattr(self.stable, part)
 
     def identities(self, parts: Iterable[str]) -> list[Identity]:
         """What ``parts`` are computed as, and the lets they need."""
@@ -150,61 +143,6 @@ class Form:
         symbols = {name: Symbol(name, real=True) for name in letters} | {"z": Z}
         return Latex().write(to_sympy(self.node(part), symbols, EXTRA))
 
-
-_FORMS = (
-    Form("linear", "z", "1"),
-    Form(
-        "sigmoid",
-        lets=(("E", "exp(capped(-z))"), ("t", "exp(-abs(z))")),
-        value="1/(1+E)",
-        slope="E*h*h",
-        residual="where(z>=0,(y-1)+E*h,y-h)",
-        complement="E*h",
-        log="min(z,0)-log1p(t)",
-        log_complement="-max(z,0)-log1p(t)",
-        slope_by_value="complement",
-        slope_by_complement="h",
-    ),
-    Form(
-        "tanh",
-        lets=(("t", "exp(-2*abs(z))"), ("d", "1+t")),
-        value="tanh(z)",
-        slope="4*t/d**2",
-        residual="where(abs(z)>=1/2,(y-sign(z))+sign(z)*2*t/d,y-h)",
-        complement="where(z>=0,2*t,2)/d",
-        log_complement="log(2)-2*max(z,0)-log1p(t)",
-        slope_by_complement="where(z>=0,2,2*t)/d",
-    ),
-    Form("relu", "max(z,0)", "where(z>0,1,0)"),
-    Form("leaky_relu", "max(z,0.01*z)", "max(sign(z),0.01)"),
-    Form(
-        "elu",
-        lets=(("t", "exp(min(z,0))"),),
-        value="where(z>0,z,expm1(min(z,0)))",
-        slope="t",
-        residual="where(z<-1,(y+1)-t,y-h)",
-    ),
-    Form(
-        "gelu",
-        lets=(("c", "normal(z)"), ("n", "near(z)"), ("r", "coarse(n)")),
-        value="z*c",
-        slope="c+n*exp(-r**2/2)*exp(-(n-r)*(n+r)/2)/sqrt(2*pi)",
-    ),
-    Form(
-        "silu",
-        lets=(("E", "exp(capped(-z))"), ("s", "1/(1+E)")),
-        value="z*s",
-        slope="s*(1+z*(E*s))",
-    ),
-    Form(
-        "softplus",
-        lets=(("t", "exp(-abs(z))"),),
-        value="max(z,0)+log1p(t)",
-        slope="where(z>=0,1,t)/(1+t)",
-        log="where(z>=0,log(nonzero(h)),z-log(nonzero(t)/log1p(nonzero(t))))",
-        slope_by_value="where(z>=0,1/nonzero(h),nonzero(t)/log1p(nonzero(t)))/(1+t)",
-    ),
-)
 
 SOFTMAX_IDENTITIES = {
     "shift": Identity(
@@ -252,13 +190,16 @@ _MEANINGS = {
 }
 """What each part is, in both dialects."""
 
-_DEFAULTS = {entry.name: entry.default for entry in fields(Form) if entry.default is not MISSING}
+_DEFAULTS = {entry.name: entry.default for entry in fields(Stable) if entry.default is not MISSING}
 
 
 @cache
 def _by_function() -> dict[Expr, Form]:
-    rows = {name: row for name, row in ACTIVATIONS.items() if isinstance(row, Activation)}
-    return {value_of(rows[form.name].formula, {"z": Z}): form for form in _FORMS}
+    return {
+        value_of(row.formula, {"z": Z}): Form(row.name, row.stable)
+        for row in ACTIVATIONS.values()
+        if isinstance(row, Activation) and row.stable
+    }
 
 
 def form_of(function: Expr) -> Form | None:
@@ -293,13 +234,13 @@ def _prove_side(form: Form, z: Expr, h: Expr, slope: Expr) -> None:
     for name, _ in form.lets:
         names[name] = _read(form, name, names)
     for part, expected in _meanings(h, slope, y).items():
-        if getattr(form, part) == _DEFAULTS.get(part):
+        if form.text(part) == _DEFAULTS.get(part):
             continue  # no form, but its meaning
         found = _read(form, part, names)
         if part.startswith("log"):
             found = sympy.exp(sympy.expand_log(found, force=True))
         if not _equal(found, expected):
-            raise WrongForm(f"{form.name}: {part} = {getattr(form, part)} is not {expected}")
+            raise WrongForm(f"{form.name}: {part} = {form.text(part)} is not {expected}")
 
 
 def _equal(found: Expr, expected: Expr) -> bool:

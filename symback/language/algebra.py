@@ -35,7 +35,7 @@ from sympy import Expr, KroneckerDelta, Piecewise, Symbol
 from symback.language.budget import clock
 from symback.language.errors import FormulaError, did_you_mean, printable
 from symback.language.expressions import Named, Node, Number, operation
-from symback.language.functions import ACTIVATIONS, Activation, SoftMax
+from symback.language.functions import ACTIVATIONS, ELEMENTARY, Activation, SoftMax
 from symback.language.reading import (
     LARGEST_EXPONENT,
     MOST_ARGUMENTS,
@@ -335,21 +335,9 @@ BUILDERS: Mapping[str, Callable[..., Any]] = {
     "/": operator.truediv,
     "**": sympy.Pow,
     "neg": operator.neg,
-    "exp": sympy.exp,
-    "log": sympy.log,
-    "sqrt": sympy.sqrt,
+    **{name: getattr(sympy, row.sympy or name) for name, row in ELEMENTARY.items()},
     "abs": _absolute,
     "sign": _sign,
-    "sin": sympy.sin,
-    "cos": sympy.cos,
-    "tan": sympy.tan,
-    "asin": sympy.asin,
-    "acos": sympy.acos,
-    "atan": sympy.atan,
-    "sinh": sympy.sinh,
-    "cosh": sympy.cosh,
-    "tanh": sympy.tanh,
-    "erf": sympy.erf,
     "max": _maximum,
     "min": _minimum,
 }

@@ -4,7 +4,7 @@ Here one can
 
 * build and take apart a formula: the nodes, from `Number` and `Element` to `Derivative` and
   `Matrix`, all frozen;
-* go through any of them: `children`, `walk`, `rebuilt`, `substituted`;
+* go through any of them: `children`, `walk`, `rebuilt`, `everywhere`;
 * put a formula together and take it apart by one operation at a time, as it is typed and
   computed: `applied`, `operation`.
 
@@ -17,7 +17,7 @@ and whoever gives a value decides by the shapes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -54,12 +54,12 @@ __all__ = [
     "Transpose",
     "applied",
     "children",
+    "everywhere",
     "free_letters",
     "is_array",
     "negative",
     "operation",
     "rebuilt",
-    "substituted",
     "walk",
 ]
 
@@ -419,16 +419,19 @@ def _changed(value: object, change: Callable[[Node], Node]) -> object:
     return value
 
 
-def substituted(node: Node, values: Mapping[Node, Node]) -> Node:
-    """``node`` with each part that is a key of ``values`` replaced, outermost first.
+def everywhere(change: Callable[[Node], Node | None]) -> Callable[[Node], Node]:
+    """What gives a node with ``change`` made wherever it is not None, outermost first.
 
-    >>> w = Named("w")
-    >>> substituted(Power(w, w), {w: LOSS}) == Power(LOSS, LOSS)
+    >>> doubled = everywhere(lambda node: Total((node, node)) if node == LOSS else None)
+    >>> doubled(Power(LOSS, Named("k"))) == Power(Total((LOSS, LOSS)), Named("k"))
     True
     """
-    if node in values:
-        return values[node]
-    return rebuilt(node, lambda part: substituted(part, values))
+
+    def changed(node: Node) -> Node:
+        found = change(node)
+        return rebuilt(node, changed) if found is None else found
+
+    return changed
 
 
 # ------------------------------------------------------------------------- one operation at a time

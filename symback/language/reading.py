@@ -31,6 +31,7 @@ from types import MappingProxyType
 
 from symback.language.errors import FormulaError, did_you_mean, printable
 from symback.language.expressions import Named, Node, Number, applied, operation
+from symback.language.functions import ELEMENTARY
 
 __all__ = [
     "ALIASES",
@@ -72,15 +73,16 @@ class Stage:
 # --- The words ------------------------------------------------------------------------------
 
 FUNCTIONS: Mapping[str, tuple[int, int]] = MappingProxyType(
-    dict.fromkeys(
-        "exp log sqrt abs sign sin cos tan asin acos atan sinh cosh tanh erf".split(), (1, 1)
-    )
-    | {"min": (2, MOST_ARGUMENTS), "max": (2, MOST_ARGUMENTS), "where": (3, 3)}
+    {
+        name: (row.arguments, 1 if row.arguments == 1 else MOST_ARGUMENTS)
+        for name, row in ELEMENTARY.items()
+    }
+    | {"where": (3, 3)}
 )
 """The functions that every formula may call, each with its least and its most arguments."""
 
 ALIASES: Mapping[str, str] = MappingProxyType(
-    {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan"}
+    {alias: name for name, row in ELEMENTARY.items() for alias in row.aliases}
 )
 CONSTANTS: Mapping[str, str] = MappingProxyType({"pi": "the number π", "e": "Euler's number"})
 """The two names that no user may give away, with what they mean."""

@@ -22,7 +22,7 @@ from sympy.core.relational import Relational
 from sympy.printing.printer import Printer
 
 from symback.language.algebra import Partial, Product, Terms
-from symback.language.functions import ACTIVATIONS
+from symback.language.functions import ACTIVATIONS, BY_SYMPY, ELEMENTARY
 from symback.language.names import SAMPLE, pack, unpack
 
 __all__ = [
@@ -251,7 +251,7 @@ class _Writer(Printer):
         body, exponent = self._print(expr.base), self._print(expr.exp)
         if expr.base in self.numbers:
             plain = re.fullmatch(r"\d+(\.\d+)?", body) is not None
-        elif isinstance(expr.base, _WRITTEN_SIN_2_X):
+        elif self._is_written_sin_2_x(expr.base):
             power = self.power(self._function_name(expr.base), exponent)
             return self.applied(power, expr.base.args)
         else:
@@ -265,7 +265,14 @@ class _Writer(Printer):
         return self.applied(self._function_name(expr), expr.args)
 
     def _function_name(self, expr: sympy.Function) -> str:
-        return self.operator(_OPERATORS.get(type(expr).__name__, type(expr).__name__))
+        name = type(expr).__name__
+        return self.operator(BY_SYMPY[name].name if name in BY_SYMPY else name)
+
+    @staticmethod
+    def _is_written_sin_2_x(base: Expr) -> bool:
+        """Whether the exponent stands behind the name of a function: sin²(x)."""
+        row = BY_SYMPY.get(type(base).__name__)
+        return row is not None and row.arguments == 1 and bool(row.latex)
 
     def _print_exp(self, expr: sympy.exp) -> str:
         return self.power(self.euler, self._print(expr.args[0]))
@@ -342,16 +349,6 @@ class _Writer(Printer):
         return function + self.parenthesised(
             ", ".join(self._print(argument) for argument in arguments)
         )
-
-
-_WRITTEN_SIN_2_X = tuple(
-    getattr(sympy, name)
-    for name in "sin cos tan asin acos atan sinh cosh tanh log erf sign".split()
-)
-"""Functions whose powers are written sin²(x)."""
-
-_OPERATORS = {"Abs": "abs", "sign": "sgn", "asin": "arcsin", "acos": "arccos", "atan": "arctan"}
-_LATEX_OPERATORS = frozenset("sin cos tan sinh cosh tanh log arcsin arccos arctan max min".split())
 
 
 def _reading_order(term: Expr):
@@ -450,11 +447,9 @@ class Latex(_Writer):
 
     def operator(self, name: str) -> str:
         """The name of a function."""
-        row = ACTIVATIONS.get(name)
+        row = ELEMENTARY.get(name) or ACTIVATIONS.get(name)
         if row is not None and row.latex:
             return row.latex
-        if name in _LATEX_OPERATORS:
-            return rf"\{name}"
         return rf"\operatorname{{{_tex_word(name)}}}"
 
     def multiply(self, factors: list[str], has_partials: bool) -> str:
@@ -573,7 +568,7 @@ class Text(_Writer):
 
     def operator(self, name: str) -> str:
         """The name of a function."""
-        row = ACTIVATIONS.get(name)
+        row = ELEMENTARY.get(name) or ACTIVATIONS.get(name)
         return row.text if row is not None and row.text else name
 
     def multiply(self, factors: list[str], has_partials: bool) -> str:

@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from symback.language.functions import ELEMENTARY
 from symback.sheets.figures import escape_xml
 
 __all__ = ["mathml"]
@@ -71,7 +72,9 @@ _SIGNS = "+-"
 _OPENING = {"(": "(", "[": "[", r"\{": "{"}
 _CLOSING = {")": ")", "]": "]", r"\}": "}", "|": "|"}
 _FENCES = {**_OPENING, **_CLOSING, ".": ""}
-_FUNCTIONS = "sin cos tan sinh cosh tanh log ln exp arcsin arccos arctan".split()
+_FUNCTIONS = [
+    row.latex[1:] for row in ELEMENTARY.values() if row.arguments == 1 and row.latex[1:].isalpha()
+] + ["ln", "exp"]
 _WITH_LIMITS = {r"\sum": "∑", r"\max": "max", r"\min": "min"}
 _SPACES = {r"\,": "0.167em", r"\;": "0.278em", r"\quad": "1em", r"\qquad": "2em"}
 _IN_WORDS = {r"\_": "_", r"\,": " "}
