@@ -29,7 +29,6 @@ from symback.language.files import CannotWrite, put, shown
 from symback.language.functions import ACTIVATIONS, LOSSES
 from symback.language.names import Variable
 from symback.sheets import chapters, drawing, rendering
-from symback.sheets.figures import environment
 from symback.sheets.overview import any_layer_page, overview
 from symback.sheets.work import Work, plain_pen
 
@@ -223,7 +222,7 @@ def starter(shape: str, file: str) -> str:
         "y": [1.0],
         "label": 1,
     }
-    return environment().get_template("starter.toml").render(facts)
+    return rendering.environment().get_template("starter.toml").render(facts)
 
 
 def _widths(shape: str) -> list[int]:
