@@ -19,8 +19,8 @@ from sympy import Expr, Indexed, KroneckerDelta, Piecewise, Symbol
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from symback.engine import matrix
 from symback.engine.graph import Graph
+from symback.language import algebra
 from symback.language.algebra import Partial, Terms
 from symback.language.algebra import Product as Ordered
 from symback.language.errors import SymbackError
@@ -303,10 +303,10 @@ def _index(expr: Expr) -> Index:
 
 
 _CONVERSIONS: tuple[tuple[type, Callable[[_Conversion, Expr], Node]], ...] = (
-    (matrix.Gradient, _Conversion.gradient),
-    (matrix.Array, _Conversion.array),
-    (matrix.Elementwise, _Conversion.applied),
-    (matrix.Scalar, _Conversion.inside),
+    (algebra.Gradient, _Conversion.gradient),
+    (algebra.Array, _Conversion.array),
+    (algebra.Elementwise, _Conversion.applied),
+    (algebra.Scalar, _Conversion.inside),
     (sympy.MatMul, _Conversion.ordered),
     (sympy.MatAdd, _Conversion.terms),
     (sympy.HadamardProduct, _Conversion.elementwise),

@@ -23,12 +23,12 @@ from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
 from symback.engine.derivation import BackwardPass, Deduction, Derivation, Path, Rule, local_steps
 from symback.engine.evaluation import Kink
-from symback.engine.matrix import MatrixLatex, MatrixText, Turned
+from symback.engine.matrix import Turned
 from symback.engine.spec import EquationsSpec
 from symback.language.algebra import Partial, Product, product
 from symback.language.functions import spoken
 from symback.language.names import EQUATIONS, ONE_VARIABLE, PARAMETERS, Reference, Variable
-from symback.language.writing import signed
+from symback.language.writing import MatrixLatex, Text, signed
 from symback.sheets.drawing import SHOWN_ENDS, figure, listed_paths
 from symback.sheets.elementary import softmax_apart, take_apart
 from symback.sheets.figure import Figure
@@ -388,7 +388,7 @@ def _bridge(work: Work, pen: Pen, derivation: Derivation) -> Section | None:
 def _why_turned(work: Work, pen: Pen, turned: Turned) -> Say:
     """Where a transpose comes from."""
     letters, whole = lettering(work), turned.factor.args[0]
-    factor = Formula(MatrixLatex(letters).write(whole), MatrixText(letters).write(whole))
+    factor = Formula(MatrixLatex(letters).write(whole), Text(letters).write(whole))
     key = "matrix.turned_summed" if turned.summed else "matrix.turned_columns"
     facts = {"factor": factor, "letter": pen.formula(turned.letter)}
     return Say(key, {**facts, "element": pen.formula(turned.element)})

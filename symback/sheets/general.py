@@ -23,11 +23,11 @@ import sympy
 from sympy import Expr, Indexed, Integer, KroneckerDelta, MatAdd, MatMul, Sum, Symbol
 
 from symback.engine.graph import Graph, base_name
-from symback.engine.matrix import Array, MatrixLatex, MatrixText, Phase
+from symback.engine.matrix import Phase
 from symback.engine.spec import NetworkSpec
-from symback.language.algebra import Sigma
+from symback.language.algebra import Array, Sigma
 from symback.language.names import Lettering, Role, Spelling, UnknownName, Variable, element_name
-from symback.language.writing import Latex, Text
+from symback.language.writing import Latex, MatrixLatex, Text
 from symback.sheets.page import Block, Display, Formula, Pen, Row, Say
 from symback.sheets.passages import block_formula, deduction_rows, matrix_row
 from symback.sheets.work import Work, lettering
@@ -222,7 +222,7 @@ def _label_rows(work: Work, letters: Lettering, last: Variable, target: Variable
         return
     (y,) = (a for a in difference.atoms(Array) if a.name == target.name)
     turned = MatMul(-1, MatAdd(*(-term for term in difference.args[::-1]), evaluate=False))
-    in_latex, in_text = MatrixLatex(letters, {y: r"e(\ell)"}), MatrixText(letters, {y: "e(ℓ)"})
+    in_latex, in_text = MatrixLatex(letters, {y: r"e(\ell)"}), Text(letters, {y: "e(ℓ)"})
     lhs: Formula | None = Formula(in_latex.write(step.symbol), in_text.write(step.symbol))
     for form in (difference, turned):
         yield Row(lhs, "=", (in_latex.write(form),), in_text.write(form))

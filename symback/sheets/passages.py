@@ -17,18 +17,12 @@ from symback import kernels
 from symback.engine.calculus import LocalDerivative
 from symback.engine.derivation import Deduction, Rule, Step, local_steps
 from symback.engine.graph import Equation, KnownSum, base_name
-from symback.engine.matrix import (
-    MatrixForm,
-    MatrixLatex,
-    MatrixStep,
-    MatrixText,
-    Phase,
-    SampleArray,
-)
+from symback.engine.matrix import MatrixForm, MatrixStep, Phase
 from symback.engine.spec import EquationsSpec, LayerSpec, NetworkSpec
+from symback.language.algebra import SampleArray
 from symback.language.functions import spoken
 from symback.language.names import NETWORK, Reference, Variable, elements, index, whole_name
-from symback.language.writing import Latex, Text
+from symback.language.writing import Latex, MatrixLatex, Text
 from symback.sheets import figure as figures
 from symback.sheets.formulas import width
 from symback.sheets.page import (
@@ -291,7 +285,7 @@ def block_formula(variable: Variable, pen: Pen) -> Formula:
     if variable.batched:  # a matrix with one row a sample, as in the matrix formulas: A_1
         array = SampleArray(base_name(variable.element), *variable.shape)
         letters = pen.latex.lettering
-        return Formula(MatrixLatex(letters).write(array), MatrixText(letters).write(array))
+        return Formula(MatrixLatex(letters).write(array), Text(letters).write(array))
     return pen.quantity(*whole_name(variable))
 
 
@@ -405,7 +399,7 @@ def reason(step: Step, pen: Pen, is_first: bool = False) -> Say:
 def matrix_row(pen: Pen, step: MatrixStep, *, shapes: bool = False) -> Row:
     """One line of the algorithm in matrices; with ``shapes``, each factor over its shape."""
     letters = pen.latex.lettering
-    plain, text_ = MatrixLatex(letters), MatrixText(pen.text.lettering)
+    plain, text_ = MatrixLatex(letters), Text(pen.text.lettering)
     right = MatrixLatex(letters, shapes=shapes).write(step.shown)
     lhs = Formula(plain.write(step.symbol), text_.write(step.symbol))
     relation = "←" if step.phase is Phase.UPDATE else "="
