@@ -38,7 +38,7 @@ from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings
 from symback.learning.samples import Samples
 from symback.sheets import chapters, drawing, rendering
-from symback.sheets.figures import Figure
+from symback.sheets.figure import Figure
 from symback.sheets.overview import overview
 from symback.sheets.passages import describe
 from symback.sheets.work import Work, given_values

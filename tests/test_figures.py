@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symback.sheets.figures import (
+from symback.sheets.figure import (
     COLOURS,
     DARK_COLOURS,
     PATH_STYLES,
@@ -26,17 +26,11 @@ from symback.sheets.figures import (
     Pill,
     StageSketch,
     Stroke,
-    caption,
-    environment,
-    escape_tex,
-    escape_xml,
     graph_figure,
     network_figure,
-    preamble,
-    svg,
-    template_dir,
-    tikz,
 )
+from symback.sheets.formulas import escape_tex, escape_xml
+from symback.sheets.rendering import caption, environment, preamble, svg, template_dir, tikz
 from typesetting import compile_tex, missing_glyphs, needs_tex, overfull_lines
 
 HOSTILE = r"""</desc><script>alert("1")</script> & \input{/etc/passwd} $x^2$ 50% #~_{}日"""
@@ -360,7 +354,7 @@ def test_a_bundle_goes_everywhere_the_paths_go():
     assert ("a_3,10", "yhat_1") in reached
     assert not any(source == "h_11" for source, _ in reached)
     assert {stroke.colour for stroke in strokes_of(figure, "path")} == {"bundle"}
-    assert caption(figure, "text").startswith("51200 paths")
+    assert caption(figure, "txt").startswith("51200 paths")
     assert caption(figure).startswith("51200 paths")
 
 
@@ -555,10 +549,10 @@ def test_the_caption_says_no_more_than_is_drawn(widths, paths, words):
     """There are six colours: more paths than that have not each a colour of their own."""
     figure, found = weight_figure(widths, (), 1, 1, 1)
     assert len(found) == paths
-    assert caption(figure, "text").endswith(words)
+    assert caption(figure, "txt").endswith(words)
     drawn = len({stroke.colour for stroke in strokes_of(figure, "path")})
     assert drawn == (paths if paths <= 6 else drawn)
-    bare = caption(figure, "text", drawn=False)
+    bare = caption(figure, "txt", drawn=False)
     assert "to the loss." in bare
     assert not any(word in bare for word in ("colour", "bundle", "dashes"))
 

@@ -10,7 +10,8 @@ from sympy import S, Symbol, exp, symbols
 from pages import CASES, network
 from symback.language.algebra import Product, Sigma, Terms
 from symback.language.writing import Latex
-from symback.sheets.layout import LINE, lines, width
+from symback.sheets.formulas import width
+from symback.sheets.page import LINE, lines
 from typesetting import compile_tex, katex_errors, needs_tex
 
 a, b, c, y, z = symbols("a b c y z")

@@ -11,8 +11,8 @@ import pytest
 from pages import html_formulas, network
 from symback.language.notations import UnknownNotation
 from symback.sheets import chapters, drawing, rendering
-from symback.sheets.figures import caption, svg, tikz
 from symback.sheets.overview import overview
+from symback.sheets.rendering import caption, svg, tikz
 from typesetting import compile_tex, katex_errors, missing_glyphs, needs_tex, overfull_lines
 
 OWN = """
@@ -89,10 +89,10 @@ def test_the_figure_has_the_letters_of_the_page(name, wrt, letters, own):
     assert names <= set(LETTERS[letters])
     assert names >= set(LETTERS[letters][:3])
     said = [child.text for child in picture][:2]
-    for words in (caption(figure, "text"), *said):
+    for words in (caption(figure, "txt"), *said):
         assert not re.search(FOREIGN[letters], words), words
     if letters == "nielsen" and wrt == "w_131":
-        assert "w^2_31" in caption(figure, "text")
+        assert "w^2_31" in caption(figure, "txt")
         assert "w^{2}_{31}" in tikz(figure) or "w_{31}^{2}" in tikz(figure)
         assert "layer 2 (sigmoid)" in said[1]
 

@@ -32,7 +32,8 @@ from functools import cache
 from typing import IO, Any
 
 from symback.language.errors import printable
-from symback.sheets.figures import environment, escape_xml, template_dir
+from symback.sheets.formulas import escape_xml
+from symback.sheets.rendering import environment, template_dir
 
 __all__ = [
     "PLAIN",

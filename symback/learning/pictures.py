@@ -32,7 +32,7 @@ from symback.language.errors import SymbackError
 from symback.language.names import Variable, pack
 from symback.learning.descent import Descent, History
 from symback.learning.samples import Samples
-from symback.sheets.figures import PATH_STYLES
+from symback.sheets.figure import PATH_STYLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -29,12 +29,14 @@ from symback.language.algebra import Partial, Product, product
 from symback.language.functions import spoken
 from symback.language.names import PARAMETERS, Reference, Variable
 from symback.language.writing import EQUATIONS, ONE_VARIABLE, signed
-from symback.sheets import figures
 from symback.sheets.drawing import SHOWN_ENDS, figure, listed_paths
 from symback.sheets.elementary import softmax_apart, take_apart
+from symback.sheets.figure import Figure
+from symback.sheets.formulas import width
 from symback.sheets.general import responsibilities
-from symback.sheets.layout import INDENT, LINE, lines, width
 from symback.sheets.page import (
+    INDENT,
+    LINE,
     Block,
     Display,
     Formula,
@@ -48,6 +50,7 @@ from symback.sheets.page import (
     Words,
     as_written,
     equal_to,
+    lines,
     literal,
 )
 from symback.sheets.passages import (
@@ -111,7 +114,7 @@ def sheet(
 
 
 def _in_full(
-    work: Work, pen: Pen, derivation: Derivation, drawing: figures.Figure, detail: str
+    work: Work, pen: Pen, derivation: Derivation, drawing: Figure, detail: str
 ) -> list[Section | None]:
     return [
         network_section(work, pen, drawing),
@@ -128,7 +131,7 @@ def _in_full(
 
 
 def _brief(
-    work: Work, pen: Pen, derivation: Derivation, drawing: figures.Figure, detail: str
+    work: Work, pen: Pen, derivation: Derivation, drawing: Figure, detail: str
 ) -> list[Section | None]:
     """One screen: the picture and its paths; the result, its number, and what its sign says."""
     chain = _chain(work, pen, derivation, detail)

@@ -12,7 +12,7 @@ from symback.engine.evaluation import OutOfDomain
 from symback.engine.spec import EquationsSpec, NetworkSpec
 from symback.language.functions import spoken
 from symback.language.names import name_indices
-from symback.sheets import figures
+from symback.sheets import figure as figures
 from symback.sheets.page import (
     Pen,
     literal,

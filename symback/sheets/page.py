@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sympy import Expr, Indexed, Integer, Sum, Symbol
+from sympy import Add, Expr, Indexed, Integer, Sum, Symbol
 
 from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
-from symback.language.algebra import Partial, Sigma
+from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.names import SAMPLE, Variable
-from symback.language.writing import Latex, Lettering, Text
-from symback.sheets.figures import Figure, PathStyle
-from symback.sheets.layout import LINE, lines
+from symback.language.writing import Latex, Lettering, Text, signed
+from symback.sheets.figure import Figure, PathStyle
+from symback.sheets.formulas import width
 
 __all__ = [
+    "INDENT",
+    "LINE",
     "Block",
     "Display",
     "Formula",
@@ -37,8 +39,15 @@ __all__ = [
     "Words",
     "as_written",
     "equal_to",
+    "lines",
     "literal",
 ]
+
+LINE = 390.0
+"""Points that the right-hand side of a display may take on a page 483 points wide."""
+
+INDENT = r"{}\cdot "
+"""How a line begins that goes on multiplying."""
 
 DIGITS = 4
 """Significant digits of a computed number on a sheet."""
@@ -295,3 +304,79 @@ def _names(expr: Expr) -> list[Expr]:
 
     visit(expr)
     return list(found)
+
+
+# ---------------------------------------------------------------------------------- long formulas
+#
+# TeX breaks no formula in a display, and the packages that try push terms off the page without an
+# error, so the engine, which knows terms from factors, breaks the lines: a sum between its terms, a
+# product between its factors, and a factor that is itself a long sum inside its bracket.  A broken
+# bracket opens with \Bigl and closes with \Bigr on another line; what was bracketed on one line
+# stays so.
+
+
+def lines(expr: Expr, printer: Latex, room: float = LINE) -> list[str]:
+    """``expr`` in LaTeX, as lines of at most ``room`` points where that can be done."""
+    whole = printer.write(expr)
+    if width(whole) <= room or expr in printer.numbers:
+        return [whole]
+    if isinstance(expr, (Terms, Add)):
+        return _broken_sum(expr, printer, room)
+    if isinstance(expr, Product):
+        return _broken_product(expr, printer, room)
+    if isinstance(expr, Sum):
+        body = printer.write(expr.function)
+        if not whole.endswith(body):
+            body = printer.parenthesised(body)
+        return _inside(whole.removesuffix(body), expr.function, body, printer, room)
+    return [whole]
+
+
+def _broken_sum(expr: Terms | Add, printer: Latex, room: float) -> list[str]:
+    """As many terms a line as fit; a term that does not fit by itself is broken in turn."""
+    terms = printer.in_order(expr)
+    found: list[str] = []
+    for (mark, body), term in zip(printer.signed_terms(terms), terms, strict=True):
+        if found and width(found[-1] + mark + body) <= room:
+            found[-1] += mark + body
+        elif width(mark + body) <= room:
+            found.append(mark + body)
+        else:
+            _, size = signed(term)
+            found += _inside(mark, size, body, printer, room)
+    return found
+
+
+def _broken_product(expr: Product, printer: Latex, room: float) -> list[str]:
+    """As many factors a line as fit; a long bracket is broken within, another factor goes down."""
+    mark, pieces = printer.signed_factors(expr)
+    names = printer.has_names(pieces)
+    found = [mark]
+    for factor, body in pieces:
+        begun = found[-1] not in ("", mark)
+        joined = printer.multiply([found[-1], body], names) if begun else found[-1] + body
+        if width(joined) <= room:
+            found[-1] = joined
+        elif width(INDENT + body) <= room and (
+            begun or not isinstance(factor, (Add, Terms, Sum, Product))
+        ):
+            found.append(INDENT + body)
+        elif begun and width(found[-1]) > room / 3:
+            found += _inside(INDENT, factor, body, printer, room)
+        else:
+            before = found.pop()
+            found += _inside(before + r"\," * begun, factor, body, printer, room)
+    return found
+
+
+def _inside(before: str, expr: Expr, body: str, printer: Latex, room: float) -> list[str]:
+    """``before`` and then ``expr``, broken; in brackets where ``body`` has them."""
+    bracketed = body != printer.write(expr)
+    left = max(room - width(before) - 12.0 * bracketed, room / 2)
+    first, *more = lines(expr, printer, left)
+    if not more:
+        return [before + body]
+    more = [rf"\quad {line}" for line in more]
+    if bracketed:
+        first, more[-1] = rf"\Bigl[{first}", rf"{more[-1]}\Bigr]"
+    return [before + first, *more]

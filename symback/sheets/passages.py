@@ -29,9 +29,10 @@ from symback.engine.spec import EquationsSpec, LayerSpec, NetworkSpec
 from symback.language.functions import spoken
 from symback.language.names import Reference, Variable, elements, index, whole_name
 from symback.language.writing import NETWORK, Latex, Text
-from symback.sheets import figures
-from symback.sheets.layout import LINE, width
+from symback.sheets import figure as figures
+from symback.sheets.formulas import width
 from symback.sheets.page import (
+    LINE,
     Block,
     Display,
     Formula,

@@ -1,12 +1,20 @@
-"""A page set in LaTeX, HTML, Markdown or plain text.
+"""A page, or a figure, set in LaTeX, HTML, Markdown or plain text.
 
-`render` takes a `Page` and the name of a form; `FORMS` lists them.  Words come from
-``templates/words.toml``, where each sentence is a small template that formulas and names are put
-into; layout from ``templates/sheet.<form>``.  Words a user wrote are escaped for the form.
+Here one can
+
+* set a `Page` in one of `FORMS`: `render`; a figure as a file of its own: `render_figure`;
+* spell a figure out as TikZ (`tikz`, its colours once a document: `preamble`) or as an SVG that
+  needs nothing else (`svg`), and say in words what it shows (`caption`, `described`);
+* give a notebook what it shows: `picture_html`, `notebook_html`;
+* find the templates (`template_dir`) and the one way in which they are read (`environment`).
+
+Words come from ``templates/words.toml``, where each sentence is a small template that formulas and
+names are put into; layout from ``templates/sheet.<form>``.  Words a user wrote are escaped for the
+form.
 
 An HTML page is one file: KaTeX with its fonts, the picture as SVG, no address outside itself.  Its
-formulas are MathML (`symback.sheets.mathml`), which a page that runs scripts has KaTeX set in their
-place.
+formulas are MathML (`symback.sheets.formulas`), which a page that runs scripts has KaTeX set in
+their place.
 """
 
 from __future__ import annotations
@@ -17,44 +25,231 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from symback.sheets.figures import (
+from symback.sheets.figure import (
+    COLOURS,
     DARK_COLOURS,
+    FEW_PATHS,
     PATH_STYLES,
     Figure,
+    Label,
     PathStyle,
-    caption,
-    described,
-    environment,
+    Pill,
+)
+from symback.sheets.formulas import (
+    Run,
     escape_tex,
     escape_xml,
-    preamble,
-    svg,
-    template_dir,
-    tikz,
+    in_words,
+    is_label,
+    mathml,
+    one_line,
+    spoken,
 )
-from symback.sheets.mathml import mathml
 from symback.sheets.page import Display, Formula, Grid, Page, Picture, Row, Say, Section, Words
 
-__all__ = ["FORMS", "notebook_html", "picture_html", "plain", "render", "render_figure"]
+__all__ = [
+    "FORMS",
+    "caption",
+    "described",
+    "environment",
+    "notebook_html",
+    "picture_html",
+    "plain",
+    "preamble",
+    "render",
+    "render_figure",
+    "svg",
+    "template_dir",
+    "ties",
+    "tikz",
+]
 
 FORMS = ("tex", "html", "md", "txt")
 
-LINES_TOGETHER = 18
-"""So many lines of a display, with a fraction in each, have room on one page below its title."""
+# ------------------------------------------------------------------------------------- templates
 
 
-def render(page: Page, form: str, figure: str = "") -> str:
-    """``page`` as one text: a LaTeX document, an HTML file, Markdown, or plain text.
+def template_dir() -> Path:
+    """The folder of templates: the installed one, else the one of the checkout."""
+    installed = Path(__file__).parent.parent / "templates"
+    if installed.is_dir():
+        return installed
+    checkout = installed.parent.parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / "templates").is_dir():
+        return checkout / "templates"
+    raise FileNotFoundError(f"symback's templates are missing: expected the folder {installed}")
 
-    Markdown refers to its picture by the name of a file, ``figure``; without one it has none.
+
+@cache
+def environment() -> Environment:
+    """The one Jinja environment: ``<% %>``, ``<< >>``, ``<# #>``, nothing undefined passes.
+
+    Nothing is escaped by itself.  Filters: ``xml`` makes a user's text safe, ``num`` writes a
+    coordinate with two digits, ``kind`` names what is to be set, ``github`` spells LaTeX for
+    GitHub.
     """
-    setter = _Setter(page, form, figure)
+    made = Environment(
+        loader=FileSystemLoader(template_dir()),
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        undefined=StrictUndefined,
+        autoescape=False,  # TeX and SVG need different escapes
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {
+        "xml": escape_xml,
+        "num": lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00"),
+        "kind": lambda item: type(item).__name__,
+        "github": _for_github,
+    }
+    return made
+
+
+@cache
+def _sentences(form: str) -> Mapping[str, Any]:
+    """Every sentence of ``words.toml`` by its key, compiled for a form."""
+    own = environment().overlay(finalize=_FINALIZE[form])
+    found: dict[str, Any] = {}
+
+    def compile_all(table: Mapping[str, Any], prefix: str) -> None:
+        for key, value in table.items():
+            if isinstance(value, dict):
+                compile_all(value, f"{prefix}{key}.")
+            else:
+                found[prefix + key] = own.from_string(value, _LETTERS)
+
+    compile_all(tomllib.loads((template_dir() / "words.toml").read_text("utf-8")), "")
+    return found
+
+
+def _said(sentence: Say, form: str) -> str:
+    return _sentences(form)[sentence.key].render(sentence.facts).strip()
+
+
+def plain(sentence: Say) -> str:
+    """One sentence of ``words.toml`` as plain text."""
+    return _said(sentence, "txt")
+
+
+# ------------------------------------------------------------------- formulas and words in a form
+
+
+def _tex(value: Any) -> Any:
+    if isinstance(value, Formula):
+        return f"${value.latex}$"
+    return escape_tex(value.text) if isinstance(value, Words) else value
+
+
+def _html(value: Any) -> Any:
+    if isinstance(value, Formula):
+        return _formula(value.latex)
+    return escape_xml(value.text) if isinstance(value, Words) else value
+
+
+def _formula(latex: str, kind: str = "") -> str:
+    """A formula in HTML; of the kind ``d`` it is displayed, of the kind ``d more`` indented too."""
+    return f'<span class="{f"m {kind}".strip()}">{mathml(latex, display="d" in kind)}</span>'
+
+
+def _md(value: Any) -> Any:
+    if isinstance(value, Formula):  # within $…$ alone GitHub would take \, and _ for Markdown
+        return f"$`{_for_github(value.latex)}`$"
+    return _escape_md(value.text) if isinstance(value, Words) else value
+
+
+def _for_github(latex: str) -> str:
+    r"""GitHub allows no ``\operatorname``, since that can redefine an operator."""
+    return latex.replace(r"\operatorname{", r"\mathrm{")
+
+
+def _escape_md(text: str) -> str:
+    """A user's words for Markdown, where HTML and formulas would take effect too."""
+    escaped = escape_xml(_printable(text))
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|$~" else c for c in escaped)
+
+
+def _txt(value: Any) -> Any:
+    if isinstance(value, Formula):
+        return value.text
+    return _printable(value.text) if isinstance(value, Words) else value
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+_FINALIZE = {"tex": _tex, "html": _html, "md": _md, "txt": _txt}
+_LETTERS = {
+    **{letter: Formula(letter, letter) for letter in "ijkp"},
+    "before_k": Formula("k-1", "k−1"),
+    "theta": Formula(r"\theta", "θ"),
+}
+"""The letters that sentences name by themselves, set as in the formulas."""
+
+_IN_TEXT = {"Σ": r"$\Sigma$", "θ": r"$\theta$", "η": r"$\eta$", "≈": r"$\approx$", "−": "-"}
+_RELATIONS = {"=": "=", "≈": r"\approx", "+": "+", "-": "-", "←": r"\leftarrow"}
+
+# --------------------------------------------------------------------------------------- figures
+
+PIXELS = 4 / 3
+"""Pixels of a screen to a point."""
+
+
+def tikz(figure: Figure) -> str:
+    """The figure as a ``tikzpicture``; the document needs tikz, xcolor and `preamble` once."""
+
+    def label(item: Label) -> str:
+        if item.math and is_label(item.text):
+            return rf"$\displaystyle {item.text}$"
+        return escape_tex(in_words(item.text) if item.math else one_line(item.text))
+
+    return environment().get_template("figure.tikz").render(figure=figure, label=label)
+
+
+def preamble() -> str:
+    r"""The ``\definecolor`` lines that every document with such a figure needs once."""
+    lines = (f"\\definecolor{{{name}}}{{HTML}}{{{value}}}\n" for name, value in COLOURS.items())
+    return "".join(lines)
+
+
+def svg(figure: Figure, *, alone: bool = False) -> str:
+    """The figure as an ``<svg>`` element that needs nothing from outside; it is valid XML.
+
+    Its colours are CSS variables with a value beside each, so that a page with a dark mode sets
+    them (`DARK_COLOURS`), and the page shows through; one that stands ``alone`` in a file has a
+    ground of its own and turns dark by itself.  It is never shown so small that a letter has less
+    than 9 pixels: on a phone it is wider than the page.
+    """
+    runs = (p for item in figure.of(Label) for p in item.block.pieces if isinstance(p, Run))
+    smallest = min((span.size for run in runs for span in run.spans), default=10.0)
+    least = figure.width * 9.0 / smallest
+    used = {"figfill"}
+    for item in figure.items:
+        used |= {item.fill, item.stroke or "figfill"} if isinstance(item, Pill) else {item.colour}
     return (
-        environment().get_template(f"sheet.{form}").render(page=page, set=setter, **setter.extras())
+        environment()
+        .get_template("figure.svg")
+        .render(
+            figure=figure,
+            alone=alone,
+            used=sorted(used),
+            colours=COLOURS,
+            dark=DARK_COLOURS,
+            widths=(max(figure.width * PIXELS, least), least),
+            described=described(figure),
+            chosen=None if figure.chosen is None else spoken(figure.chosen),
+        )
     )
 
 
@@ -65,21 +260,70 @@ def render_figure(figure: Figure, form: str) -> str:
     return environment().get_template("figure.tex").render(preamble=preamble(), tikz=tikz(figure))
 
 
-def plain(sentence: Say) -> str:
-    """One sentence of ``words.toml`` as plain text."""
-    return _sentences("txt")[sentence.key].render(sentence.facts).strip()
+def caption(figure: Figure, form: str = "tex", *, drawn: bool = True) -> str:
+    """A sentence or two on the paths of the figure; empty where there is nothing to say.
+
+    Where the figure is not ``drawn`` beside it, it speaks of no colours and no arrows.
+    """
+
+    def formula(latex: str) -> Formula | Words:
+        said = Formula(latex, spoken(latex))
+        return said if form == "txt" or is_label(latex) else Words(in_words(latex))
+
+    total = figure.total
+    facts = {
+        "kind": figure.kind,
+        "mode": figure.mode,
+        "drawn": drawn,
+        "one": total == 1,
+        "few": isinstance(total, int) and total <= FEW_PATHS,
+        "total": formula(total) if isinstance(total, str) else total,
+        "chosen": None if figure.chosen is None else formula(figure.chosen),
+    }
+    return _said(Say("figure.caption", facts), form)
+
+
+def described(figure: Figure) -> str:
+    """What the figure shows and what its caption says, for those who do not see it."""
+    parts = plain(Say("figure.described", {"kind": figure.kind, "parts": figure.parts}))
+    return f"{parts} {caption(figure, 'txt') or 'Nothing is chosen.'}"
 
 
 def picture_html(figure: Figure) -> str:
     """A figure for a notebook: an image, since inline SVG is stripped from untrusted ones."""
     data = base64.b64encode(svg(figure, alone=True).encode("utf-8")).decode("ascii")
-    words = escape_xml(caption(figure, "text"))
+    words = escape_xml(caption(figure, "txt"))
     return f'<img src="data:image/svg+xml;base64,{data}" alt="{words}">'
 
 
 def notebook_html(figure: Figure, latex: str) -> str:
     """A derivation for a notebook: the figure, and the formula between double dollars."""
     return f"{picture_html(figure)}\n\n$${latex}$$"
+
+
+# ----------------------------------------------------------------------------------------- pages
+
+LINES_TOGETHER = 18
+"""So many lines of a display, with a fraction in each, have room on one page below its title."""
+
+
+def render(page: Page, form: str, figure: str = "") -> str:
+    """``page`` as one text: a LaTeX document, an HTML file, Markdown, or plain text.
+
+    Markdown refers to its picture by the name of a file, ``figure``; without one it has none.
+    """
+    extras: dict[str, Any] = {"preamble": preamble()} if form == "tex" else {}
+    if form == "html":
+        folder = template_dir()
+        extras = {
+            "katex_css": (folder / "katex" / "katex.min.css").read_text("utf-8"),
+            "katex_js": (folder / "katex" / "katex.min.js").read_text("utf-8"),
+            "css": (folder / "sheet.css").read_text("utf-8"),
+            "styles": PATH_STYLES,
+            "dark": DARK_COLOURS,
+        }
+    setter = _Setter(page, form, figure)
+    return environment().get_template(f"sheet.{form}").render(page=page, set=setter, **extras)
 
 
 def ties(block: Display) -> list[bool]:
@@ -100,27 +344,25 @@ class _Setter:
 
     def __init__(self, page: Page, form: str, figure: str) -> None:
         self.page, self.form, self.figure = page, form, figure
-        self._words = _sentences(form)
-
-    @property
-    def is_drawn(self) -> bool:
-        """Whether the picture is there to be seen: text has none, Markdown only as a file."""
-        return self.form in ("tex", "html") or (self.form == "md" and self.figure != "")
+        # whether the picture is there to be seen: text has none, Markdown only as a file
+        self.is_drawn = form in ("tex", "html") or (form == "md" and figure != "")
+        self.ties, self.formula = ties, _formula
 
     def sections(self) -> list[Section]:
         """The sections without pictures that are not drawn and of which nothing is said."""
+
+        def says_something(block: Any) -> bool:
+            return self.is_drawn or not isinstance(block, Picture) or bool(self.caption(block))
+
         shown = (
-            replace(each, blocks=tuple(b for b in each.blocks if self._says_something(b)))
-            for each in self.page.sections
+            replace(section, blocks=tuple(filter(says_something, section.blocks)))
+            for section in self.page.sections
         )
         return [section for section in shown if section.blocks]
 
-    def _says_something(self, block: Any) -> bool:
-        return self.is_drawn or not isinstance(block, Picture) or bool(self.caption(block))
-
     def say(self, sentence: Say | None) -> str:
         """A sentence with its formulas and names in."""
-        return "" if sentence is None else self._words[sentence.key].render(sentence.facts).strip()
+        return "" if sentence is None else _said(sentence, self.form)
 
     def cell(self, entry: Any) -> str:
         """What stands in a table: a formula, a sentence, or a user's words."""
@@ -130,30 +372,18 @@ class _Setter:
             entry = Formula(rf"\displaystyle {entry.latex}", entry.text)
         return str(_FINALIZE[self.form](entry))
 
-    def formula(self, latex: str, kind: str = "d") -> str:
-        """A formula of a row in HTML."""
-        return _formula(latex, kind)
-
     def relation(self, row: Row) -> str:
         """The sign between the two sides, in the language of the form."""
         return row.relation if self.form == "txt" else _RELATIONS[row.relation]
 
     def plain(self, sentence: Say) -> str:
         r"""A sentence for LaTeX's \text{…} inside a formula of Markdown; KaTeX's has no Greek."""
-        words = _for_github(_sentences("tex")[sentence.key].render(sentence.facts).strip())
+        words = _for_github(_said(sentence, "tex"))
         return "".join(_IN_TEXT.get(character) or character for character in words)
 
     def tab(self, sentence: Say) -> str:
         """A sentence for the title of a browser's tab, which holds neither tags nor formulas."""
         return escape_xml(plain(sentence))
-
-    def source(self, latex: str) -> str:
-        """A formula in a block of Markdown."""
-        return _for_github(latex)
-
-    def ties(self, block: Display) -> list[bool]:
-        """For each row whether no page may end behind it."""
-        return ties(block)
 
     def ends_in_words(self, section: Section, at: int) -> bool:
         """Whether sentences alone stand in a section from one block on."""
@@ -174,10 +404,6 @@ class _Setter:
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
 
-    def kind(self, block: Any) -> str:
-        """Which macro of the layout sets the block."""
-        return {Say: "say", Display: "display", Grid: "grid", Picture: "picture"}[type(block)]
-
     def style(self, path: int | None) -> PathStyle | None:
         """The colour of a path's row, that of the picture."""
         if path is None:
@@ -195,95 +421,4 @@ class _Setter:
 
     def caption(self, block: Picture) -> str:
         """What the figure shows, in a sentence."""
-        if self.form == "txt":
-            return caption(block.figure, "text", drawn=False)
-        words = caption(block.figure, "tex", drawn=self.is_drawn).split("$")
-        pieces = (Formula(part, part) if i % 2 else part for i, part in enumerate(words))
-        return "".join(str(_FINALIZE[self.form](piece)) for piece in pieces)
-
-    def extras(self) -> Mapping[str, Any]:
-        """What only one form needs."""
-        if self.form == "html":
-            folder = template_dir()
-            return {
-                "katex_css": (folder / "katex" / "katex.min.css").read_text("utf-8"),
-                "katex_js": (folder / "katex" / "katex.min.js").read_text("utf-8"),
-                "css": (folder / "sheet.css").read_text("utf-8"),
-                "styles": PATH_STYLES,
-                "dark": DARK_COLOURS,
-            }
-        return {"preamble": preamble()} if self.form == "tex" else {}
-
-
-@cache
-def _sentences(form: str) -> Mapping[str, Any]:
-    """Every sentence, compiled for a form."""
-    own: Environment = environment().overlay(finalize=_FINALIZE[form])
-    table = tomllib.loads((template_dir() / "words.toml").read_text("utf-8"))
-    return {key: own.from_string(sentence, _LETTERS) for key, sentence in _flat(table)}
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    found = []
-    for key, value in table.items():
-        found += (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
-        )
-    return found
-
-
-def _tex(value: Any) -> Any:
-    if isinstance(value, Formula):
-        return f"${value.latex}$"
-    return escape_tex(value.text) if isinstance(value, Words) else value
-
-
-def _html(value: Any) -> Any:
-    if isinstance(value, Formula):
-        return _formula(value.latex)
-    return escape_xml(value.text) if isinstance(value, Words) else value
-
-
-def _formula(latex: str, kind: str = "") -> str:
-    """A formula in HTML; of the kind ``d`` it is displayed, of the kind ``d more`` indented too."""
-    return f'<span class="{f"m {kind}".strip()}">{mathml(latex, display="d" in kind)}</span>'
-
-
-def _for_github(latex: str) -> str:
-    r"""GitHub allows no ``\operatorname``, since that can redefine an operator."""
-    return latex.replace(r"\operatorname{", r"\mathrm{")
-
-
-def _md(value: Any) -> Any:
-    if isinstance(value, Formula):  # within $…$ alone GitHub would take \, and _ for Markdown
-        return f"$`{_for_github(value.latex)}`$"
-    return _escape_md(value.text) if isinstance(value, Words) else value
-
-
-def _txt(value: Any) -> Any:
-    if isinstance(value, Formula):
-        return value.text
-    return (
-        "".join(c if c.isprintable() else "�" for c in value.text)
-        if isinstance(value, Words)
-        else value
-    )
-
-
-def _escape_md(text: str) -> str:
-    """A user's words for Markdown, where HTML and formulas would take effect too."""
-    printable = "".join(c if c.isprintable() else "�" for c in text)
-    escaped = escape_xml(printable)
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|$~" else c for c in escaped)
-
-
-_LETTERS = {
-    **{letter: Formula(letter, letter) for letter in "ijkp"},
-    "before_k": Formula("k-1", "k−1"),
-    "theta": Formula(r"\theta", "θ"),
-}
-"""The letters that sentences name by themselves, set as in the formulas."""
-
-_IN_TEXT = {"Σ": r"$\Sigma$", "θ": r"$\theta$", "η": r"$\eta$", "≈": r"$\approx$", "−": "-"}
-_RELATIONS = {"=": "=", "≈": r"\approx", "+": "+", "-": "-", "←": r"\leftarrow"}
-_FINALIZE = {"tex": _tex, "html": _html, "md": _md, "txt": _txt}
+        return caption(block.figure, self.form, drawn=self.is_drawn)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from symback.language.errors import SymbackError, printable
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.sheets.figures import environment
+from symback.sheets.rendering import environment
 
 __all__ = ["BadShape", "starter"]
 

@@ -1,0 +1,766 @@
+r"""What stands on a page, for those who do not set LaTeX: formulas, and the words of a user.
+
+symback's printers write LaTeX, and sheets glue it from pieces (a line broken within its bracket, a
+row of numbers, ``\nabla_{W}\,L``), so only the LaTeX is the whole of what is shown.  It is read
+here once, as a row of `Piece`s, and four walks over that row say it otherwise:
+
+* `mathml`: one ``<math>`` element, for browsers without JavaScript and for screen readers;
+* `label`: boxes with widths, for the labels of an SVG, which has no mathematics of its own;
+* `spoken`: one line of words, ``w^2_31``, for those who do not see a picture;
+* `width`: how wide TeX sets it, to know where a line must be broken.
+
+The dialect is ours and closed: a command that is not in the tables raises `ValueError`, so nothing
+is left out in silence, as converters of any LaTeX do.  A label knows less of it than MathML (no
+roots, no tables); what it cannot set stands as words.  `escape_tex` and `escape_xml` make a user's
+words safe.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from symback.language.functions import ELEMENTARY
+
+__all__ = [
+    "Block",
+    "Piece",
+    "Run",
+    "escape_tex",
+    "escape_xml",
+    "in_words",
+    "is_label",
+    "label",
+    "mathml",
+    "one_line",
+    "read",
+    "spoken",
+    "width",
+]
+
+# --------------------------------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    r"""One thing in a row of a formula: a mark, words, or a command with the rows it holds.
+
+    ``kind`` is the name of a command (``frac``, ``text``, ``left`` for a whole bracket, ``bmatrix``
+    with a ``row`` in each part), or one of: letter, number, bin, rel, punct, sign, slash, open,
+    close, vertical, prime, function, limits, space, group, script (its parts: base, below, above).
+
+    >>> [piece.kind for piece in read("a_{1} + b")]
+    ['script', 'bin', 'letter']
+    """
+
+    kind: str
+    text: str = ""
+    parts: tuple[tuple[Piece, ...], ...] = ()
+
+
+Pieces = tuple[Piece, ...]
+
+_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\s+|.", re.DOTALL)
+_GREEK = dict(
+    zip(
+        "alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi pi "
+        "rho sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi "
+        "Sigma Upsilon Phi Psi Omega".split(),
+        "αβγδϵεζηθικλμνξπρσςτυϕφχψωΓΔΘΛΞΠΣΥΦΨΩ",
+        strict=True,
+    )
+)
+_NAMED = {
+    "letter": _GREEK | {"partial": "∂", "nabla": "∇", "ell": "ℓ", "infty": "∞", "top": "⊤",
+                        "cdots": "⋯", "ldots": "…", "vdots": "⋮", "ddots": "⋱"},
+    "bin": {"cdot": "⋅", "times": "×", "odot": "⊙", "oslash": "⊘", "pm": "±"},
+    "rel": {"approx": "≈", "leq": "≤", "geq": "≥", "neq": "≠", "to": "→", "leftarrow": "←",
+            "in": "∈"},
+    "limits": {"sum": "∑", "prod": "∏", "max": "max", "min": "min"},
+    "space": {",": "0.167em", ";": "0.278em", "quad": "1em", "qquad": "2em"},
+    "open": {"{": "{"},
+    "close": {"}": "}"},
+}  # fmt: skip
+_NAMED["function"] = {
+    row.latex[1:]: row.latex[1:]
+    for row in ELEMENTARY.values()
+    if row.arguments == 1 and row.latex[1:].isalpha()
+} | {"ln": "ln", "exp": "exp"}
+_TYPED = {"bin": "+-*", "rel": "=<>", "punct": ",;", "sign": ":!", "slash": "/", "open": "([",
+          "close": ")]", "vertical": "|"}  # fmt: skip
+_MINUS = {"-": "−", "*": "∗"}
+_LEAVES = {
+    rf"\{name}": Piece(kind, mark) for kind, row in _NAMED.items() for name, mark in row.items()
+} | {mark: Piece(kind, _MINUS.get(mark, mark)) for kind, row in _TYPED.items() for mark in row}
+"""What one token is by itself."""
+
+_GROUPS = {"frac": 2, "sqrt": 1, "boxed": 1, "underset": 2, "hat": 1, "tilde": 1, "bar": 1}
+"""How many groups a command takes."""
+
+_WORDS = ("text", "mathrm", "operatorname", "mathbf", "mathscr", "mathcal")
+_IN_WORDS = {r"\_": "_", r"\,": " "} | {rf"\{name}": mark for name, mark in _GREEK.items()}
+_STYLES = ("displaystyle", "textstyle")
+_TABLES = ("bmatrix", "cases")
+_ENDS = ("", "}", "&", r"\\", r"\right", r"\end")
+
+
+class _Reader:
+    """Reads LaTeX from left to right."""
+
+    def __init__(self, latex: str) -> None:
+        self.latex, self.at = latex, 0
+        self.tokens: list[str] = _TOKEN.findall(latex)
+
+    def peek(self) -> str:
+        """The next token that is no space, or nothing at the end."""
+        while self.at < len(self.tokens) and self.tokens[self.at].isspace():
+            self.at += 1
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+
+    def take(self, expected: str = "") -> str:
+        """The next token, which must be there."""
+        token = self.peek()
+        if not token or (expected and token != expected):
+            raise ValueError(f"{expected or 'more'} is missing in {self.latex}")
+        self.at += 1
+        return token
+
+    def row(self) -> Pieces:
+        """All up to what closes it, each thing with what stands below and above it."""
+        pieces = []
+        while self.peek() not in _ENDS:
+            base, scripts = (self.atom(),), {}
+            while (mark := self.peek()) and mark in "_^'":
+                self.take()
+                place = "_" if mark == "_" else "^"
+                if place in scripts:
+                    raise ValueError(f"no way to write two scripts in one place of {self.latex}")
+                scripts[place] = (Piece("prime", "′"),) if mark == "'" else self.group()
+            below_above = (scripts.get("_", ()), scripts.get("^", ()))
+            pieces += [Piece("script", "", (base, *below_above))] if scripts else base
+        return tuple(pieces)
+
+    def group(self) -> Pieces:
+        """What stands in braces, or the one thing without."""
+        if self.peek() != "{":
+            return (self.atom(),)
+        self.take("{")
+        row = self.row()
+        self.take("}")
+        return row
+
+    def atom(self) -> Piece:
+        """One mark, or one command with what it holds."""
+        token = self.take()
+        if token in _LEAVES:
+            return _LEAVES[token]
+        if token[0].isdigit():
+            return Piece("number", token)
+        if token.isalpha() and len(token) == 1:
+            return Piece("letter", token)
+        if token == "{":
+            self.at -= 1
+            return Piece("group", "", (self.group(),))
+        name = token.removeprefix("\\")
+        if name in _GROUPS:
+            return Piece(name, "", tuple(self.group() for _ in range(_GROUPS[name])))
+        if name in _WORDS:
+            return Piece(name, self.words())
+        if name in _STYLES:
+            return Piece(name, "", (self.row(),))
+        if name in ("Bigl", "Bigr"):  # the other half stands on another line
+            return Piece(name, "", (self.fence(),))
+        if name == "left":
+            opening, body = self.fence(), self.row()
+            self.take(r"\right")
+            return Piece(name, "", (opening, body, self.fence()))
+        if name == "begin":
+            return self.table()
+        raise ValueError(f"no way to write {token} of {self.latex}")
+
+    def words(self) -> str:
+        r"""The characters in braces; ``\_`` and ``\alpha{}`` are what they stand for."""
+        self.take("{")
+        found = ""
+        while (token := self.tokens[self.at] if self.at < len(self.tokens) else "") != "}":
+            if not token:
+                raise ValueError(f"a brace is open in {self.latex}")
+            self.at += 1
+            if token in _IN_WORDS and self.peek() == "{":
+                self.take("{")
+                self.take("}")
+            found += _IN_WORDS.get(token, token)
+        self.take("}")
+        if "\\" in found or "{" in found:
+            raise ValueError(f"no way to write {found} of {self.latex}")
+        return found
+
+    def fence(self) -> Pieces:
+        """One stretching bracket, or the dot that stands for none."""
+        mark = self.take()
+        if mark == ".":
+            return ()
+        if mark not in _LEAVES or _LEAVES[mark].kind not in ("open", "close", "vertical"):
+            raise ValueError(f"{mark} is no bracket in {self.latex}")
+        return (_LEAVES[mark],)
+
+    def table(self) -> Piece:
+        r"""``\begin{bmatrix}`` and ``\begin{cases}``: the cells of all rows, one after another."""
+        name = self.words()
+        if name not in _TABLES:
+            raise ValueError(f"no way to write {name} of {self.latex}")
+        rows = [[self.row()]]
+        while (mark := self.take()) != r"\end":
+            if mark not in ("&", r"\\"):
+                raise ValueError(f"{mark} closes nothing in {self.latex}")
+            if mark == r"\\":
+                rows.append([])
+            rows[-1].append(self.row())
+        if self.words() != name:
+            raise ValueError(f"{name} does not end in {self.latex}")
+        return Piece(name, "", tuple((Piece("row", "", tuple(row)),) for row in rows))
+
+
+@functools.lru_cache(maxsize=4096)
+def read(latex: str) -> Pieces:
+    """A formula of ours as a row of pieces; raises `ValueError` for what is none of ours."""
+    reader = _Reader(latex)
+    row = reader.row()
+    if reader.peek():
+        raise ValueError(f"{reader.peek()} closes nothing in {latex}")
+    return row
+
+
+# --------------------------------------------------------------------------------------- MathML
+#
+# MathML, and not KaTeX's HTML made beforehand: a screen reader speaks it, copying it gives ∂ and ŷ
+# instead of spans, and no engine for JavaScript is needed to write a page.  Browsers' MathML Core
+# has no script letters, no boxes and no bold by attribute, so ℒ is a character of its own, the box
+# around a result is drawn by the page, and a bold 1 says so in its style.
+
+
+def mathml(latex: str, *, display: bool = False) -> str:
+    r"""One ``<math>`` element for ``latex``, which it carries as an annotation.
+
+    ``display`` sets sums and fractions large.  Raises `ValueError` for what it cannot read.
+
+    >>> mathml("x_{1}").partition("<annotation")[0]
+    '<math><semantics><msub><mi>x</mi><mn>1</mn></msub>'
+    """
+    size = ' displaystyle="true"' if display else ""
+    source = f'<annotation encoding="application/x-tex">{escape_xml(latex)}</annotation>'
+    return f"<math{size}><semantics>{_row_element(read(latex))}{source}</semantics></math>"
+
+
+_ELEMENTS = {
+    **dict.fromkeys(("letter", "function"), "<mi>{}</mi>"),
+    **dict.fromkeys(("bin", "rel", "punct", "sign", "limits", "prime"), "<mo>{}</mo>"),
+    **dict.fromkeys(("open", "close", "vertical"), '<mo stretchy="false">{}</mo>'),
+    **dict.fromkeys(("mathrm", "operatorname"), '<mi mathvariant="normal">{}</mi>'),
+    "number": "<mn>{}</mn>",
+    "slash": '<mo lspace="0" rspace="0">{}</mo>',
+    "space": '<mspace width="{}"/>',
+    "group": "{}",
+    "frac": "<mfrac>{}{}</mfrac>",
+    "sqrt": "<msqrt>{}</msqrt>",
+    "boxed": '<mrow class="boxed">{}</mrow>',
+    "underset": "<munder>{1}{0}</munder>",
+    "hat": '<mover accent="true">{}<mo>^</mo></mover>',
+    "tilde": '<mover accent="true">{}<mo>~</mo></mover>',
+    "bar": '<mover accent="true">{}<mo>ˉ</mo></mover>',
+    "displaystyle": '<mstyle displaystyle="true">{}</mstyle>',
+    "textstyle": '<mstyle displaystyle="false">{}</mstyle>',
+}
+_OPENING = ("bin", "rel", "punct", "sign", "slash", "open", "space", "Bigl")
+"""Right behind these a minus is a sign and not a difference."""
+
+_SCRIPT_LETTERS = dict(zip("CDEFHJLR", "𝒞𝒟ℰℱℋ𝒥ℒℛ", strict=True))
+_BIG = ' minsize="1.8em" maxsize="1.8em"'
+
+
+def _row_element(row: Pieces) -> str:
+    items, leads = [], True
+    for position, piece in enumerate(row, start=1):
+        items.append(_element(piece, leads))
+        leads = piece.kind in _OPENING
+        named = piece.parts[0][0] if piece.kind == "script" else piece
+        if named.kind in ("function", "operatorname") and position < len(row):
+            items.append("<mo>\u2061</mo>")  # applied to what follows
+            leads = True
+    return items[0] if len(items) == 1 else f"<mrow>{''.join(items)}</mrow>"
+
+
+def _element(piece: Piece, leads: bool = False) -> str:
+    """The XML of one piece; ``leads`` where nothing stands before it."""
+    match piece:
+        case Piece("bin", "+" | "−" as sign) if leads:
+            return f'<mo form="prefix">{sign}</mo>'
+        case Piece("script", _, (base, below, above)):
+            limits = base[0].kind == "limits"
+            tags = ("munder", "mover", "munderover") if limits else ("msub", "msup", "msubsup")
+            name = tags[2 if below and above else 0 if below else 1]
+            inside = "".join(_row_element(row) for row in (below, above) if row)
+            return f"<{name}>{_element(base[0], leads)}{inside}</{name}>"
+        case Piece("mathscr" | "mathcal", letter):
+            if letter not in _SCRIPT_LETTERS:
+                raise ValueError(f"no script letter {letter}")
+            return f"<mi>{_SCRIPT_LETTERS[letter]}</mi>"
+        case Piece("mathbf", letter):
+            tag = "mn" if letter.isdigit() else "mi"
+            return f'<{tag} style="font-weight:bold">{escape_xml(letter)}</{tag}>'
+        case Piece("text", words):
+            return "<mtext>" + escape_xml(words).replace(" ", "\u00a0") + "</mtext>"
+        case Piece("left", _, (opening, body, closing)):
+            return f"<mrow>{_fence(opening)}{_row_element(body)}{_fence(closing)}</mrow>"
+        case Piece("Bigl" | "Bigr", _, (bracket,)):
+            return _fence(bracket, _BIG)
+        case Piece("bmatrix" | "cases" as name, _, rows):
+            matrix = name == "bmatrix"
+            align = "" if matrix else ' class="cases" columnalign="left"'
+            body = "".join(
+                "<mtr>"
+                + "".join(f"<mtd>{_row_element(cell)}</mtd>" for cell in row.parts)
+                + "</mtr>"
+                for (row,) in rows
+            )
+            left = _fence((Piece("open", "[" if matrix else "{"),))
+            right = _fence((Piece("close", "]"),)) if matrix else ""
+            return f"<mrow>{left}<mtable{align}>{body}</mtable>{right}</mrow>"
+        case Piece(kind, text, parts):
+            return _ELEMENTS[kind].format(
+                *map(_row_element, parts) if parts else [escape_xml(text)]
+            )
+
+
+def _fence(bracket: Pieces, size: str = "") -> str:
+    """One stretching bracket; nothing for the dot that stands for none."""
+    form = "prefix" if bracket and bracket[0].kind == "open" else "postfix"
+    return "".join(f'<mo fence="true" form="{form}"{size}>{mark.text}</mo>' for mark in bracket)
+
+
+# ---------------------------------------------------------------------------------- TeX's widths
+
+_POINTS = {
+    "+": 13.0, "−": 13.0, "-": 13.0, "=": 14.0, "<": 14.0, ">": 14.0, "(": 4.3, ")": 4.3,
+    "[": 3.1, "]": 3.1, "|": 3.1, "{": 5.5, "}": 5.5, ",": 4.9, ".": 3.1, "w": 7.9, "W": 10.5,
+    "m": 9.7, "i": 3.8, "j": 4.6, "l": 3.5, " ": 1.9, "_": 7.0, "∗": 5.6, "×": 7.0, "±": 7.0,
+    "∂": 6.3, "⋅": 8.0, "→": 17.0, "←": 17.0, "≈": 14.0, "…": 12.0, "log": 16.0, "tanh": 24.0,
+    "∑": 16.0, "sin": 15.0, "cos": 17.0, "tan": 18.0, "0.167em": 1.9, "0.278em": 3.1, "1em": 11.0,
+    "2em": 22.0,
+}  # fmt: skip
+_BESIDE = {"operatorname": 2.0, "boxed": 7.0, "bar": 7.0, "tilde": 7.0, "underset": 7.0}
+"""What a command takes beside what it holds."""
+
+
+def width(latex: str) -> float:
+    r"""The estimated width of ``latex`` in points, set by TeX at 11 pt in display style.
+
+    >>> width("x") < width("xx") < width(r"\frac{xxxx}{x}")
+    True
+    """
+    return _row_points(read(latex))
+
+
+def _row_points(row: Iterable[Piece]) -> float:
+    return sum(map(_points, row))
+
+
+def _points(piece: Piece) -> float:
+    match piece:
+        case Piece("script", _, (base, below, above)):
+            primes = sum(5.6 for mark in above if mark.kind == "prime")
+            wide = max(_row_points(below), 0.0 if primes else _row_points(above))
+            return _row_points(base) + primes + 0.74 * wide
+        case Piece("frac", _, (above, below)):
+            return max(_row_points(above), _row_points(below)) + 2.6
+        case Piece("sqrt", _, (body,)):
+            return _row_points(body) + 10.0
+        case Piece("left", _, (opening, body, closing)):
+            fences = sum(3.0 + (_row_points(fence) or 3.1) for fence in (opening, closing))
+            return fences + _row_points(body)
+        case Piece("Bigl" | "Bigr", _, (bracket,)):
+            return 4.0 + _row_points(bracket)
+        case Piece("bmatrix" | "cases", _, rows):  # as wide as the widest cells of its columns
+            cells = [[_row_points(cell) for cell in row.parts] for (row,) in rows]
+            columns = [max(column) for column in itertools.zip_longest(*cells, fillvalue=0.0)]
+            return sum(columns) + 11.0 * (len(columns) - 1) + 16.0
+        case Piece("text", words):
+            return sum(map(_mark_points, words.replace(" ", "")))
+        case Piece("function" | "limits" | "space", text):
+            return _POINTS.get(text, 7.0)
+        case Piece(kind, text, parts):
+            inside = map(_row_points, parts) if parts else map(_mark_points, text)
+            return _BESIDE.get(kind, 0.0) + sum(inside)
+
+
+def _mark_points(mark: str) -> float:
+    """One letter, digit or sign; those that TeX names are wider than those one types."""
+    usual = 7.0 if ord(mark) >= 0x370 else 8.5 if mark.isupper() else 5.6
+    return _POINTS.get(mark, usual)
+
+
+# --------------------------------------------------------------------------- labels of a picture
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of text in one size and shape; ``shift`` is down, ``dx`` the space before it."""
+
+    text: str
+    size: float
+    shift: float
+    italic: bool
+    dx: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Spans that follow one another, anchored at the middle of x … x + width, baseline y."""
+
+    x: float
+    y: float
+    width: float
+    spans: tuple[Span, ...]
+    kind: str = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The bar of a fraction (``kind`` rule), or a script L of that size (``kind`` script)."""
+
+    x: float
+    y: float
+    width: float
+    size: float
+    kind: str = "rule"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A label that is set: its pieces, x from 0, the baseline at y = 0, and how far they reach."""
+
+    width: float
+    up: float
+    down: float
+    pieces: tuple[Run | Rule, ...]
+
+
+@functools.lru_cache(maxsize=4096)
+def label(text: str, size: float, math: bool = True) -> Block:
+    """A label set at a size in points: a formula where ``math``, else a user's plain words."""
+    try:
+        row = _read_label(text) if math else (Piece("text", one_line(text)),)
+    except ValueError:
+        row = (Piece("text", in_words(text)),)
+    return _row_block(row, size)
+
+
+def spoken(latex: str) -> str:
+    r"""A formula as one line of text, for those who cannot see it.
+
+    >>> spoken(r"\frac{\partial \mathscr{L}}{\partial w^{2}_{31}}")
+    '(∂L)/(∂w^2_31)'
+    """
+    try:
+        return _in_a_line(_read_label(latex))
+    except ValueError:
+        return in_words(latex)
+
+
+def is_label(latex: str) -> bool:
+    """Whether `label` can set a formula as one."""
+    try:
+        return _read_label(latex) is not None
+    except ValueError:
+        return False
+
+
+def one_line(text: str) -> str:
+    """A user's words without control characters and runs of blanks."""
+    shown = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    return " ".join(shown.split())
+
+
+def in_words(latex: str) -> str:
+    """LaTeX that no label can hold as words a person can still read."""
+    return one_line(re.sub(r"[\\{}$]+", " ", latex))
+
+
+_DEEPEST = 20
+_COMBINING = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
+_LABEL_SPACES = {"0.167em": "", "0.278em": "", "1em": "\u2003"}
+_PLACED = {
+    "bin": (0.22, 0.22),
+    "rel": (0.28, 0.28),
+    **dict.fromkeys(("punct", "space"), (0.0, 0.17)),
+    **dict.fromkeys(("function", "limits", "operatorname"), (0.1, 0.17)),
+    **dict.fromkeys("letter number sign slash open close vertical prime".split(), (0.0, 0.0)),
+}
+"""The marks of a label, and the space before and behind each, in em."""
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_label(latex: str) -> Pieces:
+    """The pieces of a label; raises `ValueError` for what a label cannot hold."""
+    depths = itertools.accumulate((t == "{") - (t == "}") for t in _TOKEN.findall(latex))
+    if not latex.isascii() or max(depths, default=0) >= _DEEPEST:
+        raise ValueError(f"no label holds {latex}")
+    return tuple(_label_pieces(read(latex)))
+
+
+def _label_pieces(row: Iterable[Piece]) -> Iterator[Piece]:
+    """The row without groups and tall brackets, a letter with its accent as one: ŷ.
+
+    An index behind a bracket is the index of its last half.
+    """
+    for piece in row:
+        match piece:
+            case Piece("number", digits):
+                yield from (Piece("number", digit) for digit in digits)
+            case Piece("space", size) if size in _LABEL_SPACES:
+                yield Piece("space", _LABEL_SPACES[size])
+            case Piece("bin", "⋅"):
+                yield Piece("bin", "·")
+            case Piece("group" | "left", _, parts):
+                yield from _label_pieces(itertools.chain(*parts))
+            case Piece("script", _, ((Piece("left", _, (opening, body, closing)),), below, above)):
+                last = Piece("script", "", (closing, below, above))
+                yield from _label_pieces((*opening, *body, last))
+            case Piece("script" | "frac", _, parts):
+                yield replace(piece, parts=tuple(tuple(_label_pieces(part)) for part in parts))
+            case Piece("hat" | "tilde" | "bar" as accent, _, (part,)):
+                (base,) = _label_pieces(part)  # raises ValueError where there is more than a letter
+                if base.parts:
+                    raise ValueError("an accent on more than a letter")
+                composed = unicodedata.normalize("NFC", base.text + _COMBINING[accent])
+                yield replace(base, text=composed)  # fonts place a loose accent badly
+            case Piece("text" | "mathrm" | "operatorname" | "mathbf", words):
+                if not re.fullmatch(r"[A-Za-z0-9 .,:()+_-]*", words):
+                    raise ValueError(f"no label holds {words}")
+                yield piece
+            case Piece("mathscr" | "mathcal", "L"):
+                yield Piece("mathscr", "ℒ")
+            case Piece(kind) if kind in _PLACED:
+                yield piece
+            case _:
+                raise ValueError(f"no label holds {piece.kind} {piece.text}")
+
+
+def _signed(row: Pieces) -> list[Piece]:
+    """A minus at the start, or after an operator or bracket, is a sign and needs no space."""
+    pieces: list[Piece] = []
+    for piece in row:
+        opens = not pieces or pieces[-1].kind in _BEFORE_A_SIGN
+        pieces.append(replace(piece, kind="sign") if piece.kind == "bin" and opens else piece)
+    return pieces
+
+
+_BEFORE_A_SIGN = ("bin", "rel", "open", "punct", "function", "limits", "operatorname")
+
+
+def _in_a_line(row: Pieces) -> str:
+    said = ""
+    for piece in _signed(row):
+        match piece:
+            case Piece("frac", _, (above, below)):
+                said += f"{_one_thing(above)}/{_one_thing(below)}"
+            case Piece("script", _, (base, below, above)):
+                said += _in_a_line(base) + (f"^{_one_thing(above)}" if above else "")
+                said += f"_{_in_a_line(below)}" if below else ""
+            case Piece("bin" | "rel", mark):
+                said += f" {mark} "
+            case Piece(kind, text):
+                said += "L" if kind == "mathscr" else text or " "
+    return " ".join(said.split())
+
+
+def _one_thing(row: Pieces) -> str:
+    """In parentheses where it is more than one thing and has none of its own."""
+    single = len(row) == 1 or (row[0].kind, row[-1].kind) == ("open", "close")
+    return _in_a_line(row) if single else f"({_in_a_line(row)})"
+
+
+# Widths are those of Computer Modern; runs are anchored at their middle, so that another font
+# shifts nothing far.
+_LETTER_WIDTHS = (
+    0.53, 0.43, 0.43, 0.52, 0.47, 0.49, 0.48, 0.58, 0.35, 0.41, 0.52, 0.30, 0.88,
+    0.60, 0.49, 0.50, 0.45, 0.45, 0.47, 0.36, 0.57, 0.49, 0.72, 0.57, 0.49, 0.47,
+    0.75, 0.76, 0.71, 0.83, 0.74, 0.64, 0.79, 0.83, 0.44, 0.55, 0.85, 0.68, 0.97,
+    0.80, 0.76, 0.64, 0.79, 0.76, 0.61, 0.58, 0.68, 0.58, 0.94, 0.83, 0.58, 0.68,
+)  # fmt: skip
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_EMS = dict(zip(_LETTERS, _LETTER_WIDTHS, strict=True))
+_EMS |= dict.fromkeys(".,;:!|'′ ·", 0.28) | dict.fromkeys("()[]", 0.39)
+_EMS |= dict.fromkeys("+−=<>×±∗⊙≤≥≠≈", 0.78) | dict.fromkeys("→∞∑∏…⋯\u2003", 1.0)
+
+SMALLEST = 6.8
+"""No letter is smaller, in points, where the figure is not shrunk: 9 pixels of a screen."""
+
+
+def _text_width(text: str, size: float) -> float:
+    """How wide a stretch of text is; TeX's small letters are drawn wider, 36 % at 5 points."""
+    base = [c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)]
+    ems = (_EMS.get(c, 0.55 if ord(c) < 0x2E80 else 1.0) for c in base)  # Chinese is square
+    return size * sum(ems) * (1.0 + 0.36 * (max(10.0 - size, 0.0) / 5.0) ** 1.6)
+
+
+def _script_size(size: float) -> float:
+    return min(size, max(0.7 * size, SMALLEST))
+
+
+def _row_block(row: Pieces, size: float) -> Block:
+    """Set a row from left to right: stretches of text, fractions, script letters."""
+    x, pieces, ups, downs = 0.0, [], [0.66 * size], [0.1 * size]
+    for tall, same in itertools.groupby(_signed(row), key=_stands_alone):
+        group = tuple(same)
+        blocks = [_tall_block(piece, size) for piece in group] if tall else [_flat(group, size)]
+        for block in blocks:
+            pieces += [replace(piece, x=piece.x + x) for piece in block.pieces]
+            x += block.width
+            ups.append(block.up)
+            downs.append(block.down)
+    return Block(x, max(ups), max(downs), tuple(pieces))
+
+
+def _stands_alone(piece: Piece) -> bool:
+    if piece.kind == "script":  # an index under an exponent is placed, not typed after it
+        base, below, above = piece.parts
+        return bool(below and above) or any(map(_stands_alone, base))
+    return piece.kind in ("frac", "mathscr")
+
+
+def _tall_block(piece: Piece, size: float) -> Block:
+    """A fraction, a letter with an index under its exponent, or a script L."""
+    if piece.kind == "mathscr":
+        letter = Rule(0.0, 0.0, 0.95 * size, size, "script")
+        return Block(0.95 * size, 0.72 * size, 0.02 * size, (letter,))
+    if piece.kind == "frac":
+        top, bottom = (_row_block(part, size) for part in piece.parts)
+        wide, axis, air = max(top.width, bottom.width) + 0.2 * size, -0.25 * size, 0.16 * size
+        above, below = axis - air - top.down, axis + air + bottom.up
+        bar = Rule(0.05 * size, axis, wide - 0.1 * size, 0.045 * size)
+        pieces = (
+            *_placed(top, (wide - top.width) / 2, above),
+            *_placed(bottom, (wide - bottom.width) / 2, below),
+            bar,
+        )
+        return Block(wide, top.up - above, bottom.down + below, pieces)
+    base = _row_block(piece.parts[0], size)
+    below, above = (_row_block(part, _script_size(size)) for part in piece.parts[1:])
+    pieces = (
+        *base.pieces,
+        *_placed(below, base.width, 0.24 * size),
+        *_placed(above, base.width, -0.2 * size - 0.25 * base.up),
+    )
+    wide = base.width + max(below.width, above.width)
+    return Block(wide, base.up + 0.2 * size, base.down + 0.15 * size, pieces)
+
+
+def _placed(block: Block, dx: float, dy: float) -> Iterator[Run | Rule]:
+    return (replace(piece, x=piece.x + dx, y=piece.y + dy) for piece in block.pieces)
+
+
+def _flat(row: Pieces, size: float) -> Block:
+    """A stretch in which nothing stands on top of anything: one run of text."""
+    spans = tuple(_flow(row, size, 0.0, tight=False))
+    lead = _PLACED.get(row[0].kind, (0.0, 0.0))[0] * size
+    trail = _PLACED.get(row[-1].kind, (0.0, 0.0))[1] * size
+    wide = sum(span.dx + span.width for span in spans) + trail
+    up = max((0.7 * span.size - span.shift for span in spans), default=0.0)
+    down = max((0.2 * span.size + span.shift for span in spans), default=0.0)
+    if not spans:
+        return Block(wide, up, down, ())
+    spans = (replace(spans[0], dx=0.0), *spans[1:])
+    return Block(wide, up, down, (Run(lead, 0.0, wide - lead - trail, spans),))
+
+
+def _flow(row: Pieces, size: float, shift: float, *, tight: bool) -> Iterator[Span]:
+    """The spans of a row, each with the space before it; there is none where it is ``tight``."""
+    carry = 0.0
+    for piece in _signed(row):
+        before, after = (0.0, 0.0) if tight else _PLACED.get(piece.kind, (0.0, 0.0))
+        carry += before * size
+        for span in _spans(piece, size, shift, tight=tight):
+            yield replace(span, dx=span.dx + carry)
+            carry = 0.0
+        carry += after * size
+
+
+def _spans(piece: Piece, size: float, shift: float, *, tight: bool) -> list[Span]:
+    if piece.kind == "frac":
+        above, below = piece.parts
+        return list(_flow((*above, Piece("slash", "/"), *below), size, shift, tight=True))
+    if piece.kind == "script":
+        base, below, above = piece.parts
+        small = _script_size(size)
+        sub = list(_flow(below, small, shift + 0.2 * size, tight=True))
+        sup = list(_flow(above, small, shift - 0.36 * size, tight=True))
+        if sub and sup:  # only within another script
+            sup[0] = replace(sup[0], dx=sup[0].dx - sum(span.dx + span.width for span in sub))
+        return [*_flow(base, size, shift, tight=tight), *sub, *sup]
+    if not piece.text:
+        return []
+    first = unicodedata.normalize("NFD", piece.text)[0]
+    italic = piece.kind == "letter" and (first.isascii() or "α" <= first <= "ϵ")
+    return [Span(piece.text, size, shift, italic, 0.0, _text_width(piece.text, size))]
+
+
+# ------------------------------------------------------------------------------- a user's words
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "…": r"\ldots{}",
+    "–": "--",
+    "—": "---",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "`": r"\textasciigrave{}",
+    "\u00a0": "~",
+    "·": r"\textperiodcentered{}",
+    "×": r"$\times$",
+    "ŷ": r"\^{y}",
+} | {character: f"\\{character}" for character in "{}$&#_%"}
+
+
+def escape_tex(text: str) -> str:
+    r"""A user's words for TeX, on one line; what no TeX font has is named by its code.
+
+    >>> print(escape_tex("50% of x_1 \\input{y}"))
+    50\% of x\_1 \textbackslash{}input\{y\}
+    >>> escape_tex("\u65e5")
+    '[U+65E5]'
+    """
+
+    def escaped(character: str) -> str:
+        if " " <= character <= "~" or ("\u00c0" <= character <= "\u00ff" and character.isalpha()):
+            return character
+        return " " if character.isspace() else f"[U+{ord(character):04X}]"
+
+    return "".join(_TEX.get(character) or escaped(character) for character in text)
+
+
+_XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+
+
+def escape_xml(text: str) -> str:
+    """A user's words for XML and HTML, in text and in attributes; what XML forbids becomes �.
+
+    >>> escape_xml('<script>"&')
+    '&lt;script&gt;&quot;&amp;'
+    """
+    return "".join(
+        _XML.get(c, c) if c.isprintable() or c in "\n\t\u00a0" else "\ufffd" for c in text
+    )
