@@ -15,7 +15,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from symback.checking.grading import Exercise
     from symback.checking.report import Report
     from symback.engine.matrix import Certificate
+    from symback.learning.descent import Descent
+    from symback.learning.samples import Samples
     from symback.network import Network
 
 __all__ = ["main", "parser"]
@@ -33,6 +36,7 @@ __all__ = ["main", "parser"]
 SHEET_FORMS = ("tex", "html", "md", "txt", "pdf")
 FIGURE_FORMS = ("svg", "tex", "pdf")
 LISTED = 300
+MOST_WEIGHTS = 20
 LONGEST_MESSAGE = 4000
 
 EPILOG = (
@@ -618,15 +622,129 @@ def _show_progress(done: int, count: int) -> None:
         print(f"\r{done} of {count} checked", end=end, file=sys.stderr, flush=True)
 
 
-def _descend(chosen: argparse.Namespace) -> None:
-    from symback.training import train
-
-    run = train(_load(chosen), chosen)
-    if chosen.json:
-        _print_json(run.as_data())
-
-
 def _print_json(value: Any) -> None:
     """Print JSON: as people read it, but for what a terminal would obey or turn round."""
     made = json.dumps(value, ensure_ascii=False, indent=None, allow_nan=False)
     print("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in made))
+
+
+# --------------------------------------------------------------------------------------- a descent
+#
+# Whatever ends a descent, what was learned is kept: Ctrl-C writes a checkpoint, in outputs/ where
+# none was asked for, and says with which command to go on.
+
+
+def _descend(chosen: argparse.Namespace) -> None:
+    """Learn the parameters; print what came of it, unless JSON alone is to be printed."""
+    from symback.language.files import put, shown
+    from symback.learning import pictures
+    from symback.learning.descent import DescentError
+
+    network = _load(chosen)
+    _check_descent(chosen)
+    samples = network.samples(chosen.data)
+    learned = _learned(network, samples, chosen)
+
+    def tell(lines: Iterable[str]) -> None:
+        if not chosen.json:
+            print("".join(f"{line}\n" for line in lines), end="")
+
+    tell(_summary(learned))
+    if chosen.history is not None:
+        is_csv = chosen.history.suffix.lower() == ".csv"
+        text = learned.history.csv() if is_csv else json.dumps(learned.as_data()) + "\n"
+        tell(map(shown, put({chosen.history.name: text.encode()}, chosen.history.parent)))
+    if learned.interrupted:
+        kept = chosen.checkpoint or Path("outputs") / f"{Path(chosen.net).stem}_descent.npz"
+        if chosen.checkpoint is None:
+            learned.save(kept)
+        raise DescentError(_how_to_go_on(learned.epoch, kept, chosen))
+    if chosen.plot is not None:
+        parameters = learned.parameters
+        drawn = pictures.portfolio(learned, samples, lambda x: network.activations(parameters, x))
+        stem = Path(chosen.net).stem
+        files = {f"{stem}_{name}.png": pictures.png(figure) for name, figure in drawn}
+        tell(map(shown, put(files, chosen.plot)))
+    if chosen.json:
+        _print_json(learned.as_data())
+
+
+def _check_descent(chosen: argparse.Namespace) -> None:
+    """What would only fail after the work is done is found before."""
+    from symback.learning import pictures
+    from symback.learning.descent import DescentError
+
+    if chosen.plot is not None:
+        pictures.require()
+    if chosen.history is not None and chosen.history.suffix.lower() not in (".csv", ".json"):
+        raise DescentError(f"{printable(str(chosen.history))}: expected a file *.csv or *.json")
+    settings = ("rate", "only", "watch", "batch_size", "seed")
+    given = [name for name in settings if getattr(chosen, name) not in (None, [])]
+    if chosen.resume is not None and given:
+        raise DescentError(
+            f"--{given[0].replace('_', '-')}: a checkpoint goes on as it began; leave this out"
+        )
+
+
+def _learned(network: Network, samples: Samples, chosen: argparse.Namespace) -> Descent:
+    from symback.learning.descent import Diverged, initially_drawn
+
+    x, y, is_terminal = samples.x, samples.y, sys.stderr.isatty()
+    common = {
+        "epochs": chosen.epochs,
+        "checkpoint": chosen.checkpoint,
+        "progress": _counter(chosen.epochs) if is_terminal else None,
+    }
+    try:
+        if chosen.resume is not None:
+            return network.resume(chosen.resume, x, y, **common)
+        seed = chosen.seed or 0
+        for name in initially_drawn(network.spec, network.graph.variables):
+            print(f"{name} is not in the file: drawn with seed {seed}", file=sys.stderr)
+        common |= {"rate": chosen.rate, "only": chosen.only, "watch": chosen.watch}
+        return network.descend(x, y, batch_size=chosen.batch_size, seed=seed, **common)
+    except Diverged as error:
+        if chosen.checkpoint is None:
+            raise
+        where = printable(str(chosen.checkpoint), 200)
+        told = f"{error.message}; epoch {error.descent.epoch} is kept in {where}"
+        raise Diverged(told, error.epoch, error.descent) from None
+    finally:
+        if is_terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _counter(epochs: int) -> Callable[[int, float], None]:
+    """A line that counts the epochs, ten times a second at most."""
+    last = 0.0
+
+    def show(epoch: int, loss: float) -> None:
+        nonlocal last
+        if time.monotonic() - last > 0.1:
+            last = time.monotonic()
+            line = f"\repoch {epoch:,} of {epochs:,}, loss {loss:.6g}\x1b[K"
+            print(line, end="", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _summary(learned: Descent) -> list[str]:
+    """The loss and the watched parameters, at the start and at the end."""
+    history = learned.history
+    if not len(history.loss):
+        return []
+    last = len(history.loss) - 1
+    lines = [f"epoch {epoch}: loss = {float(history.loss[epoch])!r}" for epoch in (0, last)]
+    listed = [*history.weights.items()][:MOST_WEIGHTS]
+    lines += [f"{name}: {float(row[0])!r} → {float(row[-1])!r}" for name, row in listed]
+    more = len(history.names) - len(listed)
+    return lines + ([f"… and {more} more (--history FILE writes all)"] if more else [])
+
+
+def _how_to_go_on(epoch: int, kept: Path, chosen: argparse.Namespace) -> str:
+    """What to type after Ctrl-C."""
+    data = [] if chosen.data is None else ["--data", chosen.data]
+    words = ["symback", "descend", chosen.net, *data, "--epochs", str(chosen.epochs)]
+    words += ["--resume", str(kept), "--checkpoint", str(kept)]
+    command = printable(shlex.join(words), 2000)
+    return f"interrupted after epoch {epoch}, which is kept; to go on: {command}"

@@ -26,7 +26,6 @@ ORDER = [
     "learning",
     "network",
     "publish",
-    "training",
     "__init__",
     "cli",
     "__main__",
