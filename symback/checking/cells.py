@@ -27,8 +27,15 @@ from typing import Any, ClassVar
 
 from flint import arb, ctx, fmpq, fmpq_poly
 
-from symback.checking.arithmetics import DIRECT, PRECISION, RELATIONS, Undecided, middle
-from symback.checking.tower import VanishingDenominator
+from symback.engine.arithmetics import (
+    DIRECT,
+    PRECISION,
+    RELATIONS,
+    Arithmetic,
+    Undecided,
+    VanishingDenominator,
+    middle,
+)
 from symback.language.budget import spend
 from symback.language.functions import ELEMENTARY
 
@@ -656,7 +663,7 @@ def _root_intervals(
 # ------------------------------------------------------------------------------------- arithmetic
 
 
-class Forms:
+class Forms(Arithmetic):
     """The arithmetic of conditions: polynomials over the generators of a space.
 
     ``answers`` decides the conditions that are asked on the way: `Decisions` or `Switches`.
@@ -667,15 +674,16 @@ class Forms:
     def __init__(self, space: Space, answers: Decisions | Switches) -> None:
         self.space, self.answers = space, answers
 
-    def number(self, value: Fraction, level: int) -> Form:
+    @property
+    def tells_borders(self) -> bool:
+        """Whether the answers tell u > v from u ≥ v."""
+        return self.answers.tells_borders
+
+    def number(self, value: Fraction) -> Form:
         """A rational number."""
         return _number(value)
 
-    def rounded(self, value: Fraction, decimals: int, level: int) -> Form:
-        """A decimal number, taken as it stands."""
-        return _number(value)
-
-    def total(self, terms: Sequence[Form], level: int) -> Form:
+    def total(self, terms: Sequence[Form]) -> Form:
         """The sum."""
         made: dict[Monomial, Fraction] = {}
         for term in terms:
@@ -683,7 +691,7 @@ class Forms:
                 made[monomial] = made.get(monomial, Fraction(0)) + factor
         return Form(made)
 
-    def product(self, factors: Sequence[Form], level: int) -> Form:
+    def product(self, factors: Sequence[Form]) -> Form:
         """The product, multiplied out as long as it has few terms."""
         made = _number(Fraction(1))
         for factor in factors:
@@ -703,7 +711,7 @@ class Forms:
             made = Form(terms)
         return made
 
-    def inverse(self, value: Form, level: int) -> Form:
+    def inverse(self, value: Form) -> Form:
         """1/value; of e^u it is e^{-u}."""
         if not value.terms:
             raise VanishingDenominator
@@ -717,49 +725,41 @@ class Forms:
             for number, power in monomial:
                 own = self.space.generators[number]
                 if own.name == "exp" and own.argument is not None:
-                    below = self.exponential(own.argument.scaled(Fraction(-1)), 0)
+                    below = self.exponential(own.argument.scaled(Fraction(-1)))
                 elif own.name == "inverse" and own.argument is not None:
                     below = own.argument
                 else:
                     alone = Form({((number, 1),): Fraction(1)})
                     below = self.space.generator("inverse", alone)
-                parts.append(self.power(below, power, level))
-            return self.product(parts, level).scaled(1 / factor)
+                parts.append(self.power(below, power))
+            return self.product(parts).scaled(1 / factor)
         return self.space.generator("inverse", plain).scaled(1 / factor)
 
-    def power(self, value: Form, exponent: int, level: int) -> Form:
+    def power(self, value: Form, exponent: int) -> Form:
         """A whole power."""
         if exponent < 0:
-            value, exponent = self.inverse(value, level), -exponent
-        return self.product([value] * exponent, level)
+            value, exponent = self.inverse(value), -exponent
+        return self.product([value] * exponent)
 
-    def below(self, level: int) -> int:
-        """Forms have no levels."""
-        return level
-
-    def exponential(self, below: Form, level: int) -> Form:
+    def exponential(self, below: Form) -> Form:
         """e^u."""
         return _number(Fraction(1)) if not below.terms else self.space.generator("exp", below)
 
-    def drawn(self, name: object, level: int) -> Form:
+    def drawn(self, name: object) -> Form:
         """A free quantity."""
         return self.space.generator(name)
 
-    def pi(self, level: int) -> Form:
+    def pi(self) -> Form:
         """π."""
         return self.space.generator("pi")
 
-    def root_of_pi(self, level: int) -> Form:
+    def root_of_pi(self) -> Form:
         """√π."""
         return self.space.generator("root of pi")
 
-    def imaginary(self, level: int) -> Form:
-        """There is none."""
-        raise Undecided("no real number has the square -1")
-
-    def function(self, name: str, value: Form, level: int) -> Form:
+    def function(self, name: str, *values: Form) -> Form:
         """A function of a form."""
-        return self.space.generator(name, value)
+        return self.space.generator(name, *values)
 
     def holds(self, left: Form, relation: str, right: Form) -> bool | Switch:
         """Whether ``left relation right``, as the answers say."""

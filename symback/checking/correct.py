@@ -50,6 +50,7 @@ __all__ = [
     "complement",
     "correct_node",
     "indexed",
+    "kind_of",
     "number",
     "numbered",
     "opposite",
@@ -182,7 +183,7 @@ def _leaving(equations: Equations, parent: Neuron) -> Iterator[Edge]:
     for link in equations.links(parent[0]):
         child = link.local.child
         for own, letters in link.children(parent[1]):
-            yield Edge((child, own), parent, _kind(child, parent[0]), link.node, letters)
+            yield Edge((child, own), parent, kind_of(child, parent[0]), link.node, letters)
 
 
 def _leading_to(of: Neuron, edges: list[Edge]) -> list[Edge]:
@@ -199,7 +200,8 @@ def _leading_to(of: Neuron, edges: list[Edge]) -> list[Edge]:
     return kept
 
 
-def _kind(child: Variable, parent: Variable) -> Kind:
+def kind_of(child: Variable, parent: Variable) -> Kind:
+    """What the local derivative of one quantity by another is."""
     match child.role, parent.role:
         case Role.PREACTIVATION, Role.WEIGHT:
             return Kind.INPUT

@@ -9,7 +9,7 @@ Here one can
 * look for a proof without chance: `Judge.proves`;
 * compare with the numbers of the file at the precision printed: `Judge.numbers`.
 
-Two sides are **equal** when their residues agree at a secret point (`symback.checking.tower`), for
+Two sides are **equal** when their residues agree at a secret point of a `Tower`, for
 every number that their free indices can be and in **every cell** of the conditions that either
 side asks (`symback.checking.cells`).  First every condition is left open, as a residue of its own:
 what agrees then agrees in all cells at once.  Else the cells are gone through one by one; a cell in
@@ -41,18 +41,6 @@ from typing import Any
 from flint import arb, ctx
 from sympy import Integer
 
-from symback.checking.arithmetics import (
-    PRECISION,
-    Balls,
-    NoRoot,
-    OutOfRange,
-    Residues,
-    Symbols,
-    TooDeep,
-    Undecided,
-    decimal,
-    middle,
-)
 from symback.checking.cells import (
     Condition,
     Decisions,
@@ -66,10 +54,29 @@ from symback.checking.cells import (
 )
 from symback.checking.equations import Equations
 from symback.checking.evaluation import Assumptions, Evaluator
-from symback.checking.grids import Grid, Misshapen, Value, entries, mapped
 from symback.checking.meaning import Scope
 from symback.checking.report import Witness
-from symback.checking.tower import BITS, LEVELS, VanishingDenominator, tower
+from symback.engine.arithmetics import (
+    BITS,
+    LEVELS,
+    PRECISION,
+    Balls,
+    Grid,
+    Misshapen,
+    NoRoot,
+    OutOfRange,
+    Residues,
+    Symbols,
+    TooDeep,
+    Undecided,
+    Value,
+    VanishingDenominator,
+    decimal,
+    entries,
+    mapped,
+    middle,
+    tower,
+)
 from symback.engine.calculus import is_zero
 from symback.engine.graph import Graph, from_equations, from_network
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
@@ -227,7 +234,7 @@ class Bounds:
 
     def times(self, factor: Fraction) -> Bounds:
         """A multiple."""
-        number = Balls(_nowhere).number(factor, 0)
+        number = Balls(_nowhere).number(factor)
         with ctx.workprec(PRECISION):
             return replace(self, value=mapped(self.value, lambda entry: entry * number))
 
@@ -966,12 +973,12 @@ class _Rounded(Balls):
         self.digits = digits
         self.has_rounded = False
 
-    def rounded(self, value: Fraction, decimals: int, level: int) -> Any:
+    def rounded(self, value: Fraction, decimals: int) -> Any:
         if len(str(abs(int(value * 10**decimals)))) < self.digits:
-            return self.number(value, level)
+            return self.number(value)
         self.has_rounded = True
         half = Fraction(1, 2 * 10**decimals)
-        low, high = (arb(self.number(value + end, level)) for end in (-half, half))
+        low, high = (arb(self.number(value + end)) for end in (-half, half))
         return low.union(high)
 
 
@@ -1005,10 +1012,10 @@ class _AtNumbers(Residues):
 
     point: _FilePoint
 
-    def drawn(self, name: object, level: int) -> int:
+    def drawn(self, name: object) -> int:
         if self.point.has(name):
-            return self.number(self.point(name), level)
-        return Residues.drawn(self, name, level)
+            return self.number(self.point(name))
+        return Residues.drawn(self, name)
 
 
 class _FilePoint:
@@ -1216,7 +1223,7 @@ def _quantities(
         return
     if isinstance(node, Element) and node.letter != "delta":
         try:
-            yield node.letter, tuple(evaluator._index(index, env) for index in node.indices)
+            yield node.letter, evaluator.indices(node.indices, env)
         except Undecided:
             return
     for child in children(node):

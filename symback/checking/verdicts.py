@@ -25,12 +25,10 @@ from fractions import Fraction
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from symback.checking.arithmetics import Undecided
 from symback.checking.claims import bare, in_order, reaches, says_nothing
 from symback.checking.correct import correct_node, number, opposite
 from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
-from symback.checking.grids import Grid, Misshapen
 from symback.checking.judge import (
     AS_PRINTED,
     BOUND,
@@ -57,7 +55,7 @@ from symback.checking.meaning import (
 from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN, swapped
 from symback.checking.pages import notation_of, read
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
-from symback.checking.tower import VanishingDenominator
+from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
 from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.language.errors import SymbackError, printable
 from symback.language.expressions import (
