@@ -54,7 +54,7 @@ from symback.checking.cells import (
 )
 from symback.checking.equations import Equations
 from symback.checking.evaluation import Assumptions, Evaluator
-from symback.checking.meaning import Scope
+from symback.checking.letters import Scope
 from symback.checking.report import Witness
 from symback.engine.arithmetics import (
     BITS,
