@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from symback.engine.evaluation import Kink, as_floats
 from symback.language.errors import SymbackError, printable
 from symback.language.files import CannotWrite, put, shown
-from symback.sheets import chapters, drawing, rendering
+from symback.sheets import chapters, passages, rendering
 from symback.sheets.overview import any_layer_page, overview
-from symback.sheets.work import plain_pen
+from symback.sheets.passages import plain_pen
 
 if TYPE_CHECKING:
     from symback.language.names import Variable
@@ -77,7 +77,7 @@ def write_figure(
     network: Network, derivation: Derivation | None, forms: Sequence[str], folder: Path, stem: str
 ) -> Iterator[str]:
     """Write the picture of a network, with the paths of ``derivation``, and say where it lies."""
-    picture = drawing.figure(network, None if derivation is None else derivation.core)
+    picture = passages.figure(network, None if derivation is None else derivation.core)
     chosen = "" if derivation is None else derivation.name
     name = _joined(stem, chosen, _letters(network), "figure")
     texts = {form: rendering.render_figure(picture, form) for form in _texts(forms)}

@@ -24,11 +24,11 @@ from symback.checking.array_steps import Edge, Mistake, Steps, doubles
 from symback.engine.evaluation import Numbers
 from symback.engine.graph import from_network
 from symback.engine.spec import NetworkSpec
+from symback.engine.work import Work
 from symback.language.algebra import activation
 from symback.language.errors import SymbackError
 from symback.language.functions import ACTIVATIONS, LOSSES
 from symback.language.names import Role, Variable
-from symback.sheets.work import Work
 
 __all__ = ["Explanation", "Search", "Seen", "explain_forward", "matches"]
 

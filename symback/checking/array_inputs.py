@@ -18,9 +18,9 @@ from sympy import Expr
 from symback.checking.array_files import ArrayError, Given
 from symback.engine.graph import Graph
 from symback.engine.spec import EquationsSpec, NetworkSpec
+from symback.engine.work import Work
 from symback.language.errors import printable
 from symback.language.names import Role, Variable
-from symback.sheets.work import Work
 
 __all__ = ["fitted", "with_inputs"]
 

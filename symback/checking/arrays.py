@@ -38,9 +38,9 @@ from symback.checking.report import Diagnosis, Verdict
 from symback.engine.arithmetics import number
 from symback.engine.evaluation import MissingNumbers, Numbers
 from symback.engine.spec import NetworkSpec
+from symback.engine.work import Work
 from symback.language.errors import SymbackError, printable
 from symback.language.names import PARAMETERS, Role, Variable, element_name
-from symback.sheets.work import Work
 
 __all__ = ["ArrayReport", "ArraysReport", "WorstEntry", "check_arrays", "check_arrays_file"]
 

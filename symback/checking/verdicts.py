@@ -58,6 +58,7 @@ from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUN
 from symback.checking.pages import notation_of, read
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 from symback.checking.tower import VanishingDenominator
+from symback.engine.work import Work
 from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.language.errors import SymbackError, printable
 from symback.language.expressions import (
@@ -91,7 +92,6 @@ from symback.language.expressions import (
 )
 from symback.language.names import Reference, Role, read_reference
 from symback.language.notations import notation as notation_called
-from symback.sheets.work import Work
 
 __all__ = [
     "Convention",
