@@ -135,7 +135,7 @@ def test_the_weight_curves_show_the_weights(run):
 )
 def test_names_at_the_ends_do_not_touch(heights):
     """They are moved apart, in their order, and what has room stays."""
-    moved = pictures._apart(heights, 0.25)
+    moved = pictures.apart(heights, 0.25)
     ordered = [moved[i] for i in sorted(range(len(heights)), key=heights.__getitem__)]
     assert all(b - a >= 0.25 - 1e-9 for a, b in itertools.pairwise(ordered))
     if heights == [1, 2, 3]:

@@ -25,8 +25,6 @@ ORDER = [
     "checking",
     "learning",
     "network",
-    "publish",
-    "training",
     "__init__",
     "cli",
     "__main__",

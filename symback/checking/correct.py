@@ -40,7 +40,7 @@ from symback.language.expressions import (
     Total,
     rebuilt,
 )
-from symback.language.names import Role, Variable, index, pack
+from symback.language.names import SIGNS, Role, Variable, index, pack
 
 __all__ = [
     "Edge",
@@ -50,6 +50,7 @@ __all__ = [
     "complement",
     "correct_node",
     "indexed",
+    "kind_of",
     "number",
     "numbered",
     "opposite",
@@ -182,7 +183,7 @@ def _leaving(equations: Equations, parent: Neuron) -> Iterator[Edge]:
     for link in equations.links(parent[0]):
         child = link.local.child
         for own, letters in link.children(parent[1]):
-            yield Edge((child, own), parent, _kind(child, parent[0]), link.node, letters)
+            yield Edge((child, own), parent, kind_of(child, parent[0]), link.node, letters)
 
 
 def _leading_to(of: Neuron, edges: list[Edge]) -> list[Edge]:
@@ -199,7 +200,8 @@ def _leading_to(of: Neuron, edges: list[Edge]) -> list[Edge]:
     return kept
 
 
-def _kind(child: Variable, parent: Variable) -> Kind:
+def kind_of(child: Variable, parent: Variable) -> Kind:
+    """What the local derivative of one quantity by another is."""
     match child.role, parent.role:
         case Role.PREACTIVATION, Role.WEIGHT:
             return Kind.INPUT
@@ -247,7 +249,7 @@ def spelled(thing: Neuron | Element) -> str:
     'ŷ_1'
     """
     element = thing if isinstance(thing, Element) else element_of(*thing)
-    letter = {"yhat": "ŷ", "delta": "δ", "eta": "η"}.get(element.letter, element.letter)
+    letter = SIGNS.get(element.letter, element.letter)
     numbers = [_shown(each) for each in element.indices]
     return f"{letter}_{pack(numbers)}" if numbers else letter
 

@@ -47,9 +47,7 @@ from symback.checking.correct import (
     spelled,
     way_between,
 )
-from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
-from symback.checking.grids import Grid, Misshapen, entries
 from symback.checking.judge import SHALLOW, Judge
 from symback.checking.mistakes import (
     ANOTHER,
@@ -86,8 +84,9 @@ from symback.checking.mistakes import (
     wrongs,
 )
 from symback.checking.report import Diagnosis
-from symback.checking.tower import LEVELS, tower
+from symback.engine.arithmetics import LEVELS, Grid, Misshapen, entries, tower
 from symback.engine.graph import base_name
+from symback.language.echo import echo
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
     ELL,
@@ -320,12 +319,14 @@ class Ground:
         local = next(link.local for link in links if link.local.child == edge.child[0])
         return Factor(self.judge.graph, self.judge.work.spec, local, edge.kind)
 
-    def candidates(self, factor: Factor, place: Kind | Place) -> tuple[Candidate, ...]:
+    def candidates(
+        self, factor: Factor, place: Kind | Place, seen: str = PAGE
+    ) -> tuple[Candidate, ...]:
         """All that may stand for a local derivative, or for what its place says."""
-        key = factor.local.child, factor.local.parent, place
+        key = factor.local.child, factor.local.parent, place, seen
         if key not in self._candidates:
             found = []
-            for mistake, making, wrong in wrongs(factor, place):
+            for mistake, making, wrong in wrongs(factor, place, seen):
                 try:
                     node = to_node(wrong.expr, self.judge.graph)
                 except Inexpressible:
@@ -346,7 +347,7 @@ class Ground:
         factor = self.factor(edge)
         candidates = self.candidates(factor, factor.place)
         for each in sorted(candidates, key=lambda each: each.wrong.other is not None):
-            if each.making.says and PAGE in each.wrong.seen and self.fits(factor, each, edge):
+            if self.fits(factor, each, edge):
 
                 def told(several: bool, each: Candidate = each) -> Told:
                     sentence = (several and each.making.throughout) or each.making.says
@@ -412,7 +413,6 @@ class Ground:
         return tuple(
             Error(each.node, letter, each.mistake.told(each.making.says, **each.wrong.words))
             for each in self.candidates(factor, Place.ERROR)
-            if each.making.says and PAGE in each.wrong.seen
         )
 
     # ---------------------------------------------------------------- points, plans, tables
@@ -456,7 +456,7 @@ class Ground:
         if truth not in self._correct:
             is_step = _step_of_descent(truth) is not None
             right = truth if is_step else correct_node(self.judge, truth)
-            self._correct[truth] = "" if right is None else echo(right, self.judge.scope)
+            self._correct[truth] = "" if right is None else echo(right)
         return self._correct[truth]
 
     # ------------------------------------------------------------------------- slips of the pen
@@ -506,9 +506,8 @@ class Ground:
             if isinstance(factor.right, Indexed):
                 belongs = element_of(*self.neuron(factor.right, edge))
             of_line = edge.kind in (Kind.SLOPE, Kind.OUTPUT) and [part] == preactivations
-            for each in self.candidates(factor, Place.FUNCTION if of_line else factor.place):
-                if not (each.making.forward and LINE in each.wrong.seen):
-                    continue
+            place = Place.FUNCTION if of_line else factor.place
+            for each in self.candidates(factor, place, LINE):
                 if self.fits(factor, each, edge):
                     wrong = numbered(each.node, edge.letters)
                     told = self.told(factor, each, edge, each.making.forward)

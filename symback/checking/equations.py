@@ -14,9 +14,9 @@ from functools import cached_property, lru_cache
 import sympy
 from sympy import Expr
 
-from symback.checking.arithmetics import OutOfRange
 from symback.checking.conversion import to_node
-from symback.checking.meaning import Scope
+from symback.checking.letters import Scope
+from symback.engine.arithmetics import OutOfRange
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Equation, Graph

@@ -100,7 +100,6 @@ class Place(enum.Enum):
     REPAIR = "a node of a wrong side ↦ nodes without the slip"
     LAYOUT = "an array or a product of a wrong side ↦ nodes with another layout"
     ARRAY = "a whole quantity of a wrong side ↦ others that may belong there"
-    SAMPLES = "the sum over the samples of a batch: all of them and one ↦ what is kept"
     FOUND = "recognised by other means; the row says only the sentence"
 
 
@@ -274,12 +273,19 @@ class Factor:
         return found | dict(wrong.words)
 
 
-def wrongs(factor: Factor, place: Kind | Place) -> Iterator[tuple[Mistake, Making, Wrong]]:
-    """All that may be written by mistake for a local derivative."""
+def wrongs(
+    factor: Factor, place: Kind | Place, seen: str
+) -> Iterator[tuple[Mistake, Making, Wrong]]:
+    """All that may be written by mistake for a factor: on a `PAGE`, on a `LINE`, in `ARRAYS`.
+
+    Only makings that have a sentence for that are asked.
+    """
     for mistake, making in made(place):
-        found = making.make(factor)
-        for wrong in (Wrong(found),) if isinstance(found, Expr) else found:
-            yield mistake, making, wrong
+        if {PAGE: making.says, LINE: making.forward, ARRAYS: making.whole}[seen]:
+            found = making.make(factor)
+            for wrong in (Wrong(found),) if isinstance(found, Expr) else found:
+                if seen in wrong.seen:
+                    yield mistake, making, wrong
 
 
 def _activations(f: Factor) -> Iterator[Variable]:
@@ -428,8 +434,8 @@ def _elsewhere(f: Factor) -> Iterator[Wrong]:
             continue
         h = next(v for v in _activations(f) if _layer_of(v) == a.layer)
         for (k,) in _neurons(a):
-            there = a.at(k)
-            yield Wrong(Partial(h.at(k), there), f"{a.layer},{k}", there, seen=(PAGE,))
+            there = f.at(a, k)
+            yield Wrong(Partial(f.at(h, k), there), f"{a.layer},{k}", there, seen=(PAGE,))
             if f.function is not None and f.spec.layers[a.layer - 1].activation != f.function:
                 value = _value(f, f.function, there)
                 slope = f.right.xreplace({f.parent: there, f.child: value})
@@ -519,7 +525,7 @@ def _slope_of_two(f: Factor) -> Iterator[Wrong]:
 def _error_of_two(f: Factor) -> Iterator[Wrong]:
     """Of ŷ - y only one; of arrays, of what was derived for ∂L/∂a."""
     if f.backward is not None:
-        yield from _one_of_two(f, f.backward.folded(f.parent), (ARRAYS,))
+        yield from _one_of_two(f, collapse(f.backward.folded(f.parent)), (ARRAYS,))
         return
     for expr, gone in ((_output(f), "y"), (-_target(f), "ŷ"), (_target(f), "ŷ")):
         yield Wrong(expr, f"{gone} {expr.could_extract_minus_sign()}", None, {"gone": gone})
@@ -1290,7 +1296,7 @@ _ROWS = (
                 whole="the paths through {neuron} are missing from ∂L/∂{parent}",
             ),
             Making(
-                (Kind.STAGE,), lambda _: sympy.S.Zero,
+                (Kind.STAGE, Kind.TARGET), lambda _: sympy.S.Zero,
                 whole="the way through {factor} is missing",
             ),
             *_found("{some} of {count} paths; only {which}"),
@@ -1363,7 +1369,9 @@ _ROWS = (
         "a factor is missing, found by the ratio to the right side",
         "∂ŷ_1/∂a_21 = 1 - ŷ_1",
         (
-            Making((Kind.STAGE,), lambda _: ONE, whole="the factor {factor} is missing"),
+            Making(
+                (Kind.STAGE, Kind.TARGET), lambda _: ONE, whole="the factor {factor} is missing"
+            ),
             *_found(
                 "missing factor {factor}",
                 "the factor ∂{of}/∂{by} is missing in the chain",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from symback.checking.arithmetics import Undecided
+from symback.engine.arithmetics import Undecided
 from symback.language.expressions import (
     Array,
     Call,

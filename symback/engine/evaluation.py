@@ -318,7 +318,7 @@ class Numbers:
 
         Those that have no value here, such as ∂(a^b)/∂b where a < 0, are `Gradients.undefined`.
         """
-        found, evaluator = Gradients(), self._evaluator(self.forward)
+        found, evaluator = Gradients(), self.evaluator(self.forward)
         target = element_name(self.graph.target)
         for variable, deduction in backward.adjoints.items():
             own = f"∇{base_name(variable.element)}"
@@ -359,7 +359,7 @@ class Numbers:
 
     def array(self, expr: Expr, letters: Mapping[Symbol, Expr]) -> np.ndarray:
         """``expr`` in quantities of the graph, one axis a letter; letters map to upper limits."""
-        return self._evaluator(self.forward).array(expr, list(letters), list(letters.values()))
+        return self.evaluator(self.forward).array(expr, list(letters), list(letters.values()))
 
     def loss_with(self, reference: Reference, value: Any) -> Any:
         """The target where one input or parameter has another value, all others as given."""
@@ -396,14 +396,14 @@ class Numbers:
         moved[at] = moved[at] + step
         return self._forward({**self.given, name: moved})
 
-    def _evaluator(self, values: Mapping[str, np.ndarray]) -> Evaluator:
+    def evaluator(self, values: Mapping[str, np.ndarray]) -> Evaluator:
         """What evaluates expressions in quantities that have these values."""
         bases = self.graph.by_base.items()
         known = {base: values[each.name] for base, each in bases if each.name in values}
         return Evaluator(self.arithmetic, known, self._sizes)
 
     def _forward(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        values, evaluator = dict(given), self._evaluator(given)
+        values, evaluator = dict(given), self.evaluator(given)
         for equation in self.graph.equations:
             variable = equation.variable
             if variable.name in values:
@@ -432,7 +432,7 @@ class Numbers:
 
         A quantity that stands at its kink in all of them is not moved, and does no harm.
         """
-        evaluators = [self._evaluator(values) for values in passes]
+        evaluators = [self.evaluator(values) for values in passes]
         for equation in self.graph.equations:
             for switch in _switches(equation.rhs):
                 found = [evaluator.value(switch, {})[0] for evaluator in evaluators]

@@ -11,8 +11,7 @@ from symback.engine.evaluation import Gradients, MissingNumbers, Numbers, agreem
 from symback.engine.graph import Graph, from_equations, from_network
 from symback.engine.matrix import MatrixForm, lift
 from symback.engine.spec import EquationsSpec, NetworkSpec
-from symback.language.names import Reference
-from symback.language.writing import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering
+from symback.language.names import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, Reference
 
 __all__ = ["Checked", "Work", "given_values", "lettering"]
 

@@ -50,7 +50,6 @@ from symback.language.errors import SymbackError, printable
 from symback.language.files import put
 from symback.language.names import (
     PARAMETERS,
-    Reference,
     Role,
     UnknownName,
     Variable,
@@ -223,14 +222,20 @@ def parameter_blocks(variables: Sequence[Variable]) -> tuple[Variable, ...]:
 
 
 def initial(spec: NetworkSpec, blocks: Sequence[Variable], seed: int = 0) -> dict[str, np.ndarray]:
-    """The parameters to start from: the file's where it gives them, else drawn with ``seed``."""
-    given = dict(spec.values.parameters)
-    return {
-        block.name: np.array(given[block.name], dtype=float)
-        if block.name in given
-        else _drawn(block, number, seed)
-        for number, block in enumerate(blocks, 1)
-    }
+    """The parameters to start from: the file's where it gives them, else drawn with ``seed``.
+
+    N(0, 1/n_{k-1}) for a W_k, from a stream of its own; zeros for a b_k.
+    """
+    given, found = dict(spec.values.parameters), {}
+    for number, block in enumerate(blocks, 1):
+        shape = tuple(int(size) for size in block.shape)
+        if block.name in given:
+            found[block.name] = np.array(given[block.name], dtype=float)
+        elif block.role is Role.BIAS:
+            found[block.name] = np.zeros(shape)
+        else:
+            found[block.name] = _chance(seed, number).normal(0.0, 1 / math.sqrt(shape[1]), shape)
+    return found
 
 
 def initially_drawn(spec: NetworkSpec, variables: Sequence[Variable]) -> list[str]:
@@ -238,14 +243,6 @@ def initially_drawn(spec: NetworkSpec, variables: Sequence[Variable]) -> list[st
     given = dict(spec.values.parameters)
     blocks = parameter_blocks(variables)
     return [v.name for v in blocks if v.role is Role.WEIGHT and v.name not in given]
-
-
-def _drawn(block: Variable, number: int, seed: int) -> np.ndarray:
-    """N(0, 1/n_{k-1}) for a W_k, from a stream of its own; zeros for a b_k."""
-    shape = tuple(int(size) for size in block.shape)
-    if block.role is Role.BIAS:
-        return np.zeros(shape)
-    return _chance(seed, number).normal(0.0, 1 / math.sqrt(shape[1]), shape)
 
 
 def _chance(seed: int, *stream: int) -> np.random.Generator:
@@ -260,42 +257,30 @@ def positions(
     A name is an element's (``w_111``) or a whole block's (``W1``); ``variables`` are all the
     quantities of the network, for the messages.  Raises `UnknownName`.
     """
-    whole = {block.name: block for block in blocks}
+    whole, places = {block.name: block for block in blocks}, _places(blocks)
     found: dict[str, int] = {}
     for name in names:
         block = whole.get(name.strip())
-        chosen = [read_reference(name, variables)] if block is None else elements(block)
-        found |= {reference.name: _position(reference, blocks) for reference in chosen}
+        for each in [read_reference(name, variables)] if block is None else elements(block):
+            if each.variable.name not in places:
+                raise UnknownName(
+                    f"{each.name} is no parameter; descent moves weights and biases: "
+                    f"{', '.join(whole)}, or single ones such as "
+                    f"{element_name(blocks[0], [1] * len(blocks[0].shape))}"
+                )
+            own = tuple(index - 1 for index in each.indices)
+            found[each.name] = int(places[each.variable.name][own])
     return found
 
 
-def _position(reference: Reference, blocks: Sequence[Variable]) -> int:
-    first = _firsts(blocks).get(reference.variable.name)
-    if first is None:
-        raise UnknownName(
-            f"{reference.name} is no parameter; descent moves weights and biases: "
-            f"{', '.join(block.name for block in blocks)}, or single ones such as "
-            f"{element_name(blocks[0], [1] * len(blocks[0].shape))}"
-        )
-    shape = tuple(int(size) for size in reference.variable.shape)
-    own = tuple(index - 1 for index in reference.indices)
-    return first + int(np.ravel_multi_index(own, shape) if shape else 0)
-
-
-def _firsts(blocks: Sequence[Variable]) -> dict[str, int]:
-    """Where in θ each block begins."""
-    sizes = itertools.accumulate(map(_entries, blocks), initial=0)
-    return {block.name: first for block, first in zip(blocks, sizes, strict=False)}
-
-
-def _moving(only: Sequence[str], blocks: Sequence[Variable]) -> np.ndarray | slice:
-    """The places in θ of what moves, each once; a whole block is not named element by element."""
-    if not only:
-        return slice(None)
-    firsts, sizes = _firsts(blocks), {block.name: _entries(block) for block in blocks}
-    whole = [np.arange(firsts[name], firsts[name] + sizes[name]) for name in only if name in sizes]
-    single = positions([name for name in only if name not in sizes], blocks, blocks)
-    return np.unique(np.concatenate([*whole, np.array([*single.values()], dtype=int)]))
+def _places(blocks: Sequence[Variable]) -> dict[str, np.ndarray]:
+    """Where in θ the numbers of each block stand, in its shape."""
+    sizes = [math.prod(map(int, block.shape)) for block in blocks]
+    ends = itertools.accumulate(sizes)
+    return {
+        block.name: np.arange(end - size, end).reshape([*map(int, block.shape)])
+        for block, size, end in zip(blocks, sizes, ends, strict=True)
+    }
 
 
 def _checked(parameters: Mapping[str, Any], blocks: Sequence[Variable]) -> dict[str, np.ndarray]:
@@ -337,38 +322,23 @@ def begin(
         raise DescentError(f"the loss {spec.loss.name} has no target, so there is nothing to learn")
     blocks = parameter_blocks(variables)
     _check_settings(settings, len(samples))
-    only = tuple(_canonical(name, blocks, variables) for name in settings.only)
-    names = tuple(positions(_to_watch(only, settings.watch, blocks), blocks, variables))
+    places, only = _places(blocks), []
+    for name in settings.only:  # the name of a block, or of an element as symback writes it
+        only += [name.strip()] if name.strip() in places else positions([name], blocks, variables)
+    # what is asked for, and what moves; of what moves no more than `MOST_WATCHED` numbers
+    moving = only if only or settings.watch else [*places]
+    few = sum(places[name].size if name in places else 1 for name in moving) <= MOST_WATCHED
+    watched = (*(moving if few else ()), *settings.watch)
+    names = tuple(positions(watched, blocks, variables))
     start = initial(spec, blocks, settings.seed) if parameters is None else parameters
     return Descent(
         blocks=blocks,
-        settings=replace(settings, only=only, watch=names),
+        settings=replace(settings, only=tuple(only), watch=names),
         theta=flattened(_checked(start, blocks), blocks),
         epoch=0,
         history=History(np.empty(0), names, np.empty((0, len(names)))),
         belongs_to=_fingerprints(spec, samples),
     )
-
-
-def _canonical(name: str, blocks: Sequence[Variable], variables: Sequence[Variable]) -> str:
-    """The name of a block, or of an element as symback writes it."""
-    if name.strip() in {block.name for block in blocks}:
-        return name.strip()
-    return next(iter(positions([name], blocks, variables)))
-
-
-def _to_watch(
-    only: Sequence[str], watch: Sequence[str], blocks: Sequence[Variable]
-) -> tuple[str, ...]:
-    """What is asked for, and what moves; of what moves no more than `MOST_WATCHED` numbers."""
-    sizes = {block.name: _entries(block) for block in blocks}
-    moving = only if only or watch else [*sizes]
-    few = sum(sizes.get(name, 1) for name in moving) <= MOST_WATCHED
-    return (*(moving if few else ()), *watch)
-
-
-def _entries(block: Variable) -> int:
-    return math.prod(int(size) for size in block.shape)
 
 
 def _check_settings(settings: Settings, count: int) -> None:
@@ -421,30 +391,22 @@ def load_checkpoint(path: str | Path, variables: Sequence[Variable]) -> Descent:
         loss, watched = arrays.pop("loss"), arrays.pop("watched")
         if about["version"] != VERSION:
             raise DescentError(f"{place}: a checkpoint of another version of symback")
-        history = _history(about["epoch"], loss, tuple(about["names"]), watched)
-        settings = _settings(about["settings"])
+        names, epoch = tuple(about["names"]), about["epoch"]
+        fits = loss.ndim == 1 and len(loss) in (epoch, epoch + 1) and loss.dtype.kind == "f"
+        if not fits or watched.shape != (len(loss), len(names)):
+            raise ValueError("no history")
+        given = about["settings"]
+        given |= {name: tuple(given[name]) for name in ("only", "watch")}
+        settings = Settings(**given)
+        _check_settings(settings, settings.batch_size or 1)
         theta = flattened(_checked(arrays, blocks), blocks)
         network, data = about["belongs_to"]
     except (DataError, DescentError) as error:
         raise DescentError(f"{place}: {error.message}") from None
     except (KeyError, TypeError, ValueError, RecursionError):
         raise DescentError(f"{place}: this is no checkpoint of symback descend") from None
-    return Descent(blocks, settings, theta, about["epoch"], history, (network, data))
-
-
-def _settings(given: Mapping[str, Any]) -> Settings:
-    lists = {name: tuple(given[name]) for name in ("only", "watch")}
-    settings = Settings(**{**given, **lists})
-    _check_settings(settings, settings.batch_size or 1)
-    return settings
-
-
-def _history(epoch: int, loss: np.ndarray, names: tuple[str, ...], values: np.ndarray) -> History:
-    """The history of a checkpoint; raises ValueError where its parts do not fit together."""
-    fits = loss.ndim == 1 and len(loss) in (epoch, epoch + 1)
-    if not fits or values.shape != (len(loss), len(names)) or loss.dtype.kind != "f":
-        raise ValueError("no history")
-    return History(loss, names, values)
+    history = History(loss, names, watched)
+    return Descent(blocks, settings, theta, epoch, history, (network, data))
 
 
 # ------------------------------------------------------------------------------------- descending
@@ -477,42 +439,32 @@ def descend(
     """
     if epochs < start.epoch:
         raise DescentError(f"{epochs} epochs are wanted, and {start.epoch} are done already")
-    walk = _Walk(kernel, start, samples)
-    saving = _Saving(checkpoint)
-    saving.save(start)
+    walk, saved = _Walk(kernel, start, samples), time.monotonic()
+
+    def save(descent: Descent) -> None:
+        nonlocal saved
+        if checkpoint is not None:
+            descent.save(checkpoint)
+        saved = time.monotonic()
+
+    save(start)
     try:
         # What overflows on the way out is found by `_Walk.note`, and said once.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for epoch, loss in walk.epochs(epochs):
                 if progress is not None:
                     progress(epoch, loss)
-                if saving.due:
-                    saving.save(walk.descent())
+                if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                    save(walk.descent())
     except KeyboardInterrupt:
         done = walk.descent(interrupted=True)
     except Diverged as error:
-        saving.save(error.descent)
+        save(error.descent)
         raise
     else:
         done = walk.descent()
-    saving.save(done)
+    save(done)
     return done
-
-
-class _Saving:
-    """Writes a checkpoint, where one is wanted."""
-
-    def __init__(self, path: str | Path | None) -> None:
-        self.path, self.last = path, time.monotonic()
-
-    @property
-    def due(self) -> bool:
-        return time.monotonic() - self.last > SECONDS_BETWEEN_CHECKPOINTS
-
-    def save(self, descent: Descent) -> None:
-        if self.path is not None:
-            descent.save(self.path)
-        self.last = time.monotonic()
 
 
 class _Walk:
@@ -526,7 +478,12 @@ class _Walk:
         self.seen = [*zip(start.history.loss.tolist(), start.history.values, strict=True)]
         watched = positions(start.history.names, self.blocks, self.blocks)
         self.watched = np.array([*watched.values()], dtype=int)
-        self.moving = _moving(start.settings.only, self.blocks)
+        self.moving: np.ndarray | slice = slice(None)
+        if only := start.settings.only:  # a whole block is not named element by element
+            places = _places(self.blocks)
+            single = positions([n for n in only if n not in places], self.blocks, self.blocks)
+            found = [[*single.values()], *(places[n].ravel() for n in only if n in places)]
+            self.moving = np.unique(np.concatenate(found).astype(int))
 
     def epochs(self, last: int) -> Iterator[tuple[int, float]]:
         """Run up to epoch ``last``, and tell each with its loss, the start's first."""
@@ -572,13 +529,9 @@ class _Walk:
             self.seen.append((loss, self.place.theta[self.watched]))
         self.sound = self.place
 
-    def descent(self, *, interrupted: bool = False) -> Descent:
-        """Where the walk has got to."""
-        return self._at(self.place, interrupted)
-
-    def _at(self, place: _Place, interrupted: bool) -> Descent:
-        rows = self.seen
-        names = self.start.history.names
+    def descent(self, place: _Place | None = None, *, interrupted: bool = False) -> Descent:
+        """Where the walk has got to, or was."""
+        place, rows, names = place or self.place, self.seen, self.start.history.names
         values = np.array([row for _, row in rows]).reshape(len(rows), len(names))
         return replace(
             self.start,
@@ -589,7 +542,7 @@ class _Walk:
         )
 
     def diverged(self, epoch: int, what: str) -> Diverged:
-        kept = self._at(self.sound, interrupted=False)
+        kept = self.descent(self.sound)
         losses = kept.history.loss
         before = f" (the loss was {losses[-1]:.6g} at epoch {kept.epoch})" if len(losses) else ""
         return Diverged(

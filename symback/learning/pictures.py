@@ -23,6 +23,7 @@ import io
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,13 +103,12 @@ def _style() -> Iterator[None]:
     import matplotlib as mpl
 
     # rc_context would not put the backend back, and a figure of its own needs none.
-    defaults = {
+    settings: dict[Any, Any] = {
         key: value
         for key, value in mpl.rcParamsDefault.items()
         if not key.startswith(("backend", "interactive"))
     }
-    settings: dict[Any, Any] = {**defaults, **STYLE}
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings | STYLE):
         yield
 
 
@@ -118,125 +118,11 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
-# ------------------------------------------------------------------------------------- over epochs
-
-
-def loss_curve(history: History) -> Figure:
-    """The loss over the epochs."""
-    with _style():
-        figure = _figure(6.0, 3.6)
-        axes = figure.add_subplot()
-        axes.plot(history.epochs, history.loss, color=COLOURS[0], linewidth=1.8)
-        axes.set(xlabel="epoch", ylabel=LOSS)
-        _span_epochs(axes, history)
-        if 0 <= history.loss.min() < 0.5 * history.loss.max():
-            axes.set_ylim(bottom=0)
-        return figure
-
-
-def weight_curves(history: History) -> Figure:
-    """The watched parameters over the epochs, each named at its end; at most `MOST_CURVES`."""
-    with _style():
-        figure = _figure(6.0, 3.6)
-        axes = figure.add_subplot()
-        shown = dict([*history.weights.items()][:MOST_CURVES])
-        for number, values in enumerate(shown.values()):
-            style = PATH_STYLES[number % len(PATH_STYLES)]
-            dashes = (0, style.dash) if style.dash else "-"
-            axes.plot(
-                history.epochs, values, color=f"#{style.hex}", linewidth=1.8, linestyle=dashes
-            )
-        axes.set(xlabel="epoch", ylabel=_letter(next(iter(shown))) if len(shown) == 1 else "value")
-        if len(shown) < len(history.names):
-            told = f"the first {len(shown)} of {len(history.names)} watched parameters"
-            axes.set_title(told, fontsize=10)
-        _span_epochs(axes, history)
-        if len(shown) > 1:
-            _name_ends(axes, history, shown)
-        return figure
-
-
-def _span_epochs(axes: Axes, history: History) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.set_xlim(0, max(1, len(history.loss) - 1))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _name_ends(axes: Axes, history: History, shown: Mapping[str, np.ndarray]) -> None:
-    """Each curve's name at its right end, moved apart where two would touch."""
-    low, high = axes.get_ylim()
-    least = 0.062 * (high - low)
-    ends = {name: float(values[-1]) for name, values in shown.items()}
-    heights = _apart([*ends.values()], least)
-    for number, (name, height) in enumerate(zip(ends, heights, strict=True)):
-        axes.annotate(
-            _letter(name),
-            (max(1, len(history.loss) - 1), ends[name]),
-            xytext=(1.015, height),
-            textcoords=("axes fraction", "data"),
-            color=f"#{PATH_STYLES[number % len(PATH_STYLES)].ink}",
-            va="center",
-            annotation_clip=False,
-        )
-
-
-def _apart(heights: Sequence[float], least: float) -> list[float]:
-    """The heights, moved as little as a sweep up and its middle need to be ``least`` apart."""
-    order = sorted(range(len(heights)), key=heights.__getitem__)
-    moved = list(heights)
-    for below, above in itertools.pairwise(order):
-        moved[above] = max(moved[above], moved[below] + least)
-    for group in _touching(order, moved, least):
-        shift = sum(moved[i] - heights[i] for i in group) / len(group)
-        for i in group:
-            moved[i] -= shift
-    return moved
-
-
-def _touching(order: Sequence[int], heights: Sequence[float], least: float) -> list[list[int]]:
-    groups: list[list[int]] = []
-    for i in order:
-        if groups and heights[i] - heights[groups[-1][-1]] <= least * 1.000001:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    return groups
-
-
-def heat_map(history: History) -> Figure:
-    """Every watched parameter (rows) at every epoch (columns), layer by layer, 0 being white."""
-    with _style():
-        parts = _by_layer(history.names)
-        rows = len(history.names)
-        figure = _figure(7.0, 1.2 + min(0.28 * rows, 9.0))
-        every = figure.subplots(
-            len(parts), 1, sharex=True, squeeze=False, height_ratios=[*map(len, parts)]
-        )
-        image = None
-        for axes, places in zip(every[:, 0], parts, strict=True):
-            image = axes.imshow(
-                history.values[:, places].T,
-                aspect="auto",
-                interpolation="nearest",
-                extent=(-0.5, len(history.loss) - 0.5, len(places) - 0.5, -0.5),
-                **_scale(history.values),
-            )
-            names = [_letter(history.names[place]) for place in places]
-            axes.set_yticks(range(len(names)), names) if rows <= MOST_ROWS else axes.set_yticks([])
-            _bare(axes)
-        every[-1, 0].set_xlabel("epoch")
-        assert image is not None  # a history without names has no heat map
-        figure.colorbar(image, ax=[*every[:, 0]], pad=0.02, label="value").outline.set_visible(
-            False
-        )
-        return figure
-
-
-def _scale(values: np.ndarray) -> dict[str, Any]:
-    """Colours for numbers of both signs: purple above 0, orange below."""
-    most = float(np.abs(values).max()) or 1.0
-    return {"cmap": "PuOr", "vmin": -most, "vmax": most}
+def _letter(name: str) -> str:
+    """A name as mathematics: ``w_111`` → ``$w_{111}$``."""
+    letter, _, numbers = name.partition("_")
+    letter = r"\hat{y}" if letter == "yhat" else letter
+    return f"${letter}_{{{numbers}}}$" if numbers else f"${letter}$"
 
 
 def _bare(axes: Axes) -> None:
@@ -245,48 +131,149 @@ def _bare(axes: Axes) -> None:
     axes.tick_params(length=0)
 
 
-def _by_layer(names: Sequence[str]) -> list[list[int]]:
-    """The places of the names, those of one layer together."""
-    groups: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        groups.setdefault(_layer(name), []).append(place)
-    return [*groups.values()]
+def _colour_bar(figure: Figure, drawn: Any, axes: Any, **words: Any) -> None:
+    figure.colorbar(drawn, ax=axes, pad=0.02, **words).outline.set_visible(False)
 
 
-def _layer(name: str) -> str:
-    numbers = name.partition("_")[2]
-    return numbers.split(",")[0] if "," in numbers else numbers[:1]
+# ------------------------------------------------------------------------------------- over epochs
 
 
+@_style()
+def loss_curve(history: History) -> Figure:
+    """The loss over the epochs."""
+    figure, axes = _over_epochs(history)
+    axes.plot(history.epochs, history.loss, color=COLOURS[0], linewidth=1.8)
+    axes.set_ylabel(LOSS)
+    if 0 <= history.loss.min() < 0.5 * history.loss.max():
+        axes.set_ylim(bottom=0)
+    return figure
+
+
+@_style()
+def weight_curves(history: History) -> Figure:
+    """The watched parameters over the epochs, each named at its end; at most `MOST_CURVES`."""
+    figure, axes = _over_epochs(history)
+    shown = dict([*history.weights.items()][:MOST_CURVES])
+    styles = dict(zip(shown, itertools.cycle(PATH_STYLES)))
+    for name, style in styles.items():
+        dashes = (0, style.dash) if style.dash else "-"
+        look = {"color": f"#{style.hex}", "linewidth": 1.8, "linestyle": dashes}
+        axes.plot(history.epochs, shown[name], **look)
+    axes.set_ylabel(_letter(next(iter(shown))) if len(shown) == 1 else "value")
+    if len(shown) < len(history.names):
+        told = f"the first {len(shown)} of {len(history.names)} watched parameters"
+        axes.set_title(told, fontsize=10)
+    if len(shown) == 1:
+        return figure
+    low, high = axes.get_ylim()
+    ends = [float(values[-1]) for values in shown.values()]
+    heights = apart(ends, 0.062 * (high - low))
+    for (name, style), end, height in zip(styles.items(), ends, heights, strict=True):
+        axes.annotate(
+            _letter(name),
+            (max(1, len(history.loss) - 1), end),
+            xytext=(1.015, height),
+            textcoords=("axes fraction", "data"),
+            color=f"#{style.ink}",
+            va="center",
+            annotation_clip=False,
+        )
+    return figure
+
+
+def _over_epochs(history: History) -> tuple[Figure, Axes]:
+    from matplotlib.ticker import MaxNLocator
+
+    figure = _figure(6.0, 3.6)
+    axes = figure.add_subplot()
+    axes.set_xlabel("epoch")
+    axes.set_xlim(0, max(1, len(history.loss) - 1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure, axes
+
+
+def apart(heights: Sequence[float], least: float) -> list[float]:
+    """The heights, moved as little as a sweep up and its middle need to be ``least`` apart.
+
+    >>> apart([0.0, 1.0, 1.0], 0.5)
+    [0.0, 0.75, 1.25]
+    """
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    moved = list(heights)
+    for below, above in itertools.pairwise(order):
+        moved[above] = max(moved[above], moved[below] + least)
+    groups: list[list[int]] = []  # those that now touch
+    for i in order:
+        if groups and moved[i] - moved[groups[-1][-1]] <= least * 1.000001:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    for group in groups:
+        shift = sum(moved[i] - heights[i] for i in group) / len(group)
+        for i in group:
+            moved[i] -= shift
+    return moved
+
+
+@_style()
+def heat_map(history: History) -> Figure:
+    """Every watched parameter (rows) at every epoch (columns), layer by layer, 0 being white."""
+    layers: dict[str, list[int]] = {}
+    for place, name in enumerate(history.names):
+        numbers = name.partition("_")[2]
+        layer = numbers.split(",")[0] if "," in numbers else numbers[:1]
+        layers.setdefault(layer, []).append(place)
+    rows, parts = len(history.names), [*layers.values()]
+    figure = _figure(7.0, 1.2 + min(0.28 * rows, 9.0))
+    every = figure.subplots(
+        len(parts), 1, sharex=True, squeeze=False, height_ratios=[*map(len, parts)]
+    )[:, 0]
+    for axes, places in zip(every, parts, strict=True):
+        image = axes.imshow(
+            history.values[:, places].T,
+            aspect="auto",
+            interpolation="nearest",
+            extent=(-0.5, len(history.loss) - 0.5, len(places) - 0.5, -0.5),
+            **_scale(history.values),
+        )
+        names = [_letter(history.names[place]) for place in places]
+        axes.set_yticks(range(len(names)), names) if rows <= MOST_ROWS else axes.set_yticks([])
+        _bare(axes)
+    every[-1].set_xlabel("epoch")
+    _colour_bar(figure, image, [*every], label="value")
+    return figure
+
+
+def _scale(values: np.ndarray) -> dict[str, Any]:
+    """Colours for numbers of both signs: purple above 0, orange below."""
+    most = float(np.abs(values).max()) or 1.0
+    return {"cmap": "PuOr", "vmin": -most, "vmax": most}
+
+
+@_style()
 def matrices(history: History, blocks: Sequence[Variable], epochs: Sequence[int] = ()) -> Figure:
     """(W_k | b_k) with its numbers, one row of tables a layer, one column an epoch.
 
     The history must watch every parameter of ``blocks``, in their order.  Without ``epochs``,
     `SHOWN_EPOCHS` of them evenly spaced.
     """
-    with _style():
-        at = [*epochs] or _evenly(len(history.loss) - 1)
-        tables = {epoch: _tables(history.values[epoch], blocks) for epoch in at}
-        layers = [*tables[at[0]]]
-        shapes = [tables[at[0]][layer].shape for layer in layers]
-        widest = max(columns for _, columns in shapes)
-        figure = _figure(
-            0.6 + 0.62 * widest * len(at), 0.7 + sum(0.42 * rows + 0.5 for rows, _ in shapes)
-        )
-        grid = figure.subplots(
-            len(layers), len(at), squeeze=False, height_ratios=[rows for rows, _ in shapes]
-        )
-        for row, layer in enumerate(layers):
-            for column, epoch in enumerate(at):
-                _draw_table(grid[row, column], tables[epoch][layer], _scale(history.values))
-            grid[row, 0].set_ylabel(f"${layer}$", rotation=0, ha="right", va="center", labelpad=8)
+    last, steps = len(history.loss) - 1, SHOWN_EPOCHS - 1
+    at = [*epochs] or sorted({round(part * last / steps) for part in range(SHOWN_EPOCHS)})
+    tables = {epoch: _tables(history.values[epoch], blocks) for epoch in at}
+    shapes = {layer: table.shape for layer, table in tables[at[0]].items()}
+    widest = max(columns for _, columns in shapes.values())
+    heights = [rows for rows, _ in shapes.values()]
+    figure = _figure(
+        0.6 + 0.62 * widest * len(at), 0.7 + sum(0.42 * rows + 0.5 for rows in heights)
+    )
+    grid = figure.subplots(len(shapes), len(at), squeeze=False, height_ratios=heights)
+    for row, layer in enumerate(shapes):
         for column, epoch in enumerate(at):
-            grid[0, column].set_title(f"epoch {epoch:,}", fontsize=10)
-        return figure
-
-
-def _evenly(last: int) -> list[int]:
-    return sorted({round(part * last / (SHOWN_EPOCHS - 1)) for part in range(SHOWN_EPOCHS)})
+            _draw_table(grid[row, column], tables[epoch][layer], _scale(history.values))
+        grid[row, 0].set_ylabel(f"${layer}$", rotation=0, ha="right", va="center", labelpad=8)
+    for column, epoch in enumerate(at):
+        grid[0, column].set_title(f"epoch {epoch:,}", fontsize=10)
+    return figure
 
 
 def _tables(theta: np.ndarray, blocks: Sequence[Variable]) -> dict[str, np.ndarray]:
@@ -342,50 +329,39 @@ def chosen(yhat: np.ndarray) -> np.ndarray:
     return yhat.argmax(axis=1) + 1
 
 
+@_style()
 def surfaces(neurons: Mapping[str, Function], x: np.ndarray, labels: np.ndarray | None) -> Figure:
     """What each neuron makes of the plane: contours of h, with the samples on top.
 
     ``neurons`` maps a name such as ``h_11`` to a function of points (M, 2) to numbers (M,); ``x``
     has shape (N, 2), ``labels`` (N,).  One scale serves all where all values lie in [0, 1].
     """
-    with _style():
-        across, up, points = _plane(x)
-        values = {name: f(points).reshape(across.shape) for name, f in neurons.items()}
-        levels = {name: _levels(surface) for name, surface in values.items()}
-        is_shared = all(own[0] == 0 and own[-1] == 1 for own in levels.values())
-        rows = -(-len(neurons) // 4)
-        columns = -(-len(neurons) // rows)
-        figure = _figure(0.9 + (2.7 if is_shared else 3.1) * columns, 0.5 + 2.8 * rows)
-        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-        drawn = None
-        for axes, (name, surface) in zip(grid.flat, values.items(), strict=False):
-            drawn = _contours(axes, (across, up, surface), levels[name])
-            _samples(axes, x, labels, size=8, edge="#222222", width=0.35)
-            axes.set_title(_letter(name))
-            if not is_shared:
-                figure.colorbar(drawn, ax=axes, pad=0.02, shrink=0.9).outline.set_visible(False)
-        if is_shared and drawn is not None:
-            figure.colorbar(drawn, ax=[*grid.flat], pad=0.02).outline.set_visible(False)
-        _label_plane(grid, len(neurons))
-        return figure
-
-
-def _contours(axes: Axes, surface: tuple[np.ndarray, ...], levels: np.ndarray) -> Any:
-    """Filled contours, pale enough for the samples to stand out from."""
     import matplotlib as mpl
     from matplotlib.colors import ListedColormap
 
-    colours = mpl.colormaps["cividis"](np.linspace(0, 1, 256))[:, :3]
-    drawn = axes.contourf(*surface, levels=levels, cmap=ListedColormap(0.55 + 0.45 * colours))
-    axes.contour(*surface, levels=levels, colors="white", linewidths=0.5)
-    axes.set_box_aspect(1)
-    _bare(axes)
-    return drawn
-
-
-def _label_plane(grid: np.ndarray, count: int) -> None:
-    """x_1 below the lowest of each column, x_2 beside the first; what is left over is hidden."""
-    columns = grid.shape[1]
+    across, up, points = _plane(x)
+    values = {name: f(points).reshape(across.shape) for name, f in neurons.items()}
+    levels = {name: _levels(surface) for name, surface in values.items()}
+    is_shared = all(own[0] == 0 and own[-1] == 1 for own in levels.values())
+    count = len(neurons)
+    rows = -(-count // 4)
+    columns = -(-count // rows)
+    figure = _figure(0.9 + (2.7 if is_shared else 3.1) * columns, 0.5 + 2.8 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    # pale enough for the samples to stand out from
+    colours = 0.55 + 0.45 * mpl.colormaps["cividis"](np.linspace(0, 1, 256))[:, :3]
+    for axes, (name, surface) in zip(grid.flat, values.items(), strict=False):
+        looks = {"levels": levels[name]}
+        drawn = axes.contourf(across, up, surface, cmap=ListedColormap(colours), **looks)
+        axes.contour(across, up, surface, colors="white", linewidths=0.5, **looks)
+        axes.set_box_aspect(1)
+        _bare(axes)
+        _samples(axes, x, labels, s=8, edgecolors="#222222", linewidths=0.35)
+        axes.set_title(_letter(name))
+        if not is_shared:
+            _colour_bar(figure, drawn, axes, shrink=0.9)
+    if is_shared and values:
+        _colour_bar(figure, drawn, [*grid.flat])
     for axes in grid.flat[count:]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
@@ -394,6 +370,7 @@ def _label_plane(grid: np.ndarray, count: int) -> None:
         lowest = grid[(count - 1 - column) // columns, column]
         lowest.set_xlabel("$x_1$")
         lowest.xaxis.set_tick_params(labelbottom=True)
+    return figure
 
 
 def _levels(values: np.ndarray) -> np.ndarray:
@@ -404,6 +381,7 @@ def _levels(values: np.ndarray) -> np.ndarray:
     return np.linspace(low, high if high > low else low + 1.0, 11)
 
 
+@_style()
 def regions(
     outputs: Function, x: np.ndarray, labels: np.ndarray, yhat: np.ndarray, count: int
 ) -> Figure:
@@ -411,70 +389,57 @@ def regions(
 
     ``outputs`` maps points (M, 2) to ŷ (M, n_L), ``yhat`` is ŷ at the samples; ``count`` classes.
     """
-    with _style():
-        from matplotlib.colors import ListedColormap, to_rgb
-
-        figure = _figure(6.2, 5.0)
-        axes = figure.add_subplot()
-        across, up, points = _plane(x)
-        names = _class_names(count)
-        tints = [0.72 + 0.28 * np.array(to_rgb(_hue(place))) for place in range(len(names))]
-        given = chosen(outputs(points)).reshape(across.shape) - names[0]
-        axes.pcolormesh(
-            across, up, given, cmap=ListedColormap(tints), vmin=-0.5, vmax=len(names) - 0.5,
-            shading="nearest", rasterized=True,
-        )  # fmt: skip
-        wrong = chosen(yhat) != labels
-        _samples(axes, x[~wrong], labels[~wrong], size=9, edge="white", width=0.3, first=names[0])
-        large = 52 if wrong.sum() <= CROWD else 24
-        _samples(axes, x[wrong], labels[wrong], size=large, edge="black", width=1.0, first=names[0])
-        axes.set(xlabel="$x_1$", ylabel="$x_2$")
-        axes.set_title(f"{int(wrong.sum()):,} of {len(x):,} misclassified", fontsize=11)
-        _bare(axes)
-        _legend(axes, names, count)
-        return figure
-
-
-def _class_names(count: int) -> list[int]:
-    """0 and 1 for a single output, else 1 … n_L."""
-    return [0, 1] if count == 1 else [*range(1, count + 1)]
-
-
-def _legend(axes: Axes, names: Sequence[int], count: int) -> None:
+    from matplotlib.colors import ListedColormap, to_rgb
     from matplotlib.lines import Line2D
 
+    figure = _figure(6.2, 5.0)
+    axes = figure.add_subplot()
+    across, up, points = _plane(x)
+    names = [0, 1] if count == 1 else [*range(1, count + 1)]  # 0 and 1 of a single output
+    looks = [_look(place) for place in range(len(names))]
+    tints = [0.72 + 0.28 * np.array(to_rgb(look["color"])) for look in looks]
+    given = chosen(outputs(points)).reshape(across.shape) - names[0]
+    ends = {"vmin": -0.5, "vmax": len(names) - 0.5}
+    colours = ListedColormap(tints)
+    axes.pcolormesh(across, up, given, cmap=colours, shading="nearest", rasterized=True, **ends)
+    wrong = chosen(yhat) != labels
+    for which, looks_so in (
+        (~wrong, {"s": 9, "edgecolors": "white", "linewidths": 0.3}),
+        (
+            wrong,
+            {"s": 52 if wrong.sum() <= CROWD else 24, "edgecolors": "black", "linewidths": 1.0},
+        ),
+    ):
+        _samples(axes, x[which], labels[which], first=names[0], **looks_so)
+    axes.set(xlabel="$x_1$", ylabel="$x_2$")
+    axes.set_title(f"{int(wrong.sum()):,} of {len(x):,} misclassified", fontsize=11)
+    _bare(axes)
     letter = "y" if count == 1 else r"\ell"
-    marks: list[tuple[str, dict[str, Any]]] = [
-        (f"${letter} = {name}$", {"marker": _marker(k), "color": _hue(k), "mec": "white"})
-        for k, name in enumerate(names)
+    marks = [
+        Line2D([], [], linestyle="", label=f"${letter} = {name}$", mec="white", **look)
+        for name, look in zip(names, looks, strict=True)
     ]
-    marks.append(("misclassified", {"marker": "o", "color": "#BBBBBB", "mec": "black", "ms": 8}))
-    entries = [Line2D([], [], linestyle="", label=label, **look) for label, look in marks]
-    axes.legend(handles=entries, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.2)
+    look = {"marker": "o", "color": "#BBBBBB", "mec": "black", "ms": 8}
+    marks.append(Line2D([], [], linestyle="", label="misclassified", **look))
+    axes.legend(handles=marks, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.2)
+    return figure
 
 
-def _hue(place: int) -> str:
-    return CLASS_COLOURS[place % len(CLASS_COLOURS)]
-
-
-def _marker(place: int) -> str:
-    return MARKERS[place % len(MARKERS)]
+def _look(place: int) -> dict[str, Any]:
+    """The mark and the colour of a class."""
+    colour, marker = CLASS_COLOURS[place % len(CLASS_COLOURS)], MARKERS[place % len(MARKERS)]
+    return {"color": colour, "marker": marker}
 
 
 def _samples(
-    axes: Axes, x: np.ndarray, labels: np.ndarray | None, *, size: float, edge: str, width: float,
-    first: int | None = None,
-) -> None:  # fmt: skip
+    axes: Axes, x: np.ndarray, labels: np.ndarray | None, first: int | None = None, **looks: Any
+) -> None:
     """The samples, a colour and a mark for each class."""
     kinds = np.zeros(len(x), dtype=int) if labels is None else labels
     lowest = int(kinds.min(initial=0 if labels is None else 10**9)) if first is None else first
     for kind in np.unique(kinds):
-        place = int(kind) - lowest
         own = x[kinds == kind]
-        axes.scatter(
-            own[:, 0], own[:, 1], s=size, color=_hue(place), marker=_marker(place),
-            edgecolors=edge, linewidths=width, zorder=3,
-        )  # fmt: skip
+        axes.scatter(own[:, 0], own[:, 1], zorder=3, **_look(int(kind) - lowest), **looks)
 
 
 def _plane(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -489,19 +454,12 @@ def _plane(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 # ------------------------------------------------------------------------------------------ files
 
 
-def _letter(name: str) -> str:
-    """A name as mathematics: ``w_111`` → ``$w_{111}$``."""
-    letter, _, numbers = name.partition("_")
-    letter = r"\hat{y}" if letter == "yhat" else letter
-    return f"${letter}_{{{numbers}}}$" if numbers else f"${letter}$"
-
-
+@_style()
 def png(figure: Figure) -> bytes:
     """The figure as PNG, without a date or a program's name in it."""
-    with _style():
-        file = io.BytesIO()
-        figure.savefig(file, format="png", metadata={"Software": None})
-        return file.getvalue()
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
 
 
 def gif(figures: Sequence[Figure], milliseconds: int = 250) -> bytes:
@@ -520,16 +478,17 @@ def gif(figures: Sequence[Figure], milliseconds: int = 250) -> bytes:
     return file.getvalue()
 
 
-def portfolio(
-    run: Descent, samples: Samples, layers: Callable[[np.ndarray], Mapping[str, np.ndarray]]
-) -> Iterator[tuple[str, Figure]]:
+Layers = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+
+
+def portfolio(run: Descent, samples: Samples, layers: Layers) -> Iterator[tuple[str, Figure]]:
     """Every picture that fits a descent, with its name: loss, weights, heat_map, matrices, ….
 
     ``layers`` maps points (M, n_0) to the activations of each layer by name, ``h1`` … ``yhat``, as
     `symback.Network.activations` gives them; what each neuron makes of the plane is drawn where
     there are two inputs, and regions where the targets are classes.
     """
-    history = run.history
+    history, x = run.history, samples.x
     yield "loss", loss_curve(history)
     if history.names:
         yield "weights", weight_curves(history)
@@ -537,38 +496,24 @@ def portfolio(
         yield "heat_map", heat_map(history)
     if len(history.names) == len(run.theta) <= MOST_CELLS:
         yield "matrices", matrices(history, run.blocks)
-    if samples.x.shape[1] == 2:
-        yield from _planes(samples, layers)
-
-
-def _planes(
-    samples: Samples, layers: Callable[[np.ndarray], Mapping[str, np.ndarray]]
-) -> Iterator[tuple[str, Figure]]:
-    labels = classes(samples.y)
-    yhat = layers(samples.x)["yhat"]
-    yield (
-        "neurons",
-        surfaces(dict([*neurons_of(layers, samples.x)][:MOST_SURFACES]), samples.x, labels),
-    )
+    if x.shape[1] != 2:
+        return
+    labels, yhat = classes(samples.y), layers(x)["yhat"]
+    yield "neurons", surfaces(dict([*neurons_of(layers, x)][:MOST_SURFACES]), x, labels)
     if labels is not None:
-        yield (
-            "regions",
-            regions(lambda points: layers(points)["yhat"], samples.x, labels, yhat, yhat.shape[1]),
-        )
+        outputs = partial(_values_of, layers, "yhat", slice(None))
+        yield "regions", regions(outputs, x, labels, yhat, yhat.shape[1])
 
 
-def neurons_of(
-    layers: Callable[[np.ndarray], Mapping[str, np.ndarray]], x: np.ndarray
-) -> Iterator[tuple[str, Function]]:
+def neurons_of(layers: Layers, x: np.ndarray) -> Iterator[tuple[str, Function]]:
     """Each neuron by name (``h_11`` … ``yhat_1``) as a function of points."""
     for layer, values in layers(x[:1]).items():
         for place in range(values.shape[1]):
-            own = [place + 1] if layer == "yhat" else [int(layer[1:]), place + 1]
-            letter = layer if layer == "yhat" else "h"
-            yield f"{letter}_{pack(own)}", _neuron(layers, layer, place)
+            is_output = layer == "yhat"
+            own = [place + 1] if is_output else [int(layer[1:]), place + 1]
+            name = f"{layer if is_output else 'h'}_{pack(own)}"
+            yield name, partial(_values_of, layers, layer, place)
 
 
-def _neuron(
-    layers: Callable[[np.ndarray], Mapping[str, np.ndarray]], layer: str, place: int
-) -> Function:
-    return lambda points: layers(points)[layer][:, place]
+def _values_of(layers: Layers, layer: str, place: int | slice, points: np.ndarray) -> np.ndarray:
+    return layers(points)[layer][:, place]

@@ -76,10 +76,9 @@ def check(x: Any, y: Any = None, label: Any = None, *, inputs: int, outputs: int
 
     >>> check([[0.5, 1.0], [2.0, 0.0]], label=[2, 1], inputs=2, outputs=2).y.tolist()
     [[0.0, 1.0], [1.0, 0.0]]
-    >>> check([[0.5], [2.0], [1.0]], label=[1, 2, 1], inputs=2, outputs=2)
+    >>> check([[0.5], [2.0], [1.0]], label=[1, 2, 1], inputs=2, outputs=2)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    symback.learning.samples.DataError: x has shape (3, 1); expected (N, 2), one row a sample, n_0 =
-    2
+    symback.learning.samples.DataError: x has shape (3, 1); expected (N, 2), one row a sample, ...
     """
     if (y is None) == (label is None):
         both = "neither is" if y is None else "both are"
@@ -107,16 +106,15 @@ def one_hot(label: Any, outputs: int) -> np.ndarray:
     if array.ndim != 1 or not len(array):
         raise DataError(f"label has shape {array.shape}; expected (N,), one label a sample, N ≥ 1")
     wrong = np.flatnonzero((array < 1) | (array > outputs))
-    if len(wrong):
-        raise DataError(_no_class(int(array[wrong[0]]), int(wrong[0]) + 1, outputs))
-    return np.eye(outputs)[array.astype(int) - 1]
-
-
-def _no_class(label: int, row: int, outputs: int) -> str:
-    told = f"label is {label} in row {row}; expected a class from 1 to {outputs}"
+    if not len(wrong):
+        return np.eye(outputs)[array.astype(int) - 1]
+    found = int(array[wrong[0]])
+    told = f"label is {found} in row {wrong[0] + 1}; expected a class from 1 to {outputs}"
     if outputs == 1:
-        return f"{told}; a network with one output learns y1 (0 or 1), not a label"
-    return f"{told} (classes count from 1)" if label == 0 else told
+        told += "; a network with one output learns y1 (0 or 1), not a label"
+    elif found == 0:
+        told += " (classes count from 1)"
+    raise DataError(told)
 
 
 def _matrix(name: str, given: Any, columns: int, width: str) -> np.ndarray:
@@ -126,7 +124,11 @@ def _matrix(name: str, given: Any, columns: int, width: str) -> np.ndarray:
     except ValueError:
         raise DataError(f"{name} has rows of different lengths; expected (N, {columns})") from None
     if array.dtype.kind != "f":
-        raise DataError(f"{name} {_kind(array)}; expected floats, {_way_out(name, array)}")
+        way_out = "float32 or float64"
+        if array.dtype.kind in "iub":
+            way_out += f": {name}.astype(float), scaled as is meant"
+        held = f"of shape {array.shape} holds {array.dtype}"
+        raise DataError(f"{name} {held}; expected floats, {way_out}")
     if array.ndim != 2 or array.shape[1] != columns or not len(array):
         hint = "; it looks transposed" if array.shape[:1] == (columns,) and array.ndim == 2 else ""
         hint = "; there is no sample" if 0 in array.shape[:1] else hint
@@ -142,16 +144,6 @@ def _matrix(name: str, given: Any, columns: int, width: str) -> np.ndarray:
             f"column {column + 1}; expected finite numbers"
         )
     return np.array(array, dtype=np.float64, order="C")
-
-
-def _kind(array: np.ndarray) -> str:
-    return f"of shape {array.shape} holds {array.dtype}"
-
-
-def _way_out(name: str, array: np.ndarray) -> str:
-    if array.dtype.kind in "iub":
-        return f"float32 or float64: {name}.astype(float), scaled as is meant"
-    return "float32 or float64"
 
 
 # ------------------------------------------------------------------------------------------- .npz
@@ -195,13 +187,21 @@ def _read_csv(path: Path, inputs: int, outputs: int) -> Samples:
     columns = _columns([name.strip() for name in rows[0]], inputs, outputs)
     if len(rows) == 1:
         raise DataError("there is a header and no sample")
-    _check_lengths(rows)
-    x = _numbers(rows[1:], columns, [f"x{j}" for j in range(1, inputs + 1)])
+    for number, row in enumerate(rows[1:], 1):
+        if len(row) != len(rows[0]):
+            raise DataError(f"row {number} has {len(row)} fields; the header has {len(rows[0])}")
+
+    def numbers(letter: str, width: int) -> np.ndarray:
+        names = [f"{letter}{j}" for j in range(1, width + 1)]
+        return np.array(
+            [[_number(row[columns[c]], n, c) for c in names] for n, row in enumerate(rows[1:], 1)]
+        )
+
+    x = numbers("x", inputs)
     if "label" in columns:
         label = [_label(row[columns["label"]], n) for n, row in enumerate(rows[1:], 1)]
         return check(x, label=label, inputs=inputs, outputs=outputs)
-    y = _numbers(rows[1:], columns, [f"y{i}" for i in range(1, outputs + 1)])
-    return check(x, y, inputs=inputs, outputs=outputs)
+    return check(x, numbers("y", outputs), inputs=inputs, outputs=outputs)
 
 
 def _columns(header: Sequence[str], inputs: int, outputs: int) -> dict[str, int]:
@@ -225,21 +225,6 @@ def _columns(header: Sequence[str], inputs: int, outputs: int) -> dict[str, int]
             f"column {printable(extra[0]) or 'without a name'}: expected {_listing(needed)}{both}"
         )
     return found
-
-
-def _check_lengths(rows: Sequence[Sequence[str]]) -> None:
-    for number, row in enumerate(rows[1:], 1):
-        if len(row) != len(rows[0]):
-            raise DataError(f"row {number} has {len(row)} fields; the header has {len(rows[0])}")
-
-
-def _numbers(
-    rows: Sequence[Sequence[str]], columns: Mapping[str, int], names: Sequence[str]
-) -> np.ndarray:
-    places = [(name, columns[name]) for name in names]
-    return np.array(
-        [[_number(row[at], n, name) for name, at in places] for n, row in enumerate(rows, 1)]
-    )
 
 
 def _number(text: str, row: int, column: str) -> float:

@@ -39,8 +39,19 @@ from symback.engine.spec import EquationsSpec
 from symback.engine.work import Work
 from symback.language.algebra import Partial, Product, Sigma, Terms, collapse, product
 from symback.language.functions import Activation, Loss, spoken
-from symback.language.names import PARAMETERS, Reference, Role, Variable, index, read_reference
-from symback.language.writing import EQUATIONS, ONE_VARIABLE, Lettering, Spelling, signed
+from symback.language.names import (
+    EQUATIONS,
+    ONE_VARIABLE,
+    PARAMETERS,
+    Lettering,
+    Reference,
+    Role,
+    Spelling,
+    Variable,
+    index,
+    read_reference,
+)
+from symback.language.writing import signed
 from symback.sheets.formulas import width
 from symback.sheets.page import (
     INDENT,

@@ -43,8 +43,11 @@ from symback.language.algebra import Sigma
 from symback.language.errors import SymbackError
 from symback.language.functions import spoken
 from symback.language.names import (
+    NETWORK,
+    Lettering,
     Reference,
     Role,
+    Spelling,
     UnknownName,
     Variable,
     element_name,
@@ -53,7 +56,7 @@ from symback.language.names import (
     name_indices,
     whole_name,
 )
-from symback.language.writing import NETWORK, Latex, Lettering, Spelling, Text
+from symback.language.writing import Latex, Text
 from symback.sheets.figure import (
     EdgeSketch,
     Figure,
