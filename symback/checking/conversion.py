@@ -46,7 +46,7 @@ from symback.language.expressions import (
     rebuilt,
 )
 from symback.language.functions import BY_SYMPY
-from symback.language.names import SAMPLE, Role, Variable
+from symback.language.names import SAMPLE, Role, Variable, unpack
 
 __all__ = ["Inexpressible", "element_of", "to_node"]
 
@@ -141,7 +141,7 @@ class _Conversion:
         for variable in self.graph.variables:
             head = element_of(variable, ()).indices
             wanted = len(head) + len(variable.shape)
-            numbers = _unpacked(digits, wanted)
+            numbers = tuple(int(part) for part in unpack(digits, wanted) if part.isdecimal())
             own = numbers[len(head) :]
             if variable.letter == letter and len(numbers) == wanted:
                 found = element_of(variable, own)
@@ -300,12 +300,6 @@ def _index(expr: Expr) -> Index:
     if not isinstance(letters, Symbol):
         raise Inexpressible(f"an index such as {expr}")
     return Index(letters.name, int(offset))
-
-
-def _unpacked(digits: str, wanted: int) -> tuple[int, ...]:
-    """The numbers that `notation.pack` wrote, where there were ``wanted`` of them."""
-    parts = digits.split(",") if "," in digits or wanted == 1 else list(digits)
-    return tuple(int(part) for part in parts if part.isdecimal())
 
 
 _CONVERSIONS: tuple[tuple[type, Callable[[_Conversion, Expr], Node]], ...] = (

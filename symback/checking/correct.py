@@ -40,7 +40,7 @@ from symback.language.expressions import (
     Total,
     rebuilt,
 )
-from symback.language.names import Role, Variable, index, pack
+from symback.language.names import SIGNS, Role, Variable, index, pack
 
 __all__ = [
     "Edge",
@@ -249,7 +249,7 @@ def spelled(thing: Neuron | Element) -> str:
     'ŷ_1'
     """
     element = thing if isinstance(thing, Element) else element_of(*thing)
-    letter = {"yhat": "ŷ", "delta": "δ", "eta": "η"}.get(element.letter, element.letter)
+    letter = SIGNS.get(element.letter, element.letter)
     numbers = [_shown(each) for each in element.indices]
     return f"{letter}_{pack(numbers)}" if numbers else letter
 

@@ -48,7 +48,6 @@ from symback.checking.correct import (
     spelled,
     way_between,
 )
-from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
 from symback.checking.judge import SHALLOW, Judge
 from symback.checking.mistakes import (
@@ -89,6 +88,7 @@ from symback.checking.mistakes import (
 from symback.checking.report import Diagnosis
 from symback.engine.arithmetics import LEVELS, Grid, Misshapen, entries, tower
 from symback.engine.graph import base_name
+from symback.language.echo import echo
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
     ELL,
@@ -461,7 +461,7 @@ class Ground:
         if truth not in self._correct:
             is_step = _step_of_descent(truth) is not None
             right = truth if is_step else correct_node(self.judge, truth)
-            self._correct[truth] = "" if right is None else echo(right, self.judge.scope)
+            self._correct[truth] = "" if right is None else echo(right)
         return self._correct[truth]
 
     # ------------------------------------------------------------------------- slips of the pen

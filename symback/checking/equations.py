@@ -15,7 +15,7 @@ import sympy
 from sympy import Expr
 
 from symback.checking.conversion import to_node
-from symback.checking.meaning import Scope
+from symback.checking.letters import Scope
 from symback.engine.arithmetics import OutOfRange
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass

@@ -27,7 +27,7 @@ from typing import Any
 
 from symback.checking.cells import Switch
 from symback.checking.equations import Equations, Link, key_of
-from symback.checking.meaning import Definition
+from symback.checking.page import Definition
 from symback.checking.rules import (
     AS_EXPONENTIALS,
     DOMAINS,

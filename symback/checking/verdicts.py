@@ -27,7 +27,6 @@ from weakref import WeakKeyDictionary
 
 from symback.checking.claims import bare, in_order, reaches, says_nothing
 from symback.checking.correct import correct_node, number, opposite
-from symback.checking.echo import echo
 from symback.checking.evaluation import Assumptions
 from symback.checking.judge import (
     AS_PRINTED,
@@ -41,22 +40,24 @@ from symback.checking.judge import (
     Relationship,
     meets,
 )
-from symback.checking.meaning import (
+from symback.checking.letters import Scope
+from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN, swapped
+from symback.checking.page import (
     Claim,
     Definition,
     Document,
     Item,
     Prose,
     Relation,
-    Scope,
     Side,
     Unread,
+    notation_of,
+    read,
 )
-from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN, swapped
-from symback.checking.pages import notation_of, read
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
 from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
+from symback.language.echo import echo
 from symback.language.errors import SymbackError, printable
 from symback.language.expressions import (
     ELL,
@@ -88,7 +89,7 @@ from symback.language.expressions import (
     walk,
 )
 from symback.language.names import Reference, Role, read_reference
-from symback.language.notations import notation as notation_called
+from symback.language.names import notation as notation_called
 from symback.sheets.work import Work
 
 __all__ = [
@@ -168,8 +169,8 @@ def check(
     """Check a derivation that a person wrote, line by line.
 
     ``text`` is the page as typed, ``net`` the network it is about, ``wrt`` the weight that a page
-    without a left side is about, ``notation`` a name of `symback.language.notations` or the path of
-    a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those that have a
+    without a left side is about, ``notation`` one of `symback.language.names.NOTATIONS` or the path
+    of a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those with a
     name.  ``prove`` looks for a proof without chance as well.  ``budget`` is how many seconds of
     the processor the page may take (and 512 MB); what it leaves unread or undecided is said so.
 
@@ -275,7 +276,7 @@ def _correct(judge: Judge, truth: Node) -> str:
     """The right side in canonical form, where there is one."""
     try:
         node = correct_node(judge, truth)
-        return "" if node is None else echo(node, judge.scope)
+        return "" if node is None else echo(node)
     except (SymbackError, ArithmeticError, RecursionError):
         return ""
 
@@ -651,7 +652,7 @@ def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding)
         return found
     judge, assumptions = page.judge, page.assumptions
     needed = [each for each in given if not _is_of_target(each)]
-    shown = " and ".join(echo(each, judge.scope) for each in needed or given)
+    shown = " and ".join(echo(each) for each in needed or given)
     if not needed:
         return replace(found, reason="; ".join(filter(None, (f"for {shown}", found.reason))))
     cases = [each for each in needed if each.relation != "="]
@@ -743,7 +744,7 @@ def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
             by_fact = f"using Σy = 1: {outcome.reason}"
             return Finding(Verdict.PROVED, "; ".join(filter(None, (_lucky(page), by_fact))))
         case Relationship.ON_DOMAIN:
-            shown = ", ".join(echo(condition, page.judge.scope) for condition in outcome.domain)
+            shown = ", ".join(echo(condition) for condition in outcome.domain)
             reason = "right only where both sides have a value" + (f": {shown}" if shown else "")
             return Finding(Verdict.CONDITIONAL, reason)
         case Relationship.ONE_HOT:
@@ -849,8 +850,7 @@ def _for_some_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
     ):
         pins = (*page.assumptions.pins, *numbers)
         if numbers and page.compare(truth, side.node, pins=pins).is_equal:
-            scope = page.judge.scope
-            shown = (f"{echo(left, scope)} = {echo(right, scope)}" for left, right in numbers)
+            shown = (f"{echo(left)} = {echo(right)}" for left, right in numbers)
             return Finding(Verdict.CONDITIONAL, reason + ", ".join(shown))
     return None
 

@@ -78,8 +78,8 @@ from symback.engine.evaluation import Axed, Evaluator
 from symback.engine.graph import Equation, Graph, base_name
 from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.errors import SymbackError
-from symback.language.names import PARAMETERS, Variable, fresh_index
-from symback.language.writing import NETWORK, Latex, Lettering, Text, array_name
+from symback.language.names import NETWORK, PARAMETERS, Lettering, Variable, array_name, fresh_index
+from symback.language.writing import Latex, Text
 
 __all__ = [
     "Array",

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import sympy
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Piecewise, Pow, Sum, Symbol
@@ -23,78 +22,27 @@ from sympy.printing.printer import Printer
 
 from symback.language.algebra import Partial, Product, Terms
 from symback.language.functions import ACTIVATIONS, BY_SYMPY, ELEMENTARY
-from symback.language.names import SAMPLE, pack, unpack
+from symback.language.names import (
+    GREEK,
+    GREEK_LETTERS,
+    NETWORK,
+    SAMPLE,
+    Lettering,
+    Spelling,
+    array_name,
+    split_name,
+    unpack,
+)
 
 __all__ = [
     "Latex",
-    "Lettering",
-    "Spelling",
     "Text",
-    "array_name",
     "is_indicator",
     "signed",
-    "split_name",
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """A quantity as a page writes it, e.g. Nielsen's z^2_1: letter, subscript, superscript."""
-
-    letter: str
-    subscript: str = ""
-    superscript: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Lettering:
-    """How a page writes the loss, a derivative, and the quantities.
-
-    ``loss`` is the letter of a network's loss (the lectures' script L), ``differential`` is ∂, or
-    d where everything depends on one variable only.  ``spelled`` turns a letter of the lectures and
-    its indices, the layer first, into another page's; without it they stay.  The inputs are layer
-    ``input_layer``.  ``name`` is what the notation is called, empty for the lectures'.
-    """
-
-    loss: str = r"\mathscr{L}"
-    loss_text: str = "L"
-    differential: str = r"\partial"
-    differential_text: str = "∂"
-    spelled: Callable[[str, tuple[str, ...]], Spelling] | None = None
-    input_layer: int = 0
-    name: str = ""
-
-    def spelling(self, letter: str, indices: tuple[str, ...]) -> Spelling:
-        """The quantity that the lectures write with this letter and these indices."""
-        if self.spelled is None:
-            return Spelling(letter, pack(indices))
-        return self.spelled(letter, indices)
-
-
-NETWORK = Lettering()
-ONE_VARIABLE = Lettering(loss="L", differential="d", differential_text="d")
-EQUATIONS = Lettering(loss="L")
-
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
-    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
-).split()
-_GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", _GREEK, strict=True))
-_GREEK_LETTERS["ς"] = "varsigma"
 _LOOKALIKES = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo")
-_NAME = re.compile(r"^(?P<letter>[^\W\d_]+)_?(?P<numbers>\d+(?:,\d+)*)?$")
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """The letter and the indices of a name: ``w_2,11,3`` → ("w", "2,11,3"); others → (name, "")."""
-    match = _NAME.match(name)
-    return (match["letter"], match["numbers"] or "") if match else (name, "")
-
-
-def array_name(name: str) -> tuple[str, tuple[str, ...]]:
-    """The letter and the layer of a whole quantity: ``a_12`` is layer 12, ``yhat`` has none."""
-    letter, layer = split_name(name)
-    return letter, (layer,) if layer else ()
 
 
 def is_indicator(expr: Expr) -> bool:
@@ -652,10 +600,10 @@ def _closes_at_end(body: str) -> bool:
 def _latex_letter(letter: str) -> str:
     if letter.endswith("hat") and len(letter) > 3:
         return rf"\hat{{{_latex_letter(letter[:-3])}}}"
-    if letter in _GREEK:
+    if letter in GREEK:
         return rf"\{letter}"
-    if letter in _GREEK_LETTERS:
-        return rf"\{_GREEK_LETTERS[letter]}"
+    if letter in GREEK_LETTERS:
+        return rf"\{GREEK_LETTERS[letter]}"
     word = _tex_word(letter)
     return word if len(word) == 1 else rf"\mathrm{{{word}}}"
 
@@ -668,5 +616,5 @@ def _text_letter(letter: str) -> str:
 
 def _tex_word(word: str) -> str:
     """A word of Latin and Greek letters, digits and _ in letters that TeX has."""
-    named = (rf"\{_GREEK_LETTERS[mark]}{{}}" if mark in _GREEK_LETTERS else mark for mark in word)
+    named = (rf"\{GREEK_LETTERS[mark]}{{}}" if mark in GREEK_LETTERS else mark for mark in word)
     return "".join(named).translate(_LOOKALIKES).replace("_", r"\_")

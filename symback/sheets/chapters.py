@@ -27,8 +27,8 @@ from symback.engine.matrix import MatrixLatex, MatrixText, Turned
 from symback.engine.spec import EquationsSpec
 from symback.language.algebra import Partial, Product, product
 from symback.language.functions import spoken
-from symback.language.names import PARAMETERS, Reference, Variable
-from symback.language.writing import EQUATIONS, ONE_VARIABLE, signed
+from symback.language.names import EQUATIONS, ONE_VARIABLE, PARAMETERS, Reference, Variable
+from symback.language.writing import signed
 from symback.sheets.drawing import SHOWN_ENDS, figure, listed_paths
 from symback.sheets.elementary import softmax_apart, take_apart
 from symback.sheets.figure import Figure

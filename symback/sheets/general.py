@@ -26,8 +26,8 @@ from symback.engine.graph import Graph, base_name
 from symback.engine.matrix import Array, MatrixLatex, MatrixText, Phase
 from symback.engine.spec import NetworkSpec
 from symback.language.algebra import Sigma
-from symback.language.names import Role, UnknownName, Variable, element_name
-from symback.language.writing import Latex, Lettering, Spelling, Text
+from symback.language.names import Lettering, Role, Spelling, UnknownName, Variable, element_name
+from symback.language.writing import Latex, Text
 from symback.sheets.page import Block, Display, Formula, Pen, Row, Say
 from symback.sheets.passages import block_formula, deduction_rows, matrix_row
 from symback.sheets.work import Work, lettering

@@ -17,8 +17,8 @@ from sympy import Add, Expr, Indexed, Integer, Sum, Symbol
 from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
 from symback.language.algebra import Partial, Product, Sigma, Terms
-from symback.language.names import SAMPLE, Variable
-from symback.language.writing import Latex, Lettering, Text, signed
+from symback.language.names import SAMPLE, Lettering, Variable
+from symback.language.writing import Latex, Text, signed
 from symback.sheets.figure import Figure, PathStyle
 from symback.sheets.formulas import width
 

@@ -27,8 +27,8 @@ from symback.engine.matrix import (
 )
 from symback.engine.spec import EquationsSpec, LayerSpec, NetworkSpec
 from symback.language.functions import spoken
-from symback.language.names import Reference, Variable, elements, index, whole_name
-from symback.language.writing import NETWORK, Latex, Text
+from symback.language.names import NETWORK, Reference, Variable, elements, index, whole_name
+from symback.language.writing import Latex, Text
 from symback.sheets import figure as figures
 from symback.sheets.formulas import width
 from symback.sheets.page import (

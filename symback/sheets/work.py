@@ -16,8 +16,16 @@ from symback.engine.graph import Graph, from_equations, from_network
 from symback.engine.matrix import MatrixForm, lift
 from symback.engine.spec import EquationsSpec, NetworkSpec
 from symback.language.errors import SymbackError
-from symback.language.names import Reference, Variable, elements
-from symback.language.writing import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, Spelling
+from symback.language.names import (
+    EQUATIONS,
+    NETWORK,
+    ONE_VARIABLE,
+    Lettering,
+    Reference,
+    Spelling,
+    Variable,
+    elements,
+)
 from symback.sheets.page import (
     Literal,
     Pen,
