@@ -600,8 +600,8 @@ def test_what_has_no_matrix_form_is_named(form, sizes, message):
     """The term and the reason; nothing is made up."""
     if message is None:
         found = lifted(form, sizes, T, U, V, W, x)
-        claim = matrix._Claim(form, {size: k + 2 for k, size in enumerate(n)})
-        assert matrix._certified(found, form, tuple(sizes), claim).entries
+        at = {size: k + 2 for k, size in enumerate(n)}
+        assert matrix._certified(found, form, tuple(sizes), form, at).entries
         return
     with pytest.raises(NoMatrixForm, match=message) as caught:
         lifted(form, sizes, T, U, V, W, x)
@@ -638,9 +638,9 @@ def test_each_kind_of_product_by_itself(form, sizes, text):
     """Outer, inner, matrix and elementwise products, sums over an axis, numbers spread."""
     found = lifted(form, sizes, T, U, V, W, x)
     assert MatrixText().write(found) == text
-    claim = matrix._Claim(form, {size: k + 2 for k, size in enumerate(n)})
+    at = {size: k + 2 for k, size in enumerate(n)}
     assert found.shape == (*sizes.values(), 1)[:2]
-    assert matrix._certified(found, form, tuple(sizes), claim).entries
+    assert matrix._certified(found, form, tuple(sizes), form, at).entries
 
 
 def test_an_array_of_three_indices_is_no_matrix():

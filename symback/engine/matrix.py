@@ -607,61 +607,46 @@ def certify(
     """
     form = deduction.result if isinstance(deduction, Deduction) else deduction.rhs
     name = deduction.lhs.by if isinstance(deduction, Deduction) else deduction.lhs
-    return _certified(lifted, form, deduction.free, _Claim(name, sizes or {}))
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """Whose matrix it is said to be, and at which sizes that is looked at."""
-
-    name: Expr
-    sizes: Mapping[Expr, int]
+    return _certified(lifted, form, deduction.free, name, sizes)
 
 
 def _certified(
-    lifted: MatrixExpr, form: Expr, free: tuple[Symbol, ...], claim: _Claim
+    lifted: MatrixExpr,
+    form: Expr,
+    free: tuple[Symbol, ...],
+    name: Expr,
+    sizes: Mapping[Expr, int] | None = None,
 ) -> Certificate:
-    sizes = dict(claim.sizes) or _small_sizes([*_sizes_in(lifted), *_limits_in(form)])
+    """Prove that ``lifted``, said to be the matrix for ``name``, is ``form`` over ``free``."""
+    if not sizes:
+        parts = [*sympy.preorder_traversal(lifted), *sympy.preorder_traversal(form)]
+        found = [size for part in parts if isinstance(part, MatrixExpr) for size in part.shape]
+        found += [part.limits[0][2] for part in parts if isinstance(part, Sum)]
+        sizes = _small_sizes(found)
     values = Lowered(sizes)
     rows, columns = (values.size(size) for size in lifted.shape)
     if (columns != 1 and len(free) < 2) or (rows != 1 and not free):
         found = f"{lifted.shape[0]} × {lifted.shape[1]}"
-        raise Uncertified(f"{claim.name} has {len(free)} indices, and its matrix is {found}")
+        raise Uncertified(f"{name} has {len(free)} indices, and its matrix is {found}")
     try:
         entries = values.matrix(lifted)
     except _Shapes as error:
-        raise Uncertified(f"the matrix for {claim.name} is not well formed: {error}") from None
+        raise Uncertified(f"the matrix for {name} is not well formed: {error}") from None
     wanted = values.array(form, free, lifted.shape[: len(free)]).reshape(rows, columns)
     differing = np.argwhere(entries != wanted)
     if len(differing):
         at = ", ".join(str(place + 1) for place in differing[0][: len(free)])
         raise Uncertified(
-            f"entry ({at}) of the matrix for {claim.name} is not its index form "
-            f"{_index_text(form)} (sizes {_listed(sizes)})"
+            f"entry ({at}) of the matrix for {name} is not its index form "
+            f"{_index_text(form)} (sizes {', '.join(f'{n} = {k}' for n, k in sizes.items())})"
         )
     return Certificate(tuple(sizes.items()), rows * columns)
-
-
-def _listed(sizes: Mapping[Expr, int]) -> str:
-    return ", ".join(f"{size} = {number}" for size, number in sizes.items())
 
 
 def _small_sizes(found: Iterable[Expr]) -> dict[Expr, int]:
     """A small number for each size; 1 stays 1, since it may be the width of a column."""
     distinct = [size for size in dict.fromkeys(found) if size != 1]
     return {size: SMALL[k % len(SMALL)] for k, size in enumerate(distinct)}
-
-
-def _sizes_in(matrix: MatrixExpr) -> Iterator[Expr]:
-    for part in sympy.preorder_traversal(matrix):
-        if isinstance(part, MatrixExpr):
-            yield from part.shape
-
-
-def _limits_in(expr: Expr) -> Iterator[Expr]:
-    for part in sympy.preorder_traversal(expr):
-        if isinstance(part, Sum):
-            yield part.limits[0][2]
 
 
 class _Shapes(ValueError):
@@ -933,8 +918,7 @@ class MatrixForm(Mapping[str, MatrixExpr]):
             name = equation.variable.name
             for kept, form in ((self.named, equation.named), (self.forward, equation.rhs)):
                 if name in kept:
-                    claim = _Claim(equation.lhs, sizes)
-                    found[name] = _certified(kept[name], form, equation.free, claim)
+                    found[name] = _certified(kept[name], form, equation.free, equation.lhs, sizes)
         for variable, deduction in self.backward.adjoints.items():
             if variable.name in self._adjoints:
                 lifted, wanted = self._adjoints[variable.name], self._lifter.array(variable).shape
