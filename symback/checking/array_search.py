@@ -38,6 +38,7 @@ from symback.checking.mistakes import (
     Place,
     Told,
     Wrong,
+    child_letters,
     made,
     named,
     rank,
@@ -163,7 +164,7 @@ class Steps:
 
     def tensor(self, expr: Expr, local: LocalDerivative) -> Tensor:
         """An expression in the indices of a local derivative, over those that occur in it."""
-        limits = dict(zip(_child_letters(local), local.child.shape, strict=True))
+        limits = dict(zip(child_letters(local), local.child.shape, strict=True))
         limits |= dict(zip(local.parent_indices, local.parent.shape, strict=True))
         letters = tuple(letter for letter in limits if letter in expr.free_symbols)
         shape = [limits[letter] for letter in letters]
@@ -206,7 +207,7 @@ class Steps:
                 continue
             factors = [Tensor(ones, local.parent_indices), tensors[edge]]
             if child != self.graph.target:
-                factors.append(Tensor(found[child], _child_letters(local)))
+                factors.append(Tensor(found[child], child_letters(local)))
             terms.append(_contracted(factors, (*kept, *local.parent_indices)))
             letters = local.parent_indices
         array = sum(terms[1:], terms[0])
@@ -230,12 +231,6 @@ class Steps:
                     if edge[0] not in known and edge[0] != self.graph.target:
                         waiting.append(edge[0])
         return found
-
-
-def _child_letters(local: LocalDerivative) -> tuple[Symbol, ...]:
-    """The child's indices, those that must equal one of the parent's by its name."""
-    equal = dict(local.pins)
-    return tuple(equal.get(letter, letter) for letter in local.child_indices)
 
 
 # ---------------------------------------------------------------------------- the table in arrays
@@ -283,7 +278,7 @@ def _of_table(steps: Steps, factor: Factor, place: Kind | Place) -> Iterator[Sli
 
 def _apart(right: Tensor, wrong: Tensor, factor: Factor) -> Tensor:
     """The right tensor on the diagonal of the layer, the wrong one beside it."""
-    m, i = factor.letters[-1], factor.local.parent_indices[-1]
+    m, i = child_letters(factor.local)[-1], factor.local.parent_indices[-1]
     size = right.array.shape[right.letters.index(m)]
     on, off = Tensor(np.eye(size), (m, i)), Tensor(1 - np.eye(size), (m, i))
     kept = right.times(on)
@@ -297,7 +292,7 @@ def _fits(steps: Steps, factor: Factor, wrong: Wrong) -> bool:
     if wrong.other is None:
         return True
     local = factor.local
-    sizes = dict(zip(_child_letters(local), steps.shapes[local.child], strict=True))
+    sizes = dict(zip(child_letters(local), steps.shapes[local.child], strict=True))
     sizes |= dict(zip(local.parent_indices, steps.shapes[local.parent], strict=True))
     shape = steps.shapes[factor.graph.by_base[base_name(wrong.other)]]
     return shape == tuple(sizes.get(letter) for letter in wrong.other.indices)

@@ -446,9 +446,9 @@ class Ground:
 
     def _on_a_line(self, left: Element, right: Node) -> Iterator[tuple[Told, Node]]:
         """What is written for the right side of a_k, h_k, ŷ or L by mistake."""
-        for mistake, making in made(Place.LINE):
-            for words, node in making.make(right):
-                yield mistake.told(making.says, **words), node
+        yield from _within(right, Place.LINE)
+        if (turned := swapped(right)) != right:
+            yield mistakes.ORDER.found(), turned
         neuron = placed(self.judge.equations, left)
         if not self.judge.scope.is_network or neuron is None:
             return  # in equations w, h and a are names like others
@@ -1397,11 +1397,11 @@ class _Instance:
         steps = () if self.previous is None else step_slips(self.previous)
         for found in (
             lambda: [*search.one(), *self._written(ground.slips(self.truth))],
-            lambda: self._mended(_repairs(self.wrong, Place.UNDONE)),
+            lambda: self._mended(_within(self.wrong, Place.UNDONE)),
             lambda: self._written(steps),
             self._broken_chain,
             search.several,
-            lambda: self._mended(_repairs(self.wrong, Place.REPAIR)),
+            lambda: self._mended(_within(self.wrong, Place.REPAIR)),
         ):
             told = list(found())
             if told:
@@ -1471,24 +1471,22 @@ def _gap(links: Sequence[Derivative], of: Element, by: Element) -> tuple[Element
 # ------------------------------------------------------------------------- slips and repairs
 
 
+def _within(node: Node, place: Place) -> Iterator[tuple[Told, Node]]:
+    """What the rows make of a node, in one of its parts: a slip, or a repair of one."""
+    for part in dict.fromkeys(walk(node)):
+        for mistake, making in made(place):
+            for words, other in making.make(part):
+                yield mistake.told(making.says, **words), replaced(node, part, other)
+
+
 def step_slips(before: Node) -> Iterator[tuple[Told, Node]]:
     """What a rule of algebra or calculus misapplied makes of the side before."""
+    yield from _within(before, Place.STEP)
     for part in dict.fromkeys(walk(before)):
-        for mistake, making in made(Place.STEP):
-            for words, wrong in making.make(part):
-                yield mistake.told(making.says, **words), replaced(before, part, wrong)
         match part:
             case Derivative(of, Element() as by) if not isinstance(of, (Element, Array)):
                 for told, slipped in calculus_slips(of, by):
                     yield told, replaced(before, part, slipped)
-
-
-def _repairs(wrong: Node, place: Place) -> Iterator[tuple[Told, Node]]:
-    """The side without one slip."""
-    for part in dict.fromkeys(walk(wrong)):
-        for mistake, making in made(place):
-            for words, mended in making.make(part):
-                yield mistake.told(making.says, **words), replaced(wrong, part, mended)
 
 
 def layout_repairs(wrong: Node) -> Iterator[tuple[Told, Node]]:
