@@ -286,10 +286,17 @@ class Evaluator:
             case Letter(index, width):
                 number = self._index(index, env)
                 return numbers.number(Fraction(self._width(number) if width else number))
+            case Array("delta", layer):
+                return self._derivative(LOSS, Array("a", layer), env, numbers)
             case Array(letter, layer):
-                return self._array(letter, layer, env, numbers)
-            case Cases(branches):
-                return self._cases(branches, env, numbers)
+                cells = self._cells(letter, layer, env)
+                return _grid(cells, lambda cell: self._element(*cell, numbers))
+            case Cases(()):
+                raise Undecided("no case of a function given by cases holds")
+            case Cases(((value, None), *_)):
+                return self._value(value, env, numbers)
+            case Cases(((value, condition), *rest)):
+                return self._either(condition, value, Cases(tuple(rest)), env, numbers)
             case Comparison():
                 return self._either(node, _one, _zero, env, numbers)
             case Indicator(Comparison(Array() as array, relation, right)):
@@ -437,19 +444,6 @@ class Evaluator:
 
     # ---------------------------------------------------------------------------- conditions
 
-    def _cases(
-        self,
-        branches: tuple[tuple[Node, Node | None], ...],
-        env: Environment,
-        numbers: Arithmetic,
-    ) -> Value:
-        if not branches:
-            raise Undecided("no case of a function given by cases holds")
-        (value, condition), *rest = branches
-        if condition is None:
-            return self._value(value, env, numbers)
-        return self._either(condition, value, Cases(tuple(rest)), env, numbers)
-
     def _either(
         self, condition: Node, first: Node, second: Node, env: Environment, numbers: Arithmetic
     ) -> Value:
@@ -458,8 +452,7 @@ class Evaluator:
         if not isinstance(found, Switch):
             return self._value(first if found else second, env, numbers)
         on = numbers.drawn(found.name)
-        opposite = numbers.product([numbers.number(Fraction(-1)), on])
-        off = numbers.total([numbers.number(Fraction(1)), opposite])
+        off = _less(numbers.number(Fraction(1)), [on], numbers)
         shares = (on, off) if found.positive else (off, on)
         parts = [
             elementwise([share, self._value(node, env, numbers)], numbers)
@@ -550,7 +543,7 @@ class Evaluator:
             env = {letter.name: k for letter, k in zip(variable.indices, own, strict=True)}
             a = self._element("a", (variable.layer or 0, *own), numbers)
             rest = self._value(equations.without_bias[variable.layer], env, numbers)
-            return self._less(a, [rest], numbers)
+            return _less(a, [rest], numbers)
         if variable in equations.rhs:
             free = equations.graph.by_variable[variable].free
             env = {letter.name: k for letter, k in zip(free, own, strict=True)}
@@ -561,26 +554,13 @@ class Evaluator:
                 return numbers.number(Fraction(int(own[0] == known.true_class)))
             if known.known_sum is not None and own[0] == int(variable.shape[0]):
                 others = [self._element("y", (k,), numbers) for k in range(1, own[0])]
-                return self._less(numbers.number(Fraction(known.known_sum)), others, numbers)
+                return _less(numbers.number(Fraction(known.known_sum)), others, numbers)
         return numbers.drawn((variable.name, own))
-
-    @staticmethod
-    def _less(value: Value, others: Sequence[Value], numbers: Arithmetic) -> Value:
-        """A number less some others."""
-        minus = numbers.number(Fraction(-1))
-        return numbers.total([value, *(numbers.product([minus, other]) for other in others)])
 
     def _pinned(self, node: Node) -> Quantity:
         if not isinstance(node, Element):
             raise Undecided("only single quantities are given other values")
         return self.equations.place(node.letter, self.indices(node.indices, {}))
-
-    def _array(
-        self, letter: str, layer: Index | None, env: Environment, numbers: Arithmetic
-    ) -> Value:
-        if letter == "delta":
-            return self._derivative(LOSS, Array("a", layer), env, numbers)
-        return _grid(self._cells(letter, layer, env), lambda cell: self._element(*cell, numbers))
 
     def _cells(
         self, letter: str, index: Index | None, env: Environment
@@ -1006,6 +986,12 @@ def _fixed(own: Sequence[int]) -> tuple[Index, ...]:
 
 def _grid(cells: Sequence[Sequence[Any]], entry: Callable[[Any], Value]) -> Grid:
     return Grid(tuple(tuple(entry(cell) for cell in row) for row in cells))
+
+
+def _less(value: Value, others: Sequence[Value], numbers: Arithmetic) -> Value:
+    """A number less some others."""
+    minus = numbers.number(Fraction(-1))
+    return numbers.total([value, *(numbers.product([minus, other]) for other in others)])
 
 
 def _component(value: Value, own: tuple[int, ...]) -> Value:
