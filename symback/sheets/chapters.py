@@ -114,7 +114,7 @@ def sheet(
     told = _Chapters(work, pen, derivation, detail)
     if detail == "brief":  # one screen: the picture and its paths, the result, its number
         chain = told.chain()
-        parts = [replace(chain, blocks=(Picture(picture), *chain.blocks)), told.brief_result()]
+        parts: list[Section | None] = [replace(chain, blocks=(Picture(picture), *chain.blocks)), told.brief_result()]
     else:
         parts = [
             told.network_section(picture),

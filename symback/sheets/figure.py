@@ -629,6 +629,7 @@ def _fit(
         set(range(1, last + 1)) - {chosen - 1, chosen, last},
         key=lambda k: (k in wished, abs(k - middle), k),
     )
+    columns: list[_Column] = []
     for count in (0, *range(2, len(spare) + 1)):  # dots for a single layer would save nothing
         columns = _columns(layers, touched, spare[:count])
         if grid := _grid(columns, labels):
