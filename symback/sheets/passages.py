@@ -1,8 +1,7 @@
 """Passages that every sheet is made of: the picture, the equations, deductions, matrices, notes.
 
 `Passages` holds a network and a `Pen` and gives content (`symback.sheets.page`); words are in
-``templates/words.toml``.  `symback.sheets.chapters` puts the page of one derivation together from
-them, `symback.sheets.overview` that of a whole network.
+``templates/words.toml``.  `symback.sheets.chapters` puts pages together from them.
 
 What several layers have alike is written once, with the letter k (`Passages.told`).  Nothing is
 claimed to be alike: the formulas of each layer are printed with its number replaced by k, the next
@@ -620,7 +619,9 @@ class Passages:
         rows = [Row(pen.formula(deduction.lhs), "=", (in_latex,), in_text)]
         step = self.work.matrices.step(last.name)
         difference = step.expr
-        if difference is not None and isinstance(difference, MatAdd):  # ∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)
+        if difference is not None and isinstance(
+            difference, MatAdd
+        ):  # ∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)
             (y,) = (a for a in difference.atoms(Array) if a.name == target.name)
             turned = MatAdd(*(-term for term in difference.args[::-1]), evaluate=False)
             tex, plain = MatrixLatex(letters, {y: r"e(\ell)"}), MatrixText(letters, {y: "e(ℓ)"})
