@@ -25,7 +25,6 @@ import string
 import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 from symback.language import files
 from symback.language.errors import SymbackError, did_you_mean, printable
@@ -103,38 +102,29 @@ class Notation:
         loss = rf"\mathscr{{{self.loss}}}" if self.loss == "L" else self.loss
         loss = rf"\{loss}" if loss in GREEK_NAMES else loss
 
+        backwards = {meaning: letter for letter, meaning in self.letters.items()}
+        backwards |= {"w": self.weight, "W": self.weight.upper()}
+
         def spelled(letter: str, indices: tuple[str, ...]) -> Spelling:
+            """A quantity of the lectures, the layer first among its indices, as it is written."""
             if letter == "yhat" and self.output_is_activation:
                 letter, indices = "h", (str(layers), *indices)
             elif letter == "b" and one_bias:
                 indices = ("".join(indices),)
-            return self._spelled(letter, indices)
+            written = backwards.get(letter, letter)
+            if letter not in _LAYERED or not indices:
+                return Spelling(written, pack(indices))
+            layer, *rest = indices
+            layer = str(int(layer) + self.input_layer) if layer.isdigit() else layer
+            rest = rest[::-1] if self.weight_order == "from,into" else rest
+            if self.layer == "subscript":
+                return Spelling(written, pack((layer, *rest)))
+            return Spelling(
+                written, pack(rest), f"({layer})" if self.layer == "bracketed" else layer
+            )
 
         name = "" if self == _LECTURES else self.name
-        return Lettering(
-            loss=loss,
-            loss_text=self.loss,
-            spelled=spelled,
-            input_layer=self.input_layer,
-            name=name,
-        )
-
-    def _spelled(self, letter: str, indices: tuple[str, ...]) -> Spelling:
-        """A quantity of the lectures (the layer first among its indices) as this page writes it."""
-        backwards = {meaning: each for each, meaning in self.letters.items()}
-        backwards |= {"w": self.weight, "W": self.weight.upper()}
-        written = backwards.get(letter, letter)
-        if letter not in _LAYERED or not indices:
-            return Spelling(written, pack(indices))
-        layer, rest = indices[0], indices[1:]
-        if layer.isdigit():
-            layer = str(int(layer) + self.input_layer)
-        if self.weight_order == "from,into":
-            rest = rest[::-1]
-        if self.layer == "subscript":
-            return Spelling(written, pack((layer, *rest)))
-        above = layer if self.layer == "superscript" else f"({layer})"
-        return Spelling(written, pack(rest), above)
+        return Lettering(loss, self.loss, spelled=spelled, input_layer=self.input_layer, name=name)
 
 
 _LAYERED = frozenset("wWbah")
@@ -162,12 +152,12 @@ NOTATIONS: dict[str, Notation] = {
     )
 }  # fmt: skip
 
-_LAYERS = ("subscript", "bracketed", "superscript")
-_LETTERS = ("preactivation", "activation", "weight", "bias", "output", "target", "input", "error",
-            "loss", "function")  # fmt: skip
+_LETTERS = (
+    "preactivation", "activation", "weight", "bias", "output", "target", "input", "error", "loss",
+    "function",
+)  # fmt: skip
 _NAMES = frozenset((*string.ascii_letters, *GREEK_NAMES, "yhat"))
 """What may stand for a quantity: it is printed as TeX, as HTML and on terminals."""
-_ORDERS = ("into,from", "from,into")
 
 
 def notation(name: str | Path) -> Notation:
@@ -196,51 +186,44 @@ def notation(name: str | Path) -> Notation:
 
 def _from_file(path: Path) -> Notation:
     place = printable(str(path), 200)
+
+    def refused(reason: str) -> UnknownNotation:
+        return UnknownNotation(f"{place}: {reason}")
+
     try:
         said = tomllib.loads(files.content(path, LARGEST_FILE).decode("utf-8"))
     except files.CannotRead as error:
-        raise UnknownNotation(f"{place}: {error.message}") from None
+        raise refused(error.message) from None
     except RecursionError:
-        raise UnknownNotation(f"{place}: the file's brackets are nested too deeply") from None
+        raise refused("the file's brackets are nested too deeply") from None
     except ValueError as error:  # TOML's, UTF-8's, and that of a number without end
-        raise UnknownNotation(f"{place}: not TOML: {printable(str(error))}") from None
-    return _from_mapping(said, place, printable(path.stem))
-
-
-def _from_mapping(said: dict[str, Any], place: str, name: str) -> Notation:
+        raise refused(f"not TOML: {printable(str(error))}") from None
     wanted = said.pop("base", "lectures")
     base = NOTATIONS.get(wanted) if isinstance(wanted, str) else None
     if base is None:
-        raise UnknownNotation(f"{place}: base must be one of {', '.join(NOTATIONS)}")
+        raise refused(f"base must be one of {', '.join(NOTATIONS)}")
     kinds = {each.name: type(getattr(base, each.name)) for each in fields(base)}
-    kinds.pop("words")
-    kinds.pop("name")
+    kinds = {key: kind for key, kind in kinds.items() if key not in ("words", "name")}
     for key, value in said.items():
         if key not in kinds:
-            raise UnknownNotation(
-                f"{place}: there is no key {printable(key)}{did_you_mean(key, kinds)}"
-            )
+            raise refused(f"there is no key {printable(key)}{did_you_mean(key, kinds)}")
         if type(value) is not kinds[key]:
-            raise UnknownNotation(f"{place}: {key} must be a {kinds[key].__name__}")
-    made = replace(base, name=name, **said)
-    _check(made, place)
-    return made
-
-
-def _check(made: Notation, place: str) -> None:
-    if made.layer not in _LAYERS:
-        raise UnknownNotation(f"{place}: layer must be one of {', '.join(_LAYERS)}")
-    if made.weight_order not in _ORDERS:
-        raise UnknownNotation(f"{place}: weight_order must be one of {' or '.join(_ORDERS)}")
-    if made.first_index not in (0, 1) or made.input_layer not in (0, 1):
-        raise UnknownNotation(f"{place}: first_index and input_layer must be 0 or 1")
+            raise refused(f"{key} must be a {kinds[key].__name__}")
+    made = replace(base, name=printable(path.stem), **said)
+    if made.layer not in ("subscript", "bracketed", "superscript"):
+        raise refused("layer must be one of subscript, bracketed, superscript")
+    if made.weight_order not in ("into,from", "from,into"):
+        raise refused("weight_order must be one of into,from or from,into")
+    if not {made.first_index, made.input_layer} <= {0, 1}:
+        raise refused("first_index and input_layer must be 0 or 1")
     for key in _LETTERS:
         letter = getattr(made, key)
         if letter not in _NAMES and not (key == "output" and not letter):
-            raise UnknownNotation(
-                f"{place}: {key} must be a letter or the name of a Greek one, such as z or delta; "
+            raise refused(
+                f"{key} must be a letter or the name of a Greek one, such as z or delta; "
                 f"{printable(repr(letter))} is neither"
             )
-    letters = [made.preactivation, made.activation, made.weight, made.bias, made.target, made.input]
-    if len(set(letters)) < len(letters):
-        raise UnknownNotation(f"{place}: two quantities have the same letter")
+    apart = [getattr(made, key) for key in _LETTERS[:7] if key != "output"]
+    if len(set(apart)) < len(apart):
+        raise refused("two quantities have the same letter")
+    return made
