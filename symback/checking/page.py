@@ -75,7 +75,7 @@ from symback.language.expressions import (
     rebuilt,
     walk,
 )
-from symback.language.notations import GREEK_NAMES, NOTATIONS, Notation, UnknownNotation
+from symback.language.names import GREEK_NAMES, NOTATIONS, Notation, UnknownNotation
 
 __all__ = [
     "LARGEST_PAGE",

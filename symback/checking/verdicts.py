@@ -56,6 +56,7 @@ from symback.checking.page import (
 )
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
+from symback.engine.work import Work
 from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.language.echo import echo
 from symback.language.errors import SymbackError, printable
@@ -89,8 +90,7 @@ from symback.language.expressions import (
     walk,
 )
 from symback.language.names import Reference, Role, read_reference
-from symback.language.notations import notation as notation_called
-from symback.sheets.work import Work
+from symback.language.names import notation as notation_called
 
 __all__ = [
     "Convention",
@@ -169,8 +169,8 @@ def check(
     """Check a derivation that a person wrote, line by line.
 
     ``text`` is the page as typed, ``net`` the network it is about, ``wrt`` the weight that a page
-    without a left side is about, ``notation`` a name of `symback.language.notations` or the path of
-    a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those that have a
+    without a left side is about, ``notation`` one of `symback.language.names.NOTATIONS` or the path
+    of a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those with a
     name.  ``prove`` looks for a proof without chance as well.  ``budget`` is how many seconds of
     the processor the page may take (and 512 MB); what it leaves unread or undecided is said so.
 

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from symback.language.functions import ELEMENTARY
+from symback.language.names import GREEK_LETTERS
 
 __all__ = [
     "Block",
@@ -65,15 +66,10 @@ class Piece:
 Pieces = tuple[Piece, ...]
 
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\s+|.", re.DOTALL)
-_GREEK = dict(
-    zip(
-        "alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi pi "
-        "rho sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi "
-        "Sigma Upsilon Phi Psi Omega".split(),
-        "αβγδϵεζηθικλμνξπρσςτυϕφχψωΓΔΘΛΞΠΣΥΦΨΩ",
-        strict=True,
-    )
-)
+_GREEK = {name: letter for letter, name in GREEK_LETTERS.items()} | {
+    "epsilon": "ϵ", "varepsilon": "ε", "phi": "ϕ", "varphi": "φ",
+}  # fmt: skip
+"""TeX's commands; it has two forms of ε and φ."""
 _NAMED = {
     "letter": _GREEK | {"partial": "∂", "nabla": "∇", "ell": "ℓ", "infty": "∞", "top": "⊤",
                         "cdots": "⋯", "ldots": "…", "vdots": "⋮", "ddots": "⋱"},
