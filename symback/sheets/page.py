@@ -16,10 +16,9 @@ from sympy import Add, Expr, Indexed, Integer, Sum, Symbol
 
 from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
-from symback.engine.matrix import MatrixLatex, MatrixText
 from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.names import SAMPLE, Lettering, Variable
-from symback.language.writing import Latex, Text, signed
+from symback.language.writing import Latex, MatrixLatex, Text, signed
 from symback.sheets.figure import Figure, PathStyle
 from symback.sheets.formulas import width
 
@@ -248,7 +247,7 @@ class Pen:
 
     def matrix(self, expr: Any) -> Formula:
         """An expression of matrices."""
-        in_latex, in_text = MatrixLatex(self.latex.lettering), MatrixText(self.text.lettering)
+        in_latex, in_text = MatrixLatex(self.latex.lettering), Text(self.text.lettering)
         return Formula(in_latex.write(expr), in_text.write(expr))
 
     def inline(self, derivative: Partial) -> Formula:

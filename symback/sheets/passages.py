@@ -27,18 +27,10 @@ from symback.engine.calculus import LocalDerivative
 from symback.engine.derivation import Deduction, Derivation, Node, Path, Rule, Step, local_steps
 from symback.engine.evaluation import OutOfDomain
 from symback.engine.graph import Equation, Graph, KnownSum, base_name
-from symback.engine.matrix import (
-    Array,
-    MatrixForm,
-    MatrixLatex,
-    MatrixStep,
-    MatrixText,
-    Phase,
-    SampleArray,
-)
+from symback.engine.matrix import MatrixForm, MatrixStep, Phase
 from symback.engine.spec import EquationsSpec, NetworkSpec
 from symback.engine.work import Work, lettering
-from symback.language.algebra import Sigma
+from symback.language.algebra import Array, SampleArray, Sigma
 from symback.language.errors import SymbackError
 from symback.language.functions import spoken
 from symback.language.names import (
@@ -55,7 +47,7 @@ from symback.language.names import (
     name_indices,
     whole_name,
 )
-from symback.language.writing import Latex, Text
+from symback.language.writing import Latex, MatrixLatex, Text
 from symback.sheets.figure import (
     EdgeSketch,
     Figure,
@@ -624,7 +616,7 @@ class Passages:
         ):  # ∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)
             (y,) = (a for a in difference.atoms(Array) if a.name == target.name)
             turned = MatAdd(*(-term for term in difference.args[::-1]), evaluate=False)
-            tex, plain = MatrixLatex(letters, {y: r"e(\ell)"}), MatrixText(letters, {y: "e(ℓ)"})
+            tex, plain = MatrixLatex(letters, {y: r"e(\ell)"}), Text(letters, {y: "e(ℓ)"})
             lhs = Formula(tex.write(step.symbol), plain.write(step.symbol))
             for left, form in ((lhs, difference), (None, MatMul(-1, turned))):
                 rows.append(Row(left, "=", (tex.write(form),), plain.write(form)))
