@@ -17,7 +17,7 @@ wrong is compared again with what follows from the student's own earlier arrays;
 (`symback.checking.array_search`).
 
 **Names.**  The letters are the lectures' (a preactivation, h activation; z is a preactivation too)
-unless a `symback.language.notations` says otherwise: in Nielsen's book a is the activation, in
+unless a `symback.language.names.Notation` says otherwise: in Nielsen's book a is the activation, in
 Bishop's z is.  Layers are counted as the network file counts them in every notation: W1 is its W1.
 A spelling that two quantities answer to is refused, with both.
 """
@@ -53,11 +53,10 @@ from symback.engine.arithmetics import number
 from symback.engine.evaluation import MissingNumbers, Numbers
 from symback.engine.graph import Graph
 from symback.engine.spec import EquationsSpec, NetworkSpec
+from symback.engine.work import Work
 from symback.language import npz
 from symback.language.errors import SymbackError, did_you_mean, printable
-from symback.language.names import PARAMETERS, Role, Variable, element_name
-from symback.language.notations import Notation, notation
-from symback.sheets.work import Work
+from symback.language.names import PARAMETERS, Notation, Role, Variable, element_name, notation
 
 __all__ = [
     "ArrayReport",
@@ -97,7 +96,7 @@ def check_arrays(
     ``dh1``, ``dx``, ``dyhat``, …, the forward pass as ``a1``, ``h1``, ``yhat``, ``L``, and inputs
     ``x``, ``y``, ``W1``, ``b1`` in place of the network's [values].  W is (out, in); of a batch one
     row is one sample, and ∂L/∂a is that of the whole loss, or of each sample's own, which is said.
-    ``notation`` settles letters, as in `symback.language.notations`: nielsen (a is g(z)), bishop
+    ``notation`` settles letters, as in `symback.language.names`: nielsen (a is g(z)), bishop
     (z is g(a)), cs231n (W is (in, out)), …
 
     Raises `SymbackError` for names that mean nothing and for arrays that hold no real numbers.

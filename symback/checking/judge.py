@@ -80,6 +80,7 @@ from symback.engine.arithmetics import (
 from symback.engine.calculus import is_zero
 from symback.engine.graph import Graph, from_equations, from_network
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
+from symback.engine.work import Work, given_values
 from symback.language.budget import clock, spend
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
@@ -103,10 +104,10 @@ from symback.language.expressions import (
     Total,
     children,
     free_letters,
+    negative,
     walk,
 )
 from symback.language.names import Role, pack
-from symback.sheets.work import Work, given_values
 
 __all__ = [
     "BOUND",
@@ -161,7 +162,6 @@ SHALLOW = 2
 """The level at which most lines can be compared; deeper ones are compared again at the last."""
 
 _PLAIN = Assumptions()
-_MINUS = Number(Fraction(-1))
 _MAY_BE_ARRAYS = (Array, Matrix, Named, OneHot, Ones)
 
 
@@ -345,8 +345,11 @@ class Judge:
         """
 
         def made(secret: bytes) -> Evaluator:
-            real = Balls(_Point(secret, signs=self._signs(pattern)))
-            cases = Evaluator(self.equations, real, assumptions)
+            if 2 ** len(self._kinks) <= MOST_PATTERNS:
+                signs = {kink: -1 if pattern >> k & 1 else 1 for k, kink in enumerate(self._kinks)}
+            else:
+                signs = dict.fromkeys(self._kinks, -1 if pattern else 1) if pattern < 2 else {}
+            cases = Evaluator(self.equations, Balls(_Point(secret, signs=signs)), assumptions)
             return Evaluator(self.equations, Residues(tower(), secret), assumptions, cases)
 
         return self._kept((pattern, assumptions), made)
@@ -355,23 +358,21 @@ class Judge:
         self, assumptions: Assumptions, redrawn: object = None, *, tells_borders: bool = False
     ) -> Evaluator:
         """The evaluator that leaves conditions open; ``redrawn`` names a switch to draw anew."""
-        key = ("open", assumptions, redrawn, tells_borders)
-        answers = Switches(self.space, tells_borders)
-        return self._kept(key, lambda _: self._with_switches(assumptions, redrawn, answers))
 
-    def _with_switches(
-        self, assumptions: Assumptions, redrawn: object, answers: Switches
-    ) -> Evaluator:
-        cases = Evaluator(self.equations, Forms(self.space, answers), assumptions)
+        def made(secret: bytes) -> Evaluator:
+            answers = Switches(self.space, tells_borders)
+            cases = Evaluator(self.equations, Forms(self.space, answers), assumptions)
 
-        def needs(condition: Comparison, env: Mapping[str, int]) -> None:
-            for found in _canonical(cases, condition, env):
-                known = found if isinstance(found, bool) else answers.is_known(found)
-                if known is not True:
-                    raise Restricted("a function may have no value somewhere")
+            def needs(condition: Comparison, env: Mapping[str, int]) -> None:
+                for found in _canonical(cases, condition, env):
+                    known = found if isinstance(found, bool) else answers.is_known(found)
+                    if known is not True:
+                        raise Restricted("a function may have no value somewhere")
 
-        residues = Residues(tower(), self.derived("open"), redrawn=redrawn)
-        return Evaluator(self.equations, residues, assumptions, cases, needs)
+            residues = Residues(tower(), secret, redrawn=redrawn)
+            return Evaluator(self.equations, residues, assumptions, cases, needs)
+
+        return self._kept(("open", assumptions, redrawn, tells_borders), made)
 
     def _kept(self, key: Any, made: Callable[[bytes], Evaluator]) -> Evaluator:
         """An evaluator with its budget new; made once, by a secret of its own."""
@@ -393,14 +394,7 @@ class Judge:
 
     def derived(self, name: object) -> bytes:
         """The secret of one point."""
-        shown = str(name).encode()
-        return hashlib.blake2b(shown, key=self._secret, digest_size=32).digest()
-
-    def _signs(self, pattern: int) -> Mapping[Any, int]:
-        """The signs of the preactivations at kinks, a bit each."""
-        if 2 ** len(self._kinks) > MOST_PATTERNS:
-            return dict.fromkeys(self._kinks, 1 if pattern == 0 else -1) if pattern < 2 else {}
-        return {kink: 1 if pattern >> bit & 1 == 0 else -1 for bit, kink in enumerate(self._kinks)}
+        return hashlib.blake2b(str(name).encode(), key=self._secret, digest_size=32).digest()
 
     @cached_property
     def granted(self) -> frozenset[Condition]:
@@ -460,19 +454,14 @@ class Judge:
             found = self._agree(left, right, known)
             if found.at is None:
                 return _outcome(found, Relationship.WITH_FACT, fact.because)
-        if self._has_classes:
-            found = self._for_each_class(left, right, assumptions)
+        scope = self.equations.scope
+        if scope.is_network and scope.has_target and int(scope.widths[-1]) > 1:
+            found = self._for_each_class(left, right, assumptions)  # a target can be one-hot
             if found.at is None:
                 return _outcome(found, Relationship.ONE_HOT)
             one_hot = _outcome(found, Relationship.EQUAL)
             return replace(_outcome(general, Relationship.EQUAL), one_hot=one_hot)
         return _outcome(general, Relationship.EQUAL)
-
-    @property
-    def _has_classes(self) -> bool:
-        """Whether a target can be one-hot."""
-        scope = self.equations.scope
-        return scope.is_network and scope.has_target and int(scope.widths[-1]) > 1
 
     def _for_each_class(self, left: Node, right: Node, assumptions: Assumptions) -> Agreement:
         classes = int(self.equations.scope.widths[-1]) if self.equations.scope.is_network else 0
@@ -491,7 +480,10 @@ class Judge:
         made = Agreement()
         for env in self.instances(left, right, assumptions):
             try:
-                found = self._agree_at(left, right, env, assumptions)
+                try:
+                    found = self._agreement(_Question(left, right, env, assumptions, SHALLOW))
+                except TooDeep:
+                    found = self._agreement(_Question(left, right, env, assumptions, LEVELS - 1))
             except OutOfRange as error:
                 misfit = error
                 continue
@@ -503,38 +495,32 @@ class Judge:
             raise misfit or Undecided("there are no indices for which the line says anything")
         return made
 
-    def _agree_at(
-        self, left: Node, right: Node, env: Mapping[str, int], assumptions: Assumptions
-    ) -> Agreement:
-        for level in (SHALLOW, LEVELS - 1):
-            try:
-                return self._agreement(_Question(left, right, env, assumptions, level))
-            except TooDeep:
-                if level == LEVELS - 1:
-                    raise
-        raise AssertionError("the last level returns or raises")
-
     def _agreement(self, asked: _Question) -> Agreement:
         """With all conditions left open; where that does not tell, cell by cell."""
-        if any(map(self.equations.divides_by_kinks, asked.sides)):
-            return self._in_every_cell(asked)
-        strict = self._open(asked.assumptions, tells_borders=True)
+        left_open: Collection[tuple[Form, bool]] = ()
+        if not any(map(self.equations.divides_by_kinks, asked.sides)):
+            strict = self._open(asked.assumptions, tells_borders=True)
+            try:
+                if _alike(*asked.values(strict)):
+                    return Agreement()
+                if not _switches(strict):
+                    return Agreement(at=(), cells=((),))
+                evaluator = self._open(asked.assumptions)
+                sides = asked.values(evaluator)
+            except (TooDeep, OutOfRange):
+                raise
+            except Undecided:
+                pass
+            else:
+                if _alike(*sides):
+                    return Agreement(but_borders=True)
+                if found := self._in_some_cell(asked):
+                    return found
+                left_open = self._irrelevant(asked, sides, _switches(evaluator))
         try:
-            if _alike(*asked.values(strict)):
-                return Agreement()
-            if not _switches(strict):
-                return Agreement(at=(), cells=((),))
-            evaluator = self._open(asked.assumptions)
-            sides = asked.values(evaluator)
-        except (TooDeep, OutOfRange):
-            raise
-        except Undecided:
-            return self._in_every_cell(asked)
-        if _alike(*sides):
-            return Agreement(but_borders=True)
-        return self._in_some_cell(asked) or self._in_every_cell(
-            asked, self._irrelevant(asked, sides, _switches(evaluator))
-        )
+            return self._through_cells(asked, left_open)
+        except Nested:
+            return self._through_cells(asked, ())
 
     def _irrelevant(
         self,
@@ -543,22 +529,18 @@ class Judge:
         switches: Mapping[tuple[Form, bool], Switch],
     ) -> set[tuple[Form, bool]]:
         """The conditions on which the difference of the sides does not depend."""
-        difference = _difference(sides, asked.level)
-        found = set()
-        for each, switch in list(switches.items())[:MOST_PATTERNS]:
-            evaluator = self._open(asked.assumptions, switch.name)
-            if _difference(asked.values(evaluator), asked.level) == difference:
-                found.add(each)
-        return found
 
-    def _in_every_cell(
-        self, asked: _Question, left_open: Collection[tuple[Form, bool]] = ()
-    ) -> Agreement:
-        """Cell by cell, until some are found in which the sides differ."""
-        try:
-            return self._through_cells(asked, left_open)
-        except Nested:
-            return self._through_cells(asked, ())
+        def difference(sides: Sequence[Value]) -> list[int] | None:
+            pairs = _pairs(*sides)
+            prime = tower().primes[asked.level]
+            return None if pairs is None else [(a - b) % prime for a, b in pairs]
+
+        known = difference(sides)
+        return {
+            each
+            for each, switch in list(switches.items())[:MOST_PATTERNS]
+            if difference(asked.values(self._open(asked.assumptions, switch.name))) == known
+        }
 
     def _in_some_cell(self, asked: _Question) -> Agreement | None:
         """A cell, of a few taken at random, in which the sides differ; none where cells are few."""
@@ -575,6 +557,7 @@ class Judge:
     def _through_cells(
         self, asked: _Question, left_open: Collection[tuple[Form, bool]]
     ) -> Agreement:
+        """Cell by cell, until some are found in which the sides differ."""
         prescribed: Sequence[tuple[bool, bool]] | None = ()
         differing: list[tuple[Condition, ...]] = []
         domain: dict[Node, None] = {}
@@ -582,9 +565,9 @@ class Judge:
         for count in itertools.count():
             if prescribed is None or len(differing) == MOST_DIFFERING:
                 break
-            if count == MOST_CELLS and not differing:
-                raise Undecided(f"its conditions make more than {MOST_CELLS} cells")
             if count == MOST_CELLS:
+                if not differing:
+                    raise Undecided(f"its conditions make more than {MOST_CELLS} cells")
                 break
             cell = _Cell(self, asked, Decisions(self.space, prescribed, left_open))
             with contextlib.suppress(EmptyCell, Undefined):
@@ -609,9 +592,7 @@ class Judge:
     ) -> Iterator[dict[str, int]]:
         """Numbers for the free letters, all of them or as many as `MOST_INSTANCES` at random."""
         letters = [
-            letter
-            for letter in dict.fromkeys(_letters_of(left, right, assumptions))
-            if letter != ELL
+            each for each in dict.fromkeys(_letters_of(left, right, assumptions)) if each != ELL
         ]
         found = [
             env
@@ -688,7 +669,7 @@ class Judge:
         deadline = clock() + 1
         try:
             for env in self.instances(left, right, assumptions):
-                difference = evaluator.value(Total((left, Product((_MINUS, right)))), env, 0)
+                difference = evaluator.value(Total((left, negative(right))), env, 0)
                 for entry in entries(difference):
                     late = clock() > deadline
                     if late or entry.count_ops() > MOST_OPERATIONS or not is_zero(entry):
@@ -736,8 +717,15 @@ class Judge:
             assumptions = replace(assumptions, true_class=known)
         env = {letter: number for letter, number in at.items() if letter != ELL}
         best: tuple[float, Witness] | None = None
+        # plain points first, then some that lie in the cells
+        points = [_Point(b"witness %d" % attempt) for attempt in range(24)]
+        within = (
+            _Point(b"witness %d" % attempt, values=values)
+            for cell in cells
+            for attempt, values in enumerate(self.space.points(cell))
+        )
         with ctx.workprec(self._precision):
-            for attempt, point in enumerate(self._points(cells)):
+            for attempt, point in enumerate(itertools.chain(points, within)):
                 spend()
                 found = self._witness_at(left, right, env, assumptions, point)
                 if found is not None and (best is None or found[0] > best[0]):
@@ -747,14 +735,6 @@ class Judge:
                 if self._is_dear or ((best[0] > 0.02 or attempt > 24) and attempt > 1):
                     break
         return best[1] if best is not None else None
-
-    def _points(self, cells: Sequence[Sequence[Condition]]) -> Iterator[_Point]:
-        """Plain points first, then some that lie in the cells."""
-        for attempt in range(24):
-            yield _Point(b"witness %d" % attempt)
-        for cell in cells:
-            for attempt, values in enumerate(self.space.points(cell)):
-                yield _Point(b"witness %d" % attempt, values=values)
 
     def _witness_at(
         self,
@@ -770,35 +750,43 @@ class Judge:
             self._is_dear = bounds.visits > MOST_VISITED
             pairs = _pairs(*values)
             if pairs is None:
-                return 1.0, Witness(self._read_off(bounds, (left, right), env), *_shapes(*values))
-            apart = [pair for pair in pairs if not _overlap(*pair)]
-            if not apart:
-                return None
-            first, second = max(apart, key=lambda pair: abs(middle(pair[0]) - middle(pair[1])))
-            gap = min(abs(middle(first) - middle(second)), Fraction(10**300))
-            shown = self._read_off(bounds, (left, right), env)
-            return float(gap), Witness(shown, *_told_apart(first, second))
+                gap, told = (
+                    Fraction(1),
+                    tuple(
+                        f"a {side} array" if isinstance(side, Grid) else "a number"
+                        for side in values
+                    ),
+                )
+            else:
+                apart = [pair for pair in pairs if not _overlap(*pair)]
+                if not apart:
+                    return None
+                far = max(apart, key=lambda pair: abs(middle(pair[0]) - middle(pair[1])))
+                gap = min(abs(middle(far[0]) - middle(far[1])), Fraction(10**300))
+                told = _told_apart(*far)
+            return float(gap), Witness(self._read_off(bounds, (left, right), env), *told)
         except (Undecided, VanishingDenominator):
             return None
 
     def _read_off(
         self, bounds: Evaluator, nodes: Sequence[Node], env: Mapping[str, int]
     ) -> dict[str, str]:
-        """The values of the quantities that the sides name."""
-        shown: dict[str, str] = {}
+        """The values of the quantities that the sides name.
+
+        A line of derivatives alone is best told by the targets and outputs.
+        """
         named = [pair for node in nodes for pair in _quantities(bounds, node, env)]
-        for letter, numbers in named or self._outputs():
-            name = _spelled(letter, numbers)
+        scope = self.equations.scope
+        if not named and scope.is_network:
+            letters = ("y", "yhat") if scope.has_target else ("yhat",)
+            places = range(1, int(scope.widths[-1]) + 1)
+            named = [(letter, (k,)) for letter in letters for k in places]
+        shown: dict[str, str] = {}
+        for letter, numbers in named:
+            name = f"{letter}_{pack(numbers)}" if numbers else letter
             if name not in shown and len(shown) < 12:
                 shown[name] = _short(bounds.element(letter, numbers, 0))
         return shown
-
-    def _outputs(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """The targets and outputs: what a line of derivatives alone is best told by."""
-        scope = self.equations.scope
-        if scope.is_network:
-            for letter in ("y", "yhat") if scope.has_target else ("yhat",):
-                yield from ((letter, (k,)) for k in range(1, int(scope.widths[-1]) + 1))
 
     # -------------------------------------------------------------------------------- numbers
 
@@ -1091,14 +1079,6 @@ def _twin(work: Work, least: int) -> tuple[Graph, dict[str, int]]:
 # ---------------------------------------------------------------------------------------- helpers
 
 
-def _difference(sides: Sequence[Value], level: int) -> list[int] | None:
-    """The residues of the difference, entry by entry; None where the shapes differ."""
-    pairs = _pairs(*sides)
-    if pairs is None:
-        return None
-    return [(first - second) % tower().primes[level] for first, second in pairs]
-
-
 def _switches(evaluator: Evaluator) -> Mapping[tuple[Form, bool], Switch]:
     """The conditions that an evaluator has left open so far."""
     cases = evaluator.signs
@@ -1209,11 +1189,6 @@ def _pairs(left: Value, right: Value) -> list[tuple[Any, Any]] | None:
     return list(zip(first, second, strict=True)) if len(first) == len(second) else None
 
 
-def _shapes(left: Value, right: Value) -> tuple[str, str]:
-    shown = [f"a {side} array" if isinstance(side, Grid) else "a number" for side in (left, right)]
-    return shown[0], shown[1]
-
-
 def _overlap(first: Any, second: Any) -> bool:
     """Whether two numbers between bounds can be equal."""
     with ctx.workprec(PRECISION):
@@ -1253,7 +1228,3 @@ def _quantities(
             return
     for child in children(node):
         yield from _quantities(evaluator, child, env)
-
-
-def _spelled(letter: str, numbers: Sequence[int]) -> str:
-    return f"{letter}_{pack(numbers)}" if numbers else letter

@@ -29,8 +29,7 @@ from symback.language.expressions import (
     Transpose,
     walk,
 )
-from symback.language.names import Role
-from symback.language.notations import Notation
+from symback.language.names import Notation, Role, cuts
 
 __all__ = ["PRIMES", "Letters", "Scope", "Scripted"]
 
@@ -295,8 +294,8 @@ class Letters:
             node = LOSS if meaning == "L" else node
         else:
             meaning = self.meaning(text)
-            one_index = typed.layer is None and below is not None and len(below) == 1
-            own = meaning == "delta" and self.own_errors and one_index and len(below[0].text) == 1
+            one_index = below is not None and len(below) == 1 and len(below[0].text) == 1
+            own = meaning == "delta" and self.own_errors and typed.layer is None and one_index
             if own or not meaning:
                 return self._named(typed)
             node = self._looked_up(typed, meaning)
@@ -394,12 +393,15 @@ class Letters:
                     self.index(part, place, layer=leads and k == 0) for k, part in enumerate(listed)
                 )
             return
-        for units in _packed(self._units(tokens), wanted):
+        units = self._units(tokens)
+        if sum(len(unit) if isinstance(unit, str) else 1 for unit in units) > 12:
+            return
+        for cut in cuts(units, wanted):
             yield tuple(
                 unit
                 if isinstance(unit, Index)
                 else Index("", int(unit) + self._shift(layer=leads and k == 0))
-                for k, unit in enumerate(units)
+                for k, unit in enumerate(cut)
             )
 
     def _width(self, meaning: str) -> int | str:
@@ -492,27 +494,6 @@ def _at_commas(tokens: Sequence[Token]) -> list[Sequence[Token]]:
     commas = [k for k, token in enumerate(tokens) if token.kind == ","]
     edges = itertools.pairwise((-1, *commas, len(tokens)))
     return [tokens[before + 1 : behind] for before, behind in edges]
-
-
-def _packed(units: list[str | Index], wanted: int) -> Iterator[tuple[str | Index, ...]]:
-    """Every way to cut the runs of digits so that there are ``wanted`` indices."""
-    if sum(len(unit) if isinstance(unit, str) else 1 for unit in units) > 12:
-        return
-    ways = [list(_cuts(unit)) if isinstance(unit, str) else [(unit,)] for unit in units]
-    for choice in itertools.product(*ways):
-        flat = tuple(itertools.chain.from_iterable(choice))
-        if len(flat) == wanted:
-            yield flat
-
-
-def _cuts(digits: str) -> Iterator[tuple[str, ...]]:
-    """Every way to cut a run of digits into numbers without leading zeros."""
-    if not digits:
-        yield ()
-    for end in range(1, len(digits) + 1):
-        if end == 1 or digits[0] != "0":
-            for rest in _cuts(digits[end:]):
-                yield (digits[:end], *rest)
 
 
 def _within(index: Index, width: int | str) -> bool:

@@ -24,7 +24,7 @@ from functools import lru_cache
 from symback.language.budget import spend
 from symback.language.errors import SymbackError, printable
 from symback.language.functions import WORDS
-from symback.language.notations import GREEK, GREEK_NAMES
+from symback.language.names import GREEK, GREEK_NAMES
 
 __all__ = [
     "CLOSES",
@@ -106,9 +106,8 @@ def split(tokens: Sequence[Token], kinds: Collection[str]) -> list[list[Token]]:
 FUNCTIONS = WORDS | {word: word for word in ("diag", "outer", "dot", "norm")}
 """Names of functions as people type them, and as `symback.language.expressions.Call` knows them."""
 
-_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK, strict=True)) | {
-    "ϕ": "phi", "ϵ": "epsilon", "Δ": "Delta", "Γ": "Gamma", "Θ": "Theta", "Λ": "Lambda",
-    "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega", "ℓ": "ell", "ℒ": "L", "ŷ": "yhat", "Ŷ": "yhat",
+_LETTERS = {letter: name for name, letter in GREEK.items() if name in GREEK_NAMES} | {
+    "ϕ": "phi", "ϵ": "epsilon", "ℓ": "ell", "ℒ": "L", "ŷ": "yhat", "Ŷ": "yhat",
     "Σ": "sum", "∑": "sum", "Π": "prod", "∏": "prod", "𝟙": "indicator", "𝟏": "indicator",
     "√": "sqrt",
 }  # fmt: skip

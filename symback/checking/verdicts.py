@@ -56,6 +56,7 @@ from symback.checking.page import (
 )
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
+from symback.engine.work import Work
 from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.language.echo import echo
 from symback.language.errors import SymbackError, printable
@@ -89,8 +90,7 @@ from symback.language.expressions import (
     walk,
 )
 from symback.language.names import Reference, Role, read_reference
-from symback.language.notations import notation as notation_called
-from symback.sheets.work import Work
+from symback.language.names import notation as notation_called
 
 __all__ = [
     "Convention",
@@ -169,8 +169,8 @@ def check(
     """Check a derivation that a person wrote, line by line.
 
     ``text`` is the page as typed, ``net`` the network it is about, ``wrt`` the weight that a page
-    without a left side is about, ``notation`` a name of `symback.language.notations` or the path of
-    a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those that have a
+    without a left side is about, ``notation`` one of `symback.language.names.NOTATIONS` or the path
+    of a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those with a
     name.  ``prove`` looks for a proof without chance as well.  ``budget`` is how many seconds of
     the processor the page may take (and 512 MB); what it leaves unread or undecided is said so.
 
@@ -475,13 +475,6 @@ def _as_it_is(item: Item, verdict: Verdict, reason: str) -> LineReport:
     return LineReport(item.line, item.column, item.source, read_as, verdict, reason)
 
 
-_SUPPOSING = re.compile(
-    r"\b(?:assum|suppos|given|provided|if|when|where|since|let|set|at|target|ignor)", re.I
-)
-_FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
-_COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
-
-
 def _suppose(page: _Page, item: Item) -> None:
     """Remember what is supposed in words that were not understood, for the lines next to it."""
     if page.unused is not None and isinstance(item, (Claim, Unread, Prose)):
@@ -489,10 +482,9 @@ def _suppose(page: _Page, item: Item) -> None:
         page.unused = (item.line, said) if item.line <= last + 1 else None
     if not isinstance(item, (Unread, Prose)):
         return
-    if isinstance(item, Unread) and (defined := _FUNCTION.search(item.source)):
-        page.unread.append(defined[1])
-    refused = isinstance(item, Unread) and "suppos" in item.reason
-    if (refused or _SUPPOSING.search(item.source)) and _COMPARED.search(item.source):
+    if isinstance(item, Unread) and item.function:
+        page.unread.append(item.function)
+    if item.supposes:
         page.unused = (item.line, printable(item.source, 80))
 
 

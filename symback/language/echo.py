@@ -41,17 +41,10 @@ from symback.language.expressions import (
     is_array,
 )
 from symback.language.functions import ACTIVATIONS, ELEMENTARY
+from symback.language.names import GREEK, SIGNS
 
 __all__ = ["echo"]
 
-_LETTERS = {"yhat": "ŷ", "delta": "δ", "eta": "η"}
-_GREEK = {
-    "Delta": "Δ", "Gamma": "Γ", "Theta": "Θ", "Lambda": "Λ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
-    "alpha": "α", "beta": "β", "gamma": "γ", "epsilon": "ε", "zeta": "ζ", "theta": "θ",
-    "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "rho": "ρ", "sigma": "σ",
-    "tau": "τ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "delta": "δ", "pi": "π",
-    "yhat": "ŷ",
-}  # fmt: skip
 
 # How tightly a node holds together: what is below its neighbours' need is put in brackets.
 _SUM, _HADAMARD, _PRODUCT, _FACTOR, _ATOM = range(5)
@@ -105,12 +98,12 @@ def _written(node: Node) -> tuple[str, int]:
                 text = f"({text})"
             return f"{text}^{{{echo(exponent)}}}", _FACTOR
         case Element(letter, indices):
-            return _LETTERS.get(letter, letter) + _subscript(indices), _ATOM
+            return SIGNS.get(letter, letter) + _subscript(indices), _ATOM
         case Array(letter, layer):
             below = "" if layer is None else _subscript((layer,))
-            return _LETTERS.get(letter, letter) + below, _ATOM
+            return SIGNS.get(letter, letter) + below, _ATOM
         case Named(name, indices):
-            return _GREEK.get(name, name) + _subscript(indices, listed=True), _ATOM
+            return (GREEK | SIGNS).get(name, name) + _subscript(indices, listed=True), _ATOM
         case Letter(index):
             return _index(index), _ATOM
         case OneHot(index):
