@@ -39,7 +39,7 @@ import sympy
 from sympy import Expr, Indexed, Symbol
 
 from symback.checking.correct import Kind, number, opposite, replaced, spelled
-from symback.checking.rules import differentiated
+from symback.checking.evaluation import differentiated
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Equation, Graph, base_name
