@@ -475,13 +475,6 @@ def _as_it_is(item: Item, verdict: Verdict, reason: str) -> LineReport:
     return LineReport(item.line, item.column, item.source, read_as, verdict, reason)
 
 
-_SUPPOSING = re.compile(
-    r"\b(?:assum|suppos|given|provided|if|when|where|since|let|set|at|target|ignor)", re.I
-)
-_FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
-_COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
-
-
 def _suppose(page: _Page, item: Item) -> None:
     """Remember what is supposed in words that were not understood, for the lines next to it."""
     if page.unused is not None and isinstance(item, (Claim, Unread, Prose)):
@@ -489,10 +482,9 @@ def _suppose(page: _Page, item: Item) -> None:
         page.unused = (item.line, said) if item.line <= last + 1 else None
     if not isinstance(item, (Unread, Prose)):
         return
-    if isinstance(item, Unread) and (defined := _FUNCTION.search(item.source)):
-        page.unread.append(defined[1])
-    refused = isinstance(item, Unread) and "suppos" in item.reason
-    if (refused or _SUPPOSING.search(item.source)) and _COMPARED.search(item.source):
+    if isinstance(item, Unread) and item.function:
+        page.unread.append(item.function)
+    if item.supposes:
         page.unused = (item.line, printable(item.source, 80))
 
 
