@@ -294,8 +294,8 @@ class Letters:
             node = LOSS if meaning == "L" else node
         else:
             meaning = self.meaning(text)
-            one_index = typed.layer is None and below is not None and len(below) == 1
-            own = meaning == "delta" and self.own_errors and one_index and len(below[0].text) == 1
+            one_index = below is not None and len(below) == 1 and len(below[0].text) == 1
+            own = meaning == "delta" and self.own_errors and typed.layer is None and one_index
             if own or not meaning:
                 return self._named(typed)
             node = self._looked_up(typed, meaning)

@@ -175,6 +175,11 @@ class Prose:
     column: int
     source: str
 
+    @property
+    def supposes(self) -> bool:
+        """Whether the words suppose something of a quantity: "at the kink a_11 = 0"."""
+        return bool(_SUPPOSES.search(self.source) and _COMPARED.search(self.source))
+
 
 @dataclass(frozen=True, slots=True)
 class Unread:
@@ -192,6 +197,24 @@ class Unread:
     defines: str = ""
     begins: bool = True
 
+    @property
+    def supposes(self) -> bool:
+        """Whether something is supposed of a quantity, in words or by a condition."""
+        said = "suppos" in self.reason or _SUPPOSES.search(self.source)
+        return bool(said and _COMPARED.search(self.source))
+
+    @property
+    def function(self) -> str:
+        """The function that it may define, as f in f(z) = z^2, or ""."""
+        found = _FUNCTION.search(self.source)
+        return "" if found is None else found[1]
+
+
+_SUPPOSES = re.compile(
+    r"\b(?:assum|suppos|given|provided|if|when|where|since|let|set|at|target|ignor)", re.I
+)
+_COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
+_FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
 
 Item = Claim | Definition | Prose | Unread
 
@@ -444,48 +467,30 @@ def _single_rows(page: Page) -> Iterator[Row]:
         start = begin + len(r"\begin{document}")
         stop = text.find(r"\end{document}")
         end = stop if stop >= 0 else end
-    position, found = start, False
-    for opening, close, kind in _delimited(text, start, end):
-        found = True
+    unclosed: set[str] = set()
+    position = search = start
+    while (opening := _OPENING.search(text, search, end)) is not None:
+        fenced, name, begin = opening["fence"] is not None, opening["name"], opening.end()
+        closer = "```" if fenced else rf"\end{{{name}}}" if name else _CLOSERS[opening[0]]
+        close = -1 if closer in unclosed else text.find(closer, begin, end)
+        inline = opening[0] in ("$", r"\(")
+        if close < 0 or (inline and "\n\n" in text[begin:close]):
+            unclosed.add(closer)
+            search = begin
+            continue
         yield from _plain_rows(page, position, opening.start())
-        begin, position = opening.end(), close
-        if kind == "plain":
-            yield from _plain_rows(page, begin, close)
-        elif kind == "lines":
+        if not fenced:
+            kind = "inline" if inline else "display"
+            yield from _latex_rows(page, text[begin:close], begin, kind)
+        elif "\\" in text[begin:close]:
             yield from _lines_of_latex(page, begin, close)
         else:
-            yield from _latex_rows(page, text[begin:close], begin, kind)
-        position = close + len(_closer(opening))
-    if not found and re.search(r"\\[A-Za-z]+", text[start:end]):
+            yield from _plain_rows(page, begin, close)
+        position = search = close + len(closer)
+    if position == start and re.search(r"\\[A-Za-z]+", text[start:end]):
         yield from _lines_of_latex(page, start, end)
     else:
         yield from _plain_rows(page, position, end)
-
-
-def _delimited(text: str, start: int, end: int) -> Iterator[tuple[re.Match[str], int, str]]:
-    """Where mathematics opens and where it closes, and how it is to be taken."""
-    unclosed: set[str] = set()
-    position = start
-    while (opening := _OPENING.search(text, position, end)) is not None:
-        closer = _closer(opening)
-        close = -1 if closer in unclosed else text.find(closer, opening.end(), end)
-        inline = opening[0] in ("$", r"\(")
-        if close < 0 or (inline and "\n\n" in text[opening.end() : close]):
-            unclosed.add(closer)
-            position = opening.end()
-            continue
-        kind = "inline" if inline else "display"
-        if opening["fence"] is not None:
-            kind = "lines" if "\\" in text[opening.end() : close] else "plain"
-        position = close + len(closer)
-        yield opening, close, kind
-
-
-def _closer(opening: re.Match[str]) -> str:
-    if opening["fence"] is not None:
-        return "```"
-    name = opening["name"]
-    return _CLOSERS[opening[0]] if name is None else rf"\end{{{name}}}"
 
 
 def _lines(page: Page, start: int, end: int) -> Iterator[tuple[str, int]]:
