@@ -147,12 +147,29 @@ class Evaluator:
             case Sum():
                 return self._sum(expr, limits)
             case KroneckerDelta():
-                sides = [_numbered(index, limits) for index in expr.args]
-                ones = [_plain(numbers.number(Fraction(k))) for k in (1, 0)]
-                equal = _joined(sides, lambda pair: np.equal(*pair))
-                return _joined([equal, *ones], lambda e: np.where(e[0].astype(bool), e[1], e[2]))
+                one, zero = (numbers.number(Fraction(k)) for k in (1, 0))
+                places = [
+                    _plain(int(index))
+                    if index.is_Integer
+                    else (np.arange(1, limits[index] + 1), (index,))
+                    for index in expr.args
+                ]
+                return _entrywise(lambda i, q: one if i == q else zero, places)
             case Piecewise():
-                return self._cases(expr, limits)
+                *cases, (last, condition) = expr.args
+                if condition != sympy.true:
+                    raise TypeError("a case without a value")
+                result = self.value(last, limits)
+                for value, condition in reversed(cases):
+                    parts = [*self._values((condition, value), limits), result]
+                    result = _joined(parts, lambda three: numbers.chosen(*three))
+                return result
+            case Relational():
+                sides = self._values((expr.lhs, expr.rhs), limits)
+                return _joined(sides, lambda two: numbers.compared(two[0], expr.rel_op, two[1]))
+            case sympy.And() | sympy.Or():
+                join = numbers.every if isinstance(expr, sympy.And) else numbers.some
+                return _joined(self._values(expr.args, limits), join)
             case sympy.NumberSymbol():
                 return _plain(numbers.constant(expr))
             case sympy.Function() | sympy.Max() | sympy.Min():
@@ -191,37 +208,9 @@ class Evaluator:
         total = self.numbers.total(list(np.moveaxis(array, axis, 0)))
         return np.asarray(total, dtype=object), axes[:axis] + axes[axis + 1 :]
 
-    def _cases(self, expr: Piecewise, limits: Mapping[Symbol, int]) -> Axed:
-        *cases, (last, condition) = expr.args
-        if condition != sympy.true:
-            raise TypeError("a case without a value")
-        result = self.value(last, limits)
-        for value, condition in reversed(cases):
-            parts = [self.truth(condition, limits), self.value(value, limits), result]
-            result = _joined(parts, lambda three: self.numbers.chosen(*three))
-        return result
-
-    def truth(self, condition: Expr, limits: Mapping[Symbol, int]) -> Axed:
-        """What a comparison, or several joined by "and" or "or", is in the numbers."""
-        if isinstance(condition, (sympy.And, sympy.Or)):
-            numbers = self.numbers
-            join = numbers.every if isinstance(condition, sympy.And) else numbers.some
-            return _joined([self.truth(part, limits) for part in condition.args], join)
-        if not isinstance(condition, Relational):
-            raise TypeError(f"no way to evaluate {type(condition).__name__}")
-        sides = self._values((condition.lhs, condition.rhs), limits)
-        return _joined(sides, lambda two: self.numbers.compared(two[0], condition.rel_op, two[1]))
-
 
 def _plain(value: Any) -> Axed:
     return np.array(value, dtype=object), ()
-
-
-def _numbered(index: Expr, limits: Mapping[Symbol, int]) -> Axed:
-    """An index as the numbers it runs over."""
-    if index.is_Integer:
-        return _plain(int(index))
-    return np.arange(1, limits[index] + 1), (index,)
 
 
 def _aligned(value: Axed, axes: Sequence[Symbol]) -> np.ndarray:

@@ -29,8 +29,8 @@ from symback.language.names import GREEK_LETTERS
 
 __all__ = [
     "Block",
+    "Mark",
     "Piece",
-    "Run",
     "escape_tex",
     "escape_xml",
     "in_words",
@@ -415,25 +415,18 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Spans that follow one another, anchored at the middle of x … x + width, baseline y."""
+class Mark:
+    """What is drawn of a label: ``kind`` is run, rule (the bar of a fraction) or script (an L).
 
+    A run is spans that follow one another, anchored at the middle of x … x + width, baseline y.
+    """
+
+    kind: str
     x: float
     y: float
     width: float
-    spans: tuple[Span, ...]
-    kind: str = "run"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """The bar of a fraction (``kind`` rule), or a script L of that size (``kind`` script)."""
-
-    x: float
-    y: float
-    width: float
-    size: float
-    kind: str = "rule"
+    size: float = 0.0
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,17 +436,14 @@ class Block:
     width: float
     up: float
     down: float
-    pieces: tuple[Run | Rule, ...]
+    pieces: tuple[Mark, ...]
 
 
 @functools.lru_cache(maxsize=4096)
 def label(text: str, size: float, math: bool = True) -> Block:
     """A label set at a size in points: a formula where ``math``, else a user's plain words."""
-    try:
-        row = _read_label(text) if math else (Piece("text", one_line(text)),)
-    except ValueError:
-        row = (Piece("text", in_words(text)),)
-    return _row_block(row, size)
+    row = _label_row(text) if math else (Piece("text", one_line(text)),)
+    return _row_block((Piece("text", in_words(text)),) if row is None else row, size)
 
 
 def spoken(latex: str) -> str:
@@ -462,18 +452,13 @@ def spoken(latex: str) -> str:
     >>> spoken(r"\frac{\partial \mathscr{L}}{\partial w^{2}_{31}}")
     '(∂L)/(∂w^2_31)'
     """
-    try:
-        return _in_a_line(_read_label(latex))
-    except ValueError:
-        return in_words(latex)
+    row = _label_row(latex)
+    return in_words(latex) if row is None else _in_a_line(row)
 
 
 def is_label(latex: str) -> bool:
     """Whether `label` can set a formula as one."""
-    try:
-        return _read_label(latex) is not None
-    except ValueError:
-        return False
+    return _label_row(latex) is not None
 
 
 def one_line(text: str) -> str:
@@ -501,12 +486,14 @@ _PLACED = {
 
 
 @functools.lru_cache(maxsize=4096)
-def _read_label(latex: str) -> Pieces:
-    """The pieces of a label; raises `ValueError` for what a label cannot hold."""
+def _label_row(latex: str) -> Pieces | None:
+    """The pieces of a label, or None for what a label cannot hold."""
     depths = itertools.accumulate((t == "{") - (t == "}") for t in _TOKEN.findall(latex))
-    if not latex.isascii() or max(depths, default=0) >= _DEEPEST:
-        raise ValueError(f"no label holds {latex}")
-    return tuple(_label_pieces(read(latex)))
+    try:
+        readable = latex.isascii() and max(depths, default=0) < _DEEPEST
+        return tuple(_label_pieces(read(latex))) if readable else None
+    except ValueError:
+        return None
 
 
 def _label_pieces(row: Iterable[Piece]) -> Iterator[Piece]:
@@ -633,13 +620,13 @@ def _stands_alone(piece: Piece) -> bool:
 def _tall_block(piece: Piece, size: float) -> Block:
     """A fraction, a letter with an index under its exponent, or a script L."""
     if piece.kind == "mathscr":
-        letter = Rule(0.0, 0.0, 0.95 * size, size, "script")
+        letter = Mark("script", 0.0, 0.0, 0.95 * size, size)
         return Block(0.95 * size, 0.72 * size, 0.02 * size, (letter,))
     if piece.kind == "frac":
         top, bottom = (_row_block(part, size) for part in piece.parts)
         wide, axis, air = max(top.width, bottom.width) + 0.2 * size, -0.25 * size, 0.16 * size
         above, below = axis - air - top.down, axis + air + bottom.up
-        bar = Rule(0.05 * size, axis, wide - 0.1 * size, 0.045 * size)
+        bar = Mark("rule", 0.05 * size, axis, wide - 0.1 * size, 0.045 * size)
         pieces = (
             *_placed(top, (wide - top.width) / 2, above),
             *_placed(bottom, (wide - bottom.width) / 2, below),
@@ -657,7 +644,7 @@ def _tall_block(piece: Piece, size: float) -> Block:
     return Block(wide, base.up + 0.2 * size, base.down + 0.15 * size, pieces)
 
 
-def _placed(block: Block, dx: float, dy: float) -> Iterator[Run | Rule]:
+def _placed(block: Block, dx: float, dy: float) -> Iterator[Mark]:
     return (replace(piece, x=piece.x + dx, y=piece.y + dy) for piece in block.pieces)
 
 
@@ -672,7 +659,7 @@ def _flat(row: Pieces, size: float) -> Block:
     if not spans:
         return Block(wide, up, down, ())
     spans = (replace(spans[0], dx=0.0), *spans[1:])
-    return Block(wide, up, down, (Run(lead, 0.0, wide - lead - trail, spans),))
+    return Block(wide, up, down, (Mark("run", lead, 0.0, wide - lead - trail, spans=spans),))
 
 
 def _flow(row: Pieces, size: float, shift: float, *, tight: bool) -> Iterator[Span]:
