@@ -471,16 +471,21 @@ def _start(chosen: Name | None, layers: Sequence[LayerSketch]) -> _Start:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Column:
     """One column of nodes: each the names it stands for, first what arrows into it reach.
 
-    A node without names is vertical dots, for units that are not drawn.
+    A node without names is vertical dots, for units that are not drawn.  Sizes and places are found
+    last; ``band`` says in which band, from above, the column stands.
     """
 
     kind: str  # "input", "neuron", "a", "h", "gap" or "loss"
     layer: int
     nodes: tuple[tuple[Name, ...], ...]
+    half_width: float = 0.0
+    radius: float = 0.0
+    band: int = 0
+    x: float = 0.0
 
     @property
     def shown(self) -> list[tuple[Name, ...]]:
@@ -551,64 +556,41 @@ TALLEST = 330.0
 MOST_BANDS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """Sizes that fit the page; ``bands`` says in which band, from above, each column stands."""
+def _sized(columns: Sequence[_Column], labels: Written, font: float, bands: int) -> float:
+    """Give the columns sizes in one font, in at most so many bands; returns the gap between them.
 
-    font: float
-    gap: float
-    half_widths: tuple[float, ...]
-    radii: tuple[float, ...]
-    bands: tuple[int, ...]
-
-    def centres(self) -> list[float]:
-        """The x of each column; a new band starts at the left again."""
-        found, x = [], 0.0
-        for i, half in enumerate(self.half_widths):
-            x = 0.0 if i and self.bands[i] > self.bands[i - 1] else x
-            found.append(x + half)
-            x += 2 * half + self.gap
-        return found
-
-    @property
-    def band_pitch(self) -> float:
-        """From one band to the next: the neurons, the captions and the way back between them."""
-        return 2 * max(self.radii) + 4.2 * CAPTION + 10.0
-
-
-def _sized(columns: Sequence[_Column], labels: Written, font: float, bands: int) -> _Grid:
-    """The columns in one font, with the largest gaps that the page allows; at most ``bands``."""
-
-    def wanted(column: _Column) -> float:
-        """The half width that the names of a column need."""
-        if column.kind == "gap":
-            return font
+    It is the largest that the page allows.
+    """
+    for column in columns:
         names = itertools.chain(*column.nodes)
         widest = max(formulas.label(labels(name), font).width for name in names)
-        return widest + 0.62 * font if column.kind == "neuron" else widest / 2 + 0.6 * font
-
-    halves = list(map(wanted, columns))
-    rounds = {}  # nearly round ones become round
+        double = column.kind == "neuron"
+        column.half_width = widest + 0.62 * font if double else widest / 2 + 0.6 * font
+        if column.kind == "gap":
+            column.half_width = font
     for double in (False, True):
         least = font * (1.6 if double else 1.3)
-        near = [w for w, c in zip(halves, columns, strict=True) if (c.kind == "neuron") == double]
-        rounds[double] = max([least, *(w for w in near if w <= 1.35 * least)])
-    radii = tuple(rounds[column.kind == "neuron"] for column in columns)
-    halves = tuple(map(max, halves, radii))
-    length = math.ceil(len(columns) / bands)
+        alike = [column for column in columns if (column.kind == "neuron") == double]
+        near = [c.half_width for c in alike if c.half_width <= 1.35 * least]
+        for column in alike:  # nearly round ones become round
+            column.radius = max([least, *near])
+            column.half_width = max(column.half_width, column.radius)
     rows = max(len(column.nodes) for column in columns)
     gap = font * (4.2 if rows == 1 else 5.5 if rows == 2 else 7.0 + 0.9 * max(0, min(rows, 12) - 4))
+    length = math.ceil(len(columns) / bands)
     for i in range(0, len(columns), length):
-        band = halves[i : i + length]
-        free = TEXT_WIDTH - 2 * (MARGIN + OVERHANG) - 2 * sum(band)
+        band = columns[i : i + length]
+        free = TEXT_WIDTH - 2 * (MARGIN + OVERHANG) - 2 * sum(c.half_width for c in band)
         gap = min(gap, free / max(len(band) - 1, 1))
-    return _Grid(font, gap, halves, radii, tuple(i // length for i in range(len(columns))))
+        for column in band:
+            column.band = i // length
+    return gap
 
 
 def _fit(
     layers: Sequence[LayerSketch], touched: set[Name], start: _Start, labels: Written
-) -> tuple[list[_Column], _Grid]:
-    """The largest sizes at which the columns fit the page.
+) -> tuple[list[_Column], float, float]:
+    """The columns in the largest font, and with the largest gaps, at which they fit the page.
 
     Middle layers, far from the chosen one, are left out until they do.  A net of one neuron a layer
     is folded into bands before its letters become small; what is too wide is shrunk in the end.
@@ -624,12 +606,13 @@ def _fit(
         columns = _columns(layers, touched, spare[:count])
         rows = max(len(column.nodes) for column in columns)
         for bands, font in itertools.product(range(1, MOST_BANDS + 1 if rows == 1 else 2), FONTS):
-            grid = _sized(columns, labels, font, bands)
-            high = rows * (2 * max(grid.radii) + 0.9 * font) <= TALLEST or font == FONTS[-1]
-            if grid.gap >= (1.6 if rows == 1 else 3.4) * font and (high or rows == 1):
-                return columns, grid
-    grid = _sized(columns, labels, FONTS[-1], 1)
-    return columns, replace(grid, gap=max(grid.gap, 3 * FONTS[-1]))
+            gap = _sized(columns, labels, font, bands)
+            radius = max(column.radius for column in columns)
+            high = rows * (2 * radius + 0.9 * font) <= TALLEST or font == FONTS[-1]
+            if gap >= (1.6 if rows == 1 else 3.4) * font and (high or rows == 1):
+                return columns, font, gap
+    gap = _sized(columns, labels, FONTS[-1], 1)
+    return columns, FONTS[-1], max(gap, 3 * FONTS[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -661,7 +644,8 @@ class _Scene:
     start: _Start
     labels: Written
     columns: Sequence[_Column]
-    grid: _Grid
+    font: float
+    band_pitch: float  # from one band to the next: neurons, captions and the way back between them
     nodes: Sequence[_Node]
     by_name: Mapping[Name, _Node]
 
@@ -723,17 +707,22 @@ def _scene(
     names = {name for name in (start.source, *start.targets) if name}
     names |= {name for path in paths for name in path}
     touched = {name for name in names if name.letter in ("x", "a", "h", "yhat")}
-    columns, grid = _fit(layers, touched, start, labels)
-    pitch = 2 * max(grid.radii) + (1.5 if start.kind == "bias" else 0.9) * grid.font
-    nodes = []
-    sizes = zip(columns, grid.centres(), grid.half_widths, grid.radii, grid.bands, strict=True)
-    for column, x, half, radius, band in sizes:
+    columns, font, gap = _fit(layers, touched, start, labels)
+    radius = max(column.radius for column in columns)
+    pitch = 2 * radius + (1.5 if start.kind == "bias" else 0.9) * font
+    band_pitch = 2 * radius + 4.2 * CAPTION + 10.0
+    nodes, x = [], 0.0
+    for i, column in enumerate(columns):
+        if i and column.band > columns[i - 1].band:  # a new band starts at the left again
+            x = 0.0
+        column.x = x + column.half_width
+        x += 2 * column.half_width + gap
         for row, own in enumerate(column.nodes):
-            y = (row - (len(column.nodes) - 1) / 2) * pitch + band * grid.band_pitch
-            size = (half, radius, column.kind) if own else (1.0, 1.0, "dots")
-            nodes.append(_Node(own, x, y, *size))
+            y = (row - (len(column.nodes) - 1) / 2) * pitch + column.band * band_pitch
+            size = (column.half_width, column.radius, column.kind) if own else (1.0, 1.0, "dots")
+            nodes.append(_Node(own, column.x, y, *size))
     by_name = {name: node for node in nodes for name in node.names}
-    return _Scene(start, labels, columns, grid, nodes, by_name)
+    return _Scene(start, labels, columns, font, band_pitch, nodes, by_name)
 
 
 # --------------------------------------------------------------------- a network: the whole picture
@@ -775,7 +764,7 @@ def network_figure(
 
 def _network_items(scene: _Scene, routes: Sequence[_Route], mode: str) -> list[Item]:
     """Everything but the captions, from the back to the front."""
-    start, font = scene.start, scene.grid.font
+    start, font = scene.start, scene.font
     items: list[Item] = []
     for left, right in itertools.pairwise(scene.columns):
         if (left.kind, right.kind) == ("a", "h"):  # a tinted box behind a coupled layer
@@ -811,7 +800,7 @@ def _network_items(scene: _Scene, routes: Sequence[_Route], mode: str) -> list[I
 
 def _node_items(scene: _Scene, node: _Node, lit: bool) -> Iterator[Item]:
     """A neuron with its names, or three dots: down for units, to the right for layers left out."""
-    x, y, radius, font, chosen = node.x, node.y, node.radius, scene.grid.font, scene.start.name
+    x, y, radius, font, chosen = node.x, node.y, node.radius, scene.font, scene.start.name
     if node.kind in ("dots", "gap"):
         step, size = 0.42 * font, 0.085 * font
         for i in (-1, 0, 1):
@@ -963,7 +952,7 @@ def _distance(point: Point, stroke: Stroke) -> float:
 
 def _chosen_labels(scene: _Scene, items: Sequence[Item]) -> list[Item]:
     """The name of the chosen weight or bias beside its line, on white over the faint lines."""
-    start, font = scene.start, scene.grid.font
+    start, font = scene.start, scene.font
     if start.kind not in ("weight", "bias") or start.name is None:
         return []
     text = scene.labels(start.name)
@@ -1030,11 +1019,10 @@ def _captions(scene: _Scene, texts: Sequence[str], items: Sequence[Item]) -> lis
 
     Each stands in the middle of the columns of its layer, in the band where that begins.
     """
-    grid = scene.grid
     spots: dict[int, list[tuple[float, int]]] = defaultdict(list)
-    for column, x, band in zip(scene.columns, grid.centres(), grid.bands, strict=True):
+    for column in scene.columns:
         if column.kind != "gap":
-            spots[column.layer].append((x, band))
+            spots[column.layer].append((column.x, column.band))
     places = []
     for layer, found in spots.items():
         xs = [x for x, band in found if band == found[0][1]]
@@ -1051,11 +1039,15 @@ def _captions(scene: _Scene, texts: Sequence[str], items: Sequence[Item]) -> lis
         ):
             break
     tallest = max(map(len, broken))
-    base = max(item.box[3] for item in items) - grid.band_pitch * grid.bands[-1]
+    base = max(item.box[3] for item in items) - scene.band_pitch * scene.columns[-1].band
     labels: list[Item] = []
     for i, ((x, band, _), lines) in enumerate(zip(places, broken, strict=True)):
         for row, line in enumerate(lines):
-            y = base + band * grid.band_pitch + (1.6 + 1.2 * (row + (i % stagger) * tallest)) * size
+            y = (
+                base
+                + band * scene.band_pitch
+                + (1.6 + 1.2 * (row + (i % stagger) * tallest)) * size
+            )
             while len(line) > 1 and _words_width(line, size) > rooms[i]:
                 line = line.removesuffix("…")[:-1] + "…"
             labels.append(Label(x, y, line, size, "figquiet", math=False, role="caption"))
