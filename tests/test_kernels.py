@@ -43,7 +43,7 @@ from symback.engine.derivation import BackwardPass
 from symback.engine.evaluation import Kink, Numbers, OutOfDomain, as_floats
 from symback.engine.graph import from_network
 from symback.engine.matrix import base_name, lift
-from symback.kernels import KernelError, NoKernel, forms
+from symback.kernels import KernelError, NoKernel, forms, lines, module
 from symback.kernels.forms import Form, WrongForm, proved
 from symback.language.algebra import collapse
 from symback.language.functions import ACTIVATIONS, LOSSES
@@ -785,6 +785,41 @@ def test_a_batch_in_the_file_does_not_fix_the_kernel():
     bare = sb.Network(2, [(2, "softmax")], loss="cross_entropy", over_samples="sum")
     code = [one.kernel("array").source.split('"""', 2)[2] for one in (net, bare)]
     assert code[0] == code[1]
+
+
+# --------------------------------------------------------------------------------------- the lines
+
+
+def stale_reads(program):
+    """Names that lines read before they have a value, or after another took their memory."""
+    given = (v.name for v in program.graph.variables if v.name in "xy" or v.name[0] in "Wb")
+    place = {name: name for name in (*given, *program.sizes, "ones")}
+    for line in (line for block in program.blocks for line in block.lines):
+        yield from line.reads - {*place}
+        memory = line.out or line.names[0]
+        place = {name: own for name, own in place.items() if own != memory}
+        place |= {name: line.out or name for name in line.names}
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks())
+def test_no_line_reads_what_is_not_there(drawn):
+    """Plain or in memory that is kept, each name has its value when it is read."""
+    _, net = drawn
+    program = module._in_arrays(net)
+    for each in (program, lines.in_memory(program)):
+        assert [*stale_reads(each)] == []
+
+
+def test_a_stale_read_is_seen():
+    """Lines in another order, or two arrays in one memory, are found."""
+    program = lines.in_memory(module._in_arrays(network([(3, "sigmoid"), (2, "tanh")], "huber", 2)))
+    assert [*stale_reads(replace(program, forward=program.forward[::-1]))]
+    first, second, *others = program.forward
+    (dot, bias), h = first.lines, second.lines
+    both = replace(second, lines=(*h, replace(dot, names=("other",), out="h1")))
+    assert [*stale_reads(replace(program, forward=(first, both, *others)))]
+    assert bias.out == "a1"
 
 
 # ---------------------------------------------------------------------------------- one derivative
