@@ -17,7 +17,7 @@ import atheris
 import symback as sb
 
 with atheris.instrument_imports(include=["symback.checking"]):
-    import symback.checking.pages
+    import symback.checking.page
     import symback.checking.verdicts
 
 LINES = Path(__file__).parents[1] / "tests" / "cases" / "lines.json"

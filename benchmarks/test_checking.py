@@ -15,14 +15,11 @@ from pathlib import Path
 import sympy
 
 import symback as sb
-from symback.checking.arithmetics import Symbols
 from symback.checking.evaluation import Evaluator
 from symback.checking.judge import Judge
-from symback.checking.meaning import (
-    Claim,
-    Scope,
-)
-from symback.checking.pages import read
+from symback.checking.letters import Scope
+from symback.checking.page import Claim, read
+from symback.engine.arithmetics import Symbols
 from symback.language.names import PARAMETERS, elements
 
 ROOT = Path(__file__).resolve().parents[1]

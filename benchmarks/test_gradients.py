@@ -42,7 +42,9 @@ def derivations() -> list[Derivation]:
     """From the words of a network file to every derivation: its adjoints and its own steps."""
     graph = network_graph()
     backward = BackwardPass(graph)
-    return [derive(backward, reference) for reference in parameters(graph)]
+    found = [derive(backward, reference) for reference in parameters(graph)]
+    assert all(derivation.adjoints and derivation.grouped for derivation in found)
+    return found
 
 
 def with_expressions() -> list[sympy.Expr]:

@@ -4,6 +4,9 @@ Results go to standard output, messages to standard error.  Exit status: 0 done,
 was checked has a wrong line, or one that could not be judged, 2 bad usage or bad input, with one
 message and nothing half-written, 3 a defect of symback, which says so.  SymPy is imported only once
 a command needs it, so that ``symback --help`` answers at once.
+
+Read `main`, then the table `COMMANDS` at the end: a command is a function, a line of help and its
+options.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -25,8 +28,6 @@ from symback.language.errors import SymbackError, did_you_mean, printable
 
 if TYPE_CHECKING:
     from symback.checking.grading import Exercise
-    from symback.checking.report import Report
-    from symback.engine.matrix import Certificate
     from symback.learning.descent import Descent
     from symback.learning.samples import Samples
     from symback.network import Network
@@ -39,9 +40,16 @@ LISTED = 300
 MOST_WEIGHTS = 20
 LONGEST_MESSAGE = 4000
 
+ABOUT = "Derives backpropagation symbolically: every path, every step, with its reason."
 EPILOG = (
     "Names: w_131 (into neuron 3 of layer 1 from input 1), w_2,11,3, b_21, a_21, h_13, x_1, yhat_1."
 )
+EXAMPLE = """\
+symback: no command given. For example:
+    symback init 4-4-2 -o net.toml          a network file to start from
+    symback sheet net.toml --wrt w_131      one derivative, every step, as a page
+symback --help lists all commands.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,13 +70,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         _let_go(sys.stdout)
-        return _complain(f"{_what_failed(error)}: {printable(error.strerror or str(error))}")
+        what = "standard output or input failed"
+        if error.filename is not None:
+            what = printable(str(error.filename), 200)
+        return _complain(f"{what}: {printable(error.strerror or str(error))}")
     except KeyboardInterrupt:
         return _complain("interrupted; nothing half-written is left")
-    except Exception as error:  # whatever else escapes is a defect, and says so
+    except Exception as error:  # whatever else escapes is an error that no user can cause
         if os.environ.get("SYMBACK_DEBUG"):
             raise
-        return _complain(_defect(error, sys.argv[1:] if arguments is None else arguments), 3)
+        given = sys.argv[1:] if arguments is None else arguments
+        what = printable(f"{type(error).__name__}: {error}".rstrip(": "), 120)
+        command = printable(shlex.join(["symback", *given]), 200)
+        return _complain(
+            f"internal error, a defect of symback ({what}); nothing is said of what you gave.  "
+            f"Please report this command and its files: {command} (SYMBACK_DEBUG=1 shows where)",
+            status=3,
+        )
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -89,22 +107,6 @@ def _complain(message: str, status: int = 2) -> int:
     return status
 
 
-def _defect(error: Exception, arguments: Sequence[str]) -> str:
-    """What is said of an error that no user can cause."""
-    what = printable(f"{type(error).__name__}: {error}".rstrip(": "), 120)
-    command = printable(shlex.join(["symback", *arguments]), 200)
-    return (
-        f"internal error, a defect of symback ({what}); nothing is said of what you gave.  "
-        f"Please report this command and its files: {command} (SYMBACK_DEBUG=1 shows where)"
-    )
-
-
-def _what_failed(error: OSError) -> str:
-    if error.filename is None:
-        return "standard output or input failed"
-    return printable(str(error.filename), 200)
-
-
 def _let_go(stream: TextIO | None) -> None:
     """Let the rest of what was printed go nowhere, so that Python's end does not fail on it."""
     if stream is None:
@@ -117,113 +119,23 @@ def _let_go(stream: TextIO | None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; `shtab` makes completions from it."""
-    made = _Parser(prog="symback", description=_first_line(), epilog=EPILOG)
-    made.add_argument("--version", action="version", version=_version())
-    commands = made.add_subparsers(dest="command", metavar="COMMAND")
+    from symback import __version__
 
-    def plain_command(
-        name: str, run: Callable[[argparse.Namespace], int | None], words: str
-    ) -> argparse.ArgumentParser:
+    made = _Parser(prog="symback", description=ABOUT, epilog=EPILOG)
+    made.add_argument("--version", action="version", version=f"symback {__version__}")
+    commands = made.add_subparsers(dest="command", metavar="COMMAND")
+    for run, words, options in COMMANDS:
+        name = run.__name__.strip("_")
         own = commands.add_parser(name, help=words, description=words, epilog=EPILOG)
         own.set_defaults(run=run)
-        return own
-
-    def command(
-        name: str, run: Callable[[argparse.Namespace], int | None], words: str
-    ) -> argparse.ArgumentParser:
-        own = plain_command(name, run, words)
-        own.add_argument("net", metavar="NET", help="a network file (TOML)")
-        return own
-
-    derive = command("derive", _derive, "print the derivation of one derivative")
-    derive.add_argument("--wrt", required=True, metavar="NAME", help="by what, e.g. w_131")
-    derive.add_argument("--format", choices=("text", "latex", "json"), default="text")
-    _add_notation(derive)
-
-    paths = command("paths", _paths, "count and list the paths from a weight to the loss")
-    paths.add_argument("--wrt", required=True, metavar="NAME", help="from where, e.g. w_131")
-    paths.add_argument(
-        "--limit", type=_natural, metavar="N", help=f"list at most N (default {LISTED})"
-    )
-    paths.add_argument("--json", action="store_true", help="as JSON")
-
-    matrix = command("matrix", _matrix, "print the whole algorithm in matrix form, certified")
-    matrix.add_argument("--format", choices=("text", "latex", "json"), default="text")
-    _add_notation(matrix)
-
-    sheet = command("sheet", _sheet, "write a derivation sheet")
-    what = sheet.add_mutually_exclusive_group()
-    what.add_argument(
-        "--wrt",
-        action="append",
-        nargs="+",
-        metavar="NAME",
-        help="one sheet for each name; w_k,i,j is any layer's",
-    )
-    what.add_argument(
-        "--all", action="store_true", help="one document for the whole network (default)"
-    )
-    sheet.add_argument(
-        "--format",
-        type=_forms(SHEET_FORMS),
-        default=SHEET_FORMS[:-1],
-        metavar="LIST",
-        help="of tex,html,md,txt,pdf (default: all but pdf)",
-    )
-    sheet.add_argument("--detail", choices=("brief", "normal", "full"), default="normal")
-    sheet.add_argument(
-        "--stable",
-        action="store_true",
-        help="say how a program computes it without losing digits",
-    )
-    _add_notation(sheet)
-    sheet.add_argument(
-        "-o", "--output", type=Path, default=Path("outputs"), metavar="DIR", help="default: outputs"
-    )
-
-    evaluate = command("evaluate", _evaluate, "the numbers: forward, gradients, one update")
-    evaluate.add_argument("--json", action="store_true", help="as JSON")
-
-    kernel = command("kernel", _kernel, "print the whole backward pass as a Python module")
-    kernel.add_argument(
-        "--style",
-        choices=("scalar", "array"),
-        default="",
-        help="number by number or in arrays (default: small networks scalar)",
-    )
-    kernel.add_argument(
-        "--backend",
-        choices=("numpy", "jax", "torch"),
-        default="numpy",
-        help="what the module computes with (default: numpy)",
-    )
-    kernel.add_argument(
-        "-o", "--output", type=Path, metavar="FILE.py", help="write it there instead"
-    )
-
-    figure = command("figure", _figure, "draw the network and the paths of one weight")
-    figure.add_argument("--wrt", metavar="NAME", help="whose paths to draw, e.g. w_131")
-    _add_notation(figure)
-    figure.add_argument(
-        "--format",
-        type=_forms(FIGURE_FORMS),
-        default=FIGURE_FORMS[:-1],
-        metavar="LIST",
-        help="of svg,tex,pdf (default: svg,tex)",
-    )
-    figure.add_argument(
-        "-o", "--output", type=Path, default=Path("outputs"), metavar="DIR", help="default: outputs"
-    )
-
-    init = plain_command("init", _init, "write a network file to start from")
-    init.add_argument("shape", metavar="SHAPE", help="inputs and neurons of each layer, e.g. 4-4-2")
-    init.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="write it there (default: print it)"
-    )
-
-    _add_descend(command("descend", _descend, "learn the parameters by gradient descent"))
-
-    _add_check(plain_command("check", _check, "check a derivation made by hand, line by line"))
+        for option in options:
+            if isinstance(option, list):  # of these only one may be given
+                one_of = own.add_mutually_exclusive_group()
+                for flags, settings in option:
+                    one_of.add_argument(*flags, **settings)
+            else:
+                flags, settings = option
+                own.add_argument(*flags, **settings)
     return made
 
 
@@ -250,183 +162,37 @@ class _Parser(argparse.ArgumentParser):
         return chosen, left
 
 
-def _add_check(check: argparse.ArgumentParser) -> None:
-    check.add_argument(
-        "file",
-        metavar="FILE",
-        help="what was written (text, Markdown or LaTeX), - for standard input, arrays (.npz), "
-        "or a folder of such files, which gives a CSV",
-    )
-    check.add_argument("--net", required=True, metavar="NET", help="a network file (TOML)")
-    check.add_argument("--wrt", metavar="NAME", help="what a page that begins with = derives by")
-    check.add_argument(
-        "--notation",
-        default="lectures",
-        metavar="NAME",
-        help="how the page writes: lectures (default), nielsen, bishop, goodfellow, cs231n, "
-        "or a file (TOML)",
-    )
-    check.add_argument("--exam", action="store_true", help="only the line and right or wrong")
-    check.add_argument("--prove", action="store_true", help="proofs without chance where possible")
-    check.add_argument(
-        "--budget",
-        type=_seconds,
-        default=2.0,
-        metavar="S",
-        help="seconds of the processor that a page may take (default: 2); the rest is left unread",
-    )
-    check.add_argument("--json", action="store_true", help="as JSON")
-    check.add_argument(
-        "-o", "--html", type=Path, metavar="FILE.html", help="write the report as a page as well"
-    )
-
-
-def _add_descend(descend: argparse.ArgumentParser) -> None:
-    many = {"action": "extend", "nargs": "+", "default": [], "metavar": "NAME"}
-    descend.add_argument(
-        "--data",
-        metavar="FILE",
-        help="samples: .csv with columns x1 … and y1 … or label, or .npz with x and y or label "
-        "(default: x and y of the network file)",
-    )
-    descend.add_argument(
-        "--epochs",
-        type=_whole("a number of epochs"),
-        required=True,
-        metavar="N",
-        help="in all, resumed or not",
-    )
-    descend.add_argument(
-        "--rate", type=float, metavar="η", help="default: the file's learning_rate"
-    )
-    descend.add_argument("--only", **many, help="what moves, e.g. w_111 or W1 (default: all)")
-    descend.add_argument("--watch", **many, help="what the history keeps besides")
-    descend.add_argument(
-        "--batch-size",
-        type=_whole("a number of samples"),
-        metavar="N",
-        help="mini-batches (default: all samples)",
-    )
-    descend.add_argument(
-        "--seed",
-        type=_whole("a seed"),
-        metavar="S",
-        help="of batches and drawn weights (default: 0)",
-    )
-    descend.add_argument(
-        "--history", type=Path, metavar="FILE", help="write loss and weights: .csv or .json"
-    )
-    descend.add_argument(
-        "--checkpoint", type=Path, metavar="FILE.npz", help="write what is learned, every minute"
-    )
-    descend.add_argument("--resume", type=Path, metavar="FILE.npz", help="go on from a checkpoint")
-    descend.add_argument(
-        "--plot", type=Path, metavar="DIR", help="draw pictures (needs matplotlib)"
-    )
-    descend.add_argument("--json", action="store_true", help="as JSON")
-
-
-def _first_line() -> str:
-    return "Derives backpropagation symbolically: every path, every step, with its reason."
-
-
-def _version() -> str:
-    from symback import __version__
-
-    return f"symback {__version__}"
-
-
-def _natural(given: str) -> int:
-    if not given.isascii() or not given.isdigit() or len(given) > 9:
-        raise argparse.ArgumentTypeError(
-            f"{printable(given)} is not a number of paths; expected 0, 1, 2, …"
-        )
-    return int(given)
-
-
-def _whole(what: str) -> Callable[[str], int]:
-    """``what``, a whole number."""
-
-    def read(given: str) -> int:
-        if not given.isascii() or not given.isdigit() or len(given) > 9:
-            raise argparse.ArgumentTypeError(
-                f"{printable(given)} given; expected {what}: 0, 1, 2, …"
-            )
-        return int(given)
-
-    return read
-
-
-def _seconds(given: str) -> float:
-    if re.fullmatch(r"[0-9]{1,6}(?:\.[0-9]{1,6})?", given, re.ASCII) is None or not float(given):
-        raise argparse.ArgumentTypeError(f"{printable(given)} given; expected seconds, e.g. 10")
-    return float(given)
-
-
-def _forms(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
-    """A comma-separated list of forms."""
-
-    def read(given: str) -> tuple[str, ...]:
-        wanted = tuple(dict.fromkeys(part.strip() for part in given.split(",")))
-        for form in wanted:
-            if form not in known:
-                meant = did_you_mean(form, known)
-                raise argparse.ArgumentTypeError(
-                    f"{printable(form)} is not one of {', '.join(known)}{meant}"
-                )
-        return wanted
-
-    return read
-
-
 # ------------------------------------------------------------------------------------- commands
 
 
-EXAMPLE = """\
-symback: no command given. For example:
-    symback init 4-4-2 -o net.toml          a network file to start from
-    symback sheet net.toml --wrt w_131      one derivative, every step, as a page
-symback --help lists all commands.
-"""
-
-
-def _init(chosen: argparse.Namespace) -> None:
-    from symback.language.files import put, shown
-    from symback.sheets.starter import starter
-
-    if chosen.output is None:
-        print(starter(chosen.shape, "net.toml"), end="")
-        return
-    text = starter(chosen.shape, chosen.output.name)
-    if chosen.output.exists():
-        raise SymbackError(f"{printable(str(chosen.output), 200)} exists; nothing was written")
-    for path in put({chosen.output.name: text.encode("utf-8")}, chosen.output.parent):
-        print(shown(path))
-
-
-def _add_notation(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--notation",
-        metavar="NAME",
-        default="lectures",
-        help="the letters of a book: lectures, nielsen, bishop, goodfellow, or a .toml file",
-    )
-
-
 def _load(chosen: argparse.Namespace) -> Network:
+    """The network, in the notation asked for."""
     from symback.network import load
 
-    return load(chosen.net)
+    network, notation = load(chosen.net), getattr(chosen, "notation", "lectures")
+    return network if notation == "lectures" else network.in_notation(notation)
 
 
-def _written(chosen: argparse.Namespace) -> Network:
-    """The network, in the notation asked for."""
-    network = _load(chosen)
-    return network if chosen.notation == "lectures" else network.in_notation(chosen.notation)
+def _print_json(value: Any) -> None:
+    """Print JSON: as people read it, but for what a terminal would obey or turn round."""
+    made = json.dumps(value, ensure_ascii=False, indent=None, allow_nan=False)
+    print("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in made))
+
+
+def _write(content: str, path: Path) -> list[str]:
+    """Write a file; return the line that says where it lies."""
+    from symback.language.files import put, shown
+
+    return [shown(written) for written in put({path.name: content.encode("utf-8")}, path.parent)]
+
+
+def _hand_over(content: str, path: Path | None) -> None:
+    """Print what was made; or write it to a file and print where that lies."""
+    print(content if path is None else "\n".join([*_write(content, path), ""]), end="")
 
 
 def _derive(chosen: argparse.Namespace) -> None:
-    derivation = _written(chosen).derive(chosen.wrt)
+    derivation = _load(chosen).derive(chosen.wrt)
     if chosen.format == "json":
         _print_json(derivation.as_json(LISTED))
     else:
@@ -434,10 +200,8 @@ def _derive(chosen: argparse.Namespace) -> None:
 
 
 def _paths(chosen: argparse.Namespace) -> None:
-    from symback.network import path_names
-
     derivation = _load(chosen).derive(chosen.wrt)
-    listed = path_names(derivation, LISTED if chosen.limit is None else chosen.limit)
+    listed = derivation.path_names(LISTED if chosen.limit is None else chosen.limit)
     count = derivation.path_count
     if chosen.json:
         _print_json({"count": count if isinstance(count, int) else str(count), "paths": listed})
@@ -451,7 +215,7 @@ def _paths(chosen: argparse.Namespace) -> None:
 
 
 def _matrix(chosen: argparse.Namespace) -> None:
-    form = _written(chosen).matrix_form()
+    form = _load(chosen).matrix_form()
     certificate = form.certify()
     if chosen.format == "json":
         sizes = {str(size): value for size, value in certificate.sizes}
@@ -462,21 +226,30 @@ def _matrix(chosen: argparse.Namespace) -> None:
     elif chosen.format == "latex":
         print(form.latex())
     else:
+        named = [f"{size} = {n}" for size, n in certificate.sizes if not size.is_Integer]
+        small = [
+            f"{n} for {size}" for size, n in certificate.sizes if size.is_Integer and size != n
+        ]
+        at = f", at {', '.join(named)}" if named else ""
+        at += f", with widths {', '.join(small)}" if small else ""
         print(f"# {form.layout.value}")
         print(form.text())
-        print(f"# certified: {certificate.entries} entries, exactly{_sizes_of(certificate)}")
+        print(f"# certified: {certificate.entries} entries, exactly{at}")
 
 
-def _sizes_of(certificate: Certificate) -> str:
-    """At which sizes a form was proved: those put for names, and those in place of large ones."""
-    named = [f"{size} = {value}" for size, value in certificate.sizes if not size.is_Integer]
-    smaller = [
-        f"{value} for {size}"
-        for size, value in certificate.sizes
-        if size.is_Integer and size != value
-    ]
-    at = f", at {', '.join(named)}" if named else ""
-    return at + (f", with widths {', '.join(smaller)}" if smaller else "")
+def _sheet(chosen: argparse.Namespace) -> None:
+    from symback.sheets.files import write_sheets
+    from symback.sheets.passages import any_layer, check_length
+
+    network = _load(chosen)
+    check_length(network)  # before anything is derived
+    names = [name for group in chosen.wrt or () for name in group]
+    general = {name: found for name in names if (found := any_layer(network, name))}
+    derivations = [network.derive(name) for name in names if name not in general]
+    where = chosen.output, Path(chosen.net).stem
+    more = {"stable": chosen.stable, "any_layer": general}
+    for line in write_sheets(network, derivations, chosen.format, chosen.detail, *where, **more):
+        print(line)
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
@@ -496,142 +269,29 @@ def _evaluate(chosen: argparse.Namespace) -> None:
 
 
 def _kernel(chosen: argparse.Namespace) -> None:
-    source = _load(chosen).kernel_source(chosen.style, chosen.backend)
-    if chosen.output is None:
-        print(source, end="")
-        return
-    from symback.language.files import put, shown
-
-    for path in put({chosen.output.name: source.encode("utf-8")}, chosen.output.parent):
-        print(shown(path))
-
-
-def _sheet(chosen: argparse.Namespace) -> None:
-    from symback.publish import write_sheets
-    from symback.sheets.general import any_layer
-    from symback.sheets.work import check_length
-
-    network = _written(chosen)
-    check_length(network)  # before anything is derived
-    names = [name for group in chosen.wrt or () for name in group]
-    general = {name: found for name in names if (found := any_layer(network, name))}
-    derivations = [network.derive(name) for name in names if name not in general]
-    stem = Path(chosen.net).stem
-    for line in write_sheets(
-        network,
-        derivations,
-        chosen.format,
-        chosen.detail,
-        chosen.output,
-        stem,
-        stable=chosen.stable,
-        any_layer=general,
-    ):
-        print(line)
+    _hand_over(_load(chosen).kernel_source(chosen.style, chosen.backend), chosen.output)
 
 
 def _figure(chosen: argparse.Namespace) -> None:
-    from symback.publish import write_figure
-    from symback.sheets.work import check_length
+    from symback.sheets.files import write_figure
+    from symback.sheets.passages import check_length
 
-    network = _written(chosen)
+    network = _load(chosen)
     check_length(network)  # before anything is derived
     derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
-    for line in write_figure(
-        network, derivation, chosen.format, chosen.output, Path(chosen.net).stem
-    ):
+    where = chosen.output, Path(chosen.net).stem
+    for line in write_figure(network, derivation, chosen.format, *where):
         print(line)
 
 
-def _check(chosen: argparse.Namespace) -> int:
-    from symback.checking.grading import Exercise
-    from symback.engine.spec import load
-    from symback.sheets.work import Work  # not `Network`: sheets and kernels are not needed here
+def _init(chosen: argparse.Namespace) -> None:
+    from symback.sheets.files import starter
 
-    work = Work(load(chosen.net))
-    exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.prove, chosen.budget)
-    is_folder = chosen.file != "-" and Path(chosen.file).is_dir()
-    return _check_folder(chosen, exercise) if is_folder else _check_one(chosen, exercise)
-
-
-def _check_one(chosen: argparse.Namespace, exercise: Exercise) -> int:
-    from symback.checking import report as showing
-    from symback.language.files import shown
-
-    report = _report(chosen, exercise)
-    told = report.for_exam() if chosen.exam else report
-    written = [] if chosen.html is None else _write_page(chosen, showing.page, told)
-    if chosen.json:
-        _print_json(told.as_data())
-    else:
-        style = showing.Style.of(sys.stdout)
-        print(showing.marks(told) if chosen.exam else showing.text(told, style))
-        for path in written:
-            print(shown(path))
-    return 0 if report.finds_nothing_wrong else 1
-
-
-def _report(chosen: argparse.Namespace, exercise: Exercise) -> Report:
-    from symback.checking.grading import MOST_BYTES, decoded
-
-    if chosen.file != "-":
-        return exercise.check_file(Path(chosen.file))
-    if sys.stdin is None:
-        raise SymbackError("standard input is closed; name a file")
-    content = sys.stdin.buffer.read(MOST_BYTES + 1)
-    return exercise.check_text(decoded(content, "standard input"))
-
-
-def _write_page(
-    chosen: argparse.Namespace, page: Callable[[Report, str, str], str], report: Report
-) -> list[Path]:
-    from symback.language.files import put
-
-    title = "standard input" if chosen.file == "-" else Path(chosen.file).name
-    made = page(report, title, f"checked against {Path(chosen.net).name}")
-    return put({chosen.html.name: made.encode("utf-8")}, chosen.html.parent)
-
-
-def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
-    from symback.checking.grading import HEAD, as_csv, rows, submissions
-
-    folder = Path(chosen.file)
-    if chosen.json or chosen.html is not None:
-        raise SymbackError("a folder gives a CSV; --json and --html are for one file")
-    count = len(submissions(folder))
-    if not count:
-        raise SymbackError(f"{printable(chosen.file, 200)} holds no files to check")
-    exercise.check_text("")  # a weight or a notation that is not there: said once, not of each file
-    print(HEAD)
-    nothing_is_wrong, defects = True, 0
-    for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
-        print(as_csv(row))
-        _show_progress(done, count)
-        nothing_is_wrong &= row.finds_nothing_wrong
-        defects += row.is_defect
-    if defects:
-        return _complain(f"internal errors, defects of symback, in {defects} of {count} files; "
-                         "please report those that the table says so of", 3)  # fmt: skip
-    return 0 if nothing_is_wrong else 1
-
-
-def _show_progress(done: int, count: int) -> None:
-    """How far it is, on a terminal only."""
-    if sys.stderr.isatty():
-        end = "\n" if done == count else ""
-        print(f"\r{done} of {count} checked", end=end, file=sys.stderr, flush=True)
-
-
-def _print_json(value: Any) -> None:
-    """Print JSON: as people read it, but for what a terminal would obey or turn round."""
-    made = json.dumps(value, ensure_ascii=False, indent=None, allow_nan=False)
-    print("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in made))
-
-
-# --------------------------------------------------------------------------------------- a descent
-#
-# Whatever ends a descent, what was learned is kept: Ctrl-C writes a checkpoint, in outputs/ where
-# none was asked for, and says with which command to go on.
+    path = chosen.output
+    text = starter(chosen.shape, "net.toml" if path is None else path.name)
+    if path is not None and path.exists():
+        raise SymbackError(f"{printable(str(path), 200)} exists; nothing was written")
+    _hand_over(text, path)
 
 
 def _descend(chosen: argparse.Namespace) -> None:
@@ -653,7 +313,7 @@ def _descend(chosen: argparse.Namespace) -> None:
     if chosen.history is not None:
         is_csv = chosen.history.suffix.lower() == ".csv"
         text = learned.history.csv() if is_csv else json.dumps(learned.as_data()) + "\n"
-        tell(map(shown, put({chosen.history.name: text.encode()}, chosen.history.parent)))
+        tell(_write(text, chosen.history))
     if learned.interrupted:
         kept = chosen.checkpoint or Path("outputs") / f"{Path(chosen.net).stem}_descent.npz"
         if chosen.checkpoint is None:
@@ -748,3 +408,218 @@ def _how_to_go_on(epoch: int, kept: Path, chosen: argparse.Namespace) -> str:
     words += ["--resume", str(kept), "--checkpoint", str(kept)]
     command = printable(shlex.join(words), 2000)
     return f"interrupted after epoch {epoch}, which is kept; to go on: {command}"
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    from symback.checking import report as showing
+    from symback.checking.grading import MOST_BYTES, Exercise, decoded
+    from symback.engine.spec import load
+    from symback.engine.work import Work  # not `Network`: sheets and kernels are not needed here
+
+    work = Work(load(chosen.net))
+    exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.prove, chosen.budget)
+    if chosen.file == "-":
+        if sys.stdin is None:
+            raise SymbackError("standard input is closed; name a file")
+        content = sys.stdin.buffer.read(MOST_BYTES + 1)
+        report, title = exercise.check_text(decoded(content, "standard input")), "standard input"
+    elif Path(chosen.file).is_dir():
+        return _check_folder(chosen, exercise)
+    else:
+        report, title = exercise.check_file(Path(chosen.file)), Path(chosen.file).name
+    told = report.for_exam() if chosen.exam else report
+    written = []
+    if chosen.html is not None:
+        page = showing.page(told, title, f"checked against {Path(chosen.net).name}")
+        written = _write(page, chosen.html)
+    if chosen.json:
+        _print_json(told.as_data())
+    else:
+        print(
+            showing.marks(told) if chosen.exam else showing.text(told, showing.Style.of(sys.stdout))
+        )
+        for line in written:
+            print(line)
+    return 0 if report.finds_nothing_wrong else 1
+
+
+def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
+    from symback.checking.grading import HEAD, as_csv, rows, submissions
+
+    folder = Path(chosen.file)
+    if chosen.json or chosen.html is not None:
+        raise SymbackError("a folder gives a CSV; --json and --html are for one file")
+    count = len(submissions(folder))
+    if not count:
+        raise SymbackError(f"{printable(chosen.file, 200)} holds no files to check")
+    exercise.check_text("")  # a weight or a notation that is not there: said once, not of each file
+    print(HEAD)
+    nothing_is_wrong, defects = True, 0
+    for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
+        print(as_csv(row))
+        if sys.stderr.isatty():
+            end = "\n" if done == count else ""
+            print(f"\r{done} of {count} checked", end=end, file=sys.stderr, flush=True)
+        nothing_is_wrong &= row.finds_nothing_wrong
+        defects += row.is_defect
+    if defects:
+        return _complain(f"internal errors, defects of symback, in {defects} of {count} files; "
+                         "please report those that the table says so of", 3)  # fmt: skip
+    return 0 if nothing_is_wrong else 1
+
+
+# ------------------------------------------------------------------------------------- options
+
+
+def _number(pattern: str, kind: type, complaint: str) -> Callable[[str], Any]:
+    """What reads a number, or complains of it."""
+
+    def read(given: str) -> Any:
+        if re.fullmatch(pattern, given) is None or (kind is float and not float(given)):
+            raise argparse.ArgumentTypeError(f"{printable(given)} {complaint}")
+        return kind(given)
+
+    return read
+
+
+def _whole(complaint: str) -> Callable[[str], int]:
+    return _number("[0-9]{1,9}", int, f"{complaint}: 0, 1, 2, …")
+
+
+def _forms(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """What reads a comma-separated list of forms."""
+
+    def read(given: str) -> tuple[str, ...]:
+        wanted = tuple(dict.fromkeys(part.strip() for part in given.split(",")))
+        for form in wanted:
+            if form not in known:
+                meant = did_you_mean(form, known)
+                raise argparse.ArgumentTypeError(
+                    f"{printable(form)} is not one of {', '.join(known)}{meant}"
+                )
+        return wanted
+
+    return read
+
+
+Option = tuple[tuple[str, ...], Mapping[str, Any]]
+
+
+def _option(*flags: str, help: str, **settings: Any) -> Option:  # noqa: A002 - argparse's name
+    return flags, {"help": help, **settings}
+
+
+def _named(*flags: str, help: str, **settings: Any) -> Option:  # noqa: A002
+    return _option(*flags, metavar="NAME", help=help, **settings)
+
+
+NET = _option("net", metavar="NET", help="a network file (TOML)")
+JSON = _option("--json", action="store_true", help="as JSON")
+FORMAT = (("--format",), {"choices": ("text", "latex", "json"), "default": "text"})
+NOTATION = _named(
+    "--notation",
+    default="lectures",
+    help="the letters of a book: lectures, nielsen, bishop, goodfellow, or a .toml file",
+)
+FOLDER = _option(
+    *("-o", "--output"), type=Path, default=Path("outputs"), metavar="DIR", help="default: outputs"
+)
+MANY = {"action": "extend", "nargs": "+", "default": []}
+
+COMMANDS: tuple[tuple[Callable[..., int | None], str, Sequence[Option | list[Option]]], ...] = (
+    (_derive, "print the derivation of one derivative", (
+        NET,
+        _named("--wrt", required=True, help="by what, e.g. w_131"),
+        FORMAT,
+        NOTATION,
+    )),
+    (_paths, "count and list the paths from a weight to the loss", (
+        NET,
+        _named("--wrt", required=True, help="from where, e.g. w_131"),
+        _option("--limit", type=_whole("is not a number of paths; expected"), metavar="N",
+                help=f"list at most N (default {LISTED})"),
+        JSON,
+    )),
+    (_matrix, "print the whole algorithm in matrix form, certified", (NET, FORMAT, NOTATION)),
+    (_sheet, "write a derivation sheet", (
+        NET,
+        [
+            _named("--wrt", action="append", nargs="+",
+                   help="one sheet for each name; w_k,i,j is any layer's"),
+            _option("--all", action="store_true",
+                    help="one document for the whole network (default)"),
+        ],
+        _option("--format", type=_forms(SHEET_FORMS), default=SHEET_FORMS[:-1], metavar="LIST",
+                help="of tex,html,md,txt,pdf (default: all but pdf)"),
+        (("--detail",), {"choices": ("brief", "normal", "full"), "default": "normal"}),
+        _option("--stable", action="store_true",
+                help="say how a program computes it without losing digits"),
+        NOTATION,
+        FOLDER,
+    )),
+    (_evaluate, "the numbers: forward, gradients, one update", (NET, JSON)),
+    (_kernel, "print the whole backward pass as a Python module", (
+        NET,
+        _option("--style", choices=("scalar", "array"), default="",
+                help="number by number or in arrays (default: small networks scalar)"),
+        _option("--backend", choices=("numpy", "jax", "torch"), default="numpy",
+                help="what the module computes with (default: numpy)"),
+        _option("-o", "--output", type=Path, metavar="FILE.py", help="write it there instead"),
+    )),
+    (_figure, "draw the network and the paths of one weight", (
+        NET,
+        _named("--wrt", help="whose paths to draw, e.g. w_131"),
+        NOTATION,
+        _option("--format", type=_forms(FIGURE_FORMS), default=FIGURE_FORMS[:-1], metavar="LIST",
+                help="of svg,tex,pdf (default: svg,tex)"),
+        FOLDER,
+    )),
+    (_init, "write a network file to start from", (
+        _option("shape", metavar="SHAPE", help="inputs and neurons of each layer, e.g. 4-4-2"),
+        _option("-o", "--output", type=Path, metavar="FILE",
+                help="write it there (default: print it)"),
+    )),
+    (_descend, "learn the parameters by gradient descent", (
+        NET,
+        _option("--data", metavar="FILE",
+                help="samples: .csv with columns x1 … and y1 … or label, or .npz with x and y or "
+                "label (default: x and y of the network file)"),
+        _option("--epochs", type=_whole("given; expected a number of epochs"), required=True,
+                metavar="N", help="in all, resumed or not"),
+        _option("--rate", type=float, metavar="η", help="default: the file's learning_rate"),
+        _named("--only", **MANY, help="what moves, e.g. w_111 or W1 (default: all)"),
+        _named("--watch", **MANY, help="what the history keeps besides"),
+        _option("--batch-size", type=_whole("given; expected a number of samples"), metavar="N",
+                help="mini-batches (default: all samples)"),
+        _option("--seed", type=_whole("given; expected a seed"), metavar="S",
+                help="of batches and drawn weights (default: 0)"),
+        _option("--history", type=Path, metavar="FILE",
+                help="write loss and weights: .csv or .json"),
+        _option("--checkpoint", type=Path, metavar="FILE.npz",
+                help="write what is learned, every minute"),
+        _option("--resume", type=Path, metavar="FILE.npz", help="go on from a checkpoint"),
+        _option("--plot", type=Path, metavar="DIR", help="draw pictures (needs matplotlib)"),
+        JSON,
+    )),
+    (_check, "check a derivation made by hand, line by line", (
+        _option("file", metavar="FILE",
+                help="what was written (text, Markdown or LaTeX), - for standard input, arrays "
+                "(.npz), or a folder of such files, which gives a CSV"),
+        _option("--net", required=True, metavar="NET", help="a network file (TOML)"),
+        _named("--wrt", help="what a page that begins with = derives by"),
+        _named("--notation", default="lectures",
+               help="how the page writes: lectures (default), nielsen, bishop, goodfellow, cs231n, "
+               "or a file (TOML)"),
+        _option("--exam", action="store_true", help="only the line and right or wrong"),
+        _option("--prove", action="store_true", help="proofs without chance where possible"),
+        _option("--budget", default=2.0, metavar="S",
+                type=_number(r"[0-9]{1,6}(?:\.[0-9]{1,6})?", float,
+                             "given; expected seconds, e.g. 10"),
+                help="seconds of the processor that a page may take (default: 2); the rest is left "
+                "unread"),
+        JSON,
+        _option("-o", "--html", type=Path, metavar="FILE.html",
+                help="write the report as a page as well"),
+    )),
+)  # fmt: skip
+"""Each command: what runs it, a line of help, and its options; of a list only one may be given."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,23 +25,30 @@ from sympy import Expr
 from symback import kernels
 from symback.engine import derivation as derivations
 from symback.engine import spec
-from symback.engine.derivation import Deduction, Paths, Step
+from symback.engine.derivation import Deduction
 from symback.engine.evaluation import as_floats
 from symback.engine.matrix import MatrixForm
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
+from symback.engine.work import Work, given_values
 from symback.kernels import Kernel, NoKernel
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import LOSSES, Activation, Loss, SoftMax
-from symback.language.names import Reference, Role, UnknownName, elements, read_reference
-from symback.language.notations import UnknownNotation, notation
+from symback.language.names import (
+    Reference,
+    Role,
+    UnknownName,
+    UnknownNotation,
+    elements,
+    notation,
+    read_reference,
+)
 from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings
-from symback.learning.samples import Samples
-from symback.sheets import chapters, drawing, rendering
+from symback.learning.samples import DataError, Samples
+from symback.sheets import chapters, passages, rendering
+from symback.sheets.chapters import overview
 from symback.sheets.figure import Figure
-from symback.sheets.overview import overview
 from symback.sheets.passages import describe
-from symback.sheets.work import Work, given_values
 
 __all__ = ["Derivation", "Network", "equations", "load"]
 
@@ -92,19 +99,10 @@ class Network(Work):
         losses: Mapping[str, str | Loss] | None = None,
         title: str = "",
     ) -> None:
-        checked = spec.network(
-            inputs,
-            layers,
-            loss=loss,
-            bias=bias,
-            over_outputs=over_outputs,
-            over_samples=over_samples,
-            values=values,
-            activations=activations,
-            losses=losses,
-            title=title,
-        )
-        super().__init__(checked)
+        settings = {"loss": loss, "bias": bias, "title": title}
+        settings |= {"over_outputs": over_outputs, "over_samples": over_samples}
+        tables = {"values": values, "activations": activations, "losses": losses}
+        super().__init__(spec.network(inputs, layers, **settings, **tables))
 
     @classmethod
     def from_spec(cls, checked: NetworkSpec | EquationsSpec) -> Network:
@@ -116,7 +114,7 @@ class Network(Work):
     def in_notation(self, name: str | Path) -> Network:
         """The same network in the letters of a book: lectures, nielsen, bishop or goodfellow.
 
-        ``name`` may be the path of a TOML file of one's own (`symback.language.notations`).  Names
+        ``name`` may be the path of a TOML file of one's own (`symback.language.names`).  Names
         that are asked for, such as ``w_131``, stay the lectures'.  Raises `UnknownNotation`.
 
         >>> net = Network(4, [(4, "sigmoid"), (2, "softmax")], loss="squared_error")
@@ -125,10 +123,9 @@ class Network(Work):
         """
         if not isinstance(self.spec, NetworkSpec):
             raise UnknownNotation("the names of [equations] are written as the file says")
-        network = Network.__new__(Network)
+        network = Network.from_spec(self.spec)
         one_bias = self.spec.bias == "per_layer"
-        written = notation(name).lettering(len(self.spec.layers), one_bias=one_bias)
-        Work.__init__(network, self.spec, written)
+        network.written = notation(name).lettering(len(self.spec.layers), one_bias=one_bias)
         return network
 
     # ------------------------------------------------------------------------ what is derived
@@ -146,14 +143,11 @@ class Network(Work):
 
     def derive(self, name: str) -> Derivation:
         """The derivation of ∂L/∂name, e.g. ``"w_131"``, ``"b_21"``, ``"h_13"``, ``"x_1"``."""
-        return Derivation(self, derivations.derive(self.backward, self.reference(name)))
+        return Derivation(self.backward, self.reference(name), self)
 
     def derive_all(self) -> dict[str, Derivation]:
         """The derivations of every weight and bias, by name; they share their adjoints."""
-        return {
-            reference.name: Derivation(self, derivations.derive(self.backward, reference))
-            for reference in self.parameters()
-        }
+        return {each.name: Derivation(self.backward, each, self) for each in self.parameters()}
 
     def parameters(self) -> Iterator[Reference]:
         """Every single weight and bias that L depends on; where there are none, every leaf."""
@@ -225,10 +219,10 @@ class Network(Work):
         >>> loss, gradients["W1"].tolist()
         (1.0, [[-4.0, -2.0]])
         """
-        if (style, backend) not in self._kernels:
-            made = kernels.kernel(self._layered, self._in_words, style, backend)
-            self._kernels[style, backend] = made
-        return self._kernels[style, backend]
+        made = self._kernels
+        if (style, backend) not in made:
+            made[style, backend] = kernels.kernel(self._layered, self._in_words, style, backend)
+        return made[style, backend]
 
     @cached_property
     def _kernels(self) -> dict[tuple[str, str], Kernel]:
@@ -264,15 +258,12 @@ class Network(Work):
         if isinstance(x, (str, Path)):
             return samples.read(x, inputs, outputs)
         if x is None and y is None and label is None:
-            x, y = self._given("x"), self._given("y")
+            given = given_values(self.spec)
+            for name in ("x", "y"):
+                if given[name] is None:
+                    raise DataError(f"no samples are given, and [values] has no {name}")
+            x, y = (np.atleast_2d(np.array(given[name], dtype=float)) for name in ("x", "y"))
         return samples.check(x, y, label, inputs=inputs, outputs=outputs)
-
-    def _given(self, name: str) -> Any:
-        """The x or the y of [values] as floats, one row a sample."""
-        rows = given_values(self.spec)[name]
-        if rows is None:
-            raise samples.DataError(f"no samples are given, and [values] has no {name}")
-        return np.atleast_2d(np.array(rows, dtype=float))
 
     def _trained(self) -> NetworkSpec:
         if not isinstance(self.spec, NetworkSpec):
@@ -313,8 +304,13 @@ class Network(Work):
         [1.0, 1.5, 1.75, 1.875]
         """
         known, found = self._trained(), self.samples(x, y, label=label)
+        rate = self.learning_rate if rate is None else rate
+        if rate is None:
+            raise DescentError(
+                "no learning rate: give one (rate=0.5, --rate 0.5), or learning_rate in [values]"
+            )
         settings = Settings(
-            rate=self._rate(rate),
+            rate=float(rate),
             only=(only,) if isinstance(only, str) else tuple(only),
             watch=(watch,) if isinstance(watch, str) else tuple(watch),
             batch_size=batch_size,
@@ -324,13 +320,6 @@ class Network(Work):
         return descent.descend(
             self.kernel(), start, found, epochs, checkpoint=checkpoint, progress=progress
         )
-
-    def _rate(self, given: float | None) -> float:
-        if given is None and self.learning_rate is None:
-            raise DescentError(
-                "no learning rate: give one (rate=0.5, --rate 0.5), or learning_rate in [values]"
-            )
-        return float(self.learning_rate if given is None else given)
 
     def resume(
         self,
@@ -363,21 +352,19 @@ class Network(Work):
         """
         return {
             name: np.asarray(kernel.forward({key: parameters[key] for key in needed}, x))
-            for name, (needed, kernel) in self._cut_off.items()
+            for name, needed, kernel in self._cut_off
         }
 
     @cached_property
-    def _cut_off(self) -> dict[str, tuple[list[str], Any]]:
-        """For each layer the parameters up to it, and the kernel of the network that ends there."""
-        known, found = self._trained(), {}
-        blocks = descent.parameter_blocks(self.graph.variables)
+    def _cut_off(self) -> list[tuple[str, list[str], Kernel]]:
+        """For each layer its name, the parameters up to it, and the kernel that ends there."""
+        known, found = self._trained(), []
         for k in range(1, len(known.layers) + 1):
             shorter = replace(known, layers=known.layers[:k], values=Values(), loss=SQUARED_ERROR)
-            needed = [
-                block.name for block in blocks if block.layer is not None and block.layer <= k
-            ]
+            network = Network.from_spec(shorter)
             name = "yhat" if k == len(known.layers) else f"h{k}"
-            found[name] = (needed, Network.from_spec(shorter).kernel())
+            blocks = descent.parameter_blocks(network.graph.variables)
+            found.append((name, [block.name for block in blocks], network.kernel()))
         return found
 
     # ------------------------------------------------------------------------------ on paper
@@ -387,13 +374,12 @@ class Network(Work):
 
         With ``stable`` it says how a program computes the functions without losing digits.
         """
-        _check("form", form, rendering.FORMS)
-        _check("detail", detail, DETAILS)
+        _check(form, detail)
         return rendering.render(overview(self, detail, stable=stable), form)
 
     def figure(self, name: str | None = None) -> Figure:
         """The picture of the network, with the paths from ``name`` to the loss."""
-        return drawing.figure(self, None if name is None else self.derive(name).core)
+        return passages.figure(self, None if name is None else self.derive(name))
 
     def __repr__(self) -> str:
         return f"<symback.Network: {rendering.plain(describe(self))}>"
@@ -419,108 +405,91 @@ def equations(
     return Network.from_spec(spec.equations(stages, values=values, title=title))
 
 
-def _check(what: str, word: str, known: Sequence[str]) -> None:
-    """Raise `UnknownWord` unless ``word`` is one of ``known``."""
-    if word not in known:
-        meant = did_you_mean(str(word), known)
-        raise UnknownWord(f"{what} {printable(str(word))!r}: expected {', '.join(known)}{meant}")
+def _check(form: str, detail: str) -> None:
+    """Raise `UnknownWord` unless a sheet has this form and this level of detail."""
+    words = (("form", form, rendering.FORMS), ("detail", detail, DETAILS))
+    for what, word, known in words:
+        if word not in known:
+            shown, meant = printable(str(word)), did_you_mean(str(word), known)
+            raise UnknownWord(f"{what} {shown!r}: expected {', '.join(known)}{meant}")
 
 
-def path_names(derivation: Derivation, limit: int) -> list[list[str]]:
-    """The names along the first ``limit`` paths; none where a width is symbolic."""
-    if not derivation.network.graph.is_concrete():
-        return []
-    return [list(path.neurons) for path in itertools.islice(derivation.paths, limit)]
+@dataclass(frozen=True, repr=False)
+class Derivation(derivations.Derivation):
+    """The derivation of ∂L/∂(one element), and the ways to show it.
 
+    ``expr`` is the derivative as a SymPy expression in the names of quantities (h_13, yhat_1, …),
+    ``folded`` the same with every sum over neurons as Σ, ``steps`` the chain of equal right-hand
+    sides, each with its rule, ``paths`` every path from the element to the loss, lazily.
+    """
 
-class Derivation:
-    """The derivation of ∂L/∂(one element), and the ways to show it."""
-
-    def __init__(self, network: Network, core: derivations.Derivation) -> None:
-        self.network, self.core = network, core
+    network: Network
 
     @property
     def name(self) -> str:
         """The element, e.g. ``w_131``."""
-        return self.core.target.name
-
-    @property
-    def expr(self) -> Expr:
-        """∂L/∂(the element) as a SymPy expression in the names of quantities (h_13, yhat_1, …)."""
-        return self.core.expr
-
-    @property
-    def folded(self) -> Expr:
-        """The same with every sum over neurons as Σ."""
-        return self.core.folded
-
-    @property
-    def steps(self) -> Sequence[Step]:
-        """The chain of equal right-hand sides, each with its rule."""
-        return self.core.steps
-
-    @property
-    def deductions(self) -> tuple[Deduction, ...]:
-        """The deductions on the way, from the loss back, and the conclusion last."""
-        return (*self.core.adjoints, self.core.conclusion)
-
-    @property
-    def paths(self) -> Paths:
-        """Every path from the element to the loss, lazily."""
-        return self.core.paths
-
-    @property
-    def path_count(self) -> int | Expr:
-        """How many paths there are, exactly; an expression where widths are symbolic."""
-        return self.core.paths.count
-
-    @property
-    def value(self) -> float | list[float]:
-        """The number, where the network has numbers (one a sample for a quantity of a batch)."""
-        array = self.network.gradients[self.core.target.variable.name]
-        if self.core.target.variable.batched:
-            return as_floats(array[(slice(None), *(i - 1 for i in self.core.target.indices))])
-        return float(self.network.numbers.element(array, self.core.target))
+        return self.target.name
 
     @property
     def target_name(self) -> str:
         """What is differentiated: L, or the last stage of an [equations] file."""
         return self.network.graph.target.name
 
+    @property
+    def deductions(self) -> tuple[Deduction, ...]:
+        """The deductions on the way, from the loss back, and the conclusion last."""
+        return (*self.adjoints, self.conclusion)
+
+    @property
+    def path_count(self) -> int | Expr:
+        """How many paths there are, exactly; an expression where widths are symbolic."""
+        return self.paths.count
+
+    def path_names(self, limit: int) -> list[list[str]]:
+        """The names along the first ``limit`` paths; none where a width is symbolic."""
+        if not self.network.graph.is_concrete():
+            return []
+        return [list(path.neurons) for path in itertools.islice(self.paths, limit)]
+
+    @property
+    def value(self) -> float | list[float]:
+        """The number, where the network has numbers (one a sample for a quantity of a batch)."""
+        array = self.network.gradients[self.target.variable.name]
+        if self.target.variable.batched:
+            return as_floats(array[(slice(None), *(i - 1 for i in self.target.indices))])
+        return float(self.network.numbers.element(array, self.target))
+
     def as_json(self, limit: int = 300) -> dict[str, Any]:
         """The derivation as plain data: deductions with their rules, paths up to ``limit``."""
+        count = self.path_count
         return {
             "wrt": self.name,
             "expr": str(self.expr),
             "latex": self.latex(),
-            "path_count": self.path_count
-            if isinstance(self.path_count, int)
-            else str(self.path_count),
-            "paths": path_names(self, limit),
+            "path_count": count if isinstance(count, int) else str(count),
+            "paths": self.path_names(limit),
             "deductions": [
-                chapters.as_data(self.network, self.core, entry, rendering.plain)
+                chapters.as_data(self.network, self, entry, rendering.plain)
                 for entry in self.deductions
             ],
-            "facts": [fact.because for fact in self.core.facts],
+            "facts": [fact.because for fact in self.facts],
         }
 
     def latex(self) -> str:
         """The chain of equalities as an ``aligned`` environment."""
-        return chapters.latex(self.network, self.core)
+        return chapters.latex(self.network, self)
 
     def text(self) -> str:
         """The whole derivation as Unicode text."""
-        return chapters.text(self.network, self.core, rendering.plain)
+        return chapters.text(self.network, self, rendering.plain)
 
     def sheet(self, form: str = "html", detail: str = "normal", *, stable: bool = False) -> str:
         """The sheet as html, tex, md or txt; ``stable`` as for `Network.sheet`."""
-        _check("form", form, rendering.FORMS)
-        _check("detail", detail, DETAILS)
-        page = chapters.sheet(self.network, self.core, detail, stable=stable)
-        return rendering.render(page, form)
+        _check(form, detail)
+        return rendering.render(chapters.sheet(self.network, self, detail, stable=stable), form)
 
     def __str__(self) -> str:
-        return chapters.one_line(self.network, self.core)
+        return chapters.one_line(self.network, self)
 
     def __repr__(self) -> str:
         return f"<symback.Derivation {self}; {self.path_count} path{'s' * (self.path_count != 1)}>"
@@ -541,10 +510,9 @@ class Derivation:
         >>> net.derive("w_111").kernel()({"W1": [[0.5, 1.0]]}, [2.0, 1.0], [3.0])
         -4.0
         """
-        return kernels.element_kernel(
-            self.network._layered, self.core.target, self.network._in_words
-        )
+        network = self.network
+        return kernels.element_kernel(network._layered, self.target, network._in_words)
 
     def figure(self) -> Figure:
         """The network with the paths from the element to the loss."""
-        return drawing.figure(self.network, self.core)
+        return passages.figure(self.network, self)

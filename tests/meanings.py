@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from symback.checking.meaning import Scope
+from symback.checking.letters import Scope
 from symback.language.expressions import (
     ELL,
     LOSS,

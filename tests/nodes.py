@@ -12,7 +12,7 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from symback.checking.meaning import Scope
+from symback.checking.letters import Scope
 from symback.language.expressions import (
     ELL,
     LOSS,

@@ -377,18 +377,18 @@ def _mutations(found: Derivation):
     for name, wrong in final.items():
         assert wrong != right, name
         steps = (*found.conclusion.steps[:-1], replace(found.conclusion.steps[-1], rhs=wrong))
-        yield name, _concluded(found, steps)
+        yield name, _changed(found, conclusion=replace(found.conclusion, steps=steps))
     first = found.conclusion.steps[0]
     lost = replace(first, rhs=Terms(*first.rhs.args[1:]))
     steps = (lost, *found.conclusion.steps[1:])
-    yield "lost path", _concluded(found, steps)
-    yield "lost path in the list", replace(found, paths=tuple(found.paths)[1:])
+    yield "lost path", _changed(found, conclusion=replace(found.conclusion, steps=steps))
+    yield "lost path in the list", _changed(found, paths=tuple(found.paths)[1:])
 
 
-def _concluded(found, steps):
-    """Give the derivation another conclusion."""
+def _changed(found, **attributes):
+    """Give a copy of the derivation something else to say."""
     changed = replace(found)
-    vars(changed)["conclusion"] = replace(found.conclusion, steps=tuple(steps))
+    vars(changed).update(attributes)
     return changed
 
 

@@ -11,12 +11,9 @@ import pytest
 
 import symback as sb
 from rewriting import NETWORKS, Referee, Rewriter, mp
-from symback.checking.echo import echo
-from symback.checking.meaning import (
-    Claim,
-    Scope,
-)
-from symback.checking.pages import read
+from symback.checking.letters import Scope
+from symback.checking.page import Claim, read
+from symback.language.echo import echo
 from symback.language.names import PARAMETERS, elements
 
 NOTATIONS = ("lectures", "nielsen", "bishop", "goodfellow")
@@ -101,7 +98,7 @@ def planted(net, draw):
     wrong = Rewriter(net, draw).mutated(side.node)
     lines = [claim.read_as for claim in claims]
     head = lines[place].rpartition(" = ")[0] if not claims[place].continues else ""
-    lines[place] = f"{head} = {echo(wrong, scope_of(net))}"
+    lines[place] = f"{head} = {echo(wrong)}"
     anchors = []
     for claim in claims:
         anchors.append(anchors[-1] if claim.continues else claim.sides[0].node)

@@ -16,9 +16,8 @@ import pytest
 
 import symback as sb
 from backprop import RATE, Net, backprop
-from symback.checking.array_mistakes import ADDED
 from symback.checking.arrays import check_arrays, check_arrays_file
-from symback.checking.mistakes import MISTAKES
+from symback.checking.mistakes import ADDED, MISTAKES
 from symback.checking.report import Verdict
 from symback.language.errors import SymbackError
 

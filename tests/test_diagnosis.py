@@ -15,8 +15,8 @@ from hand import SLOPES, F, Sheet, add, call, multiply, positive, q
 from symback.checking.diagnosis import diagnose
 from symback.checking.evaluation import Assumptions
 from symback.checking.judge import Judge
-from symback.checking.meaning import Definition
 from symback.checking.mistakes import MISTAKES, rank
+from symback.checking.page import Definition
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
     ELL,

@@ -7,10 +7,9 @@ import pytest
 
 import symback as sb
 from rewriting import NETWORKS, Referee, mp, numbered, pairs
-from symback.checking.arithmetics import Balls, Residues
 from symback.checking.conversion import to_node
 from symback.checking.judge import Judge, Relationship
-from symback.checking.tower import LEVELS, Tower
+from symback.engine.arithmetics import LEVELS, Balls, Residues, Tower
 from symback.language.expressions import (
     ELL,
     LOSS,

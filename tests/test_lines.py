@@ -13,17 +13,10 @@ from pathlib import Path
 import pytest
 
 from meanings import CONTINUES, nodes, plain
-from symback.checking.meaning import (
-    Claim,
-    Definition,
-    Document,
-    Prose,
-    Scope,
-    Unread,
-)
-from symback.checking.pages import read
+from symback.checking.letters import Scope
+from symback.checking.page import Claim, Definition, Document, Prose, Unread, read
 from symback.language.expressions import Named, Node
-from symback.language.notations import NOTATIONS
+from symback.language.names import NOTATIONS
 
 CASES = Path(__file__).parent / "cases"
 LINES = json.loads((CASES / "lines.json").read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ import symback as sb
 from pages import network, page
 from symback.checking import report as showing
 from symback.language.algebra import Terms
-from symback.language.writing import NETWORK
+from symback.language.names import NETWORK
 from symback.sheets.page import Display, Pen
 from symback.sheets.rendering import LINES_TOGETHER, ties
 from typesetting import (

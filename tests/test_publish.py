@@ -14,7 +14,7 @@ from pages import EXAMPLES, network
 from symback.cli import main
 from symback.language import files
 from symback.language.files import CannotWrite, put
-from symback.publish import Disagreement, check, pdf
+from symback.sheets.files import Disagreement, check, pdf
 from typesetting import needs_tex
 
 FILES = {"a.txt": b"new a", "b.txt": b"new b", "c.txt": b"new c"}
@@ -231,10 +231,14 @@ def test_a_tex_that_hangs(monkeypatch):
 
 def test_check_says_how_far_the_numbers_agree():
     """The line under the files names the number and the digits; without numbers there is none."""
-    assert check(network("s1").derive("w")).startswith("checked: dL/dw = -2.0 agrees")
-    assert "50 digits" in check(network("s5").derive("w_131"))
-    assert check(network("s6").derive("w_111")) == ""
-    assert check(network("s5").derive("h_13")) == ""
+
+    def said(name, wrt):
+        return check(network(name), network(name).derive(wrt))
+
+    assert said("s1", "w").startswith("checked: dL/dw = -2.0 agrees")
+    assert "50 digits" in said("s5", "w_131")
+    assert said("s6", "w_111") == ""
+    assert said("s5", "h_13") == ""
 
 
 def test_check_refuses_a_wrong_derivation(monkeypatch):
@@ -243,13 +247,13 @@ def test_check_refuses_a_wrong_derivation(monkeypatch):
     wrong = {**derivation.network.gradients, "W1": derivation.network.gradients["W1"] * 2}
     monkeypatch.setitem(derivation.network.__dict__, "gradients", wrong)
     with pytest.raises(Disagreement, match="w_132"):
-        check(derivation)
+        check(derivation.network, derivation)
 
 
 def test_a_derivative_that_vanishes_is_confirmed():
     """At x = 0 the slope of 1000 x³ is 0, and the cube in the difference is no disagreement."""
     flat = sb.equations({"y": "1000*x**3"}, values={"x": 0})
-    assert check(flat.derive("x")).startswith("checked: dy/dx = 0")
+    assert check(flat, flat.derive("x")).startswith("checked: dy/dx = 0")
 
 
 def test_a_full_disk_keeps_no_temporary_file(tmp_path, monkeypatch):

@@ -16,14 +16,9 @@ from hypothesis import strategies as st
 
 from meanings import CONTINUES, nodes, plain
 from nodes import SCOPES, arrays, scalars
-from symback.checking.echo import echo
-from symback.checking.meaning import (
-    Claim,
-    Prose,
-    Relation,
-    Scope,
-)
-from symback.checking.pages import read
+from symback.checking.letters import Scope
+from symback.checking.page import Claim, Prose, Relation, read
+from symback.language.echo import echo
 from symback.language.expressions import (
     Array,
     Element,
@@ -80,9 +75,9 @@ def test_reading_the_echo_gives_the_node(name, lhs, data):
     """`echo` loses nothing: reading it gives the same meaning, and echoing that the same text."""
     scope = SCOPES[name]
     node = data.draw((scalars if lhs == "L" else arrays)(scope))
-    found = read_side(echo(node, scope), lhs, scope)
+    found = read_side(echo(node), lhs, scope)
     assert plain(found) == plain(node)
-    assert read_side(echo(found, scope), lhs, scope) == found
+    assert read_side(echo(found), lhs, scope) == found
 
 
 def test_a_wrong_echo_would_be_seen():

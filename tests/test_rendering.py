@@ -374,7 +374,7 @@ def test_control_characters_reach_no_form():
     """What does not print stays out of every form: no escape sequence, no direction mark."""
     network = titled("A")
     page = __import__("symback.sheets.chapters", fromlist=["sheet"]).sheet(
-        network, network.derive("w_111").core
+        network, network.derive("w_111")
     )
     import dataclasses
 

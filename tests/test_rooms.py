@@ -25,7 +25,6 @@ ORDER = [
     "checking",
     "learning",
     "network",
-    "publish",
     "__init__",
     "cli",
     "__main__",

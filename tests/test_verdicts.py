@@ -7,15 +7,7 @@ import pytest
 import symback as sb
 from symback.checking.evaluation import Assumptions
 from symback.checking.judge import Judge
-from symback.checking.meaning import (
-    Claim,
-    Definition,
-    Document,
-    Prose,
-    Relation,
-    Side,
-    Unread,
-)
+from symback.checking.page import Claim, Definition, Document, Prose, Relation, Side, Unread
 from symback.checking.verdicts import judged, largest_index, overall
 from symback.language.expressions import (
     LOSS,

@@ -33,8 +33,8 @@ from strategies import (
 from symback.engine.derivation import derive
 from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.functions import ACTIVATIONS, LOSSES
-from symback.language.names import SAMPLE, index
-from symback.language.writing import EQUATIONS, ONE_VARIABLE, Latex, Lettering, Text, split_name
+from symback.language.names import EQUATIONS, ONE_VARIABLE, SAMPLE, Lettering, index, split_name
+from symback.language.writing import Latex, Text
 from typesetting import katex_errors
 
 READERS = ((Text, text_value), (Latex, latex_value))

@@ -10,15 +10,18 @@ fetch from elsewhere.  `pdf_pages` reads a PDF.
 Mark tests that call TeX or Chromium with `@needs_tex` or `@needs_browser`.
 """
 
+import atexit
+import base64
 import functools
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
-from html import unescape
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -175,48 +178,138 @@ def pdf_pages(pdf: Path) -> list[list[str]]:
 _FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync --hide-scrollbars "
-    "--enable-logging=stderr"
+    "--allow-file-access-from-files --remote-debugging-pipe"
 ).split()
 
 
-def _browse(html_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Open a page in a new, empty profile; virtual time lets its scripts run out first."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = ["chromium", *_FLAGS, f"--user-data-dir={profile}", "--virtual-time-budget=30000"]
-        run = subprocess.run(
-            [*command, *arguments, html_path.resolve(strict=True).as_uri()],
-            capture_output=True,
-            encoding="utf-8",
+class _Browser:
+    """One Chromium for all tests of a process: it takes a second and a half to start.
+
+    It is spoken to in JSON over two pipes, its file descriptors 3 and 4, a zero byte after each
+    message (the DevTools protocol, ``--remote-debugging-pipe``).
+    """
+
+    def __init__(self) -> None:
+        from_us, self._to = os.pipe()
+        self._from, to_us = os.pipe()
+        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        command = [*_FLAGS, f"--user-data-dir={self._profile.name}"]
+        self._process = subprocess.Popen(
+            ["bash", "-c", f'exec chromium "$@" 3<&{from_us} 4>&{to_us}', "chromium", *command],
+            pass_fds=(from_us, to_us),
             stdin=subprocess.DEVNULL,
-            timeout=180,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
-    assert run.returncode == 0, f"Chromium failed:\n{run.stderr[-2000:]}"
-    return run
+        os.close(from_us)
+        os.close(to_us)
+        self._sent, self._unread = 0, b""
+        self.events: list[dict[str, Any]] = []
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._profile.cleanup()
+
+    def ask(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+        """Call a method of the protocol and wait for its answer; events meanwhile are kept."""
+        self._sent += 1
+        message = {"id": self._sent, "method": method, "params": parameters}
+        message |= {"sessionId": session} if session else {}
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while (answer := self._read()).get("id") != self._sent:
+            self.events.append(answer)
+        assert "error" not in answer, f"Chromium: {method}: {answer['error']}"
+        return answer["result"]
+
+    def wait_for(self, event: str) -> None:
+        """Wait until an event of that name has come."""
+        while not any(each.get("method") == event for each in self.events):
+            self.events.append(self._read())
+
+    def _read(self) -> dict[str, Any]:
+        while b"\0" not in self._unread:
+            ready, _, _ = select.select([self._from], [], [], 180)
+            assert ready, "Chromium said nothing for three minutes"
+            part = os.read(self._from, 1 << 20)
+            assert part, "Chromium is gone"
+            self._unread += part
+        message, _, self._unread = self._unread.partition(b"\0")
+        return json.loads(message)
+
+
+_browser = functools.cache(_Browser)
+
+_SETTLED = "document.fonts.ready.then(() => new Promise(done => setTimeout(done, 0)))"
+
+
+@contextmanager
+def _opened(
+    html_path: Path, width: int = 1000, height: int = 1400, *, dark: bool = False
+) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Open a page in an empty profile, wait until it has settled, and give what speaks to it."""
+    browser = _browser()
+    browser.events.clear()
+    context = browser.ask("Target.createBrowserContext")["browserContextId"]
+    target = browser.ask("Target.createTarget", url="about:blank", browserContextId=context)
+    attached = browser.ask("Target.attachToTarget", flatten=True, targetId=target["targetId"])
+    ask = functools.partial(browser.ask, session=attached["sessionId"])
+    for domain in ("Page", "Runtime", "Log"):
+        ask(f"{domain}.enable")
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    ask("Emulation.setEmulatedMedia", features=[scheme])
+    window = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    ask("Emulation.setDeviceMetricsOverride", **window)
+    browser.events.clear()
+    ask("Page.navigate", url=html_path.resolve(strict=True).as_uri())
+    browser.wait_for("Page.loadEventFired")
+    ask("Runtime.evaluate", expression=_SETTLED, awaitPromise=True)
+    try:
+        yield ask
+    finally:
+        browser.ask("Target.disposeBrowserContext", browserContextId=context)
+
+
+def _evaluated(ask: Callable[..., dict[str, Any]], expression: str) -> Any:
+    answer = ask("Runtime.evaluate", expression=expression, returnByValue=True)
+    assert "exceptionDetails" not in answer, f"in the page: {answer['exceptionDetails']}"
+    return answer["result"].get("value")
 
 
 def browser_dom(html_path: Path) -> str:
     """Return the page as it stands after its scripts ran, as HTML."""
-    return _browse(html_path, "--dump-dom").stdout
+    with _opened(html_path) as ask:
+        return _evaluated(ask, "'<!DOCTYPE html>' + document.documentElement.outerHTML")
 
 
 def browser_console(html_path: Path) -> list[str]:
     """List what the page wrote to the console, uncaught errors included, files not found not."""
-    errors = _browse(html_path, "--dump-dom").stderr
-    return re.findall(r"CONSOLE[^\]]*\] (.*)", errors)
+    with _opened(html_path):
+        return [said for event in _browser().events if (said := _said(event))]
+
+
+def _said(event: dict[str, Any]) -> str:
+    """What a page says in an event: a call of the console, an uncaught error, a complaint."""
+    given = event.get("params", {})
+    match event.get("method"):
+        case "Runtime.consoleAPICalled":
+            return " ".join(str(each.get("value", each)) for each in given["args"])
+        case "Runtime.exceptionThrown":
+            thrown = given["exceptionDetails"]
+            return thrown.get("exception", {}).get("description") or thrown["text"]
+        case "Log.entryAdded" if given["entry"]["source"] != "network":
+            return given["entry"]["text"]
+    return ""
 
 
 def browser_print(html_path: Path, pdf_path: Path) -> Path:
     """Print the page as a browser prints it on paper, with nothing of its own in the margins."""
-    _browse(html_path, f"--print-to-pdf={pdf_path.resolve()}", "--no-pdf-header-footer")
+    with _opened(html_path) as ask:
+        ask("Emulation.clearDeviceMetricsOverride")
+        printed = ask("Page.printToPDF", printBackground=False, preferCSSPageSize=True)
+        pdf_path.write_bytes(base64.b64decode(printed["data"]))
     return pdf_path
-
-
-_FRAME = """<!doctype html><body style="margin:0"><script>
-addEventListener("message", event => document.body.setAttribute("data-found", event.data));
-</script><iframe src="{name}" style="border:0;width:{width}px;height:4000px"></iframe>"""
-_ASK = """<script>
-parent.postMessage(JSON.stringify((() => {{ {script} }})()), "*");
-</script>"""
 
 
 def browser_measure(
@@ -227,14 +320,19 @@ def browser_measure(
     With `scripts` off the page's own are taken out first, as for a reader who has them off.
     """
     own = html if scripts else re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
-    (folder / "inner.html").write_text(own + _ASK.format(script=script), "utf-8")
-    outer = folder / "outer.html"
-    outer.write_text(_FRAME.format(name="inner.html", width=width), "utf-8")
-    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
-    dom = _browse(outer, "--dump-dom", scheme, f"--window-size={max(width, 600)},4000").stdout
-    found = re.search(r'data-found="([^"]*)"', dom)
-    assert found, "the page said nothing"
-    return json.loads(unescape(found[1]))
+    path = folder / "measured.html"
+    path.write_text(own, "utf-8")
+    with _opened(path, width, 4000, dark=dark) as ask:
+        return _evaluated(ask, f"(() => {{ {script} }})()")
+
+
+def browser_screenshot(
+    html_path: Path, png_path: Path, width: int = 1000, height: int = 1400
+) -> Path:
+    """Picture the top of the page in a window of that size, in pixels."""
+    with _opened(html_path, width, height) as ask:
+        png_path.write_bytes(base64.b64decode(ask("Page.captureScreenshot")["data"]))
+    return png_path
 
 
 class _Addresses(HTMLParser):
@@ -271,12 +369,3 @@ def outside_addresses(html: str) -> list[str]:
     parser.feed(html)
     parser.close()
     return [address for address in parser.found if not address.startswith(("data:", "#"))]
-
-
-def browser_screenshot(
-    html_path: Path, png_path: Path, width: int = 1000, height: int = 1400
-) -> Path:
-    """Picture the top of the page in a window of that size, in pixels."""
-    _browse(html_path, f"--screenshot={png_path.resolve()}", f"--window-size={width},{height}")
-    assert png_path.exists(), "Chromium made no picture"
-    return png_path

@@ -17,7 +17,7 @@
 * diagnosing: `mistakes` is the table of all that may go wrong, `diagnosis` finds which of them a
   line holds, with the right side (`correct`, `conversion`);
 * reporting: `report`; `grading` for folders and autograders;
-* arrays of a backward pass: `arrays` and the rooms whose names begin so.
+* arrays of a backward pass: `arrays`, with `array_search` and `array_rounding`.
 """
 
 from __future__ import annotations

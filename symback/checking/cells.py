@@ -27,8 +27,15 @@ from typing import Any, ClassVar
 
 from flint import arb, ctx, fmpq, fmpq_poly
 
-from symback.checking.arithmetics import DIRECT, PRECISION, RELATIONS, Undecided, middle
-from symback.checking.tower import VanishingDenominator
+from symback.engine.arithmetics import (
+    DIRECT,
+    PRECISION,
+    RELATIONS,
+    Arithmetic,
+    Undecided,
+    VanishingDenominator,
+    middle,
+)
 from symback.language.budget import spend
 from symback.language.functions import ELEMENTARY
 
@@ -180,7 +187,8 @@ class Space:
 
     def _bounds_of(self, name: Any, argument: Form | None) -> tuple[Bound, Bound]:
         if argument is None:
-            return _of_drawn(name)
+            unknown = (None, None)  # a switch lies between 0 and 1
+            return (Fraction(0), Fraction(1)) if _is_switch(name) else _CONSTANTS.get(name, unknown)
         low, high = self.bounds(argument)
         if name == "inverse":
             if low is not None and low >= 0:
@@ -299,30 +307,30 @@ class Space:
         high = self.bounds(conditions[-1].directed)[1]
         if high is not None and high <= 0:
             return False
-        quantity = self._only_quantity(conditions)
-        if quantity is not None:
-            apart = _are_apart(_root_intervals(conditions, quantity))
-            return not apart or any(True for _ in _between_roots(conditions, quantity))
+        numbers = set().union(*(each.form.generators for each in conditions))
+        if len(numbers) == 1:
+            (quantity,) = numbers
+            own = self.generators[quantity]
+            if own.argument is None and own.low is None and own.high is None:  # polynomials in it
+                roots = _root_intervals(conditions, quantity)
+                # roots that are not told apart may have a cell between them
+                apart = all(first[1] < second[0] for first, second in itertools.pairwise(roots))
+                return not apart or any(True for _ in _between_roots(conditions, quantity))
         return _is_feasible(self._rows(conditions))
-
-    def _only_quantity(self, conditions: Sequence[Condition]) -> int | None:
-        """The one free quantity in which all of the conditions are polynomials."""
-        found = set().union(*(each.form.generators for each in conditions))
-        if len(found) != 1:
-            return None
-        (number,) = found
-        own = self.generators[number]
-        return number if own.argument is None and own.low is None and own.high is None else None
 
     def _rows(self, conditions: Sequence[Condition]) -> list[_Row]:
         """The conditions as linear inequalities in their monomials, with the bounds of those."""
-        rows = [_Row.of(each.directed, strict=True) for each in conditions]
+        rows = []
+        for each in conditions:
+            terms = dict(each.directed.terms)
+            constant = terms.pop(_ONE, Fraction(0))
+            rows.append(_Row(terms, constant, strict=True))
         for monomial in {m for each in conditions for m in each.form.terms if m != _ONE}:
             low, high = self.monomial_bounds(monomial)
             if low is not None:
-                rows.append(_Row({monomial: Fraction(1)}, -low, False))
+                rows.append(_Row({monomial: Fraction(1)}, -low, strict=False))
             if high is not None:
-                rows.append(_Row({monomial: Fraction(-1)}, high, False))
+                rows.append(_Row({monomial: Fraction(-1)}, high, strict=False))
         return rows
 
     # ---------------------------------------------------------------------------- points
@@ -425,7 +433,7 @@ class Space:
                 (c * (point[m[0][0]] ** m[0][1] if m else 1) for m, c in form.terms.items()),
                 Fraction(0),
             )
-            return 0.0 if exact == 0 else math.copysign(max(_size(exact), 5e-324), exact)
+            return 0.0 if exact == 0 else math.copysign(max(abs(_float(exact)), 5e-324), exact)
         total = 0.0
         for monomial, factor in form.terms.items():
             part = _float(factor)
@@ -450,10 +458,6 @@ class Space:
             else:
                 known[number] = _function(own.name, self._float_of(own.argument, point, known))
         return known[number]
-
-
-def _size(value: Fraction) -> float:
-    return abs(_float(value))
 
 
 def _raised(value: float, power: int) -> float:
@@ -494,11 +498,6 @@ _ENDS: Mapping[str, Bound] = {
     "pi": _PI[1], "pi/2": _PI[1] / 2, "-pi/2": -_PI[1] / 2,
 }  # fmt: skip
 """The ends of `symback.language.functions.Function.bounds`, no nearer than they are."""
-
-
-def _of_drawn(name: Any) -> tuple[Bound, Bound]:
-    """A switch lies between 0 and 1; of a free quantity nothing is known."""
-    return (Fraction(0), Fraction(1)) if _is_switch(name) else _CONSTANTS.get(name, (None, None))
 
 
 def _is_switch(name: Any) -> bool:
@@ -569,12 +568,6 @@ class _Row:
     constant: Fraction
     strict: bool
 
-    @classmethod
-    def of(cls, form: Form, *, strict: bool) -> _Row:
-        """The row that a form is positive."""
-        factors = {monomial: c for monomial, c in form.terms.items() if monomial != _ONE}
-        return cls(factors, form.terms.get(_ONE, Fraction(0)), strict)
-
     def joined(self, other: _Row, monomial: Monomial) -> _Row:
         """The sum of positive multiples of two rows in which the monomial cancels."""
         mine, theirs = abs(other.factors[monomial]), abs(self.factors[monomial])
@@ -588,36 +581,29 @@ class _Row:
         kept = {key: factor for key, factor in factors.items() if factor}
         return _Row(kept, constant, self.strict or other.strict)
 
-    @property
-    def is_impossible(self) -> bool:
-        """Whether it is a false statement about numbers."""
-        if self.factors:
-            return False
-        return self.constant <= 0 if self.strict else self.constant < 0
-
 
 def _is_feasible(rows: list[_Row]) -> bool:
     """False only where the rows contradict one another, by Fourier and Motzkin's elimination."""
     while True:
-        if any(row.is_impossible for row in rows):
+        numbers = [(row.constant, row.strict) for row in rows if not row.factors]
+        if any(constant < 0 or (strict and constant == 0) for constant, strict in numbers):
             return False
         rows = [row for row in rows if row.factors]
         if not rows:
             return True
         spend(len(rows))
-        counts = {m: _cost(rows, m) for row in rows for m in row.factors}
-        monomial = min(counts, key=lambda m: (counts[m], m))
+        signs: dict[Monomial, list[bool]] = {}
+        for row in rows:
+            for each, factor in row.factors.items():
+                signs.setdefault(each, []).append(factor > 0)
+        # the monomial whose elimination makes the fewest new rows
+        monomial = min(signs, key=lambda m: (sum(signs[m]) * signs[m].count(False), m))
         above = [row for row in rows if row.factors.get(monomial, 0) > 0]
         below = [row for row in rows if row.factors.get(monomial, 0) < 0]
         rest = [row for row in rows if monomial not in row.factors]
         if len(rest) + len(above) * len(below) > MOST_ROWS:
             return True
         rows = [*rest, *(a.joined(b, monomial) for a in above for b in below)]
-
-
-def _cost(rows: Sequence[_Row], monomial: Monomial) -> int:
-    signs = [row.factors[monomial] > 0 for row in rows if monomial in row.factors]
-    return sum(signs) * (len(signs) - sum(signs))
 
 
 def _between_roots(conditions: Sequence[Condition], quantity: int) -> Iterator[Fraction]:
@@ -630,7 +616,7 @@ def _between_roots(conditions: Sequence[Condition], quantity: int) -> Iterator[F
     inner = [(a + b) / 2 for a, b in itertools.pairwise(roots)]
     outer = [roots[0] - 1, roots[-1] + 1] if roots else [Fraction(0)]
     for point in sorted((_simple(each, roots) for each in (*inner, *outer)), key=abs):
-        if all(_sign(each, point) > 0 for each in polynomials):
+        if all(each(fmpq(point.numerator, point.denominator)) > 0 for each in polynomials):
             yield point
 
 
@@ -660,39 +646,24 @@ def _root_intervals(
     """Bounds of each real root of each form, in order; equal ones for a root that is rational."""
     found: set[tuple[Fraction, Fraction]] = set()
     for condition in conditions:
-        found |= set(_near_roots(_polynomial(condition.directed, quantity)))
+        polynomial = _polynomial(condition.directed, quantity)
+        if polynomial.degree() == 1:
+            root = -polynomial[0] / polynomial[1]
+            exact = Fraction(int(root.p), int(root.q))
+            found.add((exact, exact))
+        elif polynomial.degree() > 1:
+            with ctx.workprec(PRECISION):
+                roots: Any = polynomial.complex_roots()  # the stubs leave out the multiplicities
+                for root, _ in roots:
+                    if root.imag.contains(0):
+                        found.add((middle(root.real.lower()), middle(root.real.upper())))
     return sorted(found)
-
-
-def _are_apart(intervals: Sequence[tuple[Fraction, Fraction]]) -> bool:
-    """Whether no two roots are so close that a cell between them would be overlooked."""
-    return all(first[1] < second[0] for first, second in itertools.pairwise(intervals))
-
-
-def _near_roots(polynomial: fmpq_poly) -> Iterator[tuple[Fraction, Fraction]]:
-    if polynomial.degree() < 1:
-        return
-    if polynomial.degree() == 1:
-        root = -polynomial[0] / polynomial[1]
-        exact = Fraction(int(root.p), int(root.q))
-        yield exact, exact
-        return
-    with ctx.workprec(PRECISION):
-        found: Any = polynomial.complex_roots()  # the stubs leave out that each has a multiplicity
-        for root, _ in found:
-            if root.imag.contains(0):
-                yield middle(root.real.lower()), middle(root.real.upper())
-
-
-def _sign(polynomial: fmpq_poly, point: Fraction) -> int:
-    value = polynomial(fmpq(point.numerator, point.denominator))
-    return (value > 0) - (value < 0)
 
 
 # ------------------------------------------------------------------------------------- arithmetic
 
 
-class Forms:
+class Forms(Arithmetic):
     """The arithmetic of conditions: polynomials over the generators of a space.
 
     ``answers`` decides the conditions that are asked on the way: `Decisions` or `Switches`.
@@ -703,15 +674,16 @@ class Forms:
     def __init__(self, space: Space, answers: Decisions | Switches) -> None:
         self.space, self.answers = space, answers
 
-    def number(self, value: Fraction, level: int) -> Form:
+    @property
+    def tells_borders(self) -> bool:
+        """Whether the answers tell u > v from u ≥ v."""
+        return self.answers.tells_borders
+
+    def number(self, value: Fraction) -> Form:
         """A rational number."""
         return _number(value)
 
-    def rounded(self, value: Fraction, decimals: int, level: int) -> Form:
-        """A decimal number, taken as it stands."""
-        return _number(value)
-
-    def total(self, terms: Sequence[Form], level: int) -> Form:
+    def total(self, terms: Sequence[Form]) -> Form:
         """The sum."""
         made: dict[Monomial, Fraction] = {}
         for term in terms:
@@ -719,31 +691,27 @@ class Forms:
                 made[monomial] = made.get(monomial, Fraction(0)) + factor
         return Form(made)
 
-    def product(self, factors: Sequence[Form], level: int) -> Form:
+    def product(self, factors: Sequence[Form]) -> Form:
         """The product, multiplied out as long as it has few terms."""
         made = _number(Fraction(1))
         for factor in factors:
-            made = self._multiplied(made, factor)
+            if len(made.terms) * len(factor.terms) > MOST_TERMS:
+                pair = frozenset((made, factor)) if made != factor else made
+                made = self.space.generator(("product", pair))
+                continue
+            spend(len(made.terms))
+            terms: dict[Monomial, Fraction] = {}
+            for a, c in made.terms.items():
+                for b, d in factor.terms.items():
+                    powers = dict(a)
+                    for number, power in b:
+                        powers[number] = powers.get(number, 0) + power
+                    monomial = tuple(sorted(powers.items()))
+                    terms[monomial] = terms.get(monomial, Fraction(0)) + c * d
+            made = Form(terms)
         return made
 
-    def _multiplied(self, first: Form, second: Form) -> Form:
-        if len(first.terms) * len(second.terms) > MOST_TERMS:
-            name = ("product", frozenset((first, second)) if first != second else first)
-            return self.space.generator(name)
-        made: dict[Monomial, Fraction] = {}
-        spend(len(first.terms))
-        for (a, c), (b, d) in itertools.product(first.terms.items(), second.terms.items()):
-            monomial = self._joined(a, b)
-            made[monomial] = made.get(monomial, Fraction(0)) + c * d
-        return Form(made)
-
-    def _joined(self, first: Monomial, second: Monomial) -> Monomial:
-        powers = dict(first)
-        for number, power in second:
-            powers[number] = powers.get(number, 0) + power
-        return tuple(sorted(powers.items()))
-
-    def inverse(self, value: Form, level: int) -> Form:
+    def inverse(self, value: Form) -> Form:
         """1/value; of e^u it is e^{-u}."""
         if not value.terms:
             raise VanishingDenominator
@@ -753,52 +721,45 @@ class Forms:
             return _number(1 / factor)
         if len(plain.terms) == 1:
             (monomial,) = plain.terms
-            parts = [self._inverse_of(number, power) for number, power in monomial]
-            return self.product(parts, level).scaled(1 / factor)
+            parts = []
+            for number, power in monomial:
+                own = self.space.generators[number]
+                if own.name == "exp" and own.argument is not None:
+                    below = self.exponential(own.argument.scaled(Fraction(-1)))
+                elif own.name == "inverse" and own.argument is not None:
+                    below = own.argument
+                else:
+                    alone = Form({((number, 1),): Fraction(1)})
+                    below = self.space.generator("inverse", alone)
+                parts.append(self.power(below, power))
+            return self.product(parts).scaled(1 / factor)
         return self.space.generator("inverse", plain).scaled(1 / factor)
 
-    def _inverse_of(self, number: int, power: int) -> Form:
-        own = self.space.generators[number]
-        if own.name == "exp" and own.argument is not None:
-            return self.power(self.exponential(own.argument.scaled(Fraction(-1)), 0), power, 0)
-        if own.name == "inverse" and own.argument is not None:
-            return self.power(own.argument, power, 0)
-        plain = Form({((number, 1),): Fraction(1)})
-        return self.power(self.space.generator("inverse", plain), power, 0)
-
-    def power(self, value: Form, exponent: int, level: int) -> Form:
+    def power(self, value: Form, exponent: int) -> Form:
         """A whole power."""
         if exponent < 0:
-            value, exponent = self.inverse(value, level), -exponent
-        return self.product([value] * exponent, level)
+            value, exponent = self.inverse(value), -exponent
+        return self.product([value] * exponent)
 
-    def below(self, level: int) -> int:
-        """Forms have no levels."""
-        return level
-
-    def exponential(self, below: Form, level: int) -> Form:
+    def exponential(self, below: Form) -> Form:
         """e^u."""
         return _number(Fraction(1)) if not below.terms else self.space.generator("exp", below)
 
-    def drawn(self, name: object, level: int) -> Form:
+    def drawn(self, name: object) -> Form:
         """A free quantity."""
         return self.space.generator(name)
 
-    def pi(self, level: int) -> Form:
+    def pi(self) -> Form:
         """π."""
         return self.space.generator("pi")
 
-    def root_of_pi(self, level: int) -> Form:
+    def root_of_pi(self) -> Form:
         """√π."""
         return self.space.generator("root of pi")
 
-    def imaginary(self, level: int) -> Form:
-        """There is none."""
-        raise Undecided("no real number has the square -1")
-
-    def function(self, name: str, value: Form, level: int) -> Form:
+    def function(self, name: str, *values: Form) -> Form:
         """A function of a form."""
-        return self.space.generator(name, value)
+        return self.space.generator(name, *values)
 
     def holds(self, left: Form, relation: str, right: Form) -> bool | Switch:
         """Whether ``left relation right``, as the answers say."""
@@ -815,8 +776,16 @@ class Forms:
         if constant is not None:
             return RELATIONS[relation](constant, 0)
         switched = self.space.factor_of_switch(difference)
-        if switched is not None:
-            return self._of_switched(*switched, relation)
+        if switched is not None:  # c f [f > 0], as ReLU's activation: never below 0 for c > 0
+            form, factor = switched
+            if relation in ("=", "!="):
+                return Condition(form, relation == "!=", False)
+            relation = relation if factor > 0 else _TURNED[relation]
+            return (
+                relation == ">="
+                if relation in (">=", "<", "<?")
+                else Condition(form, relation != "<=", False)
+            )
         if relation in ("=", "!="):
             raise Undecided("an equation between quantities as a condition has no inside")
         leading = max(monomial for monomial in difference.terms if monomial != _ONE)
@@ -826,15 +795,6 @@ class Forms:
         closed = relation in (">=", "<") if tells and relation not in _TIES_ALLOWED else None
         form = difference.scaled(1 / factor)
         return Condition(form, relation in (">", ">=", ">?"), closed)
-
-    def _of_switched(self, form: Form, factor: Fraction, relation: str) -> bool | Condition:
-        """c f [f > 0] compared with 0: as ReLU's activation, it is never below 0 for c > 0."""
-        if relation in ("=", "!="):
-            return Condition(form, relation == "!=", False)
-        relation = relation if factor > 0 else _TURNED[relation]
-        if relation in (">", "<=", ">?"):
-            return Condition(form, relation != "<=", False)
-        return relation == ">="
 
 
 _TURNED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", ">?": "<?", "<?": ">?"}
@@ -874,7 +834,21 @@ class Decisions:
         if self.left_open and self.space.has_switches(condition.form):
             raise Nested("a condition depends on another one that is left open")
         if condition.form not in self._known:
-            self._decide(condition.form)
+            place = len(self.given)
+            if place < len(self.prescribed):
+                positive, is_open = self.prescribed[place]
+            else:
+                signs = [Condition(condition.form, sign) for sign in (True, False)]
+                possible = [
+                    each.positive for each in signs if self.space.may_hold(self.given, each)
+                ]
+                if not possible:
+                    raise EmptyCell("the conditions contradict one another")
+                positive = possible[0] if self.draw is None else self.draw.choice(possible)
+                is_open = len(possible) > 1
+            self.given.append(Condition(condition.form, positive))
+            self._is_open.append(is_open)
+            self._known[condition.form] = positive
         return self._known[condition.form] == condition.positive
 
     def is_known(self, condition: Condition) -> bool | None:
@@ -886,24 +860,6 @@ class Decisions:
             return False
         opposite = Condition(condition.form, not condition.positive)
         return None if self.space.may_hold(self.given, opposite) else True
-
-    def _decide(self, form: Form) -> None:
-        place = len(self.given)
-        if place < len(self.prescribed):
-            positive, is_open = self.prescribed[place]
-        else:
-            possible = [
-                sign
-                for sign in (True, False)
-                if self.space.may_hold(self.given, Condition(form, sign))
-            ]
-            if not possible:
-                raise EmptyCell("the conditions contradict one another")
-            positive = possible[0] if self.draw is None else self.draw.choice(possible)
-            is_open = len(possible) > 1
-        self.given.append(Condition(form, positive))
-        self._is_open.append(is_open)
-        self._known[form] = positive
 
     @property
     def choices(self) -> int:

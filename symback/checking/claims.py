@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from symback.checking.correct import numbered
-from symback.checking.meaning import Claim, Definition, Item, Relation, Side, Unread
+from symback.checking.page import Claim, Definition, Item, Relation, Side, Unread
 from symback.language.expressions import (
     LOSS,
     Array,

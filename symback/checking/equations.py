@@ -14,9 +14,9 @@ from functools import cached_property, lru_cache
 import sympy
 from sympy import Expr
 
-from symback.checking.arithmetics import OutOfRange
-from symback.checking.conversion import to_node
-from symback.checking.meaning import Scope
+from symback.checking.conversion import element_of, to_node
+from symback.checking.letters import Scope
+from symback.engine.arithmetics import OutOfRange
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Equation, Graph
@@ -42,7 +42,7 @@ from symback.language.expressions import (
 from symback.language.functions import ACTIVATIONS, ELEMENTARY, Activation, SoftMax
 from symback.language.names import Role, Variable
 
-__all__ = ["Equations", "Link", "key_of"]
+__all__ = ["Equations", "Link"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +62,20 @@ class Link:
         Found once for all points at which the derivative is evaluated.
         """
         if indices not in self._known:
-            self._known[indices] = tuple(self._reading(indices))
+            local = self.local
+            at = dict(zip(local.parent_indices, indices, strict=True))
+            pins = dict(local.pins)
+            ranges = [
+                (at[pins[letter]],) if letter in pins else range(1, size + 1)
+                for letter, size in zip(local.child_indices, self.sizes, strict=True)
+            ]
+            names = {letter.name: number for letter, number in at.items()}
+            own_names = [letter.name for letter in local.child_indices]
+            self._known[indices] = tuple(
+                (own, names | dict(zip(own_names, own, strict=True)))
+                for own in itertools.product(*ranges)
+            )
         return self._known[indices]
-
-    def _reading(self, indices: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], dict]]:
-        local = self.local
-        at = dict(zip(local.parent_indices, indices, strict=True))
-        pins = dict(local.pins)
-        ranges = [
-            (at[pins[letter]],) if letter in pins else range(1, size + 1)
-            for letter, size in zip(local.child_indices, self.sizes, strict=True)
-        ]
-        names = {letter.name: number for letter, number in at.items()}
-        for own in itertools.product(*ranges):
-            letters = (letter.name for letter in local.child_indices)
-            yield own, names | dict(zip(letters, own, strict=True))
 
 
 class Equations:
@@ -87,7 +86,11 @@ class Equations:
         self.scope = Scope.of(graph)
         self.activations = {**ACTIVATIONS, **activations}
         self.order = {variable: place for place, variable in enumerate(graph.variables)}
-        self._by_letter = {key_of(variable): variable for variable in graph.variables}
+        self._by_letter: dict[tuple[str, int | None], Variable] = {}
+        for variable in graph.variables:
+            general = element_of(variable, ())
+            layer = general.indices[0].offset if general.indices else None
+            self._by_letter[general.letter, layer] = variable
         self._links: dict[Variable, list[Link]] = {}
         self._places: dict[tuple[str, tuple[int, ...]], tuple[Variable, tuple[int, ...]]] = {}
 
@@ -101,11 +104,8 @@ class Equations:
 
     def place(self, letter: str, numbers: tuple[int, ...]) -> tuple[Variable, tuple[int, ...]]:
         """The quantity of an element and its own indices; raises `OutOfRange`."""
-        if (letter, numbers) not in self._places:
-            self._places[letter, numbers] = self._placed(letter, numbers)
-        return self._places[letter, numbers]
-
-    def _placed(self, letter: str, numbers: tuple[int, ...]) -> tuple[Variable, tuple[int, ...]]:
+        if (letter, numbers) in self._places:
+            return self._places[letter, numbers]
         layer, own = (numbers[0], numbers[1:]) if letter in LAYERED and numbers else (None, numbers)
         variable = self.variable(letter, layer)
         if variable is None and not numbers:
@@ -115,6 +115,7 @@ class Equations:
         if variable is None or not fits:
             shown = ",".join(map(str, numbers))
             raise OutOfRange(f"there is no {letter}_{shown}" if shown else f"there is no {letter}")
+        self._places[letter, numbers] = variable, own
         return variable, own
 
     @cached_property
@@ -136,15 +137,14 @@ class Equations:
         """
         if variable not in self._links:
             with uncounted():
-                self._links[variable] = [*self._derived(variable)]
+                found = []
+                for equation in self.graph.readers[variable]:
+                    if self.graph.leads_on(equation.variable):
+                        local = local_derivative(equation, variable)
+                        sizes = tuple(int(size) for size in equation.variable.shape)
+                        found.append(Link(local, to_node(local.form, self.graph), sizes))
+                self._links[variable] = found
         return self._links[variable]
-
-    def _derived(self, variable: Variable) -> Iterator[Link]:
-        for equation in self.graph.readers[variable]:
-            if self.graph.leads_on(equation.variable):
-                local = local_derivative(equation, variable)
-                sizes = tuple(int(size) for size in equation.variable.shape)
-                yield Link(local, to_node(local.form, self.graph), sizes)
 
     @cached_property
     def solved(self) -> frozenset[Variable]:
@@ -273,16 +273,3 @@ def _denominators(node: Node) -> Iterator[Node]:
             yield part.below
         elif isinstance(part, Power) and part.exponent != Number(Fraction(2)):
             yield part.base
-
-
-def key_of(variable: Variable) -> tuple[str, int | None]:
-    """The letter and the layer by which a page names a quantity."""
-    if variable.role in (Role.LEAF, Role.STAGE):
-        return variable.name, None
-    layered = variable.role in (
-        Role.WEIGHT,
-        Role.BIAS,
-        Role.PREACTIVATION,
-        Role.ACTIVATION,
-    )
-    return variable.letter, variable.layer if layered else None

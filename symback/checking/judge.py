@@ -9,7 +9,7 @@ Here one can
 * look for a proof without chance: `Judge.proves`;
 * compare with the numbers of the file at the precision printed: `Judge.numbers`.
 
-Two sides are **equal** when their residues agree at a secret point (`symback.checking.tower`), for
+Two sides are **equal** when their residues agree at a secret point of a `Tower`, for
 every number that their free indices can be and in **every cell** of the conditions that either
 side asks (`symback.checking.cells`).  First every condition is left open, as a residue of its own:
 what agrees then agrees in all cells at once.  Else the cells are gone through one by one; a cell in
@@ -41,18 +41,6 @@ from typing import Any
 from flint import arb, ctx
 from sympy import Integer
 
-from symback.checking.arithmetics import (
-    PRECISION,
-    Balls,
-    NoRoot,
-    OutOfRange,
-    Residues,
-    Symbols,
-    TooDeep,
-    Undecided,
-    decimal,
-    middle,
-)
 from symback.checking.cells import (
     Condition,
     Decisions,
@@ -66,13 +54,33 @@ from symback.checking.cells import (
 )
 from symback.checking.equations import Equations
 from symback.checking.evaluation import Assumptions, Evaluator
-from symback.checking.grids import Grid, Misshapen, Value, entries, mapped
-from symback.checking.meaning import Scope
+from symback.checking.letters import Scope
 from symback.checking.report import Witness
-from symback.checking.tower import BITS, LEVELS, VanishingDenominator, tower
+from symback.engine.arithmetics import (
+    BITS,
+    LEVELS,
+    PRECISION,
+    Balls,
+    Grid,
+    Misshapen,
+    NoRoot,
+    OutOfRange,
+    Residues,
+    Symbols,
+    TooDeep,
+    Undecided,
+    Value,
+    VanishingDenominator,
+    decimal,
+    entries,
+    mapped,
+    middle,
+    tower,
+)
 from symback.engine.calculus import is_zero
 from symback.engine.graph import Graph, from_equations, from_network
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
+from symback.engine.work import Work, given_values
 from symback.language.budget import clock, spend
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
@@ -96,10 +104,10 @@ from symback.language.expressions import (
     Total,
     children,
     free_letters,
+    negative,
     walk,
 )
 from symback.language.names import Role, pack
-from symback.sheets.work import Work, given_values
 
 __all__ = [
     "BOUND",
@@ -114,47 +122,25 @@ __all__ = [
 BOUND = f"2^-{BITS - 16}"
 """The chance that two different sides agree at a secret point, for degrees below 2^16."""
 
-MOST_PATTERNS = 64
-"""Combinations of cases at which a diagnosis looks mistakes up."""
-
-MOST_CELLS = 512
-"""Cells that are gone through one by one."""
-
-PROBES = 6
-"""Cells that are taken at random first, where there are many."""
-
-MOST_DIFFERING = 3
-"""Cells in which sides differ that are looked for; one with a point in it is enough."""
-
-ROOTED_POINTS = 24
-"""Points at which sides with square roots must agree, since each root has one of two signs."""
-
-MOST_POINTS = 600
-"""Points tried for those: at every second one a residue has no root."""
-
-MOST_OPERATIONS = 400
-"""The largest difference that is expanded for a proof without chance."""
-
-MOST_INSTANCES = 300
-"""Values of the free indices that are tried; beyond, as many are drawn."""
-
-MOST_VISITED = 4_000
-"""Where one evaluation visits more nodes (some 100 layers), the first witness found is taken."""
-
-LONGEST = 2
-"""Seconds that a comparison may take."""
-
 EXACT, AS_PRINTED, ROUNDED, COARSE = 99, 1, 3, 2
 """From how many significant digits on a decimal number counts as rounded."""
-
-LARGEST = 400
-"""Networks with more weights than this are checked at smaller widths of the same kind."""
 
 SHALLOW = 2
 """The level at which most lines can be compared; deeper ones are compared again at the last."""
 
+LONGEST = 2  # seconds that a comparison may take
+LARGEST = 400  # networks with more weights are checked at smaller widths of the same kind
+MOST_PATTERNS = 64  # combinations of cases at which a diagnosis looks mistakes up
+MOST_CELLS = 512  # cells that are gone through one by one
+PROBES = 6  # cells that are taken at random first, where there are many
+MOST_DIFFERING = 3  # cells in which sides differ; one with a point in it is enough
+ROOTED_POINTS = 24  # where sides with square roots must agree: each root has one of two signs
+MOST_POINTS = 600  # tried for those: at every second one a residue has no root
+MOST_OPERATIONS = 400  # of a difference that is expanded for a proof without chance
+MOST_INSTANCES = 300  # values of the free indices that are tried; beyond, as many are drawn
+MOST_VISITED = 4_000  # nodes (some 100 layers): beyond, the first witness found is taken
+
 _PLAIN = Assumptions()
-_MINUS = Number(Fraction(-1))
 _MAY_BE_ARRAYS = (Array, Matrix, Named, OneHot, Ones)
 
 
@@ -227,7 +213,7 @@ class Bounds:
 
     def times(self, factor: Fraction) -> Bounds:
         """A multiple."""
-        number = Balls(_nowhere).number(factor, 0)
+        number = Balls(_nowhere).number(factor)
         with ctx.workprec(PRECISION):
             return replace(self, value=mapped(self.value, lambda entry: entry * number))
 
@@ -260,7 +246,9 @@ class Judge:
     def __init__(self, work: Work, least: int = 0) -> None:
         self.work = work
         self.graph, self.sizes = _twin(work, least)
-        self.equations = Equations(self.graph, _activations(work))
+        layers = work.spec.layers if isinstance(work.spec, NetworkSpec) else ()
+        own = {layer.activation.name: layer.activation for layer in layers}
+        self.equations = Equations(self.graph, own)
         self.scope = Scope.of(work.graph)
         self.space = Space()
         self._secret = secrets.token_bytes(32)
@@ -270,11 +258,6 @@ class Judge:
         """Whether one evaluation at a point takes so long that the first witness will do."""
 
     # ------------------------------------------------------------------------------ residues
-
-    @property
-    def prime(self) -> int:
-        """The modulus of the residues that `value` gives."""
-        return tower().primes[SHALLOW]
 
     def value(
         self,
@@ -338,8 +321,11 @@ class Judge:
         """
 
         def made(secret: bytes) -> Evaluator:
-            real = Balls(_Point(secret, signs=self._signs(pattern)))
-            cases = Evaluator(self.equations, real, assumptions)
+            if 2 ** len(self._kinks) <= MOST_PATTERNS:
+                signs = {kink: -1 if pattern >> k & 1 else 1 for k, kink in enumerate(self._kinks)}
+            else:
+                signs = dict.fromkeys(self._kinks, -1 if pattern else 1) if pattern < 2 else {}
+            cases = Evaluator(self.equations, Balls(_Point(secret, signs=signs)), assumptions)
             return Evaluator(self.equations, Residues(tower(), secret), assumptions, cases)
 
         return self._kept((pattern, assumptions), made)
@@ -348,23 +334,21 @@ class Judge:
         self, assumptions: Assumptions, redrawn: object = None, *, tells_borders: bool = False
     ) -> Evaluator:
         """The evaluator that leaves conditions open; ``redrawn`` names a switch to draw anew."""
-        key = ("open", assumptions, redrawn, tells_borders)
-        answers = Switches(self.space, tells_borders)
-        return self._kept(key, lambda _: self._with_switches(assumptions, redrawn, answers))
 
-    def _with_switches(
-        self, assumptions: Assumptions, redrawn: object, answers: Switches
-    ) -> Evaluator:
-        cases = Evaluator(self.equations, Forms(self.space, answers), assumptions)
+        def made(secret: bytes) -> Evaluator:
+            answers = Switches(self.space, tells_borders)
+            cases = Evaluator(self.equations, Forms(self.space, answers), assumptions)
 
-        def needs(condition: Comparison, env: Mapping[str, int]) -> None:
-            for found in _canonical(cases, condition, env):
-                known = found if isinstance(found, bool) else answers.is_known(found)
-                if known is not True:
-                    raise Restricted("a function may have no value somewhere")
+            def needs(condition: Comparison, env: Mapping[str, int]) -> None:
+                for found in _canonical(cases, condition, env):
+                    known = found if isinstance(found, bool) else answers.is_known(found)
+                    if known is not True:
+                        raise Restricted("a function may have no value somewhere")
 
-        residues = Residues(tower(), self.derived("open"), redrawn=redrawn)
-        return Evaluator(self.equations, residues, assumptions, cases, needs)
+            residues = Residues(tower(), secret, redrawn=redrawn)
+            return Evaluator(self.equations, residues, assumptions, cases, needs)
+
+        return self._kept(("open", assumptions, redrawn, tells_borders), made)
 
     def _kept(self, key: Any, made: Callable[[bytes], Evaluator]) -> Evaluator:
         """An evaluator with its budget new; made once, by a secret of its own."""
@@ -386,14 +370,7 @@ class Judge:
 
     def derived(self, name: object) -> bytes:
         """The secret of one point."""
-        shown = str(name).encode()
-        return hashlib.blake2b(shown, key=self._secret, digest_size=32).digest()
-
-    def _signs(self, pattern: int) -> Mapping[Any, int]:
-        """The signs of the preactivations at kinks, a bit each."""
-        if 2 ** len(self._kinks) > MOST_PATTERNS:
-            return dict.fromkeys(self._kinks, 1 if pattern == 0 else -1) if pattern < 2 else {}
-        return {kink: 1 if pattern >> bit & 1 == 0 else -1 for bit, kink in enumerate(self._kinks)}
+        return hashlib.blake2b(str(name).encode(), key=self._secret, digest_size=32).digest()
 
     @cached_property
     def granted(self) -> frozenset[Condition]:
@@ -453,19 +430,14 @@ class Judge:
             found = self._agree(left, right, known)
             if found.at is None:
                 return _outcome(found, Relationship.WITH_FACT, fact.because)
-        if self._has_classes:
-            found = self._for_each_class(left, right, assumptions)
+        scope = self.equations.scope
+        if scope.is_network and scope.has_target and int(scope.widths[-1]) > 1:
+            found = self._for_each_class(left, right, assumptions)  # a target can be one-hot
             if found.at is None:
                 return _outcome(found, Relationship.ONE_HOT)
             one_hot = _outcome(found, Relationship.EQUAL)
             return replace(_outcome(general, Relationship.EQUAL), one_hot=one_hot)
         return _outcome(general, Relationship.EQUAL)
-
-    @property
-    def _has_classes(self) -> bool:
-        """Whether a target can be one-hot."""
-        scope = self.equations.scope
-        return scope.is_network and scope.has_target and int(scope.widths[-1]) > 1
 
     def _for_each_class(self, left: Node, right: Node, assumptions: Assumptions) -> Agreement:
         classes = int(self.equations.scope.widths[-1]) if self.equations.scope.is_network else 0
@@ -484,7 +456,10 @@ class Judge:
         made = Agreement()
         for env in self.instances(left, right, assumptions):
             try:
-                found = self._agree_at(left, right, env, assumptions)
+                try:
+                    found = self._agreement(_Question(left, right, env, assumptions, SHALLOW))
+                except TooDeep:
+                    found = self._agreement(_Question(left, right, env, assumptions, LEVELS - 1))
             except OutOfRange as error:
                 misfit = error
                 continue
@@ -496,38 +471,32 @@ class Judge:
             raise misfit or Undecided("there are no indices for which the line says anything")
         return made
 
-    def _agree_at(
-        self, left: Node, right: Node, env: Mapping[str, int], assumptions: Assumptions
-    ) -> Agreement:
-        for level in (SHALLOW, LEVELS - 1):
-            try:
-                return self._agreement(_Question(left, right, env, assumptions, level))
-            except TooDeep:
-                if level == LEVELS - 1:
-                    raise
-        raise AssertionError("the last level returns or raises")
-
     def _agreement(self, asked: _Question) -> Agreement:
         """With all conditions left open; where that does not tell, cell by cell."""
-        if any(map(self.equations.divides_by_kinks, asked.sides)):
-            return self._in_every_cell(asked)
-        strict = self._open(asked.assumptions, tells_borders=True)
+        left_open: Collection[tuple[Form, bool]] = ()
+        if not any(map(self.equations.divides_by_kinks, asked.sides)):
+            strict = self._open(asked.assumptions, tells_borders=True)
+            try:
+                if _alike(*asked.values(strict)):
+                    return Agreement()
+                if not _switches(strict):
+                    return Agreement(at=(), cells=((),))
+                evaluator = self._open(asked.assumptions)
+                sides = asked.values(evaluator)
+            except (TooDeep, OutOfRange):
+                raise
+            except Undecided:
+                pass
+            else:
+                if _alike(*sides):
+                    return Agreement(but_borders=True)
+                if found := self._in_some_cell(asked):
+                    return found
+                left_open = self._irrelevant(asked, sides, _switches(evaluator))
         try:
-            if _alike(*asked.values(strict)):
-                return Agreement()
-            if not _switches(strict):
-                return Agreement(at=(), cells=((),))
-            evaluator = self._open(asked.assumptions)
-            sides = asked.values(evaluator)
-        except (TooDeep, OutOfRange):
-            raise
-        except Undecided:
-            return self._in_every_cell(asked)
-        if _alike(*sides):
-            return Agreement(but_borders=True)
-        return self._in_some_cell(asked) or self._in_every_cell(
-            asked, self._irrelevant(asked, sides, _switches(evaluator))
-        )
+            return self._through_cells(asked, left_open)
+        except Nested:
+            return self._through_cells(asked, ())
 
     def _irrelevant(
         self,
@@ -536,22 +505,18 @@ class Judge:
         switches: Mapping[tuple[Form, bool], Switch],
     ) -> set[tuple[Form, bool]]:
         """The conditions on which the difference of the sides does not depend."""
-        difference = _difference(sides, asked.level)
-        found = set()
-        for each, switch in list(switches.items())[:MOST_PATTERNS]:
-            evaluator = self._open(asked.assumptions, switch.name)
-            if _difference(asked.values(evaluator), asked.level) == difference:
-                found.add(each)
-        return found
 
-    def _in_every_cell(
-        self, asked: _Question, left_open: Collection[tuple[Form, bool]] = ()
-    ) -> Agreement:
-        """Cell by cell, until some are found in which the sides differ."""
-        try:
-            return self._through_cells(asked, left_open)
-        except Nested:
-            return self._through_cells(asked, ())
+        def difference(sides: Sequence[Value]) -> list[int] | None:
+            pairs = _pairs(*sides)
+            prime = tower().primes[asked.level]
+            return None if pairs is None else [(a - b) % prime for a, b in pairs]
+
+        known = difference(sides)
+        return {
+            each
+            for each, switch in list(switches.items())[:MOST_PATTERNS]
+            if difference(asked.values(self._open(asked.assumptions, switch.name))) == known
+        }
 
     def _in_some_cell(self, asked: _Question) -> Agreement | None:
         """A cell, of a few taken at random, in which the sides differ; none where cells are few."""
@@ -568,6 +533,7 @@ class Judge:
     def _through_cells(
         self, asked: _Question, left_open: Collection[tuple[Form, bool]]
     ) -> Agreement:
+        """Cell by cell, until some are found in which the sides differ."""
         prescribed: Sequence[tuple[bool, bool]] | None = ()
         differing: list[tuple[Condition, ...]] = []
         domain: dict[Node, None] = {}
@@ -575,9 +541,9 @@ class Judge:
         for count in itertools.count():
             if prescribed is None or len(differing) == MOST_DIFFERING:
                 break
-            if count == MOST_CELLS and not differing:
-                raise Undecided(f"its conditions make more than {MOST_CELLS} cells")
             if count == MOST_CELLS:
+                if not differing:
+                    raise Undecided(f"its conditions make more than {MOST_CELLS} cells")
                 break
             cell = _Cell(self, asked, Decisions(self.space, prescribed, left_open))
             with contextlib.suppress(EmptyCell, Undefined):
@@ -602,9 +568,7 @@ class Judge:
     ) -> Iterator[dict[str, int]]:
         """Numbers for the free letters, all of them or as many as `MOST_INSTANCES` at random."""
         letters = [
-            letter
-            for letter in dict.fromkeys(_letters_of(left, right, assumptions))
-            if letter != ELL
+            each for each in dict.fromkeys(_letters_of(left, right, assumptions)) if each != ELL
         ]
         found = [
             env
@@ -648,23 +612,19 @@ class Judge:
 
     def is_kink(self, condition: Node, node: Node, assumptions: Assumptions = _PLAIN) -> bool:
         """Whether ``node`` itself is given by cases at this condition, whatever its indices are."""
-        for env in self.instances(node, Indicator(condition), assumptions):
-            asked, own = (self._asked(each, env, assumptions)
-                          for each in (node, Indicator(condition)))  # fmt: skip
-            if not own <= asked:
-                return False
-        return True
 
-    def _asked(
-        self, node: Node, env: Mapping[str, int], assumptions: Assumptions
-    ) -> set[tuple[Form, bool]]:
-        """The conditions that are asked when a node is evaluated."""
-        answers = Switches(self.space)
-        cases = Evaluator(self.equations, Forms(self.space, answers), assumptions)
-        evaluator = Evaluator(self.equations, Residues(tower(), self._secret), assumptions, cases)
-        with contextlib.suppress(Undecided, VanishingDenominator, Misshapen):
-            evaluator.value(node, env, SHALLOW)
-        return set(answers.met)
+        def asked(node: Node, env: Mapping[str, int]) -> set[tuple[Form, bool]]:
+            answers = Switches(self.space)
+            cases = Evaluator(self.equations, Forms(self.space, answers), assumptions)
+            residues = Residues(tower(), self._secret)
+            evaluator = Evaluator(self.equations, residues, assumptions, cases)
+            with contextlib.suppress(Undecided, VanishingDenominator, Misshapen):
+                evaluator.value(node, env, SHALLOW)
+            return set(answers.met)
+
+        alone = Indicator(condition)
+        return all(asked(alone, env) <= asked(node, env)
+                   for env in self.instances(node, alone, assumptions))  # fmt: skip
 
     # --------------------------------------------------------------------------------- proofs
 
@@ -681,7 +641,7 @@ class Judge:
         deadline = clock() + 1
         try:
             for env in self.instances(left, right, assumptions):
-                difference = evaluator.value(Total((left, Product((_MINUS, right)))), env, 0)
+                difference = evaluator.value(Total((left, negative(right))), env, 0)
                 for entry in entries(difference):
                     late = clock() > deadline
                     if late or entry.count_ops() > MOST_OPERATIONS or not is_zero(entry):
@@ -729,8 +689,15 @@ class Judge:
             assumptions = replace(assumptions, true_class=known)
         env = {letter: number for letter, number in at.items() if letter != ELL}
         best: tuple[float, Witness] | None = None
+        # plain points first, then some that lie in the cells
+        points = [_Point(b"witness %d" % attempt) for attempt in range(24)]
+        within = (
+            _Point(b"witness %d" % attempt, values=values)
+            for cell in cells
+            for attempt, values in enumerate(self.space.points(cell))
+        )
         with ctx.workprec(self._precision):
-            for attempt, point in enumerate(self._points(cells)):
+            for attempt, point in enumerate(itertools.chain(points, within)):
                 spend()
                 found = self._witness_at(left, right, env, assumptions, point)
                 if found is not None and (best is None or found[0] > best[0]):
@@ -740,14 +707,6 @@ class Judge:
                 if self._is_dear or ((best[0] > 0.02 or attempt > 24) and attempt > 1):
                     break
         return best[1] if best is not None else None
-
-    def _points(self, cells: Sequence[Sequence[Condition]]) -> Iterator[_Point]:
-        """Plain points first, then some that lie in the cells."""
-        for attempt in range(24):
-            yield _Point(b"witness %d" % attempt)
-        for cell in cells:
-            for attempt, values in enumerate(self.space.points(cell)):
-                yield _Point(b"witness %d" % attempt, values=values)
 
     def _witness_at(
         self,
@@ -763,35 +722,43 @@ class Judge:
             self._is_dear = bounds.visits > MOST_VISITED
             pairs = _pairs(*values)
             if pairs is None:
-                return 1.0, Witness(self._read_off(bounds, (left, right), env), *_shapes(*values))
-            apart = [pair for pair in pairs if not _overlap(*pair)]
-            if not apart:
-                return None
-            first, second = max(apart, key=lambda pair: abs(middle(pair[0]) - middle(pair[1])))
-            gap = min(abs(middle(first) - middle(second)), Fraction(10**300))
-            shown = self._read_off(bounds, (left, right), env)
-            return float(gap), Witness(shown, *_told_apart(first, second))
+                gap, told = (
+                    Fraction(1),
+                    tuple(
+                        f"a {side} array" if isinstance(side, Grid) else "a number"
+                        for side in values
+                    ),
+                )
+            else:
+                apart = [pair for pair in pairs if not _overlap(*pair)]
+                if not apart:
+                    return None
+                far = max(apart, key=lambda pair: abs(middle(pair[0]) - middle(pair[1])))
+                gap = min(abs(middle(far[0]) - middle(far[1])), Fraction(10**300))
+                told = _told_apart(*far)
+            return float(gap), Witness(self._read_off(bounds, (left, right), env), *told)
         except (Undecided, VanishingDenominator):
             return None
 
     def _read_off(
         self, bounds: Evaluator, nodes: Sequence[Node], env: Mapping[str, int]
     ) -> dict[str, str]:
-        """The values of the quantities that the sides name."""
-        shown: dict[str, str] = {}
+        """The values of the quantities that the sides name.
+
+        A line of derivatives alone is best told by the targets and outputs.
+        """
         named = [pair for node in nodes for pair in _quantities(bounds, node, env)]
-        for letter, numbers in named or self._outputs():
-            name = _spelled(letter, numbers)
+        scope = self.equations.scope
+        if not named and scope.is_network:
+            letters = ("y", "yhat") if scope.has_target else ("yhat",)
+            places = range(1, int(scope.widths[-1]) + 1)
+            named = [(letter, (k,)) for letter in letters for k in places]
+        shown: dict[str, str] = {}
+        for letter, numbers in named:
+            name = f"{letter}_{pack(numbers)}" if numbers else letter
             if name not in shown and len(shown) < 12:
                 shown[name] = _short(bounds.element(letter, numbers, 0))
         return shown
-
-    def _outputs(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """The targets and outputs: what a line of derivatives alone is best told by."""
-        scope = self.equations.scope
-        if scope.is_network:
-            for letter in ("y", "yhat") if scope.has_target else ("yhat",):
-                yield from ((letter, (k,)) for k in range(1, int(scope.widths[-1]) + 1))
 
     # -------------------------------------------------------------------------------- numbers
 
@@ -801,6 +768,13 @@ class Judge:
         if not self.work.has_numbers or self.work.graph.samples is not None:
             return None
         return given_values(self.work.spec)
+
+    @cached_property
+    def _file_point(self) -> _FilePoint | None:
+        """The same as a point; None too where other widths are looked at."""
+        if self.file_numbers is None or self.sizes:
+            return None
+        return _FilePoint(self.file_numbers, self.work.learning_rate)
 
     @cached_property
     def target_numbers(self) -> tuple[tuple[Node, Node], ...]:
@@ -820,20 +794,19 @@ class Judge:
 
         A decimal number of at least so many significant ``digits`` means any that rounds to it.
         """
-        if self.file_numbers is None or self.sizes:
+        if self._file_point is None:
             return None
-        point = _FilePoint(self.file_numbers, self.work.learning_rate)
         assumptions = replace(assumptions, from_leaves=True)
-        arithmetic = _Rounded(point, digits)
+        arithmetic = _Rounded(self._file_point, digits)
         with ctx.workprec(self._precision):
             value = Evaluator(self.equations, arithmetic, assumptions).value(node, env, 0)
         return Bounds(value, arithmetic.has_rounded)
 
     def same_at_numbers(self, left: Node, right: Node, assumptions: Assumptions) -> bool:
         """Whether two sides are equal, exactly, at the numbers of the file; raises `Undecided`."""
-        if self.file_numbers is None or self.sizes:
+        point = self._file_point
+        if point is None:
             return False
-        point = _FilePoint(self.file_numbers, self.work.learning_rate)
         assumptions = replace(assumptions, from_leaves=True)
         cases = Evaluator(self.equations, Balls(point), assumptions)
         residues = _AtNumbers(tower(), self._secret, point=point)
@@ -887,14 +860,9 @@ class _Cell:
         """What a side needs to have a value and does not hold here."""
 
     @property
-    def needed(self) -> tuple[Condition, ...]:
-        """What must hold in this cell for both sides to have a value."""
-        return tuple(dict.fromkeys((*self._needs[0], *self._needs[1])))
-
-    @property
     def conditions(self) -> tuple[Condition, ...]:
-        """What holds in this cell."""
-        return (*self.decisions.given, *self.needed)
+        """What holds in this cell, and what must hold for both sides to have a value."""
+        return (*self.decisions.given, *dict.fromkeys((*self._needs[0], *self._needs[1])))
 
     @property
     def needed_once(self) -> Iterator[Node]:
@@ -978,12 +946,12 @@ class _Rounded(Balls):
         self.digits = digits
         self.has_rounded = False
 
-    def rounded(self, value: Fraction, decimals: int, level: int) -> Any:
+    def rounded(self, value: Fraction, decimals: int) -> Any:
         if len(str(abs(int(value * 10**decimals)))) < self.digits:
-            return self.number(value, level)
+            return self.number(value)
         self.has_rounded = True
         half = Fraction(1, 2 * 10**decimals)
-        low, high = (arb(self.number(value + end, level)) for end in (-half, half))
+        low, high = (arb(self.number(value + end)) for end in (-half, half))
         return low.union(high)
 
 
@@ -1017,10 +985,10 @@ class _AtNumbers(Residues):
 
     point: _FilePoint
 
-    def drawn(self, name: object, level: int) -> int:
+    def drawn(self, name: object) -> int:
         if self.point.has(name):
-            return self.number(self.point(name), level)
-        return Residues.drawn(self, name, level)
+            return self.number(self.point(name))
+        return Residues.drawn(self, name)
 
 
 class _FilePoint:
@@ -1045,13 +1013,6 @@ class _FilePoint:
 
 
 # --------------------------------------------------------------------------------------- the twin
-
-
-def _activations(work: Work) -> dict[str, Any]:
-    """The functions of the network by name, a user's own among them."""
-    if isinstance(work.spec, EquationsSpec):
-        return {}
-    return {layer.activation.name: layer.activation for layer in work.spec.layers}
 
 
 def _twin(work: Work, least: int) -> tuple[Graph, dict[str, int]]:
@@ -1082,14 +1043,6 @@ def _twin(work: Work, least: int) -> tuple[Graph, dict[str, int]]:
 
 
 # ---------------------------------------------------------------------------------------- helpers
-
-
-def _difference(sides: Sequence[Value], level: int) -> list[int] | None:
-    """The residues of the difference, entry by entry; None where the shapes differ."""
-    pairs = _pairs(*sides)
-    if pairs is None:
-        return None
-    return [(first - second) % tower().primes[level] for first, second in pairs]
 
 
 def _switches(evaluator: Evaluator) -> Mapping[tuple[Form, bool], Switch]:
@@ -1168,12 +1121,8 @@ def _extent(
 
 def _alike(left: Value, right: Value) -> bool:
     """Equal entries and shapes; a 1×1 array is its entry."""
-    if isinstance(left, Grid) and isinstance(right, Grid):
-        return left.rows == right.rows
-    if isinstance(left, Grid) != isinstance(right, Grid):
-        first, second = entries(left), entries(right)
-        return len(first) == len(second) == 1 and first == second
-    return left == right
+    pairs = _pairs(left, right)
+    return pairs is not None and all(first == second for first, second in pairs)
 
 
 def meets(first: Bounds, second: Bounds) -> bool:
@@ -1200,11 +1149,6 @@ def _pairs(left: Value, right: Value) -> list[tuple[Any, Any]] | None:
         return None
     first, second = entries(left), entries(right)
     return list(zip(first, second, strict=True)) if len(first) == len(second) else None
-
-
-def _shapes(left: Value, right: Value) -> tuple[str, str]:
-    shown = [f"a {side} array" if isinstance(side, Grid) else "a number" for side in (left, right)]
-    return shown[0], shown[1]
 
 
 def _overlap(first: Any, second: Any) -> bool:
@@ -1241,12 +1185,8 @@ def _quantities(
         return
     if isinstance(node, Element) and node.letter != "delta":
         try:
-            yield node.letter, tuple(evaluator._index(index, env) for index in node.indices)
+            yield node.letter, evaluator.indices(node.indices, env)
         except Undecided:
             return
     for child in children(node):
         yield from _quantities(evaluator, child, env)
-
-
-def _spelled(letter: str, numbers: Sequence[int]) -> str:
-    return f"{letter}_{pack(numbers)}" if numbers else letter

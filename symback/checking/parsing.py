@@ -1,21 +1,26 @@
-"""Tokens of one statement as nodes, bound to the network: a parser that never guesses.
+"""Tokens of one expression as a node, bound to the network: a parser that never guesses.
 
-`Parser.side` reads one side of a claim.  What stands between two relations is parsed by
-precedence: sums, then ⊙, then products (written side by side, or with ·, *, × or @) and slashes,
-then powers, primes and transposes.  Letters are looked up in the network
-(`symback.checking.symbols`), so h_{13}(1 - h_{13}) is a product and σ'(a_{13}) an application.
-What has two readings, or none, raises `NotRead` with its place and a way to write it.
+Here one can
+
+* read one side of a claim: `reading`, which gives the node and what was noticed on the way;
+* read a condition, such as a_11 > 0: `reading` with ``condition``.
+
+What stands between two relations is parsed by precedence: sums, then ⊙, then products (written side
+by side, or with ·, *, × or @) and slashes, then powers, primes and transposes.  Letters are looked
+up in the network (`symback.checking.letters`), so h_{13}(1 - h_{13}) is a product and σ'(a_{13}) an
+application.  What has two readings, or none, raises `NotRead` with its place and a way to write it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
-from symback.checking.dots import between
-from symback.checking.lexing import FUNCTIONS, NotRead, Place, Token
-from symback.checking.symbols import Script, Symbols
+from symback.checking.letters import PRIMES, Letters, Scripted, is_total
+from symback.checking.tokens import CLOSING, COMPARISONS, FUNCTIONS, NotRead, Place, Token, split
 from symback.language.budget import spend
 from symback.language.expressions import (
     LAYERED,
@@ -35,7 +40,6 @@ from symback.language.expressions import (
     Named,
     Node,
     Number,
-    OneHot,
     Power,
     Product,
     Quotient,
@@ -43,30 +47,30 @@ from symback.language.expressions import (
     Total,
     Transpose,
     is_array,
+    negative,
 )
 from symback.language.functions import ABBREVIATIONS, ELEMENTARY
 
-__all__ = ["RELATIONS", "Parser", "negative"]
+__all__ = ["Line", "Reading", "reading"]
 
 MOST_DEPTH = 60
 LARGEST_EXPONENT = 64
 MOST_TERMS = 256
 
-RELATIONS = ("=", "≈", "←", ":=")
-COMPARISONS = ("=", "!=", "<", ">", "<=", ">=")
-_CLOSING = {"(": ")", "[": "]", "{": "}", "⟦": "⟧"}
+_INEQUALITIES = COMPARISONS[1:]
 _WIDTH_LETTERS = ("n", "N", "K", "C", "m", "M", "k", "D", "d", "H", "J", "c", "p", "q", "r")
 _LOSS_LETTERS = ("L", "J", "C", "E")
 _INDEX_LETTERS = frozenset("ijklmnpqrstuvL")
-_MINUS = Number(Fraction(-1))
-_INEQUALITIES = ("<", ">", "<=", ">=", "!=")
-ARGUMENTS = {"dot": (2, 2), "outer": (2, 2)} | {
+_BRACKETS = ("(", "[", "{")
+_ONE, _TWO = Number(Fraction(1)), Number(Fraction(2))
+_ARGUMENTS = {"dot": (2, 2), "outer": (2, 2)} | {
     name: (2, 9) for name, row in ELEMENTARY.items() if row.arguments > 1
 }
 """The fewest and the most arguments of functions that have more than one."""
 _BASES = {"e": "log", "2": "log2", "10": "log10"}
 _JOINING = frozenset(("+", "-", "·", "*", "/", "⊙", "@", "^", "_", "∂", "∇"))
 """What stands before a bracket that is an operand, and no remark."""
+_BEGINS_FACTOR = ("number", "name", "command", "∂", "∇", "⟦", "begin", "½", "‖", *_BRACKETS)
 _RECIPROCALS = {
     name: formula[2 : formula.index("(")]
     for name, formula in ABBREVIATIONS.items()
@@ -75,20 +79,55 @@ _RECIPROCALS = {
 """Functions that are read as one over another."""
 
 
-def negative(factors: Sequence[Node]) -> Node:
-    """-1 times a product."""
-    return Product((_MINUS, *factors))
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What holds for the whole line that an expression stands in.
+
+    ``code``: it is a line of a program, in which * between arrays goes entry by entry.
+    ``updating``: it is a step of gradient descent, in which α and its like are the rate η.
+    """
+
+    letters: Letters
+    latex: bool = False
+    code: bool = False
+    updating: bool = False
 
 
-class Parser:
-    """Reads the tokens of one statement from left to right."""
+@dataclass(slots=True)
+class Reading:
+    """An expression, and what was noticed while it was read.
+
+    ``steps``: a quantity with "new" above it was read, so the line is a step.  ``uncertain`` are
+    the δ_{ij} that may be Kronecker's, ``named`` the page's own names with their places.
+    """
+
+    node: Node = LOSS
+    steps: bool = False
+    uncertain: set[Element] = field(default_factory=set)
+    named: list[tuple[Named, Place]] = field(default_factory=list)
+
+
+def reading(tokens: Sequence[Token], line: Line) -> Reading:
+    """What ``tokens`` say, one whole side of a claim.  Raises `NotRead`."""
+    found = Reading()
+    found.node = _Parser(tokens, line, found, tokens[-1].place).side()
+    return found
+
+
+class _Parser:
+    """Reads tokens from left to right; ``noticed`` is what it tells beside the node.
+
+    ``tokens`` is a list of its own, into which `read_instead` puts what a spelling stands for.
+    """
 
     def __init__(
-        self, tokens: Sequence[Token], symbols: Symbols, end: Place, *, code: bool
+        self, tokens: Sequence[Token], line: Line, noticed: Reading, end: Place, depth: int = 0
     ) -> None:
-        self.tokens, self.symbols, self.end, self.code = tokens, symbols, end, code
-        self.position = 0
-        self.depth = 0
+        self.tokens, self.line, self.noticed, self.end = list(tokens), line, noticed, end
+        self.letters = line.letters
+        self.position, self.depth = 0, depth
+        self.bracketed = False
+        """Whether the product just read was a single factor in brackets: it keeps its minus."""
 
     # ------------------------------------------------------------------------------- tokens
 
@@ -102,10 +141,16 @@ class Parser:
         token = self.peek(ahead)
         return token is not None and token.kind in kinds
 
-    def at_name(self, *names: str, ahead: int = 0) -> bool:
-        """Whether the token to come is one of these names."""
-        token = self.peek(ahead)
-        return token is not None and token.kind == "name" and token.text in names
+    def accept(self, *kinds: str) -> bool:
+        """Take the token to come if it is one of ``kinds``."""
+        return self.at(*kinds) and bool(self.take())
+
+    def accept_words(self, *words: str) -> bool:
+        """Take the tokens to come if they are these signs and names, as in ``.dot``."""
+        near = self.tokens[self.position : self.position + len(words)]
+        found = [token.text if token.kind == "name" else token.kind for token in near]
+        self.position += len(words) if found == list(words) else 0
+        return found == list(words)
 
     def take(self, kind: str | None = None) -> Token:
         """The next token."""
@@ -123,48 +168,66 @@ class Parser:
         token = at or self.peek()
         return NotRead(reason, self.end if token is None else token.place, suggestion)
 
-    def inside(self, tokens: Sequence[Token]) -> Parser:
+    def read_instead(self, begin: int, *tokens: Token) -> None:
+        """Read ``tokens`` next, in place of all that was taken from ``begin`` on."""
+        self.tokens[begin : self.position] = tokens
+        self.position = begin
+
+    def inside(self, tokens: Sequence[Token]) -> _Parser:
         """A parser of a part of the statement."""
-        end = tokens[-1].place if tokens else self.end
-        made = Parser(tokens, self.symbols, end, code=self.code)
-        made.depth = self.depth + 1
-        if made.depth > MOST_DEPTH:
+        if self.depth >= MOST_DEPTH:
             raise self.refuse(f"brackets are nested more than {MOST_DEPTH} deep")
-        return made
+        end = tokens[-1].place if tokens else self.end
+        return _Parser(tokens, self.line, self.noticed, end, self.depth + 1)
+
+    def whole(self, tokens: Sequence[Token]) -> Node:
+        """The expression that a part of the statement is."""
+        return self.inside(tokens).side()
 
     def group(self) -> list[Token]:
         """The tokens of a bracketed group, without its brackets."""
         opening = self.take()
-        closing = _CLOSING[opening.kind]
-        depth, start = [closing], self.position
-        while depth:
+        pending, start = [CLOSING[opening.kind]], self.position
+        while pending:
             token = self.peek()
             if token is None:
                 raise self.refuse(f"the {opening.text} is never closed", at=opening)
             self.position += 1
-            if token.kind in _CLOSING:
-                depth.append(_CLOSING[token.kind])
-                if len(depth) + self.depth > MOST_DEPTH:
-                    raise self.refuse(
-                        f"brackets are nested more than {MOST_DEPTH} deep", at=opening
-                    )
-            elif token.kind == depth[-1]:
-                depth.pop()
-            elif token.kind in _CLOSING.values():
+            if token.kind in CLOSING:
+                pending.append(CLOSING[token.kind])
+                if len(pending) + self.depth > MOST_DEPTH:
+                    deep = f"brackets are nested more than {MOST_DEPTH} deep"
+                    raise self.refuse(deep, at=opening)
+            elif token.kind == pending[-1]:
+                pending.pop()
+            elif token.kind in CLOSING.values():
                 raise self.refuse(f"{token.text} closes nothing", at=token)
-        return list(self.tokens[start : self.position - 1])
+        return self.tokens[start : self.position - 1]
 
     def argument(self) -> list[Token]:
-        """A braced group, or the one token that TeX takes instead."""
+        """A braced group, or the one token that TeX takes instead; of a number one digit."""
         if self.at("{"):
             return self.group()
         token = self.take()
         if token.kind == "number" and len(token.text) > 1 and token.text.isdigit():
-            first, rest = token.text[0], token.text[1:]  # TeX takes one digit
-            left = Token("number", rest, token.place, token.start + 1, token.end)
-            self.tokens = [*self.tokens[: self.position], left, *self.tokens[self.position :]]
-            return [Token("number", first, token.place, token.start, token.start + 1)]
+            middle = token.start + 1
+            rest = Token("number", token.text[1:], token.place, middle, token.end)
+            self.read_instead(self.position, rest)
+            return [Token("number", token.text[0], token.place, token.start, middle)]
         return [token]
+
+    def script(self) -> list[Token]:
+        """What stands above or below: a group, or one sign; brackets of text are kept."""
+        if self.at("{"):
+            return self.group()
+        start = self.position
+        if self.at("(", "["):
+            self.group()
+        elif self.accept("-", "+"):
+            self.take()
+        else:
+            self.take()
+        return self.tokens[start : self.position]
 
     # -------------------------------------------------------------------------- expressions
 
@@ -177,29 +240,25 @@ class Parser:
         return node
 
     def expression(self) -> Node:
-        """A sum."""
+        """A sum; in one with dots, as in x_1 + … + x_4, the terms between are put in."""
         self.depth += 1
         if self.depth > MOST_DEPTH:
             raise self.refuse(f"the expression is nested more than {MOST_DEPTH} deep")
         terms = [self.signed_term()]
         while self.at("+", "-"):
-            if self.at("...", ahead=1):
-                terms += self._behind_dots(terms)
-            else:
+            if not self.at("...", ahead=1):
                 terms.append(self.signed_term())
+                continue
+            self.take()
+            dots = self.take("...")
+            last = self.signed_term() if self.at("+") else None
+            found = None if last is None else _between(terms, last)
+            if last is None or found is None:
+                raise self.refuse("dots leave open what stands there",
+                                  "write a Σ with its limits", dots)  # fmt: skip
+            terms += [*found, last]
         self.depth -= 1
         return terms[0] if len(terms) == 1 else Total(tuple(terms))
-
-    def _behind_dots(self, terms: Sequence[Node]) -> list[Node]:
-        """The terms that + … stands for, and the one behind."""
-        self.take()
-        dots = self.take("...")
-        last = self.signed_term() if self.at("+") else None
-        found = None if last is None else between(terms, last)
-        if last is None or found is None:
-            raise self.refuse("dots leave open what stands there", "write a Σ with its limits",
-                              dots)  # fmt: skip
-        return [*found, last]
 
     def signed_term(self) -> Node:
         """A term with the signs before it."""
@@ -208,136 +267,101 @@ class Parser:
             signs += self.take().kind == "-"
         node = self.product()
         for _ in range(signs):
-            plain = isinstance(node, Product) and not node.elementwise and not self._bracketed
-            node = negative(node.factors if plain and isinstance(node, Product) else (node,))
+            plain = isinstance(node, Product) and not node.elementwise and not self.bracketed
+            node = negative(*(node.factors if plain and isinstance(node, Product) else (node,)))
         return node
-
-    _bracketed = False
-    """Whether the product just read was a single factor in brackets, which keeps its own minus."""
 
     def product(self) -> Node:
         """Products joined by ⊙, which binds less than juxtaposition."""
         first = self.peek()
         parts = [self.juxtaposed()]
-        single = self._bracketed
-        while self.at("⊙"):
-            self.take()
+        single = self.bracketed
+        while self.accept("⊙"):
             parts.append(self.juxtaposed())
-        self._bracketed = single and len(parts) == 1
+        self.bracketed = single and len(parts) == 1
         if len(parts) == 1:
             return parts[0]
-        if not any(map(is_array, parts)) and not any(isinstance(p, Named) for p in parts):
+        if not any(is_array(part) or isinstance(part, Named) for part in parts):
             raise self.refuse("⊙ joins arrays; numbers are multiplied with ·", at=first)
         return Product(tuple(parts), True)
 
     def juxtaposed(self) -> Node:
         """Factors side by side, with · * @ or / between them."""
-        factors = [self.factor()]
-        alone = self._bracketed
-        while True:
-            if self.at("·", "*", "@"):
-                sign = self.take()
-                self._times(factors, sign)
-            elif self.at("/"):
-                self._slash(factors)
-            elif self.starts_factor():
-                self._beside(factors)
+        factors: list[Node] = [self.factor()]
+        alone = self.bracketed
+        while (token := self.peek()) is not None:
+            if token.kind in ("·", "*", "@"):
+                self.take()
+                minus = self.accept("-")
+                following = self.factor()
+                following = negative(following) if minus else following
+                if token.kind != "*" or not (is_array(factors[-1]) and is_array(following)):
+                    factors.append(following)
+                elif self.line.code:
+                    factors = [Product((_product(factors), following), True)]
+                else:
+                    way = "write ⊙ for entry by entry, or nothing for a matrix product"
+                    raise self.refuse("* between arrays has two readings", way, token)
+            elif token.kind == "/":
+                self.take()
+                above, below = _product(factors), self.factor()
+                closed = self.bracketed
+                factors = [Quotient(above, below)]
+                numbers = isinstance(above, Number) and isinstance(below, Number)
+                if self.at(*_BEGINS_FACTOR) and not numbers and not closed:
+                    raise self.refuse("what stands under the slash has two readings",
+                                      "put brackets around it, or a fraction", token)  # fmt: skip
+            elif token.kind in _BEGINS_FACTOR:
+                following = self.factor()
+                if isinstance(following, Number) and token.kind == "number":
+                    raise self.refuse("a number stands directly after a factor",
+                                      "write · between them", token)  # fmt: skip
+                factors.append(following)
             else:
                 break
             alone = False
-        self._bracketed = alone and len(factors) == 1
-        return factors[0] if len(factors) == 1 else Product(tuple(factors))
-
-    def _times(self, factors: list[Node], sign: Token) -> None:
-        minus = bool(self.at("-"))
-        if minus:
-            self.take()
-        following = self.factor()
-        if minus:
-            following = negative((following,))
-        both = is_array(factors[-1]) and is_array(following)
-        if sign.kind == "*" and both:
-            if not self.code:
-                way = "write ⊙ for entry by entry, or nothing for a matrix product"
-                raise self.refuse("* between arrays has two readings", way, sign)
-            left = factors[0] if len(factors) == 1 else Product(tuple(factors))
-            factors[:] = [Product((left, following), True)]
-        else:
-            factors.append(following)
-
-    def _slash(self, factors: list[Node]) -> None:
-        slash = self.take()
-        below = self.factor()
-        closed = self._bracketed
-        above = factors[0] if len(factors) == 1 else Product(tuple(factors))
-        factors[:] = [Quotient(above, below)]
-        numbers = isinstance(above, Number) and isinstance(below, Number)
-        if self.starts_factor() and not numbers and not closed:
-            raise self.refuse("what stands under the slash has two readings",
-                              "put brackets around it, or a fraction", slash)  # fmt: skip
-
-    def _beside(self, factors: list[Node]) -> None:
-        token = self.peek()
-        following = self.factor()
-        if isinstance(following, Number) and token is not None and token.kind == "number":
-            raise self.refuse("a number stands directly after a factor",
-                              "write · between them", token)  # fmt: skip
-        factors.append(following)
-
-    def starts_factor(self) -> bool:
-        """Whether the token to come begins a factor."""
-        token = self.peek()
-        if token is None:
-            return False
-        if token.kind == "|":
-            return False
-        return token.kind in (
-            "number", "name", "command", "(", "[", "{", "∂", "∇", "⟦", "begin", "½", "‖",
-        )  # fmt: skip
+        self.bracketed = alone and len(factors) == 1
+        return _product(factors)
 
     # ------------------------------------------------------------------------------ factors
 
     def factor(self) -> Node:
         """A primary with its powers, transposes, components and evaluation bars."""
-        self._bracketed = bracketed = self.at("(", "[", "{")
+        self.bracketed = bracketed = self.at(*_BRACKETS)
         node = self.primary()
         while True:
             if self.at("^"):
                 if isinstance(node, Power) and not bracketed:
                     raise self.refuse("a power of a power has two readings", "put brackets")
-                node, bracketed = self._raised(node), False
-            elif self.at("⊤"):
-                self.take()
-                node = self._transposed(node)
-            elif self.at(".") and self.at_name("T", ahead=1):
-                self.position += 2
-                node = self._transposed(node)
-            elif self.at(".") and self.at_name("dot", ahead=1) and self.at("(", ahead=2):
-                self.position += 2
-                node = Product((node, self.inside(self.group()).side()))
+                node, bracketed = self.raised(node), False
+            elif self.accept("⊤") or self.accept_words(".", "T"):
+                node = self.transposed(node)
+            elif self.at("(", ahead=2) and self.accept_words(".", "dot"):
+                node = Product((node, self.whole(self.group())))
             elif self.at("_") and is_array(node):
-                node = self._component(node)
+                self.take("_")
+                node = Component(node, self.letters.indices(self.script(), self.end))
             elif self.at("|") and self.at("_", ahead=1):
-                node = self._evaluated(node)
+                node = self.evaluated(node)
             elif self.at("'"):
                 raise self.refuse("a prime belongs to a function", "write ᵀ for a transpose")
             else:
                 return node
 
-    def _transposed(self, node: Node) -> Node:
+    def transposed(self, node: Node) -> Node:
         if not is_array(node) and not isinstance(node, Named):
             raise self.refuse("the transpose of a number")
         return Transpose(node)
 
-    def _raised(self, node: Node) -> Node:
+    def raised(self, node: Node) -> Node:
+        """``node`` with what stands above it: a transpose, or a power."""
         mark = self.take("^")
-        tokens = self._script_tokens()
+        tokens = self.script()
         if _is_transpose(tokens):
-            return self._transposed(node)
+            return self.transposed(node)
         if len(tokens) == 1 and tokens[0].kind == "'":
             raise self.refuse("a prime belongs to a function", at=mark)
-        exponent = self.inside(tokens).side()
-        return self.power(node, exponent, mark)
+        return self.power(node, self.whole(tokens), mark)
 
     def power(self, node: Node, exponent: Node, mark: Token) -> Node:
         """node ** exponent, small enough to be computed."""
@@ -348,33 +372,16 @@ class Parser:
             return Call("dot", (node.arguments[0], node.arguments[0]))
         return Power(node, exponent)
 
-    def _script_tokens(self) -> list[Token]:
-        """What stands above or below: a group, or one sign; brackets of text are kept."""
-        if self.at("{"):
-            return self.group()
-        if self.at("(", "["):
-            start = self.position
-            self.group()
-            return list(self.tokens[start : self.position])
-        if self.at("-", "+"):
-            return [self.take(), self.take()]
-        return [self.take()]
-
-    def _component(self, node: Node) -> Node:
-        self.take("_")
-        tokens = self._script_tokens()
-        return Component(node, self.symbols.indices(tokens, self.end))
-
-    def _evaluated(self, node: Node) -> Node:
+    def evaluated(self, node: Node) -> Node:
+        """f |_{w=1}: what is put for what."""
         self.take("|")
         self.take("_")
-        tokens = self._script_tokens()
         values = []
-        for part in _split(tokens, (",", ";")):
-            sides = _split(part, ("=",))
+        for part in split(self.script(), (",", ";")):
+            sides = split(part, ("=",))
             if len(sides) != 2:
                 raise self.refuse("an evaluation bar names what is put for what, as in w = 1")
-            left, right = (self.inside(each).side() for each in sides)
+            left, right = map(self.whole, sides)
             if not isinstance(left, Element):
                 raise self.refuse("only single quantities are given other values")
             values.append((left, right))
@@ -387,47 +394,67 @@ class Parser:
         token = self.peek()
         if token is None:
             raise self.refuse("the line ends where something is missing")
-        read: dict[str, Callable[[], Node]] = {
-            "number": self._number, "½": self._half, "(": self._bracket, "[": self._bracket,
-            "{": self._bracket, "⟦": self._iverson, "∂": self._derivative, "∇": self._gradient,
-            "|": self._absolute, "‖": self._norm, "begin": self._environment, "name": self._name,
-            "command": self._command,
-        }  # fmt: skip
-        if token.kind not in read:
-            raise self._unexpected(token)
-        return read[token.kind]()
+        match token.kind:
+            case "number":
+                return self.number()
+            case "½":
+                self.take()
+                return Quotient(_ONE, _TWO)
+            case "(" | "[" | "{":
+                return self.bracket(token)
+            case "⟦":
+                return self.indicated(self.group())
+            case "∂":
+                return self.derivative()
+            case "∇":
+                return self.gradient()
+            case "|":
+                return Call("abs", (self.whole(self.until("|")),))
+            case "‖":
+                node = self.whole(self.until("‖"))
+                if self.accept("_") and [each.text for each in self.script()] != ["2"]:
+                    raise self.refuse("only the Euclidean norm is known")
+                return Call("norm", (node,))
+            case "begin":
+                return self.environment()
+            case "name":
+                return self.name(token)
+            case "command":
+                return self.command()
+            case "...":
+                dots = "dots leave open what stands there"
+                raise self.refuse(dots, "write a Σ with its limits")
+            case "⊗":
+                raise self.refuse("⊗ has two readings", "write h δᵀ for an outer product, or ⊙")
+            case "text":
+                raise self.refuse(f"the words “{token.text}” stand within a formula")
+            case _:
+                raise self.refuse(f"{_shown(token.text)} is not understood here")
 
-    def _unexpected(self, token: Token) -> NotRead:
-        if token.kind == "...":
-            return self.refuse("dots leave open what stands there", "write a Σ with its limits")
-        if token.kind == "⊗":
-            return self.refuse("⊗ has two readings", "write h δᵀ for an outer product, or ⊙")
-        if token.kind == "text":
-            return self.refuse(f"the words “{token.text}” stand within a formula")
-        return self.refuse(f"{_shown(token.text)} is not understood here")
-
-    def _number(self) -> Node:
+    def number(self) -> Node:
+        """A number, alone or times a power of ten; or the 1 of an indicator."""
         token = self.take()
         if token.text == "1" and self.at("_"):
             self.take()
-            return self._indicated(self._script_tokens())
-        if token.text == "1" and self._iverson_follows():
-            return self._indicated(self.group())
-        value = _decimal(token, self)
-        if self._scientific():
-            self.position += 2
-            mark = self.take("^")
-            exponent = _plain_number(self.inside(self._script_tokens()).side())
-            if exponent is None or abs(exponent) > LARGEST_EXPONENT:
-                raise self.refuse("a power of ten that is no small whole number", at=mark)
-            scale = Fraction(10) ** int(exponent)
-            decimals = None if value.decimals is None else max(0, value.decimals - int(exponent))
-            if value.decimals is None and exponent < 0:
-                decimals = -int(exponent)
-            return Number(value.value * scale, decimals)
-        return value
+            return self.indicated(self.script())
+        if token.text == "1" and self.compares():
+            return self.indicated(self.group())
+        value, ten = _decimal(token), self.peek(1)
+        if not (self.at("·", "*") and ten is not None and ten.text == "10"):
+            return value
+        if not self.at("^", ahead=2):
+            return value
+        self.position += 2
+        mark = self.take("^")
+        exponent = _plain_number(self.whole(self.script()))
+        if exponent is None or abs(exponent) > LARGEST_EXPONENT:
+            raise self.refuse("a power of ten that is no small whole number", at=mark)
+        decimals = None if value.decimals is None else max(0, value.decimals - int(exponent))
+        if value.decimals is None and exponent < 0:
+            decimals = -int(exponent)
+        return Number(value.value * Fraction(10) ** int(exponent), decimals)
 
-    def _iverson_follows(self) -> bool:
+    def compares(self) -> bool:
         r"""Whether a bracket with a comparison stands close behind: 1[i = j], 1\\{i = j\\}."""
         following = self.peek()
         if following is None or following.kind not in ("[", "(") or following.spaced:
@@ -435,765 +462,632 @@ class Parser:
         start = self.position
         tokens = self.group()
         self.position = start
-        return all(len(_split(part, COMPARISONS)) == 2 for part in _both(tokens))
+        return all(len(split(part, COMPARISONS)) == 2 for part in _both(tokens))
 
-    def _indicated(self, tokens: list[Token]) -> Node:
+    def indicated(self, tokens: list[Token]) -> Node:
         """1 where a condition holds; where two joined by "and" both hold, the product of both."""
-        parts = tuple(Indicator(self.condition(part)) for part in _both(tokens))
-        return parts[0] if len(parts) == 1 else Product(parts)
+        return _product([Indicator(self.condition(part)) for part in _both(tokens)])
 
-    def _scientific(self) -> bool:
-        """Whether × 10^ follows."""
-        ten = self.peek(1)
-        times = self.at("·", "*") and ten is not None and ten.text == "10"
-        return bool(times and self.at("^", ahead=2))
-
-    def _half(self) -> Node:
-        self.take()
-        return Quotient(Number(Fraction(1)), Number(Fraction(2)))
-
-    def _bracket(self) -> Node:
-        opening, begin = self.peek(), self.position
-        assert opening is not None
-        before = self.peek(-1) if self.position else None
-        close_before = before is not None and before.end == opening.start and before.kind == "name"
+    def bracket(self, opening: Token) -> Node:
+        """An expression in brackets, or a comparison, which counts 1 or 0; cases in braces."""
+        begin, before = self.position, self.peek(-1) if self.position else None
         tokens = self.group()
-        if opening.kind == "[" and len(_split(tokens, COMPARISONS)) == 2:
-            if self.code and close_before:
+        if opening.kind == "[" and len(split(tokens, COMPARISONS)) == 2:
+            close = before is not None and before.end == opening.start and before.kind == "name"
+            if self.line.code and close:
                 raise self.refuse("entries chosen by a comparison are not read",
                                   "multiply, as in dh1 * (h1 > 0)", opening)  # fmt: skip
             return Indicator(self.condition(tokens))
-        if opening.kind == "(" and self._counts(_split(tokens, _INEQUALITIES)):
-            return Indicator(self.condition(tokens))
+        if opening.kind == "(":
+            compared = split(tokens, _INEQUALITIES)
+            if len(compared) == 2 and (self.line.code or not self.compares_indices(*compared)):
+                return Indicator(self.condition(tokens))
         if opening.kind == "{" and any(token.text.lower() == "if" for token in tokens):
-            return self._inline_cases(tokens, opening)
-        scripted = self.at("_", "^") or self._iverson_follows()
-        if opening.kind == "{" and scripted and _is_single_symbol(tokens):
-            self._put_back(tokens, begin)
+            return self.inline_cases(tokens, opening)
+        scripted = self.at("_", "^") or self.compares()
+        single = len(tokens) == 1 and (tokens[0].kind == "name" or tokens[0].text == "1")
+        if opening.kind == "{" and scripted and single:
+            self.read_instead(begin, *tokens)
             return self.primary()
         if not tokens:
             raise self.refuse("there is nothing between the brackets", at=opening)
         if before is not None and before.kind not in _JOINING and _is_shape(tokens):
             way = "leave a shape out, or write the product with ·"
             raise self.refuse("this may be the shape of an array or a factor", way, opening)
-        return self.inside(tokens).side()
+        return self.whole(tokens)
 
-    def _counts(self, parts: Sequence[list[Token]]) -> bool:
-        """Whether a bracket is a comparison of numbers, which counts 1 or 0 as in code."""
-        return len(parts) == 2 and (self.code or not self._compares_indices(*parts))
-
-    def _inline_cases(self, tokens: list[Token], opening: Token) -> Node:
+    def inline_cases(self, tokens: list[Token], opening: Token) -> Node:
         """{1 if a > 0; 0 otherwise}, as symback writes it in text."""
         branches: list[tuple[Node, Node | None]] = []
-        for part in _split(tokens, (";",)):
+        for part in split(tokens, (";",)):
             if part and part[-1].text.lower() in ("otherwise", "else"):
-                branches.append((self.inside(part[:-1]).side(), None))
+                branches.append((self.whole(part[:-1]), None))
                 continue
             marks = [k for k, token in enumerate(part) if token.text.lower() == "if"]
             if len(marks) != 1 or (branches and branches[-1][1] is None):
                 raise self.refuse("cases are written {… if …; … otherwise}", at=opening)
-            value = self.inside(part[: marks[0]]).side()
+            value = self.whole(part[: marks[0]])
             branches.append((value, self.condition(part[marks[0] + 1 :])))
         return Cases(tuple(branches))
 
-    def _iverson(self) -> Node:
-        return self._indicated(self.group())
-
-    def _until(self, kind: str) -> list[Token]:
+    def until(self, bar: str) -> list[Token]:
         """The tokens up to the closing bar."""
-        opening = self.take(kind)
+        opening = self.take(bar)
         depth, start = 0, self.position
         while (token := self.peek()) is not None:
-            if token.kind == kind and depth == 0:
-                self.position += 1
-                return list(self.tokens[start : self.position - 1])
-            depth += (token.kind in _CLOSING) - (token.kind in _CLOSING.values())
             self.position += 1
+            if token.kind == bar and depth == 0:
+                return self.tokens[start : self.position - 1]
+            depth += (token.kind in CLOSING) - (token.kind in CLOSING.values())
         raise self.refuse("the bar is never closed", at=opening)
 
-    def _absolute(self) -> Node:
-        return Call("abs", (self.inside(self._until("|")).side(),))
+    def condition(self, tokens: list[Token]) -> Node:
+        """A comparison of indices or of expressions."""
+        tokens = _unwrapped(tokens)
+        parts = split(tokens, COMPARISONS)
+        if len(parts) != 2:
+            raise self.refuse("a condition with one comparison is expected, as in 1[i = ℓ]")
+        left, right = parts
+        relation = tokens[len(left)].kind
+        if self.compares_indices(left, right):
+            first, second = (Letter(self.letters.index(part, self.end)) for part in parts)
+            return Comparison(first, relation, second)
+        return Comparison(self.whole(left), relation, self.whole(right))
 
-    def _norm(self) -> Node:
-        node = self.inside(self._until("‖")).side()
-        if self.at("_"):
-            self.take()
-            if [token.text for token in self._script_tokens()] != ["2"]:
-                raise self.refuse("only the Euclidean norm is known")
-        return Call("norm", (node,))
+    def compares_indices(self, left: list[Token], right: list[Token]) -> bool:
+        """Whether both sides are indices; L is the last layer only beside an index letter."""
+        letters = self.letters
+        if not (letters.is_index(left) and letters.is_index(right, number=True)):
+            return False
+        others = {left[0].text, right[0].text} - {"L"}
+        is_loss = left[0].text == "L" and all(each.replace(".", "").isdigit() for each in others)
+        return not is_loss
 
     # -------------------------------------------------------------------------- derivatives
 
-    def _derivative(self) -> Node:
-        """∂f/∂v, and ∂/∂v of what follows."""
+    def derivative(self) -> Node:
+        """∂f/∂v, and ∂/∂v or ∂_v of what follows."""
         mark = self.take("∂")
         if self.at("^"):
             raise self.refuse("symback reads first derivatives only", at=mark)
-        if self.at("_"):
-            return self._subscripted(mark)
-        if self.at("/"):
-            self.take()
+        if self.accept("_"):
+            return self.applied(self.variable_in(self.script()), mark)
+        if self.accept("/"):
             self.take("∂")
-            return self._applied(self._variable(), mark)
-        of = self._differentiated()
-        if not self.at("/"):
+            return self.applied(self.variable(), mark)
+        of = self.differentiated()
+        if not self.accept("/"):
             raise self.refuse("∂ of something must be divided by ∂ of a quantity", at=mark)
-        self.take()
         self.take("∂")
-        return self._by(of, self._variable())
+        return _by(of, self.variable())
 
-    def _subscripted(self, mark: Token) -> Node:
-        """∂_v f."""
-        self.take("_")
-        inner = self.inside(self._script_tokens())
-        return self._applied(inner._only_variable(), mark)
-
-    def _differentiated(self) -> Node:
+    def differentiated(self) -> Node:
         """What stands behind a ∂: the loss, a quantity, or an expression in brackets."""
         token = self.peek()
         if token is not None and token.kind == "name" and token.text in _LOSS_LETTERS:
-            loss = self._loss()
+            loss = self.loss()
             if loss is not None:
                 return loss
         return self.factor()
 
-    def _loss(self) -> Node | None:
+    def loss(self) -> Node | None:
         """L, or another letter where it can be nothing but the loss; with its arguments, if any."""
-        token = self.peek()
-        assert token is not None
-        symbols = self.symbols
-        if not symbols.scope.is_network or symbols.means_quantity(token.text):
-            return None
-        if token.text != symbols.notation.loss and symbols.is_defined(token.text):
-            return None
-        start = self.position
-        self.take()
-        if self.at("_", "^") and not self._is_total():
+        start, letters = self.position, self.letters
+        token = self.take()
+        free = token.text == letters.notation.loss or token.text not in letters.defined
+        known = letters.scope.is_network and free and not letters.means_quantity(token.text)
+        if not known or (self.at("_", "^") and not self.takes_total()):
             self.position = start
             return None
-        self._loss_arguments()
+        if self.at("("):  # (θ), (W, b), (ŷ, y): of what the loss is a function is known
+            start = self.position
+            tokens = self.group()
+            names = ("name", "_", ",", ";", "number", "{", "}", "^", "command")
+            plain = all(token.kind in names for token in tokens)
+            several = any(token.kind in (",", ";") for token in tokens)
+            theta = bool(tokens) and tokens[0].text in ("theta", "Theta")
+            single = sum(token.kind not in ("{", "}") for token in tokens) == 1
+            if not (plain and (several or theta or single)):
+                self.position = start
         return LOSS
 
-    def _total_follows(self) -> bool:
-        start = self.position
-        self.take()
-        found = self._is_total()
-        self.position = start
-        return found
-
-    def _is_total(self) -> bool:
+    def takes_total(self) -> bool:
         """E_total, as some pages write the loss, and Bishop's E_n, that of one sample."""
-        if not self.at("_"):
+        if not self.accept("_"):
             return False
-        self.take()
-        tokens = self._script_tokens()
-        of_one_sample = self.symbols.notation.loss == "E" and [t.text for t in tokens] == ["n"]
-        return is_total(tokens) or of_one_sample
+        tokens = self.script()
+        one_sample = self.letters.notation.loss == "E" and [t.text for t in tokens] == ["n"]
+        return is_total(tokens) or one_sample
 
-    def _loss_arguments(self) -> None:
-        """(θ), (W, b), (ŷ, y): of what the loss is a function is known."""
-        if not self.at("("):
-            return
-        start = self.position
-        tokens = self.group()
-        plain = all(
-            token.kind in ("name", "_", ",", ";", "number", "{", "}", "^", "command")
-            for token in tokens
-        )
-        commas = any(token.kind in (",", ";") for token in tokens)
-        theta = bool(tokens) and tokens[0].text in ("theta", "Theta")
-        single = sum(token.kind not in ("{", "}") for token in tokens) == 1
-        if not (plain and (commas or theta or single)):
-            self.position = start
-
-    def _variable(self) -> Node:
-        """The quantity behind a lower ∂."""
+    def variable(self) -> Node:
+        """The quantity behind a lower ∂, without powers."""
         token = self.peek()
-        node = self._scripted_only()
+        node = self.unraised()
         inner = node.of if isinstance(node, Transpose) else node
         if not isinstance(inner, (Element, Array, Named)):
             raise self.refuse("one differentiates by a quantity of the network", at=token)
         return node
 
-    def _only_variable(self) -> Node:
-        node = self._variable()
-        if self.peek() is not None:
-            raise self.refuse("one differentiates by a single quantity")
+    def variable_in(self, tokens: Sequence[Token]) -> Node:
+        """The quantity that a part of the statement is."""
+        inner = self.inside(tokens)
+        node = inner.variable()
+        if inner.peek() is not None:
+            raise inner.refuse("one differentiates by a single quantity")
         return node
 
-    def _scripted_only(self) -> Node:
-        """A quantity without powers."""
-        if self.at("{") and not self._symbol_in_braces():
-            return self.inside(self.group())._only_variable()
-        if self.at("("):
-            return self.inside(self.group())._only_variable()
+    def unraised(self) -> Node:
+        """A quantity without powers; {W}^{(2)} is a letter in braces that has its layer outside."""
+        letter = self.at("name", ahead=1) and self.at("}", ahead=2) and self.at("_", "^", ahead=3)
+        if self.at("(") or (self.at("{") and not letter):
+            return self.variable_in(self.group())
         return self.primary()
 
-    def _symbol_in_braces(self) -> bool:
-        """{W}^{(2)}: a letter in braces that has its scripts outside."""
-        return self.at("name", ahead=1) and self.at("}", ahead=2) and self.at("_", "^", ahead=3)
-
-    def _by(self, of: Node, by: Node) -> Node:
-        """∂of/∂by; of an array that the page lays out the other way the transpose."""
-        if isinstance(by, Transpose):
-            return Transpose(Derivative(of, by.of))
-        return Derivative(of, by)
-
-    def _applied(self, by: Node, mark: Token) -> Node:
+    def applied(self, by: Node, mark: Token) -> Node:
         """The operator ∂/∂by applied to what follows."""
-        bracketed = self.at("(", "[", "{", "|")
-        if not self.starts_factor() and not bracketed:
+        bracketed = self.at(*_BRACKETS, "|")
+        if not bracketed and not self.at(*_BEGINS_FACTOR):
             raise self.refuse("∂/∂… is applied to nothing", at=mark)
-        of = self._differentiated()
-        if self.starts_factor() and not bracketed:
+        of = self.differentiated()
+        if self.at(*_BEGINS_FACTOR) and not bracketed:
             raise self.refuse("what ∂/∂… is applied to has two readings",
                               "put brackets around it", mark)  # fmt: skip
-        return self._by(of, by)
+        return _by(of, by)
 
-    def _gradient(self) -> Node:
+    def gradient(self) -> Node:
         """∇_v L; the loss may be left out."""
         mark = self.take("∇")
-        if not self.at("_"):
+        if not self.accept("_"):
             following = self.peek()
             if following is not None and following.kind == "name" and not following.spaced:
-                return self._of_loss(self._variable())
+                return self.of_loss(self.variable())
             raise self.refuse("∇ without a quantity below", "write ∇_{W_2} L", mark)
-        self.take()
         if self.at("{", "("):
-            return self._of_loss(self.inside(self._script_tokens())._only_variable())
-        if self.symbols.names_output(self.tokens, self.position):
+            return self.of_loss(self.variable_in(self.script()))
+        if self.letters.is_output(self.tokens, self.position):
             self.take()
-            return self._of_loss(Array("yhat"))
-        return self._of_loss(self._variable())
+            return self.of_loss(Array("yhat"))
+        return self.of_loss(self.variable())
 
-    def _of_loss(self, by: Node) -> Node:
+    def of_loss(self, by: Node) -> Node:
         """∂L/∂by; the L that is differentiated may be typed behind."""
         token = self.peek()
         if token is not None and token.kind == "name" and token.text in _LOSS_LETTERS:
-            if self._loss() is None and self.symbols.is_defined(token.text):
-                return self._by(self._quantity(), by)
+            if self.loss() is None and token.text in self.letters.defined:
+                return _by(self.quantity(), by)
         elif self.at("("):
             start = self.position
-            of = self.inside(self.group()).side()
-            if of == LOSS:
-                return self._by(LOSS, by)
-            self.position = start
-        return self._by(LOSS, by)
+            if self.whole(self.group()) != LOSS:
+                self.position = start
+        return _by(LOSS, by)
 
     # -------------------------------------------------------------------------------- names
 
-    def _name(self) -> Node:
-        token = self.peek()
-        assert token is not None
-        text = token.text
-        if len(text) > 1 and self.symbols.is_run_of_names(text):
-            self._split_name(token)
-            return self._name()
+    def name(self, token: Token) -> Node:
+        """A sum, a derivative, a function, the loss or a quantity: what begins with a name."""
+        text, letters, begin = token.text, self.letters, self.position
+        if len(text) > 1 and letters.is_run_of_names(text):  # wx is w x
+            self.take()
+            starts = range(token.start, token.start + len(text))
+            singles = [
+                Token("name", letter, token.place, k, k + 1)
+                for letter, k in zip(text, starts, strict=True)
+            ]
+            self.read_instead(begin, *singles)
+            return self.name(singles[0])
         if text in ("sum", "prod") and not self.at("(", ahead=1):
-            return self._sum()
+            return self.sum()
         if text == "indicator":
-            return self._indicator()
+            self.take()
+            if self.at("_", *_BRACKETS):
+                return self.indicated(self.script() if self.accept("_") else self.group())
+            raise self.refuse("an indicator without a condition", "write 1[i = ℓ]")
         if text == "np" and self.at(".", ahead=1):
             self.position += 2
-            if not self.at("name"):
+            following = self.peek()
+            if following is None or following.kind != "name":
                 raise self.refuse("np. is followed by the name of a function", at=token)
-            return self._name()
+            return self.name(following)
         if text in ("Derivative", "diff", "grad") and self.at("(", ahead=1):
-            return self._code_derivative()
+            return self.code_derivative()
         if text == "grad" and self.at("_", ahead=1) and self.at("name", ahead=2):
             self.position += 2
-            return self._by(LOSS, self._variable())
-        found = self._differential()
+            return _by(LOSS, self.variable())
+        if text == "d" and not letters.is_name(text):
+            found = self.upright_differential()
+        else:
+            found = self.differential(token)
         if found is not None:
             return found
         if text == "e" and self.at("^", ahead=1):
-            return self._euler()
-        function = self._function_name()
+            return self.euler()
+        function = letters.function(self.tokens, self.position)
         if function is not None:
-            return self._function(function)
-        own = text in (self.symbols.notation.loss, "L")
-        if own or (text in _LOSS_LETTERS and self._total_follows()):
-            loss = self._loss()
-            if loss is not None:
-                return loss
-        return self._quantity()
+            return self.function(function)
+        is_loss = text in (letters.notation.loss, "L")
+        if not is_loss and text in _LOSS_LETTERS:
+            self.take()
+            is_loss = self.takes_total()
+            self.position = begin
+        return (self.loss() if is_loss else None) or self.quantity()
 
-    def _split_name(self, token: Token) -> None:
-        """wx as w x, where w and x are names of the file."""
-        letters = [
-            Token("name", letter, token.place, token.start + k, token.start + k + 1)
-            for k, letter in enumerate(token.text)
-        ]
-        before, after = self.tokens[: self.position], self.tokens[self.position + 1 :]
-        self.tokens = [*before, *letters, *after]
-
-    def _code_derivative(self) -> Node:
+    def code_derivative(self) -> Node:
         """Derivative(L, w212)."""
         self.take()
-        parts = _split(self.group(), (",",))
+        parts = split(self.group(), (",",))
         if len(parts) != 2:
             raise self.refuse("a derivative of one thing by one other is expected")
         of = self.inside(parts[0])
-        node = of._differentiated()
+        node = of.differentiated()
         if of.peek() is not None:
             raise of.refuse("a single quantity is expected")
-        return self._by(node, self.inside(parts[1])._only_variable())
+        return _by(node, self.variable_in(parts[1]))
 
-    def _differential(self) -> Node | None:
-        """dL/dw, dL_dw212, and in code dW2 for ∂L/∂W_2."""
-        token = self.peek()
-        assert token is not None
-        text = token.text
-        if not text.startswith("d") or self.symbols.is_name(self.tokens, self.position):
+    def differential(self, token: Token) -> Node | None:
+        """dL/dw, dL_dw212, dLdw212, and in code dW2 for ∂L/∂W_2."""
+        text, rest, letters = token.text, token.text[1:], self.letters
+        known = text in FUNCTIONS or text == "delta" or letters.is_name(text)
+        if not text.startswith("d") or known or not letters.begins_quantity(rest):
             return None
-        if text == "d":
-            return self._upright_differential()
-        rest = text[1:]
-        if text in FUNCTIONS or text == "delta" or not self.symbols.begins_quantity(rest):
-            return None
-        both = self._joined_differential(token, rest)
-        if both is not None:
-            return both
+        if rest in _LOSS_LETTERS and self.at("_", ahead=1):
+            lower = self.peek(2)
+            if lower is not None and lower.text.startswith("d"):
+                self.position += 2
+                return _by(LOSS, self.behind_d(lower.text[1:]))
+        elif rest[0] in _LOSS_LETTERS and rest[1:2] == "d" and len(rest) > 2:
+            return _by(LOSS, self.behind_d(rest[2:]))
         start = self.position
-        of = self._behind_d(token, rest)
+        of = self.behind_d(rest)
         if self.at("/"):
             lower = self.peek(1)
             if lower is not None and lower.kind == "name" and lower.text.startswith("d"):
                 self.take()
-                return self._by(of, self._behind_d(lower, lower.text[1:]))
+                return _by(of, self.behind_d(lower.text[1:]))
             if self.at("∂", ahead=1):
                 raise self.refuse("d above and ∂ below")
-        if of == LOSS or not self.code:
+        if of == LOSS or not self.line.code:
             self.position = start
             raise self.refuse(f"{_shown(text)} alone is no derivative", "write dL/dw", token)
-        return self._by(LOSS, of)
+        return _by(LOSS, of)
 
-    def _joined_differential(self, token: Token, rest: str) -> Node | None:
-        """dL_dw212 and dLdw212."""
-        lower = self.peek(2)
-        if rest in _LOSS_LETTERS and self.at("_", ahead=1):
-            if lower is None or not lower.text.startswith("d"):
-                return None
-            self.position += 2
-            return self._by(LOSS, self._behind_d(lower, lower.text[1:]))
-        if rest[:1] in _LOSS_LETTERS and rest[1:2] == "d" and len(rest) > 2:
-            return self._by(LOSS, self._behind_d(token, rest[2:]))
-        return None
-
-    def _behind_d(self, token: Token, rest: str) -> Node:
+    def behind_d(self, rest: str) -> Node:
         """The quantity that a name such as dw starts."""
+        begin, token = self.position, self.take()
         if not rest:
-            self.take()
-            return self._differentiated()
-        split = Token("name", rest, token.place, token.start, token.end, False)
-        self.tokens = [*self.tokens[: self.position], split, *self.tokens[self.position + 1 :]]
-        if rest in _LOSS_LETTERS:
-            loss = self._loss()
-            if loss is not None:
-                return loss
-        return self._quantity()
+            return self.differentiated()
+        self.read_instead(begin, Token("name", rest, token.place, token.start, token.end))
+        return (self.loss() if rest in _LOSS_LETTERS else None) or self.quantity()
 
-    def _upright_differential(self) -> Node | None:
+    def upright_differential(self) -> Node | None:
         """d L / d w and d/dw [ … ], typed with a d of its own."""
         start, mark = self.position, self.take()
-        if self.at("/") and self._d_follows(1):
-            self.take()
-            return self._applied(self._behind(), mark)
-        if not self.at("name", "command", "(", "{"):
-            self.position = start
-            return None
-        of = self._differentiated()
-        if self.at("/") and self._d_follows(1):
-            self.take()
-            return self._by(of, self._behind())
-        self.position = start
-        return None
-
-    def _d_follows(self, ahead: int) -> bool:
-        token = self.peek(ahead)
-        return token is not None and token.kind == "name" and token.text.startswith("d")
-
-    def _behind(self) -> Node:
-        """The quantity behind a lower d."""
-        token = self.peek()
-        assert token is not None
+        of = None
+        if not self.slash_d():
+            if not self.at("name", "command", "(", "{"):
+                self.position = start
+                return None
+            of = self.differentiated()
+            if not self.slash_d():
+                self.position = start
+                return None
+        self.take()
+        token = self.take("name")
         if token.text == "d":
-            self.take()
-            return self._variable()
-        return self._behind_d(token, token.text[1:])
+            by = self.variable()
+        else:
+            self.position -= 1
+            by = self.behind_d(token.text[1:])
+        return self.applied(by, mark) if of is None else _by(of, by)
 
-    def _euler(self) -> Node:
+    def slash_d(self) -> bool:
+        """Whether / d follows, or / dw."""
+        token = self.peek(1)
+        below = token is not None and token.kind == "name" and token.text.startswith("d")
+        return self.at("/") and below
+
+    def euler(self) -> Node:
+        """e^x; in text e^a_21 is the exponential of the whole quantity."""
         self.take()
         mark = self.take("^")
-        if self.at("name") or (self.at("-") and self.at("name", ahead=1)):
-            minus = self.at("-")  # e^a_21 in text: the whole quantity is the exponent
+        minus = self.at("-") and self.at("name", ahead=1)
+        if self.at("name") or minus:
             if minus:
                 self.take()
-            exponent = self._scripted_only()
-            return Call("exp", (negative((exponent,)) if minus else exponent,))
-        tokens = self._script_tokens()
+            exponent = self.unraised()
+            return Call("exp", (negative(exponent) if minus else exponent,))
+        tokens = self.script()
         if not tokens:
             raise self.refuse("e to the power of nothing", at=mark)
-        return Call("exp", (self.inside(tokens).side(),))
+        return Call("exp", (self.whole(tokens),))
 
-    def _function_name(self) -> str | None:
-        """The function that the name to come stands for, if it does."""
-        token = self.peek()
-        assert token is not None
-        return self.symbols.function(token.text, self.tokens, self.position)
+    # ---------------------------------------------------------------------------- functions
 
-    def _function(self, name: str) -> Node:
+    def function(self, name: str) -> Node:
+        """A function with what stands below and above its name, and its arguments."""
         token = self.take()
-        if token.text == "g" and self.at("number") and self.at("_", ahead=1):
-            return self._code_prime(name)
-        if token.text == "g" and self.at("_") and self.at_name("prime", ahead=1):
-            self.position += 2
-            return self._applied_to(name, 1, None, token)
-        name = self._lowered(name, token)
-        primes, exponent = self._between_name_and_argument()
-        return self._applied_to(name, primes, exponent, token)
-
-    def _lowered(self, name: str, token: Token) -> str:
-        """The function, after what stands below its name: a base, or the layer of g_1(a_1)."""
-        if not self.at("_"):
-            return name
-        self.take()
-        tokens = self._script_tokens()
-        text = "".join(part.text for part in tokens if part.kind not in ("{", "}", "(", ")"))
-        if name == "log":
-            if text not in _BASES:
-                raise self.refuse("logarithms are read to the bases e, 2 and 10",
-                                  "divide by the logarithm of the base", token)  # fmt: skip
-            return _BASES[text]
-        if name not in ("g", "O", *self.symbols.scope.activations) or name == "softmax":
-            raise self.refuse(f"what stands below {_shown(token.text)} is not read", at=token)
-        self.symbols.indices(tokens, self.end)
-        return name
-
-    def _code_prime(self, name: str) -> Node:
-        """g1_prime: g′ at a_1."""
-        layer = int(self.take().text)
-        self.take("_")
-        word = self.take("name")
-        if word.text != "prime":
-            raise self.refuse(f"{_shown(word.text)} is not understood here", at=word)
-        return Call(name, (Array("a", Index("", layer)),), 1)
-
-    def _between_name_and_argument(self) -> tuple[int, Node | None]:
-        """Primes and a power, as in σ'(a) and tanh²(a); the layer of g^{(1)}(a_1) is dropped."""
         primes, exponent = 0, None
-        while self.at("'", "''", "^"):
-            token = self.take()
-            if token.kind in ("'", "''"):
-                primes += len(token.kind)
-                continue
-            tokens = self._script_tokens()
-            if all(part.kind in ("'", "''") for part in tokens):
-                primes += sum(len(part.kind) for part in tokens)
-            elif any(part.kind == "(" for part in tokens):
-                self.symbols.indices(tokens[1:-1], self.end)
-            else:
-                exponent = self.inside(tokens).side()
-                if _plain_number(exponent) == -1:
-                    raise self.refuse("f⁻¹ has two readings", "write 1/f(x)", token)
-        return primes, exponent
-
-    def _applied_to(self, name: str, primes: int, exponent: Node | None, token: Token) -> Node:
-        arguments = self._arguments(name, token)
+        if token.text == "g" and self.at("number") and self.at("_", ahead=1):  # g1_prime: at a_1
+            layer = int(self.take().text)
+            self.take("_")
+            word = self.take("name")
+            if word.text != "prime":
+                raise self.refuse(f"{_shown(word.text)} is not understood here", at=word)
+            return Call(name, (Array("a", Index("", layer)),), 1)
+        if token.text == "g" and self.accept_words("_", "prime"):
+            primes = 1
+        else:
+            name = self.lowered(name, token)
+            primes, exponent = self.primes_and_power()
+        arguments = self.arguments(name, token)
         node: Node = Call(name, arguments, primes)
         if name in _RECIPROCALS:
             if primes:
                 raise self.refuse(f"the derivative of {name} is not known", at=token)
-            node = Quotient(Number(Fraction(1)), Call(_RECIPROCALS[name], arguments))
-        if name == "dot" and len(arguments) == 2 and any(map(_is_matrix, arguments)):
+            node = Quotient(_ONE, Call(_RECIPROCALS[name], arguments))
+        if name == "dot" and any(map(_is_matrix, arguments)):
             node = Product(arguments)
         return node if exponent is None else self.power(node, exponent, token)
 
-    def _arguments(self, name: str, token: Token) -> tuple[Node, ...]:
-        if self.at("(", "[", "{"):
+    def lowered(self, name: str, token: Token) -> str:
+        """The function, after what stands below its name: a base, or the layer of g_1(a_1)."""
+        if not self.accept("_"):
+            return name
+        tokens = self.script()
+        if name == "log":
+            text = "".join(part.text for part in tokens if part.kind not in ("{", "}", "(", ")"))
+            if text not in _BASES:
+                raise self.refuse("logarithms are read to the bases e, 2 and 10",
+                                  "divide by the logarithm of the base", token)  # fmt: skip
+            return _BASES[text]
+        if name not in ("g", "O", *self.letters.scope.activations) or name == "softmax":
+            raise self.refuse(f"what stands below {_shown(token.text)} is not read", at=token)
+        self.letters.indices(tokens, self.end)
+        return name
+
+    def primes_and_power(self) -> tuple[int, Node | None]:
+        """Primes and a power, as in σ'(a) and tanh²(a); the layer of g^{(1)}(a_1) is dropped."""
+        primes, exponent = 0, None
+        while self.at("^", *PRIMES):
+            token = self.take()
+            tokens = [token] if token.kind in PRIMES else self.script()
+            if all(part.kind in PRIMES for part in tokens):
+                primes += sum(len(part.kind) for part in tokens)
+            elif any(part.kind == "(" for part in tokens):
+                self.letters.indices(tokens[1:-1], self.end)
+            else:
+                exponent = self.whole(tokens)
+                if _plain_number(exponent) == -1:
+                    raise self.refuse("f⁻¹ has two readings", "write 1/f(x)", token)
+        return primes, exponent
+
+    def arguments(self, name: str, token: Token) -> tuple[Node, ...]:
+        """What a function is applied to, in brackets or a single thing."""
+        if self.at(*_BRACKETS):
             tokens = self.group()
             if self.at("(") and not tokens:
                 raise self.refuse("a function of nothing", at=token)
-            parts = _split(tokens, (",", ";"))
-            least, most = ARGUMENTS.get(name, (1, 1))
+            parts = split(tokens, (",", ";"))
+            least, most = _ARGUMENTS.get(name, (1, 1))
             if not least <= len(parts) <= most:
                 count = "1 argument" if len(parts) == 1 else f"{len(parts)} arguments"
                 raise self.refuse(f"{_shown(token.text)} of {count}", at=token)
-            return tuple(self.inside(part).side() for part in parts)
+            return tuple(map(self.whole, parts))
         if name == "sqrt" and self.at("number"):
             return (self.primary(),)
         if not self.at("name", "command", "number"):
             raise self.refuse(f"{token.text} of nothing", "put its argument in brackets", token)
         argument = self.primary()
-        if self.at("^", "/") or self.starts_factor():
+        if self.at("^", "/", *_BEGINS_FACTOR):
             raise self.refuse(f"it is not clear where the argument of {token.text} ends",
                               "put it in brackets", token)  # fmt: skip
         return (argument,)
 
-    def _indicator(self) -> Node:
-        self.take()
-        if self.at("_"):
-            self.take()
-            return self._indicated(self._script_tokens())
-        if self.at("(", "[", "{"):
-            return self._indicated(self.group())
-        raise self.refuse("an indicator without a condition", "write 1[i = ℓ]")
-
-    def condition(self, tokens: list[Token]) -> Node:
-        """A comparison of indices or of expressions."""
-        while len(tokens) > 1 and tokens[0].kind in ("(", "{", "[") and _wraps(tokens):
-            tokens = tokens[1:-1]
-        parts = _split(tokens, COMPARISONS)
-        if len(parts) != 2:
-            raise self.refuse("a condition with one comparison is expected, as in 1[i = ℓ]")
-        left, right = parts
-        relation = tokens[len(left)].kind
-        if self._compares_indices(left, right):
-            sides = [Letter(self.symbols.index(part, self.end)) for part in (left, right)]
-            return Comparison(sides[0], relation, sides[1])
-        first, second = (self.inside(part).side() for part in (left, right))
-        return Comparison(first, relation, second)
-
-    def _compares_indices(self, left: list[Token], right: list[Token]) -> bool:
-        """Whether both sides are indices; L is the last layer only beside an index letter."""
-        symbols = self.symbols
-        if not (symbols.is_index(left) and symbols.is_index(right, number=True)):
-            return False
-        texts = [part[0].text for part in (left, right)]
-        return texts.count("L") < 2 and not (
-            texts[0] == "L" and texts[1].replace(".", "").isdigit()
-        )
-
     # --------------------------------------------------------------------------------- sums
 
-    def _sum(self) -> Node:
+    def sum(self) -> Node:
+        """A Σ or Π with its limits and what it runs over."""
         mark = self.take()
-        scripts: dict[str, list[Token]] = {}
+        below: list[Token] | None = None
+        above: list[Token] | None = None
         while self.at("_", "^"):
-            kind = self.take().kind
-            scripts[kind] = self._limit_tokens(kind)
-        if "_" not in scripts:
+            if self.take().kind == "_":
+                below = self.group() if self.at("(") else self.script()
+                continue
+            above = self.script()
+            if self.at("_") and len(above) == 1:  # Σ_{i=1}^n_2 in text
+                above.append(self.take())
+                above += self.script()
+        if below is None:
             raise self.refuse("a sum without an index", "write Σ_i", mark)
-        letters, lower, without = self._below(scripts["_"], mark)
-        upper = self._above(scripts.get("^"), scripts["_"], mark)
-        body = self._summand(mark)
+        letters, lower, without = self.below_sum(below, mark)
+        upper = self.above_sum(above, below, mark)
+        bracketed = self.at(*_BRACKETS)
+        if mark.text == "sum":
+            body = self.product()
+        else:
+            body = self.factor()
+            if not bracketed and self.at("·", "*", *_BEGINS_FACTOR):
+                raise self.refuse("it is not clear where the product ends",
+                                  "put it in brackets", mark)  # fmt: skip
+        if upper is not None and upper.is_number:
+            if upper.offset - lower >= MOST_TERMS:
+                raise self.refuse(f"a sum of more than {MOST_TERMS} terms", at=mark)
+            if upper.offset < lower:
+                raise self.refuse("a sum that ends before it begins", at=mark)
         for letter in reversed(letters):
             body = Sum(letter, body, lower, upper, without, mark.text == "prod")
-            self._check_limits(body, mark)
-        return self.symbols.natural_width(body, scripts.get("^"), mark.place)
-
-    def _summand(self, mark: Token) -> Node:
-        """What a Σ runs over: all factors that follow; a Π over the bracket that follows."""
-        if mark.text == "sum":
-            return self.product()
-        bracketed = self.at("(", "[", "{")
-        body = self.factor()
-        if not bracketed and (self.starts_factor() or self.at("·", "*")):
-            raise self.refuse("it is not clear where the product ends", "put it in brackets", mark)
+        if above and len(above) > 2 and above[0].text in ("n", "N", "m", "d"):
+            assert isinstance(body, Sum)
+            self.letters.check_width(body, above, mark.place)
         return body
 
-    def _limit_tokens(self, kind: str) -> list[Token]:
-        """A limit; in text Σ_i and Σ_{i=1}^n and Σ_{i=1..n}."""
-        if self.at("(") and kind == "_":
-            return self.group()
-        tokens = self._script_tokens()
-        if kind == "^" and self.at("_") and len(tokens) == 1:  # Σ_{i=1}^n_2 in text
-            start = self.position
-            self.take()
-            tokens += [self.tokens[start], *self._script_tokens()]
-        return tokens
-
-    def _below(self, tokens: list[Token], mark: Token) -> tuple[list[str], int, Index | None]:
-        """The letters, where they begin, and what is left out."""
+    def below_sum(self, tokens: list[Token], mark: Token) -> tuple[list[str], int, Index | None]:
+        """The letters of a sum, where they begin, and what is left out."""
         letters: list[str] = []
         lower, without = 1, None
-        for part in _split(tokens, (",",)):
-            equal = _split(part, ("=",))
-            unequal = _split(part, ("!=",))
+        for part in split(tokens, (",",)):
+            equal, unequal = split(part, ("=",)), split(part, ("!=",))
+            (first, *_) = unequal if len(unequal) == 2 else equal if len(equal) == 2 else [part]
+            if len(first) != 1 or first[0].kind != "name" or len(first[0].text) != 1:
+                raise self.refuse("a sum runs over a letter, as in Σ_i", at=mark)
+            letter = first[0].text
             if len(unequal) == 2:
-                letter = self._index_letter(unequal[0], mark)
                 letters += [letter] if letter not in letters else []
-                without = self.symbols.index(unequal[1], mark.place)
-            elif len(equal) == 2:
-                letters.append(self._index_letter(equal[0], mark))
-                start = [token for token in equal[1] if token.kind != "..."]
-                lower = self._lower(start[:1], mark)
-            else:
-                letters.append(self._index_letter(part, mark))
+                without = self.letters.index(unequal[1], mark.place)
+                continue
+            letters.append(letter)
+            if len(equal) == 2:
+                start = [token for token in equal[1] if token.kind != "..."][:1]
+                if not start or not start[0].text.isdigit():
+                    raise self.refuse("a sum begins at a number", at=mark)
+                lower = int(start[0].text) + 1 - self.letters.notation.first_index
         return letters, lower, without
 
-    def _lower(self, tokens: list[Token], mark: Token) -> int:
-        if len(tokens) != 1 or not tokens[0].text.isdigit():
-            raise self.refuse("a sum begins at a number", at=mark)
-        return int(tokens[0].text) + (1 - self.symbols.notation.first_index)
-
-    def _index_letter(self, tokens: list[Token], mark: Token) -> str:
-        if len(tokens) == 1 and tokens[0].kind == "name" and len(tokens[0].text) == 1:
-            return tokens[0].text
-        raise self.refuse("a sum runs over a letter, as in Σ_i", at=mark)
-
-    def _above(self, tokens: list[Token] | None, below: list[Token], mark: Token) -> Index | None:
+    def above_sum(
+        self, tokens: list[Token] | None, below: list[Token], mark: Token
+    ) -> Index | None:
+        """Where a sum ends; None for the whole range, as n_k says (`Letters.check_width`)."""
         if tokens is None:
             dots = [k for k, token in enumerate(below) if token.kind == "..."]
             if not dots:
                 return None
             tokens = below[dots[0] + 1 :]
         if len(tokens) == 1 and tokens[0].text.isdigit():
-            return Index("", int(tokens[0].text) + (1 - self.symbols.notation.first_index))
+            return Index("", int(tokens[0].text) + 1 - self.letters.notation.first_index)
         if len(tokens) == 1 and tokens[0].text in _WIDTH_LETTERS:
             return Index(tokens[0].text)  # the whole range, unless it is an index of the line
         if tokens and tokens[0].text in ("n", "N", "m", "d"):
-            return None  # n_k: `Symbols.natural_width` compares it with what the letter numbers
-        return self.symbols.index(tokens, mark.place)
-
-    def _check_limits(self, node: Node, mark: Token) -> None:
-        assert isinstance(node, Sum)
-        if node.upper is not None and node.upper.is_number:
-            if node.upper.offset - node.lower >= MOST_TERMS:
-                raise self.refuse(f"a sum of more than {MOST_TERMS} terms", at=mark)
-            if node.upper.offset < node.lower:
-                raise self.refuse("a sum that ends before it begins", at=mark)
+            return None
+        return self.letters.index(tokens, mark.place)
 
     # ----------------------------------------------------------------------- LaTeX structure
 
-    def _command(self) -> Node:
-        token = self.take()
-        name = token.text
-        if name in ("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac"):
-            return self._fraction(token)
-        if name in ("boxed", "fbox", "underline", "cancel", "overline"):
-            return self.inside(self.argument()).side()
-        if name in ("underbrace", "overbrace"):
-            node = self.inside(self.argument()).side()
-            while self.at("_", "^"):
-                self.take()
-                self._script_tokens()
-            return node
-        if name == "sqrt":
-            return Call("sqrt", (self.inside(self.argument()).side(),))
-        if name in ("hat", "widehat"):
-            return self._hat(token)
-        raise self.refuse(f"\\{name} is not read here", at=token)
+    def command(self) -> Node:
+        """A command of LaTeX that the lexer leaves to the parser."""
+        begin, token = self.position, self.take()
+        match token.text:
+            case "frac" | "dfrac" | "tfrac" | "cfrac" | "nicefrac" | "sfrac":
+                return self.fraction(token)
+            case "boxed" | "fbox" | "underline" | "cancel" | "overline":
+                return self.whole(self.argument())
+            case "underbrace" | "overbrace":
+                node = self.whole(self.argument())
+                while self.accept("_", "^"):
+                    self.script()
+                return node
+            case "sqrt":
+                return Call("sqrt", (self.whole(self.argument()),))
+            case "hat" | "widehat":
+                inner = [part for part in self.argument() if part.kind not in ("{", "}")]
+                if not inner or inner[0].kind != "name":
+                    raise self.refuse("a hat over something that is no letter", at=token)
+                name = inner[0].text + "hat"
+                hat = Token("name", name, token.place, token.start, token.end, True)
+                self.read_instead(begin, hat, *inner[1:])
+                return self.primary()
+            case name:
+                raise self.refuse(f"\\{name} is not read here", at=token)
 
-    def _hat(self, token: Token) -> Node:
-        begin = self.position - 1
-        tokens = self.argument()
-        inner = [part for part in tokens if part.kind not in ("{", "}")]
-        if not inner or inner[0].kind != "name":
-            raise self.refuse("a hat over something that is no letter", at=token)
-        made = Token("name", inner[0].text + "hat", token.place, token.start, token.end, True)
-        self._put_back([made, *inner[1:]], begin)
-        return self.primary()
-
-    def _put_back(self, tokens: Sequence[Token], begin: int) -> None:
-        """Read ``tokens`` next, in place of all that was taken from ``begin`` on."""
-        self.tokens = [*self.tokens[:begin], *tokens, *self.tokens[self.position :]]
-        self.position = begin
-
-    def _fraction(self, token: Token) -> Node:
+    def fraction(self, token: Token) -> Node:
+        """A quotient, or a derivative."""
         above, below = self.argument(), self.argument()
-        if _is_differential(above) and _is_differential(below):
-            return self._derivative_fraction(above, below, token)
-        if _is_differential(below) and below[0].kind == "∂":
-            raise self.refuse("∂ below and none above", at=token)
-        if not above or not below:
-            raise self.refuse("a fraction with nothing above or below", at=token)
-        return Quotient(self.inside(above).side(), self.inside(below).side())
-
-    def _derivative_fraction(self, above: list[Token], below: list[Token], token: Token) -> Node:
+        if not _is_differential(above) or not _is_differential(below):
+            if below and below[0].kind == "∂":
+                raise self.refuse("∂ below and none above", at=token)
+            if not above or not below:
+                raise self.refuse("a fraction with nothing above or below", at=token)
+            return Quotient(self.whole(above), self.whole(below))
         if any(part.kind == "^" for part in above[1:2]):
             raise self.refuse("symback reads first derivatives only", at=token)
-        by = self.inside(_behind_differential(below))._only_variable()
+        by = self.variable_in(_behind_differential(below))
         rest = _behind_differential(above)
         if not rest:
-            return self._applied(by, token)
+            return self.applied(by, token)
         inner = self.inside(rest)
-        of = inner._differentiated()
+        of = inner.differentiated()
         if inner.peek() is not None:
             extra = inner.take()
             raise self.refuse(f"{_shown(extra.text)} stands behind what is differentiated",
                               "put brackets around it", extra)  # fmt: skip
-        return self._by(of, by)
+        return _by(of, by)
 
-    def _environment(self) -> Node:
+    def environment(self) -> Node:
+        """A matrix, or cases."""
         opening = self.take("begin")
         start, depth = self.position, 1
         while depth:
             token = self.take()
             depth += (token.kind == "begin") - (token.kind == "end")
-        tokens = self.tokens[start : self.position - 1]
-        rows = [row for row in _split(tokens, ("\\\\",)) if row]
+        rows = [row for row in split(self.tokens[start : self.position - 1], ("\\\\",)) if row]
         if opening.text == "cases":
-            return self._cases(rows, opening)
+            return self.cases(rows, opening)
         if opening.text not in ("bmatrix", "pmatrix", "matrix", "Bmatrix", "smallmatrix"):
             raise self.refuse(f"\\begin{{{opening.text}}} is not read here", at=opening)
-        cells = [_split(row, ("&",)) for row in rows]
-        if not cells or len({len(row) for row in cells}) != 1:
+        cells = [split(row, ("&",)) for row in rows]
+        if len({len(row) for row in cells}) != 1:
             raise self.refuse("the rows of the matrix have different lengths", at=opening)
-        return Matrix(tuple(tuple(self.inside(cell).side() for cell in row) for row in cells))
+        return Matrix(tuple(tuple(map(self.whole, row)) for row in cells))
 
-    def _cases(self, rows: Sequence[list[Token]], opening: Token) -> Node:
+    def cases(self, rows: Sequence[list[Token]], opening: Token) -> Node:
         branches: list[tuple[Node, Node | None]] = []
         for row in rows:
-            cells = _split(row, ("&", "text", ",", ".", ";"))
+            cells = [cell for cell in split(row, ("&", "text", ",", ".", ";")) if cell]
             words = " ".join(token.text for token in row if token.kind == "text").lower()
-            cells = [cell for cell in cells if cell]
-            value = self.inside(cells[0]).side()
-            if len(cells) == 1:
-                if not any(word in words for word in ("otherwise", "else", "sonst")):
-                    raise self.refuse("a case without a condition", at=opening)
+            value = self.whole(cells[0])
+            if len(cells) > 1:
+                branches.append((value, self.condition(cells[1])))
+            elif any(word in words for word in ("otherwise", "else", "sonst")):
                 branches.append((value, None))
             else:
-                branches.append((value, self.condition(cells[1])))
+                raise self.refuse("a case without a condition", at=opening)
         return Cases(tuple(branches))
 
     # --------------------------------------------------------------------------- quantities
 
-    def _quantity(self) -> Node:
+    def quantity(self) -> Node:
         """A letter with what stands below and above it, looked up in the network."""
-        token = self.take()
-        script = self._script(token)
-        node = self.symbols.quantity(script)
-        if isinstance(node, OneHot) or not self.at("("):
-            return node
+        typed = self.scripted()
+        node = self.letters.quantity(typed, updating=self.line.updating)
+        match node:
+            case Named():
+                self.noticed.named.append((node, typed.token.place))
+            case Element("delta", indices) if typed.layer is None:
+                if not any(index.is_number for index in indices):
+                    self.noticed.uncertain.add(node)
         return node
 
-    def _script(self, token: Token) -> Script:
-        script = Script(token)
+    def scripted(self) -> Scripted:
+        """A letter with its scripts: digits typed close to it, what stands below, a layer above."""
+        token = self.take()
         if token.text in ("e", "ehat") and self.at("("):
-            tokens = self.group()
-            script.below = tokens
-            return script
-        self._attached_digits(script)
+            return Scripted(token, self.group())
+        typed = Scripted(token)
+        digits = self.peek()
+        if digits is not None and not digits.spaced and digits.start == token.end:
+            number = digits.kind == "number" and digits.text.isdigit()
+            if number and self.letters.takes_digits(token.text):
+                typed = Scripted(token, [self.take()])
         while self.at("_", "^"):
-            mark = self.peek()
-            assert mark is not None
-            if mark.kind == "_":
-                if script.below is not None and not self._goes_on(script):
+            if self.at("^"):
+                found = self.layered(typed)
+                if found is None:
                     break
-                self.take()
-                script.add_below(self._below_tokens(script))
-            elif not self._above_belongs(script):
+                typed = found
+                continue
+            following = self.peek(1)  # a_1_3 in code: a second index
+            index = following is not None and following.kind in ("number", "name")
+            if typed.below is not None and (following is None or not index or following.spaced):
                 break
-        return script
+            self.take()
+            tokens = self.below(typed)
+            if typed.below is not None:
+                near = tokens[0] if tokens else token
+                comma = Token(",", ",", near.place, near.start, near.start)
+                tokens = [*typed.below, comma, *tokens]
+            typed = replace(typed, below=tokens)
+        return typed
 
-    def _goes_on(self, script: Script) -> bool:
-        """a_1_3 in code: a second index."""
-        following = self.peek(1)
-        return (
-            following is not None and following.kind in ("number", "name") and not following.spaced
-        )
-
-    def _attached_digits(self, script: Script) -> None:
-        token = self.peek()
-        name = script.token
-        if token is None or token.spaced or token.start != name.end:
-            return
-        digits = token.kind == "number" and token.text.isdigit()
-        if digits and self.symbols.takes_digits(name.text):
-            script.add_below([self.take()])
-
-    def _below_tokens(self, script: Script) -> list[Token]:
+    def below(self, typed: Scripted) -> list[Token]:
         """A subscript: a group, or what is typed close together, as in w_2ij and w_2,11,3."""
         if self.at("{", "("):
             return self.group()
@@ -1204,70 +1098,103 @@ class Parser:
             following = self.peek(1)
             letters = token.kind == "name" and {*token.text} <= _INDEX_LETTERS
             index = (token.kind == "number" or letters) and token.start == tokens[-1].end
-            listed = (
-                token.kind == "," and following is not None and not following.spaced
-                and following.kind in ("number", "name")
-            )  # fmt: skip
-            if index and not self._latex_product(tokens, token):
+            if index and not self.line.latex:  # in LaTeX one sign belongs to it without braces
                 tokens.append(self.take())
-            elif listed and following is not None and following.text.isdigit():
+            elif (
+                token.kind == ","
+                and following is not None
+                and not following.spaced
+                and following.kind in ("number", "name")
+                and following.text.isdigit()
+            ):
                 tokens += [self.take(), self.take()]
             else:
                 break
-        self._check_offset(script, tokens)
+        match [*tokens, *self.tokens[self.position : self.position + 2]]:
+            case [Token(text="k" | "l"), Token("-" | "+"), Token(text="1")] as typed_close:
+                texts, name = [token.text for token in typed_close], typed.token.text
+                spaced = any(token.spaced for token in typed_close[1:])
+                if not spaced and self.letters.meaning(name) in LAYERED:
+                    joined, apart = "".join(texts), " ".join(texts)
+                    way = f"write {name}_{{{joined}}}, or {name}_{apart}"
+                    raise self.refuse(f"{name}_{joined} has two readings", way, typed.token)
         return tokens
 
-    def _check_offset(self, script: Script, tokens: list[Token]) -> None:
-        """h_k-1 may be h_{k-1}, or h_k less 1."""
-        sign, one = self.peek(), self.peek(1)
-        if len(tokens) != 1 or tokens[0].text not in ("k", "l") or sign is None or one is None:
-            return
-        close = sign.kind in ("-", "+") and one.text == "1" and not (sign.spaced or one.spaced)
-        if close and self.symbols.meaning(script.token.text) in LAYERED:
-            name, letter = script.token.text, tokens[0].text
-            raise self.refuse(
-                f"{name}_{letter}{sign.kind}1 has two readings",
-                f"write {name}_{{{letter}{sign.kind}1}}, or {name}_{letter} {sign.kind} 1",
-                script.token,
-            )
-
-    def _latex_product(self, tokens: list[Token], token: Token) -> bool:
-        """In LaTeX only one sign belongs to a subscript without braces."""
-        return self.symbols.latex
-
-    def _above_belongs(self, script: Script) -> bool:
-        """Take a layer or a transpose above a letter; leave a power to `factor`."""
+    def layered(self, typed: Scripted) -> Scripted | None:
+        """Take a layer, "new" or "old" above a letter; leave a power or a transpose: None."""
         start = self.position
         self.take("^")
-        tokens = self._script_tokens()
-        tokens = _without_braces_behind(tokens)
+        tokens = self.script()
+        if len(tokens) > 3 and tokens[-1].kind == "}" and tokens[-3].kind == "{":  # (1){T} as (1)T
+            tokens = [*tokens[:-3], tokens[-2]]
         turned = len(tokens) > 1 and _is_transpose(tokens[-1:])
-        taken = script.add_above(tokens[:-1] if turned else tokens, self.symbols)
-        if not taken:
+        found = self.with_layer(typed, tokens[:-1] if turned else tokens)
+        if found is None:
             self.position = start
         elif turned:  # h^{(1)⊤}: the layer is the letter's, the transpose comes after it
-            mark = replace(tokens[-1], kind="⊤", text="⊤")
-            self.tokens = [*self.tokens[: self.position], mark, *self.tokens[self.position :]]
-        return taken
+            self.read_instead(self.position, replace(tokens[-1], kind="⊤", text="⊤"))
+        return found
+
+    def with_layer(self, typed: Scripted, tokens: list[Token]) -> Scripted | None:
+        letters, word = self.letters, "".join(token.text for token in tokens)
+        if word in ("new", "old"):
+            self.noticed.steps |= word == "new"
+            return typed
+        ends = [tokens[0].kind, tokens[-1].kind] if len(tokens) > 2 else ["", ""]
+        bracketed = ends[0] in ("(", "[") and ends[1] in (")", "]")
+        inner = tokens[1:-1] if bracketed else tokens
+        is_index = letters.is_index(inner, number=True)
+        if letters.meaning(typed.token.text) not in LAYERED or not is_index:
+            return None
+        layer = inner[0].text in ("k", "l", "ell", "L")  # where others may number samples
+        if letters.scope.is_batch and bracketed and not layer:
+            why = "what stands above in brackets may be a sample or a layer"
+            raise NotRead(why, tokens[0].place, "write the line for one sample, without its number")
+        last = len(inner) == 1 and inner[0].text == "L"
+        above = bracketed or last or letters.notation.layer == "superscript"
+        if not above or typed.layer is not None:
+            return None
+        subscripts = letters.notation.layer == "subscript" and typed.below is not None
+        if bracketed and subscripts and letters.is_complete(typed):
+            raise NotRead(
+                "what stands above in brackets may be a layer or a power", tokens[0].place,
+                "write the layer below, as in h_{12}^2, or the neuron alone, as in h^{(1)}_2",
+            )  # fmt: skip
+        return replace(typed, layer=inner)
 
 
 # ------------------------------------------------------------------------------------- helpers
 
 
-def is_total(tokens: Sequence[Token]) -> bool:
-    """Whether a subscript is the word "total"."""
-    return "".join(token.text for token in tokens if token.kind not in "{}") in ("total", "tot")
+def _product(factors: Sequence[Node]) -> Node:
+    return factors[0] if len(factors) == 1 else Product(tuple(factors))
 
 
-def _both(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Two conditions, or more, that a bracket joins by "and"."""
-    while len(tokens) > 1 and tokens[0].kind in ("(", "{", "[") and _wraps(tokens):
+def _by(of: Node, by: Node) -> Node:
+    """∂of/∂by; of an array that the page lays out the other way the transpose."""
+    return Transpose(Derivative(of, by.of)) if isinstance(by, Transpose) else Derivative(of, by)
+
+
+def _unwrapped(tokens: list[Token]) -> list[Token]:
+    """The tokens without brackets around all of them."""
+    while len(tokens) > 1 and tokens[0].kind in _BRACKETS:
+        depth, place = 1, 0
+        while depth and place + 1 < len(tokens):
+            place += 1
+            depth += (tokens[place].kind in CLOSING) - (tokens[place].kind in CLOSING.values())
+        if depth or place + 1 < len(tokens):
+            break
         tokens = tokens[1:-1]
-    return _split([_and(token) for token in tokens], ("and",))
+    return tokens
 
 
-def _and(token: Token) -> Token:
-    return replace(token, kind="and") if token.text.lower() == "and" else token
+def _both(tokens: list[Token]) -> list[list[Token]]:
+    """Two conditions, or more, that a bracket joins by "and"."""
+    marked = [
+        replace(token, kind="and") if token.text.lower() == "and" else token
+        for token in _unwrapped(tokens)
+    ]
+    return split(marked, ("and",))
 
 
 def _is_shape(tokens: Sequence[Token]) -> bool:
@@ -1283,41 +1210,9 @@ def _shown(text: str) -> str:
     return {"\\\\": "a new line", "⏐": "a wide space", "text": "words"}.get(text, text)
 
 
-def _split(tokens: Sequence[Token], kinds: tuple[str, ...]) -> list[list[Token]]:
-    """The stretches between tokens of ``kinds`` that are in no bracket."""
-    parts: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        opens = token.kind in _CLOSING or token.kind == "begin"
-        closes = token.kind in _CLOSING.values() or token.kind == "end"
-        depth += opens - closes
-        if depth == 0 and token.kind in kinds and not closes:
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return parts
-
-
-def _wraps(tokens: Sequence[Token]) -> bool:
-    """Whether the first bracket is closed by the last token."""
-    depth = 0
-    for place, token in enumerate(tokens):
-        depth += (token.kind in _CLOSING) - (token.kind in _CLOSING.values())
-        if depth == 0:
-            return place == len(tokens) - 1
-    return False
-
-
 def _is_matrix(node: Node) -> bool:
     """Whether np.dot multiplies matrices here, and is no scalar product."""
     return isinstance(node, (Transpose, Matrix)) or (isinstance(node, Array) and node.letter == "W")
-
-
-def _without_braces_behind(tokens: list[Token]) -> list[Token]:
-    """(1){T} as (1)T."""
-    if len(tokens) > 3 and tokens[-1].kind == "}" and tokens[-3].kind == "{":
-        return [*tokens[:-3], tokens[-2]]
-    return tokens
 
 
 def _is_transpose(tokens: Sequence[Token]) -> bool:
@@ -1326,18 +1221,12 @@ def _is_transpose(tokens: Sequence[Token]) -> bool:
     return len(tokens) == 1 and (tokens[0].kind == "⊤" or tokens[0].text == "T")
 
 
-def _is_single_symbol(tokens: Sequence[Token]) -> bool:
-    """Whether a letter, or the 1 of an indicator, stands alone in braces."""
-    return len(tokens) == 1 and (tokens[0].kind == "name" or tokens[0].text == "1")
-
-
 def _is_differential(tokens: Sequence[Token]) -> bool:
     if not tokens:
         return False
     first = tokens[0]
-    return first.kind == "∂" or (
-        first.kind == "name" and first.text.startswith("d") and first.text not in ("delta", "diag")
-    )
+    upright = first.kind == "name" and first.text.startswith("d")
+    return first.kind == "∂" or (upright and first.text not in ("delta", "diag"))
 
 
 def _behind_differential(tokens: list[Token]) -> list[Token]:
@@ -1345,8 +1234,7 @@ def _behind_differential(tokens: list[Token]) -> list[Token]:
     first = tokens[0]
     if first.kind == "∂" or first.text == "d":
         return tokens[1:]
-    rest = Token("name", first.text[1:], first.place, first.start, first.end, True)
-    return [rest, *tokens[1:]]
+    return [Token("name", first.text[1:], first.place, first.start, first.end, True), *tokens[1:]]
 
 
 def _plain_number(node: Node) -> Fraction | None:
@@ -1359,12 +1247,65 @@ def _plain_number(node: Node) -> Fraction | None:
             return None
 
 
-def _decimal(token: Token, parser: Parser) -> Number:
-    text = token.text
-    mantissa, _, exponent = text.lower().partition("e")
+def _decimal(token: Token) -> Number:
+    mantissa, _, exponent = token.text.lower().partition("e")
     if exponent and abs(int(exponent)) > LARGEST_EXPONENT:
-        raise parser.refuse(f"a power of ten beyond {LARGEST_EXPONENT}", at=token)
+        raise NotRead(f"a power of ten beyond {LARGEST_EXPONENT}", token.place)
     if not exponent and "." not in mantissa:
         return Number(Fraction(int(mantissa)))
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
-    return Number(Fraction(text), max(0, decimals))
+    return Number(Fraction(token.text), max(0, decimals))
+
+
+# ----------------------------------------------------------------------------------------- dots
+
+
+class _Unlike(Exception):
+    """Two terms that differ in more than the numbers of their indices."""
+
+
+def _between(terms: Sequence[Node], last: Node) -> list[Node] | None:
+    """The terms that dots stand for, as in w_211·h_11 + … + w_214·h_14; None where not clear.
+
+    >>> x = [Element("x", (Index("", number),)) for number in (1, 2, 3, 4)]
+    >>> _between(x[:1], x[3]) == x[1:3], _between([x[0], x[2]], x[3])
+    (True, None)
+    """
+    ends = _ends(terms[-1], last)
+    if ends is None or not 1 < ends[1] - ends[0] <= MOST_TERMS:
+        return None
+    step = _ends(terms[-2], terms[-1]) if len(terms) > 1 else None
+    if step is not None and step[1] - step[0] != 1:
+        return None
+    return [_merged(terms[-1], last, number, set()) for number in range(ends[0] + 1, ends[1])]
+
+
+def _ends(first: Node, last: Node) -> tuple[int, int] | None:
+    """From where to where the one number runs in which two terms differ."""
+    found: set[tuple[int, int]] = set()
+    try:
+        _merged(first, last, 0, found)
+    except _Unlike:
+        return None
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def _merged(first: Any, last: Any, number: int, found: set[tuple[int, int]]) -> Any:
+    """``first`` with ``number`` where the two have different numbers, which go into ``found``."""
+    if first == last:
+        return first
+    if isinstance(first, Index) and isinstance(last, Index):
+        if first.is_number and last.is_number:
+            found.add((first.offset, last.offset))
+            return Index("", number)
+    elif isinstance(first, tuple) and isinstance(last, tuple) and len(first) == len(last):
+        pairs = zip(first, last, strict=True)
+        return tuple(_merged(one, other, number, found) for one, other in pairs)
+    elif isinstance(first, Node) and type(first) is type(last):
+        names = [each.name for each in dataclasses.fields(first) if each.compare]
+        values = {
+            name: _merged(getattr(first, name), getattr(last, name), number, found)
+            for name in names
+        }
+        return replace(first, **values)
+    raise _Unlike

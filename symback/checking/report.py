@@ -78,6 +78,10 @@ class Diagnosis:
     detail: str
     correct: str = ""
 
+    def as_data(self) -> dict[str, str]:
+        """The mistake as ``--json`` prints it."""
+        return {"name": self.name, "detail": self.detail, "correct": self.correct}
+
 
 @dataclass(frozen=True, slots=True)
 class Witness:
@@ -113,10 +117,7 @@ class LineReport:
             "read_as": self.read_as,
             "verdict": self.verdict.value,
             "reason": self.reason,
-            "diagnosis": [
-                {"name": found.name, "detail": found.detail, "correct": found.correct}
-                for found in self.diagnosis
-            ],
+            "diagnosis": [found.as_data() for found in self.diagnosis],
             "witness": witness
             and {"values": dict(witness.values), "left": witness.left, "right": witness.right},
         }

@@ -83,6 +83,7 @@ __all__ = [
     "VanishingDenominator",
     "column",
     "decimal",
+    "divided",
     "elementwise",
     "entries",
     "mapped",
@@ -138,6 +139,8 @@ class Arithmetic:
     direct: ClassVar[frozenset[str]] = frozenset()
     level = 0
     """Of residues, how many exponentials may still be nested; the same for all other numbers."""
+    tells_borders = False
+    """Whether conditions that differ only where two sides are equal are told apart."""
 
     def at(self, level: int) -> Self:
         """The same arithmetic at another level."""
@@ -196,6 +199,10 @@ class Arithmetic:
     def function(self, name: str, *values: Any) -> Any:
         """A function by name."""
         raise NotImplementedError
+
+    def holds(self, left: Any, relation: str, right: Any) -> Any:
+        """Whether ``left relation right``; raises `Undecided` where that cannot be told."""
+        raise Undecided("a condition on quantities")
 
 
 # --------------------------------------------------------------------------------------- residues
@@ -856,6 +863,11 @@ def multiplied(values: Sequence[Value], numbers: Arithmetic) -> Value:
     if made is None:
         return scale
     return elementwise([scale, made], numbers) if scalars else made
+
+
+def divided(above: Value, below: Value, numbers: Arithmetic) -> Value:
+    """above / below, entry by entry where ``below`` is an array."""
+    return elementwise([above, mapped(_scalar(below), numbers.inverse)], numbers)
 
 
 def _matrix_product(left: Grid, right: Grid, numbers: Arithmetic) -> Grid:

@@ -965,18 +965,51 @@ def _differ_by_a_number(raw: Expr, meaning: Callable[[Expr], Expr]) -> tuple[Exp
 class Derivation:
     """∂L/∂(one element): everything a sheet prints, a checker compares with, a kernel emits.
 
-    ``derivatives`` are the local derivatives on the way and ``adjoints`` the deductions of the
-    quantities on the way, both from the loss back; ``grouped`` is the deduction asked for without
-    the list of all paths, with which `conclusion` begins.
+    All of it is read off the backward pass when it is asked for, and kept.
     """
 
     backward: BackwardPass = field(repr=False)
     target: Reference
-    paths: Paths
-    derivatives: tuple[LocalDerivative, ...] = field(repr=False)
-    adjoints: tuple[Deduction, ...] = field(repr=False)
-    grouped: Deduction
-    unrolled: bool
+
+    @cached_property
+    def paths(self) -> Paths:
+        """The paths from the element to the loss, lazily."""
+        return Paths(self.backward, self.target)
+
+    @cached_property
+    def unrolled(self) -> bool:
+        """Whether its sums are written out neuron by neuron."""
+        return (
+            self.backward.graph.is_concrete()
+            and isinstance(self.paths.count, int)
+            and self.paths.count <= UNROLLED_PATHS
+            and self.backward.is_shallow(self.target.variable)
+        )
+
+    @property
+    def derivatives(self) -> tuple[LocalDerivative, ...]:
+        """The local derivatives on the way, from the loss back."""
+        return self.backward.route(self.target.variable)[1]
+
+    @cached_property
+    def adjoints(self) -> tuple[Deduction, ...]:
+        """The deductions of the quantities on the way, from the loss back.
+
+        Derived in this order, none has to look far down for another: `grouped` and `expr` ask for
+        these first.
+        """
+        if self.unrolled:
+            return self.backward.cone(self.backward.branches(self._node))
+        between, _ = self.backward.route(self.target.variable)
+        return tuple(self.backward.adjoints[variable] for variable in reversed(between))
+
+    @cached_property
+    def grouped(self) -> Deduction:
+        """The deduction asked for without the list of all paths, with which `conclusion` begins."""
+        if not self.unrolled:
+            return _in_indices(self.backward, self.target)
+        _ = self.adjoints
+        return _grouped(self.backward, self.paths, self.target)
 
     @cached_property
     def conclusion(self) -> Deduction:
@@ -987,9 +1020,8 @@ class Derivation:
         """
         if not self.unrolled:
             return self.grouped
-        start = (self.target.variable, self.target.indices)
-        children = self.backward.branches(start)
-        named = ((self.backward.edge(c, start)[0], self.backward.tails(c)) for c in children)
+        children = self.backward.branches(self._node)
+        named = ((self.backward.edge(c, self._node)[0], self.backward.tails(c)) for c in children)
         every = Terms(*(Product(*tail, name) for name, tails in named for tail in tails))
         listed = self.backward.over_samples(self.target.variable, every)
         if listed == self.grouped.lhs:
@@ -998,15 +1030,20 @@ class Derivation:
         return replace(self.grouped, steps=_without_repeats(steps))
 
     @property
+    def _node(self) -> Node:
+        return self.target.variable, self.target.indices
+
+    @property
     def expr(self) -> Expr:
         """∂L/∂(the element) as a SymPy expression in the names of quantities only.
 
         Plain symbols named as the lectures do (``h_13``, ``yhat_1``) where ``unrolled``; else
         elements such as ``h_1[3]`` under ``Sum``.
         """
-        if self.unrolled:
-            return self.backward.collapsed((self.target.variable, self.target.indices))
-        return collapse(self.folded)
+        if not self.unrolled:
+            return collapse(self.folded)
+        _ = self.adjoints
+        return self.backward.collapsed(self._node)
 
     @cached_property
     def folded(self) -> Expr:
@@ -1032,21 +1069,7 @@ def derive(backward: BackwardPass, target: Reference) -> Derivation:
     """
     if target.variable not in backward.adjoints:
         raise KeyError(target.name)
-    paths = Paths(backward, target)
-    unrolled = (
-        backward.graph.is_concrete()
-        and isinstance(paths.count, int)
-        and paths.count <= UNROLLED_PATHS
-        and backward.is_shallow(target.variable)
-    )
-    variables, derivatives = backward.route(target.variable)
-    if unrolled:
-        adjoints = backward.cone(backward.branches((target.variable, target.indices)))
-        grouped = _grouped(backward, paths, target)
-    else:
-        adjoints = tuple(backward.adjoints[variable] for variable in reversed(variables))
-        grouped = _in_indices(backward, target)
-    return Derivation(backward, target, paths, derivatives, adjoints, grouped, unrolled)
+    return Derivation(backward, target)
 
 
 def _grouped(backward: BackwardPass, paths: Paths, target: Reference) -> Deduction:

@@ -147,12 +147,29 @@ class Evaluator:
             case Sum():
                 return self._sum(expr, limits)
             case KroneckerDelta():
-                sides = [_numbered(index, limits) for index in expr.args]
-                ones = [_plain(numbers.number(Fraction(k))) for k in (1, 0)]
-                equal = _joined(sides, lambda pair: np.equal(*pair))
-                return _joined([equal, *ones], lambda e: np.where(e[0].astype(bool), e[1], e[2]))
+                one, zero = (numbers.number(Fraction(k)) for k in (1, 0))
+                places = [
+                    _plain(int(index))
+                    if index.is_Integer
+                    else (np.arange(1, limits[index] + 1), (index,))
+                    for index in expr.args
+                ]
+                return _entrywise(lambda i, q: one if i == q else zero, places)
             case Piecewise():
-                return self._cases(expr, limits)
+                *cases, (last, condition) = expr.args
+                if condition != sympy.true:
+                    raise TypeError("a case without a value")
+                result = self.value(last, limits)
+                for value, condition in reversed(cases):
+                    parts = [*self._values((condition, value), limits), result]
+                    result = _joined(parts, lambda three: numbers.chosen(*three))
+                return result
+            case Relational():
+                sides = self._values((expr.lhs, expr.rhs), limits)
+                return _joined(sides, lambda two: numbers.compared(two[0], expr.rel_op, two[1]))
+            case sympy.And() | sympy.Or():
+                join = numbers.every if isinstance(expr, sympy.And) else numbers.some
+                return _joined(self._values(expr.args, limits), join)
             case sympy.NumberSymbol():
                 return _plain(numbers.constant(expr))
             case sympy.Function() | sympy.Max() | sympy.Min():
@@ -191,37 +208,9 @@ class Evaluator:
         total = self.numbers.total(list(np.moveaxis(array, axis, 0)))
         return np.asarray(total, dtype=object), axes[:axis] + axes[axis + 1 :]
 
-    def _cases(self, expr: Piecewise, limits: Mapping[Symbol, int]) -> Axed:
-        *cases, (last, condition) = expr.args
-        if condition != sympy.true:
-            raise TypeError("a case without a value")
-        result = self.value(last, limits)
-        for value, condition in reversed(cases):
-            parts = [self.truth(condition, limits), self.value(value, limits), result]
-            result = _joined(parts, lambda three: self.numbers.chosen(*three))
-        return result
-
-    def truth(self, condition: Expr, limits: Mapping[Symbol, int]) -> Axed:
-        """What a comparison, or several joined by "and" or "or", is in the numbers."""
-        if isinstance(condition, (sympy.And, sympy.Or)):
-            numbers = self.numbers
-            join = numbers.every if isinstance(condition, sympy.And) else numbers.some
-            return _joined([self.truth(part, limits) for part in condition.args], join)
-        if not isinstance(condition, Relational):
-            raise TypeError(f"no way to evaluate {type(condition).__name__}")
-        sides = self._values((condition.lhs, condition.rhs), limits)
-        return _joined(sides, lambda two: self.numbers.compared(two[0], condition.rel_op, two[1]))
-
 
 def _plain(value: Any) -> Axed:
     return np.array(value, dtype=object), ()
-
-
-def _numbered(index: Expr, limits: Mapping[Symbol, int]) -> Axed:
-    """An index as the numbers it runs over."""
-    if index.is_Integer:
-        return _plain(int(index))
-    return np.arange(1, limits[index] + 1), (index,)
 
 
 def _aligned(value: Axed, axes: Sequence[Symbol]) -> np.ndarray:
@@ -318,7 +307,7 @@ class Numbers:
 
         Those that have no value here, such as ∂(a^b)/∂b where a < 0, are `Gradients.undefined`.
         """
-        found, evaluator = Gradients(), self._evaluator(self.forward)
+        found, evaluator = Gradients(), self.evaluator(self.forward)
         target = element_name(self.graph.target)
         for variable, deduction in backward.adjoints.items():
             own = f"∇{base_name(variable.element)}"
@@ -359,7 +348,7 @@ class Numbers:
 
     def array(self, expr: Expr, letters: Mapping[Symbol, Expr]) -> np.ndarray:
         """``expr`` in quantities of the graph, one axis a letter; letters map to upper limits."""
-        return self._evaluator(self.forward).array(expr, list(letters), list(letters.values()))
+        return self.evaluator(self.forward).array(expr, list(letters), list(letters.values()))
 
     def loss_with(self, reference: Reference, value: Any) -> Any:
         """The target where one input or parameter has another value, all others as given."""
@@ -396,14 +385,14 @@ class Numbers:
         moved[at] = moved[at] + step
         return self._forward({**self.given, name: moved})
 
-    def _evaluator(self, values: Mapping[str, np.ndarray]) -> Evaluator:
+    def evaluator(self, values: Mapping[str, np.ndarray]) -> Evaluator:
         """What evaluates expressions in quantities that have these values."""
         bases = self.graph.by_base.items()
         known = {base: values[each.name] for base, each in bases if each.name in values}
         return Evaluator(self.arithmetic, known, self._sizes)
 
     def _forward(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        values, evaluator = dict(given), self._evaluator(given)
+        values, evaluator = dict(given), self.evaluator(given)
         for equation in self.graph.equations:
             variable = equation.variable
             if variable.name in values:
@@ -432,7 +421,7 @@ class Numbers:
 
         A quantity that stands at its kink in all of them is not moved, and does no harm.
         """
-        evaluators = [self._evaluator(values) for values in passes]
+        evaluators = [self.evaluator(values) for values in passes]
         for equation in self.graph.equations:
             for switch in _switches(equation.rhs):
                 found = [evaluator.value(switch, {})[0] for evaluator in evaluators]

@@ -49,22 +49,22 @@ from sympy.matrices.expressions.hadamard import HadamardPower
 
 from symback.engine.derivation import BackwardPass, Deduction, Rule
 from symback.engine.graph import Equation, Graph
-from symback.engine.matrix import (
+from symback.engine.matrix import MatrixForm, MatrixStep, Phase, Uncertified, certify
+from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Identity, Z, form_of
+from symback.language import reading
+from symback.language.algebra import (
     Array,
     Elementwise,
     Gradient,
-    MatrixForm,
-    MatrixStep,
-    MatrixText,
-    Phase,
+    Partial,
+    Product,
     Scalar,
-    Uncertified,
+    Terms,
     Where,
-    certify,
+    activation,
+    collapse,
+    to_sympy,
 )
-from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Identity, Z, form_of
-from symback.language import reading
-from symback.language.algebra import Partial, Product, Terms, activation, collapse, to_sympy
 from symback.language.errors import SymbackError
 from symback.language.expressions import Call, Named, Node, Number, operation, rebuilt, walk
 from symback.language.functions import BY_SYMPY, ELEMENTARY, SoftMax
@@ -461,7 +461,7 @@ class _ArrayWriter(_Writer):
 
     def __init__(self, form: MatrixForm) -> None:
         super().__init__(form)
-        self.said, self.kept_sums = MatrixText(form.lettering), dict[str, Expr]()
+        self.said, self.kept_sums = Text(form.lettering), dict[str, Expr]()
         self.yhat = next(s.symbol for s in form.steps if s.variable is self.output.h)
         self.target = None if self.y is None else self.yhat.func("y", *self.yhat.shape)
         # how the number of samples and each symbolic width is read off the arrays
@@ -482,7 +482,7 @@ class _ArrayWriter(_Writer):
     def forward(self) -> tuple[Block, ...]:
         for step in self.form.steps:
             if step.phase is Phase.FORWARD and step.variable.role is not Role.LOSS:
-                self.comment(self.said.equation(step), step.variable)
+                self.comment(step.written(self.said), step.variable)
                 layer = self.layers.get(step.variable)
                 if layer is None or layer.is_plain:
                     self.quantity(step)
@@ -495,10 +495,10 @@ class _ArrayWriter(_Writer):
     def backward(self) -> tuple[Block, ...]:
         for step in self.form.steps:
             if step.variable.role is Role.LOSS:
-                self.comment(self.said.equation(step), step.variable)
+                self.comment(step.written(self.said), step.variable)
                 self.let(Named("loss"), self.code(self.expr(step)))
             elif step.phase is Phase.BACKWARD and not self.is_merged(step):
-                self.comment(self.said.equation(step), step.variable)
+                self.comment(step.written(self.said), step.variable)
                 self.adjoint(step)
         return self.taken()
 
@@ -513,7 +513,7 @@ class _ArrayWriter(_Writer):
         """A quantity node by node; a sum with a bias is added up in place."""
         expr, name = self.expr(step), self.named(step.variable)
         terms = expr.args if isinstance(expr, MatAdd) else (expr,)
-        wide = [term for term in terms if _is_product(term)]
+        wide = [term for term in terms if isinstance(term, MatMul) and not term.has(OneMatrix)]
         if step.variable.role is not Role.PREACTIVATION or len(wide) != 1:
             self.let(name, self.spread(self.code(expr), step))
             return
@@ -845,10 +845,6 @@ def _scale_and_body(expr: MatrixExpr) -> tuple[Expr, MatrixExpr]:
 
 def _minus(matrix: MatrixExpr) -> MatMul:
     return MatMul(sympy.S.NegativeOne, matrix)
-
-
-def _is_product(expr: MatrixExpr) -> bool:
-    return isinstance(expr, MatMul) and not any(isinstance(m, OneMatrix) for m in expr.args)
 
 
 # --------------------------------------------------------------------------- one number at a time

@@ -1,12 +1,18 @@
-"""Sheets and figures as files: named, made whole, then put in place.
+"""What the commands write: sheets and figures, named and made whole, and a file to start from.
 
 `write_sheets` and `write_figure` make every file whole before `symback.language.files.put` puts any
 in place, so that an error or an interruption leaves nothing half-written.  PDF is made by latexmk
 with shell escape off.
+
+`starter` is a network file for a shape such as 4-4-2.  Hidden layers are sigmoids, the output is a
+softmax with cross-entropy (one output alone is a sigmoid: a softmax of one number is always 1).
+Small numbers that are the same each time stand in its [values], so that sheet, evaluate and check
+run on it at once.  The words and the layout are in ``templates/starter.toml``.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -15,33 +21,41 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
+from symback.engine.derivation import Derivation
 from symback.engine.evaluation import Kink, as_floats
+from symback.engine.work import Work
 from symback.language.errors import SymbackError, printable
 from symback.language.files import CannotWrite, put, shown
-from symback.sheets import chapters, drawing, rendering
-from symback.sheets.overview import any_layer_page, overview
-from symback.sheets.work import plain_pen
+from symback.language.functions import ACTIVATIONS, LOSSES
+from symback.language.names import Variable
+from symback.sheets import chapters, passages, rendering
+from symback.sheets.chapters import any_layer_page, overview
+from symback.sheets.passages import plain_pen
 
-if TYPE_CHECKING:
-    from symback.language.names import Variable
-    from symback.network import Derivation, Network
-
-__all__ = ["CannotWrite", "Disagreement", "write_figure", "write_sheets"]
+__all__ = ["BadShape", "Disagreement", "check", "pdf", "starter", "write_figure", "write_sheets"]
 
 APT = (
     "apt-get install --no-install-recommends texlive-latex-extra texlive-fonts-recommended "
     "lmodern latexmk"
 )
+LONGEST_RUN = 300  # seconds of TeX
+AGREED_DIGITS = 12
+MOST_NUMBERS = 1000  # a network to start from with more weights is written without numbers
+WIDEST = 100_000
+DEEPEST = 100
 
 
 class Disagreement(SymbackError):
     """A derived number that a central difference does not bear out."""
 
 
+class BadShape(SymbackError):
+    """What was given is not the shape of a network, such as 4-4-2."""
+
+
 def write_sheets(
-    network: Network,
+    work: Work,
     derivations: Sequence[Derivation],
     forms: Sequence[str],
     detail: str,
@@ -55,12 +69,15 @@ def write_sheets(
 
     ``any_layer`` holds the parameters that names such as w_k,i,j stand for; each has a sheet.
     """
-    letters = _letters(network)
+    letters = _letters(work)
     ways = (letters, "" if detail == "normal" else detail, "stable" if stable else "")
-    pages = [(d.name, chapters.sheet(network, d.core, detail, stable=stable)) for d in derivations]
-    pages += [(name, any_layer_page(network, found)) for name, found in any_layer.items()]
+    pages = [
+        (each.target.name, chapters.sheet(work, each, detail, stable=stable))
+        for each in derivations
+    ]
+    pages += [(name, any_layer_page(work, found)) for name, found in any_layer.items()]
     if not pages:
-        pages = [("all", overview(network, detail, stable=stable))]
+        pages = [("all", overview(work, detail, stable=stable))]
     files: dict[str, bytes] = {}
     for chosen, page in pages:
         figure = f"{_joined(stem, chosen, letters, 'figure')}.svg"
@@ -68,48 +85,44 @@ def write_sheets(
         files |= _in_forms(_joined(stem, chosen, *ways), texts, forms)
         if "md" in forms:
             files[figure] = rendering.render_figure(page.figure, "svg").encode("utf-8")
-    checks = [check(derivation) for derivation in derivations]
+    checks = [check(work, derivation) for derivation in derivations]
     yield from map(shown, put(files, folder))
     yield from (line for line in checks if line)
 
 
 def write_figure(
-    network: Network, derivation: Derivation | None, forms: Sequence[str], folder: Path, stem: str
+    work: Work, derivation: Derivation | None, forms: Sequence[str], folder: Path, stem: str
 ) -> Iterator[str]:
     """Write the picture of a network, with the paths of ``derivation``, and say where it lies."""
-    picture = drawing.figure(network, None if derivation is None else derivation.core)
-    chosen = "" if derivation is None else derivation.name
-    name = _joined(stem, chosen, _letters(network), "figure")
+    picture = passages.figure(work, derivation)
+    chosen = "" if derivation is None else derivation.target.name
+    name = _joined(stem, chosen, _letters(work), "figure")
     texts = {form: rendering.render_figure(picture, form) for form in _texts(forms)}
     yield from map(shown, put(_in_forms(name, texts, forms), folder))
 
 
-def check(derivation: Derivation) -> str:
+def check(work: Work, derivation: Derivation) -> str:
     """One line on how the number of a sheet was checked; empty where there are no numbers."""
-    checked = derivation.network.checked(derivation.core.target)
+    checked = work.checked(derivation.target)
     if checked is None:
         return ""
     if isinstance(checked.difference, Kink):
         return f"not checked by a central difference: {checked.difference.name} stands at a kink"
     if checked.digits < AGREED_DIGITS:
         raise Disagreement(
-            f"{derivation.name}: {checked.derived} was derived, a central difference gives "
+            f"{derivation.target.name}: {checked.derived} was derived, a central difference gives "
             f"{checked.difference}; a sheet that may be wrong is not written"
         )
-    core = derivation.core
-    name = plain_pen(derivation.network, core).text.write(core.conclusion.lhs)
+    name = plain_pen(work, derivation).text.write(derivation.grouped.lhs)
     if checked.derived == 0 == checked.difference:
         return f"checked: {name} = 0, and so is a central difference"
     number = f"{name} = {as_floats(checked.derived)!r}"
     return f"checked: {number} agrees with a central difference to {checked.digits} digits"
 
 
-AGREED_DIGITS = 12
-
-
-def _letters(network: Network) -> str:
+def _letters(work: Work) -> str:
     """The notation a network was put in, empty for the lectures'."""
-    return "" if network.written is None else network.written.name
+    return "" if work.written is None else work.written.name
 
 
 def _joined(stem: str, *parts: str) -> str:
@@ -161,11 +174,88 @@ def pdf(source: str, name: str) -> bytes:
         return made.read_bytes()
 
 
-LONGEST_RUN = 300
-
-
 def _first_error(log: Path) -> str:
     if not log.is_file():
         return "it wrote no log"
     lines = log.read_text("utf-8", errors="replace").splitlines()
     return next((printable(line, 200) for line in lines if line.startswith("!")), "see its log")
+
+
+# --------------------------------------------------------------------------- a file to start from
+
+
+def starter(shape: str, file: str) -> str:
+    """The text of a network file of ``shape``, whose comments call it ``file``.
+
+    Raises `BadShape`.
+
+    >>> '"A 2-1 network"' in starter("2-1", "net.toml")
+    True
+    """
+    widths = _widths(shape)
+    units = widths[1:]
+    pairs = list(itertools.pairwise(widths))
+    count = sum(out * (into + 1) for into, out in pairs)
+    is_sorted = units[-1] > 1
+    layers = [{"units": n, "activation": "sigmoid"} for n in units]
+    if is_sorted:
+        layers[-1]["activation"] = "softmax"
+    numbers = _numbers()
+    blocks = [
+        (k, [_row(numbers, into) for _ in range(out)], _row(numbers, out))
+        for k, (into, out) in enumerate(pairs if count <= MOST_NUMBERS else (), start=1)
+    ]
+    name = "-".join(map(str, widths))
+    facts = {
+        "shape": f"{widths[0]} inputs, then layers of " + ", ".join(map(str, units)),
+        "file": file,
+        "title": f"A {name} network",
+        "inputs": widths[0],
+        "layers": layers,
+        "weight": "w_111" if max(widths) < 10 else "w_1,1,1",
+        "classes": is_sorted,
+        "loss": "cross_entropy" if is_sorted else "binary_cross_entropy",
+        "activations": list(ACTIVATIONS),
+        "losses": list(LOSSES),
+        "blocks": blocks,
+        "count": count,
+        "x": _row(numbers, widths[0]),
+        "y": [1.0],
+        "label": 1,
+    }
+    return rendering.environment().get_template("starter.toml").render(facts)
+
+
+def _widths(shape: str) -> list[int]:
+    """The numbers of neurons from the inputs to the output."""
+    parts = re.split(r"[-\u2013x×]", shape.strip())
+    if len(parts) < 2 or not all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts):
+        raise BadShape(
+            f"{printable(shape) or 'an empty text'} is not a shape; expected the inputs and the "
+            "neurons of each layer, such as 4-4-2"
+        )
+    widths = [int(part) for part in parts]
+    if 0 in widths:
+        raise BadShape(f"{printable(shape)} has a layer without neurons; each needs at least 1")
+    if max(widths) > WIDEST or len(widths) > DEEPEST:
+        raise BadShape(
+            f"{printable(shape)} is too large to start from: at most {DEEPEST - 1} layers "
+            f"of at most {WIDEST} neurons"
+        )
+    return widths
+
+
+def _numbers() -> Iterator[float]:
+    """0.8, -0.35, 0.15, …: hundredths between -0.95 and 0.95, never 0, the same each time.
+
+    They are spread so that no two neurons of a small layer start alike, and so learn alike.
+    """
+    state = 7
+    while True:
+        state = 5 * state % 2017  # 5 has order 2016 modulo this prime: each remainder once
+        steps = state % 38
+        yield (steps - 19 if steps < 19 else steps - 18) / 20
+
+
+def _row(numbers: Iterator[float], length: int) -> list[float]:
+    return list(itertools.islice(numbers, length))

@@ -1,0 +1,513 @@
+"""What the letters of a page mean in one network: `Letters` looks up a letter with its indices.
+
+`Scope` says what there is: the widths, the activations, or the names of an [equations] file.
+Packed indices are split with those sizes, w_{2112} is refused where two splits fit; a number beyond
+the last neuron is refused with the range there is.  A letter that the network does not have is a
+name of the page's own (`Named`), which the page must define somewhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from symback.checking.tokens import FUNCTIONS, NotRead, Place, Token
+from symback.engine.graph import Graph
+from symback.language.expressions import (
+    ELL,
+    LAYERED,
+    LOSS,
+    Array,
+    Call,
+    Element,
+    Index,
+    Named,
+    Node,
+    OneHot,
+    Sum,
+    Transpose,
+    walk,
+)
+from symback.language.names import Notation, Role, cuts
+
+__all__ = ["PRIMES", "Letters", "Scope", "Scripted", "is_total"]
+
+LARGEST_INDEX = 20
+"""Of a neuron in a layer whose width is a symbol: a page there names the first few neurons."""
+
+PRIMES = ("'", "''")
+_LOSSES = ("L", "J", "C", "E")
+_ELEMENT_INDICES = {"w": 3, "b": 2, "a": 2, "h": 2, "delta": 2, "x": 1, "y": 1, "yhat": 1}
+_GENERIC = ("g", "f", "phi", "psi", "varphi")
+_WORDS_FOR_RATE = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the letters of a page can mean in one network.
+
+    ``widths`` are n_0 … n_L (a number, or the name of a symbolic width); ``activations`` the names
+    of layers 1 … L, the last of them the output function; ``stages`` the names an [equations]
+    file computes and ``leaves`` those it only uses (both empty for a network).
+    """
+
+    widths: tuple[int | str, ...] = ()
+    activations: tuple[str, ...] = ()
+    biases: tuple[int, ...] = ()
+    """For each layer how many indices its bias has beside the layer: 1, 0, or -1 for none."""
+    has_target: bool = True
+    stages: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
+    is_batch: bool = False
+    """Whether the network's values are those of several samples."""
+
+    @property
+    def depth(self) -> int:
+        """L, the number of layers."""
+        return len(self.activations)
+
+    @property
+    def is_network(self) -> bool:
+        """Whether there are layers (and not only named stages)."""
+        return bool(self.activations)
+
+    @classmethod
+    def of(cls, graph: Graph) -> Scope:
+        """The scope of a network or of named stages."""
+        by_role = {role: [v for v in graph.variables if v.role is role] for role in Role}
+        preactivations = by_role[Role.PREACTIVATION]
+        if not preactivations:
+            stages, leaves = (tuple(v.name for v in by_role[r]) for r in (Role.STAGE, Role.LEAF))
+            return cls(stages=stages, leaves=leaves)
+        sizes = [str(v.shape[-1]) for v in (by_role[Role.INPUT][0], *preactivations)]
+        biases = {v.layer: len(v.shape) for v in by_role[Role.BIAS]}
+        computed = [v for v in graph.variables if v.role in (Role.ACTIVATION, Role.OUTPUT)]
+        functions = [graph.by_variable[variable].named for variable in computed]
+        return cls(
+            widths=tuple(int(size) if size.isdigit() else size for size in sizes),
+            activations=tuple("" if f is None else type(f).__name__ for f in functions),
+            biases=tuple(biases.get(v.layer, -1) for v in preactivations),
+            has_target=bool(by_role[Role.TARGET]),
+            is_batch=graph.samples is not None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """A letter as it is typed, with its indices ``below`` and the ``layer`` above, if any."""
+
+    token: Token
+    below: Sequence[Token] | None = None
+    layer: Sequence[Token] | None = None
+
+    def __str__(self) -> str:
+        below = "" if self.below is None else "_" + "".join(token.text for token in self.below)
+        above = "" if self.layer is None else "".join(token.text for token in self.layer)
+        return self.token.text + (f"^({above})" if above else "") + (below if below != "_" else "")
+
+
+class Letters:
+    """The letters of one page; ``defined`` are names that it gives a meaning to itself.
+
+    ``own_errors`` says that the page calls something of its own δ_i, with one index.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        notation: Notation,
+        defined: frozenset[str] = frozenset(),
+        *,
+        own_errors: bool = False,
+    ) -> None:
+        self.scope, self.notation = scope, notation
+        self.defined, self.own_errors = defined, own_errors
+        self.letters = notation.letters if scope.is_network else {}
+        self.words = dict(notation.words) if scope.is_network else {}
+        self.names = {_flat(name): name for name in (*scope.stages, *scope.leaves)}
+        usual = {name for name in (*FUNCTIONS, *FUNCTIONS.values()) if "_" not in name}
+        self.own_functions = tuple(
+            name
+            for name in scope.activations
+            if name not in usual and name.rstrip("0123456789") not in self.letters
+        )
+        """Names of activations that the lexer would take apart, such as swish2 and leaky_relu."""
+
+    # ------------------------------------------------------------------------------- words
+
+    def meaning(self, text: str) -> str:
+        """The lectures' letter for one of the page, or ""."""
+        return self.letters.get(text, "")
+
+    def means_quantity(self, text: str) -> bool:
+        """Whether the letter is a quantity of the network."""
+        return text in self.letters or text in self.words
+
+    def takes_digits(self, text: str) -> bool:
+        """Whether digits typed close to a name are its index."""
+        return text not in FUNCTIONS and (text != "e" or "e" in self.defined)
+
+    def begins_quantity(self, text: str) -> bool:
+        """Whether dX can be the differential of ``text``."""
+        if not text:
+            return False
+        known = self.means_quantity(text) or text in _LOSSES or text == "yhat"
+        joined = text[0] in _LOSSES and text[1:2] == "d"
+        return known or joined or any(name.startswith(_flat(text)) for name in self.names)
+
+    def is_name(self, text: str) -> bool:
+        """Whether a name is one of an [equations] file, or of the page."""
+        return _flat(text) in self.names or text in self.defined
+
+    def is_run_of_names(self, text: str) -> bool:
+        """Whether a word of an [equations] page is a product of names of one letter."""
+        known = self.is_name(text) or text in FUNCTIONS
+        return not known and bool(self.names) and all(letter in self.names for letter in text)
+
+    def function(self, tokens: Sequence[Token], position: int) -> str | None:
+        """The function that a name stands for where it is followed by an argument."""
+        text = tokens[position].text
+        if text in self.names or text in self.defined:
+            return None
+        if text in self.own_functions or text == "sum":
+            return text
+        if text in FUNCTIONS and text != "id":
+            return FUNCTIONS[text]
+        ahead = tokens[position + 1 : position + 8]
+        kind = ahead[0].kind if ahead else ""
+        if text == "sigma" and kind in ("(", "[", "{", "^", *PRIMES):
+            return "g" if self.notation.generic_sigma else "sigmoid"
+        if text == "O" and kind == "(":
+            return "O"
+        generic = text == self.notation.function or (text in _GENERIC and text not in self.letters)
+        primed = kind == "^" and any(token.kind in PRIMES for token in ahead[1:3])
+        if generic and (kind in ("(", *PRIMES) or primed):
+            return "g"
+        in_code = any(token.text == "prime" for token in ahead[:3])  # g1_prime, g_prime
+        lowered = kind == "_" and any(token.kind in ("(", "'") for token in ahead[1:])  # g_1(a_1)
+        return "g" if text == "g" and (in_code or lowered) else None
+
+    def is_output(self, tokens: Sequence[Token], position: int) -> bool:
+        """Whether a letter is the whole output: Nielsen's ∇_a C is the gradient by a^L."""
+        own = self.notation.output_is_activation and self.notation.activation
+        here = [token.text for token in tokens[position : position + 2]]
+        return here[:1] == [own] and here[1:] not in (["_"], ["^"])
+
+    # ------------------------------------------------------------------------------ indices
+
+    def is_index(self, tokens: Sequence[Token], *, number: bool = False) -> bool:
+        """Whether tokens are one index: a letter, a letter and an offset, a number if allowed."""
+        match tokens:
+            case [token]:
+                letter = token.kind == "name" and (len(token.text) == 1 or token.text == "ell")
+                free = letter and (token.text == "L" or not self.meaning(token.text))
+                return free or (number and token.kind == "number")
+            case [_, mark]:
+                return mark.kind in PRIMES and self.is_index(tokens[:1])
+            case [_, sign, offset]:
+                shifted = sign.kind in ("+", "-") and offset.text.isdigit()
+                return shifted and self.is_index(tokens[:1], number=number)
+            case _:
+                return False
+
+    def index(self, tokens: Sequence[Token], place: Place, *, layer: bool = False) -> Index:
+        """One index; numbers are moved where the page counts from 0."""
+        if not tokens:
+            raise NotRead("an index is missing", place)
+        first, text = tokens[0], tokens[0].text
+        none = NotRead(f"{text} is no index", first.place)
+        if first.kind != "name" and not self.is_index(tokens, number=True):
+            raise none
+        if first.kind == "number":
+            if not text.isdigit() or len(text) > 6:
+                raise none
+            return Index("", int(text) + self._shift(layer=layer) + _offset(tokens))
+        if text == "L" and self.scope.is_network:
+            return Index("", self.scope.depth + _offset(tokens))
+        letter = ELL if text == "ell" else text
+        if len(letter) > 1 or (self.meaning(letter) and not layer and letter not in "hnk"):
+            raise none
+        if len(tokens) == 2:
+            return Index(letter + "'" * len(tokens[1].kind))
+        return Index(letter, _offset(tokens))
+
+    def _shift(self, *, layer: bool) -> int:
+        return -self.notation.input_layer if layer else 1 - self.notation.first_index
+
+    def indices(self, tokens: Sequence[Token], place: Place) -> tuple[Index, ...]:
+        """All indices of a name of the page, or of a component; each digit is one."""
+        if any(token.kind == "," for token in tokens):
+            return tuple(self.index(part, place) for part in _at_commas(tokens))
+        if not tokens or (self.is_index(tokens, number=True) and len(tokens[0].text) == 1):
+            return (self.index(tokens, place),)
+        shift = self._shift(layer=False)
+        return tuple(
+            unit if isinstance(unit, Index) else Index("", int(unit) + shift)
+            for run in self._units(tokens)
+            for unit in ([run] if isinstance(run, Index) else run)
+        )
+
+    def _units(self, tokens: Sequence[Token]) -> list[str | Index]:
+        """Packed indices: runs of digits, and letters."""
+        units: list[str | Index] = []
+        for token in tokens:
+            text = token.text
+            if token.kind == "number" and text.isdigit():
+                units.append(text)
+            elif text == "ell" and token.kind == "name":
+                units.append(Index(ELL))
+            elif token.kind == "name":
+                if len(text) > 4 or not text.isalpha():
+                    raise NotRead(f"{text} is no index", token.place)
+                last = Index("", self.scope.depth) if self.scope.is_network else Index("L")
+                units += [last if mark == "L" else Index(mark) for mark in text]
+            elif token.kind == "'" and units and isinstance(units[-1], Index):
+                units[-1] = Index(units[-1].letter + "'", units[-1].offset)
+            else:
+                raise NotRead(f"{text} is not understood among indices", token.place,
+                              "separate indices by commas, as in h_{k-1,j}")  # fmt: skip
+        return units
+
+    # --------------------------------------------------------------------------- quantities
+
+    def quantity(self, typed: Scripted, *, updating: bool = False) -> Node:
+        """What a letter with its scripts is; in an update, α and its like are the rate η."""
+        text, below, defined = typed.token.text, typed.below, self.defined
+        if not self.scope.is_network:
+            whole = text if below is None else text + "".join(token.text for token in below)
+            name = self.names.get(_flat(whole))
+            constants = {"pi": Call("pi", ()), "eta": Element("eta")}
+            return Element(name) if name is not None else constants.get(text) or self._named(typed)
+        if text in ("e", "ehat") and below is not None and "e" not in defined:
+            inner = [token for token in below if token.kind not in ("(", ")")]
+            of_class = len(inner) == 1 and inner[0].text in ("ell", "y", "l")
+            return OneHot(Index(ELL) if of_class else self.index(inner, typed.token.place))
+        if text == "eta" or (updating and text in _WORDS_FOR_RATE):
+            return Element("eta")
+        if text == "pi" and below is None:
+            return Call("pi", ())
+        if text in self.words and below is None:
+            meaning = self.words[text]
+            layers = {"a": Index("", self.scope.depth), "h1": Index("", 1)}
+            node: Node = Array(meaning[0] if meaning in layers else meaning, layers.get(meaning))
+            node = LOSS if meaning == "L" else node
+        else:
+            meaning = self.meaning(text)
+            one_index = below is not None and len(below) == 1 and len(below[0].text) == 1
+            own = meaning == "delta" and self.own_errors and typed.layer is None and one_index
+            if own or not meaning:
+                return self._named(typed)
+            node = self._looked_up(typed, meaning)
+        # a row, and W as (in, out), are symback's transposed
+        return Transpose(node) if self.notation.rows and isinstance(node, Array) else node
+
+    def _named(self, typed: Scripted) -> Named:
+        text, place = typed.token.text, typed.token.place
+        if len(text) > 12:
+            raise NotRead(f"{text} is no name of the network", place)
+        if typed.layer is not None:
+            raise NotRead(f"{text} has no layer", place)
+        return Named(text, () if typed.below is None else self.indices(typed.below, place))
+
+    def is_complete(self, typed: Scripted) -> bool:
+        """Whether a letter has all the indices of an element below already."""
+        meaning = self.meaning(typed.token.text)
+        try:
+            found = list(self._readings(Scripted(typed.token, typed.below), meaning, ()))
+        except NotRead:
+            return False
+        return any(isinstance(node, Element) and node.indices[0].is_number for node in found)
+
+    def _looked_up(self, typed: Scripted, meaning: str) -> Element | Array:
+        """The one element or array of the network that is meant."""
+        text, place = typed.token.text, typed.token.place
+        layered = meaning in LAYERED
+        if layered and typed.layer is None and self.notation.layer == "superscript":
+            raise NotRead(f"{text} has no layer above it, as {self.notation.name} writes it", place)
+        head = () if typed.layer is None else (self.index(typed.layer, place, layer=True),)
+        found = list(dict.fromkeys(self._readings(typed, meaning, head)))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ways = " or ".join(map(_spelled, found))
+            raise NotRead(f"{typed} has {len(found)} readings: {ways}", place,
+                          "separate the indices by commas")  # fmt: skip
+        if typed.below is None and not head and layered:
+            raise NotRead(f"{typed} names no layer", place, f"write {typed}_1 for layer 1")
+        if not layered:
+            width = self._width(meaning)
+            raise NotRead(f"there is no {typed}; its indices go from 1 to {width}", place)
+        form = {"w": "w_kij", "b": "b_ki", "a": "a_ki", "h": "h_ki", "delta": "δ_ki"}[meaning]
+        sizes = ", ".join(map(str, self.scope.widths))
+        raise NotRead(
+            f"there is no {typed}: {form} has the layer k = 1…{self.scope.depth} and neurons "
+            f"within the widths {sizes}",
+            place,
+        )
+
+    def _readings(
+        self, typed: Scripted, meaning: str, head: tuple[Index, ...]
+    ) -> Iterator[Element | Array]:
+        """The elements and arrays that a letter with these indices can be."""
+        notation, layered = self.notation, meaning in LAYERED
+        leads = layered and not head
+        one_bias = meaning == "b" and set(self.scope.biases) == {0}
+        wanted = 1 if one_bias else _ELEMENT_INDICES[meaning]
+        for found in self._splits(typed.below, wanted - len(head), leads=leads):
+            indices = (*head, *found)
+            if meaning == "w" and notation.weight_order != "into,from":
+                layer, first, second = indices
+                indices = (layer, second, first)
+            if self._exists(meaning, indices):
+                letter = self._renamed(meaning, indices[0])
+                yield Element(letter, indices if letter == meaning else indices[1:])
+        capital = typed.token.text == notation.weight.upper()
+        scalars_only = meaning == "w" and not capital and notation.layer != "superscript"
+        if scalars_only or (layered and wanted == 1):
+            return
+        for found in self._splits(typed.below, int(layered) - len(head), leads=leads):
+            array = self._array(meaning, *head, *found)
+            if array is not None:
+                yield array
+
+    def _splits(
+        self, tokens: Sequence[Token] | None, wanted: int, *, leads: bool
+    ) -> Iterator[tuple[Index, ...]]:
+        """The ways to take a subscript for ``wanted`` indices; the first is a layer if it leads."""
+        if not tokens or wanted <= 0:
+            if tokens is None and wanted == 0:
+                yield ()
+            return
+        listed: list[Sequence[Token]] = []  # by commas or spaces, or a single one
+        if any(token.kind == "," for token in tokens):
+            listed = _at_commas(tokens)
+        elif any(token.kind in ("+", "-") for token in tokens):
+            listed = [tokens]
+        elif len(tokens) > 1 and all(token.spaced for token in tokens[1:]):
+            listed = [[token] for token in tokens]
+        if listed:
+            if len(listed) == wanted:
+                place = tokens[0].place
+                yield tuple(
+                    self.index(part, place, layer=leads and k == 0) for k, part in enumerate(listed)
+                )
+            return
+        units = self._units(tokens)
+        if sum(len(unit) if isinstance(unit, str) else 1 for unit in units) > 12:
+            return
+        for cut in cuts(units, wanted):
+            yield tuple(
+                unit
+                if isinstance(unit, Index)
+                else Index("", int(unit) + self._shift(layer=leads and k == 0))
+                for k, unit in enumerate(cut)
+            )
+
+    def _width(self, meaning: str) -> int | str:
+        """How many x, y or ŷ there are."""
+        return self.scope.widths[0 if meaning == "x" else -1]
+
+    def _exists(self, meaning: str, indices: tuple[Index, ...]) -> bool:
+        """Whether numbers among the indices are within the network."""
+        if meaning not in LAYERED:
+            return _within(indices[0], self._width(meaning))
+        layer, rest = indices[0], indices[1:]
+        if not layer.is_number:
+            return all(not index.is_number or index.offset >= 1 for index in rest)
+        if not self._has_layer(meaning, layer):
+            return False
+        widths = [self.scope.widths[layer.offset], self.scope.widths[layer.offset - 1]]
+        return all(itertools.starmap(_within, zip(rest, widths, strict=False)))
+
+    def _has_layer(self, meaning: str, layer: Index) -> bool:
+        first = 0 if meaning == "h" else 1
+        return not layer.is_number or first <= layer.offset <= self.scope.depth
+
+    def _renamed(self, meaning: str, layer: Index) -> str:
+        """x for h of layer 0, and ŷ for that of the last layer."""
+        if meaning != "h" or not layer.is_number:
+            return meaning
+        return {0: "x", self.scope.depth: "yhat"}.get(layer.offset, "h")
+
+    def _array(self, meaning: str, layer: Index | None = None) -> Element | Array | None:
+        """The whole quantity of a layer; of one neuron alone its element."""
+        if layer is not None and not self._has_layer(meaning, layer):
+            return None
+        if layer is not None:
+            meaning = self._renamed(meaning, layer)
+        if meaning in LAYERED:
+            return Array("W" if meaning == "w" else meaning, layer)
+        return Element(meaning, (Index("", 1),)) if self._width(meaning) == 1 else Array(meaning)
+
+    # ------------------------------------------------------------------------------------ sums
+
+    def check_width(self, node: Sum, above: Sequence[Token], place: Place) -> None:
+        """Whether a limit n_k is the width of the layer that the sum's letter numbers."""
+        inner = [token for token in above[2:] if token.kind not in ("{", "}")]
+        named = f"{above[0].text}_{''.join(token.text for token in inner)}"
+        if named in self.scope.widths:  # the file's own name of a width
+            said = Index("", self.scope.widths.index(named))
+        else:
+            said = self.index(inner, place, layer=True)
+        layer = self._numbered_layer(node)
+        if layer is not None and layer != said:
+            raise NotRead(
+                f"the sum over {node.letter} ends at the width of another layer than it runs over",
+                place,
+            )
+
+    def _numbered_layer(self, node: Sum) -> Index | None:
+        """The layer whose neurons a sum's letter numbers, from the first place where it stands."""
+        for part in walk(node.body):
+            for position, index in enumerate(part.indices if isinstance(part, Element) else ()):
+                if index.letter != node.letter or not isinstance(part, Element):
+                    continue
+                if part.letter in ("x", "y", "yhat"):
+                    return Index("", 0 if part.letter == "x" else self.scope.depth)
+                if part.letter in LAYERED and position:
+                    back = part.letter == "w" and position == 2
+                    layer = part.indices[0]
+                    return Index(layer.letter, layer.offset - back)
+        return None
+
+
+# ------------------------------------------------------------------------------------- helpers
+
+
+def is_total(tokens: Sequence[Token]) -> bool:
+    """Whether a subscript is the word "total"."""
+    return "".join(token.text for token in tokens if token.kind not in "{}") in ("total", "tot")
+
+
+def _flat(name: str) -> str:
+    return name.replace("_", "")
+
+
+def _offset(tokens: Sequence[Token]) -> int:
+    """What is added to the first of the tokens, as in k-1."""
+    if len(tokens) == 1:
+        return 0
+    if len(tokens) == 3 and tokens[1].kind in ("+", "-") and tokens[2].text.isdigit():
+        return int(tokens[2].text) * (1 if tokens[1].kind == "+" else -1)
+    raise NotRead("an index is a letter or a number, or a letter and an offset", tokens[0].place,
+                  "separate indices by commas")  # fmt: skip
+
+
+def _at_commas(tokens: Sequence[Token]) -> list[Sequence[Token]]:
+    """The stretches between commas, those in brackets among them."""
+    commas = [k for k, token in enumerate(tokens) if token.kind == ","]
+    edges = itertools.pairwise((-1, *commas, len(tokens)))
+    return [tokens[before + 1 : behind] for before, behind in edges]
+
+
+def _within(index: Index, width: int | str) -> bool:
+    largest = LARGEST_INDEX if isinstance(width, str) else width
+    return not index.is_number or 1 <= index.offset <= largest
+
+
+def _spelled(node: Element | Array) -> str:
+    if isinstance(node, Array):
+        return f"{node.letter}_{node.layer.offset}" if node.layer is not None else node.letter
+    numbers = ",".join(index.letter or str(index.offset) for index in node.indices)
+    return f"{node.letter}_{{{numbers}}}"

@@ -1,0 +1,838 @@
+"""A page as claims: each statement read, with what it is said to hold for.
+
+`read` takes a page as it was typed (LaTeX with or without its environments, Markdown with maths,
+Unicode or Python-like text) and gives a `Document`, which is made of `Claim`, `Definition`, `Prose`
+and `Unread`.  It is a list of passes, and each takes the records that the one before returns:
+
+* the text without comments and macros, a `Page`;
+* its stretches that may be claims, as tokens, the `Statement`s (`symback.checking.statements`);
+* what the page defines itself, as `Letters`;
+* what each statement is said to hold for (`Condition`): "for i = j", "if a_11 > 0", "with y_1 = 1";
+* the sides of each statement as nodes, and these as items.
+
+A stretch that is not understood becomes an `Unread` item with line, column, the reason and a way to
+write it; the rest of the page is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+from symback.checking.letters import Letters, Scope
+from symback.checking.parsing import Line, reading
+from symback.checking.statements import (
+    ARITHMETIC,
+    DEFINED,
+    EMPTY_LINE,
+    NOTATION,
+    Condition,
+    Page,
+    Statement,
+    cut,
+    defined_by,
+    is_told,
+)
+from symback.checking.tokens import (
+    COMPARISONS,
+    RELATIONS,
+    NotRead,
+    Place,
+    Token,
+    split,
+)
+from symback.language.budget import Spent, allow, spend
+from symback.language.echo import echo
+from symback.language.errors import SymbackError, did_you_mean, printable
+from symback.language.expressions import (
+    ELL,
+    LOSS,
+    Array,
+    At,
+    Call,
+    Comparison,
+    Derivative,
+    Element,
+    Index,
+    Indicator,
+    Letter,
+    Named,
+    Node,
+    Number,
+    Product,
+    Sum,
+    Total,
+    children,
+    free_letters,
+    is_array,
+    negative,
+    rebuilt,
+    walk,
+)
+from symback.language.names import NOTATIONS, Notation, UnknownNotation
+
+__all__ = [
+    "LARGEST_PAGE",
+    "Claim",
+    "Definition",
+    "Document",
+    "Item",
+    "Prose",
+    "Relation",
+    "Side",
+    "TooLarge",
+    "Unread",
+    "notation_of",
+    "read",
+]
+
+LARGEST_PAGE = 200_000
+"""Bytes."""
+MOST_SUMMANDS = 20_000
+"""Terms of nested sums, multiplied."""
+CUT, SUPPOSED, READ, NAMED = 0.25, 0.35, 0.5, 0.6
+"""The shares of the page's budget that are used up at most when its rows are cut, its conditions
+found, its claims read, and its names known; what is left is for the judge."""
+
+
+class TooLarge(SymbackError):
+    """A page that is too large to be checked."""
+
+
+# -------------------------------------------------------------------------------- what a page says
+
+
+class Relation(enum.Enum):
+    """What stands between two sides."""
+
+    EQUAL = "="
+    ABOUT = "≈"
+    BECOMES = "←"
+    DEFINES = ":="
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a claim and where it stands in the file (line and column from 1)."""
+
+    node: Node
+    source: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """``sides`` joined by ``relations`` (one fewer than the sides).
+
+    ``continues``: the line begins with "=", so it goes on from the last side before it; its
+    relations are then as many as its sides.  A claim of one side and no relation is an answer
+    alone.  An update ``w ← w - η ∂L/∂w`` is a claim whose relation is BECOMES.  ``given`` are the
+    conditions on quantities that it stands under ("if a_11 > 0"); its sides are 0 where they fail.
+    ``read_as`` is the canonical echo of the whole line; reading it gives the same.  ``unknown``
+    says why the line means nothing definite, where a name in it does not.
+    """
+
+    line: int
+    column: int
+    source: str
+    sides: tuple[Side, ...]
+    relations: tuple[Relation, ...]
+    continues: bool = False
+    read_as: str = ""
+    given: tuple[Comparison, ...] = ()
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A name of the page's own: ``name_{letters} = node``; ``indices`` are letters or numbers.
+
+    ``explicit``: it is called a definition, by a word such as "let" or by :=.
+    """
+
+    line: int
+    column: int
+    source: str
+    name: str
+    indices: tuple[Index, ...]
+    node: Node
+    read_as: str = ""
+    explicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Words: no claim."""
+
+    line: int
+    column: int
+    source: str
+
+    @property
+    def supposes(self) -> bool:
+        """Whether the words suppose something of a quantity: "at the kink a_11 = 0"."""
+        return bool(_SUPPOSES.search(self.source) and _COMPARED.search(self.source))
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What was not understood: where, why, and a way to write it.
+
+    ``defines`` is the name that it may give a meaning to, or ""; ``begins`` is set where it begins
+    a chain, so that a line "= …" below it goes on from what was not understood.
+    """
+
+    line: int
+    column: int
+    source: str
+    reason: str
+    suggestion: str = ""
+    defines: str = ""
+    begins: bool = True
+
+    @property
+    def supposes(self) -> bool:
+        """Whether something is supposed of a quantity, in words or by a condition."""
+        said = "suppos" in self.reason or _SUPPOSES.search(self.source)
+        return bool(said and _COMPARED.search(self.source))
+
+    @property
+    def function(self) -> str:
+        """The function that it may define, as f in f(z) = z^2, or ""."""
+        found = _FUNCTION.search(self.source)
+        return "" if found is None else found[1]
+
+
+_SUPPOSES = re.compile(
+    r"\b(?:assum|suppos|given|provided|if|when|where|since|let|set|at|target|ignor)", re.I
+)
+_COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
+_FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
+
+Item = Claim | Definition | Prose | Unread
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A page, item by item in the order of the text."""
+
+    items: tuple[Item, ...] = field(default=())
+
+
+# ----------------------------------------------------------------------------------------- passes
+
+
+def read(text: str, scope: Scope, notation: Notation = NOTATIONS["lectures"]) -> Document:
+    r"""The page ``text`` about the network of ``scope``, in a ``notation``.
+
+    Raises `TooLarge`, and `Spent` where a budget is used up before anything is read.
+
+    >>> scope = Scope((2, 3, 2), ("sigmoid", "softmax"), (1, 1))
+    >>> page = read("since $h_{12} = \\sigma(a_{12})$ we get", scope)
+    >>> [type(item).__name__ for item in page.items], page.items[1].read_as
+    (['Prose', 'Claim', 'Prose'], 'h_12 = σ(a_12)')
+    """
+    if len(text.encode("utf-8", "replace")) > LARGEST_PAGE:
+        raise TooLarge(f"the page is larger than {LARGEST_PAGE:,} bytes")
+    page = Page.of(text, Letters(scope, notation))
+    allow(CUT)
+    statements, left = cut(page)
+    page = page.knowing(statements)
+    allow(SUPPOSED)
+    statements, named = _supposed(statements, page)
+    allow(READ)
+    items: list[Item] = []
+    chain = Chain()
+    for each in statements:
+        try:
+            found, chain = _items(each, page, chain)
+        except Spent as spent:
+            left = each, spent
+            break
+        items += found
+        named += chain.named
+    allow(NAMED)
+    if left is not None:
+        each, spent = left
+        reason = f"from here on nothing is read: {spent}"
+        items.append(Unread(each.place.line, each.place.column, each.source, reason))
+    return Document(tuple(_with_names_known(items, named)))
+
+
+def notation_of(text: str) -> Notation | None:
+    """The notation that a comment in the page names, if one does.
+
+    Raises `UnknownNotation` where it is none, or a file: no page says which files are opened.
+
+    >>> found = notation_of("% notation: nielsen")
+    >>> found and found.name
+    'nielsen'
+    """
+    found = NOTATION.search(text[:5000])
+    if found is not None and found[1] not in NOTATIONS:
+        hint = did_you_mean(found[1], NOTATIONS)
+        hint = "; a file is given by --notation" if found[1].endswith(".toml") else hint
+        raise UnknownNotation(
+            f"the page asks for the notation {printable(found[1])}{hint}; "
+            f"a page may choose {', '.join(NOTATIONS)}"
+        )
+    return None if found is None else NOTATIONS[found[1]]
+
+
+# ------------------------------------------------------------------------------------- conditions
+
+_SUPPOSING = frozenset("if when for case suppose supposing assume assuming unless provided".split())
+_OTHERWISE = frozenset(("otherwise", "else", "elsewhere"))
+_ANEW = frozenset(
+    "together altogether both general generally combined combining overall summary all".split()
+)
+_INDEX_LETTERS = frozenset((*"ijklmnpqrstuv", "ell"))
+_OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+def _supposed(
+    statements: Sequence[Statement], page: Page
+) -> tuple[list[Statement], list[tuple[Named, Place]]]:
+    """The statements with the conditions that they state and stand under, and names in those."""
+    made: list[Statement] = []
+    named: list[tuple[Named, Place]] = []
+    prose, last, before = "", 0, None
+    for each in statements:
+        if not each.tokens:
+            prose += f" {each.source}"
+            made.append(each)
+            continue
+        spend(1 + len(each.words))
+        words = re.findall(r"[a-z]+", f"{prose} {each.before}".lower())
+        begin = page.starts[each.place.line - 1]
+        paragraph = EMPTY_LINE.search(page.text[last:begin]) is not None
+        prose, last = "", begin
+        # behind a condition and "and", or a comma, another one may follow
+        word = words[-1] if words else ""
+        after = before is not None and before.condition is not None and before.row == each.row
+        listed = word in ("", "and") and after
+        failed, condition = each.failed, None
+        try:
+            condition = _condition(each, page, named, supposing=listed or word in _SUPPOSING)
+        except NotRead as error:
+            failed = None if listed else error
+        said = " ".join(token.text.lower() for token in each.words).split()
+        if not each.has_relation and condition is None and not _OTHERWISE.isdisjoint(said):
+            failed = NotRead("what holds otherwise stands without a left side", each.place,
+                             "write cases, as in {1 if a_11 > 0; 0 otherwise}")  # fmt: skip
+        before = replace(
+            each, led_by=tuple(words), paragraph=paragraph, condition=condition, failed=failed
+        )
+        made.append(before)
+    places = [k for k, each in enumerate(made) if each.tokens]
+    found = _assigned([made[k] for k in places])
+    used = {condition.place for conditions in found for condition in conditions}
+    for k, conditions in zip(places, found, strict=True):
+        stated, failed = made[k].condition, made[k].failed
+        if stated and stated.place not in used and not isinstance(stated.left, Letter):
+            idle = "a comparison is no claim that symback checks, and no claim stands under it"
+            failed = NotRead(idle, made[k].place)
+        made[k] = replace(made[k], holds_for=conditions, failed=failed)
+    return made, named
+
+
+def _condition(
+    statement: Statement, page: Page, named: list[tuple[Named, Place]], *, supposing: bool
+) -> Condition | None:
+    """The condition that a statement states; None where it is a claim or a range (i = 1, …, n).
+
+    An equation is one where it is supposed, or compares indices.  Names in it go into ``named``.
+    Raises `NotRead` where something is supposed that has no node.
+    """
+    tokens, letters, place = statement.tokens, page.letters, statement.tokens[0].place
+    marks = [k for k, token in enumerate(tokens) if token.kind in COMPARISONS]
+    if len(marks) != 1 or not 0 < marks[0] < len(tokens) - 1:
+        return None
+    left, right = tokens[: marks[0]], tokens[marks[0] + 1 :]
+    relation = tokens[marks[0]].kind
+    free = len(left) == 1 and letters.is_index(left) and left[0].text in _INDEX_LETTERS
+    if free and left[0].kind == "name" and not letters.is_name(left[0].text):
+        one_index = letters.is_index(right, number=True) and "." not in right[0].text
+        if not one_index or relation not in ("=", "!="):
+            return None
+        first, second = (Letter(letters.index(part, place)) for part in (left, right))
+        return Condition(first, relation, second, place)
+    if relation == "=" and not supposing:
+        return None
+    line = Line(letters, statement.latex, page.is_code and not statement.latex)
+    readings = [reading(part, line) for part in (left, right)]
+    named += [name for each in readings for name in each.named]
+    one, other = (each.node for each in readings)
+    if relation == "=":
+        leaf = isinstance(one, Element) and one.letter in ("x", "y", "w", "b")
+        if not leaf or any(isinstance(part, (Element, Array)) for part in walk(other)):
+            way = "suppose a value of an input, a target or a weight, as in y_1 = 1"
+            raise NotRead("what is supposed here has no form that symback reads", place, way)
+    return Condition(one, relation, other, place)
+
+
+def _assigned(statements: Sequence[Statement]) -> list[tuple[Condition, ...]]:
+    """For each statement the conditions it stands under.
+
+    A condition that stands behind a claim of its row is about that claim, and the chain it ends;
+    one that stands first is about the claims behind it, up to the next condition, to "otherwise",
+    or to words or a paragraph that begin something new.
+    """
+    found: list[tuple[Condition, ...]] = [()] * len(statements)
+    supposed: tuple[Condition, ...] = ()
+    chain: list[int] = []
+    qualified: list[int] = []
+    for place, each in enumerate(statements):
+        if chain and (each.paragraph or not _ANEW.isdisjoint(each.led_by)):
+            supposed, chain = (), []
+        if not _OTHERWISE.isdisjoint(each.led_by) and len(supposed) == 1:
+            (one,) = supposed
+            supposed, chain = (replace(one, relation=_OPPOSITE[one.relation]),), []
+        condition = each.condition
+        if condition is None:
+            if each.has_relation:
+                found[place] = supposed
+                chain = [*chain, place] if each.tokens[0].kind in RELATIONS else [place]
+        elif chain and not supposed and statements[chain[-1]].row == each.row:  # behind its claim
+            qualified = [k for k in chain if not found[k]]
+            for k in qualified:
+                found[k] = (condition,)
+            following = statements[place + 1].led_by if place + 1 < len(statements) else ()
+            supposed, chain = (() if _OTHERWISE.isdisjoint(following) else (condition,)), []
+        elif place and statements[place - 1].condition is not None:
+            for k in qualified:
+                found[k] = (*found[k], condition)
+            supposed = () if qualified else (*supposed, condition)
+        else:
+            supposed, chain, qualified = (condition,), [], []
+    return found
+
+
+def _under(sides: Sequence[Side], conditions: Sequence[Condition]) -> list[Side]:
+    """The sides of the claim that says the same without its conditions.
+
+    For i = j the one letter is put for the other; for i ≠ j or a > 0 both sides are multiplied by
+    1[i ≠ j] or 1[a > 0]; for x_1 = 2 there is an evaluation bar.  Raises `NotRead` where there is
+    no such claim, or the conditions contradict one another.
+    """
+    values: dict[Node, Node] = {}
+    for each in conditions:
+        is_value = each.relation == "=" and not isinstance(each.left, Letter)
+        if is_value and values.setdefault(each.left, each.right) != each.right:
+            raise NotRead("what is supposed here contradicts itself", each.place)
+    nodes = [side.node for side in sides]
+    for each in conditions:
+        nodes = _under_one(nodes, each)
+    return [replace(side, node=node) for side, node in zip(sides, nodes, strict=True)]
+
+
+def _under_one(sides: list[Node], condition: Condition) -> list[Node]:
+    letters = {letter for side in sides for letter in free_letters(side)}
+    left, right, place = condition.left, condition.right, condition.place
+    if isinstance(left, Letter) and isinstance(right, Letter):
+        if condition.relation == "=":
+            if left.index.letter == ELL and right.index.letter:
+                left, right = right, left
+            if left.index.letter not in letters:
+                return sides
+            if left.index.letter == ELL:
+                raise NotRead("a true class that is a number has no form that symback reads",
+                              place, "write y_1 = 1 as numbers, or ℓ")  # fmt: skip
+            return [_put(side, left.index.letter, right.index, place) for side in sides]
+        if not {each.index.letter for each in (left, right)} - {"", ELL} <= letters:
+            return sides
+    elif condition.relation == "=":
+        return [At(sides[0], ((left, right),)), *sides[1:]]
+    if any(map(is_array, sides)):
+        raise NotRead("a condition on a line of arrays", place,
+                      "write the line for single neurons")  # fmt: skip
+    factor = Indicator(Comparison(left, condition.relation, right))
+    made: list[Node] = []
+    for side in sides:
+        if side == Number(Fraction(1)):
+            made.append(factor)
+        elif isinstance(side, Product) and not side.elementwise:
+            made.append(Product((factor, *side.factors)))
+        else:
+            made.append(Product((factor, side)))
+    return made
+
+
+def _put(value: object, letter: str, index: Index, place: Place) -> Any:
+    """``value``, a node or a part of one, with ``index`` for ``letter`` where that is free."""
+    match value:
+        case Index(own, offset):
+            return Index(index.letter, index.offset + offset) if own == letter else value
+        case tuple():
+            return tuple(_put(part, letter, index, place) for part in value)
+        case Sum() if value.letter == letter:
+            return value
+        case Sum() if value.letter == index.letter:
+            raise NotRead("the letter of the condition is that of a sum", place,
+                          "use another letter in the sum")  # fmt: skip
+        case Node():
+            names = [each.name for each in dataclasses.fields(value)]
+            return replace(
+                value, **{n: _put(getattr(value, n), letter, index, place) for n in names}
+            )
+        case _:
+            return value
+
+
+# ------------------------------------------------------------------------------------------- items
+
+_RELATION = {each.value: each for each in Relation}
+_TWO_DELTAS = "δ with two letters may be Kronecker's or the error ∂L/∂a"
+_OTHER_DELTAS = "write 1[i=j], or ∂L/∂a_{ki}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The claims that lines which begin with "=" go on from.
+
+    ``head`` is what the chain begins with, ``holds_for`` the conditions it stands under; ``named``
+    are the page's own names in its last line, with their places.
+    """
+
+    head: Side | None = None
+    holds_for: tuple[Condition, ...] = ()
+    named: tuple[tuple[Named, Place], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """A statement as its sides and what stands between them; see `Claim`.
+
+    ``minus`` says that the relation is -=, ``steps`` that a quantity is called "new".
+    """
+
+    sides: list[Side]
+    relations: list[Relation]
+    continues: bool
+    minus: bool
+    steps: bool
+    named: tuple[tuple[Named, Place], ...]
+
+
+def _items(statement: Statement, page: Page, chain: Chain) -> tuple[list[Item], Chain]:
+    """What a statement says, and the chain as it goes on behind it."""
+    place, source = statement.place, statement.source
+    chain = replace(chain, named=())
+    prose: list[Item] = [Prose(place.line, place.column, source)]
+    if statement.failed is None and (not statement.tokens or statement.kind == "prose"):
+        return prose, chain
+    try:
+        if statement.failed is not None:
+            raise statement.failed
+        spend(1 + len(statement.words))
+        if statement.condition is not None or _is_range(statement.tokens, page.letters):
+            return prose, chain
+        line = _sides(statement, page)
+        sides, continues = line.sides, line.continues
+        chain = replace(chain, named=line.named)
+        if not continues:
+            chain = Chain(sides[0] if len(sides) > 1 else None, statement.holds_for, line.named)
+        elif statement.holds_for != chain.holds_for:  # under a condition of its own: starts anew
+            if chain.head is None:
+                raise NotRead("the lines before it stand under another condition", place,
+                              "begin the line with its left side")  # fmt: skip
+            chain = replace(chain, holds_for=statement.holds_for)
+            sides, continues = [chain.head, *sides], False
+        if statement.holds_for:
+            sides = _under(sides, statement.holds_for)
+        return _claimed(statement, replace(line, sides=sides, continues=continues)), chain
+    except RecursionError:
+        error = NotRead("the statement is nested too deeply", place)
+    except NotRead as found:
+        # something without a relation that stands within words is a mention, no claim
+        within = statement.kind == "inline" or bool(statement.words)
+        if within and not statement.has_relation and statement.failed is None:
+            return prose, chain
+        error = found
+    return [_unread(statement, page, error)], chain
+
+
+def _unread(statement: Statement, page: Page, error: NotRead) -> Unread:
+    place = error.place or statement.place
+    if statement.tokens:
+        first, defines = statement.tokens[0].kind, defined_by(statement, page)
+    else:
+        first, found = statement.source.lstrip("& ")[:1], DEFINED.search(statement.source)
+        known = found is None or page.letters.means_quantity(found[1])
+        defines = "" if known or found is None else found[1]
+    begins = first not in RELATIONS
+    source, reason, suggestion = statement.source, error.message, error.suggestion
+    return Unread(place.line, place.column, source, reason, suggestion, defines, begins)
+
+
+def _is_range(tokens: Sequence[Token], letters: Letters) -> bool:
+    """Whether a statement only says what an index runs over: i = 1, …, n; i ≠ j."""
+    if len(tokens) < 3 or tokens[1].kind not in (*COMPARISONS, "in"):
+        return len(tokens) == 1 and tokens[0].kind in ("...", "number")
+    first = tokens[0].text
+    if tokens[0].kind != "name" or first not in ("ell", *"ijklmnpqrst"):
+        return False
+    if letters.means_quantity(first) or first in letters.names:
+        return False
+    kinds = {token.kind for token in tokens[2:]}
+    if first in letters.defined and kinds.isdisjoint(("...", ",", "in")) and tokens[1].kind != "in":
+        return False
+    return kinds <= {"number", "name", "...", "+", "-", ",", "{", "}", "(", ")"}
+
+
+def _sides(statement: Statement, page: Page) -> Sides:
+    """The sides of a statement as nodes.  Raises `NotRead`."""
+    tokens, place, letters = statement.tokens, statement.place, page.letters
+    changing = next((w for w in statement.words if w.text.lower() in ARITHMETIC), None)
+    if changing is not None:
+        raise NotRead(f"the word “{changing.text}” stands within a formula", changing.place,
+                      "write it as a sign")  # fmt: skip
+    parts = split(tokens, RELATIONS)
+    ends = itertools.accumulate(len(part) + 1 for part in parts[:-1])
+    relations = [_RELATION[tokens[end - 1].kind] for end in ends]
+    continues = bool(relations) and not parts[0]
+    parts = parts[1:] if continues else parts
+    if not all(parts):
+        raise NotRead("nothing stands on one side of the relation", place)
+    # w -= lr * dw
+    minus = relations == [Relation.EQUAL] and len(parts) == 2 and len(parts[0]) > 1
+    minus = minus and parts[0][-1].kind == "-"
+    if minus:
+        parts, relations = [parts[0][:-1], parts[1]], [Relation.BECOMES]
+    names = [token.text for token in tokens if token.kind == "name"]
+    learned = bool(names) and (
+        not letters.scope.is_network
+        or letters.meaning(names[0]) in ("w", "b")
+        or names[0].lower() == "theta"
+    )
+    again = learned and names.count(names[0]) > 1 and bool(relations)
+    updating = again or Relation.BECOMES in relations
+    line = Line(letters, statement.latex, page.is_code and not statement.latex, updating)
+    readings = [reading(part, line) for part in parts]
+    uncertain = {node for each in readings for node in each.uncertain}
+    nodes = _settled([each.node for each in readings], uncertain, tokens)
+    if any(_summands(node, letters.scope) > MOST_SUMMANDS for node in nodes):
+        raise NotRead(f"nested sums of more than {MOST_SUMMANDS:,} terms", place)
+    sides = [
+        Side(node, page.between(part) or statement.source, part[0].place.line, part[0].place.column)
+        for part, node in zip(parts, nodes, strict=True)
+    ]
+    if uncertain and len(sides) > 1:  # δ_ij alone on a side may be the error just as well
+        for side in sides:
+            if isinstance(side.node, Indicator):
+                raise NotRead(_TWO_DELTAS, Place(side.line, side.column), _OTHER_DELTAS)
+    if any(token.text == "sigma" for token in tokens):
+        _check_sigma(nodes, letters.scope, place)
+    if nodes[0] == LOSS:
+        _check_class(nodes[1:], place)
+    steps = any(each.steps for each in readings)
+    named = tuple(name for each in readings for name in each.named)
+    return Sides(sides, relations, continues, minus, steps, named)
+
+
+def _check_sigma(nodes: Sequence[Node], scope: Scope, place: Place) -> None:
+    """σ of a preactivation may be whatever its layer has, where no layer has the sigmoid."""
+    if not scope.is_network or "sigmoid" in scope.activations:
+        return
+    for part in (part for node in nodes for part in walk(node)):
+        match part:
+            case Call("sigmoid", (Element("a") | Array("a"),)):
+                raise NotRead("σ is the sigmoid, which no layer of this network has", place,
+                              "write g for a layer's activation")  # fmt: skip
+
+
+def _check_class(nodes: Sequence[Node], place: Place) -> None:
+    """L = -log ŷ_c: nothing says which class c is."""
+    for part in (part for node in nodes for part in walk(node)):
+        match part:
+            case Call("log", (Element("yhat") as of,)):
+                others = {letter for node in nodes for letter in _letters_beside(node, part)}
+                unknown = {*free_letters(of)} - {ELL} - others
+                if unknown:
+                    raise NotRead(f"which class {min(unknown)} is does not follow from L", place,
+                                  "write ℓ for the true class, or a sum")  # fmt: skip
+
+
+def _letters_beside(node: Node, left_out: Node) -> Iterator[str]:
+    """The index letters of a node, a part of it left out; those that sums bind as well."""
+    if node == left_out:
+        return
+    yield from (index.letter for index in getattr(node, "indices", ()))
+    if isinstance(node, Sum):
+        yield node.letter
+    for child in children(node):
+        yield from _letters_beside(child, left_out)
+
+
+def _settled(nodes: list[Node], uncertain: set[Element], tokens: Sequence[Token]) -> list[Node]:
+    """Limits that are no index of the line are whole ranges; δ_ij is Kronecker's or ∂L/∂a."""
+
+    def without_limits(node: Node) -> Node:
+        node = rebuilt(node, without_limits)
+        return replace(node, upper=None) if isinstance(node, Sum) else node
+
+    bare = [without_limits(node) for node in nodes]
+    used = {letter for node in bare for letter in free_letters(node)}
+    used |= {part.letter for node in bare for part in walk(node) if isinstance(part, Sum)}
+    roles = _letter_roles(nodes)
+
+    def settle(node: Node) -> Node:
+        node = rebuilt(node, settle)
+        limit = node.upper if isinstance(node, Sum) else None
+        if isinstance(node, Sum) and limit and limit.letter and limit.letter not in used:
+            return replace(node, upper=None)
+        if not isinstance(node, Element) or node not in uncertain:
+            return node
+        first, second = node.indices
+        found = roles.get(first.letter, set())
+        if found == {"neuron"}:
+            return Indicator(Comparison(Letter(first), "=", Letter(second)))
+        if found == {"layer"} or (not found and first.letter in ("k", "l")):
+            return node
+        place = next((t.place for t in tokens if t.text == "delta"), tokens[0].place)
+        raise NotRead(_TWO_DELTAS, place, _OTHER_DELTAS)
+
+    return [settle(node) for node in nodes]
+
+
+def _letter_roles(nodes: Sequence[Node]) -> dict[str, set[str]]:
+    """For each index letter whether it numbers layers or neurons, δ_ij left out."""
+    roles: dict[str, set[str]] = {}
+    for part in (part for node in nodes for part in walk(node)):
+        if isinstance(part, Array) and part.layer is not None and part.layer.letter:
+            roles.setdefault(part.layer.letter, set()).add("layer")
+        if not isinstance(part, Element) or part.letter == "delta":
+            continue
+        for position, index in enumerate(part.indices):
+            layered = part.letter in ("w", "b", "a", "h")
+            role = "layer" if layered and position == 0 else "neuron"
+            if index.letter:
+                roles.setdefault(index.letter, set()).add(role)
+    return roles
+
+
+def _summands(node: Node, scope: Scope) -> int:
+    """How often the innermost body of nested sums is evaluated, at most."""
+    inner = max((_summands(child, scope) for child in children(node)), default=1)
+    if not isinstance(node, Sum):
+        return inner
+    widths = [width for width in scope.widths if isinstance(width, int) and width <= 64]
+    upper = max(widths, default=6)
+    if node.upper is not None and node.upper.is_number:
+        upper = node.upper.offset
+    return min(inner * max(1, upper), MOST_SUMMANDS + 1)
+
+
+def _claimed(statement: Statement, line: Sides) -> list[Item]:
+    """The claim or the definition that a statement is; what says nothing to check is prose."""
+    place, source, sides, relations = statement.place, statement.source, line.sides, line.relations
+    first = sides[0].node
+    if line.minus:
+        step = Total((first, negative(sides[1].node)))
+        sides = [sides[0], replace(sides[1], node=step)]
+    if not relations:
+        mention = isinstance(first, (Element, Array, Derivative, Named, Number))
+        if mention or statement.kind == "inline" or statement.words:
+            return [Prose(place.line, place.column, source)]
+    relations = _as_updates([side.node for side in sides], relations)
+    if line.steps and relations and isinstance(first, (Element, Array)):
+        relations = [Relation.BECOMES, *relations[1:]]
+    starts = not line.continues and bool(relations)
+    own = isinstance(first, Named) and first.name != "theta"
+    if isinstance(first, Named) and own and starts and relations[0] is not Relation.BECOMES:
+        node = sides[1].node
+        shown = f"{echo(first)} := {echo(node)}"
+        explicit = relations[0] is Relation.DEFINES or is_told(statement)
+        items: list[Item] = [
+            Definition(
+                place.line, place.column, source, first.name, first.indices, node, shown, explicit
+            )
+        ]
+        if len(sides) == 2:
+            return items
+        sides, relations, given = [sides[0], *sides[2:]], relations[1:], ()
+    else:
+        vector = isinstance(first, Array) and first.letter == "delta" and starts
+        if vector and not any(is_array(side.node) for side in sides[1:]):
+            raise NotRead(
+                "δ with one index is the vector ∂L/∂a of a layer, and the other side is a number",
+                Place(sides[0].line, sides[0].column),
+                "write δ_{21} for neuron 1 of layer 2, or another letter",
+            )
+        items = []
+        given = tuple(
+            Comparison(each.left, each.relation, each.right)
+            for each in statement.holds_for
+            if not isinstance(each.left, Letter)  # those on indices are cases of one claim
+        )
+    texts = [echo(side.node) for side in sides]
+    marks = [relation.value for relation in relations]
+    pairs = itertools.zip_longest(*((marks, texts) if line.continues else (texts, marks)))
+    shown = " ".join(word for pair in pairs for word in pair if word is not None)
+    claim = Claim(
+        place.line, place.column, source, tuple(sides), tuple(relations), line.continues, shown,
+        given,
+    )  # fmt: skip
+    return [*items, claim]
+
+
+def _as_updates(nodes: Sequence[Node], relations: Sequence[Relation]) -> list[Relation]:
+    """w = w - η ∂L/∂w and w := … are steps; := of another quantity is an equality.
+
+    Without a rate only a sum is a step: w = 2w/2 is an equation.
+    """
+    first = nodes[0]
+    quantity = isinstance(first, (Element, Array))
+    learned = isinstance(first, (Element, Array)) and first.letter[:1] in ("w", "W", "b", "θ")
+    found = []
+    for k, relation in enumerate(relations):
+        right = nodes[min(k + 1, len(nodes) - 1)]
+        again = quantity and k == 0 and any(part == first for part in walk(right))
+        has_rate = any(part == Element("eta") for part in walk(right))
+        step = again and (has_rate or (learned and isinstance(right, Total)))
+        defined = relation is Relation.DEFINES and learned and k == 0
+        if defined or (step and relation is not Relation.ABOUT):
+            found.append(Relation.BECOMES)
+        elif relation is Relation.DEFINES and not isinstance(first, Named):
+            found.append(Relation.EQUAL)
+        else:
+            found.append(relation)
+    return found
+
+
+def _with_names_known(
+    items: Sequence[Item], named: Sequence[tuple[Named, Place]]
+) -> Iterator[Item]:
+    """The items; claims about names that nothing on the page defines are not read."""
+    known = {(d.name, len(d.indices)) for d in items if isinstance(d, Definition)}
+    unread = {item.defines for item in items if isinstance(item, Unread)}
+    for item in items:
+        match item:
+            case Claim(sides=sides):
+                nodes = [side.node for side in sides]
+            case Definition(node=node):
+                nodes = [node]
+            case _:
+                nodes = []
+        names = (part for node in nodes for part in walk(node) if isinstance(part, Named))
+        strange = next(
+            (n for n in names if n.name not in unread and (n.name, len(n.indices)) not in known),
+            None,
+        )
+        if strange is None or isinstance(item, (Prose, Unread)):
+            yield item
+            continue
+        places = [(place.line, place.column) for name, place in named if name == strange]
+        here = (item.line, item.column)
+        line, column = next((place for place in places if place >= here), here)
+        shown = echo(strange)
+        reason = f"{shown} is no quantity of this network, and the page does not define it"
+        way = "define it on a line of its own, or write the network's letter"
+        yield Unread(line, column, item.source, reason, way)
