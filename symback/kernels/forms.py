@@ -66,10 +66,21 @@ class WrongForm(SymbackError):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What is computed instead of what, or what a letter in it is, in both dialects."""
+    """``left = right`` in text and in LaTeX: what is computed instead of what.
 
-    text: str
-    latex: str
+    Or what a letter is that stands in the one before it (``is_letter``).
+    """
+
+    left: str
+    right: str
+    left_latex: str
+    right_latex: str
+    is_letter: bool = False
+
+    @property
+    def text(self) -> str:
+        """A line of a source's docstring."""
+        return f"{'    with ' if self.is_letter else ''}{self.left} = {self.right}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +134,12 @@ class Form:
         for part in parts:
             if part in _MEANINGS and self.text(part) != _DEFAULTS.get(part):
                 text, latex = _MEANINGS[part]
-                shown = f"{latex.format(self.latex)} &= {self._typeset(part)}"
-                found.append(Identity(f"{text.format(self.name)} = {self.text(part)}", shown))
+                sides = text.format(self.name), self.text(part)
+                found.append(Identity(*sides, latex.format(self.latex), self._typeset(part)))
                 wanted += self.named(part)
         lets = [name for name in dict.fromkeys(wanted) if name in dict(self.lets)]
         return found + [
-            Identity(f"    with {name} = {self.text(name)}", f"{name} &= {self._typeset(name)}")
+            Identity(name, self.text(name), name, self._typeset(name), is_letter=True)
             for name in lets
         ]
 
@@ -146,33 +157,47 @@ class Form:
 
 SOFTMAX_IDENTITIES = {
     "shift": Identity(
-        "softmax(a) = softmax(a - max a), so that no exponential is above 1",
-        r"\operatorname{softmax}(a) &= \operatorname{softmax}(a - \max_j a_j)",
+        "softmax(a)",
+        "softmax(a - max a), so that no exponential is above 1",
+        r"\operatorname{softmax}(a)",
+        r"\operatorname{softmax}(a - \max_j a_j)",
     ),
     "rest": Identity(
-        "1 - p_k = Σ_{j≠k} p_j: the other probabilities are summed, nothing is taken from 1",
-        r"1 - p_k &= \sum_{j \neq k} p_j",
+        "1 - p_k",
+        "Σ_{j≠k} p_j: the other probabilities are summed, nothing is taken from 1",
+        r"1 - p_k",
+        r"\sum_{j \neq k} p_j",
     ),
     "residual": Identity(
-        "y_k - p_k = y_k Σ_{j≠k} p_j - (1 - y_k) p_k",
-        r"y_k - p_k &= y_k \sum_{j \neq k} p_j - (1 - y_k)\,p_k",
+        "y_k - p_k",
+        "y_k Σ_{j≠k} p_j - (1 - y_k) p_k",
+        r"y_k - p_k",
+        r"y_k \sum_{j \neq k} p_j - (1 - y_k)\,p_k",
     ),
     "cross_entropy": Identity(
-        "(Σ_j y_j) p_k - y_k = p_k Σ_{j≠k} y_j - y_k Σ_{j≠k} p_j, whatever Σ_j y_j is",
-        r"\Bigl(\sum_j y_j\Bigr) p_k - y_k &= p_k \sum_{j \neq k} y_j - y_k \sum_{j \neq k} p_j",
+        "(Σ_j y_j) p_k - y_k",
+        "p_k Σ_{j≠k} y_j - y_k Σ_{j≠k} p_j, whatever Σ_j y_j is",
+        r"\Bigl(\sum_j y_j\Bigr) p_k - y_k",
+        r"p_k \sum_{j \neq k} y_j - y_k \sum_{j \neq k} p_j",
     ),
     "product": Identity(
-        "p_k (g_k - Σ_j p_j g_j) = p_k (d_k - Σ_j p_j d_j) with d = g - g_m for whatever m",
-        r"p_k \Bigl(g_k - \sum_j p_j g_j\Bigr) &= p_k \Bigl(d_k - \sum_j p_j d_j\Bigr),"
+        "p_k (g_k - Σ_j p_j g_j)",
+        "p_k (d_k - Σ_j p_j d_j) with d = g - g_m for whatever m",
+        r"p_k \Bigl(g_k - \sum_j p_j g_j\Bigr)",
+        r"p_k \Bigl(d_k - \sum_j p_j d_j\Bigr),"
         r"\quad d = g - g_m",
     ),
     "pairs": Identity(
-        "p_k (g_k - Σ_j p_j g_j) = p_k Σ_{j≠k} p_j (g_k - g_j)",
-        r"p_k \Bigl(g_k - \sum_j p_j g_j\Bigr) &= p_k \sum_{j \neq k} p_j\,(g_k - g_j)",
+        "p_k (g_k - Σ_j p_j g_j)",
+        "p_k Σ_{j≠k} p_j (g_k - g_j)",
+        r"p_k \Bigl(g_k - \sum_j p_j g_j\Bigr)",
+        r"p_k \sum_{j \neq k} p_j\,(g_k - g_j)",
     ),
     "log": Identity(
-        "log p_k = a_k - max a - log(1 + the sum of e^{a_j - max a} without the largest)",
-        r"\log p_k &= a_k - a_m - \log\Bigl(1 + \sum_{j \neq m} e^{a_j - a_m}\Bigr),"
+        "log p_k",
+        "a_k - max a - log(1 + the sum of e^{a_j - max a} without the largest)",
+        r"\log p_k",
+        r"a_k - a_m - \log\Bigl(1 + \sum_{j \neq m} e^{a_j - a_m}\Bigr),"
         r"\quad a_m = \max_j a_j",
     ),
 }
