@@ -1275,7 +1275,7 @@ class _Case:
     def _of_descent(self, step: Element | Array, wrong: Node) -> list[Told]:
         """The gradient that the step goes along, (w - wrong)/η, compared with ∂L/∂w."""
         if wrong == step:
-            return [mistakes.MISSING_TERM.found(1)]
+            return [mistakes.MISSING_TERM.found("step")]
         along = Quotient(Total((step, opposite(wrong))), Element("eta"))
         found = self.explained(Derivative(LOSS, step), along)
         uphill, sign = mistakes.DESCENT.found(), mistakes.SIGN.name
@@ -1443,7 +1443,7 @@ class _Instance:
             gap = _gap([each for each in factors if isinstance(each, Derivative)], of, by)
             if gap is None:
                 continue
-            told = mistakes.MISSING_FACTOR.found(1, of=spelled(gap[0]), by=spelled(gap[1]))
+            told = mistakes.MISSING_FACTOR.found("chain", of=spelled(gap[0]), by=spelled(gap[1]))
             node = replaced(self.wrong, term, Product((*factors, Derivative(*gap))))
             mended = replace(self, wrong=node, previous=None)
             if self._agrees(node, "truth"):
@@ -1491,14 +1491,14 @@ def step_slips(before: Node) -> Iterator[tuple[Told, Node]]:
 
 def layout_repairs(wrong: Node) -> Iterator[tuple[Told, Node]]:
     """The side with one or two transposes or products put right, or with another array put in."""
-    yield mistakes.LAYOUT.found(), Transpose(wrong)
+    yield mistakes.LAYOUT.found("turned"), Transpose(wrong)
     once = list(_with_another_layout(wrong))
     yield from once
     yield from _with_other_arrays(wrong)
     for first, node in once:
         for second, repaired in _with_another_layout(node):
             if repaired != wrong:
-                yield mistakes.LAYOUT.found(1, first=first.text, second=second.text), repaired
+                yield mistakes.LAYOUT.found("both", first=first.text, second=second.text), repaired
 
 
 def _with_another_layout(wrong: Node) -> Iterator[tuple[Told, Node]]:
@@ -1517,7 +1517,7 @@ def _with_other_arrays(wrong: Node) -> Iterator[tuple[Told, Node]]:
         for step in (-1, 1) if layer is not None else ():
             other = replace(layer, offset=layer.offset + step)
             this, that = (layer_text(each) for each in (layer, other))
-            told = mistakes.WEIGHT_LAYER.found(1, this=this, other=that)
+            told = mistakes.WEIGHT_LAYER.found("with_error", this=this, other=that)
             yield told, _with_layer(wrong, layer, other)
     for array in arrays:
         for mistake, making in made(Place.ARRAY):
