@@ -99,7 +99,7 @@ _one, _two, _minus, _zero = (Number(Fraction(number)) for number in (1, 2, -1, 0
 # ---------------------------------------------------------------------------- rules of calculus
 
 
-def _template(text: str) -> Node:
+def _template(text: str) -> Any:
     """A formula of the table in ``z``; i is the root of -1."""
     known = {"z": Element("z"), "i": Call("i", ()), "pi": Call("pi", ())}
 
@@ -109,21 +109,17 @@ def _template(text: str) -> Node:
     return placed(read(text, names=("z", "i")))
 
 
-def _domain(text: str) -> Comparison:
-    cases = _template(f"where({text}, 1, 0)")
-    assert isinstance(cases, Cases)
-    (_, condition), _ = cases.branches
-    assert isinstance(condition, Comparison)
-    return condition
-
-
 _ROWS = ELEMENTARY.items()
 AS_EXPONENTIALS = {name: _template(row.exponentials) for name, row in _ROWS if row.exponentials}
 SLOPES = {name: _template(row.slope) for name, row in _ROWS if row.slope}
-DOMAINS = {name: _domain(row.domain) for name, row in _ROWS if row.domain}
+DOMAINS = {
+    name: _template(f"where({row.domain}, 1, 0)").branches[0][1]
+    for name, row in _ROWS
+    if row.domain
+}
 
 
-def with_z(template: Node, argument: Node) -> Node:
+def with_z(template: Node, argument: Node) -> Any:
     """The template with its ``z`` replaced (templates bind no letters of their own)."""
     if template == Element("z"):
         return argument
@@ -237,7 +233,11 @@ class Evaluator:
         self._standing_in: set[tuple] = set()
         self._looking: set[int] = set()
         self._prepared: set[tuple[Variable, int]] = set()
-        self._pins = {self._pinned(left): right for left, right in assumptions.pins}
+        self._pins: dict[Quantity, Node] = {}
+        for left, right in assumptions.pins:
+            if not isinstance(left, Element):
+                raise Undecided("only single quantities are given other values")
+            self._pins[equations.place(left.letter, self.indices(left.indices, {}))] = right
         biased = any(variable in equations.solved for variable, _ in self._pins)
         self._from_leaves = assumptions.from_leaves or biased
 
@@ -480,9 +480,7 @@ class Evaluator:
         """A function of the page has a value only where its argument is in its domain."""
         domain = DOMAINS.get(function)
         if domain is not None and self.needs is not None and not self._within:
-            needed = with_z(domain, argument)
-            assert isinstance(needed, Comparison)
-            self.needs(needed, env)
+            self.needs(with_z(domain, argument), env)
 
     @contextmanager
     def _inside(self) -> Iterator[None]:
@@ -556,11 +554,6 @@ class Evaluator:
                 others = [self._element("y", (k,), numbers) for k in range(1, own[0])]
                 return _less(numbers.number(Fraction(known.known_sum)), others, numbers)
         return numbers.drawn((variable.name, own))
-
-    def _pinned(self, node: Node) -> Quantity:
-        if not isinstance(node, Element):
-            raise Undecided("only single quantities are given other values")
-        return self.equations.place(node.letter, self.indices(node.indices, {}))
 
     def _cells(
         self, letter: str, index: Index | None, env: Environment
@@ -746,8 +739,11 @@ class Evaluator:
     def _hidden_activation(self, argument: Node, env: Environment) -> str:
         """The function that g names: that of the layer its argument is the preactivation of."""
         activations = self.equations.scope.activations
-        named = (_layer_of(part) for part in walk(argument) if getattr(part, "letter", "") == "a")
-        layers = [self._index(layer, env) for layer in named if layer is not None]
+        layers = []
+        for part in walk(argument):
+            match part:
+                case Array("a", Index() as layer) | Element("a", (layer, *_)):
+                    layers.append(self._index(layer, env))
         if len(set(layers)) == 1:
             if not 1 <= layers[0] <= len(activations):
                 raise OutOfRange(f"there is no layer {layers[0]}")
@@ -963,13 +959,6 @@ def _root_of_product(factors: Sequence[Node]) -> Node | None:
         made += [Power(size, Number(Fraction(pairs)))] if pairs else []
         made += [Call("sqrt", (size,))] if single else []
     return Product(tuple(made), True) if len(made) > 1 else made[0] if made else _one
-
-
-def _layer_of(node: Node) -> Index | None:
-    """The layer of a quantity that has one."""
-    if isinstance(node, Array):
-        return node.layer
-    return node.indices[0] if isinstance(node, Element) and node.indices else None
 
 
 def _has_array(node: Node) -> bool:

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from symback.checking.letters import PRIMES, Letters, Scripted
-from symback.checking.tokens import CLOSING, FUNCTIONS, NotRead, Place, Token, split
+from symback.checking.letters import PRIMES, Letters, Scripted, is_total
+from symback.checking.tokens import CLOSING, COMPARISONS, FUNCTIONS, NotRead, Place, Token, split
 from symback.language.budget import spend
 from symback.language.expressions import (
     LAYERED,
@@ -51,14 +51,12 @@ from symback.language.expressions import (
 )
 from symback.language.functions import ABBREVIATIONS, ELEMENTARY
 
-__all__ = ["COMPARISONS", "RELATIONS", "Line", "Reading", "is_total", "reading"]
+__all__ = ["Line", "Reading", "reading"]
 
 MOST_DEPTH = 60
 LARGEST_EXPONENT = 64
 MOST_TERMS = 256
 
-RELATIONS = ("=", "≈", "←", ":=")
-COMPARISONS = ("=", "!=", "<", ">", "<=", ">=")
 _INEQUALITIES = COMPARISONS[1:]
 _WIDTH_LETTERS = ("n", "N", "K", "C", "m", "M", "k", "D", "d", "H", "J", "c", "p", "q", "r")
 _LOSS_LETTERS = ("L", "J", "C", "E")
@@ -307,7 +305,8 @@ class _Parser:
             elif token.kind == "/":
                 self.take()
                 above, below = _product(factors), self.factor()
-                closed, factors = self.bracketed, [Quotient(above, below)]
+                closed = self.bracketed
+                factors = [Quotient(above, below)]
                 numbers = isinstance(above, Number) and isinstance(below, Number)
                 if self.at(*_BEGINS_FACTOR) and not numbers and not closed:
                     raise self.refuse("what stands under the slash has two readings",
@@ -1165,11 +1164,6 @@ class _Parser:
 
 
 # ------------------------------------------------------------------------------------- helpers
-
-
-def is_total(tokens: Sequence[Token]) -> bool:
-    """Whether a subscript is the word "total"."""
-    return "".join(token.text for token in tokens if token.kind not in "{}") in ("total", "tot")
 
 
 def _product(factors: Sequence[Node]) -> Node:
