@@ -101,7 +101,6 @@ class Place(enum.Enum):
     REPAIR = "a node of a wrong side ↦ nodes without the slip"
     LAYOUT = "an array or a product of a wrong side ↦ nodes with another layout"
     ARRAY = "a whole quantity of a wrong side ↦ others that may belong there"
-    FOUND = "recognised by other means; the row says only the sentence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +131,16 @@ class Mistake:
     identity: str
     example: str
     makings: tuple[Making, ...] = field(default=(), repr=False)
+    sentences: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What is said where it is recognised by other means than its makings."""
 
     def told(self, sentence: str, /, **words: object) -> Told:
         """The mistake in a sentence of its row, with words for what stands in braces there."""
         return Told(self.name, sentence.format(**words))
 
-    @property
-    def sentences(self) -> list[str]:
-        """What is said where it is recognised by other means than its makings."""
-        return [each.says for each in self.makings if Place.FOUND in each.at]
-
-    def found(self, which: int = 0, /, **words: object) -> Told:
-        """The mistake in one of its `sentences`."""
-        return self.told(self.sentences[which], **words)
+    def found(self, sentence: str = "found", /, **words: object) -> Told:
+        """The mistake in one of its ``sentences``."""
+        return self.told(self.sentences[sentence], **words)
 
 
 def made(place: Kind | Place) -> Iterator[tuple[Mistake, Making]]:
@@ -853,24 +849,19 @@ _NOT_LOG = "the derivative of log u is u′/u"
 _ADDED_EXPONENTS = "e^u·e^v = e^(u+v): exponents are added, not multiplied"
 
 
-def _row(name: str, identity: str, example: str, *makings: Making) -> Mistake:
-    return Mistake(name, identity, example, makings)
+def _row(name: str, identity: str, example: str, *makings: Making, **sentences: str) -> Mistake:
+    return Mistake(name, identity, example, makings, sentences)
 
 
 def _at(at: Any, make: Callable[..., Any], *said: str, **more: str) -> Making:
     return Making(at if isinstance(at, tuple) else (at,), make, *said, **more)
 
 
-def _found(*sentences: str) -> tuple[Making, ...]:
-    """Sentences for what is recognised by other means."""
-    return tuple(Making((Place.FOUND,), lambda: None, says) for says in sentences)
-
-
 _ROWS = (
     _row(
         "descent-direction", "the step of gradient descent goes up: w + η ∂L/∂w for w - η ∂L/∂w",
         "w_212 ← w_212 + η·∂L/∂w_212",
-        *_found("the step goes up: gradient descent subtracts η·∂L/∂w"),
+        found="the step goes up: gradient descent subtracts η·∂L/∂w",
     ),
     _row(
         "stale-weights", "new weights are used in the pass that computes them",
@@ -923,7 +914,7 @@ _ROWS = (
         "missing-forward-term", "a term of the forward pass is left out",
         "a_21 = w_211·h_11 + w_212·h_12 + w_213·h_13",
         _at(Place.LINE, _term_dropped, "the term {term} is missing"),
-        *_found("{term} is left out"),
+        found="{term} is left out",
     ),
     _row(
         "wrong-activation", "another function than the layer's", "h_11 = tanh(a_11)",
@@ -949,10 +940,10 @@ _ROWS = (
         "∇_{W_2} L = h_1 δ_2ᵀ",
         _at(Place.LAYOUT, _other_layout, "{what}"),
         _at(Kind.WEIGHT, _turned, whole=_TURNED),
-        *_found(
-            "the whole is transposed", "{first}; {second}",
-            "this is the transpose of {what}: {words}", "{weight}ᵀ stands where {weight} belongs",
-        ),
+        turned="the whole is transposed",
+        both="{first}; {second}",
+        transpose="this is the transpose of {what}: {words}",
+        forward="{weight}ᵀ stands where {weight} belongs",
     ),
     _row(
         "missing-log-derivative", "the derivative of log ŷ is 1/ŷ; it was left out",
@@ -1072,7 +1063,8 @@ _ROWS = (
             "weights of layer {k} stand where those of layer {layer} belong", _STANDS, _STANDS,
         ),
         _at(Place.ARRAY, _arrays_of_other_weights, _ARRAY_STANDS),
-        *_found(_STANDS, "W_{this} stands where W_{other} belongs, with the error of its layer"),
+        found=_STANDS,
+        with_error="W_{this} stands where W_{other} belongs, with the error of its layer",
     ),
     _row(
         "missing-weight", "∂a/∂h = w is missing",
@@ -1095,7 +1087,7 @@ _ROWS = (
         "wrong-weight-index", "another weight of the same layer",
         f"∂L/∂w_112 = {_B.replace('w_221', 'w_222')}·h_11·(1 - h_11)·x_2",
         _at(Kind.WEIGHT, _siblings, forward=_STANDS),
-        *_found(_STANDS),
+        found=_STANDS,
     ),
     _row(
         "weight-for-activation", "∂a/∂w is taken for w; it is h of the layer before",
@@ -1129,7 +1121,7 @@ _ROWS = (
             whole="{parent} stands where {child} belongs: no function is applied",
         ),
         _at(Place.ARRAY, _arrays_of_activations, _ARRAY_STANDS),
-        *_found("{this} stands where {other} belongs"),
+        found="{this} stands where {other} belongs",
     ),
     _row(
         "wrong-input-index", "h of another neuron of the right layer",
@@ -1148,7 +1140,8 @@ _ROWS = (
         _at(Place.LINE, _sign_turned, "the sign of the term {term} is wrong"),
         _at(Place.LINE, _sign_turned_within, "a sign in the term {term} is wrong"),
         _at(Place.REPAIR, _sign_turned, "the sign of {term} is wrong"),
-        *_found("{what} has the wrong sign, or y and ŷ are swapped", "{what} has the wrong sign"),
+        of_loss="{what} has the wrong sign, or y and ŷ are swapped",
+        found="{what} has the wrong sign",
     ),
     _row(
         "paths-multiplied", "contributions are multiplied that should be added",
@@ -1156,15 +1149,13 @@ _ROWS = (
         _at(
             Place.LAYER, math.prod, "the contributions of the paths are multiplied; they are added",
         ),
-        *_found("multiplied by {factor}, another derivative"),
+        found="multiplied by {factor}, another derivative",
     ),
     _row(
         "average-for-sum", "the mean of the contributions stands where their sum belongs",
         f"∂L/∂w_112 = ½·{_B}·h_11·(1 - h_11)·x_2",
-        *_found(
-            "the mean of {number} contributions, not their sum",
-            '{what} is averaged over the {things}, where the loss sums them ({key} = "sum")',
-        ),
+        found="the mean of {number} contributions, not their sum",
+        samples='{what} is averaged over the {things}, where the loss sums them ({key} = "sum")',
     ),
     _row(
         "missing-path", "one or more paths are left out",
@@ -1178,7 +1169,7 @@ _ROWS = (
             (Kind.STAGE, Kind.TARGET), lambda _: sympy.S.Zero,
             whole="the way through {factor} is missing",
         ),
-        *_found("{some} of {count} paths; only {which}"),
+        found="{some} of {count} paths; only {which}",
     ),
     _row(
         "single-path", "of a sum over paths only one is there",
@@ -1201,7 +1192,7 @@ _ROWS = (
         "∂L/∂w_212 = 2·(ŷ_1 - y_1)·h_12",
         _at(Place.NUMBER, _many, "a factor {number} too many"),
         _at(Place.NUMBER, _few, "a factor {number} is missing"),
-        *_found("{what} is {number} times what it should be{why}"),
+        found="{what} is {number} times what it should be{why}",
     ),
     _row(
         "wrong-loss", "the derivative of another loss", "∂L/∂w_212 = 2·(ŷ_1 - y_1)·h_12",
@@ -1217,39 +1208,41 @@ _ROWS = (
             Place.ERROR, _error_of_cross_entropy,
             "ŷ - y is ∂L/∂a for cross entropy with softmax; the loss is {own}",
         ),
-        *_found("this is the {name}"),
+        found="this is the {name}",
     ),
     _row(
         "another-weights-gradient", "the right derivative, but by another weight",
         "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
-        *_found("this is ∂{of}/∂{other}, not ∂{of}/∂{by}"),
+        found="this is ∂{of}/∂{other}, not ∂{of}/∂{by}",
     ),
     _row(
         "index-order", "every w_kij is read as w_kji: from neuron i into neuron j",
         "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
-        *_found("w_kij is read as w_kji; the first index is the neuron it leads into"),
+        found="w_kij is read as w_kji; the first index is the neuron it leads into",
     ),
     _row(
         "missing-factor", "a factor is missing, found by the ratio to the right side",
         "∂ŷ_1/∂a_21 = 1 - ŷ_1",
         _at((Kind.STAGE, Kind.TARGET), lambda _: ONE, whole="the factor {factor} is missing"),
-        *_found("missing factor {factor}", "the factor ∂{of}/∂{by} is missing in the chain"),
+        found="missing factor {factor}",
+        chain="the factor ∂{of}/∂{by} is missing in the chain",
     ),
     _row(
         "spurious-factor", "a factor too many, found by the ratio to the right side",
         "∂ŷ_1/∂a_21 = ŷ_1·(1 - ŷ_1)·(-a_22)",
         _at(Place.REPAIR, _factor_dropped, "spurious factor {factor}"),
-        *_found("spurious factor {factor}"),
+        found="spurious factor {factor}",
     ),
     _row(
         "missing-term", "a term is missing, found by the difference from the right side", "s = -y",
-        *_found("missing term {term}", "the step is missing: nothing is subtracted"),
+        found="missing term {term}",
+        step="the step is missing: nothing is subtracted",
     ),
     _row(
         "spurious-term", "a term too many, found by the difference from the right side",
         "∂L/∂w_212 = (ŷ_1 - y_1)·h_12 + w_212",
         _at(Place.REPAIR, _term_dropped, "spurious term {term}"),
-        *_found("spurious term {term}"),
+        found="spurious term {term}",
     ),
     _row("rounding", "a rounded number is carried on", "0.138 carried on as 0.14"),
     _row(
@@ -1266,12 +1259,12 @@ _ADDED_ROWS = (
         "unsummed-samples",
         "the sum over the samples is missing, so the array has an axis too many",
         "db1 of shape (samples, n)",
-        *_found("{what} sums over the samples; here each sample has its own"),
+        found="{what} sums over the samples; here each sample has its own",
     ),
     _row(
         "single-sample", "of the sum over the samples only one term is there",
         "dW1 of the first sample",
-        *_found("of the sum over the samples in {what} only sample {sample} is there"),
+        found="of the sum over the samples in {what} only sample {sample} is there",
     ),
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ themselves (``lets``), and are printed to code as they stand: nothing is written
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 
@@ -100,25 +100,6 @@ class Form:
         found = reading.names(self.node(part))
         return tuple(name for name in found if name not in ("z", "y", "h"))
 
-    def last_reader(self, letter: str) -> str:
-        """The last part that reads a letter, when value and slope are computed in this order."""
-        parts = [*self._with_lets("value"), *self._with_lets("slope")]
-        readers = [part for part in parts if letter in reading.names(self.node(part))]
-        return readers[-1] if readers else ""
-
-    def _with_lets(self, part: str) -> Iterator[str]:
-        for name in self.named(part):
-            yield from self._with_lets(name)
-        yield part
-
-    def helpers(self, part: str) -> Iterator[str]:
-        """The functions a part calls that are no engine's own."""
-        yield from (
-            word
-            for word in ("normal", "coarse", "nonzero", "capped", "near")
-            if f"{word}(" in self.text(part)
-        )
-
     @property
     def lets(self) -> tuple[tuple[str, str], ...]:
         """The shorthands, with what they stand for."""
@@ -133,9 +114,10 @@ class Form:
         wanted, found = [], []
         for part in parts:
             if part in _MEANINGS and self.text(part) != _DEFAULTS.get(part):
-                text, latex = _MEANINGS[part]
+                text = _MEANINGS[part]
                 sides = text.format(self.name), self.text(part)
-                found.append(Identity(*sides, latex.format(self.latex), self._typeset(part)))
+                latex = text.replace("log", r"\log").format(self.latex)
+                found.append(Identity(*sides, latex, self._typeset(part)))
                 wanted += self.named(part)
         lets = [name for name in dict.fromkeys(wanted) if name in dict(self.lets)]
         return found + [
@@ -204,16 +186,16 @@ SOFTMAX_IDENTITIES = {
 """All but the first use Σ_j p_j = 1, the fact that the derivation names."""
 
 _MEANINGS = {
-    "value": ("{}(z)", "{}(z)"),
-    "slope": ("{}'(z)", "{}'(z)"),
-    "residual": ("y - {}(z)", "y - {}(z)"),
-    "complement": ("1 - {}(z)", "1 - {}(z)"),
-    "log": ("log {}(z)", r"\log {}(z)"),
-    "log_complement": ("log(1 - {}(z))", r"\log(1 - {}(z))"),
-    "slope_by_value": ("{0}'(z)/{0}(z)", "{0}'(z)/{0}(z)"),
-    "slope_by_complement": ("{0}'(z)/(1 - {0}(z))", "{0}'(z)/(1 - {0}(z))"),
+    "value": "{0}(z)",
+    "slope": "{0}'(z)",
+    "residual": "y - {0}(z)",
+    "complement": "1 - {0}(z)",
+    "log": "log {0}(z)",
+    "log_complement": "log(1 - {0}(z))",
+    "slope_by_value": "{0}'(z)/{0}(z)",
+    "slope_by_complement": "{0}'(z)/(1 - {0}(z))",
 }
-"""What each part is, in both dialects."""
+"""What each part of the form of {0} is; in LaTeX, log is a command."""
 
 _DEFAULTS = {entry.name: entry.default for entry in fields(Stable) if entry.default is not MISSING}
 
@@ -256,12 +238,22 @@ def proved(form: Form) -> Form:
 def _prove_side(form: Form, z: Expr, h: Expr, slope: Expr) -> None:
     y = Symbol("y", real=True)
     names = {"z": z, "y": y, "h": h, "slope": slope, "complement": 1 - h}
+    meanings = {
+        "value": h,
+        "slope": slope,
+        "residual": y - h,
+        "complement": 1 - h,
+        "log": h,  # of the logarithms, the arguments
+        "log_complement": 1 - h,
+        "slope_by_value": slope / h,
+        "slope_by_complement": slope / (1 - h),
+    }
     for name, _ in form.lets:
-        names[name] = _read(form, name, names)
-    for part, expected in _meanings(h, slope, y).items():
+        names[name] = to_sympy(form.node(name), names, EXTRA)
+    for part, expected in meanings.items():
         if form.text(part) == _DEFAULTS.get(part):
             continue  # no form, but its meaning
-        found = _read(form, part, names)
+        found = to_sympy(form.node(part), names, EXTRA)
         if part.startswith("log"):
             found = sympy.exp(sympy.expand_log(found, force=True))
         if not _equal(found, expected):
@@ -273,21 +265,3 @@ def _equal(found: Expr, expected: Expr) -> bool:
     return any(
         is_zero((of(found) - of(expected)).rewrite(sympy.exp)) for of in (lambda u: u, sympy.exp)
     )
-
-
-def _meanings(h: Expr, slope: Expr, y: Expr) -> dict[str, Expr]:
-    """What each part of a form stands for; of the logarithms, the arguments."""
-    return {
-        "value": h,
-        "slope": slope,
-        "residual": y - h,
-        "complement": 1 - h,
-        "log": h,
-        "log_complement": 1 - h,
-        "slope_by_value": slope / h,
-        "slope_by_complement": slope / (1 - h),
-    }
-
-
-def _read(form: Form, part: str, names: Mapping[str, Expr]) -> Expr:
-    return to_sympy(form.node(part), names, EXTRA)
