@@ -611,9 +611,8 @@ class Passages:
         rows = [Row(pen.formula(deduction.lhs), "=", (in_latex,), in_text)]
         step = self.work.matrices.step(last.name)
         difference = step.expr
-        if difference is not None and isinstance(
-            difference, MatAdd
-        ):  # ∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)
+        if difference is not None and isinstance(difference, MatAdd):
+            # ∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)
             (y,) = (a for a in difference.atoms(Array) if a.name == target.name)
             turned = MatAdd(*(-term for term in difference.args[::-1]), evaluate=False)
             tex, plain = MatrixLatex(letters, {y: r"e(\ell)"}), Text(letters, {y: "e(ℓ)"})
@@ -728,14 +727,15 @@ class GeneralPen(Pen):
 def _relative(work: Work, k: int, shifted: str, x_is_h: bool) -> Lettering:
     """The letters of a network with k for the number of layer ``k``, ``shifted`` for others."""
     letters = lettering(work)
-    joined = "nb" if isinstance(work.spec, NetworkSpec) and work.spec.bias == "per_layer" else "n"
+    one_bias = isinstance(work.spec, NetworkSpec) and work.spec.bias == "per_layer"
+    one_index = "nb" if one_bias else "n"
     # a width that the file names keeps its number, also where the inputs are counted as layer 1
     named = 0 if work.graph.is_concrete() else letters.input_layer
 
     def spelled(letter: str, indices: tuple[str, ...]) -> Spelling:
         if letter == "x" and k == 1 and x_is_h:
             letter, indices = "h", ("0", *indices)
-        if letter in joined:  # their only index is the layer, of several digits perhaps
+        if letter in one_index:  # their only index is the layer, of several digits perhaps
             indices = ("".join(indices),)
         if letter in _LAYERED and indices[:1] and indices[0].isdigit():
             ahead = int(indices[0]) - k - (named if letter == "n" else 0)
