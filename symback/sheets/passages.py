@@ -693,11 +693,10 @@ def stable_section(work: Work) -> Section | None:
     """What a program computes instead of plain forms, so that it keeps its digits."""
     if not isinstance(work.spec, NetworkSpec):
         return None
-    rows = []
-    for identity in kernels.identities(work.spec):
-        left, _, right = identity.latex.partition(" &= ")
-        plain_left, _, plain_right = identity.text.strip().removeprefix("with ").partition(" = ")
-        rows.append(Row(Formula(left, plain_left), "=", (right,), plain_right))
+    rows = [
+        Row(Formula(one.left_latex, one.left), "=", (one.right_latex,), one.right)
+        for one in kernels.identities(work.spec)
+    ]
     said = (Say("stable.intro"), Display(tuple(rows))) if rows else (Say("stable.plain"),)
     return Section(Say("section.stable"), said)
 
