@@ -22,9 +22,9 @@ from __future__ import annotations
 import base64
 import itertools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def environment() -> Environment:
 @cache
 def _sentences(form: str) -> Mapping[str, Any]:
     """Every sentence of ``words.toml`` by its key, compiled for a form."""
-    own = environment().overlay(finalize=_FINALIZE[form])
+    own = environment().overlay(finalize=partial(_spelled, form))
     found: dict[str, Any] = {}
 
     def compile_all(table: Mapping[str, Any], prefix: str) -> None:
@@ -144,27 +144,9 @@ def plain(sentence: Say) -> str:
 # ------------------------------------------------------------------- formulas and words in a form
 
 
-def _tex(value: Any) -> Any:
-    if isinstance(value, Formula):
-        return f"${value.latex}$"
-    return escape_tex(value.text) if isinstance(value, Words) else value
-
-
-def _html(value: Any) -> Any:
-    if isinstance(value, Formula):
-        return _formula(value.latex)
-    return escape_xml(value.text) if isinstance(value, Words) else value
-
-
 def _formula(latex: str, kind: str = "") -> str:
     """A formula in HTML; of the kind ``d`` it is displayed, of the kind ``d more`` indented too."""
     return f'<span class="{f"m {kind}".strip()}">{mathml(latex, display="d" in kind)}</span>'
-
-
-def _md(value: Any) -> Any:
-    if isinstance(value, Formula):  # within $…$ alone GitHub would take \, and _ for Markdown
-        return f"$`{_for_github(value.latex)}`$"
-    return _escape_md(value.text) if isinstance(value, Words) else value
 
 
 def _for_github(latex: str) -> str:
@@ -178,17 +160,27 @@ def _escape_md(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|$~" else c for c in escaped)
 
 
-def _txt(value: Any) -> Any:
-    if isinstance(value, Formula):
-        return value.text
-    return _printable(value.text) if isinstance(value, Words) else value
-
-
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
-_FINALIZE = {"tex": _tex, "html": _html, "md": _md, "txt": _txt}
+_SPELLED: Mapping[str, tuple[Callable[[Formula], str], Callable[[str], str]]] = {
+    "tex": (lambda formula: f"${formula.latex}$", escape_tex),
+    "html": (lambda formula: _formula(formula.latex), escape_xml),
+    # within $…$ alone GitHub would take \, and _ for Markdown
+    "md": (lambda formula: f"$`{_for_github(formula.latex)}`$", _escape_md),
+    "txt": (lambda formula: formula.text, _printable),
+}
+"""How each form spells a formula, and the words of a user."""
+
+
+def _spelled(form: str, value: Any) -> Any:
+    formula, words = _SPELLED[form]
+    if isinstance(value, Formula):
+        return formula(value)
+    return words(value.text) if isinstance(value, Words) else value
+
+
 _LETTERS = {
     **{letter: Formula(letter, letter) for letter in "ijkp"},
     "before_k": Formula("k-1", "k−1"),
@@ -369,7 +361,7 @@ class _Setter:
             return self.say(entry)
         if isinstance(entry, Formula):
             entry = Formula(rf"\displaystyle {entry.latex}", entry.text)
-        return str(_FINALIZE[self.form](entry))
+        return str(_spelled(self.form, entry))
 
     def relation(self, row: Row) -> str:
         """The sign between the two sides, in the language of the form."""
