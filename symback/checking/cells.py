@@ -409,7 +409,7 @@ class Space:
                     power = exponent
                     continue
                 value = self._float(number, point, {})
-                if value is None:
+                if not math.isfinite(value):
                     return None
                 factor *= Fraction(value).limit_denominator(10**12) ** exponent
             key = ((quantity, power),) if power else _ONE
@@ -417,17 +417,13 @@ class Space:
         return Condition(Form(made), condition.positive)
 
     def _held(self, conditions: Sequence[Condition], point: Mapping[int, Fraction]) -> int:
-        known: dict[int, float | None] = {}
-        count = 0
-        for condition in conditions:
-            value = self._float_of(condition.directed, point, known)
-            count += value is not None and value > 0
-        return count
+        known: dict[int, float] = {}
+        return sum(self._float_of(each.directed, point, known) > 0 for each in conditions)
 
     def _float_of(
-        self, form: Form, point: Mapping[int, Fraction], known: dict[int, float | None]
-    ) -> float | None:
-        """A form in floating point; None where that has no value.
+        self, form: Form, point: Mapping[int, Fraction], known: dict[int, float]
+    ) -> float:
+        """A form in floating point; NaN where that has no value.
 
         Linear forms of quantities alone are computed exactly, since thresholds lie close together.
         """
@@ -441,25 +437,24 @@ class Space:
         for monomial, factor in form.terms.items():
             part = _float(factor)
             for number, power in monomial:
-                value = self._float(number, point, known)
-                if value is None:
-                    return None
-                part *= _raised(value, power)
+                part *= _raised(self._float(number, point, known), power)
             total += part
-        return total if math.isfinite(total) else None
+        return total if math.isfinite(total) else math.nan
 
-    def _float(
-        self, number: int, point: Mapping[int, Fraction], known: dict[int, float | None]
-    ) -> float | None:
+    def _float(self, number: int, point: Mapping[int, Fraction], known: dict[int, float]) -> float:
         if number in point:
             return _float(point[number])
         if number not in known:
             own = self.generators[number]
             if own.argument is None:
-                middle_of = (own.low + own.high) / 2 if own.low > 0 else Fraction(1)
-                known[number] = _float(middle_of)
+                known[number] = _float((own.low + own.high) / 2) if own.low > 0 else 1.0
             else:
-                known[number] = _function(own.name, self._float_of(own.argument, point, known))
+                value = self._float_of(own.argument, point, known)
+                try:
+                    name = own.name
+                    known[number] = 1 / value if name == "inverse" else getattr(math, name)(value)
+                except (ArithmeticError, ValueError, AttributeError):
+                    known[number] = math.nan
         return known[number]
 
 
@@ -475,18 +470,6 @@ def _float(value: Fraction) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
-
-
-def _function(name: str, value: float | None) -> float | None:
-    """A function of the generators in floating point."""
-    if value is None:
-        return None
-    try:
-        if name == "inverse":
-            return 1 / value
-        return getattr(math, name)(value)
-    except (ArithmeticError, ValueError, AttributeError):
-        return None
 
 
 # --------------------------------------------------------------------------------- tables of bounds
