@@ -239,8 +239,7 @@ def _matrix(chosen: argparse.Namespace) -> None:
 
 def _sheet(chosen: argparse.Namespace) -> None:
     from symback.sheets.files import write_sheets
-    from symback.sheets.general import any_layer
-    from symback.sheets.work import check_length
+    from symback.sheets.passages import any_layer, check_length
 
     network = _load(chosen)
     check_length(network)  # before anything is derived
@@ -275,7 +274,7 @@ def _kernel(chosen: argparse.Namespace) -> None:
 
 def _figure(chosen: argparse.Namespace) -> None:
     from symback.sheets.files import write_figure
-    from symback.sheets.work import check_length
+    from symback.sheets.passages import check_length
 
     network = _load(chosen)
     check_length(network)  # before anything is derived
@@ -415,7 +414,7 @@ def _check(chosen: argparse.Namespace) -> int:
     from symback.checking import report as showing
     from symback.checking.grading import MOST_BYTES, Exercise, decoded
     from symback.engine.spec import load
-    from symback.sheets.work import Work  # not `Network`: sheets and kernels are not needed here
+    from symback.engine.work import Work  # not `Network`: sheets and kernels are not needed here
 
     work = Work(load(chosen.net))
     exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.prove, chosen.budget)

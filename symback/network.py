@@ -29,6 +29,7 @@ from symback.engine.derivation import Deduction
 from symback.engine.evaluation import as_floats
 from symback.engine.matrix import MatrixForm
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
+from symback.engine.work import Work, given_values
 from symback.kernels import Kernel, NoKernel
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import LOSSES, Activation, Loss, SoftMax
@@ -44,11 +45,10 @@ from symback.language.names import (
 from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings
 from symback.learning.samples import DataError, Samples
-from symback.sheets import chapters, drawing, rendering
+from symback.sheets import chapters, passages, rendering
 from symback.sheets.figure import Figure
 from symback.sheets.overview import overview
 from symback.sheets.passages import describe
-from symback.sheets.work import Work, given_values
 
 __all__ = ["Derivation", "Network", "equations", "load"]
 
@@ -379,7 +379,7 @@ class Network(Work):
 
     def figure(self, name: str | None = None) -> Figure:
         """The picture of the network, with the paths from ``name`` to the loss."""
-        return drawing.figure(self, None if name is None else self.derive(name))
+        return passages.figure(self, None if name is None else self.derive(name))
 
     def __repr__(self) -> str:
         return f"<symback.Network: {rendering.plain(describe(self))}>"
@@ -515,4 +515,4 @@ class Derivation(derivations.Derivation):
 
     def figure(self) -> Figure:
         """The network with the paths from the element to the loss."""
-        return drawing.figure(self.network, self)
+        return passages.figure(self.network, self)

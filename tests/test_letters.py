@@ -10,7 +10,7 @@ import pytest
 
 from pages import html_formulas, network
 from symback.language.names import UnknownNotation
-from symback.sheets import chapters, drawing, rendering
+from symback.sheets import chapters, passages, rendering
 from symback.sheets.overview import overview
 from symback.sheets.rendering import caption, svg, tikz
 from typesetting import compile_tex, katex_errors, missing_glyphs, needs_tex, overfull_lines
@@ -80,7 +80,7 @@ def test_no_letter_of_another_book_is_on_the_page(name, wrt, letters, own):
 def test_the_figure_has_the_letters_of_the_page(name, wrt, letters, own):
     """Each name in the picture, in its caption and in its description is the page's."""
     net = written(name, letters, own)
-    figure = drawing.figure(net, None if wrt is None else net.derive(wrt))
+    figure = passages.figure(net, None if wrt is None else net.derive(wrt))
     picture = ET.fromstring(svg(figure))
     spans = [span for span in picture.iter() if span.tag.endswith("tspan")]
     names = {

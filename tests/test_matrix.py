@@ -44,27 +44,32 @@ from symback.engine.derivation import BackwardPass, Deduction, Rule, Step
 from symback.engine.evaluation import Numbers
 from symback.engine.graph import Equation, Graph, from_equations, from_network
 from symback.engine.matrix import (
-    Array,
     Certificate,
-    Elementwise,
-    Gradient,
     Layout,
     Lowered,
     MatrixForm,
-    MatrixLatex,
-    MatrixText,
     NoMatrixForm,
     Phase,
-    SampleArray,
-    Scalar,
     Uncertified,
-    Where,
     certify,
     lift,
 )
-from symback.language.algebra import Partial, Product, Sigma, Terms, collapse
+from symback.language.algebra import (
+    Array,
+    Elementwise,
+    Gradient,
+    Partial,
+    Product,
+    SampleArray,
+    Scalar,
+    Sigma,
+    Terms,
+    Where,
+    collapse,
+)
 from symback.language.functions import ACTIVATIONS, LOSSES
 from symback.language.names import Role, Variable, index
+from symback.language.writing import MatrixLatex, Text
 from typesetting import katex_errors
 
 B = Symbol("B", integer=True, positive=True)
@@ -95,7 +100,7 @@ def lectures(batch: str = "") -> MatrixForm:
 def test_the_six_formulas_of_the_lectures_come_out():
     """S6, derived: one formula a matrix, for one sample."""
     backward = [step for step in lectures().steps if step.phase is Phase.BACKWARD]
-    assert [MatrixText().equation(step) for step in backward] == [
+    assert [step.written(Text()) for step in backward] == [
         "∇a_3 = ŷ - y",
         "∇W_3 = ∇a_3 h_2ᵀ",
         "∇b_3 = ∇a_3",
@@ -600,8 +605,8 @@ def test_what_has_no_matrix_form_is_named(form, sizes, message):
     """The term and the reason; nothing is made up."""
     if message is None:
         found = lifted(form, sizes, T, U, V, W, x)
-        claim = matrix._Claim(form, {size: k + 2 for k, size in enumerate(n)})
-        assert matrix._certified(found, form, tuple(sizes), claim).entries
+        at = {size: k + 2 for k, size in enumerate(n)}
+        assert matrix._certified(found, form, tuple(sizes), form, at).entries
         return
     with pytest.raises(NoMatrixForm, match=message) as caught:
         lifted(form, sizes, T, U, V, W, x)
@@ -637,10 +642,10 @@ def test_what_has_no_matrix_form_is_named(form, sizes, message):
 def test_each_kind_of_product_by_itself(form, sizes, text):
     """Outer, inner, matrix and elementwise products, sums over an axis, numbers spread."""
     found = lifted(form, sizes, T, U, V, W, x)
-    assert MatrixText().write(found) == text
-    claim = matrix._Claim(form, {size: k + 2 for k, size in enumerate(n)})
+    assert Text().write(found) == text
+    at = {size: k + 2 for k, size in enumerate(n)}
     assert found.shape == (*sizes.values(), 1)[:2]
-    assert matrix._certified(found, form, tuple(sizes), claim).entries
+    assert matrix._certified(found, form, tuple(sizes), form, at).entries
 
 
 def test_an_array_of_three_indices_is_no_matrix():
@@ -790,7 +795,7 @@ def test_a_step_is_only_what_the_parameters_need():
     form = lectures()
     names = [step.variable.name for step in form.steps if step.phase is Phase.BACKWARD]
     assert not {"yhat", "x", "y"} & {*names}
-    assert MatrixText().equation(form.step("x")) == "∇x = W_1ᵀ ∇a_1"
+    assert form.step("x").written(Text()) == "∇x = W_1ᵀ ∇a_1"
     assert form.text("yhat") == "∇ŷ = -y ⊘ ŷ"
     forward = {step.variable.name: step for step in form.steps if step.phase is Phase.FORWARD}
     assert forward["h1"].named is not None
@@ -815,8 +820,8 @@ def test_a_gradient_is_transposed_as_a_whole():
     assert MatrixLatex().write(Transpose(Gradient.of(array))) == (
         r"(\nabla_{a_{1}}\mathscr{L})^{\top}"
     )
-    assert MatrixText().write(Transpose(array)) == "a_1ᵀ"
-    assert MatrixText().write(SampleArray("yhat", *n[:2])) == "Ŷ"
+    assert Text().write(Transpose(array)) == "a_1ᵀ"
+    assert Text().write(SampleArray("yhat", *n[:2])) == "Ŷ"
 
 
 def test_parentheses_say_what_the_tree_says():
@@ -833,7 +838,7 @@ def test_parentheses_say_what_the_tree_says():
         HadamardProduct(a, HadamardPower(MatAdd(b, c), -1)): "a ⊘ (b + c)",
         HadamardProduct(HadamardPower(b, -1), a): "1 ⊘ b ⊙ a",
     }
-    assert {MatrixText().write(expr): text for expr, text in cases_.items()} == {
+    assert {Text().write(expr): text for expr, text in cases_.items()} == {
         text: text for text in cases_.values()
     }
 

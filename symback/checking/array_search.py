@@ -58,11 +58,11 @@ from symback.engine.derivation import BackwardPass
 from symback.engine.evaluation import Numbers
 from symback.engine.graph import base_name, from_network
 from symback.engine.spec import NetworkSpec
+from symback.engine.work import Work
 from symback.language.algebra import Partial
 from symback.language.errors import SymbackError
 from symback.language.functions import LOSSES
 from symback.language.names import SAMPLE, Role, Variable
-from symback.sheets.work import Work
 
 __all__ = ["Search", "Seen", "Slip", "Steps", "doubles", "explain_forward", "matches"]
 

@@ -53,10 +53,10 @@ from symback.engine.arithmetics import number
 from symback.engine.evaluation import MissingNumbers, Numbers
 from symback.engine.graph import Graph
 from symback.engine.spec import EquationsSpec, NetworkSpec
+from symback.engine.work import Work
 from symback.language import npz
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.names import PARAMETERS, Notation, Role, Variable, element_name, notation
-from symback.sheets.work import Work
 
 __all__ = [
     "ArrayReport",

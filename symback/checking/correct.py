@@ -26,7 +26,7 @@ from sympy import Expr, Indexed
 from symback.checking.conversion import Inexpressible, element_of, to_node
 from symback.checking.evaluation import Equations
 from symback.checking.judge import Judge
-from symback.engine.derivation import SUBSTITUTED_TERMS, BackwardPass
+from symback.engine.derivation import SUBSTITUTED_TERMS
 from symback.engine.matrix import NoMatrixForm, lift
 from symback.language.expressions import (
     Array,
@@ -38,6 +38,7 @@ from symback.language.expressions import (
     Product,
     Sum,
     Total,
+    everywhere,
     rebuilt,
 )
 from symback.language.names import SIGNS, Role, Variable, index, pack
@@ -135,15 +136,15 @@ class Way:
 
     def paths(self) -> Iterator[tuple[Edge, ...]]:
         """Every path, as its edges from ``by`` to ``of``."""
-        yield from self._paths_from(self.by)
 
-    def _paths_from(self, neuron: Neuron) -> Iterator[tuple[Edge, ...]]:
-        if neuron == self.of:
-            yield ()
-            return
-        for edge in self.out_of.get(neuron, ()):
-            for rest in self._paths_from(edge.child):
-                yield (edge, *rest)
+        def onwards(neuron: Neuron) -> Iterator[tuple[Edge, ...]]:
+            if neuron == self.of:
+                yield ()
+                return
+            for edge in self.out_of.get(neuron, ()):
+                yield from ((edge, *rest) for rest in onwards(edge.child))
+
+        return onwards(self.by)
 
 
 def _grouped(pairs: Iterator) -> dict:
@@ -156,40 +157,27 @@ def _grouped(pairs: Iterator) -> dict:
 def way_between(equations: Equations, of: Neuron, by: Neuron) -> Way | None:
     """The way from ``by`` to ``of``; None where ``of`` does not depend on it, or it is too long."""
     edges: list[Edge] = []
-    reached, frontier = {by}, [by]
-    last = equations.order[of[0]]
-    steps = 0
-    while frontier:
-        steps += 1
+    reached, frontier, order = {by}, [by], equations.order
+    for _ in range(MOST_STEPS):
         following: list[Neuron] = []
         for parent in frontier:
-            for edge in _leaving(equations, parent):
-                if edge.child == of or equations.order[edge.child[0]] < last:
-                    edges.append(edge)
-                    following.append(edge.child)
+            for link in equations.links(parent[0]):
+                child = link.local.child
+                for own, letters in link.children(parent[1]):
+                    if (child, own) == of or order[child] < order[of[0]]:
+                        kind = kind_of(child, parent[0])
+                        edges.append(Edge((child, own), parent, kind, link.node, letters))
+                        following.append((child, own))
         frontier = [neuron for neuron in dict.fromkeys(following) if neuron not in reached]
         reached.update(frontier)
-        if len(edges) > MOST_EDGES or steps > MOST_STEPS:
+        if len(edges) > MOST_EDGES:
             return None
-    kept = _leading_to(of, edges)
-    order = equations.order
-    ordered = sorted(
-        kept, key=lambda e: (order[e.child[0]], order[e.parent[0]], e.child[1], e.parent[1])
-    )
-    return Way(of, by, tuple(ordered)) if ordered else None
-
-
-def _leaving(equations: Equations, parent: Neuron) -> Iterator[Edge]:
-    for link in equations.links(parent[0]):
-        child = link.local.child
-        for own, letters in link.children(parent[1]):
-            yield Edge((child, own), parent, kind_of(child, parent[0]), link.node, letters)
-
-
-def _leading_to(of: Neuron, edges: list[Edge]) -> list[Edge]:
-    """The edges from which ``of`` can be reached."""
+        if not frontier:
+            break
+    else:
+        return None
     into = _grouped((edge.child, edge) for edge in edges)
-    kept: list[Edge] = []
+    kept: list[Edge] = []  # those from which ``of`` can be reached
     waiting, seen = [of], {of}
     while waiting:
         for edge in into.get(waiting.pop(), ()):
@@ -197,28 +185,28 @@ def _leading_to(of: Neuron, edges: list[Edge]) -> list[Edge]:
             if edge.parent not in seen:
                 seen.add(edge.parent)
                 waiting.append(edge.parent)
-    return kept
+    kept.sort(key=lambda e: (order[e.child[0]], order[e.parent[0]], e.child[1], e.parent[1]))
+    return Way(of, by, tuple(kept)) if kept else None
 
 
 def kind_of(child: Variable, parent: Variable) -> Kind:
-    """What the local derivative of one quantity by another is."""
+    """What the derivative of one quantity by another that it is computed from is."""
     match child.role, parent.role:
         case Role.PREACTIVATION, Role.WEIGHT:
             return Kind.INPUT
         case Role.PREACTIVATION, Role.BIAS:
             return Kind.BIAS
-        case Role.PREACTIVATION, _:
-            return Kind.WEIGHT
-        case Role.ACTIVATION, _:
-            return Kind.SLOPE
-        case Role.OUTPUT, _:
-            return Kind.OUTPUT
         case Role.LOSS, Role.TARGET:
             return Kind.TARGET
-        case Role.LOSS, _:
-            return Kind.LOSS
-        case _:
-            return Kind.STAGE
+    return _KINDS.get(child.role, Kind.STAGE)
+
+
+_KINDS = {
+    Role.PREACTIVATION: Kind.WEIGHT,
+    Role.ACTIVATION: Kind.SLOPE,
+    Role.OUTPUT: Kind.OUTPUT,
+    Role.LOSS: Kind.LOSS,
+}
 
 
 # ---------------------------------------------------------------------------------------- names
@@ -232,14 +220,12 @@ def placed(equations: Equations, element: Element) -> Neuron | None:
     for head in (1, 0):
         layer = numbers[0] if head and numbers else None
         variable = equations.variable(element.letter, layer)
-        if variable is not None and _fits(variable, numbers[head if layer is not None else 0 :]):
-            return variable, numbers[head if layer is not None else 0 :]
+        own = numbers[head if layer is not None else 0 :]
+        sizes = () if variable is None else tuple(int(size) for size in variable.shape)
+        fits = len(own) == len(sizes) and all(1 <= k <= n for k, n in zip(own, sizes, strict=True))
+        if variable is not None and fits:
+            return variable, own
     return None
-
-
-def _fits(variable: Variable, own: tuple[int, ...]) -> bool:
-    sizes = tuple(int(size) for size in variable.shape)
-    return len(own) == len(sizes) and all(1 <= k <= n for k, n in zip(own, sizes, strict=True))
 
 
 def spelled(thing: Neuron | Element) -> str:
@@ -250,14 +236,13 @@ def spelled(thing: Neuron | Element) -> str:
     """
     element = thing if isinstance(thing, Element) else element_of(*thing)
     letter = SIGNS.get(element.letter, element.letter)
-    numbers = [_shown(each) for each in element.indices]
+    numbers = [
+        f"{each.letter}{each.offset:+d}"
+        if each.letter and each.offset
+        else each.letter or each.offset
+        for each in element.indices
+    ]
     return f"{letter}_{pack(numbers)}" if numbers else letter
-
-
-def _shown(each: Index) -> int | str:
-    if each.is_number:
-        return each.offset
-    return f"{each.letter}{each.offset:+d}" if each.offset else each.letter
 
 
 def indexed(letter: str, *numbers: int) -> Element:
@@ -295,7 +280,23 @@ def correct_node(judge: Judge, truth: Node) -> Node | None:
     >>> correct_node(judge, indexed("h", 1, 2)) == Call("tanh", (indexed("a", 1, 2),))
     True
     """
-    right = _correct(judge, truth)
+    try:
+        match truth:
+            case Derivative(Element() as of, Element() as by):
+                right = _correct_derivative(judge, of, by)
+            case Element("delta", indices):
+                loss = element_of(judge.graph.target, ())
+                right = _correct_derivative(judge, loss, Element("a", indices))
+            case Element():
+                right = _correct_value(judge, truth)
+            case Array("delta", layer):
+                right = _correct_gradient(judge, Array("a", layer))
+            case Derivative(Element("L"), Array() as by):
+                right = _correct_gradient(judge, by)
+            case _:
+                return None
+    except (Inexpressible, NoMatrixForm, KeyError):
+        return None
     return None if right is None else _flat(right)
 
 
@@ -309,26 +310,6 @@ def _flat(node: Node) -> Node:
         for part in made.factors
     )
     return Product(tuple(itertools.chain.from_iterable(parts)))
-
-
-def _correct(judge: Judge, truth: Node) -> Node | None:
-    try:
-        match truth:
-            case Derivative(Element() as of, Element() as by):
-                return _correct_derivative(judge, of, by)
-            case Element("delta", indices):
-                loss = element_of(judge.graph.target, ())
-                return _correct_derivative(judge, loss, Element("a", indices))
-            case Element():
-                return _correct_value(judge, truth)
-            case Array("delta", layer):
-                return _correct_gradient(judge, Array("a", layer))
-            case Derivative(Element("L"), Array() as by):
-                return _correct_gradient(judge, by)
-            case _:
-                return None
-    except (Inexpressible, NoMatrixForm, KeyError):
-        return None
 
 
 def _correct_value(judge: Judge, element: Element) -> Node | None:
@@ -356,8 +337,12 @@ def _correct_derivative(judge: Judge, of: Element, by: Element) -> Node | None:
     neuron = placed(judge.equations, by)
     if neuron is None:
         return None if all(each.is_number for each in by.indices) else _general(judge, by)
-    if judge.sizes:
-        return _folded(judge.work.backward, neuron)
+    if judge.sizes:  # with Σ, where widths are symbols
+        wide = judge.work.backward
+        variable = next(v for v in wide.graph.variables if v.name == neuron[0].name)
+        if variable.batched:
+            return None
+        return to_node(wide.folded(variable.at(*neuron[1])), wide.graph)
     is_long = backward.path_counts[neuron[0]] > SUBSTITUTED_TERMS
     if is_long or not backward.is_shallow(neuron[0]):
         return to_node(backward.node_adjoint(neuron).result, graph)
@@ -365,37 +350,26 @@ def _correct_derivative(judge: Judge, of: Element, by: Element) -> Node | None:
 
 
 def _correct_gradient(judge: Judge, by: Array) -> Node | None:
-    """∇ of a whole quantity in matrix form."""
-    letter = "w" if by.letter == "W" else by.letter
-    layer = None if by.layer is None else by.layer.offset
+    """∇ of a whole quantity in matrix form, ∇h and ∇ŷ filled in; δ stays a name."""
     if by.layer is not None and not by.layer.is_number:
         return None
-    variable = judge.equations.variable(letter, layer)
-    if variable is None:
-        return None
     form = lift(judge.equations.backward)
-    if variable.name not in form:
-        return None
-    return _with_gradients(to_node(form[variable.name], judge.graph), judge, form)
 
+    def gradient(of: Array) -> Node:
+        letter = "w" if of.letter == "W" else of.letter
+        variable = judge.equations.variable(letter, None if of.layer is None else of.layer.offset)
+        if variable is None or variable.name not in form:
+            raise Inexpressible(f"there is no gradient by {of.letter}")
+        return filled(to_node(form[variable.name], judge.graph))
 
-def _with_gradients(node: Node, judge: Judge, form: Mapping[str, Expr]) -> Node:
-    """∇h and ∇ŷ filled in; δ stays a name."""
-    match node:
-        case Derivative(_, Array(letter, layer)):
-            variable = judge.equations.variable(letter, None if layer is None else layer.offset)
-            assert variable is not None
-            return _with_gradients(to_node(form[variable.name], judge.graph), judge, form)
-        case _:
-            return rebuilt(node, lambda part: _with_gradients(part, judge, form))
-
-
-def _folded(backward: BackwardPass, neuron: Neuron) -> Node | None:
-    """With Σ, where widths are symbols."""
-    variable = next(v for v in backward.graph.variables if v.name == neuron[0].name)
-    if variable.batched:
-        return None
-    return to_node(backward.folded(variable.at(*neuron[1])), backward.graph)
+    filled = everywhere(
+        lambda node: (
+            gradient(node.by)
+            if isinstance(node, Derivative) and isinstance(node.by, Array)
+            else None
+        )
+    )
+    return gradient(by)
 
 
 def _general(judge: Judge, by: Element) -> Node | None:
@@ -439,24 +413,21 @@ def numbered(node: Node, letters: Mapping[str, int]) -> Node:
     def changed(part: Node) -> Node:
         return numbered(part, letters)
 
+    def put(each: Index) -> Index:
+        if each.letter in letters:
+            return Index("", letters[each.letter] + each.offset)
+        return each
+
     made = rebuilt(node, changed)
     for name in ("indices", "index", "layer", "upper", "without"):
-        value = getattr(made, name, None)
-        if isinstance(value, tuple):
-            made = _with(made, name, tuple(_put(each, letters) for each in value))
-        elif isinstance(value, Index):
-            made = _with(made, name, _put(value, letters))
+        old = new = getattr(made, name, None)
+        if isinstance(old, tuple):
+            new = tuple(map(put, old))
+        elif isinstance(old, Index):
+            new = put(old)
+        if new != old:
+            made = replace(made, **{name: new})
     return made
-
-
-def _with(node: Node, name: str, value: object) -> Node:
-    return node if getattr(node, name) == value else replace(node, **{name: value})
-
-
-def _put(each: Index, letters: Mapping[str, int]) -> Index:
-    if each.letter in letters:
-        return Index("", letters[each.letter] + each.offset)
-    return each
 
 
 def replaced(node: Node, old: Node, new: Node) -> Node:
@@ -466,6 +437,4 @@ def replaced(node: Node, old: Node, new: Node) -> Node:
     >>> replaced(Total((h, h)), h, one) == Total((one, one))
     True
     """
-    if node == old:
-        return new
-    return rebuilt(node, lambda part: replaced(part, old, new))
+    return everywhere({old: new}.get)(node)

@@ -22,9 +22,10 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from sympy import Expr, Indexed
@@ -64,6 +65,7 @@ from symback.checking.mistakes import (
     PATH_SIGN,
     PATHS_MULTIPLIED,
     SIGN,
+    SINGLE_PATH,
     SPURIOUS_FACTOR,
     SPURIOUS_TERM,
     TRANSPOSED,
@@ -151,6 +153,9 @@ MOST_PAIRS = 20_000
 
 MOST_PAIRED_PATHS = 40
 """Where there are no more paths than this, any two of them may be missing together."""
+
+MOST_OTHERS = 500
+"""Where there are no more weights than this, the derivative by any other is looked at."""
 
 MOST_KEPT = 200
 """So many points, and so many tables, are kept for one network."""
@@ -639,76 +644,153 @@ def _vocabulary(ground: Ground) -> Iterator[tuple[Word, Node]]:
 # ------------------------------------------------------------------- what may go wrong on a way
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
+class State:
+    """A derivative ∂of/∂by at one point, with the mistakes that were made in it so far."""
+
+    whole: int
+    up: Mapping[Neuron, int]
+    """∂neuron/∂by."""
+    down: Mapping[Neuron, int]
+    """∂of/∂neuron."""
+
+
+@dataclass(frozen=True, eq=False)
 class Change:
     """Other values for some local derivatives: one, those of a layer, or all of a kind."""
 
     put: tuple[tuple[Edge, Variant], ...]
-    groups: frozenset[tuple[Variable, Variable]] = field(repr=False)
-
-    @classmethod
-    def of(cls, put: Sequence[tuple[Edge, Variant]]) -> Change:
-        """The change that puts a variant for each of some edges."""
-        groups = frozenset((edge.child[0], edge.parent[0]) for edge, _ in put)
-        return cls(tuple(put), groups)
 
     @property
+    def name(self) -> str:
+        return self.put[0][1].name
+
+    @property
+    def node(self) -> Node:
+        """What is put, in letters."""
+        return self.put[0][1].node
+
     def told(self) -> Told:
-        """What is said of it."""
         return self.put[0][1].told(len(self.put) > 1)
 
+    @cached_property
+    def groups(self) -> frozenset[tuple[Variable, Variable]]:
+        """The quantities between which the derivatives lie."""
+        return frozenset((edge.child[0], edge.parent[0]) for edge, _ in self.put)
 
-@dataclass(frozen=True, slots=True, eq=False)
+    def value(self, table: Table, state: State) -> int | None:
+        if len(self.groups) == 1:
+            return table.shifted(self, state)
+        after = table.after(self)
+        return None if after is None else after.whole
+
+    def shift(self, table: Table) -> Mapping[Neuron, int]:
+        """What it adds to ∂of/∂(each neuron below it), changes being in one group."""
+        more: dict[Neuron, int] = defaultdict(int)
+        for edge, variant in self.put:
+            wrong = table.put(variant) - table.slopes[edge.child, edge.parent]
+            more[edge.parent] += table.right.down[edge.child] * wrong % table.prime
+        return more
+
+    def after(self, table: Table) -> State:
+        """The derivative with it, for a mistake further on."""
+        wrong = {(edge.child, edge.parent): table.put(variant) for edge, variant in self.put}
+        up = table.upwards({**table.slopes, **wrong})
+        return State(up[table.plan.way.of], up, table.right.down)
+
+
+@dataclass(frozen=True, eq=False)
 class Error:
     """What stands for ∂L/∂a of every neuron of the last layer: a node in the neuron's letter."""
 
     node: Node
     letter: str
-    told: Told
+    said: Told
+
+    @property
+    def name(self) -> str:
+        return self.said.name
+
+    def told(self) -> Told:
+        return self.said
+
+    def value(self, table: Table, state: State) -> int | None:
+        return table.shifted(self, state)
+
+    def shift(self, table: Table) -> Mapping[Neuron, int]:
+        """What it adds to ∂L/∂a."""
+        return {n: value - table.right.down[n] for n, value in self._values(table).items()}
+
+    def after(self, table: Table) -> State:
+        """The derivative with it, for a mistake in the paths."""
+        values, right = self._values(table), table.right
+        whole = sum(value * right.up[n] for n, value in values.items()) % table.prime
+        return State(whole, right.up, {**right.down, **values})
+
+    def _values(self, table: Table) -> dict[Neuron, int]:
+        known = table.point.known
+        neurons = table.plan.last_layer
+        return {n: known((self, n), self.node, {self.letter: n[1][0]}) for n in neurons}
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What a making at `Place.PATHS`, by its number, leaves of the paths.
+@dataclass(frozen=True, eq=False)
+class Share:
+    """A choice of paths, through a neuron or by their numbers: left out, alone, subtracted."""
 
-    ``neuron`` is one that the paths in question run through; or ``paths`` are their numbers.
-    """
-
-    which: int
+    plan: Plan
+    mistake: Mistake
+    making: Making
     neuron: Neuron | None = None
     paths: tuple[int, ...] = ()
 
+    @property
+    def name(self) -> str:
+        return self.mistake.name
 
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """The mean of so many contributions."""
+    def value(self, table: Table, state: State) -> int | None:
+        if self.neuron is None:
+            share = sum(table.path_values[k] for k in self.paths)
+        else:
+            share = state.down[self.neuron] * state.up[self.neuron]
+        return self.making.make(state.whole, share) % table.prime
 
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """Contributions of a layer, or of all paths, made one by a making at `Place.LAYER`."""
-
-    which: int
-    of: Variable | None = None
-    how: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Another:
-    """The derivative by another weight."""
-
-    neuron: Neuron
-
-
-@dataclass(frozen=True, slots=True)
-class Turned:
-    """The derivative by w_kji with every other weight swapped too."""
+    def told(self) -> Told:
+        plan, count = self.plan, self.plan.way.count
+        if self.neuron is None:
+            paths = [plan.paths[k] for k in self.paths]
+        else:
+            paths = [p for p in plan.paths if any(edge.child == self.neuron for edge in p)]
+        some, which = len(paths), " and ".join(path_text(path) for path in paths[:3])
+        which += " and more" * (len(paths) > 3)
+        if not paths:
+            some, which = plan.through[self.neuron], f"those through {spelled(self.neuron)}"
+        words = {"some": some, "left": count - some, "count": count, "which": which}
+        if len(self.paths) > 1 and self.mistake is SINGLE_PATH:
+            return MISSING_PATH.found(**words)
+        return self.mistake.told(self.making.says, **words)
 
 
-Key = Change | Error | Left | Mean | Joined | Another | Turned
-"""One mistake on a way, the same at every point."""
+@dataclass(frozen=True, eq=False)
+class Other:
+    """Another number that stands for the derivative."""
+
+    said: Told
+    of: Callable[[Table], int | None]
+
+    @property
+    def name(self) -> str:
+        return self.said.name
+
+    def told(self) -> Told:
+        return self.said
+
+    def value(self, table: Table, state: State) -> int | None:
+        return self.of(table)
+
+
+Guess = Change | Error | Share | Other
+"""One mistake on a way, the same at every point: its name, what it makes of a derivative (None
+where it has no value), what is said of it."""
 
 
 class Plan:
@@ -716,8 +798,22 @@ class Plan:
 
     def __init__(self, ground: Ground, way: Way) -> None:
         self.ground, self.way = ground, way
-        self.of_paths = list(made(Place.PATHS))
-        self.of_layers = list(made(Place.LAYER))
+        self.height = {v: k for k, v in enumerate(dict.fromkeys(n[0] for n in way.neurons))}
+        """The quantities on the way in the order of the computation, from 0."""
+        before, after = {way.by: 1}, {way.of: 1}
+        for edge in way.edges:
+            before[edge.child] = before.get(edge.child, 0) + before[edge.parent]
+        for edge in reversed(way.edges):
+            after[edge.parent] = after.get(edge.parent, 0) + after.get(edge.child, 0)
+        self.through = {n: before[n] * after[n] for n in way.neurons}
+        """How many paths run through each neuron."""
+        self.paths = tuple(way.paths()) if 1 < way.count <= MOST_PATHS else ()
+        """All paths, where there are not too many."""
+
+    @cached_property
+    def guesses(self) -> tuple[Guess, ...]:
+        """Every single mistake that is not a number or a factor."""
+        return (*self.changes, *self.errors, *self.shares, *self._others())
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
@@ -731,18 +827,12 @@ class Plan:
                 for variant in self.ground.variants(edge):
                     alike[variant.name, variant.key].append((edge, variant))
             for (name, key), put in alike.items():
-                found.append(Change.of(put))
+                found.append(Change(tuple(put)))
                 throughout[edges[0].kind, name, key].append(put)
-                if len(put) > 1:
-                    singles += [Change.of([each]) for each in put]
+                singles += [Change((each,)) for each in put] if len(put) > 1 else []
         every = (layers for layers in throughout.values() if len(layers) > 1)
-        found += [Change.of([each for put in layers for each in put]) for layers in every]
+        found += [Change(tuple(itertools.chain.from_iterable(layers))) for layers in every]
         return tuple(found + (singles if len(singles) <= MOST_SINGLE_EDGES else []))
-
-    @cached_property
-    def errors(self) -> tuple[Error, ...]:
-        """What may stand for ∂L/∂a of the last layer, where the way leads through it."""
-        return self.ground.errors if self.last_layer else ()
 
     @cached_property
     def last_layer(self) -> tuple[Neuron, ...]:
@@ -755,103 +845,65 @@ class Plan:
         )
 
     @cached_property
-    def cuts(self) -> tuple[tuple[Neuron, ...], ...]:
-        """The quantities of which every path runs through one of several neurons."""
+    def errors(self) -> tuple[Error, ...]:
+        """What may stand for ∂L/∂a of the last layer, where the way leads through it."""
+        return self.ground.errors if self.last_layer else ()
+
+    @cached_property
+    def shares(self) -> tuple[Share, ...]:
+        """The paths through a neuron that some but not all run through, one path, or two."""
+        count, ways = self.way.count, list(made(Place.PATHS))
+        parting = [n for n in self.way.neurons if 0 < self.through[n] < count]
+        numbers = range(len(self.paths))
+        found = [Share(self, *way, neuron) for neuron in parting for way in ways]
+        found += [Share(self, *way, paths=(k,)) for k in numbers for way in ways]
+        if len(numbers) <= MOST_PAIRED_PATHS:
+            kept = [way for way in ways if way[0] is not PATH_SIGN]
+            two = itertools.combinations(numbers, 2)
+            found += [Share(self, *way, paths=pair) for pair in two for way in kept]
+        return tuple(found)
+
+    def _others(self) -> Iterator[Other]:
+        """Contributions multiplied, or averaged; the derivative by another weight."""
         layers: dict[Variable, list[Neuron]] = defaultdict(list)
         for neuron in self.way.neurons:
             layers[neuron[0]].append(neuron)
-        return tuple(
-            tuple(neurons)
+        cuts = [  # every path runs through one of several neurons
+            neurons
             for neurons in layers.values()
             if len(neurons) > 1 and sum(self.through[n] for n in neurons) == self.way.count
-        )
+        ]
+        for mistake, making in made(Place.LAYER):
+            told = mistake.told(making.says)
+            if 1 < len(self.paths) <= MOST_PAIRED_PATHS:
+                yield Other(told, lambda t, m=making: m.make(t.path_values) % t.prime)
+            for neurons, how in itertools.product(cuts, Table.CONTRIBUTIONS):
 
-    @cached_property
-    def through(self) -> Mapping[Neuron, int]:
-        """How many paths run through each neuron."""
-        before, after = {self.way.by: 1}, {self.way.of: 1}
-        for edge in self.way.edges:
-            before[edge.child] = before.get(edge.child, 0) + before[edge.parent]
-        for edge in reversed(self.way.edges):
-            after[edge.parent] = after.get(edge.parent, 0) + after.get(edge.child, 0)
-        return {n: before[n] * after[n] for n in self.way.neurons}
+                def joined(t: Table, neurons=neurons, how=how, making=making) -> int | None:
+                    factors = t.contributions(neurons, how)
+                    return None if factors is None else making.make(factors) % t.prime
 
-    @cached_property
-    def height(self) -> Mapping[Variable, int]:
-        """The quantities on the way in the order of the computation, from 0."""
-        return {v: k for k, v in enumerate(dict.fromkeys(n[0] for n in self.way.neurons))}
+                yield Other(told, joined)
+        for count in dict.fromkeys(map(len, cuts)):
+            told = AVERAGE.found(number=count)
+            yield Other(told, lambda t, n=count: t.right.whole * t.point.inverse(n) % t.prime)
+        role, of = self.way.by[0].role, element_of(*self.way.of)
+        same = [v for v in self.ground.judge.graph.variables if v.role is role]
+        every = [(ref.variable, ref.indices) for v in same for ref in elements(v)]
+        for n in every if role in PARAMETERS and len(every) < MOST_OTHERS else ():
+            if n != self.way.by:
+                by = element_of(*n)
+                told = ANOTHER.found(of=spelled(of), other=spelled(n), by=spelled(self.way.by))
+                node = Derivative(of, by)
+                yield Other(told, lambda t, node=node: t.point.known(node, node, {}))
+        turned = self._turned()
+        if turned is not None:
+            plan, change = turned
+            yield Other(
+                ORDER.found(), lambda t: getattr(Table(plan, t.point).after(change), "whole", None)
+            )
 
-    @cached_property
-    def parting(self) -> tuple[Neuron, ...]:
-        """The neurons that some paths run through and others do not."""
-        return tuple(n for n in self.way.neurons if 0 < self.through[n] < self.way.count)
-
-    @cached_property
-    def trunk(self) -> Neuron:
-        """The neuron at which the paths part first."""
-        neuron = self.way.by
-        while len(edges := self.way.out_of.get(neuron, ())) == 1:
-            neuron = edges[0].child
-        return neuron
-
-    @cached_property
-    def paths(self) -> tuple[tuple[Edge, ...], ...]:
-        """All paths, where there are not too many."""
-        return tuple(self.way.paths()) if 1 < self.way.count <= MOST_PATHS else ()
-
-    @cached_property
-    def pairs(self) -> tuple[tuple[Key, Key], ...]:
-        """Two mistakes in different places, the first before the second; likelier ones first.
-
-        Nothing that is computed before a mistake begins matters to it.
-        """
-        ways = range(len(self.of_paths))
-        seconds: list[Key] = [*self.errors, *(c for c in self.changes if len(c.groups) == 1)]
-        seconds += [Left(which, n) for which in ways for n in self.parting]
-        begins = [(self._lowest(key), self._rank(key), key) for key in seconds]
-        ranked: dict[tuple[int, int], list[tuple[Key, Key]]] = defaultdict(list)
-        for first in self.changes:
-            end = max(self.height[parent] for _, parent in first.groups)
-            own = self._rank(first)
-            for begin, other, key in begins:
-                if begin > end:
-                    ranked[(own, other) if own < other else (other, own)].append((first, key))
-        if len(self.last_layer) > 1:
-            for error, which, n in itertools.product(self.errors, ways, self.last_layer):
-                key = Left(which, n)
-                low, high = sorted((self._rank(error), self._rank(key)))
-                ranked[low, high].append((error, key))
-        found = itertools.chain.from_iterable(ranked[ranks] for ranks in sorted(ranked))
-        return tuple(itertools.islice(found, MOST_PAIRS))
-
-    def _rank(self, key: Key) -> int:
-        """How likely a mistake is, the likelier the smaller."""
-        if isinstance(key, Left):  # in words, a path is long to write
-            return rank(self.of_paths[key.which][0].name)
-        return rank(key.put[0][1].name if isinstance(key, Change) else self.told(key).name)
-
-    def _lowest(self, key: Key) -> int:
-        """How far on a mistake begins."""
-        match key:
-            case Change():
-                return min(self.height[parent] for _, parent in key.groups)
-            case Left(neuron=(variable, _)):
-                return self.height[variable]
-            case _:
-                return self.height[self.last_layer[0][0]]
-
-    @cached_property
-    def others(self) -> tuple[Neuron, ...]:
-        """The other weights, or biases, that one might have differentiated by."""
-        role = self.way.by[0].role
-        if role not in PARAMETERS:
-            return ()
-        variables = [v for v in self.ground.judge.graph.variables if v.role is role]
-        every = [(ref.variable, ref.indices) for v in variables for ref in elements(v)]
-        return tuple(n for n in every if n != self.way.by) if len(every) < 500 else ()
-
-    @cached_property
-    def turned(self) -> tuple[Plan, Change] | None:
+    def _turned(self) -> tuple[Plan, Change] | None:
         """The derivative by w_kji with every other weight swapped too, where all that exists."""
         variable, own = self.way.by
         if variable.role is not Role.WEIGHT:
@@ -872,42 +924,39 @@ class Plan:
         straight = sum(edge.child[1] == edge.parent[1] for edge in weights)
         if len(put) + straight < len(weights):
             return None
-        return Plan(self.ground, way), Change.of(put)
+        return Plan(self.ground, way), Change(tuple(put))
 
-    # ----------------------------------------------------------------------------- in words
+    @cached_property
+    def pairs(self) -> tuple[tuple[Change | Error, Guess], ...]:
+        """Two mistakes in different places, the first before the second; likelier ones first.
 
-    def told(self, key: Key) -> Told:
-        """A mistake by name and in words."""
-        match key:
-            case Change() | Error():
-                return key.told
-            case Left():
-                return self._told_of_paths(key)
-            case Mean(count):
-                return AVERAGE.found(0, number=count)
-            case Joined():
-                mistake, making = self.of_layers[key.which]
-                return mistake.told(making.says)
-            case Another(neuron):
-                of, by = spelled(self.way.of), spelled(self.way.by)
-                return ANOTHER.found(of=of, other=spelled(neuron), by=by)
-            case Turned():
-                return ORDER.found()
+        Nothing that is computed before a mistake begins matters to it.
+        """
+        errors_begin = self.height[self.last_layer[0][0]] if self.errors else 0
+        seconds: list[tuple[int, Guess]] = [(errors_begin, error) for error in self.errors]
+        for change in self.changes:
+            if len(change.groups) == 1:
+                seconds += [(self.height[parent], change) for _, parent in change.groups]
+        shares = [share for share in self.shares if share.neuron is not None]
+        seconds += [(self.height[share.neuron[0]], share) for share in shares]
+        ranks = {name: rank(name) for name in {guess.name for guess in self.guesses}}
+        ranked: dict[tuple[int, int], list] = defaultdict(list)
 
-    def _told_of_paths(self, key: Left) -> Told:
-        mistake, making = self.of_paths[key.which]
-        count, sentence = self.way.count, making.says
-        if key.neuron is None:
-            paths = [self.paths[k] for k in key.paths]
-        else:
-            paths = [p for p in self.paths if any(edge.child == key.neuron for edge in p)]
-        some, which = len(paths), " and ".join(path_text(path) for path in paths[:3])
-        which += " and more" * (len(paths) > 3)
-        if not paths:
-            some, which = self.through[key.neuron], f"those through {spelled(key.neuron)}"
-        if len(key.paths) > 1 and making.make(0, 1) == 1:  # of several paths only these
-            mistake, sentence = MISSING_PATH, MISSING_PATH.sentences[0]
-        return mistake.told(sentence, some=some, left=count - some, count=count, which=which)
+        def add(first: Change | Error, second: Guess) -> None:
+            low, high = sorted((ranks[first.name], ranks[second.name]))
+            ranked[low, high].append((first, second))
+
+        for first in self.changes:
+            end = max(self.height[parent] for _, parent in first.groups)
+            for begin, second in seconds:
+                if begin > end:
+                    add(first, second)
+        if len(self.last_layer) > 1:
+            for error, share in itertools.product(self.errors, shares):
+                if share.neuron in self.last_layer:
+                    add(error, share)
+        found = itertools.chain.from_iterable(ranked[ranks] for ranks in sorted(ranked))
+        return tuple(itertools.islice(found, MOST_PAIRS))
 
 
 def path_text(path: Sequence[Edge]) -> str:
@@ -921,11 +970,10 @@ def path_text(path: Sequence[Edge]) -> str:
     return " → ".join(spelled(neuron) for neuron in neurons)
 
 
-# ---------------------------------------------------------------------------------------- table
-
-
 class Table:
-    """One way at one point: the truth, and what each mistake makes of it."""
+    """One way at one point: what is right, and what each mistake makes of it."""
+
+    CONTRIBUTIONS = ("whole", "in brackets", "above")
 
     def __init__(self, plan: Plan, point: Point) -> None:
         self.plan, self.point, self.prime = plan, point, point.prime
@@ -934,124 +982,65 @@ class Table:
             (e.child, e.parent): point.known((e.child, e.parent), e.node, e.letters)
             for e in way.edges
         }
-        self.up = self._upwards(self.slopes)
-        self.down = {way.of: 1}
-        """∂of/∂neuron."""
+        up, down = self.upwards(self.slopes), {way.of: 1}
         for edge in reversed(way.edges):
-            share = self.slopes[edge.child, edge.parent] * self.down[edge.child]
-            self.down[edge.parent] = (self.down.get(edge.parent, 0) + share) % self.prime
-        self.truth = self.up.get(way.of, 0)
-        self._ups: dict[Change, dict[Neuron, int] | None] = {}
-        self._shifts: dict[Change | Error, dict[Neuron, int] | None] = {}
+            share = self.slopes[edge.child, edge.parent] * down[edge.child]
+            down[edge.parent] = (down.get(edge.parent, 0) + share) % self.prime
+        self.right = State(up.get(way.of, 0), up, down)
+        self._known: dict[object, Any] = {}
 
-    def _upwards(self, slopes: Mapping[tuple[Neuron, Neuron], int]) -> dict[Neuron, int]:
+    def upwards(self, slopes: Mapping[tuple[Neuron, Neuron], int]) -> dict[Neuron, int]:
         """∂neuron/∂by for every neuron on the way."""
-        up, p = {self.plan.way.by: 1}, self.prime
+        up = {self.plan.way.by: 1}
         for edge in self.plan.way.edges:
             share = slopes[edge.child, edge.parent] * up[edge.parent]
-            up[edge.child] = (up.get(edge.child, 0) + share) % p
+            up[edge.child] = (up.get(edge.child, 0) + share) % self.prime
         return up
 
-    # --------------------------------------------------------------------------- one mistake
-
-    @cached_property
-    def singles(self) -> dict[Key, int]:
-        """The derivative under every single mistake that is not a number or a factor."""
-        found: dict[Key, int] = {}
-        for key in (*self.plan.changes, *self.plan.errors):
-            value = self.value_of(key)
-            if value is not None:
-                found[key] = value
-        return found | self._rest
-
-    def value_of(self, key: Key) -> int | None:
-        """The derivative under one mistake; None where it has no value."""
-        if not isinstance(key, (Change, Error)):
-            return self._rest.get(key)
-        if isinstance(key, Change) and len(key.groups) > 1:
-            up = self._risen(key)
-            return None if up is None else up[self.plan.way.of]
-        shift = self._shift(key)
-        return None if shift is None else (self.truth + self._dot(shift, self.up)) % self.prime
-
-    def _shift(self, key: Change | Error) -> dict[Neuron, int] | None:
-        """What a mistake in one group of edges adds to ∂of/∂(each neuron below it)."""
-        if key not in self._shifts:
-            more: dict[Neuron, int] = defaultdict(int)
-            try:
-                if isinstance(key, Error):
-                    for neuron, value in self._error(key).items():
-                        more[neuron] = value - self.down[neuron]
-                else:
-                    for edge, variant in key.put:
-                        wrong = self._put(variant) - self.slopes[edge.child, edge.parent]
-                        more[edge.parent] += self.down[edge.child] * wrong % self.prime
-                self._shifts[key] = more
-            except (SymbackError, ArithmeticError):
-                self._shifts[key] = None
-        return self._shifts[key]
-
-    def _dot(self, shift: Mapping[Neuron, int], up: Mapping[Neuron, int]) -> int:
-        return sum(more * up[neuron] for neuron, more in shift.items())
-
-    def _put(self, variant: Variant) -> int:
+    def put(self, variant: Variant) -> int:
+        """The residue of what stands for a local derivative."""
         return self.point.known(variant, variant.node, variant.letters)
 
-    def _error(self, key: Error) -> dict[Neuron, int]:
-        """What stands for ∂L/∂a of the last layer."""
-        return {
-            n: self.point.known((key, n), key.node, {key.letter: n[1][0]})
-            for n in self.plan.last_layer
-        }
-
-    def _risen(self, change: Change) -> dict[Neuron, int] | None:
-        """∂neuron/∂by under a change."""
-        if change not in self._ups:
+    def _once(self, key: object, work: Callable[[Table], Any]) -> Any:
+        """What ``work`` gives, found once; None where there is no value."""
+        if key not in self._known:
             try:
-                wrong = {(edge.child, edge.parent): self._put(each) for edge, each in change.put}
-                self._ups[change] = self._upwards({**self.slopes, **wrong})
+                self._known[key] = work(self)
             except (SymbackError, ArithmeticError):
-                self._ups[change] = None
-        return self._ups[change]
+                self._known[key] = None
+        return self._known[key]
+
+    def shifted(self, guess: Change | Error, state: State) -> int | None:
+        """A derivative with a mistake in one group of local derivatives, or in ∂L/∂a."""
+        shift = self._once((guess, "shift"), guess.shift)
+        if shift is None:
+            return None
+        return (state.whole + sum(d * state.up[n] for n, d in shift.items())) % self.prime
+
+    def after(self, guess: Change | Error) -> State | None:
+        """What is left to go on with after a mistake."""
+        return self._once((guess, "after"), guess.after)
+
+    def value(self, guess: Guess) -> int | None:
+        """The derivative with one mistake."""
+        return guess.value(self, self.right)
+
+    def pair(self, first: Change | Error, second: Guess) -> int | None:
+        """The derivative with two mistakes, the second further on than the first."""
+        after = self.after(first)
+        return None if after is None else second.value(self, after)
 
     @cached_property
-    def _rest(self) -> dict[Key, int]:
-        """The derivative under mistakes in paths, in whole layers, and by other weights."""
-        found: dict[Key, int] = {}
-        for key, share in self._shares():
-            found[key] = self._left(key, self.truth, share)
-        for key, factors in self._contributions():
-            making = self.plan.of_layers[key.which][1]
-            found[key] = making.make(factors) % self.prime
-        for neurons in self.plan.cuts:
-            mean = self.truth * self.point.inverse(len(neurons))
-            found[Mean(len(neurons))] = mean % self.prime
-        of = element_of(*self.plan.way.of)
-        for n in self.plan.others:
-            found[Another(n)] = self.point.known((of, n), Derivative(of, element_of(*n)), {})
-        if self.plan.turned is not None:
-            plan, change = self.plan.turned
-            up = Table(plan, self.point)._risen(change)
-            if up is not None:
-                found[Turned()] = up[plan.way.of]
-        return found
+    def singles(self) -> dict[Guess, int]:
+        """The derivative under every single mistake."""
+        values = ((guess, self.value(guess)) for guess in self.plan.guesses)
+        return {guess: value for guess, value in values if value is not None}
 
-    def _left(self, key: Left, whole: int, share: int) -> int:
-        """What is left of a sum without a share, of it alone, or with its sign turned."""
-        return self.plan.of_paths[key.which][1].make(whole, share) % self.prime
-
-    def _shares(self) -> Iterator[tuple[Left, int]]:
-        """The sums over the paths through a neuron, over one path, over two."""
-        ways = range(len(self.plan.of_paths))
-        for neuron in self.plan.parting:
-            for which in ways:
-                yield Left(which, neuron), self.down[neuron] * self.up[neuron]
-        for k, value in enumerate(self.path_values):
-            yield from ((Left(which, paths=(k,)), value) for which in ways)
-        if len(self.path_values) <= MOST_PAIRED_PATHS:
-            kept = [which for which in ways if self.plan.of_paths[which][0] is not PATH_SIGN]
-            for (k, one), (m, two) in itertools.combinations(enumerate(self.path_values), 2):
-                yield from ((Left(which, paths=(k, m)), one + two) for which in kept)
+    @cached_property
+    def doubles(self) -> dict[int, tuple[Change | Error, Guess]]:
+        """What two mistakes in different places make of it; the first pair for each residue."""
+        values = ((self.pair(*pair), pair) for pair in reversed(self.plan.pairs))
+        return {value: pair for value, pair in values if value is not None}
 
     @cached_property
     def path_values(self) -> list[int]:
@@ -1064,55 +1053,26 @@ class Table:
             found.append(value)
         return found
 
-    def _contributions(self) -> Iterator[tuple[Joined, list[int]]]:
-        """What is added over the paths, or over a layer: all of it, or with a common factor out."""
-        common = self.up[self.plan.trunk]
-        for which in range(len(self.plan.of_layers)):
-            if 1 < len(self.path_values) <= MOST_PAIRED_PATHS:
-                yield Joined(which), self.path_values
-            for neurons in self.plan.cuts:
-                layer, downs = neurons[0][0], [self.down[n] for n in neurons]
-                shares = [self.down[n] * self.up[n] % self.prime for n in neurons]
-                yield Joined(which, layer), shares
-                if common:
-                    inverse = self.point.inverse(common)
-                    bracket = [share * inverse % self.prime for share in shares]
-                    yield Joined(which, layer, "in brackets"), [*bracket, common]
-                yield Joined(which, layer, "above"), [*downs, common]
+    def contributions(self, neurons: Sequence[Neuron], how: str) -> list[int] | None:
+        """What is added over a layer: all of it, or with what is common to all apart."""
+        neuron, up, down = self.plan.way.by, self.right.up, self.right.down
+        while len(edges := self.plan.way.out_of.get(neuron, ())) == 1:
+            neuron = edges[0].child  # the paths part first at the end of this
+        common = up[neuron]
+        shares = [down[n] * up[n] % self.prime for n in neurons]
+        if how == "whole":
+            return shares
+        if how == "above":
+            return [*(down[n] for n in neurons), common]
+        if not common:
+            return None
+        return [*(share * self.point.inverse(common) % self.prime for share in shares), common]
 
     def substituted(self, edge: Edge, value: int) -> int:
         """The derivative with another residue for one local derivative."""
         wrong = value - self.slopes[edge.child, edge.parent]
-        return (self.truth + self.down[edge.child] * wrong * self.up[edge.parent]) % self.prime
-
-    # --------------------------------------------------------------------------- two mistakes
-
-    @cached_property
-    def doubles(self) -> dict[int, tuple[Key, Key]]:
-        """What two mistakes in different places make of it; the first pair for each residue."""
-        found: dict[int, tuple[Key, Key]] = {}
-        for first, second in self.plan.pairs:
-            value = self.pair(first, second)
-            if value is not None:
-                found.setdefault(value, (first, second))
-        return found
-
-    def pair(self, first: Key, second: Key) -> int | None:
-        """The derivative under two mistakes, the second further on than the first."""
-        if isinstance(first, Error):
-            whole = self.value_of(first)
-            if whole is None:
-                return None
-            share = self._error(first)[second.neuron] * self.up[second.neuron]
-            return self._left(second, whole, share)
-        up = self._risen(first)
-        if up is None:
-            return None
-        whole = up[self.plan.way.of]
-        if isinstance(second, Left):
-            return self._left(second, whole, self.down[second.neuron] * up[second.neuron])
-        shift = self._shift(second)
-        return None if shift is None else (whole + self._dot(shift, up)) % self.prime
+        right = self.right
+        return (right.whole + right.down[edge.child] * wrong * right.up[edge.parent]) % self.prime
 
 
 # --------------------------------------------------------------------------------------- search
@@ -1145,7 +1105,7 @@ class Search:
         """Every single mistake, a sign or a number, another weight in one place."""
         for key, value in self._singles.items():
             if value == self.value and self._is(key):
-                yield self.plan.told(key)
+                yield key.told()
         number = self._multiples.get(self.truth)
         if number is not None and self._is_multiple(number):
             yield from _told_of_number(number)
@@ -1163,23 +1123,22 @@ class Search:
         return next(filter(None, (list(search()) for search in searches)), [])
 
     @property
-    def _singles(self) -> Mapping[Key, int]:
+    def _singles(self) -> Mapping[Guess, int]:
         return self.tables[0].singles if self.plan is not None else {}
 
     def _holds(self, value: Callable[[int], int | None]) -> bool:
         """Whether ``value`` of the number of a point gives the side there."""
         return all(value(k) == each.wrong for k, each in enumerate(self.readings))
 
-    def _is(self, key: Key) -> bool:
-        if len(self.tables) == 1 and isinstance(key, (Change, Error)):
-            node = key.node if isinstance(key, Error) else key.put[0][1].node
-            if self.plan.ground.judge.equations.is_kinked(node):
-                return False  # the side has one formula, this has several: it is one by chance
-        return self._holds(lambda k: self.tables[k].value_of(key))
+    def _is(self, key: Guess) -> bool:
+        has_node = len(self.tables) == 1 and isinstance(key, (Change, Error))
+        if has_node and self.plan.ground.judge.equations.is_kinked(key.node):
+            return False  # the side has one formula, this has several: it is one by chance
+        return self._holds(lambda k: self.tables[k].value(key))
 
-    def _base(self, k: int, key: Key | None) -> int | None:
+    def _base(self, k: int, key: Guess | None) -> int | None:
         """The truth, or what a mistake makes of it."""
-        return self.readings[k].truth if key is None else self.tables[k].value_of(key)
+        return self.readings[k].truth if key is None else self.tables[k].value(key)
 
     @cached_property
     def _multiples(self) -> dict[int, Fraction]:
@@ -1188,7 +1147,7 @@ class Search:
             return {}
         return {self.value * inverse % self.prime: c for inverse, c in self.point.inverses}
 
-    def _is_multiple(self, number: Fraction, key: Key | None = None) -> bool:
+    def _is_multiple(self, number: Fraction, key: Guess | None = None) -> bool:
         scale = number.numerator * self.point.inverse(number.denominator % self.prime)
 
         def times(k: int) -> int | None:
@@ -1211,7 +1170,7 @@ class Search:
                     yield (SPURIOUS_TERM if sign > 0 else MISSING_TERM).found(term=word.text)
                     return
 
-    def _factor(self, value: int, key: Key | None = None) -> Iterator[Told]:
+    def _factor(self, value: int, key: Guess | None = None) -> Iterator[Told]:
         """The side is ``value`` times or over a simple factor."""
         found = self._factors.get(value)
         if found is None:
@@ -1246,9 +1205,9 @@ class Search:
     def _wrong_weights(self) -> Iterator[Told]:
         """Another weight in one place: solved for there, and looked up."""
         table = self.tables[0]
-        difference = self.value - table.truth
+        difference = self.value - table.right.whole
         for edge in self.plan.way.edges:
-            share = table.down[edge.child] * table.up[edge.parent] % self.prime
+            share = table.right.down[edge.child] * table.right.up[edge.parent] % self.prime
             if edge.kind is not Kind.WEIGHT or not share:
                 continue
             right = table.slopes[edge.child, edge.parent]
@@ -1273,7 +1232,7 @@ class Search:
         for key, value in self._singles.items():
             number = self._multiples.get(value)
             if number is not None and value and self._is_multiple(number, key):
-                yield from together([self.plan.told(key), *_told_of_number(number)])
+                yield from together([key.told(), *_told_of_number(number)])
                 return
 
     def _two(self) -> Iterator[Told]:
@@ -1281,7 +1240,7 @@ class Search:
             return
         table = self.tables[0]
 
-        def holds(pair: tuple[Key, Key]) -> bool:
+        def holds(pair: tuple[Change | Error, Guess]) -> bool:
             return self._holds(lambda k: self.tables[k].pair(*pair))
 
         pair = table.doubles.get(self.value)
@@ -1289,14 +1248,14 @@ class Search:
             every = (each for each in self.plan.pairs if table.pair(*each) == self.value)
             pair = next((each for each in every if holds(each)), None)
         if pair is not None:
-            yield from together([self.plan.told(key) for key in pair])
+            yield from together([key.told() for key in pair])
 
     def _one_and_a_factor(self) -> Iterator[Told]:
         for key, value in self._singles.items():
             if value and value in self._factors:
                 factor = list(self._factor(value, key))
                 if factor:
-                    yield from together([self.plan.told(key), *factor])
+                    yield from together([key.told(), *factor])
                     return
 
 

@@ -62,21 +62,20 @@ class Link:
         Found once for all points at which the derivative is evaluated.
         """
         if indices not in self._known:
-            self._known[indices] = tuple(self._reading(indices))
+            local = self.local
+            at = dict(zip(local.parent_indices, indices, strict=True))
+            pins = dict(local.pins)
+            ranges = [
+                (at[pins[letter]],) if letter in pins else range(1, size + 1)
+                for letter, size in zip(local.child_indices, self.sizes, strict=True)
+            ]
+            names = {letter.name: number for letter, number in at.items()}
+            own_names = [letter.name for letter in local.child_indices]
+            self._known[indices] = tuple(
+                (own, names | dict(zip(own_names, own, strict=True)))
+                for own in itertools.product(*ranges)
+            )
         return self._known[indices]
-
-    def _reading(self, indices: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], dict]]:
-        local = self.local
-        at = dict(zip(local.parent_indices, indices, strict=True))
-        pins = dict(local.pins)
-        ranges = [
-            (at[pins[letter]],) if letter in pins else range(1, size + 1)
-            for letter, size in zip(local.child_indices, self.sizes, strict=True)
-        ]
-        names = {letter.name: number for letter, number in at.items()}
-        for own in itertools.product(*ranges):
-            letters = (letter.name for letter in local.child_indices)
-            yield own, names | dict(zip(letters, own, strict=True))
 
 
 class Equations:
@@ -101,11 +100,8 @@ class Equations:
 
     def place(self, letter: str, numbers: tuple[int, ...]) -> tuple[Variable, tuple[int, ...]]:
         """The quantity of an element and its own indices; raises `OutOfRange`."""
-        if (letter, numbers) not in self._places:
-            self._places[letter, numbers] = self._placed(letter, numbers)
-        return self._places[letter, numbers]
-
-    def _placed(self, letter: str, numbers: tuple[int, ...]) -> tuple[Variable, tuple[int, ...]]:
+        if (letter, numbers) in self._places:
+            return self._places[letter, numbers]
         layer, own = (numbers[0], numbers[1:]) if letter in LAYERED and numbers else (None, numbers)
         variable = self.variable(letter, layer)
         if variable is None and not numbers:
@@ -115,6 +111,7 @@ class Equations:
         if variable is None or not fits:
             shown = ",".join(map(str, numbers))
             raise OutOfRange(f"there is no {letter}_{shown}" if shown else f"there is no {letter}")
+        self._places[letter, numbers] = variable, own
         return variable, own
 
     @cached_property
@@ -136,15 +133,14 @@ class Equations:
         """
         if variable not in self._links:
             with uncounted():
-                self._links[variable] = [*self._derived(variable)]
+                found = []
+                for equation in self.graph.readers[variable]:
+                    if self.graph.leads_on(equation.variable):
+                        local = local_derivative(equation, variable)
+                        sizes = tuple(int(size) for size in equation.variable.shape)
+                        found.append(Link(local, to_node(local.form, self.graph), sizes))
+                self._links[variable] = found
         return self._links[variable]
-
-    def _derived(self, variable: Variable) -> Iterator[Link]:
-        for equation in self.graph.readers[variable]:
-            if self.graph.leads_on(equation.variable):
-                local = local_derivative(equation, variable)
-                sizes = tuple(int(size) for size in equation.variable.shape)
-                yield Link(local, to_node(local.form, self.graph), sizes)
 
     @cached_property
     def solved(self) -> frozenset[Variable]:

@@ -23,10 +23,10 @@ from pathlib import Path
 
 from symback.checking import check
 from symback.checking.report import Report, Verdict, marks
+from symback.engine.work import Work
 from symback.language import files
 from symback.language.budget import SECONDS
 from symback.language.errors import SymbackError, printable
-from symback.sheets.work import Work
 
 __all__ = [
     "HEAD",

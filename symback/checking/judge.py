@@ -80,6 +80,7 @@ from symback.engine.arithmetics import (
 from symback.engine.calculus import is_zero
 from symback.engine.graph import Graph, from_equations, from_network
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
+from symback.engine.work import Work, given_values
 from symback.language.budget import clock, spend
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
@@ -107,7 +108,6 @@ from symback.language.expressions import (
     walk,
 )
 from symback.language.names import Role, pack
-from symback.sheets.work import Work, given_values
 
 __all__ = [
     "BOUND",

@@ -56,6 +56,7 @@ from symback.checking.page import (
 )
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
+from symback.engine.work import Work
 from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
 from symback.language.echo import echo
 from symback.language.errors import SymbackError, printable
@@ -90,7 +91,6 @@ from symback.language.expressions import (
 )
 from symback.language.names import Reference, Role, read_reference
 from symback.language.names import notation as notation_called
-from symback.sheets.work import Work
 
 __all__ = [
     "Convention",

@@ -6,7 +6,6 @@ Here one can
   gives a `MatrixForm`, a mapping from a quantity's name to the SymPy matrix expression of its
   adjoint, with the whole algorithm (forward, backward, update) as `MatrixForm.steps`;
 * prove a lift: `certify` lowers it entry by entry at small sizes and compares with the index form;
-* write matrices down: `MatrixLatex` and `MatrixText`.
 
 >>> from symback.engine.graph import from_network
 >>> from symback.engine.spec import network
@@ -38,11 +37,11 @@ degree d agree at such a point with chance d/2^61.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sympy
@@ -55,7 +54,6 @@ from sympy import (
     MatAdd,
     MatMul,
     MatrixExpr,
-    MatrixSymbol,
     Mul,
     OneMatrix,
     Piecewise,
@@ -65,9 +63,7 @@ from sympy import (
     Transpose,
     ZeroMatrix,
 )
-from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
-from sympy.core.symbol import Str
 from sympy.logic.boolalg import And, Boolean, Or
 from sympy.matrices.expressions.hadamard import HadamardPower, HadamardProduct
 
@@ -76,34 +72,41 @@ from symback.engine.calculus import instantiate
 from symback.engine.derivation import BackwardPass, Deduction
 from symback.engine.evaluation import Axed, Evaluator
 from symback.engine.graph import Equation, Graph, base_name
-from symback.language.algebra import Partial, Product, Sigma, Terms
+from symback.language.algebra import (
+    Array,
+    Elementwise,
+    Gradient,
+    Partial,
+    Product,
+    SampleArray,
+    Scalar,
+    Shape,
+    Sigma,
+    Terms,
+    Where,
+    hadamard_product,
+    matrix_product,
+    matrix_sum,
+    transposed,
+)
 from symback.language.errors import SymbackError
-from symback.language.names import NETWORK, PARAMETERS, Lettering, Variable, array_name, fresh_index
-from symback.language.writing import Latex, Text
+from symback.language.names import NETWORK, PARAMETERS, Lettering, Variable, fresh_index
+from symback.language.writing import MatrixLatex, Text, Writer
 
 __all__ = [
-    "Array",
     "Certificate",
-    "Elementwise",
-    "Gradient",
     "Layout",
     "Lowered",
     "MatrixForm",
-    "MatrixLatex",
     "MatrixStep",
-    "MatrixText",
     "NoMatrixForm",
     "Phase",
-    "SampleArray",
-    "Scalar",
     "Turned",
     "Uncertified",
-    "Where",
     "certify",
     "lift",
 ]
 
-Shape = tuple[Expr, Expr]
 ETA = Symbol("η", positive=True)
 """The learning rate."""
 
@@ -128,163 +131,6 @@ class Layout(enum.Enum):
     ROWS = "a batch: each sample is a row, so X has as many rows as there are samples"
 
 
-# ----------------------------------------------------------------------- nodes SymPy does not have
-
-
-class Array(MatrixSymbol):
-    """All elements of a quantity as a matrix; ``name`` is that of its symbol or ``IndexedBase``.
-
-    >>> Array("W_1", 4, 3).shape
-    (4, 3)
-    """
-
-
-class SampleArray(Array):
-    """A matrix with one row a sample, written with a capital letter."""
-
-
-class Gradient(MatrixSymbol):
-    """The adjoint of a quantity, ∇L by all its elements: a name, as `Partial` is for one element.
-
-    >>> Gradient.of(Array("a_1", 4, 1))
-    ∇a_1
-    """
-
-    def __new__(cls, name: Any, rows: Expr, columns: Expr, array: Array) -> Gradient:
-        """Use `of`: this is how SymPy builds it again from its ``args``."""
-        text = name if isinstance(name, Str) else Str(name)
-        return sympy.Basic.__new__(cls, text, rows, columns, array)
-
-    @classmethod
-    def of(cls, array: Array) -> Gradient:
-        """∇array."""
-        rows, columns = array.shape
-        return cls(f"∇{array.name}", rows, columns, array)
-
-    @property
-    def array(self) -> Array:
-        """By what."""
-        return self.args[3]
-
-
-class Elementwise(MatrixExpr):
-    """A rule applied to arrays of one shape, element by element; the rule may be a condition.
-
-    >>> z = Symbol("z", real=True)
-    >>> Elementwise(Lambda(z, sympy.exp(z)), Array("a_1", 4, 1))[2, 0]
-    exp(a_1[2, 0])
-    """
-
-    def __new__(cls, rule: Lambda, *arrays: MatrixExpr) -> Elementwise:
-        """Rule(array, …)."""
-        return sympy.Basic.__new__(cls, rule, *arrays)
-
-    @property
-    def rule(self) -> Lambda:
-        """The function of as many numbers as there are arrays."""
-        return self.args[0]
-
-    @property
-    def arrays(self) -> tuple[MatrixExpr, ...]:
-        """What it is applied to."""
-        return self.args[1:]
-
-    @property
-    def shape(self) -> Shape:
-        """That of its arrays."""
-        return self.args[1].shape
-
-    def _entry(self, i, j, **kwargs):
-        return self.rule(*(array._entry(i, j, **kwargs) for array in self.arrays))
-
-
-class Where(MatrixExpr):
-    """Elementwise: one array's entry where a condition holds, another's where not."""
-
-    def __new__(cls, condition: Elementwise, yes: MatrixExpr, no: MatrixExpr) -> Where:
-        """``yes`` where ``condition`` holds, else ``no``."""
-        return sympy.Basic.__new__(cls, condition, yes, no)
-
-    @property
-    def shape(self) -> Shape:
-        """That of all three."""
-        return self.args[0].shape
-
-    @property
-    def is_indicator(self) -> bool:
-        """Whether it is 1 where the condition holds and 0 elsewhere."""
-        return isinstance(self.args[1], OneMatrix) and isinstance(self.args[2], ZeroMatrix)
-
-    def _entry(self, i, j, **kwargs):
-        condition, yes, no = (part._entry(i, j, **kwargs) for part in self.args)
-        return Piecewise((yes, condition), (no, True), evaluate=False)
-
-
-class Scalar(Expr):
-    """The only entry of a 1 × 1 matrix as a number that may multiply others: (vᵀŷ) in (vᵀŷ) 1."""
-
-    is_commutative = True
-    is_real = True
-
-    def __new__(cls, matrix: MatrixExpr) -> Scalar:
-        """The number in ``matrix``."""
-        return Expr.__new__(cls, matrix)
-
-    @property
-    def matrix(self) -> MatrixExpr:
-        """The 1 × 1 matrix."""
-        return self.args[0]
-
-    def doit(self, **hints):
-        """The entry itself."""
-        return self.matrix[0, 0]
-
-
-# --------------------------------------------------------------------- building without evaluation
-
-
-def _times(*factors: Expr) -> MatrixExpr:
-    """A matrix product: products within it dissolve, numbers come first, ones among them go."""
-    numbers: list[Expr] = []
-    matrices: list[MatrixExpr] = []
-    for factor in factors:
-        parts = factor.args if isinstance(factor, MatMul) else (factor,)
-        for part in parts:
-            (matrices if isinstance(part, MatrixExpr) else numbers).append(part)
-    number = Mul(*numbers)
-    if number is sympy.S.Zero:
-        return ZeroMatrix(matrices[0].shape[0], matrices[-1].shape[1])
-    kept = matrices if number is sympy.S.One else [number, *matrices]
-    return MatMul(*kept, evaluate=False) if len(kept) > 1 else kept[0]
-
-
-def _plus(terms: Sequence[MatrixExpr]) -> MatrixExpr:
-    return MatAdd(*terms, evaluate=False) if len(terms) > 1 else terms[0]
-
-
-def _hadamard(factors: Sequence[MatrixExpr]) -> MatrixExpr:
-    """⊙; elementwise products within it dissolve, and ones go."""
-    flat = [
-        part
-        for factor in factors
-        for part in (factor.args if isinstance(factor, HadamardProduct) else (factor,))
-    ]
-    kept = [part for part in flat if not isinstance(part, OneMatrix)] or flat[:1]
-    return HadamardProduct(*kept, evaluate=False) if len(kept) > 1 else kept[0]
-
-
-def _transposed(matrix: MatrixExpr) -> MatrixExpr:
-    """(A B)ᵀ = Bᵀ Aᵀ; everything but a product keeps its ᵀ outside."""
-    if isinstance(matrix, Transpose):
-        return matrix.arg
-    if isinstance(matrix, (OneMatrix, ZeroMatrix)):
-        return type(matrix)(*reversed(matrix.shape))
-    if isinstance(matrix, MatMul):
-        number, matrices = matrix.as_coeff_matrices()
-        return _times(number, *(_transposed(factor) for factor in reversed(matrices)))
-    return Transpose(matrix)
-
-
 # ------------------------------------------------------------------------------------- lifting
 
 
@@ -297,7 +143,7 @@ class _Factor:
 
     def oriented(self, rows: Symbol) -> MatrixExpr:
         """The matrix with ``rows`` for its rows."""
-        return self.matrix if self.letters[0] == rows else _transposed(self.matrix)
+        return self.matrix if self.letters[0] == rows else transposed(self.matrix)
 
 
 Letters = tuple[Symbol, ...]
@@ -339,10 +185,12 @@ class _Lifter:
             numbers = [part for part in parts if not isinstance(part, Terms)]
             if len(sums) == 1 and all(part.is_number for part in numbers):
                 terms = (Sigma(term, (bound, 1, upper)) for term in sums[0].args)
-                return _times(*numbers, _plus([self.lift(term, want, sizes) for term in terms]))
+                return matrix_product(
+                    *numbers, matrix_sum([self.lift(term, want, sizes) for term in terms])
+                )
         if isinstance(expr, (Terms, Add)):
             terms = expr.args if isinstance(expr, Terms) else sorted(expr.args, key=_reading_order)
-            return _plus([self.lift(term, want, sizes) for term in terms])
+            return matrix_sum([self.lift(term, want, sizes) for term in terms])
         return self._term(expr, want, sizes)
 
     def _term(self, expr: Expr, want: Letters, sizes: Sizes) -> MatrixExpr:
@@ -527,18 +375,18 @@ def _contracted(
         vectors = [f.matrix for f in having if f.letters == (letter,)]
         if not met:  # Σ u = 1ᵀu and Σ u v = uᵀv
             first, *rest = vectors
-            left = _transposed(first) if rest else OneMatrix(1, sizes[letter])
-            numbers.append(Scalar(_times(left, _hadamard(rest or [first]))))
+            left = transposed(first) if rest else OneMatrix(1, sizes[letter])
+            numbers.append(Scalar(matrix_product(left, hadamard_product(rest or [first]))))
             continue
         # Σ_p A_ip v_p = A v, and Σ_p A_ip B_pj = A B; a sum alone is a product with ones
-        left = _hadamard([f.oriented(met[0]) for f in having if met[0] in f.letters])
+        left = hadamard_product([f.oriented(met[0]) for f in having if met[0] in f.letters])
         if len(met) == 1:
-            right = _hadamard(vectors) if vectors else OneMatrix(sizes[letter], 1)
+            right = hadamard_product(vectors) if vectors else OneMatrix(sizes[letter], 1)
         else:
-            right = _hadamard([f.oriented(letter) for f in having if met[1] in f.letters])
+            right = hadamard_product([f.oriented(letter) for f in having if met[1] in f.letters])
             if vectors:
-                left = _hadamard([left, _outer([], vectors, sizes[met[0]], sizes[letter])])
-        factors.insert(place, _Factor(_times(left, right), tuple(met)))
+                left = hadamard_product([left, _outer([], vectors, sizes[met[0]], sizes[letter])])
+        factors.insert(place, _Factor(matrix_product(left, right), tuple(met)))
 
     # What is left stands over all rows and columns that are wanted.
     if stray := [f for f in factors if not {*f.letters} <= {*want}]:
@@ -546,18 +394,18 @@ def _contracted(
     if not want:  # numbers alone are a 1 × 1 matrix
         place = next((k for k, part in enumerate(numbers) if isinstance(part, Scalar)), None)
         if place is None:
-            return _times(*numbers, OneMatrix(1, 1))
-        return _times(*numbers[:place], *numbers[place + 1 :], numbers[place].matrix)
+            return matrix_product(*numbers, OneMatrix(1, 1))
+        return matrix_product(*numbers[:place], *numbers[place + 1 :], numbers[place].matrix)
     if len(want) == 1:
         columns = [factor.matrix for factor in factors]
-        return _times(*numbers, _hadamard(columns or [OneMatrix(sizes[want[0]], 1)]))
+        return matrix_product(*numbers, hadamard_product(columns or [OneMatrix(sizes[want[0]], 1)]))
     full = [f.oriented(want[0]) for f in factors if len(f.letters) == 2]
     us, vs = ([f.matrix for f in factors if f.letters == (letter,)] for letter in want)
     if us or vs or not full:
         wide = _outer(us, vs, *(sizes[letter] for letter in want))
         first_is_wide = bool(factors) and len(factors[0].letters) == 1
         full = [wide, *full] if first_is_wide else [*full, wide]
-    return _times(*numbers, _hadamard(full))
+    return matrix_product(*numbers, hadamard_product(full))
 
 
 def _outer(
@@ -565,20 +413,20 @@ def _outer(
 ) -> MatrixExpr:
     """U vᵀ, with ones for what is missing; (u 1ᵀ)^p rather than u^p 1ᵀ, to divide by."""
     if us and vs:
-        return _times(_hadamard(us), _transposed(_hadamard(vs)))
+        return matrix_product(hadamard_product(us), transposed(hadamard_product(vs)))
     if not us and not vs:
         return OneMatrix(height, width)
 
     def widened(vector: MatrixExpr) -> MatrixExpr:
         if us:
-            return _times(vector, OneMatrix(1, width))
-        return _times(OneMatrix(height, 1), _transposed(vector))
+            return matrix_product(vector, OneMatrix(1, width))
+        return matrix_product(OneMatrix(height, 1), transposed(vector))
 
     vectors = us or vs
     powers = [vector for vector in vectors if isinstance(vector, HadamardPower)]
     others = [vector for vector in vectors if not isinstance(vector, HadamardPower)]
-    wide = [widened(_hadamard(others))] if others else []
-    return _hadamard([*wide, *(HadamardPower(widened(p.base), p.exp) for p in powers)])
+    wide = [widened(hadamard_product(others))] if others else []
+    return hadamard_product([*wide, *(HadamardPower(widened(p.base), p.exp) for p in powers)])
 
 
 # -------------------------------------------------------------------------------- certification
@@ -607,61 +455,46 @@ def certify(
     """
     form = deduction.result if isinstance(deduction, Deduction) else deduction.rhs
     name = deduction.lhs.by if isinstance(deduction, Deduction) else deduction.lhs
-    return _certified(lifted, form, deduction.free, _Claim(name, sizes or {}))
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """Whose matrix it is said to be, and at which sizes that is looked at."""
-
-    name: Expr
-    sizes: Mapping[Expr, int]
+    return _certified(lifted, form, deduction.free, name, sizes)
 
 
 def _certified(
-    lifted: MatrixExpr, form: Expr, free: tuple[Symbol, ...], claim: _Claim
+    lifted: MatrixExpr,
+    form: Expr,
+    free: tuple[Symbol, ...],
+    name: Expr,
+    sizes: Mapping[Expr, int] | None = None,
 ) -> Certificate:
-    sizes = dict(claim.sizes) or _small_sizes([*_sizes_in(lifted), *_limits_in(form)])
+    """Prove that ``lifted``, said to be the matrix for ``name``, is ``form`` over ``free``."""
+    if not sizes:
+        parts = [*sympy.preorder_traversal(lifted), *sympy.preorder_traversal(form)]
+        found = [size for part in parts if isinstance(part, MatrixExpr) for size in part.shape]
+        found += [part.limits[0][2] for part in parts if isinstance(part, Sum)]
+        sizes = _small_sizes(found)
     values = Lowered(sizes)
     rows, columns = (values.size(size) for size in lifted.shape)
     if (columns != 1 and len(free) < 2) or (rows != 1 and not free):
         found = f"{lifted.shape[0]} × {lifted.shape[1]}"
-        raise Uncertified(f"{claim.name} has {len(free)} indices, and its matrix is {found}")
+        raise Uncertified(f"{name} has {len(free)} indices, and its matrix is {found}")
     try:
         entries = values.matrix(lifted)
     except _Shapes as error:
-        raise Uncertified(f"the matrix for {claim.name} is not well formed: {error}") from None
+        raise Uncertified(f"the matrix for {name} is not well formed: {error}") from None
     wanted = values.array(form, free, lifted.shape[: len(free)]).reshape(rows, columns)
     differing = np.argwhere(entries != wanted)
     if len(differing):
         at = ", ".join(str(place + 1) for place in differing[0][: len(free)])
         raise Uncertified(
-            f"entry ({at}) of the matrix for {claim.name} is not its index form "
-            f"{_index_text(form)} (sizes {_listed(sizes)})"
+            f"entry ({at}) of the matrix for {name} is not its index form "
+            f"{_index_text(form)} (sizes {', '.join(f'{n} = {k}' for n, k in sizes.items())})"
         )
     return Certificate(tuple(sizes.items()), rows * columns)
-
-
-def _listed(sizes: Mapping[Expr, int]) -> str:
-    return ", ".join(f"{size} = {number}" for size, number in sizes.items())
 
 
 def _small_sizes(found: Iterable[Expr]) -> dict[Expr, int]:
     """A small number for each size; 1 stays 1, since it may be the width of a column."""
     distinct = [size for size in dict.fromkeys(found) if size != 1]
     return {size: SMALL[k % len(SMALL)] for k, size in enumerate(distinct)}
-
-
-def _sizes_in(matrix: MatrixExpr) -> Iterator[Expr]:
-    for part in sympy.preorder_traversal(matrix):
-        if isinstance(part, MatrixExpr):
-            yield from part.shape
-
-
-def _limits_in(expr: Expr) -> Iterator[Expr]:
-    for part in sympy.preorder_traversal(expr):
-        if isinstance(part, Sum):
-            yield part.limits[0][2]
 
 
 class _Shapes(ValueError):
@@ -793,6 +626,14 @@ class MatrixStep:
         if self.named is None or self.expr in self.named.args:
             return self.expr
         return self.named
+
+    def written(self, writer: Writer, mark: str = "") -> str:
+        """``symbol = right-hand side``; the index form where there is no matrix form."""
+        if self.shown is None and self.in_indices is not None:
+            lhs, rhs = map(writer.write, self.in_indices)
+            return f"{lhs}{mark} = {rhs}"
+        sign = writer.becomes if self.phase is Phase.UPDATE else "="
+        return f"{writer.bare(self.symbol)}{mark} {sign} {writer.write(self.shown)}"
 
     @property
     def in_indices(self) -> tuple[Expr, Expr] | None:
@@ -933,8 +774,7 @@ class MatrixForm(Mapping[str, MatrixExpr]):
             name = equation.variable.name
             for kept, form in ((self.named, equation.named), (self.forward, equation.rhs)):
                 if name in kept:
-                    claim = _Claim(equation.lhs, sizes)
-                    found[name] = _certified(kept[name], form, equation.free, claim)
+                    found[name] = _certified(kept[name], form, equation.free, equation.lhs, sizes)
         for variable, deduction in self.backward.adjoints.items():
             if variable.name in self._adjoints:
                 lifted, wanted = self._adjoints[variable.name], self._lifter.array(variable).shape
@@ -992,7 +832,7 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         steps += [self.step(variable.name) for variable in waiting]
         for variable in (each for each in self.graph.parameters if each in derived):
             array = self._lifter.array(variable)
-            moved = _plus([array, _times(-ETA, Gradient.of(array))])
+            moved = matrix_sum([array, matrix_product(-ETA, Gradient.of(array))])
             steps.append(MatrixStep(Phase.UPDATE, variable, array, moved))
         return tuple(steps)
 
@@ -1017,20 +857,20 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         """
         writer = MatrixLatex(self.lettering, shapes=shapes)
         if name is not None:
-            return writer.equation(self.step(name))
-        lines = (writer.equation(step, mark=" &") for step in self.steps)
+            return self.step(name).written(writer)
+        lines = (step.written(writer, mark=" &") for step in self.steps)
         return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
 
     def text(self, name: str | None = None) -> str:
         """One adjoint as a line of text, or the algorithm, one line a step."""
-        writer = MatrixText(self.lettering)
+        writer = Text(self.lettering)
         if name is not None:
-            return writer.equation(self.step(name))
-        return "\n".join(writer.equation(step) for step in self.steps)
+            return self.step(name).written(writer)
+        return "\n".join(step.written(writer) for step in self.steps)
 
     def steps_as_data(self) -> list[dict[str, Any]]:
         """The steps as plain data; sizes are numbers or, where symbolic, text."""
-        text, latex = MatrixText(self.lettering), MatrixLatex(self.lettering)
+        text, latex = Text(self.lettering), MatrixLatex(self.lettering)
 
         def sizes(shape: Shape) -> list[int | str]:
             return [int(size) if size.is_Integer else str(size) for size in shape]
@@ -1041,8 +881,8 @@ class MatrixForm(Mapping[str, MatrixExpr]):
                 "variable": step.variable.name,
                 "name": text.write(step.symbol),
                 "shape": sizes(step.shape),
-                "text": text.equation(step),
-                "latex": latex.equation(step),
+                "text": step.written(text),
+                "latex": step.written(latex),
                 "factors": [
                     {"text": text.write(factor), "shape": sizes(shape)}
                     for factor, shape in step.factors
@@ -1075,267 +915,6 @@ class MatrixForm(Mapping[str, MatrixExpr]):
 def lift(backward: BackwardPass, lettering: Lettering = NETWORK) -> MatrixForm:
     """The backward pass in matrix form; what has none is in its ``missing``."""
     return MatrixForm(backward, lettering)
-
-
-# ------------------------------------------------------------------------------------ printing
-
-
-class _MatrixMarks(Latex if TYPE_CHECKING else object):
-    """Matrices in the two dialects; subclasses supply the marks."""
-
-    def equation(self, step: MatrixStep, mark: str = "") -> str:
-        """``symbol = right-hand side``; the index form where there is no matrix form."""
-        if step.shown is None and step.in_indices is not None:
-            lhs, rhs = map(self._print, step.in_indices)
-            return f"{lhs}{mark} = {rhs}"
-        sign = self.becomes if step.phase is Phase.UPDATE else "="
-        return f"{self._bare(step.symbol)}{mark} {sign} {self._print(step.shown)}"
-
-    # ------------------------------------------------------------------------------- names
-
-    def _print_Array(self, expr: Array) -> str:
-        if expr.name == "L":
-            return self.loss
-        return self.named(*array_name(expr.name))
-
-    def _print_SampleArray(self, expr: SampleArray) -> str:
-        spelling = self.lettering.spelling(*array_name(expr.name))
-        return self.spelled(replace(spelling, letter=self.capital(spelling.letter)))
-
-    def _print_Gradient(self, expr: Gradient) -> str:
-        return self.nabla(self._bare(expr.array))
-
-    def _print_OneMatrix(self, expr: OneMatrix) -> str:
-        return self.transposed(self.ones) if _is_row(expr) else self.ones
-
-    def _print_ZeroMatrix(self, expr: ZeroMatrix) -> str:
-        return self.transposed(self.zeros) if _is_row(expr) else self.zeros
-
-    def _print_Identity(self, expr: sympy.Identity) -> str:
-        return self.identity
-
-    def _bare(self, expr: MatrixExpr) -> str:
-        """Printed without shapes."""
-        return self._print(expr)
-
-    # --------------------------------------------------------------------- sums and products
-
-    def _print_MatAdd(self, expr: MatAdd) -> str:
-        pieces = []
-        for position, term in enumerate(expr.args):
-            negative, size = _signed(term)
-            body = self._print(size)
-            if isinstance(size, MatAdd):
-                body = self.parenthesised(body)
-            mark = (" - " if negative else " + ") if position else ("-" if negative else "")
-            pieces.append(mark + body)
-        return "".join(pieces)
-
-    def _print_MatMul(self, expr: MatMul) -> str:
-        negative, size = _signed(expr)
-        if negative:
-            body = self._print(size)
-            return "-" + (self.parenthesised(body) if isinstance(size, MatAdd) else body)
-        number, matrices = size.as_coeff_matrices()
-        if matrices == [OneMatrix(1, 1)]:
-            return self._print(number)
-        alone = len(matrices) == 1
-        bodies = [self._grouped(m, bare=(HadamardProduct,) if alone else ()) for m in matrices]
-        joined = self.beside.join(bodies)
-        return joined if number == 1 else self._number(number) + self.times + joined
-
-    def _number(self, number: Expr) -> str:
-        body = self._print(number)
-        return self.parenthesised(body) if isinstance(number, (Add, Terms)) else body
-
-    def _grouped(self, expr: MatrixExpr, bare: tuple[type, ...] = ()) -> str:
-        """A factor, in parentheses where it is put together from several things."""
-        body = self._print(expr)
-        several = isinstance(expr, (MatAdd, MatMul, HadamardProduct)) and not isinstance(expr, bare)
-        reciprocal = isinstance(expr, HadamardPower) and expr.exp == -1
-        cases = isinstance(expr, Where) and not expr.is_indicator
-        return self.parenthesised(body) if several or reciprocal or cases else body
-
-    def _print_HadamardProduct(self, expr: HadamardProduct) -> str:
-        body = ""
-        for factor in expr.args:
-            divides = isinstance(factor, HadamardPower) and factor.exp == -1
-            printed = self._grouped(factor.base if divides else factor)
-            if not body:
-                body = self.ones + self.divided + printed if divides else printed
-            else:
-                body += (self.divided if divides else self.hadamard) + printed
-        return body
-
-    def _print_HadamardPower(self, expr: HadamardPower) -> str:
-        if expr.exp == -1:
-            return self.ones + self.divided + self._grouped(expr.base)
-        body = self._grouped(expr.base)
-        if isinstance(expr.base, Array) and not self._takes_a_mark(expr.base):
-            body = self.parenthesised(body)
-        return self.powered(body, self._print(expr.exp))
-
-    def _print_Transpose(self, expr: Transpose) -> str:
-        body = self._bare(expr.arg)
-        return self.transposed(body if self._takes_a_mark(expr.arg) else self.parenthesised(body))
-
-    def _takes_a_mark(self, expr: MatrixExpr) -> bool:
-        """Whether Wᵀ is W with a T: not for a gradient (∇Lᵀ), nor where the layer stands above."""
-        if not isinstance(expr, Array):
-            return False
-        return not self.lettering.spelling(*array_name(expr.name)).superscript
-
-    def _print_Scalar(self, expr: Scalar) -> str:
-        body = self._print(expr.matrix)
-        return body if isinstance(expr.matrix, Array) else self.parenthesised(body)
-
-    # ------------------------------------------------------------------------------ elementwise
-
-    def _print_Elementwise(self, expr: Elementwise) -> str:
-        bodies = (self._bare(array) for array in expr.arrays)
-        names = dict(zip(expr.rule.variables, bodies, strict=True))
-        writer = type(self)(self.lettering, {**self.numbers, **names})
-        return writer._print(expr.rule.expr)
-
-    def _print_AppliedUndef(self, expr: AppliedUndef) -> str:
-        if isinstance(expr.args[0], Indexed):
-            return super()._print_AppliedUndef(expr)
-        return self.applied(self.operator(type(expr).__name__), expr.args)
-
-    def _print_Where(self, expr: Where) -> str:
-        rows = []
-        while isinstance(expr, Where):
-            condition, yes, no = expr.args
-            if expr.is_indicator:
-                return self.indicator(self._bare(condition))
-            rows.append((self._bare(yes), self._bare(condition)))
-            expr = no
-        return self.cases(rows, self._bare(expr))
-
-    # -------------------------------------------------------------------------- marks of a dialect
-
-    ones, zeros, identity = "1", "0", "I"
-    beside, times, hadamard, divided, becomes = " ", "·", " ⊙ ", " ⊘ ", "←"
-    transposed: Callable[[str], str]
-    nabla: Callable[[str], str]
-    powered: Callable[[str, str], str]
-    indicator: Callable[[str], str]
-    cases: Callable[[Sequence[tuple[str, str]], str], str]
-    capital: Callable[[str], str]
-
-
-def _is_row(expr: MatrixExpr) -> bool:
-    return expr.shape[0] == 1 and expr.shape[1] != 1
-
-
-def _signed(expr: MatrixExpr) -> tuple[bool, MatrixExpr]:
-    """Whether a term is written with a minus, and the term without it."""
-    if isinstance(expr, MatMul):
-        number, matrices = expr.as_coeff_matrices()
-        if number.as_coeff_Mul()[0].is_negative:
-            return True, _times(-number, *matrices)
-    return False, expr
-
-
-class MatrixLatex(_MatrixMarks, Latex):
-    """LaTeX of matrix expressions, and of everything that `Latex` prints."""
-
-    ones, zeros, identity = r"\mathbf{1}", r"\mathbf{0}", r"\mathbf{I}"
-    beside, times, becomes = r"\,", r"\,", r"\leftarrow"
-    hadamard, divided = r" \odot ", r" \oslash "
-
-    def __init__(
-        self,
-        lettering: Lettering = NETWORK,
-        numbers: Mapping[Expr, str] | None = None,
-        *,
-        shapes: bool = False,
-    ) -> None:
-        super().__init__(lettering, numbers)
-        self.shapes = shapes
-
-    def _print(self, expr, **kwargs):
-        if not self.shapes or not isinstance(expr, MatrixExpr) or _is_composed(expr):
-            return super()._print(expr, **kwargs)
-        rows, columns = (self._print(size) for size in expr.shape)
-        return rf"\underset{{{rows} \times {columns}}}{{{self._bare(expr)}}}"
-
-    def _bare(self, expr: MatrixExpr) -> str:
-        shapes, self.shapes = self.shapes, False
-        try:
-            return self._print(expr)
-        finally:
-            self.shapes = shapes
-
-    def parenthesised(self, body: str) -> str:
-        """In parentheses as tall as the body asks."""
-        if r"\begin{cases}" in body:
-            return rf"\left[{body}\right]"
-        return super().parenthesised(body)
-
-    def transposed(self, body: str) -> str:
-        """The transpose."""
-        return rf"{body}^{{\top}}"
-
-    def nabla(self, body: str) -> str:
-        """The gradient by ``body``."""
-        return rf"\nabla_{{{body}}}{self.loss}"
-
-    def powered(self, base: str, exponent: str) -> str:
-        """An elementwise power."""
-        return rf"{base}^{{\odot {exponent}}}"
-
-    def indicator(self, condition: str) -> str:
-        """1 where the condition holds, elementwise."""
-        return rf"\mathbf{{1}}_{{\{{{condition}\}}}}"
-
-    def cases(self, rows: Sequence[tuple[str, str]], last: str) -> str:
-        """One of several values, elementwise."""
-        lines = [rf"{value} & \text{{if }} {condition}" for value, condition in rows]
-        lines.append(rf"{last} & \text{{otherwise}}")
-        return r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}"
-
-    def capital(self, letter: str) -> str:
-        """The letter of an array with one row a sample."""
-        return _capital(letter)
-
-
-def _is_composed(expr: MatrixExpr) -> bool:
-    return isinstance(expr, (MatMul, MatAdd, HadamardProduct, HadamardPower))
-
-
-def _capital(letter: str) -> str:
-    plain = letter.removesuffix("hat")
-    return letter[0].upper() + letter[1:] if len(plain) == 1 else letter
-
-
-class MatrixText(_MatrixMarks, Text):
-    """Unicode text of matrix expressions, and of everything that `Text` prints."""
-
-    def transposed(self, body: str) -> str:
-        """The transpose."""
-        return f"{body}ᵀ"
-
-    def nabla(self, body: str) -> str:
-        """The gradient by ``body``."""
-        return f"∇{body}"
-
-    def powered(self, base: str, exponent: str) -> str:
-        """An elementwise power."""
-        return f"{base}^⊙{self._one_thing(exponent)}"
-
-    def indicator(self, condition: str) -> str:
-        """1 where the condition holds, elementwise."""
-        return f"1[{condition}]"
-
-    def cases(self, rows: Sequence[tuple[str, str]], last: str) -> str:
-        """One of several values, elementwise."""
-        lines = [f"{value} if {condition}" for value, condition in rows]
-        return "{" + "; ".join([*lines, f"{last} otherwise"]) + "}"
-
-    def capital(self, letter: str) -> str:
-        """The letter of an array with one row a sample."""
-        return "Ŷ" if letter == "yhat" else _capital(letter)
 
 
 def _index_text(expr: Expr) -> str:

@@ -48,22 +48,22 @@ from sympy.matrices.expressions.hadamard import HadamardPower
 
 from symback.engine.derivation import BackwardPass, Deduction, Rule
 from symback.engine.graph import Equation, Graph
-from symback.engine.matrix import (
+from symback.engine.matrix import MatrixForm, MatrixStep, Phase, Uncertified, certify
+from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Identity, Z, form_of
+from symback.language import reading
+from symback.language.algebra import (
     Array,
     Elementwise,
     Gradient,
-    MatrixForm,
-    MatrixStep,
-    MatrixText,
-    Phase,
+    Partial,
+    Product,
     Scalar,
-    Uncertified,
+    Terms,
     Where,
-    certify,
+    activation,
+    collapse,
+    to_sympy,
 )
-from symback.kernels.forms import SOFTMAX_IDENTITIES, Form, Identity, Z, form_of
-from symback.language import reading
-from symback.language.algebra import Partial, Product, Terms, activation, collapse, to_sympy
 from symback.language.errors import SymbackError
 from symback.language.expressions import Call, Named, Node, Number, operation, walk
 from symback.language.functions import BY_SYMPY, ELEMENTARY, SoftMax
@@ -457,7 +457,7 @@ class _ArrayWriter(_Writer):
 
     def __init__(self, form: MatrixForm, spelling: Spelling) -> None:
         super().__init__(form)
-        self.spelling, self.said = spelling, MatrixText(form.lettering)
+        self.spelling, self.said = spelling, Text(form.lettering)
         self.kept_sums: dict[str, Expr] = {}
         self.memory: dict[str, tuple[str, ...]] = {}
         self.yhat = next(s.symbol for s in form.steps if s.variable is self.output.h)
@@ -480,7 +480,7 @@ class _ArrayWriter(_Writer):
     def forward(self) -> tuple[Block, ...]:
         for step in self.form.steps:
             if step.phase is Phase.FORWARD and step.variable.role is not Role.LOSS:
-                self.comment(self.said.equation(step), step.variable)
+                self.comment(step.written(self.said), step.variable)
                 layer = self.layers.get(step.variable)
                 if layer is None or layer.is_plain:
                     self.quantity(step)
@@ -496,10 +496,10 @@ class _ArrayWriter(_Writer):
             self.add(Line(("y",), call("by_columns", Y), note=note))
         for step in self.form.steps:
             if step.variable.role is Role.LOSS:
-                self.comment(self.said.equation(step), step.variable)
+                self.comment(step.written(self.said), step.variable)
                 self.let(Named("loss"), self.code(self.expr(step)))
             elif step.phase is Phase.BACKWARD and not self.is_merged(step):
-                self.comment(self.said.equation(step), step.variable)
+                self.comment(step.written(self.said), step.variable)
                 self.adjoint(step)
         return self.taken()
 

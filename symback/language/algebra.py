@@ -6,6 +6,9 @@ Here one can
   keeps its order, `Product` and `Terms`, and a `Sigma` that stays as built; `collapse` turns them
   into SymPy's own;
 * multiply, negate and add without multiplying out: `product`, `negative`, `total`;
+* write matrices as one does: `Array`, its `Gradient`, a rule `Elementwise`, one or the other
+  `Where` a condition holds, the number in a 1 × 1 matrix as a `Scalar`; put them together without
+  evaluation: `matrix_product`, `matrix_sum`, `hadamard_product`, `transposed`;
 * turn a formula into SymPy's exact expression: `to_sympy`; say which argument of a max wins a tie,
   and so gives the slope there: `winner`;
 * read a row's formula: `value_of` as SymPy has it, `written` in the order it was typed,
@@ -30,7 +33,23 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import sympy
-from sympy import Expr, KroneckerDelta, Piecewise, Symbol
+from sympy import (
+    Expr,
+    KroneckerDelta,
+    Lambda,
+    MatAdd,
+    MatMul,
+    MatrixExpr,
+    MatrixSymbol,
+    Mul,
+    OneMatrix,
+    Piecewise,
+    Symbol,
+    Transpose,
+    ZeroMatrix,
+)
+from sympy.core.symbol import Str
+from sympy.matrices.expressions.hadamard import HadamardProduct
 
 from symback.language.budget import clock
 from symback.language.errors import FormulaError, did_you_mean, printable
@@ -47,19 +66,30 @@ from symback.language.reading import (
 )
 
 __all__ = [
+    "Array",
+    "Elementwise",
+    "Gradient",
     "Partial",
     "Product",
+    "SampleArray",
+    "Scalar",
+    "Shape",
     "Sigma",
     "Terms",
+    "Where",
     "activation",
     "activation_slope",
     "called",
     "collapse",
     "field_functions",
+    "hadamard_product",
+    "matrix_product",
+    "matrix_sum",
     "negative",
     "product",
     "to_sympy",
     "total",
+    "transposed",
     "value_of",
     "winner",
     "written",
@@ -482,6 +512,163 @@ class _Converter:
             magnitude=max((part.magnitude for part in parts), default=1.0),
             has_log=any(part.has_log for part in parts) or isinstance(expression, sympy.log),
         )
+
+
+# --------------------------------------------------------------------------------------- matrices
+
+Shape = tuple[Expr, Expr]
+
+
+class Array(MatrixSymbol):
+    """All elements of a quantity as a matrix; ``name`` is that of its symbol or ``IndexedBase``.
+
+    >>> Array("W_1", 4, 3).shape
+    (4, 3)
+    """
+
+
+class SampleArray(Array):
+    """A matrix with one row a sample, written with a capital letter."""
+
+
+class Gradient(MatrixSymbol):
+    """The adjoint of a quantity, ∇L by all its elements: a name, as `Partial` is for one element.
+
+    >>> Gradient.of(Array("a_1", 4, 1))
+    ∇a_1
+    """
+
+    def __new__(cls, name: Any, rows: Expr, columns: Expr, array: Array) -> Gradient:
+        """Use `of`: this is how SymPy builds it again from its ``args``."""
+        text = name if isinstance(name, Str) else Str(name)
+        return sympy.Basic.__new__(cls, text, rows, columns, array)
+
+    @classmethod
+    def of(cls, array: Array) -> Gradient:
+        """∇array."""
+        rows, columns = array.shape
+        return cls(f"∇{array.name}", rows, columns, array)
+
+    @property
+    def array(self) -> Array:
+        """By what."""
+        return self.args[3]
+
+
+class Elementwise(MatrixExpr):
+    """A rule applied to arrays of one shape, element by element; the rule may be a condition.
+
+    >>> z = Symbol("z", real=True)
+    >>> Elementwise(Lambda(z, sympy.exp(z)), Array("a_1", 4, 1))[2, 0]
+    exp(a_1[2, 0])
+    """
+
+    def __new__(cls, rule: Lambda, *arrays: MatrixExpr) -> Elementwise:
+        """Rule(array, …)."""
+        return sympy.Basic.__new__(cls, rule, *arrays)
+
+    @property
+    def rule(self) -> Lambda:
+        """The function of as many numbers as there are arrays."""
+        return self.args[0]
+
+    @property
+    def arrays(self) -> tuple[MatrixExpr, ...]:
+        """What it is applied to."""
+        return self.args[1:]
+
+    @property
+    def shape(self) -> Shape:
+        """That of its arrays."""
+        return self.args[1].shape
+
+    def _entry(self, i, j, **kwargs):
+        return self.rule(*(array._entry(i, j, **kwargs) for array in self.arrays))
+
+
+class Where(MatrixExpr):
+    """Elementwise: one array's entry where a condition holds, another's where not."""
+
+    def __new__(cls, condition: Elementwise, yes: MatrixExpr, no: MatrixExpr) -> Where:
+        """``yes`` where ``condition`` holds, else ``no``."""
+        return sympy.Basic.__new__(cls, condition, yes, no)
+
+    @property
+    def shape(self) -> Shape:
+        """That of all three."""
+        return self.args[0].shape
+
+    @property
+    def is_indicator(self) -> bool:
+        """Whether it is 1 where the condition holds and 0 elsewhere."""
+        return isinstance(self.args[1], OneMatrix) and isinstance(self.args[2], ZeroMatrix)
+
+    def _entry(self, i, j, **kwargs):
+        condition, yes, no = (part._entry(i, j, **kwargs) for part in self.args)
+        return Piecewise((yes, condition), (no, True), evaluate=False)
+
+
+class Scalar(Expr):
+    """The only entry of a 1 × 1 matrix as a number that may multiply others: (vᵀŷ) in (vᵀŷ) 1."""
+
+    is_commutative = True
+    is_real = True
+
+    def __new__(cls, matrix: MatrixExpr) -> Scalar:
+        """The number in ``matrix``."""
+        return Expr.__new__(cls, matrix)
+
+    @property
+    def matrix(self) -> MatrixExpr:
+        """The 1 × 1 matrix."""
+        return self.args[0]
+
+    def doit(self, **hints):
+        """The entry itself."""
+        return self.matrix[0, 0]
+
+
+def matrix_product(*factors: Expr) -> MatrixExpr:
+    """A matrix product: products within it dissolve, numbers come first, ones among them go."""
+    numbers: list[Expr] = []
+    matrices: list[MatrixExpr] = []
+    for factor in factors:
+        parts = factor.args if isinstance(factor, MatMul) else (factor,)
+        for part in parts:
+            (matrices if isinstance(part, MatrixExpr) else numbers).append(part)
+    number = Mul(*numbers)
+    if number is sympy.S.Zero:
+        return ZeroMatrix(matrices[0].shape[0], matrices[-1].shape[1])
+    kept = matrices if number is sympy.S.One else [number, *matrices]
+    return MatMul(*kept, evaluate=False) if len(kept) > 1 else kept[0]
+
+
+def matrix_sum(terms: Sequence[MatrixExpr]) -> MatrixExpr:
+    """A sum of matrices, in the order given."""
+    return MatAdd(*terms, evaluate=False) if len(terms) > 1 else terms[0]
+
+
+def hadamard_product(factors: Sequence[MatrixExpr]) -> MatrixExpr:
+    """⊙; elementwise products within it dissolve, and ones go."""
+    flat = [
+        part
+        for factor in factors
+        for part in (factor.args if isinstance(factor, HadamardProduct) else (factor,))
+    ]
+    kept = [part for part in flat if not isinstance(part, OneMatrix)] or flat[:1]
+    return HadamardProduct(*kept, evaluate=False) if len(kept) > 1 else kept[0]
+
+
+def transposed(matrix: MatrixExpr) -> MatrixExpr:
+    """(A B)ᵀ = Bᵀ Aᵀ; everything but a product keeps its ᵀ outside."""
+    if isinstance(matrix, Transpose):
+        return matrix.arg
+    if isinstance(matrix, (OneMatrix, ZeroMatrix)):
+        return type(matrix)(*reversed(matrix.shape))
+    if isinstance(matrix, MatMul):
+        number, matrices = matrix.as_coeff_matrices()
+        return matrix_product(number, *(transposed(factor) for factor in reversed(matrices)))
+    return Transpose(matrix)
 
 
 # --------------------------------------------------------------------------- the catalogue's rows

@@ -1,11 +1,14 @@
 """Writing an expression down: LaTeX for sheets and notebooks, Unicode text for terminals.
 
-`Latex` and `Text` print every node that a derivation can hold, in the order a person reads it:
-factors and terms of `Product` and `Terms` as they stand, sums with their positive terms first, a
-fraction for what is divided by.  A node that neither knows raises; nothing is printed by chance.
+`Latex` and `Text` print every node that a derivation or a matrix form can hold, in the order a
+person reads it: factors and terms of `Product` and `Terms` as they stand, sums with their positive
+terms first, a fraction for what is divided by, ⊙ and ᵀ between and behind matrices.  A node that
+neither knows raises; nothing is printed by chance.  What both do is in `Writer`; a dialect is its
+marks, so that another dialect is another set of them.
 
 Both take ``numbers``: then names that have a number are printed as that number, which is how a
-sheet shows a formula again with the numbers put in.  `Lettering` says how letters are written.
+sheet shows a formula again with the numbers put in.  `symback.language.names.Lettering` says how
+letters are written.
 """
 
 from __future__ import annotations
@@ -13,14 +16,43 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar
 
 import sympy
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Piecewise, Pow, Sum, Symbol
+from sympy import (
+    Add,
+    Expr,
+    HadamardPower,
+    HadamardProduct,
+    Indexed,
+    KroneckerDelta,
+    MatAdd,
+    MatMul,
+    Mul,
+    Piecewise,
+    Pow,
+    Sum,
+    Symbol,
+)
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
+from sympy.matrices.expressions.matexpr import MatrixExpr
+from sympy.matrices.expressions.special import OneMatrix, ZeroMatrix
 from sympy.printing.printer import Printer
 
-from symback.language.algebra import Partial, Product, Terms
+from symback.language.algebra import (
+    Array,
+    Elementwise,
+    Gradient,
+    Partial,
+    Product,
+    SampleArray,
+    Scalar,
+    Terms,
+    Where,
+    matrix_product,
+)
 from symback.language.functions import ACTIVATIONS, BY_SYMPY, ELEMENTARY
 from symback.language.names import (
     GREEK,
@@ -34,24 +66,11 @@ from symback.language.names import (
     unpack,
 )
 
-__all__ = [
-    "Latex",
-    "Text",
-    "is_indicator",
-    "signed",
-]
+__all__ = ["Latex", "MatrixLatex", "Text", "Writer", "is_indicator", "signed"]
 
 
-_LOOKALIKES = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo")
-
-
-def is_indicator(expr: Expr) -> bool:
-    """Whether ``expr`` is 1 under one condition and 0 otherwise."""
-    return isinstance(expr, Piecewise) and [value for value, _ in expr.args] == [1, 0]
-
-
-class _Writer(Printer):
-    """What the two dialects share: signs, order, parentheses.  Subclasses supply the marks."""
+class Writer(Printer):
+    """What the dialects share: signs, order, parentheses.  Subclasses supply the marks."""
 
     def __init__(
         self, lettering: Lettering = NETWORK, numbers: Mapping[Expr, str] | None = None
@@ -69,31 +88,37 @@ class _Writer(Printer):
             return self.numbers[expr]
         return super()._print(expr, **kwargs)
 
+    def bare(self, expr: Expr) -> str:
+        """``expr`` without what a dialect adds to every matrix."""
+        return self._print(expr)
+
     def emptyPrinter(self, expr):
+        """Refuse what no method prints."""
         raise TypeError(f"no way to write {type(expr).__name__}: {expr!r}")
 
     # ------------------------------------------------------------------------------- sums
 
-    def _print_Add(self, expr: Add) -> str:
-        return self._join(self.in_order(expr))
+    def _print_Add(self, expr: Add | Terms | MatAdd) -> str:
+        return "".join(mark + body for mark, body in self.signed_terms(self.in_order(expr)))
 
     def _print_Terms(self, expr: Terms) -> str:
-        return self._join(self.in_order(expr))
+        return self._print_Add(expr)
 
-    def in_order(self, expr: Add | Terms) -> Sequence[Expr]:
+    def _print_MatAdd(self, expr: MatAdd) -> str:
+        return self._print_Add(expr)
+
+    def in_order(self, expr: Add | Terms | MatAdd) -> Sequence[Expr]:
         """The terms of a sum as they are written, first to last."""
-        return expr.args if isinstance(expr, Terms) else sorted(expr.args, key=_reading_order)
-
-    def _join(self, terms: Sequence[Expr]) -> str:
-        return "".join(mark + body for mark, body in self.signed_terms(terms))
+        stays = isinstance(expr, (Terms, MatAdd))
+        return expr.args if stays else sorted(expr.args, key=_reading_order)
 
     def signed_terms(self, terms: Sequence[Expr]) -> list[tuple[str, str]]:
         """Each term as its sign, with spaces, and its body; no sign before a first term above 0."""
         pieces = []
         for position, term in enumerate(terms):
-            negative, size = _sign(term)
+            negative, size = signed(term)
             body = self._print(size)
-            if isinstance(size, (Add, Terms)) or (body.startswith("-") and (position or negative)):
+            if isinstance(size, _SUMS) or (body.startswith("-") and (position or negative)):
                 body = self.parenthesised(body)
             mark = (" - " if negative else " + ") if position else ("-" if negative else "")
             pieces.append((mark, body))
@@ -103,21 +128,20 @@ class _Writer(Printer):
 
     def _print_Mul(self, expr: Mul) -> str:
         number, rest = expr.as_coeff_Mul()
-        if number is sympy.S.NegativeOne and isinstance(rest, (Add, Terms)):
+        if number is sympy.S.NegativeOne and isinstance(rest, _SUMS):
             return "-" + self.parenthesised(self._print(rest))
-        if number.is_negative:
-            return self._negated(self._fraction([-number, *_factors_in_order(rest)]))
-        return self._fraction([number, *_factors_in_order(rest)])
+        body = self._fraction([abs(number), *_factors_in_order(rest)])
+        return self._negated(body) if number.is_negative else body
 
     def _negated(self, body: str) -> str:
         """A minus before what may have become a negative number: -(-0.3)."""
         return "-" + (self.parenthesised(body) if body.startswith("-") else body)
 
     def _print_Product(self, expr: Product) -> str:
-        negative, size = _sign(expr)
+        negative, size = signed(expr)
         factors = _with_divisors(size.args) if isinstance(size, Product) else [size]
         body = self._side_by_side(factors)
-        if negative and isinstance(size, (Add, Terms)):
+        if negative and isinstance(size, _SUMS):
             body = self.parenthesised(body)
         return self._negated(body) if negative else body
 
@@ -126,13 +150,8 @@ class _Writer(Printer):
         above = [factor for factor in factors if factor != 1 and not _is_divisor(factor)]
         below = [1 / factor for factor in factors if _is_divisor(factor)]
         if below and above and above[0].is_Rational and not above[0].is_Integer:
-            above, below = [above[0].p, *above[1:]], [above[0].q, *below]
-            above = [
-                sympy.Integer(part) if isinstance(part, int) else part
-                for part in above
-                if part != 1
-            ]
-            below = [sympy.Integer(part) if isinstance(part, int) else part for part in below]
+            over, under = sympy.Integer(above[0].p), sympy.Integer(above[0].q)
+            above, below = [*([over] if over != 1 else []), *above[1:]], [under, *below]
         body = self._side_by_side(above) if above else "1"
         return self.quotient(body, self._side_by_side(below)) if below else body
 
@@ -157,7 +176,7 @@ class _Writer(Printer):
 
     def signed_factors(self, expr: Product) -> tuple[str, list[tuple[Expr, str]]]:
         """The minus in front, if any, and each factor with how it is written among the others."""
-        negative, size = _sign(expr)
+        negative, size = signed(expr)
         pieces = self._pieces(_with_divisors(size.args) if isinstance(size, Product) else [size])
         first, body = pieces[0]
         if negative and body.startswith("-"):
@@ -170,7 +189,7 @@ class _Writer(Printer):
             bare = not body.startswith("-")
         elif isinstance(factor, Piecewise):
             bare = is_indicator(factor)
-        elif isinstance(factor, (Add, Terms)) or (body.startswith("-") and not first):
+        elif isinstance(factor, _SUMS) or (body.startswith("-") and not first):
             bare = False
         else:
             bare = last or not self._ends_in_sum(factor)
@@ -197,11 +216,11 @@ class _Writer(Printer):
         if expr.exp == sympy.Rational(1, 2):
             return self.root(self._print(expr.base))
         body, exponent = self._print(expr.base), self._print(expr.exp)
+        row = BY_SYMPY.get(type(expr.base).__name__)
         if expr.base in self.numbers:
             plain = re.fullmatch(r"\d+(\.\d+)?", body) is not None
-        elif self._is_written_sin_2_x(expr.base):
-            power = self.power(self._function_name(expr.base), exponent)
-            return self.applied(power, expr.base.args)
+        elif row is not None and row.arguments == 1 and row.latex:  # sin²(x)
+            return self.applied(self.power(self.operator(row.name), exponent), expr.base.args)
         else:
             named = isinstance(expr.base, (Symbol, Indexed)) and "^" not in body
             plain = named or (expr.base.is_Integer and expr.base.is_nonnegative)
@@ -210,17 +229,25 @@ class _Writer(Printer):
     # -------------------------------------------------------------------------- functions
 
     def _print_Function(self, expr: sympy.Function) -> str:
-        return self.applied(self._function_name(expr), expr.args)
-
-    def _function_name(self, expr: sympy.Function) -> str:
         name = type(expr).__name__
-        return self.operator(BY_SYMPY[name].name if name in BY_SYMPY else name)
+        return self.applied(
+            self.operator(BY_SYMPY[name].name if name in BY_SYMPY else name), expr.args
+        )
 
-    @staticmethod
-    def _is_written_sin_2_x(base: Expr) -> bool:
-        """Whether the exponent stands behind the name of a function: sin²(x)."""
-        row = BY_SYMPY.get(type(base).__name__)
-        return row is not None and row.arguments == 1 and bool(row.latex)
+    def applied(self, function: str, arguments: Iterable[Expr]) -> str:
+        """A function of its arguments."""
+        return function + self.parenthesised(", ".join(map(self._print, arguments)))
+
+    def _print_AppliedUndef(self, expr: AppliedUndef) -> str:
+        name, first = type(expr).__name__, expr.args[0]
+        row = ACTIVATIONS.get(name)
+        if row is None or not row.coupled or not isinstance(first, Indexed):
+            return self.applied(self.operator(name), expr.args)
+        vector = self.named(*array_name(first.base.name), SAMPLE in first.indices)
+        return self.component(f"{self.operator(name)}({vector})", self._print(first.indices[-1]))
+
+    def _print_Abs(self, expr: sympy.Abs) -> str:
+        return self.absolute(self._print(expr.args[0]))
 
     def _print_exp(self, expr: sympy.exp) -> str:
         return self.power(self.euler, self._print(expr.args[0]))
@@ -237,16 +264,47 @@ class _Writer(Printer):
         mark = "-" if expr.p < 0 else ""
         return mark + self.quotient(str(abs(expr.p)), str(expr.q))
 
+    def _print_Pi(self, expr: Expr) -> str:
+        return self.pi
+
+    def _print_Sum(self, expr: Sum) -> str:
+        body = self._print(expr.function)
+        if isinstance(expr.function, _SUMS) or body.startswith("-"):
+            body = self.parenthesised(body)
+        return self.sigma(*map(self._print, expr.limits[0]), body)
+
     # -------------------------------------------------------------------------- conditions
 
-    def joined(self, word: str, expr: Expr) -> str:
-        """Conditions with "and" or "or" between them, those of the other kind in parentheses."""
-        parts = sorted(expr.args, key=sympy.default_sort_key)
-        return word.join(
+    def _print_KroneckerDelta(self, expr: KroneckerDelta) -> str:
+        return self.indicator("=".join(map(self._print, sorted(expr.args, key=_KEY))))
+
+    def _print_Piecewise(self, expr: Piecewise) -> str:
+        if is_indicator(expr):
+            return self.indicator(self._print(expr.args[0][1]))
+        return self.cases(
+            [
+                (self._print(value), "" if c == sympy.true else self._print(c))
+                for value, c in expr.args
+            ]
+        )
+
+    def _print_Relational(self, expr: Relational) -> str:
+        mark = self.relations.get(expr.rel_op, expr.rel_op)
+        return f"{self._print(expr.lhs)} {mark} {self._print(expr.rhs)}"
+
+    def _print_And(self, expr: Expr) -> str:
+        return self._joined(" and ", expr)
+
+    def _print_Or(self, expr: Expr) -> str:
+        return self._joined(" or ", expr)
+
+    def _joined(self, word: str, expr: Expr) -> str:
+        """Conditions with a word between them, those of the other kind in parentheses."""
+        return self.word(word).join(
             self._print(part)
             if isinstance(part, Relational)
             else self.parenthesised(self._print(part))
-            for part in parts
+            for part in sorted(expr.args, key=_KEY)
         )
 
     # ------------------------------------------------------------------------------- names
@@ -271,17 +329,127 @@ class _Writer(Printer):
         """A quantity of the lectures, the layer first among its indices, in the page's letters."""
         return self.spelled(self.lettering.spelling(letter, indices), sampled)
 
+    # ---------------------------------------------------------------------------- matrices
+
+    def _print_Array(self, expr: Array) -> str:
+        return self.loss if expr.name == "L" else self.named(*array_name(expr.name))
+
+    def _print_SampleArray(self, expr: SampleArray) -> str:
+        spelling = self.lettering.spelling(*array_name(expr.name))
+        return self.spelled(replace(spelling, letter=self.capital(spelling.letter)))
+
+    def _print_Gradient(self, expr: Gradient) -> str:
+        return self.nabla(self.bare(expr.array))
+
+    def _print_OneMatrix(self, expr: OneMatrix) -> str:
+        return self.transposed(self.ones) if _is_row(expr) else self.ones
+
+    def _print_ZeroMatrix(self, expr: ZeroMatrix) -> str:
+        return self.transposed(self.zeros) if _is_row(expr) else self.zeros
+
+    def _print_Identity(self, expr: MatrixExpr) -> str:
+        return self.identity
+
+    def _print_MatMul(self, expr: MatMul) -> str:
+        negative, size = signed(expr)
+        if negative:
+            body = self._print(size)
+            return "-" + (self.parenthesised(body) if isinstance(size, MatAdd) else body)
+        number, matrices = size.as_coeff_matrices()
+        if matrices == [OneMatrix(1, 1)]:
+            return self._print(number)
+        alone = len(matrices) == 1
+        joined = self.beside.join(
+            self._print(m) if alone and isinstance(m, HadamardProduct) else self._grouped(m)
+            for m in matrices
+        )
+        if number == 1:
+            return joined
+        factor = self._print(number)
+        return (self.parenthesised(factor) if isinstance(number, _SUMS) else factor) + (
+            self.times + joined
+        )
+
+    def _grouped(self, expr: MatrixExpr) -> str:
+        """A factor, in parentheses where it is put together from several things."""
+        body = self._print(expr)
+        several = isinstance(expr, (MatAdd, MatMul, HadamardProduct))
+        reciprocal = isinstance(expr, HadamardPower) and expr.exp == -1
+        cases = isinstance(expr, Where) and not expr.is_indicator
+        return self.parenthesised(body) if several or reciprocal or cases else body
+
+    def _print_HadamardProduct(self, expr: HadamardProduct) -> str:
+        body = ""
+        for factor in expr.args:
+            divides = isinstance(factor, HadamardPower) and factor.exp == -1
+            printed = self._grouped(factor.base if divides else factor)
+            if body or divides:
+                mark = self.divided if divides else self.hadamard
+                body = (body or self.ones) + mark + printed
+            else:
+                body = printed
+        return body
+
+    def _print_HadamardPower(self, expr: HadamardPower) -> str:
+        body = self._grouped(expr.base)
+        if expr.exp == -1:
+            return self.ones + self.divided + body
+        if isinstance(expr.base, Array) and not self._takes_a_mark(expr.base):
+            body = self.parenthesised(body)
+        return self.powered(body, self._print(expr.exp))
+
+    def _print_Transpose(self, expr: sympy.Transpose) -> str:
+        body = self.bare(expr.arg)
+        return self.transposed(body if self._takes_a_mark(expr.arg) else self.parenthesised(body))
+
+    def _takes_a_mark(self, expr: MatrixExpr) -> bool:
+        """Whether Wᵀ is W with a T: not for a gradient (∇Lᵀ), nor where the layer stands above."""
+        spelling = self.lettering.spelling
+        return isinstance(expr, Array) and not spelling(*array_name(expr.name)).superscript
+
+    def _print_Scalar(self, expr: Scalar) -> str:
+        body = self._print(expr.matrix)
+        return body if isinstance(expr.matrix, Array) else self.parenthesised(body)
+
+    def _print_Elementwise(self, expr: Elementwise) -> str:
+        names = dict(zip(expr.rule.variables, map(self.bare, expr.arrays), strict=True))
+        return type(self)(self.lettering, {**self.numbers, **names})._print(expr.rule.expr)
+
+    def _print_Where(self, expr: Where) -> str:
+        rows = []
+        while isinstance(expr, Where):
+            condition, yes, no = expr.args
+            if expr.is_indicator:
+                return self.indicator(self.bare(condition))
+            rows.append((self.bare(yes), self.bare(condition)))
+            expr = no
+        return self.cases([*rows, (self.bare(expr), "")])
+
     # -------------------------------------------------------------------- marks of a dialect
 
     euler = "e"
+    pi: ClassVar[str]
+    relations: ClassVar[Mapping[str, str]]
+    ones, zeros, identity = "1", "0", "I"
+    beside, times, hadamard, divided, becomes = " ", "·", " ⊙ ", " ⊘ ", "←"
+
+    word: Callable[[str], str]
     parenthesised: Callable[[str], str]
     quotient: Callable[[str, str], str]
     power: Callable[[str, str], str]
     root: Callable[[str], str]
+    absolute: Callable[[str], str]
     operator: Callable[[str], str]
+    component: Callable[[str, str], str]
+    sigma: Callable[[str, str, str, str], str]
+    indicator: Callable[[str], str]
+    cases: Callable[[Sequence[tuple[str, str]]], str]
     spelled: Callable[..., str]
     derivative: Callable[[str, str], str]
     held: Callable[[str, str], str]
+    transposed: Callable[[str], str]
+    nabla: Callable[[str], str]
+    powered: Callable[[str, str], str]
 
     @property
     @abstractmethod
@@ -292,32 +460,42 @@ class _Writer(Printer):
     def multiply(self, factors: list[str], has_partials: bool) -> str:
         """Factors beside each other."""
 
-    def applied(self, function: str, arguments: Iterable[Expr]) -> str:
-        """A function of its arguments."""
-        return function + self.parenthesised(
-            ", ".join(self._print(argument) for argument in arguments)
-        )
+    def capital(self, letter: str) -> str:
+        """The letter of an array with one row a sample."""
+        plain = letter.removesuffix("hat")
+        return letter[0].upper() + letter[1:] if len(plain) == 1 else letter
+
+
+_SUMS = (Add, Terms)  # of matrices too: SymPy's MatAdd is an Add
+_KEY = sympy.default_sort_key
+
+
+def is_indicator(expr: Expr) -> bool:
+    """Whether ``expr`` is 1 under one condition and 0 otherwise."""
+    return isinstance(expr, Piecewise) and [value for value, _ in expr.args] == [1, 0]
+
+
+def _is_row(expr: MatrixExpr) -> bool:
+    return expr.shape[0] == 1 and expr.shape[1] != 1
 
 
 def _reading_order(term: Expr):
     """Positive terms first; among them numbers, then names, then sums with Σ."""
-    negative, size = _sign(term)
-    return negative, not size.is_Number, size.has(Sum), sympy.default_sort_key(size)
+    negative, size = signed(term)
+    return negative, not size.is_Number, size.has(Sum), _KEY(size)
 
 
 def signed(term: Expr) -> tuple[bool, Expr]:
     """Whether ``term`` is written with a minus in front, and what stands behind that minus."""
-    return _sign(term)
-
-
-def _sign(term: Expr) -> tuple[bool, Expr]:
-    """Whether a term is written with a minus, and the term without it."""
     if isinstance(term, Product):
-        negative, first = _sign(term.args[0])
-        if negative and not isinstance(term.args[0], (Add, Terms)):
+        negative, first = signed(term.args[0])
+        if negative and not isinstance(term.args[0], _SUMS):
             return True, Product(first, *term.args[1:])
-        return False, term
-    if term.is_Number or isinstance(term, Mul):
+    elif isinstance(term, MatMul):
+        number, matrices = term.as_coeff_matrices()
+        if number.as_coeff_Mul()[0].is_negative:
+            return True, matrix_product(-number, *matrices)
+    elif term.is_Number or isinstance(term, Mul):
         number, rest = term.as_coeff_Mul()
         if number.is_negative:
             kept = number == -1 or not isinstance(rest, Add)  # 2 (y - ŷ) would be multiplied out
@@ -332,10 +510,10 @@ def _factors_in_order(expr: Expr) -> list[Expr]:
 def _factor_rank(factor: Expr):
     kind = (
         isinstance(factor, Sum),
-        isinstance(factor, (Add, Terms, Product)),
+        isinstance(factor, (*_SUMS, Product)),
         bool(factor.atoms(sympy.Function)),
     )
-    return (isinstance(factor, (Partial,)) is False, *kind, sympy.default_sort_key(factor))
+    return (not isinstance(factor, Partial), *kind, _KEY(factor))
 
 
 def _with_divisors(factors: Sequence[Expr]) -> list[Expr]:
@@ -353,10 +531,6 @@ def _is_divisor(expr: Expr) -> bool:
     return isinstance(expr, Pow) and expr.exp.is_Rational and expr.exp.is_negative
 
 
-def _is_sampled(expr: Expr) -> bool:
-    return isinstance(expr, Indexed) and SAMPLE in expr.indices
-
-
 _SUPERSCRIPT = re.compile(r"\^\{\(?\w*\)?(?:\(s\))?\}")
 """How LaTeX marks a layer, or one sample of a batch: its parentheses are no brackets."""
 
@@ -366,8 +540,44 @@ _BRACKETED_NUMBER = re.compile(
 """A bracket with numbers alone, which would read as an argument: 0.5 (-1), h (-1)."""
 
 
-class Latex(_Writer):
-    """LaTeX that TeX (with mathrsfs), KaTeX and MathJax all typeset, with no macros of our own."""
+class Latex(Writer):
+    """LaTeX that TeX (with mathrsfs), KaTeX and MathJax all typeset, with no macros of our own.
+
+    With ``shapes`` a matrix that is not put together from others has its shape beneath it.
+    """
+
+    pi = r"\pi"
+    relations: ClassVar[Mapping[str, str]] = {
+        ">=": r"\geq", "<=": r"\leq", "==": "=", "!=": r"\neq",
+    }  # fmt: skip
+    ones, zeros, identity = r"\mathbf{1}", r"\mathbf{0}", r"\mathbf{I}"
+    beside, times, becomes = r"\,", r"\,", r"\leftarrow"
+    hadamard, divided = r" \odot ", r" \oslash "
+
+    def __init__(
+        self,
+        lettering: Lettering = NETWORK,
+        numbers: Mapping[Expr, str] | None = None,
+        *,
+        shapes: bool = False,
+    ) -> None:
+        super().__init__(lettering, numbers)
+        self.shapes = shapes
+
+    def _print(self, expr, **kwargs):
+        composed = (MatMul, MatAdd, HadamardProduct, HadamardPower)
+        if not self.shapes or not isinstance(expr, MatrixExpr) or isinstance(expr, composed):
+            return super()._print(expr, **kwargs)
+        rows, columns = (self._print(size) for size in expr.shape)
+        return rf"\underset{{{rows} \times {columns}}}{{{self.bare(expr)}}}"
+
+    def bare(self, expr: Expr) -> str:
+        """Without shapes."""
+        shapes, self.shapes = self.shapes, False
+        try:
+            return self._print(expr)
+        finally:
+            self.shapes = shapes
 
     @property
     def loss(self) -> str:
@@ -381,17 +591,25 @@ class Latex(_Writer):
         tall = any(mark in body for mark in (r"\frac", r"\sum", r"\begin"))
         return rf"\left{left}{body}\right{right}" if tall else f"{left}{body}{right}"
 
+    def word(self, word: str) -> str:
+        """A word between formulas."""
+        return rf" \text{{{word}}} "
+
     def quotient(self, above: str, below: str) -> str:
         """above/below."""
         return rf"\frac{{{above}}}{{{below}}}"
 
     def power(self, base: str, exponent: str) -> str:
-        """base to the exponent."""
+        """Base to the exponent."""
         return f"{base}^{{{exponent}}}"
 
     def root(self, body: str) -> str:
         """The square root."""
         return rf"\sqrt{{{body}}}"
+
+    def absolute(self, body: str) -> str:
+        """|body|."""
+        return rf"\left|{body}\right|"
 
     def operator(self, name: str) -> str:
         """The name of a function."""
@@ -399,6 +617,28 @@ class Latex(_Writer):
         if row is not None and row.latex:
             return row.latex
         return rf"\operatorname{{{_tex_word(name)}}}"
+
+    def component(self, vector: str, index: str) -> str:
+        """One entry."""
+        return f"{vector}_{{{index}}}"
+
+    def sigma(self, bound: str, lower: str, upper: str, body: str) -> str:
+        """A sum over an index."""
+        return rf"\sum_{{{bound}={lower}}}^{{{upper}}} {body}"
+
+    def indicator(self, condition: str) -> str:
+        """1 where the condition holds, else 0."""
+        return rf"\mathbf{{1}}_{{\{{{condition}\}}}}"
+
+    def cases(self, rows: Sequence[tuple[str, str]]) -> str:
+        """One of several values, each with its condition; none is "otherwise"."""
+        lines = [
+            rf"{value} & \text{{if }} {condition}"
+            if condition
+            else rf"{value} & \text{{otherwise}}"
+            for value, condition in rows
+        ]
+        return r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}"
 
     def multiply(self, factors: list[str], has_partials: bool) -> str:
         """A thin space, or a dot where two numbers would run together and before (-1)."""
@@ -427,69 +667,42 @@ class Latex(_Writer):
         """A derivative while other quantities do not change."""
         return rf"\left.{derivative}\right|_{{{quantities}}}"
 
-    def _print_AppliedUndef(self, expr: AppliedUndef) -> str:
-        name, row = expr.func.__name__, ACTIVATIONS.get(expr.func.__name__)
-        if row is not None and row.coupled:
-            element = expr.args[0]
-            vector = self.named(*array_name(element.base.name), _is_sampled(element))
-            return rf"{self.operator(name)}({vector})_{{{self._print(element.indices[-1])}}}"
-        return self.applied(self.operator(name), expr.args)
+    def transposed(self, body: str) -> str:
+        """The transpose."""
+        return rf"{body}^{{\top}}"
 
-    def _print_Abs(self, expr: sympy.Abs) -> str:
-        return rf"\left|{self._print(expr.args[0])}\right|"
+    def nabla(self, body: str) -> str:
+        """The gradient by ``body``."""
+        return rf"\nabla_{{{body}}}{self.loss}"
 
-    def _print_Sum(self, expr: Sum) -> str:
-        bound, lower, upper = expr.limits[0]
-        body = self._print(expr.function)
-        if isinstance(expr.function, (Add, Terms)) or body.startswith("-"):
-            body = self.parenthesised(body)
-        return (
-            rf"\sum_{{{self._print(bound)}={self._print(lower)}}}^{{{self._print(upper)}}} {body}"
-        )
-
-    def _print_KroneckerDelta(self, expr: KroneckerDelta) -> str:
-        left, right = sorted(expr.args, key=sympy.default_sort_key)
-        return rf"\mathbf{{1}}_{{\{{{self._print(left)}={self._print(right)}\}}}}"
-
-    def _print_Piecewise(self, expr: Piecewise) -> str:
-        if is_indicator(expr):
-            return rf"\mathbf{{1}}_{{\{{{self._print(expr.args[0][1])}\}}}}"
-        rows = [
-            rf"{self._print(value)} & {self._condition(condition)}"
-            for value, condition in expr.args
-        ]
-        return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
-
-    def _condition(self, condition: Expr) -> str:
-        return (
-            r"\text{otherwise}"
-            if condition == sympy.true
-            else rf"\text{{if }} {self._print(condition)}"
-        )
-
-    def _print_Relational(self, expr) -> str:
-        mark = {">=": r"\geq", "<=": r"\leq", ">": ">", "<": "<", "==": "=", "!=": r"\neq"}[
-            expr.rel_op
-        ]
-        return f"{self._print(expr.lhs)} {mark} {self._print(expr.rhs)}"
-
-    def _print_And(self, expr) -> str:
-        return self.joined(r" \text{ and } ", expr)
-
-    def _print_Or(self, expr) -> str:
-        return self.joined(r" \text{ or } ", expr)
-
-    def _print_Pi(self, expr: Expr) -> str:
-        return r"\pi"
+    def powered(self, base: str, exponent: str) -> str:
+        """An elementwise power."""
+        return rf"{base}^{{\odot {exponent}}}"
 
 
-class Text(_Writer):
+class MatrixLatex(Latex):
+    """LaTeX in which cases stand in square brackets, as they do among matrices."""
+
+    def parenthesised(self, body: str) -> str:
+        """In parentheses as tall as the body asks."""
+        cases = r"\begin{cases}" in body
+        return rf"\left[{body}\right]" if cases else super().parenthesised(body)
+
+
+class Text(Writer):
     """Unicode text on one line, in the spelling of symback's names (w_131, ŷ_1)."""
+
+    pi = "π"
+    relations: ClassVar[Mapping[str, str]] = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
 
     @property
     def loss(self) -> str:
         """The letter of the loss in text."""
         return self.lettering.loss_text
+
+    def word(self, word: str) -> str:
+        """A word between formulas."""
+        return word
 
     def parenthesised(self, body: str) -> str:
         """(body)."""
@@ -514,10 +727,31 @@ class Text(_Writer):
         """√(body)."""
         return f"√({body})"
 
+    def absolute(self, body: str) -> str:
+        """|body|."""
+        return f"|{body}|"
+
     def operator(self, name: str) -> str:
         """The name of a function."""
         row = ELEMENTARY.get(name) or ACTIVATIONS.get(name)
         return row.text if row is not None and row.text else name
+
+    def component(self, vector: str, index: str) -> str:
+        """One entry."""
+        return f"{vector}_{index}"
+
+    def sigma(self, bound: str, lower: str, upper: str, body: str) -> str:
+        """A sum over an index."""
+        return f"Σ_{{{bound}={lower}..{upper}}} {body}"
+
+    def indicator(self, condition: str) -> str:
+        """1 where the condition holds, else 0."""
+        return f"1[{condition}]"
+
+    def cases(self, rows: Sequence[tuple[str, str]]) -> str:
+        """One of several values, each with its condition; none is "otherwise"."""
+        lines = [f"{value} if {when}" if when else f"{value} otherwise" for value, when in rows]
+        return "{" + "; ".join(lines) + "}"
 
     def multiply(self, factors: list[str], has_partials: bool) -> str:
         """A dot, with room around it between derivatives."""
@@ -529,7 +763,8 @@ class Text(_Writer):
         if above.startswith("^({"):  # the braces of a layer k-1 are needed without parentheses only
             above = above.replace("({", "(").replace("})", ")")
         below = f"_{spelled.subscript}" if spelled.subscript else ""
-        return _text_letter(spelled.letter) + above + below + ("^(s)" if sampled else "")
+        letter = "ŷ" if spelled.letter == "yhat" else spelled.letter
+        return letter + above + below + ("^(s)" if sampled else "")
 
     def derivative(self, of: str, by: str) -> str:
         """∂of/∂by."""
@@ -540,51 +775,21 @@ class Text(_Writer):
         """A derivative while other quantities do not change."""
         return f"({derivative})_{quantities}"
 
-    def _print_AppliedUndef(self, expr: AppliedUndef) -> str:
-        name, row = expr.func.__name__, ACTIVATIONS.get(expr.func.__name__)
-        if row is not None and row.coupled:
-            element = expr.args[0]
-            vector = self.named(*array_name(element.base.name), _is_sampled(element))
-            return f"{self.operator(name)}({vector})_{self._print(element.indices[-1])}"
-        return self.applied(self.operator(name), expr.args)
+    def transposed(self, body: str) -> str:
+        """The transpose."""
+        return f"{body}ᵀ"
 
-    def _print_Abs(self, expr: sympy.Abs) -> str:
-        return f"|{self._print(expr.args[0])}|"
+    def nabla(self, body: str) -> str:
+        """The gradient by ``body``."""
+        return f"∇{body}"
 
-    def _print_Sum(self, expr: Sum) -> str:
-        bound, lower, upper = expr.limits[0]
-        body = self._print(expr.function)
-        if isinstance(expr.function, (Add, Terms)) or body.startswith("-"):
-            body = self.parenthesised(body)
-        return f"Σ_{{{self._print(bound)}={self._print(lower)}..{self._print(upper)}}} {body}"
+    def powered(self, base: str, exponent: str) -> str:
+        """An elementwise power."""
+        return f"{base}^⊙{self._one_thing(exponent)}"
 
-    def _print_KroneckerDelta(self, expr: KroneckerDelta) -> str:
-        left, right = sorted(expr.args, key=sympy.default_sort_key)
-        return f"1[{self._print(left)}={self._print(right)}]"
-
-    def _print_Piecewise(self, expr: Piecewise) -> str:
-        if is_indicator(expr):
-            return f"1[{self._print(expr.args[0][1])}]"
-        rows = [
-            f"{self._print(value)} {self._condition(condition)}" for value, condition in expr.args
-        ]
-        return "{" + "; ".join(rows) + "}"
-
-    def _condition(self, condition: Expr) -> str:
-        return "otherwise" if condition == sympy.true else f"if {self._print(condition)}"
-
-    def _print_Relational(self, expr) -> str:
-        mark = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}.get(expr.rel_op, expr.rel_op)
-        return f"{self._print(expr.lhs)} {mark} {self._print(expr.rhs)}"
-
-    def _print_And(self, expr) -> str:
-        return self.joined(" and ", expr)
-
-    def _print_Or(self, expr) -> str:
-        return self.joined(" or ", expr)
-
-    def _print_Pi(self, expr: Expr) -> str:
-        return "π"
+    def capital(self, letter: str) -> str:
+        """The letter of an array with one row a sample."""
+        return "Ŷ" if letter == "yhat" else super().capital(letter)
 
 
 def _closes_at_end(body: str) -> bool:
@@ -608,10 +813,7 @@ def _latex_letter(letter: str) -> str:
     return word if len(word) == 1 else rf"\mathrm{{{word}}}"
 
 
-def _text_letter(letter: str) -> str:
-    if letter.endswith("hat") and len(letter) > 3:
-        return "ŷ" if letter == "yhat" else letter
-    return letter
+_LOOKALIKES = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo")
 
 
 def _tex_word(word: str) -> str:

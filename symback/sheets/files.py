@@ -24,13 +24,14 @@ from types import MappingProxyType
 
 from symback.engine.derivation import Derivation
 from symback.engine.evaluation import Kink, as_floats
+from symback.engine.work import Work
 from symback.language.errors import SymbackError, printable
 from symback.language.files import CannotWrite, put, shown
 from symback.language.functions import ACTIVATIONS, LOSSES
 from symback.language.names import Variable
-from symback.sheets import chapters, drawing, rendering
+from symback.sheets import chapters, passages, rendering
 from symback.sheets.overview import any_layer_page, overview
-from symback.sheets.work import Work, plain_pen
+from symback.sheets.passages import plain_pen
 
 __all__ = ["BadShape", "Disagreement", "check", "pdf", "starter", "write_figure", "write_sheets"]
 
@@ -93,7 +94,7 @@ def write_figure(
     work: Work, derivation: Derivation | None, forms: Sequence[str], folder: Path, stem: str
 ) -> Iterator[str]:
     """Write the picture of a network, with the paths of ``derivation``, and say where it lies."""
-    picture = drawing.figure(work, derivation)
+    picture = passages.figure(work, derivation)
     chosen = "" if derivation is None else derivation.target.name
     name = _joined(stem, chosen, _letters(work), "figure")
     texts = {form: rendering.render_figure(picture, form) for form in _texts(forms)}

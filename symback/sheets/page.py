@@ -7,8 +7,8 @@ again with its numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
 from symback.language.algebra import Partial, Product, Sigma, Terms
 from symback.language.names import SAMPLE, Lettering, Variable
-from symback.language.writing import Latex, Text, signed
+from symback.language.writing import Latex, MatrixLatex, Text, signed
 from symback.sheets.figure import Figure, PathStyle
 from symback.sheets.formulas import width
 
@@ -39,6 +39,7 @@ __all__ = [
     "Words",
     "as_written",
     "equal_to",
+    "joined",
     "lines",
     "literal",
 ]
@@ -63,6 +64,13 @@ class Formula:
 
     latex: str
     text: str
+
+
+def joined(formulas: Iterable[Formula], latex: str, text: str | None = None) -> Formula:
+    """Several formulas as one, with ``latex`` between them, in text ``text`` (else the same)."""
+    found = list(formulas)
+    between = latex if text is None else text
+    return Formula(latex.join(f.latex for f in found), between.join(f.text for f in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +164,11 @@ class Literal:
     text: str
     is_exact: bool
 
+    @property
+    def formula(self) -> Formula:
+        """The number alone."""
+        return Formula(self.latex, self.text)
+
 
 def literal(value: Any, digits: int = DIGITS) -> Literal:
     r"""A 50-digit number to ``digits`` significant digits, plainly where that is readable.
@@ -232,6 +245,11 @@ class Pen:
         """A quantity by the lectures' letter and its indices, the layer first."""
         return Formula(self.latex.named(letter, indices), self.text.named(letter, indices))
 
+    def matrix(self, expr: Any) -> Formula:
+        """An expression of matrices."""
+        in_latex, in_text = MatrixLatex(self.latex.lettering), Text(self.text.lettering)
+        return Formula(in_latex.write(expr), in_text.write(expr))
+
     def inline(self, derivative: Partial) -> Formula:
         """∂L/∂w with a slash, for a line of text."""
         d = self.latex.lettering.differential + " "
@@ -276,6 +294,25 @@ class Pen:
         shown = literal(value)
         left = None if lhs is None else self.formula(lhs)
         return Row(left, "=" if shown.is_exact else "≈", (shown.latex,), shown.text, reason, **more)
+
+    def numbers_and_value(self, numbers: Row | None, lhs: Expr | None, value: Any) -> list[Row]:
+        """``= formula with numbers = value``, on one line where there is room."""
+        if numbers is None:
+            return [self.value_row(lhs, value)]
+        shown = self.value_row(None, value)
+        if (
+            numbers.relation == "≈" and value
+        ):  # e^(-1.386) is not 0.25, though what it stands for is
+            shown = replace(shown, relation="≈")
+        led = replace(numbers, lhs=None if lhs is None else self.formula(lhs))
+        if numbers.text == shown.text:
+            return [replace(led, relation=shown.relation)]
+        sign = r" \approx " if shown.relation == "≈" else " = "
+        together = numbers.lines[-1] + sign + shown.lines[0]
+        if len(numbers.lines) > 1 or width(together) > LINE:
+            return [led, shown]
+        text = f"{numbers.text} {shown.relation} {shown.text}"
+        return [replace(led, lines=(together,), text=text)]
 
 
 def without_lone_sums(expr: Expr) -> Expr:

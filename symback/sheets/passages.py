@@ -1,272 +1,160 @@
-"""Sections and rows that every sheet is made of: the network, the forward pass, deductions, notes.
+"""Passages that every sheet is made of: the picture, the equations, deductions, matrices, notes.
 
-Each takes the network and a `Pen` and gives content (`symback.sheets.page`); words are in
-``templates/words.toml``.
+`Passages` holds a network and a `Pen` and gives content (`symback.sheets.page`); words are in
+``templates/words.toml``.  `symback.sheets.chapters` puts the page of one derivation together from
+them, `symback.sheets.overview` that of a whole network.
+
+What several layers have alike is written once, with the letter k (`Passages.told`).  Nothing is
+claimed to be alike: the formulas of each layer are printed with its number replaced by k, the next
+one by k+1 and the one before by k-1 (and x as h of layer 0; `GeneralPen`), and only layers whose
+lines then agree to the letter are told together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import sympy
-from sympy import Expr, Symbol
+from sympy import Expr, Indexed, Integer, KroneckerDelta, MatAdd, MatMul, Sum, Symbol
 
 from symback import kernels
 from symback.engine.calculus import LocalDerivative
-from symback.engine.derivation import Deduction, Rule, Step, local_steps
-from symback.engine.graph import Equation, KnownSum, base_name
-from symback.engine.matrix import (
-    MatrixForm,
-    MatrixLatex,
-    MatrixStep,
-    MatrixText,
-    Phase,
-    SampleArray,
-)
-from symback.engine.spec import EquationsSpec, LayerSpec, NetworkSpec
+from symback.engine.derivation import Deduction, Derivation, Node, Path, Rule, Step, local_steps
+from symback.engine.evaluation import OutOfDomain
+from symback.engine.graph import Equation, Graph, KnownSum, base_name
+from symback.engine.matrix import MatrixForm, MatrixStep, Phase
+from symback.engine.spec import EquationsSpec, NetworkSpec
+from symback.engine.work import Work, lettering
+from symback.language.algebra import Array, SampleArray, Sigma
+from symback.language.errors import SymbackError
 from symback.language.functions import spoken
-from symback.language.names import NETWORK, Reference, Variable, elements, index, whole_name
-from symback.language.writing import Latex, Text
-from symback.sheets import figure as figures
-from symback.sheets.formulas import width
+from symback.language.names import (
+    NETWORK,
+    Lettering,
+    Reference,
+    Role,
+    Spelling,
+    UnknownName,
+    Variable,
+    element_name,
+    elements,
+    index,
+    name_indices,
+    whole_name,
+)
+from symback.language.writing import Latex, MatrixLatex, Text
+from symback.sheets.figure import (
+    EdgeSketch,
+    Figure,
+    LayerSketch,
+    Name,
+    StageSketch,
+    graph_figure,
+    network_figure,
+)
 from symback.sheets.page import (
-    LINE,
     Block,
     Display,
     Formula,
     Grid,
+    Literal,
     Pen,
     Picture,
     Row,
     Say,
     Section,
     Words,
+    as_written,
+    joined,
     literal,
 )
-from symback.sheets.work import Work, entries, lettering
 
 __all__ = [
     "MOST_ENTRIES",
     "NEURONS_WRITTEN_OUT",
+    "SHOWN_ENDS",
+    "GeneralPen",
+    "Lines",
+    "Passages",
+    "TooLong",
+    "any_layer",
     "array_formula",
-    "array_grid",
-    "as_it_is",
-    "block_formula",
-    "deduction_rows",
+    "certified",
+    "check_length",
+    "depth_of",
     "describe",
-    "equation_rows",
-    "footnotes",
-    "forward_section",
-    "is_thin",
-    "local_rows",
-    "locals_intro",
-    "network_section",
-    "number_rows",
-    "numbers_and_value",
-    "reason",
-    "sum_formula",
-    "title",
+    "entries",
+    "figure",
+    "listed_paths",
+    "pen_for",
+    "plain_pen",
+    "stable_section",
     "told_apart",
 ]
 
+# ------------------------------------------------------------------------------- what is printed
 
-NEURONS_WRITTEN_OUT = 14
-"""Up to this many neurons the forward pass is written out neuron by neuron."""
+MOST_LITERALS = 2000
+"""Networks with more numbers than this show their formulas without numbers put in."""
 
-
-def title(work: Work, otherwise: Say, derivative: Formula | None = None) -> Say:
-    """The title the user gave, led by ``derivative`` to tell pages apart; or another."""
-    own = Words(work.spec.title)
-    if work.spec.title and derivative is not None:
-        return Say("title.tab", {"title": own, "derivative": derivative})
-    return Say("title.own", {"title": own}) if work.spec.title else otherwise
+MOST_SHOWN = 201
+"""A sheet or a picture shows at most so many equations, those of 100 layers."""
 
 
-def describe(work: Work) -> Say:
-    """The network in a sentence."""
-    if isinstance(work.spec, EquationsSpec):
-        return Say(
-            "describe.equations", {"count": len(work.spec.stages), "apart": work.spec.taken_apart}
+class TooLong(SymbackError):
+    """A sheet, or the picture of a computation, that nobody would read."""
+
+
+def check_length(work: Work) -> None:
+    """Raise `TooLong` where a page would have to show more equations than anybody reads."""
+    count = len(work.graph.equations)
+    if count > MOST_SHOWN:
+        raise TooLong(
+            f"a sheet shows every equation, and here are {count:,}; it has room for {MOST_SHOWN} "
+            "(100 layers). derive, paths, matrix, evaluate, kernel and check take longer ones"
         )
-    hidden = dict.fromkeys(spoken(layer.activation) for layer in work.spec.layers[:-1])
-    return Say(
-        "describe.network",
-        {
-            "sizes": _sizes(work, work.spec.widths),
-            "hidden": [Words(name) for name in hidden],
-            "several": len(work.spec.layers) > 2,
-            "output": Words(spoken(work.spec.layers[-1].activation)),
-            "loss": Words(spoken(work.spec.loss)),
-            "samples": work.spec.values.samples,
-        },
-    )
 
 
-def _sizes(work: Work, widths: Sequence[Expr]) -> Formula | Words:
-    """The widths of the layers: 4–4–2 in words, symbols as a formula."""
-    sizes = [Pen(lettering(work)).formula(width) for width in widths]
-    text = "–".join(size.text for size in sizes)
-    if all(width.is_Integer for width in widths):
-        return Words(text)
-    return Formula(r" \to ".join(size.latex for size in sizes), text)
+def entries(variable: Variable) -> int:
+    """How many numbers a quantity holds (its widths are numbers)."""
+    return int(sympy.Mul(*variable.shape))
 
 
-def network_section(work: Work, pen: Pen, drawing: figures.Figure) -> Section:
-    """The picture, the notation, and a table of the layers."""
-    if isinstance(work.spec, EquationsSpec):
-        say = Say("network.equations", {"apart": work.spec.taken_apart})
-        return Section(Say("section.graph"), (say, Picture(drawing)))
-    rows = [_layer_row(work, pen, k, each) for k, each in enumerate(work.spec.layers, start=1)]
-    head = tuple(
-        Say(f"head.{key}") for key in ("layer", "neurons", "activation", "weights", "shape")
-    )
-    general = {"w": ("k", "i", "j"), "a": ("k", "i"), "h": ("k", "i")}
-    facts = {letter: pen.quantity(letter, indices) for letter, indices in general.items()}
-    legend = Say("network.legend", {**facts, "first": pen.latex.lettering.input_layer})
-    return Section(Say("section.network"), (Picture(drawing), legend, Grid(head, tuple(rows))))
+def plain_pen(work: Work, derivation: Derivation | None = None) -> Pen:
+    """A pen with the letters of a network, or of one derivation; it puts no numbers in."""
+    return Pen(lettering(work, derivation))
 
 
-def _layer_row(work: Work, pen: Pen, k: int, layer: LayerSpec) -> tuple[Any, ...]:
-    """Layer k as the page counts it: its neurons, its function, its weights and their shape."""
-    W = next(v for v in work.graph.variables if v.name == f"W{k}")
-    out, into = (pen.formula(size) for size in W.shape)
-    return (
-        Say("plain", {"value": k + pen.latex.lettering.input_layer}),
-        pen.formula(layer.units),
-        Words(spoken(layer.activation)),
-        block_formula(W, pen),
-        Formula(rf"{out.latex} \times {into.latex}", f"{out.text} × {into.text}"),
-    )
+def pen_for(work: Work, derivation: Derivation | None = None) -> Pen:
+    """A pen that puts in the numbers of one sample, also of the derivatives on the way."""
+    graph, numbers = work.graph, {}
+    few = graph.samples is None and graph.is_concrete()
+    if work.has_numbers and few and sum(map(entries, graph.variables)) <= MOST_LITERALS:
+        numbers = _literals(work, derivation)
+    return Pen(lettering(work, derivation), numbers)
 
 
-def forward_section(
-    work: Work, pen: Pen, detail: str, equations: Iterable[Block] | None = None
-) -> Section:
-    """Every equation, or the ``equations`` given, then numbers where there are some."""
-    blocks: list[Block] = (
-        [Display(tuple(equation_rows(work, pen, work.graph.equations)))]
-        if equations is None
-        else [*equations]
-    )
-    if work.has_numbers:
-        blocks += _forward_numbers(work, pen, detail)
-    return Section(Say("section.forward"), tuple(blocks))
-
-
-def equation_rows(work: Work, pen: Pen, equations: Iterable[Equation]) -> Iterator[Row]:
-    """Equations, each by its function's name first where that says something."""
-    thin = is_thin(work)
-    for equation in equations:
-        at = dict.fromkeys(equation.free, sympy.S.One) if thin else {}
-        show = (lambda part, at=at: work.backward.unroll(part, at)) if thin else as_it_is
-        lhs, rhs = show(equation.lhs), show(equation.shown)
-        reason = None if thin else _range(equation, pen)
-        named = None if equation.named is None else show(equation.named)
-        if named is not None and not _says_nothing(named, rhs, pen):
-            yield pen.row(lhs, named, None)
-            yield pen.row(None, rhs, reason)
-        else:
-            yield pen.row(lhs, rhs, reason)
-
-
-def is_thin(work: Work) -> bool:
-    """Whether there is only one element of everything, so that indices would only be in the way."""
-    return work.graph.samples is None and all(_size_is_one(v) for v in work.graph.variables)
-
-
-def _size_is_one(variable: Variable) -> bool:
-    return all(size == 1 for size in variable.shape)
-
-
-def as_it_is(expr: Expr) -> Expr:
-    """An expression, unchanged."""
-    return expr
-
-
-def _says_nothing(named: Expr, rhs: Expr, pen: Pen) -> bool:
-    """Whether the name of the function adds nothing to its formula, as in id(a) = a."""
-    return rhs in named.args or pen.latex.write(named) == pen.latex.write(rhs)
-
-
-def _range(equation: Equation, pen: Pen) -> Say | None:
-    """For which indices an equation holds."""
-    pairs = zip(equation.free, pen.sizes(equation.variable), strict=True)
-    ranges = [
-        (
-            pen.latex.write(letter),
-            pen.latex.write(size),
-            pen.text.write(letter),
-            pen.text.write(size),
-        )
-        for letter, size in pairs
-    ]
-    if not ranges:
-        return None
-    in_latex = r",\; ".join(
-        rf"{letter} = 1" + (rf", \ldots, {size}" if size != "1" else "")
-        for letter, size, _, _ in ranges
-    )
-    in_text = ", ".join(
-        f"{letter} = 1" + (f"…{size}" if size != "1" else "") for _, _, letter, size in ranges
-    )
-    return Say("formula", {"formula": Formula(in_latex, in_text)})
-
-
-def _forward_numbers(work: Work, pen: Pen, detail: str) -> list[Block]:
-    graph = work.graph
-    computed = list(graph.equations)
-    neurons = (
-        sum(entries(e.variable) for e in computed)
-        if graph.is_concrete()
-        else NEURONS_WRITTEN_OUT + 1
-    )
-    if pen.literals and (neurons <= NEURONS_WRITTEN_OUT or (detail == "full" and neurons <= 60)):
-        rows = [
-            row
-            for e in computed
-            for reference in elements(e.variable)
-            for row in _neuron_rows(work, pen, e, reference, detail)
-        ]
-        return [Say("forward.numbers"), Display(tuple(rows))]
-    return [
-        Say("forward.arrays"),
-        array_grid(pen, [e.variable for e in computed], work.numbers.forward),
-    ]
-
-
-def _neuron_rows(
-    work: Work, pen: Pen, equation: Equation, reference: Reference, detail: str
-) -> Iterator[Row]:
-    """a_13 = formula, = formula with numbers, = number."""
-    backward = work.backward
-    at = dict(zip(equation.free, map(sympy.Integer, reference.indices), strict=True))
-    lhs = backward.scalar(reference.variable, reference.indices)
-    formula = backward.unroll(equation.shown, at)
-    value = work.numbers.element(work.numbers.forward[reference.variable.name], reference)
-    numbers = pen.with_numbers(formula)
-    if detail == "full":
-        yield pen.row(lhs, formula)
-        lhs = None
-    for row in numbers_and_value(pen, numbers, lhs, value):
-        yield replace(row, reason=None)
-
-
-def numbers_and_value(pen: Pen, numbers: Row | None, lhs: Expr | None, value: Any) -> list[Row]:
-    """``= formula with numbers = value``, on one line where there is room."""
-    if numbers is None:
-        return [pen.value_row(lhs, value)]
-    shown = pen.value_row(None, value)
-    if numbers.relation == "≈" and value:  # e^(-1.386) is not 0.25, though what it stands for is
-        shown = replace(shown, relation="≈")
-    led = replace(numbers, lhs=None if lhs is None else pen.formula(lhs))
-    if numbers.text == shown.text:
-        return [replace(led, relation=shown.relation)]
-    joined = numbers.lines[-1] + (r" \approx " if shown.relation == "≈" else " = ") + shown.lines[0]
-    if len(numbers.lines) > 1 or width(joined) > LINE:
-        return [led, shown]
-    return [replace(led, lines=(joined,), text=f"{numbers.text} {shown.relation} {shown.text}")]
+def _literals(work: Work, derivation: Derivation | None) -> dict[Expr, Literal]:
+    """Numbers as they are printed: a given one with all its digits, a computed one rounded."""
+    found: dict[Expr, Literal] = {}
+    for variable in work.graph.variables:
+        show = as_written if variable.name in work.numbers.given else literal
+        for reference in elements(variable):
+            symbol = work.backward.scalar(variable, reference.indices)
+            found[symbol] = show(
+                work.numbers.element(work.numbers.forward[variable.name], reference)
+            )
+    if derivation is not None and derivation.unrolled:
+        for deduction in derivation.adjoints:
+            reference = Reference(*work.backward.node_of(deduction.lhs.by))
+            found[deduction.lhs] = literal(work.derived_number(reference))
+    return found
 
 
 def told_apart(first: Any, second: Any) -> tuple[Formula, Formula]:
@@ -275,24 +163,7 @@ def told_apart(first: Any, second: Any) -> tuple[Formula, Formula]:
         shown = [literal(value, digits) for value in (first, second)]
         if shown[0].text != shown[1].text:
             break
-    return Formula(shown[0].latex, shown[0].text), Formula(shown[1].latex, shown[1].text)
-
-
-def array_grid(pen: Pen, variables: Iterable[Variable], arrays: Mapping[str, Any]) -> Grid:
-    """A table of quantities and their arrays."""
-    rows = [(block_formula(v, pen), array_formula(arrays[v.name])) for v in variables]
-    return Grid((Say("head.quantity"), Say("head.numbers")), tuple(rows))
-
-
-def block_formula(variable: Variable, pen: Pen) -> Formula:
-    """The name of a whole quantity: W_1, b_1, ŷ."""
-    if not variable.shape:
-        return pen.formula(variable.element)
-    if variable.batched:  # a matrix with one row a sample, as in the matrix formulas: A_1
-        array = SampleArray(base_name(variable.element), *variable.shape)
-        letters = pen.latex.lettering
-        return Formula(MatrixLatex(letters).write(array), MatrixText(letters).write(array))
-    return pen.quantity(*whole_name(variable))
+    return shown[0].formula, shown[1].formula
 
 
 MOST_ENTRIES = 8
@@ -300,130 +171,518 @@ MOST_ENTRIES = 8
 
 def array_formula(array: Any) -> Formula:
     """An array as a matrix, a vector as a column; long ones shortened in the middle."""
-    rows = array.reshape(len(array), -1).tolist() if array.ndim else [[array.item()]]
-    cells = [[literal(entry) for entry in _ends(row)] for row in _ends(rows)]
-    gaps = len(rows[0]) > MOST_ENTRIES
-    in_latex, in_text = [], []
-    for row in cells:
-        left, right = [c.latex for c in row], [c.text for c in row]
-        if gaps:
-            left.insert(MOST_ENTRIES // 2, r"\cdots")
-            right.insert(MOST_ENTRIES // 2, "…")
-        in_latex.append(" & ".join(left))
-        in_text.append(", ".join(right))
-    if len(rows) > MOST_ENTRIES:
-        in_latex.insert(MOST_ENTRIES // 2, r"\vdots")
-        in_text.insert(MOST_ENTRIES // 2, "⋮")
+
+    def shortened(found: list[Any], gap: Any) -> list[Any]:
+        half = MOST_ENTRIES // 2
+        return found if len(found) <= MOST_ENTRIES else [*found[:half], gap, *found[-half:]]
+
+    if not array.ndim:
+        return literal(array.item()).formula
+    dots = Formula(r"\cdots", "…")
+    rows = shortened(array.reshape(len(array), -1).tolist(), None)
+    cells = [
+        row and [c if c is dots else literal(c).formula for c in shortened(row, dots)]
+        for row in rows
+    ]
+    in_latex = [" & ".join(c.latex for c in row) if row else r"\vdots" for row in cells]
+    in_text = [", ".join(c.text for c in row) if row else "⋮" for row in cells]
     body = r" \\ ".join(in_latex)
-    text_ = "[" + "; ".join(in_text) + "]" if array.ndim else in_text[0]
-    return Formula(rf"\begin{{bmatrix}} {body} \end{{bmatrix}}" if array.ndim else body, text_)
+    return Formula(rf"\begin{{bmatrix}} {body} \end{{bmatrix}}", "[" + "; ".join(in_text) + "]")
 
 
-def _ends(entries: list[Any]) -> list[Any]:
-    half = MOST_ENTRIES // 2
-    return entries if len(entries) <= MOST_ENTRIES else [*entries[:half], *entries[-half:]]
+def describe(work: Work) -> Say:
+    """The network in a sentence."""
+    spec = work.spec
+    if isinstance(spec, EquationsSpec):
+        return Say("describe.equations", {"count": len(spec.stages), "apart": spec.taken_apart})
+    pen = plain_pen(work)
+    sizes = joined(map(pen.formula, spec.widths), r" \to ", "–")
+    hidden = dict.fromkeys(spoken(layer.activation) for layer in spec.layers[:-1])
+    return Say(
+        "describe.network",
+        {
+            "sizes": Words(sizes.text) if all(n.is_Integer for n in spec.widths) else sizes,
+            "hidden": [Words(name) for name in hidden],
+            "several": len(spec.layers) > 2,
+            "output": Words(spoken(spec.layers[-1].activation)),
+            "loss": Words(spoken(spec.loss)),
+            "samples": spec.values.samples,
+        },
+    )
 
 
-def locals_intro(work: Work, pen: Pen) -> Say:
-    """Between which neurons a local derivative is 0, and what 1[i=j] means where it stands."""
-    facts: dict[str, Any] = {"scalar": isinstance(work.spec, EquationsSpec)}
-    if isinstance(work.spec, NetworkSpec):
-        coupled = [layer.activation.coupled for layer in work.spec.layers]
-        i, j = index("i"), index("j")
-        facts |= {
+# ------------------------------------------------------------------------------------ the picture
+
+SHOWN_ENDS = 4
+"""Where the paths are too many to list, so many of the first and of the last are shown."""
+
+
+def listed_paths(derivation: Derivation) -> Sequence[Path]:
+    """All paths where they are few enough, else the first and the last."""
+    paths = derivation.paths
+    if derivation.unrolled or paths.count <= 2 * SHOWN_ENDS:
+        return list(paths)
+    return [*(paths[i] for i in range(SHOWN_ENDS)), *(paths[i] for i in range(-SHOWN_ENDS, 0))]
+
+
+def figure(work: Work, derivation: Derivation | None, pen: Pen | None = None) -> Figure:
+    """The network, or the computation graph, with the paths of ``derivation``.
+
+    Raises `TooLong` where there would be too much to show.
+    """
+    check_length(work)
+    pen = pen or pen_for(work, derivation)
+    if isinstance(work.spec, EquationsSpec):
+        return _graph_figure(work, pen, derivation)
+    return _network_figure(work, work.spec, pen, derivation)
+
+
+def _network_figure(
+    work: Work, spec: NetworkSpec, pen: Pen, derivation: Derivation | None
+) -> Figure:
+    """The neurons in the page's letters, the chosen quantity and its paths."""
+    write = pen.latex.write
+
+    def units(size: Expr) -> int | str:
+        return int(size) if size.is_Integer else write(size)
+
+    def name(node: Node) -> Name:
+        variable, indices = node
+        return Name(variable.letter, name_indices(variable, indices))
+
+    layers = [LayerSketch(units(spec.inputs), "input")]
+    for k, layer in enumerate(spec.layers, start=1):  # counted as the page counts them
+        number = k + pen.latex.lettering.input_layer
+        place = "output" if k == len(spec.layers) else f"layer {number}"
+        words = f"{place} ({spoken(layer.activation)})"
+        layers.append(LayerSketch(units(layer.units), words, layer.activation.coupled))
+    total, chosen, listed = 0, None, []
+    if derivation is not None:
+        total = derivation.paths.count
+        chosen = name((derivation.target.variable, derivation.target.indices))
+        if isinstance(total, int) and work.graph.is_concrete():
+            listed = [list(map(name, path.nodes)) for path in listed_paths(derivation)]
+    return network_figure(
+        layers,
+        chosen,
+        listed,
+        total if isinstance(total, int) else write(total),
+        lambda one: (
+            pen.latex.loss if one.letter == "L" else pen.latex.named(one.letter, one.indices)
+        ),
+        loss=spoken(spec.loss),
+    )
+
+
+def _graph_figure(work: Work, pen: Pen, derivation: Derivation | None) -> Figure:
+    """Named stages with values above and derivatives below the edges."""
+    graph, backward, write = work.graph, work.backward, pen.latex.write
+    formulas = {equation.variable: equation.shown for equation in graph.equations}
+    stages = []
+    for variable in graph.variables:
+        symbol = backward.scalar(variable, ())
+        value = pen.literals[symbol].latex if symbol in pen.literals else None
+        shown = formulas.get(variable)
+        rhs = None if shown is None else write(backward.unroll(shown))
+        stages.append(StageSketch(variable.name, write(symbol), rhs, value))
+    places = {variable: place for place, variable in enumerate(graph.variables)}
+    edges = []
+    for child, parent in sorted(backward.derivatives, key=lambda pair: [places[v] for v in pair]):
+        local = backward.derivatives[child, parent]
+        in_symbols = [write(backward.unroll(part)) for part in (local.name, local.form)]
+        edges.append(EdgeSketch(parent.name, child.name, *in_symbols, _number(work, pen, local)))
+    return graph_figure(stages, edges, None if derivation is None else derivation.target.name)
+
+
+def _number(work: Work, pen: Pen, local: LocalDerivative) -> str | None:
+    if not pen.literals or local.form.is_number:
+        return None
+    try:
+        return literal(work.numbers.value_of(local.form)).latex
+    except OutOfDomain:  # beside what was asked for: a sheet that needs it says so itself
+        return None
+
+
+# ----------------------------------------------------------------------------------- any layer k
+
+MOST_LAYERS_APART = 3
+"""A network of more layers than this, or of symbolic widths, is told for any layer k."""
+
+NEURONS_WRITTEN_OUT = 14
+"""Up to this many neurons the forward pass is written out neuron by neuron."""
+
+
+def depth_of(work: Work) -> int:
+    """The number of layers; 0 for [equations]."""
+    return len(work.spec.layers) if isinstance(work.spec, NetworkSpec) else 0
+
+
+def _tells_layers(work: Work) -> bool:
+    return isinstance(work.spec, NetworkSpec) and (
+        depth_of(work) > MOST_LAYERS_APART or not work.graph.is_concrete()
+    )
+
+
+def any_layer(work: Work, name: str) -> list[Variable]:
+    """The parameters that ``w_k,i,j`` or ``b_k,i`` names, one a layer; none for another name.
+
+    Raises `UnknownName` for a network whose layers are told one by one.
+    """
+    letters = {"wkij": Role.WEIGHT, "bki": Role.BIAS, "bk": Role.BIAS}
+    spelled = re.sub(r"[_,;{}() ]", "", name)
+    found = [v for v in work.backward.adjoints if v.role is letters.get(spelled)]
+    if found and len(found[0].shape) != len(spelled) - 2:  # b_k is one bias shared by a layer
+        return []
+    if found and not _tells_layers(work):
+        one = element_name(found[-1], (1,) * len(found[-1].shape))
+        raise UnknownName(
+            f"{name} names any layer, and this network is told layer by layer; name one, e.g. {one}"
+        )
+    return found
+
+
+class Passages:
+    """What a sheet says of a network, written with one pen."""
+
+    def __init__(self, work: Work, pen: Pen) -> None:
+        self.work, self.pen, self.graph = work, pen, work.graph
+        self.tells_layers = _tells_layers(work)
+        """Whether what the layers have alike is written once, for any layer k."""
+        # one element of everything, so that indices would only be in the way
+        sizes = [size for variable in self.graph.variables for size in variable.shape]
+        self.is_thin = self.graph.samples is None and all(size == 1 for size in sizes)
+
+    @property
+    def target(self) -> Formula:
+        """What is differentiated."""
+        return self.pen.formula(self.graph.target.element)
+
+    def title(self, otherwise: Say, derivative: Formula | None = None) -> Say:
+        """The title the user gave, led by ``derivative`` to tell pages apart; or another."""
+        own = Words(self.work.spec.title)
+        if not own.text:
+            return otherwise
+        if derivative is not None:
+            return Say("title.tab", {"title": own, "derivative": derivative})
+        return Say("title.own", {"title": own})
+
+    def footnotes(self, facts: Iterable[KnownSum], *, with_digits: bool = True) -> Iterator[Say]:
+        """What was assumed, the conventions at kinks, and how numbers are shown."""
+        for fact in dict.fromkeys(facts):
+            words = Words(fact.because)
+            yield Say("note.fact", {"sum": self.sum_formula(fact), "because": words})
+        for convention in self.graph.conventions:
+            yield Say("note.convention", {"convention": Words(convention)})
+        if self.work.has_numbers and with_digits:
+            yield Say("note.numbers", {"digits": 4})
+
+    # ------------------------------------------------------------------ the network, forward
+
+    def network_section(self, picture: Figure) -> Section:
+        """The picture, the notation, and a table of the layers as the page counts them."""
+        spec, pen = self.work.spec, self.pen
+        if isinstance(spec, EquationsSpec):
+            say = Say("network.equations", {"apart": spec.taken_apart})
+            return Section(Say("section.graph"), (say, Picture(picture)))
+        rows = []
+        for k, layer in enumerate(spec.layers, start=1):
+            W = next(v for v in self.graph.variables if v.name == f"W{k}")
+            number = Say("plain", {"value": k + pen.latex.lettering.input_layer})
+            name = Words(spoken(layer.activation))
+            shape = joined(map(pen.formula, W.shape), r" \times ", " × ")
+            rows.append((number, pen.formula(layer.units), name, self.block(W), shape))
+        heads = ("layer", "neurons", "activation", "weights", "shape")
+        general = {"w": ("k", "i", "j"), "a": ("k", "i"), "h": ("k", "i")}
+        facts = {letter: pen.quantity(letter, indices) for letter, indices in general.items()}
+        legend = Say("network.legend", {**facts, "first": pen.latex.lettering.input_layer})
+        table = Grid(tuple(Say(f"head.{key}") for key in heads), tuple(rows))
+        return Section(Say("section.network"), (Picture(picture), legend, table))
+
+    def forward_section(self, detail: str, equations: Iterable[Block] | None = None) -> Section:
+        """Every equation, or the ``equations`` given, then numbers where there are some."""
+        if equations is None:
+            equations = [Display(tuple(self.equation_rows(self.graph.equations)))]
+        numbers = self._forward_numbers(detail) if self.work.has_numbers else []
+        return Section(Say("section.forward"), (*equations, *numbers))
+
+    def equation_rows(self, equations: Iterable[Equation]) -> Iterator[Row]:
+        """Equations, each by its function's name first where that says something."""
+        pen = self.pen
+        for equation in equations:
+            parts = [equation.lhs, equation.shown, equation.named]
+            why = None if self.is_thin else self._range(equation)
+            if self.is_thin:
+                at = dict.fromkeys(equation.free, sympy.S.One)
+                parts = [part and self.work.backward.unroll(part, at) for part in parts]
+            lhs, rhs, named = parts
+            # id(a) = a: there the name of the function adds nothing to its formula
+            if named is None or rhs in named.args or pen.latex.write(named) == pen.latex.write(rhs):
+                yield pen.row(lhs, rhs, why)
+            else:
+                yield pen.row(lhs, named)
+                yield pen.row(None, rhs, why)
+
+    def _range(self, equation: Equation) -> Say | None:
+        """For which indices an equation holds."""
+        ranges = []
+        for letter, size in zip(equation.free, self.pen.sizes(equation.variable), strict=True):
+            i, n = self.pen.formula(letter), self.pen.formula(size)
+            more = (rf", \ldots, {n.latex}", f"…{n.text}") if n.latex != "1" else ("", "")
+            ranges.append(Formula(f"{i.latex} = 1{more[0]}", f"{i.text} = 1{more[1]}"))
+        return Say("formula", {"formula": joined(ranges, r",\; ", ", ")}) if ranges else None
+
+    def _forward_numbers(self, detail: str) -> list[Block]:
+        """a_13 = formula with numbers = number, neuron by neuron; where they are many, arrays."""
+        work, pen, computed = self.work, self.pen, self.graph.equations
+        forward = work.numbers.forward
+        concrete = self.graph.is_concrete()
+        neurons = sum(entries(e.variable) for e in computed) if concrete else math.inf
+        if not pen.literals or neurons > (60 if detail == "full" else NEURONS_WRITTEN_OUT):
+            return [Say("forward.arrays"), self.array_grid([e.variable for e in computed], forward)]
+        rows = []
+        for equation in computed:
+            for reference in elements(equation.variable):
+                at = dict(zip(equation.free, map(Integer, reference.indices), strict=True))
+                lhs: Expr | None = work.backward.scalar(reference.variable, reference.indices)
+                formula = work.backward.unroll(equation.shown, at)
+                if detail == "full":
+                    rows.append(pen.row(lhs, formula))
+                    lhs = None
+                value = work.numbers.element(forward[reference.variable.name], reference)
+                found = pen.numbers_and_value(pen.with_numbers(formula), lhs, value)
+                rows += [replace(row, reason=None) for row in found]
+        return [Say("forward.numbers"), Display(tuple(rows))]
+
+    def block(self, variable: Variable) -> Formula:
+        """The name of a whole quantity: W_1, b_1, ŷ; in a batch a matrix, one row a sample: A_1."""
+        if not variable.shape:
+            return self.pen.formula(variable.element)
+        if variable.batched:
+            return self.pen.matrix(SampleArray(base_name(variable.element), *variable.shape))
+        return self.pen.quantity(*whole_name(variable))
+
+    def array_grid(self, variables: Iterable[Variable], arrays: Mapping[str, Any]) -> Grid:
+        """A table of quantities and their arrays."""
+        return self.numbers_grid((self.block(v), arrays[v.name]) for v in variables)
+
+    def numbers_grid(self, rows: Iterable[tuple[Formula, Any]]) -> Grid:
+        """A table of names and arrays."""
+        head = (Say("head.quantity"), Say("head.numbers"))
+        return Grid(head, tuple((name, array_formula(array)) for name, array in rows))
+
+    # ---------------------------------------------------------------- derivatives, step by step
+
+    def locals_intro(self) -> Say:
+        """Between which neurons a local derivative is 0, and what 1[i=j] means where it stands."""
+        spec = self.work.spec
+        if isinstance(spec, EquationsSpec):
+            return Say("locals.intro", {"scalar": True})
+        coupled = [layer.activation.coupled for layer in spec.layers]
+        facts = {
+            "scalar": False,
             "coupled": any(coupled),
             "elementwise": not all(coupled),
-            "delta": pen.formula(sympy.KroneckerDelta(i, j)),
+            "delta": self.pen.formula(KroneckerDelta(index("i"), index("j"))),
             "equal": Formula("i = j", "i = j"),
         }
-    return Say("locals.intro", facts)
+        return Say("locals.intro", facts)
+
+    def local_rows(self, local: LocalDerivative) -> Iterator[Row]:
+        """The derivative as it comes, in the form one wants, and as a number where it is one."""
+        pen = self.pen
+        scalar = not local.child.shape and not local.parent.shape
+
+        def shown(part: Expr) -> Expr:
+            if not scalar and not self.is_thin:
+                return part
+            at = dict.fromkeys((*local.child_indices, *local.parent_indices), sympy.S.One)
+            return self.work.backward.unroll(part, at)
+
+        lhs: Expr | None = shown(local.name)
+        steps = local_steps(local, self.graph.by_variable[local.child])
+        for step in steps:
+            step = replace(step, rhs=shown(step.rhs), since=tuple(map(shown, step.since)))
+            yield pen.row(lhs, step.rhs, self.reason(step) if len(steps) > 1 else None)
+            lhs = None
+        if scalar and pen.literals and not local.form.is_number:
+            value = self.work.numbers.value_of(local.form)
+            yield from pen.numbers_and_value(pen.with_numbers(shown(local.form)), None, value)
+
+    def deduction_rows(self, deduction: Deduction) -> Iterator[Row]:
+        """A deduction, one equality a row with its reason, and its number at the end."""
+        scalar = isinstance(self.work.spec, EquationsSpec)
+        shown = self.work.backward.unroll if scalar else lambda part: part
+        lhs: Expr | None = shown(deduction.lhs)
+        for step in deduction.steps:
+            yield self.pen.row(lhs, shown(step.rhs), self.reason(step, lhs is not None))
+            lhs = None
+        yield from self.number_rows(deduction.lhs, deduction.result)
+
+    def number_rows(self, name: Expr, formula: Expr | None) -> Iterator[Row]:
+        """The formula with its numbers, and the number; without a formula, the number alone.
+
+        None for ∂L/∂v of a general element: a neuron's is a plain symbol.
+        """
+        named = isinstance(name.by, Symbol) and not name.by.is_real
+        if not self.pen.literals or not named or (formula is not None and formula.is_Integer):
+            return
+        value = self.work.derived_number(Reference(*self.work.backward.node_of(name.by)))
+        numbers = None if formula is None else self.pen.with_numbers(formula)
+        yield from self.pen.numbers_and_value(numbers, None, value)
+
+    def reason(self, step: Step, is_first: bool = False) -> Say:
+        """The rule of a step in words, with the fact it assumes; ``is_first`` of its deduction."""
+        facts: dict[str, Any] = {"unrolled": not step.rhs.has(Sum), "is_first": is_first}
+        if step.fact is not None:
+            written_out = step.rule is Rule.COMPLEMENT
+            facts["sum"] = self.sum_formula(step.fact, written_out=written_out)
+        if step.since:
+            facts["since"] = joined(map(self.pen.formula, step.since), " = ")
+        return Say(f"rule.{step.rule.name.lower()}", facts)
+
+    def sum_formula(self, fact: KnownSum, *, written_out: bool = False) -> Formula:
+        """Σ_i v_i = total, for a line of text; ŷ_1 + ŷ_2 = 1 where the two are all there are."""
+        pen, variable, total = self.pen, fact.variable, str(fact.total)
+        if written_out:
+            samples = variable.indices[: variable.batched]
+            terms = (pen.formula(variable.at(*samples, number)) for number in (1, 2))
+            return joined((joined(terms, " + "), Formula(total, total)), " = ")
+        one, letter = pen.formula(variable.element), pen.latex.write(variable.indices[-1])
+        summed = rf"\textstyle\sum_{{{letter}}} {one.latex} = {total}"
+        return Formula(summed, f"Σ_{letter} {one.text} = {total}")
+
+    def matrix_row(self, step: MatrixStep, *, shapes: bool = False) -> Row:
+        """One line of the algorithm in matrices; with ``shapes``, each factor over its shape."""
+        right = MatrixLatex(self.pen.latex.lettering, shapes=shapes).write(step.shown)
+        relation = "←" if step.phase is Phase.UPDATE else "="
+        text = self.pen.matrix(step.shown).text
+        return Row(self.pen.matrix(step.symbol), relation, (right,), text)
+
+    # ------------------------------------------------------------- from the loss back, by layers
+
+    def responsibilities(self, among: Collection[Variable]) -> Iterator[Block]:
+        """∂L/∂h and ∂L/∂a of every layer from the loss back: of one neuron, and of all at once."""
+        depth, neurons = depth_of(self.work), (Role.PREACTIVATION, Role.ACTIVATION, Role.OUTPUT)
+        found = [v for v in self.work.backward.adjoints if v in among and v.role in neurons]
+        yield Say("backward.output")
+        for variable in found:
+            if variable.layer == depth:
+                yield Display(tuple(self.both(variable)))
+        yield from self._with_label()
+        yield from self.by_layer("backward.hidden", [v for v in found if v.layer != depth])
+
+    def by_layer(self, key: str, variables: Collection[Variable]) -> Iterator[Block]:
+        """The derivatives by some quantities, from the last layer back, what is alike told once.
+
+        h_{k-1} and a_{k-1} go with layer k, from which they are reached.
+        """
+        of_layer: defaultdict[int, list[Variable]] = defaultdict(list)
+        for variable in sorted(self.work.backward.adjoints, key=lambda v: v.role is Role.BIAS):
+            if variable in variables:
+                own = variable.layer or 0
+                of_layer[own if variable in self.graph.parameters else own + 1].append(variable)
+        if of_layer:
+            yield Say(key)
+            yield from self.told(of_layer, Passages.both, reverse=True)
+
+    def both(self, *variables: Variable) -> Iterator[Row]:
+        """The derivation of ∂L/∂v for one element, and the formula for all at once."""
+        known = {s.variable: s for s in self.work.matrices.steps if s.phase is Phase.BACKWARD}
+        shapes = not (isinstance(self.pen, GeneralPen) and self.graph.is_concrete())
+        for variable in variables:
+            yield from self.deduction_rows(self.work.backward.adjoints[variable])
+            step = known.get(variable)
+            if step is not None and step.shown is not None:
+                yield replace(self.matrix_row(step, shapes=shapes), reason=Say("reason.matrix"))
+
+    def _with_label(self) -> Iterator[Block]:
+        """The responsibility of the output layer where the target is e(ℓ), one-hot for a class."""
+        backward, pen = self.work.backward, self.pen
+        last = next(v for v in backward.adjoints if v.name == f"a{depth_of(self.work)}")
+        deduction = backward.adjoints[last]
+        target = next((f.variable for f in deduction.facts if f.variable.role is Role.TARGET), None)
+        if target is None or self.graph.samples is not None:
+            return
+        letters, ell = pen.latex.lettering, Symbol("l", integer=True)  # after i, so that 1[i = ℓ]
+        (i,) = deduction.free
+        one_hot = deduction.result.xreplace({target.at(i): KroneckerDelta(i, ell)})
+        in_latex = Latex(letters, {ell: r"\ell"}).write(one_hot)
+        in_text = Text(letters, {ell: "ℓ"}).write(one_hot)
+        rows = [Row(pen.formula(deduction.lhs), "=", (in_latex,), in_text)]
+        step = self.work.matrices.step(last.name)
+        difference = step.expr
+        if isinstance(difference, MatAdd):  # ∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)
+            (y,) = (a for a in difference.atoms(Array) if a.name == target.name)
+            turned = MatAdd(*(-term for term in difference.args[::-1]), evaluate=False)
+            tex, plain = MatrixLatex(letters, {y: r"e(\ell)"}), Text(letters, {y: "e(ℓ)"})
+            lhs = Formula(tex.write(step.symbol), plain.write(step.symbol))
+            for left, form in ((lhs, difference), (None, MatMul(-1, turned))):
+                rows.append(Row(left, "=", (tex.write(form),), plain.write(form)))
+        label = joined((self.block(target), Formula(r"e(\ell)", "e(ℓ)")), " = ")
+        yield Say("backward.label", {"label": label, "class": Formula(r"\ell", "ℓ")})
+        yield Display(tuple(rows))
+
+    def told(
+        self, of_layer: Mapping[int, Sequence[Any]], lines: Lines, *, reverse: bool = False
+    ) -> Iterator[Block]:
+        """The ``lines`` of what each layer has, those of layers that are alike only once."""
+        layers = sorted(of_layer, reverse=True) if reverse else list(of_layer)
+        if not self.tells_layers:
+            yield Display(tuple(row for k in layers for row in lines(self, *of_layer[k])))
+            return
+
+        def general(k: int, x_is_h: bool = True) -> tuple[Row, ...]:
+            pen = GeneralPen(self.work, k, x_is_h=x_is_h)
+            return tuple(lines(Passages(self.work, pen), *of_layer[k]))
+
+        single: list[Row] = []
+        for rows, run in itertools.groupby(layers, key=general):
+            alike = list(run)
+            if len(alike) == 1:
+                single += lines(self, *of_layer[alike[0]])
+                continue
+            if single:
+                yield Display(tuple(single))
+                single = []
+            # x stands in the lines of layer 1, where ``rows`` have h of layer 0
+            named = 1 in alike and general(1, x_is_h=False) != rows
+            inputs = self._inputs_as_layer() if named else None
+            yield Say("general.layers", {"layers": self._numbers_of(alike), "inputs": inputs})
+            yield Display(rows)
+        if single:
+            yield Display(tuple(single))
+
+    def _numbers_of(self, layers: Sequence[int]) -> Formula:
+        """``k = 9, 8, …, 2``, as the notation counts the layers."""
+        first = lettering(self.work).input_layer
+        counted = [Formula(str(k + first), str(k + first)) for k in layers]
+        if len(counted) > 3:
+            counted = [*counted[:2], Formula(r"\ldots", "…"), counted[-1]]
+        return joined((Formula("k", "k"), joined(counted, ", ")), " = ")
+
+    def _inputs_as_layer(self) -> Formula:
+        """h_0 = x."""
+        letters, pen = lettering(self.work), plain_pen(self.work)
+        names = [letters.spelling("h", ("0",)), letters.spelling("x", ())]
+        if self.graph.samples is not None:
+            names = [replace(one, letter=one.letter.upper()) for one in names]
+        sides = (Formula(pen.latex.spelled(one), pen.text.spelled(one)) for one in names)
+        return joined(sides, " = ")
 
 
-def local_rows(work: Work, pen: Pen, local: LocalDerivative) -> Iterator[Row]:
-    """The derivative as it comes, in the form one wants, and as a number where it is one."""
-    scalar = not local.child.shape and not local.parent.shape
-    show = as_it_is
-    if scalar or is_thin(work):
-        at = dict.fromkeys((*local.child_indices, *local.parent_indices), sympy.S.One)
-        show = lambda part: work.backward.unroll(part, at)  # noqa: E731
-    lhs: Expr | None = show(local.name)
-    steps = local_steps(local, work.graph.by_variable[local.child])
-    for step in steps:
-        shown = replace(step, rhs=show(step.rhs), since=tuple(map(show, step.since)))
-        yield pen.row(lhs, shown.rhs, reason(shown, pen) if len(steps) > 1 else None)
-        lhs = None
-    if scalar and pen.literals and not local.form.is_number:
-        numbers = pen.with_numbers(show(local.form))
-        yield from numbers_and_value(pen, numbers, None, work.numbers.value_of(local.form))
-
-
-def deduction_rows(work: Work, pen: Pen, deduction: Deduction) -> Iterator[Row]:
-    """A deduction, one equality a row with its reason, and its number at the end."""
-    lhs: Expr | None = deduction.lhs
-    scalar = isinstance(work.spec, EquationsSpec)
-    for step in deduction.steps:
-        rhs = work.backward.unroll(step.rhs) if scalar else step.rhs
-        yield pen.row(
-            work.backward.unroll(lhs) if scalar and lhs is not None else lhs,
-            rhs,
-            reason(step, pen, lhs is not None),
-        )
-        lhs = None
-    yield from number_rows(work, pen, deduction.lhs, deduction.result)
-
-
-def number_rows(work: Work, pen: Pen, name: Expr, formula: Expr | None) -> Iterator[Row]:
-    """The formula with its numbers, and the number; without a formula, the number alone."""
-    if not pen.literals or not _is_named(name) or (formula is not None and formula.is_Integer):
-        return
-    reference = Reference(*work.backward.node_of(name.by))
-    value = work.numbers.element(work.gradients[reference.variable.name], reference)
-    numbers = None if formula is None else pen.with_numbers(formula)
-    yield from numbers_and_value(pen, numbers, None, value)
-
-
-def _is_named(name: Expr) -> bool:
-    """Whether ∂L/∂v speaks of one neuron (a plain symbol), not of a general element."""
-    return isinstance(name.by, Symbol) and not name.by.is_real
-
-
-def reason(step: Step, pen: Pen, is_first: bool = False) -> Say:
-    """The rule of a step in words, with the fact it assumes; ``is_first`` of its deduction."""
-    fact = step.fact
-    facts: dict[str, Any] = {"unrolled": not step.rhs.has(sympy.Sum), "is_first": is_first}
-    if fact is not None:
-        written_out = step.rule is Rule.COMPLEMENT
-        facts["sum"] = (_two_terms if written_out else sum_formula)(fact, pen)
-    if step.since:
-        sides = [pen.formula(side) for side in step.since]
-        facts["since"] = Formula(
-            " = ".join(side.latex for side in sides), " = ".join(side.text for side in sides)
-        )
-    return Say(f"rule.{step.rule.name.lower()}", facts)
-
-
-def matrix_row(pen: Pen, step: MatrixStep, *, shapes: bool = False) -> Row:
-    """One line of the algorithm in matrices; with ``shapes``, each factor over its shape."""
-    letters = pen.latex.lettering
-    plain, text_ = MatrixLatex(letters), MatrixText(pen.text.lettering)
-    right = MatrixLatex(letters, shapes=shapes).write(step.shown)
-    lhs = Formula(plain.write(step.symbol), text_.write(step.symbol))
-    relation = "←" if step.phase is Phase.UPDATE else "="
-    return Row(lhs, relation, (right,), text_.write(step.shown))
+Lines = Callable[..., Iterable[Row]]
+"""What writes the lines of one layer: `Passages.both` and the like, with what the layer has."""
 
 
 def certified(form: MatrixForm) -> Say:
     """How the matrix forms were proved."""
-    proof = form.certify()
-    latex, text_ = Latex(NETWORK), Text(NETWORK)
-    sizes = [
-        Formula(f"{latex.write(size)} = {value}", f"{text_.write(size)} = {value}")
-        for size, value in proof.sizes
-        if not size.is_Integer
-    ]
-    smaller = [
-        (value, int(size)) for size, value in proof.sizes if size.is_Integer and size != value
-    ]
+    proof, pen = form.certify(), Pen(NETWORK)
+    sizes, smaller = [], []
+    for size, value in proof.sizes:
+        if not size.is_Integer:
+            sizes.append(joined((pen.formula(size), Formula(str(value), str(value))), " = "))
+        elif size != value:
+            smaller.append((value, int(size)))
     told = {"entries": proof.entries, "sizes": sizes, "smaller": smaller}
     return Say("matrix.certified", told)
 
@@ -432,50 +691,88 @@ def stable_section(work: Work) -> Section | None:
     """What a program computes instead of plain forms, so that it keeps its digits."""
     if not isinstance(work.spec, NetworkSpec):
         return None
-    rows = tuple(map(_identity_row, kernels.identities(work.spec)))
-    if not rows:
-        return Section(Say("section.stable"), (Say("stable.plain"),))
-    return Section(Say("section.stable"), (Say("stable.intro"), Display(rows)))
+    rows = []
+    for identity in kernels.identities(work.spec):
+        left, _, right = identity.latex.partition(" &= ")
+        plain_left, _, plain_right = identity.text.strip().removeprefix("with ").partition(" = ")
+        rows.append(Row(Formula(left, plain_left), "=", (right,), plain_right))
+    said = (Say("stable.intro"), Display(tuple(rows))) if rows else (Say("stable.plain"),)
+    return Section(Say("section.stable"), said)
 
 
-def _identity_row(identity: kernels.Identity) -> Row:
-    left, _, right = identity.latex.partition(" &= ")
-    plain_left, _, plain_right = identity.text.strip().removeprefix("with ").partition(" = ")
-    return Row(Formula(left, plain_left), "=", (right,), plain_right)
+# ------------------------------------------------------------------- the letters of a general layer
+
+_LAYERED = frozenset("wWbahn")
+"""The letters whose first index is the layer; n_k is the number of neurons in layer k."""
 
 
-def sum_formula(fact: KnownSum, pen: Pen) -> Formula:
-    """Σ_i v_i = total, for a line of text."""
-    letter = fact.variable.indices[-1]
-    one = pen.formula(fact.variable.element)
-    index_ = pen.latex.write(letter)
-    return Formula(
-        rf"\textstyle\sum_{{{index_}}} {one.latex} = {fact.total}",
-        f"Σ_{index_} {one.text} = {fact.total}",
-    )
+class GeneralPen(Pen):
+    """Writes the formulas of layer ``k`` with the letter k for its number, and x as h_{k-1}."""
+
+    def __init__(self, work: Work, k: int, *, x_is_h: bool = True) -> None:
+        super().__init__(_relative(work, k, "k{:+d}", x_is_h))
+        self.text = Text(_relative(work, k, "{{k{:+d}}}", x_is_h))  # n_k-1 would be n_k - 1
+        self.graph = work.graph
+
+    def as_shown(self, expr: Expr) -> Expr:
+        """Sums run to n_k."""
+        return super().as_shown(_sized(self.graph, expr))
+
+    def sizes(self, variable: Variable) -> tuple[Expr, ...]:
+        """The sizes of a quantity, n_k for a number."""
+        owners = _owners(self.graph, variable)
+        return tuple(map(_size, variable.shape, owners))
 
 
-def _two_terms(fact: KnownSum, pen: Pen) -> Formula:
-    """ŷ_1 + ŷ_2 = 1, where the two are all there are."""
-    variable = fact.variable
-    samples = variable.indices[: variable.batched]
-    first, second = (pen.formula(variable.at(*samples, number)) for number in (1, 2))
-    return Formula(
-        f"{first.latex} + {second.latex} = {fact.total}",
-        f"{first.text} + {second.text} = {fact.total}",
-    )
+def _relative(work: Work, k: int, shifted: str, x_is_h: bool) -> Lettering:
+    """The letters of a network with k for the number of layer ``k``, ``shifted`` for others."""
+    letters = lettering(work)
+    joined = "nb" if isinstance(work.spec, NetworkSpec) and work.spec.bias == "per_layer" else "n"
+    # a width that the file names keeps its number, also where the inputs are counted as layer 1
+    named = 0 if work.graph.is_concrete() else letters.input_layer
+
+    def spelled(letter: str, indices: tuple[str, ...]) -> Spelling:
+        if letter == "x" and k == 1 and x_is_h:
+            letter, indices = "h", ("0", *indices)
+        if letter in joined:  # their only index is the layer, of several digits perhaps
+            indices = ("".join(indices),)
+        if letter in _LAYERED and indices[:1] and indices[0].isdigit():
+            ahead = int(indices[0]) - k - (named if letter == "n" else 0)
+            indices = (shifted.format(ahead) if ahead else "k", *indices[1:])
+        return letters.spelling(letter, indices)
+
+    return replace(letters, spelled=spelled)
 
 
-def footnotes(
-    work: Work, pen: Pen, facts: Iterable[KnownSum], *, with_digits: bool = True
-) -> Iterator[Say]:
-    """What was assumed, the conventions at kinks, and how numbers are shown."""
-    for fact in facts:
-        yield Say(
-            "note.fact",
-            {"sum": sum_formula(fact, pen), "because": Words(fact.because)},
-        )
-    for convention in work.graph.conventions:
-        yield Say("note.convention", {"convention": Words(convention)})
-    if work.has_numbers and with_digits:
-        yield Say("note.numbers", {"digits": 4})
+def _sized(graph: Graph, expr: Expr) -> Expr:
+    """``expr`` with n_2 for the number of neurons of layer 2 where a sum runs over them."""
+    if not expr.args or not expr.has(Sum):
+        return expr
+    if isinstance(expr, Sum):
+        bound, lower, upper = expr.limits[0]
+        body = _sized(graph, expr.function)
+        return Sigma(body, (bound, lower, _size(upper, _owner(graph, body, bound))))
+    return expr.func(*(_sized(graph, argument) for argument in expr.args))
+
+
+def _size(size: Expr, layer: int | None) -> Expr:
+    return Symbol(f"n_{layer}") if isinstance(size, Integer) and layer is not None else size
+
+
+def _owner(graph: Graph, body: Expr, bound: Symbol) -> int | None:
+    """The layer whose neurons the letter ``bound`` numbers in ``body``."""
+    for element in sorted(body.atoms(Indexed), key=sympy.default_sort_key):
+        if bound in element.indices:
+            variable = graph.by_base[base_name(element)]
+            return _owners(graph, variable)[element.indices.index(bound)]
+    return None
+
+
+def _owners(graph: Graph, variable: Variable) -> tuple[int | None, ...]:
+    """For each index of a quantity, the layer whose neurons it numbers; None for samples."""
+    last = max(v.layer for v in graph.variables if v.layer is not None)
+    of = {Role.INPUT: 0, Role.TARGET: last}.get(variable.role, variable.layer)
+    own: tuple[int | None, ...] = (of,) * (len(variable.shape) - variable.batched)
+    if variable.role is Role.WEIGHT and of is not None:
+        own = (of, of - 1)
+    return ((None,) if variable.batched else ()) + own

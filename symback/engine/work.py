@@ -1,54 +1,19 @@
-"""A network and all that is made from it once: `Work`; its letters, its numbers as printed."""
+"""A network as said, and everything made from it once: `Work`; the letters it is written in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-
-import sympy
-from sympy import Expr
 
 from symback.engine.derivation import BackwardPass, Derivation
 from symback.engine.evaluation import Gradients, MissingNumbers, Numbers, agreement
 from symback.engine.graph import Graph, from_equations, from_network
 from symback.engine.matrix import MatrixForm, lift
 from symback.engine.spec import EquationsSpec, NetworkSpec
-from symback.language.errors import SymbackError
-from symback.language.names import (
-    EQUATIONS,
-    NETWORK,
-    ONE_VARIABLE,
-    Lettering,
-    Reference,
-    Spelling,
-    Variable,
-    elements,
-)
-from symback.sheets.page import (
-    Literal,
-    Pen,
-    as_written,
-    literal,
-)
+from symback.language.names import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, Reference
 
-__all__ = [
-    "MOST_LITERALS",
-    "MOST_SHOWN",
-    "Checked",
-    "TooLong",
-    "Work",
-    "check_length",
-    "entries",
-    "formula_lettering",
-    "given_values",
-    "lettering",
-    "literals",
-    "pen_for",
-    "plain_pen",
-    "shown_target",
-]
+__all__ = ["Checked", "Work", "given_values", "lettering"]
 
 
 class Work:
@@ -155,88 +120,3 @@ def lettering(work: Work, derivation: Derivation | None = None) -> Lettering:
     if isinstance(work.spec, NetworkSpec):
         return work.written or NETWORK
     return ONE_VARIABLE if derivation is not None and derivation.paths.count == 1 else EQUATIONS
-
-
-def formula_lettering(work: Work, plain: Lettering) -> Lettering:
-    """``plain`` with the letters of a catalogue formula, z ↦ h or yhat ↦ l, as the page has them.
-
-    They stand for one number of any layer: no layer is written above them.
-    """
-    written = work.written
-    if written is None:
-        return plain
-
-    def spelled(letter: str, indices: tuple[str, ...]) -> Spelling:
-        return replace(written.spelling("a" if letter == "z" else letter, indices), superscript="")
-
-    return replace(plain, spelled=spelled)
-
-
-def pen_for(work: Work, derivation: Derivation) -> Pen:
-    """A pen with the letters and the numbers of one derivation."""
-    return Pen(lettering(work, derivation), literals(work, work.backward, derivation))
-
-
-MOST_LITERALS = 2000
-"""Networks with more numbers than this show their formulas without numbers put in."""
-
-
-def literals(
-    work: Work, backward: BackwardPass, derivation: Derivation | None = None
-) -> dict[Expr, Literal]:
-    """Printed numbers of all quantities of one sample, and of the derivatives on the way."""
-    if not work.has_numbers or work.graph.samples is not None or not work.graph.is_concrete():
-        return {}
-    if sum(entries(variable) for variable in work.graph.variables) > MOST_LITERALS:
-        return {}
-    found: dict[Expr, Literal] = {}
-    for variable in work.graph.variables:
-        for reference in elements(variable):
-            symbol = backward.scalar(variable, reference.indices)
-            found[symbol] = _printed(work, reference, work.numbers.forward)
-    if derivation is not None and derivation.unrolled:
-        for deduction in derivation.adjoints:
-            reference = Reference(*backward.node_of(deduction.lhs.by))
-            found[deduction.lhs] = _printed(work, reference, work.gradients)
-    return found
-
-
-def entries(variable: Variable) -> int:
-    """How many numbers a quantity holds (its widths are numbers)."""
-    return int(sympy.Mul(*variable.shape))
-
-
-def _printed(work: Work, reference: Reference, arrays: Mapping[str, Any]) -> Literal:
-    """A given number with all its digits, a computed one rounded."""
-    name = reference.variable.name
-    value = work.numbers.element(arrays[name], reference)
-    given = arrays is work.numbers.forward and name in work.numbers.given
-    return as_written(value) if given else literal(value)
-
-
-MOST_SHOWN = 201
-"""A sheet or a picture shows at most so many equations, those of 100 layers."""
-
-
-class TooLong(SymbackError):
-    """A sheet, or the picture of a computation, that nobody would read."""
-
-
-def check_length(work: Work) -> None:
-    """Raise `TooLong` where a page would have to show more equations than anybody reads."""
-    count = len(work.graph.equations)
-    if count > MOST_SHOWN:
-        raise TooLong(
-            f"a sheet shows every equation, and here are {count:,}; it has room for {MOST_SHOWN} "
-            "(100 layers). derive, paths, matrix, evaluate, kernel and check take longer ones"
-        )
-
-
-def shown_target(work: Work) -> Expr:
-    """What is differentiated, as a symbol."""
-    return work.backward.scalar(work.graph.target, ())
-
-
-def plain_pen(work: Work, derivation: Derivation) -> Pen:
-    """A pen that puts no numbers in."""
-    return Pen(lettering(work, derivation))
