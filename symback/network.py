@@ -46,8 +46,8 @@ from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings
 from symback.learning.samples import DataError, Samples
 from symback.sheets import chapters, passages, rendering
+from symback.sheets.chapters import overview
 from symback.sheets.figure import Figure
-from symback.sheets.overview import overview
 from symback.sheets.passages import describe
 
 __all__ = ["Derivation", "Network", "equations", "load"]

@@ -11,7 +11,7 @@ import pytest
 from pages import html_formulas, network
 from symback.language.names import UnknownNotation
 from symback.sheets import chapters, passages, rendering
-from symback.sheets.overview import overview
+from symback.sheets.chapters import overview
 from symback.sheets.rendering import caption, svg, tikz
 from typesetting import compile_tex, katex_errors, missing_glyphs, needs_tex, overfull_lines
 

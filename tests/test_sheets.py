@@ -15,8 +15,7 @@ from symback.language.algebra import collapse
 from symback.language.functions import ACTIVATIONS, LOSSES
 from symback.language.names import UnknownName
 from symback.language.writing import Text
-from symback.sheets.chapters import softmax_apart, take_apart
-from symback.sheets.overview import any_layer_page
+from symback.sheets.chapters import any_layer_page, softmax_apart, take_apart
 from symback.sheets.page import without_lone_sums
 from symback.sheets.passages import any_layer
 from symback.sheets.rendering import render

@@ -30,23 +30,15 @@ from typing import Any
 import numpy as np
 from sympy import Expr, S, Symbol
 
+from symback.checking import mistakes
 from symback.checking.array_rounding import Precision
 from symback.checking.correct import Kind, kind_of, spelled
 from symback.checking.mistakes import (
-    ARRAYS,
-    AVERAGE,
-    CONSTANT,
-    LAYOUT,
-    MISSING_FORWARD,
-    ONE_SAMPLE,
-    PREACTIVATION,
-    SIGN,
-    UNSUMMED,
-    WRONG_LOSS,
     Factor,
     Place,
     Told,
     Wrong,
+    child_letters,
     made,
     named,
     rank,
@@ -166,12 +158,13 @@ class Steps:
         gradients = self.run({})
         names = {v: f"∇{base_name(v.element)}" for v in gradients}
         self._evaluator.known |= {names[v]: array for v, array in gradients.items()}
+        self.slips: dict[Edge, list[Slip]] = {}  # by local derivative, made when they are asked for
         if rate is not None:
             self._evaluator.known["eta"] = np.array(rate, dtype=object)
 
     def tensor(self, expr: Expr, local: LocalDerivative) -> Tensor:
         """An expression in the indices of a local derivative, over those that occur in it."""
-        limits = dict(zip(_child_letters(local), local.child.shape, strict=True))
+        limits = dict(zip(child_letters(local), local.child.shape, strict=True))
         limits |= dict(zip(local.parent_indices, local.parent.shape, strict=True))
         letters = tuple(letter for letter in limits if letter in expr.free_symbols)
         shape = [limits[letter] for letter in letters]
@@ -214,7 +207,7 @@ class Steps:
                 continue
             factors = [Tensor(ones, local.parent_indices), tensors[edge]]
             if child != self.graph.target:
-                factors.append(Tensor(found[child], _child_letters(local)))
+                factors.append(Tensor(found[child], child_letters(local)))
             terms.append(_contracted(factors, (*kept, *local.parent_indices)))
             letters = local.parent_indices
         array = sum(terms[1:], terms[0])
@@ -240,25 +233,18 @@ class Steps:
         return found
 
 
-def _child_letters(local: LocalDerivative) -> tuple[Symbol, ...]:
-    """The child's indices, those that must equal one of the parent's by its name."""
-    equal = dict(local.pins)
-    return tuple(equal.get(letter, letter) for letter in local.child_indices)
-
-
 # ---------------------------------------------------------------------------- the table in arrays
 
 
-def slips_of(steps: Steps, work: Work, edges: Iterable[Edge]) -> list[Slip]:
+def slips_of(steps: Steps, work: Work, edges: Iterable[Edge]) -> Iterator[Slip]:
     """Every single slip in the local derivatives ``edges``, and in what they are summed to."""
-    found: list[Slip] = []
     for edge in sorted(edges, key=lambda e: (steps.order.index(e[1]), e[0].name)):
-        factor = _factor(steps, work, edge)
-        places = (factor.place, *((Place.ERROR,) if factor.kind is Kind.OUTPUT else ()))
-        for place in places:
-            found += _of_table(steps, factor, place)
-        found += _of_sums(steps, factor)
-    return found
+        if edge not in steps.slips:
+            factor = _factor(steps, work, edge)
+            found = list(_of_table(steps, factor, factor.place))
+            found += _of_table(steps, factor, Place.ERROR) if factor.kind is Kind.OUTPUT else ()
+            steps.slips[edge] = [*found, *_of_sums(steps, factor)]
+        yield from steps.slips[edge]
 
 
 def _factor(steps: Steps, work: Work, edge: Edge) -> Factor:
@@ -270,7 +256,7 @@ def _of_table(steps: Steps, factor: Factor, place: Kind | Place) -> Iterator[Sli
     """The rows of a place, evaluated for all entries at once."""
     local = factor.local
     edge = local.child, local.parent
-    for mistake, making, wrong in wrongs(factor, place, ARRAYS):
+    for mistake, making, wrong in wrongs(factor, place, mistakes.ARRAYS):
         if not _fits(steps, factor, wrong):
             continue
         told = mistake.told(making.whole, **_words(factor, wrong))
@@ -292,7 +278,7 @@ def _of_table(steps: Steps, factor: Factor, place: Kind | Place) -> Iterator[Sli
 
 def _apart(right: Tensor, wrong: Tensor, factor: Factor) -> Tensor:
     """The right tensor on the diagonal of the layer, the wrong one beside it."""
-    m, i = factor.letters[-1], factor.local.parent_indices[-1]
+    m, i = child_letters(factor.local)[-1], factor.local.parent_indices[-1]
     size = right.array.shape[right.letters.index(m)]
     on, off = Tensor(np.eye(size), (m, i)), Tensor(1 - np.eye(size), (m, i))
     kept = right.times(on)
@@ -306,7 +292,7 @@ def _fits(steps: Steps, factor: Factor, wrong: Wrong) -> bool:
     if wrong.other is None:
         return True
     local = factor.local
-    sizes = dict(zip(_child_letters(local), steps.shapes[local.child], strict=True))
+    sizes = dict(zip(child_letters(local), steps.shapes[local.child], strict=True))
     sizes |= dict(zip(local.parent_indices, steps.shapes[local.parent], strict=True))
     shape = steps.shapes[factor.graph.by_base[base_name(wrong.other)]]
     return shape == tuple(sizes.get(letter) for letter in wrong.other.indices)
@@ -337,12 +323,12 @@ def _of_sums(steps: Steps, factor: Factor) -> Iterator[Slip]:
         turned = "one row is one sample"
         if v.role is Role.WEIGHT:
             turned = f"W_{v.layer} is (out, in), as in W x"
-        yield Slip(LAYOUT.found(2, what=of, words=turned), v, transposed=True)
+        yield Slip(mistakes.LAYOUT.found(2, what=of, words=turned), v, transposed=True)
     if factor.kind in (Kind.INPUT, Kind.BIAS) and steps.graph.samples is not None:
-        yield Slip(UNSUMMED.found(what=of), v, kept=(SAMPLE,))
+        yield Slip(mistakes.UNSUMMED.found(what=of), v, kept=(SAMPLE,))
         count = int(steps.graph.samples)
         for sample, one in enumerate(np.eye(count) if count > 1 else (), start=1):
-            told = ONE_SAMPLE.found(what=of, sample=sample)
+            told = mistakes.ONE_SAMPLE.found(what=of, sample=sample)
             yield Slip(told, v, {edge: right.times(Tensor(one, (SAMPLE,)))})
 
 
@@ -494,7 +480,7 @@ def told_of_factor(
 ) -> Iterator[Told]:
     """What a constant factor of ``what``, e.g. ∂L/∂W_1, is called, and in words."""
     if factor == -1:
-        yield SIGN.found(1 if forward else 0, what=what)
+        yield mistakes.SIGN.found(1 if forward else 0, what=what)
         return
     why, spec = "", work.spec
     counts = []  # how many there are of what is summed or averaged, and the key that says which
@@ -505,14 +491,14 @@ def told_of_factor(
     for count, things, said, key in counts:
         divided = count > 1 and abs(factor * count - 1) < 1e-9
         if divided and said == "sum":
-            yield AVERAGE.found(1, what=what, things=things, key=key)
+            yield mistakes.AVERAGE.found(1, what=what, things=things, key=key)
         elif divided and not why:
             why = f": divided by the number of {things} once more"
         elif count > 1 and said == "mean" and abs(factor - count) < 1e-9 * count and not why:
             why = f': summed over the {things}, where the loss takes their mean ({key} = "mean")'
     simple = _simple(factor)
     shown = f"{factor:.6g}" if simple is None else str(simple)
-    yield CONSTANT.found(what=what, number=shown, why=why)
+    yield mistakes.CONSTANT.found(what=what, number=shown, why=why)
 
 
 # ------------------------------------------------------------------------------ the forward pass
@@ -548,7 +534,7 @@ def _forward_formulas(
             factor = _factor(steps, work, (variable, graph.parents[variable][0]))
             local = factor.local
             letters = dict(zip(local.parent_indices, variable.shape, strict=True))
-            for mistake, making, wrong in wrongs(factor, Place.FUNCTION, ARRAYS):
+            for mistake, making, wrong in wrongs(factor, Place.FUNCTION, mistakes.ARRAYS):
                 try:
                     array = doubles(numbers.array(wrong.expr, letters))
                 except (ArithmeticError, SymbackError):
@@ -563,7 +549,7 @@ def _forward_formulas(
                     array = doubles(numbers.array(other.by_variable[other.target].rhs, {}))
                 except (ArithmeticError, SymbackError):
                     continue
-                yield WRONG_LOSS.found(name=name.replace("_", " ")), array
+                yield mistakes.WRONG_LOSS.found(name=name.replace("_", " ")), array
 
 
 def _changes(numbers: Numbers, a: Variable) -> Iterator[tuple[Told, Variable, np.ndarray]]:
@@ -571,11 +557,11 @@ def _changes(numbers: Numbers, a: Variable) -> Iterator[tuple[Told, Variable, np
     values = numbers.forward
     for v in numbers.graph.parents[a]:
         if v.role is Role.BIAS:
-            yield MISSING_FORWARD.found(term=named(v)), v, 0 * values[v.name]
+            yield mistakes.MISSING_FORWARD.found(term=named(v)), v, 0 * values[v.name]
         elif v.role is Role.WEIGHT and values[v.name].shape == values[v.name].T.shape:
-            yield LAYOUT.found(3, weight=named(v)), v, values[v.name].T
+            yield mistakes.LAYOUT.found(3, weight=named(v)), v, values[v.name].T
         elif v.role is Role.ACTIVATION:
             parents = numbers.graph.parents[v]
             below = next(each for each in parents if each.role is Role.PREACTIVATION)
-            told = PREACTIVATION.found(this=named(below), other=named(v))
+            told = mistakes.PREACTIVATION.found(this=named(below), other=named(v))
             yield told, v, values[below.name]

@@ -30,6 +30,7 @@ from weakref import WeakKeyDictionary
 
 from sympy import Expr, Indexed
 
+from symback.checking import mistakes
 from symback.checking.conversion import Inexpressible, element_of, to_node
 from symback.checking.correct import (
     MOST_PATHS,
@@ -51,26 +52,6 @@ from symback.checking.correct import (
 from symback.checking.evaluation import Assumptions
 from symback.checking.judge import SHALLOW, Judge
 from symback.checking.mistakes import (
-    ANOTHER,
-    AVERAGE,
-    DESCENT,
-    LAYOUT,
-    LINE,
-    MISSING_FACTOR,
-    MISSING_PATH,
-    MISSING_TERM,
-    OF_PATHS,
-    ORDER,
-    PAGE,
-    PATH_SIGN,
-    PATHS_MULTIPLIED,
-    SIGN,
-    SINGLE_PATH,
-    SPURIOUS_FACTOR,
-    SPURIOUS_TERM,
-    TRANSPOSED,
-    WEIGHT_INDEX,
-    WEIGHT_LAYER,
     Factor,
     Making,
     Mistake,
@@ -116,52 +97,23 @@ from symback.language.names import PARAMETERS, Role, Variable, elements
 
 __all__ = ["diagnose"]
 
-MOST_POINTS = 5
-"""At so many points a mistake must account for the line, where functions have kinks."""
-
-MOST_TRIED = 20
-"""So many points are tried for some at which the line is not 0."""
-
-MOST_INSTANCES = 4
-"""For so many values of the free indices."""
-
 NOTHING_ASSUMED = Assumptions()
 
-MOST_VISITS = 20_000
-"""A side in which more nodes are evaluated is too long to be explained."""
-
-MOST_PARTS = 600
-"""A side of more nodes is not taken apart."""
-
-MOST_REPAIRS = 60
-"""So many ways to put a side right are tried."""
-
-MOST_SLIPS = 1_000
-"""So many slips of one step are tried; the widest layers have more."""
-
-MOST_TOLD = 6
-"""So many explanations are given of one line."""
-
-MOST_WORDS = 600
-"""In networks with more quantities only numbers are recognised as factors."""
-
-MOST_SINGLE_EDGES = 1500
-"""So many replacements of a single local derivative are looked at; beyond, whole layers only."""
-
-MOST_PAIRS = 20_000
-"""So many pairs of mistakes are looked at."""
-
-MOST_PAIRED_PATHS = 40
-"""Where there are no more paths than this, any two of them may be missing together."""
-
-MOST_OTHERS = 500
-"""Where there are no more weights than this, the derivative by any other is looked at."""
-
-MOST_KEPT = 200
-"""So many points, and so many tables, are kept for one network."""
-
-MOST_TERMS = 40
-"""Sums of more terms are not written out."""
+MOST_POINTS = 5  # at which a mistake must account for the line, where functions have kinks
+MOST_TRIED = 20  # points, to find some at which the line is not 0
+MOST_INSTANCES = 4  # values of the free indices
+MOST_VISITS = 20_000  # nodes that an evaluation comes by; a longer side is not explained
+MOST_PARTS = 600  # nodes of a side that is taken apart
+MOST_REPAIRS = 60  # ways to put a side right
+MOST_SLIPS = 1_000  # slips of one step; the widest layers have more
+MOST_TOLD = 6  # explanations of one line
+MOST_WORDS = 600  # quantities of a network in which not only numbers are recognised as factors
+MOST_SINGLE_EDGES = 1500  # replacements of a single local derivative; beyond, whole layers only
+MOST_PAIRS = 20_000  # pairs of mistakes
+MOST_PAIRED_PATHS = 40  # paths of which any two may be missing together
+MOST_OTHERS = 500  # weights, the derivative by each of which is looked at
+MOST_KEPT = 200  # points, and tables, that are kept for one network
+MOST_TERMS = 40  # terms of a sum that is written out
 
 
 def diagnose(
@@ -214,7 +166,7 @@ def _distinct(told: Iterable[Told], is_chain: bool) -> list[Told]:
         first.setdefault(each.name, each)
 
     def place(each: Told) -> tuple[bool, int]:
-        return not (is_chain and each.name in OF_PATHS), rank(each.name)
+        return not (is_chain and each.name in mistakes.OF_PATHS), rank(each.name)
 
     return sorted(first.values(), key=place)[:MOST_TOLD]
 
@@ -325,7 +277,7 @@ class Ground:
         return Factor(self.judge.graph, self.judge.work.spec, local, edge.kind)
 
     def candidates(
-        self, factor: Factor, place: Kind | Place, seen: str = PAGE
+        self, factor: Factor, place: Kind | Place, seen: str = mistakes.PAGE
     ) -> tuple[Candidate, ...]:
         """All that may stand for a local derivative, or for what its place says."""
         key = factor.local.child, factor.local.parent, place, seen
@@ -416,7 +368,7 @@ class Ground:
         factor = self.factor(edge)
         letter = factor.local.parent_indices[-1].name
         return tuple(
-            Error(each.node, letter, each.mistake.told(each.making.says, **each.wrong.words))
+            Error(each.mistake.told(each.making.says, **each.wrong.words), each.node, letter)
             for each in self.candidates(factor, Place.ERROR)
         )
 
@@ -494,9 +446,9 @@ class Ground:
 
     def _on_a_line(self, left: Element, right: Node) -> Iterator[tuple[Told, Node]]:
         """What is written for the right side of a_k, h_k, ŷ or L by mistake."""
-        for mistake, making in made(Place.LINE):
-            for words, node in making.make(right):
-                yield mistake.told(making.says, **words), node
+        yield from _within(right, Place.LINE)
+        if (turned := swapped(right)) != right:
+            yield mistakes.ORDER.found(), turned
         neuron = placed(self.judge.equations, left)
         if not self.judge.scope.is_network or neuron is None:
             return  # in equations w, h and a are names like others
@@ -512,7 +464,7 @@ class Ground:
                 belongs = element_of(*self.neuron(factor.right, edge))
             of_line = edge.kind in (Kind.SLOPE, Kind.OUTPUT) and [part] == preactivations
             place = Place.FUNCTION if of_line else factor.place
-            for each in self.candidates(factor, place, LINE):
+            for each in self.candidates(factor, place, mistakes.LINE):
                 if self.fits(factor, each, edge):
                     wrong = numbered(each.node, edge.letters)
                     told = self.told(factor, each, edge, each.making.forward)
@@ -596,11 +548,6 @@ class Point:
             if residue not in (0, 1, self.prime - 1):
                 found.setdefault(residue, []).append(word)
         return {residue: tuple(words) for residue, words in found.items()}
-
-    @cached_property
-    def factors(self) -> tuple[tuple[Word, int, int], ...]:
-        """Every word with its residue and the inverse of it."""
-        return tuple((words[0], r, self.inverse(r)) for r, words in self.words.items())
 
     def word(self, word: Word) -> int:
         """The residue of a word; 0 for one that has none here."""
@@ -700,11 +647,9 @@ class Change:
 
 
 @dataclass(frozen=True, eq=False)
-class Error:
-    """What stands for ∂L/∂a of every neuron of the last layer: a node in the neuron's letter."""
+class _Said:
+    """A mistake that is said in one sentence."""
 
-    node: Node
-    letter: str
     said: Told
 
     @property
@@ -713,6 +658,14 @@ class Error:
 
     def told(self) -> Told:
         return self.said
+
+
+@dataclass(frozen=True, eq=False)
+class Error(_Said):
+    """What stands for ∂L/∂a of every neuron of the last layer: a node in the neuron's letter."""
+
+    node: Node
+    letter: str
 
     def value(self, table: Table, state: State) -> int | None:
         return table.shifted(self, state)
@@ -765,24 +718,16 @@ class Share:
         if not paths:
             some, which = plan.through[self.neuron], f"those through {spelled(self.neuron)}"
         words = {"some": some, "left": count - some, "count": count, "which": which}
-        if len(self.paths) > 1 and self.mistake is SINGLE_PATH:
-            return MISSING_PATH.found(**words)
+        if len(self.paths) > 1 and self.mistake is mistakes.SINGLE_PATH:
+            return mistakes.MISSING_PATH.found(**words)
         return self.mistake.told(self.making.says, **words)
 
 
 @dataclass(frozen=True, eq=False)
-class Other:
+class Other(_Said):
     """Another number that stands for the derivative."""
 
-    said: Told
     of: Callable[[Table], int | None]
-
-    @property
-    def name(self) -> str:
-        return self.said.name
-
-    def told(self) -> Told:
-        return self.said
 
     def value(self, table: Table, state: State) -> int | None:
         return self.of(table)
@@ -858,7 +803,7 @@ class Plan:
         found = [Share(self, *way, neuron) for neuron in parting for way in ways]
         found += [Share(self, *way, paths=(k,)) for k in numbers for way in ways]
         if len(numbers) <= MOST_PAIRED_PATHS:
-            kept = [way for way in ways if way[0] is not PATH_SIGN]
+            kept = [way for way in ways if way[0] is not mistakes.PATH_SIGN]
             two = itertools.combinations(numbers, 2)
             found += [Share(self, *way, paths=pair) for pair in two for way in kept]
         return tuple(found)
@@ -885,23 +830,25 @@ class Plan:
 
                 yield Other(told, joined)
         for count in dict.fromkeys(map(len, cuts)):
-            told = AVERAGE.found(number=count)
+            told = mistakes.AVERAGE.found(number=count)
             yield Other(told, lambda t, n=count: t.right.whole * t.point.inverse(n) % t.prime)
         role, of = self.way.by[0].role, element_of(*self.way.of)
         same = [v for v in self.ground.judge.graph.variables if v.role is role]
         every = [(ref.variable, ref.indices) for v in same for ref in elements(v)]
         for n in every if role in PARAMETERS and len(every) < MOST_OTHERS else ():
             if n != self.way.by:
-                by = element_of(*n)
-                told = ANOTHER.found(of=spelled(of), other=spelled(n), by=spelled(self.way.by))
-                node = Derivative(of, by)
+                words = {"of": spelled(of), "other": spelled(n), "by": spelled(self.way.by)}
+                told, node = mistakes.ANOTHER.found(**words), Derivative(of, element_of(*n))
                 yield Other(told, lambda t, node=node: t.point.known(node, node, {}))
         turned = self._turned()
         if turned is not None:
             plan, change = turned
-            yield Other(
-                ORDER.found(), lambda t: getattr(Table(plan, t.point).after(change), "whole", None)
-            )
+
+            def swapped_way(t: Table) -> int | None:
+                after = Table(plan, t.point).after(change)
+                return None if after is None else after.whole
+
+            yield Other(mistakes.ORDER.found(), swapped_way)
 
     def _turned(self) -> tuple[Plan, Change] | None:
         """The derivative by w_kji with every other weight swapped too, where all that exists."""
@@ -919,7 +866,7 @@ class Plan:
             (edge, variant)
             for edge in weights
             for variant in self.ground.variants(edge)
-            if variant.name == TRANSPOSED.name
+            if variant.name == mistakes.TRANSPOSED.name
         ]
         straight = sum(edge.child[1] == edge.parent[1] for edge in weights)
         if len(put) + straight < len(weights):
@@ -1167,7 +1114,8 @@ class Search:
                         % self.prime
                     )
                 ):  # a term w is too many; where -w is, w is missing
-                    yield (SPURIOUS_TERM if sign > 0 else MISSING_TERM).found(term=word.text)
+                    mistake = mistakes.SPURIOUS_TERM if sign > 0 else mistakes.MISSING_TERM
+                    yield mistake.found(term=word.text)
                     return
 
     def _factor(self, value: int, key: Guess | None = None) -> Iterator[Told]:
@@ -1185,10 +1133,10 @@ class Search:
 
         if self._holds(scaled):
             shown = f"-{word.text}" if sign < 0 else word.text
+            mistake = mistakes.SPURIOUS_FACTOR if is_spurious else mistakes.MISSING_FACTOR
             if word.is_derivative and is_spurious:
-                yield PATHS_MULTIPLIED.found(factor=shown)
-            else:
-                yield (SPURIOUS_FACTOR if is_spurious else MISSING_FACTOR).found(factor=shown)
+                mistake = mistakes.PATHS_MULTIPLIED
+            yield mistake.found(factor=shown)
 
     @cached_property
     def _factors(self) -> dict[int, tuple[Word, int, bool]]:
@@ -1196,7 +1144,8 @@ class Search:
         found: dict[int, tuple[Word, int, bool]] = {}
         if not self.value:
             return found
-        for word, residue, inverse in self.point.factors:
+        for residue, (word, *_) in self.point.words.items():
+            inverse = self.point.inverse(residue)
             for sign in (1, -1):
                 found.setdefault(sign * self.value * inverse % self.prime, (word, sign, True))
                 found.setdefault(sign * self.value * residue % self.prime, (word, sign, False))
@@ -1225,7 +1174,7 @@ class Search:
                     )
                 ):
                     belongs = spelled(indexed("w", layer or 0, *own))
-                    mistake = WEIGHT_INDEX if same else WEIGHT_LAYER
+                    mistake = mistakes.WEIGHT_INDEX if same else mistakes.WEIGHT_LAYER
                     yield mistake.found(other=word.text, right=belongs)
 
     def _one_and_a_number(self) -> Iterator[Told]:
@@ -1326,10 +1275,11 @@ class _Case:
     def _of_descent(self, step: Element | Array, wrong: Node) -> list[Told]:
         """The gradient that the step goes along, (w - wrong)/η, compared with ∂L/∂w."""
         if wrong == step:
-            return [MISSING_TERM.found(1)]
+            return [mistakes.MISSING_TERM.found(1)]
         along = Quotient(Total((step, opposite(wrong))), Element("eta"))
         found = self.explained(Derivative(LOSS, step), along)
-        return [DESCENT.found() if each.name == SIGN.name else each for each in found]
+        uphill, sign = mistakes.DESCENT.found(), mistakes.SIGN.name
+        return [uphill if each.name == sign else each for each in found]
 
     def _of_layout(self, truth: Node, wrong: Node) -> list[Told]:
         """Which transpose or product of arrays is wrong."""
@@ -1344,7 +1294,7 @@ class _Case:
         """Whether every weight of the side has its indices swapped, out of range or not."""
         if not any(isinstance(part, Element) and part.letter == "w" for part in walk(wrong)):
             return []
-        return [ORDER.found()] if self._is_right(truth, swapped(wrong)) else []
+        return [mistakes.ORDER.found()] if self._is_right(truth, swapped(wrong)) else []
 
     def _is_right(self, truth: Node, repaired: Node) -> bool:
         try:
@@ -1447,11 +1397,11 @@ class _Instance:
         steps = () if self.previous is None else step_slips(self.previous)
         for found in (
             lambda: [*search.one(), *self._written(ground.slips(self.truth))],
-            lambda: self._mended(_repairs(self.wrong, Place.UNDONE)),
+            lambda: self._mended(_within(self.wrong, Place.UNDONE)),
             lambda: self._written(steps),
             self._broken_chain,
             search.several,
-            lambda: self._mended(_repairs(self.wrong, Place.REPAIR)),
+            lambda: self._mended(_within(self.wrong, Place.REPAIR)),
         ):
             told = list(found())
             if told:
@@ -1493,7 +1443,7 @@ class _Instance:
             gap = _gap([each for each in factors if isinstance(each, Derivative)], of, by)
             if gap is None:
                 continue
-            told = MISSING_FACTOR.found(1, of=spelled(gap[0]), by=spelled(gap[1]))
+            told = mistakes.MISSING_FACTOR.found(1, of=spelled(gap[0]), by=spelled(gap[1]))
             node = replaced(self.wrong, term, Product((*factors, Derivative(*gap))))
             mended = replace(self, wrong=node, previous=None)
             if self._agrees(node, "truth"):
@@ -1521,36 +1471,34 @@ def _gap(links: Sequence[Derivative], of: Element, by: Element) -> tuple[Element
 # ------------------------------------------------------------------------- slips and repairs
 
 
+def _within(node: Node, place: Place) -> Iterator[tuple[Told, Node]]:
+    """What the rows make of a node, in one of its parts: a slip, or a repair of one."""
+    for part in dict.fromkeys(walk(node)):
+        for mistake, making in made(place):
+            for words, other in making.make(part):
+                yield mistake.told(making.says, **words), replaced(node, part, other)
+
+
 def step_slips(before: Node) -> Iterator[tuple[Told, Node]]:
     """What a rule of algebra or calculus misapplied makes of the side before."""
+    yield from _within(before, Place.STEP)
     for part in dict.fromkeys(walk(before)):
-        for mistake, making in made(Place.STEP):
-            for words, wrong in making.make(part):
-                yield mistake.told(making.says, **words), replaced(before, part, wrong)
         match part:
             case Derivative(of, Element() as by) if not isinstance(of, (Element, Array)):
                 for told, slipped in calculus_slips(of, by):
                     yield told, replaced(before, part, slipped)
 
 
-def _repairs(wrong: Node, place: Place) -> Iterator[tuple[Told, Node]]:
-    """The side without one slip."""
-    for part in dict.fromkeys(walk(wrong)):
-        for mistake, making in made(place):
-            for words, mended in making.make(part):
-                yield mistake.told(making.says, **words), replaced(wrong, part, mended)
-
-
 def layout_repairs(wrong: Node) -> Iterator[tuple[Told, Node]]:
     """The side with one or two transposes or products put right, or with another array put in."""
-    yield LAYOUT.found(), Transpose(wrong)
+    yield mistakes.LAYOUT.found(), Transpose(wrong)
     once = list(_with_another_layout(wrong))
     yield from once
     yield from _with_other_arrays(wrong)
     for first, node in once:
         for second, repaired in _with_another_layout(node):
             if repaired != wrong:
-                yield LAYOUT.found(1, first=first.text, second=second.text), repaired
+                yield mistakes.LAYOUT.found(1, first=first.text, second=second.text), repaired
 
 
 def _with_another_layout(wrong: Node) -> Iterator[tuple[Told, Node]]:
@@ -1569,7 +1517,8 @@ def _with_other_arrays(wrong: Node) -> Iterator[tuple[Told, Node]]:
         for step in (-1, 1) if layer is not None else ():
             other = replace(layer, offset=layer.offset + step)
             this, that = (layer_text(each) for each in (layer, other))
-            yield WEIGHT_LAYER.found(1, this=this, other=that), _with_layer(wrong, layer, other)
+            told = mistakes.WEIGHT_LAYER.found(1, this=this, other=that)
+            yield told, _with_layer(wrong, layer, other)
     for array in arrays:
         for mistake, making in made(Place.ARRAY):
             for words, other in making.make(array):

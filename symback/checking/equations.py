@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 import sympy
 from sympy import Expr
 
-from symback.checking.conversion import to_node
+from symback.checking.conversion import element_of, to_node
 from symback.checking.letters import Scope
 from symback.engine.arithmetics import OutOfRange
 from symback.engine.calculus import LocalDerivative, local_derivative
@@ -42,7 +42,7 @@ from symback.language.expressions import (
 from symback.language.functions import ACTIVATIONS, ELEMENTARY, Activation, SoftMax
 from symback.language.names import Role, Variable
 
-__all__ = ["Equations", "Link", "key_of"]
+__all__ = ["Equations", "Link"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,11 @@ class Equations:
         self.scope = Scope.of(graph)
         self.activations = {**ACTIVATIONS, **activations}
         self.order = {variable: place for place, variable in enumerate(graph.variables)}
-        self._by_letter = {key_of(variable): variable for variable in graph.variables}
+        self._by_letter: dict[tuple[str, int | None], Variable] = {}
+        for variable in graph.variables:
+            general = element_of(variable, ())
+            layer = general.indices[0].offset if general.indices else None
+            self._by_letter[general.letter, layer] = variable
         self._links: dict[Variable, list[Link]] = {}
         self._places: dict[tuple[str, tuple[int, ...]], tuple[Variable, tuple[int, ...]]] = {}
 
@@ -269,16 +273,3 @@ def _denominators(node: Node) -> Iterator[Node]:
             yield part.below
         elif isinstance(part, Power) and part.exponent != Number(Fraction(2)):
             yield part.base
-
-
-def key_of(variable: Variable) -> tuple[str, int | None]:
-    """The letter and the layer by which a page names a quantity."""
-    if variable.role in (Role.LEAF, Role.STAGE):
-        return variable.name, None
-    layered = variable.role in (
-        Role.WEIGHT,
-        Role.BIAS,
-        Role.PREACTIVATION,
-        Role.ACTIVATION,
-    )
-    return variable.letter, variable.layer if layered else None

@@ -26,15 +26,9 @@ from fractions import Fraction
 from typing import Any
 
 from symback.checking.cells import Switch
-from symback.checking.equations import Equations, Link, key_of
+from symback.checking.conversion import element_of
+from symback.checking.equations import Equations, Link
 from symback.checking.page import Definition
-from symback.checking.rules import (
-    AS_EXPONENTIALS,
-    DOMAINS,
-    SLOPES,
-    differentiated,
-    with_z,
-)
 from symback.engine.arithmetics import (
     RELATIONS,
     Arithmetic,
@@ -81,12 +75,14 @@ from symback.language.expressions import (
     Sum,
     Total,
     Transpose,
+    rebuilt,
     walk,
 )
 from symback.language.functions import ELEMENTARY, SoftMax
 from symback.language.names import Role, Variable
+from symback.language.reading import read
 
-__all__ = ["Assumptions", "Environment", "Evaluator"]
+__all__ = ["Assumptions", "Environment", "Evaluator", "differentiated"]
 
 Environment = Mapping[str, int]
 """The numbers that index letters stand for."""
@@ -98,6 +94,89 @@ DEEP = 60
 """Quantities further apart are computed one after another; recursion would not reach."""
 
 _one, _two, _minus, _zero = (Number(Fraction(number)) for number in (1, 2, -1, 0))
+
+
+# ---------------------------------------------------------------------------- rules of calculus
+
+
+def _template(text: str) -> Any:
+    """A formula of the table in ``z``; i is the root of -1."""
+    known = {"z": Element("z"), "i": Call("i", ()), "pi": Call("pi", ())}
+
+    def placed(node: Node) -> Node:
+        return known[node.name] if isinstance(node, Named) else rebuilt(node, placed)
+
+    return placed(read(text, names=("z", "i")))
+
+
+_ROWS = ELEMENTARY.items()
+AS_EXPONENTIALS = {name: _template(row.exponentials) for name, row in _ROWS if row.exponentials}
+SLOPES = {name: _template(row.slope) for name, row in _ROWS if row.slope}
+DOMAINS = {
+    name: _template(f"where({row.domain}, 1, 0)").branches[0][1]
+    for name, row in _ROWS
+    if row.domain
+}
+
+
+def with_z(template: Node, argument: Node) -> Any:
+    """The template with its ``z`` replaced (templates bind no letters of their own)."""
+    if template == Element("z"):
+        return argument
+    return rebuilt(template, lambda part: with_z(part, argument))
+
+
+def differentiated(node: Node, by: Element) -> Node:
+    """∂node/∂by by the rules of calculus; ``by`` has numbers for indices.
+
+    Elements become derivatives by name, so what they depend on follows.
+    """
+    match node:
+        case Number() | Letter() | Indicator() | OneHot() | Ones():
+            return _zero
+        case Element() | Array() | Named():
+            return Derivative(node, by)
+        case Total(terms):
+            return Total(tuple(differentiated(term, by) for term in terms))
+        case Product(factors, elementwise=flag):
+            return Total(
+                tuple(
+                    Product((*factors[:k], differentiated(part, by), *factors[k + 1 :]), flag)
+                    for k, part in enumerate(factors)
+                )
+            )
+        case Quotient(above, below):
+            first = Product((differentiated(above, by), below), True)
+            second = Product((_minus, above, differentiated(below, by)), True)
+            return Quotient(Total((first, second)), Power(below, _two))
+        case Power(base, exponent):
+            if any(isinstance(part, (Element, Array, Named)) for part in walk(exponent)):
+                raise Undecided("symback does not differentiate a power whose exponent varies")
+            less = Power(base, Total((exponent, _minus)))
+            return Product((exponent, less, differentiated(base, by)), True)
+        case Sum(product=False):
+            return replace(node, body=differentiated(node.body, by))
+        case Transpose() | Matrix() | Component():
+            return rebuilt(node, lambda part: differentiated(part, by))
+        case Cases(branches):
+            return Cases(tuple((differentiated(value, by), when) for value, when in branches))
+        case Call("max" | "min" as name, (first, second)):
+            relation = ">" if name == "max" else "<"
+            won = differentiated(first, by), Comparison(first, relation, second)
+            return Cases((won, (differentiated(second, by), None)))
+        case Call("sum" | "diag"):
+            return rebuilt(node, lambda part: differentiated(part, by))
+        case Call(name) if name in ("pi", "i") or SLOPES.get(name) == _zero:
+            return _zero
+        case Call(name, (inner,), primes=0) if name != "softmax":
+            return Product((replace(node, primes=1), differentiated(inner, by)), True)
+        case Call(name):
+            raise Undecided(f"symback does not differentiate {name} in a line")
+        case _:
+            raise Undecided(f"symback does not differentiate {type(node).__name__.lower()}")
+
+
+# ----------------------------------------------------------------------------------- evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +233,11 @@ class Evaluator:
         self._standing_in: set[tuple] = set()
         self._looking: set[int] = set()
         self._prepared: set[tuple[Variable, int]] = set()
-        self._pins = {self._pinned(left): right for left, right in assumptions.pins}
+        self._pins: dict[Quantity, Node] = {}
+        for left, right in assumptions.pins:
+            if not isinstance(left, Element):
+                raise Undecided("only single quantities are given other values")
+            self._pins[equations.place(left.letter, self.indices(left.indices, {}))] = right
         biased = any(variable in equations.solved for variable, _ in self._pins)
         self._from_leaves = assumptions.from_leaves or biased
 
@@ -203,10 +286,17 @@ class Evaluator:
             case Letter(index, width):
                 number = self._index(index, env)
                 return numbers.number(Fraction(self._width(number) if width else number))
+            case Array("delta", layer):
+                return self._derivative(LOSS, Array("a", layer), env, numbers)
             case Array(letter, layer):
-                return self._array(letter, layer, env, numbers)
-            case Cases(branches):
-                return self._cases(branches, env, numbers)
+                cells = self._cells(letter, layer, env)
+                return _grid(cells, lambda cell: self._element(*cell, numbers))
+            case Cases(()):
+                raise Undecided("no case of a function given by cases holds")
+            case Cases(((value, None), *_)):
+                return self._value(value, env, numbers)
+            case Cases(((value, condition), *rest)):
+                return self._either(condition, value, Cases(tuple(rest)), env, numbers)
             case Comparison():
                 return self._either(node, _one, _zero, env, numbers)
             case Indicator(Comparison(Array() as array, relation, right)):
@@ -354,19 +444,6 @@ class Evaluator:
 
     # ---------------------------------------------------------------------------- conditions
 
-    def _cases(
-        self,
-        branches: tuple[tuple[Node, Node | None], ...],
-        env: Environment,
-        numbers: Arithmetic,
-    ) -> Value:
-        if not branches:
-            raise Undecided("no case of a function given by cases holds")
-        (value, condition), *rest = branches
-        if condition is None:
-            return self._value(value, env, numbers)
-        return self._either(condition, value, Cases(tuple(rest)), env, numbers)
-
     def _either(
         self, condition: Node, first: Node, second: Node, env: Environment, numbers: Arithmetic
     ) -> Value:
@@ -375,8 +452,7 @@ class Evaluator:
         if not isinstance(found, Switch):
             return self._value(first if found else second, env, numbers)
         on = numbers.drawn(found.name)
-        opposite = numbers.product([numbers.number(Fraction(-1)), on])
-        off = numbers.total([numbers.number(Fraction(1)), opposite])
+        off = _less(numbers.number(Fraction(1)), [on], numbers)
         shares = (on, off) if found.positive else (off, on)
         parts = [
             elementwise([share, self._value(node, env, numbers)], numbers)
@@ -404,9 +480,7 @@ class Evaluator:
         """A function of the page has a value only where its argument is in its domain."""
         domain = DOMAINS.get(function)
         if domain is not None and self.needs is not None and not self._within:
-            needed = with_z(domain, argument)
-            assert isinstance(needed, Comparison)
-            self.needs(needed, env)
+            self.needs(with_z(domain, argument), env)
 
     @contextmanager
     def _inside(self) -> Iterator[None]:
@@ -457,7 +531,7 @@ class Evaluator:
         if (pinned := self._pins.get((variable, own))) is not None:
             return self._value(pinned, {}, numbers)
         if self.assumptions.overrides:
-            claimed = self._override(_named_element(variable, own), numbers)
+            claimed = self._override(element_of(variable, own), numbers)
             if claimed is not None:
                 return claimed
         equations = self.equations
@@ -467,7 +541,7 @@ class Evaluator:
             env = {letter.name: k for letter, k in zip(variable.indices, own, strict=True)}
             a = self._element("a", (variable.layer or 0, *own), numbers)
             rest = self._value(equations.without_bias[variable.layer], env, numbers)
-            return self._less(a, [rest], numbers)
+            return _less(a, [rest], numbers)
         if variable in equations.rhs:
             free = equations.graph.by_variable[variable].free
             env = {letter.name: k for letter, k in zip(free, own, strict=True)}
@@ -478,26 +552,8 @@ class Evaluator:
                 return numbers.number(Fraction(int(own[0] == known.true_class)))
             if known.known_sum is not None and own[0] == int(variable.shape[0]):
                 others = [self._element("y", (k,), numbers) for k in range(1, own[0])]
-                return self._less(numbers.number(Fraction(known.known_sum)), others, numbers)
+                return _less(numbers.number(Fraction(known.known_sum)), others, numbers)
         return numbers.drawn((variable.name, own))
-
-    @staticmethod
-    def _less(value: Value, others: Sequence[Value], numbers: Arithmetic) -> Value:
-        """A number less some others."""
-        minus = numbers.number(Fraction(-1))
-        return numbers.total([value, *(numbers.product([minus, other]) for other in others)])
-
-    def _pinned(self, node: Node) -> Quantity:
-        if not isinstance(node, Element):
-            raise Undecided("only single quantities are given other values")
-        return self.equations.place(node.letter, self.indices(node.indices, {}))
-
-    def _array(
-        self, letter: str, layer: Index | None, env: Environment, numbers: Arithmetic
-    ) -> Value:
-        if letter == "delta":
-            return self._derivative(LOSS, Array("a", layer), env, numbers)
-        return _grid(self._cells(letter, layer, env), lambda cell: self._element(*cell, numbers))
 
     def _cells(
         self, letter: str, index: Index | None, env: Environment
@@ -595,7 +651,7 @@ class Evaluator:
         if of == by:
             return numbers.number(Fraction(1))
         if self.assumptions.overrides:
-            asked = Derivative(_named_element(*of), _named_element(*by))
+            asked = Derivative(element_of(*of), element_of(*by))
             claimed = self._override(asked, numbers)
             if claimed is not None:
                 return claimed
@@ -683,8 +739,11 @@ class Evaluator:
     def _hidden_activation(self, argument: Node, env: Environment) -> str:
         """The function that g names: that of the layer its argument is the preactivation of."""
         activations = self.equations.scope.activations
-        named = (_layer_of(part) for part in walk(argument) if getattr(part, "letter", "") == "a")
-        layers = [self._index(layer, env) for layer in named if layer is not None]
+        layers = []
+        for part in walk(argument):
+            match part:
+                case Array("a", Index() as layer) | Element("a", (layer, *_)):
+                    layers.append(self._index(layer, env))
         if len(set(layers)) == 1:
             if not 1 <= layers[0] <= len(activations):
                 raise OutOfRange(f"there is no layer {layers[0]}")
@@ -902,13 +961,6 @@ def _root_of_product(factors: Sequence[Node]) -> Node | None:
     return Product(tuple(made), True) if len(made) > 1 else made[0] if made else _one
 
 
-def _layer_of(node: Node) -> Index | None:
-    """The layer of a quantity that has one."""
-    if isinstance(node, Array):
-        return node.layer
-    return node.indices[0] if isinstance(node, Element) and node.indices else None
-
-
 def _has_array(node: Node) -> bool:
     return any(
         isinstance(part, (Array, Matrix, OneHot, Ones))
@@ -925,6 +977,12 @@ def _grid(cells: Sequence[Sequence[Any]], entry: Callable[[Any], Value]) -> Grid
     return Grid(tuple(tuple(entry(cell) for cell in row) for row in cells))
 
 
+def _less(value: Value, others: Sequence[Value], numbers: Arithmetic) -> Value:
+    """A number less some others."""
+    minus = numbers.number(Fraction(-1))
+    return numbers.total([value, *(numbers.product([minus, other]) for other in others)])
+
+
 def _component(value: Value, own: tuple[int, ...]) -> Value:
     """One entry of an array, by its row and column or by its place in a vector."""
     if not isinstance(value, Grid):
@@ -938,12 +996,6 @@ def _component(value: Value, own: tuple[int, ...]) -> Value:
 
 
 # ------------------------------------------------------------- claims that are taken for true
-
-
-def _named_element(variable: Variable, own: tuple[int, ...]) -> Element:
-    """An element by the letter and the indices that a page has for it."""
-    letter, layer = key_of(variable)
-    return Element(letter, _fixed(own if layer is None else (layer, *own)))
 
 
 def _matched(indices: Sequence[Index], own: Sequence[int]) -> dict[str, int] | None:

@@ -122,44 +122,23 @@ __all__ = [
 BOUND = f"2^-{BITS - 16}"
 """The chance that two different sides agree at a secret point, for degrees below 2^16."""
 
-MOST_PATTERNS = 64
-"""Combinations of cases at which a diagnosis looks mistakes up."""
-
-MOST_CELLS = 512
-"""Cells that are gone through one by one."""
-
-PROBES = 6
-"""Cells that are taken at random first, where there are many."""
-
-MOST_DIFFERING = 3
-"""Cells in which sides differ that are looked for; one with a point in it is enough."""
-
-ROOTED_POINTS = 24
-"""Points at which sides with square roots must agree, since each root has one of two signs."""
-
-MOST_POINTS = 600
-"""Points tried for those: at every second one a residue has no root."""
-
-MOST_OPERATIONS = 400
-"""The largest difference that is expanded for a proof without chance."""
-
-MOST_INSTANCES = 300
-"""Values of the free indices that are tried; beyond, as many are drawn."""
-
-MOST_VISITED = 4_000
-"""Where one evaluation visits more nodes (some 100 layers), the first witness found is taken."""
-
-LONGEST = 2
-"""Seconds that a comparison may take."""
-
 EXACT, AS_PRINTED, ROUNDED, COARSE = 99, 1, 3, 2
 """From how many significant digits on a decimal number counts as rounded."""
 
-LARGEST = 400
-"""Networks with more weights than this are checked at smaller widths of the same kind."""
-
 SHALLOW = 2
 """The level at which most lines can be compared; deeper ones are compared again at the last."""
+
+LONGEST = 2  # seconds that a comparison may take
+LARGEST = 400  # networks with more weights are checked at smaller widths of the same kind
+MOST_PATTERNS = 64  # combinations of cases at which a diagnosis looks mistakes up
+MOST_CELLS = 512  # cells that are gone through one by one
+PROBES = 6  # cells that are taken at random first, where there are many
+MOST_DIFFERING = 3  # cells in which sides differ; one with a point in it is enough
+ROOTED_POINTS = 24  # where sides with square roots must agree: each root has one of two signs
+MOST_POINTS = 600  # tried for those: at every second one a residue has no root
+MOST_OPERATIONS = 400  # of a difference that is expanded for a proof without chance
+MOST_INSTANCES = 300  # values of the free indices that are tried; beyond, as many are drawn
+MOST_VISITED = 4_000  # nodes (some 100 layers): beyond, the first witness found is taken
 
 _PLAIN = Assumptions()
 _MAY_BE_ARRAYS = (Array, Matrix, Named, OneHot, Ones)
@@ -267,7 +246,9 @@ class Judge:
     def __init__(self, work: Work, least: int = 0) -> None:
         self.work = work
         self.graph, self.sizes = _twin(work, least)
-        self.equations = Equations(self.graph, _activations(work))
+        layers = work.spec.layers if isinstance(work.spec, NetworkSpec) else ()
+        own = {layer.activation.name: layer.activation for layer in layers}
+        self.equations = Equations(self.graph, own)
         self.scope = Scope.of(work.graph)
         self.space = Space()
         self._secret = secrets.token_bytes(32)
@@ -277,11 +258,6 @@ class Judge:
         """Whether one evaluation at a point takes so long that the first witness will do."""
 
     # ------------------------------------------------------------------------------ residues
-
-    @property
-    def prime(self) -> int:
-        """The modulus of the residues that `value` gives."""
-        return tower().primes[SHALLOW]
 
     def value(
         self,
@@ -636,23 +612,19 @@ class Judge:
 
     def is_kink(self, condition: Node, node: Node, assumptions: Assumptions = _PLAIN) -> bool:
         """Whether ``node`` itself is given by cases at this condition, whatever its indices are."""
-        for env in self.instances(node, Indicator(condition), assumptions):
-            asked, own = (self._asked(each, env, assumptions)
-                          for each in (node, Indicator(condition)))  # fmt: skip
-            if not own <= asked:
-                return False
-        return True
 
-    def _asked(
-        self, node: Node, env: Mapping[str, int], assumptions: Assumptions
-    ) -> set[tuple[Form, bool]]:
-        """The conditions that are asked when a node is evaluated."""
-        answers = Switches(self.space)
-        cases = Evaluator(self.equations, Forms(self.space, answers), assumptions)
-        evaluator = Evaluator(self.equations, Residues(tower(), self._secret), assumptions, cases)
-        with contextlib.suppress(Undecided, VanishingDenominator, Misshapen):
-            evaluator.value(node, env, SHALLOW)
-        return set(answers.met)
+        def asked(node: Node, env: Mapping[str, int]) -> set[tuple[Form, bool]]:
+            answers = Switches(self.space)
+            cases = Evaluator(self.equations, Forms(self.space, answers), assumptions)
+            residues = Residues(tower(), self._secret)
+            evaluator = Evaluator(self.equations, residues, assumptions, cases)
+            with contextlib.suppress(Undecided, VanishingDenominator, Misshapen):
+                evaluator.value(node, env, SHALLOW)
+            return set(answers.met)
+
+        alone = Indicator(condition)
+        return all(asked(alone, env) <= asked(node, env)
+                   for env in self.instances(node, alone, assumptions))  # fmt: skip
 
     # --------------------------------------------------------------------------------- proofs
 
@@ -798,6 +770,13 @@ class Judge:
         return given_values(self.work.spec)
 
     @cached_property
+    def _file_point(self) -> _FilePoint | None:
+        """The same as a point; None too where other widths are looked at."""
+        if self.file_numbers is None or self.sizes:
+            return None
+        return _FilePoint(self.file_numbers, self.work.learning_rate)
+
+    @cached_property
     def target_numbers(self) -> tuple[tuple[Node, Node], ...]:
         """Each y_i and its number in the file; empty where the file has none for one sample."""
         numbers = self.file_numbers
@@ -815,20 +794,19 @@ class Judge:
 
         A decimal number of at least so many significant ``digits`` means any that rounds to it.
         """
-        if self.file_numbers is None or self.sizes:
+        if self._file_point is None:
             return None
-        point = _FilePoint(self.file_numbers, self.work.learning_rate)
         assumptions = replace(assumptions, from_leaves=True)
-        arithmetic = _Rounded(point, digits)
+        arithmetic = _Rounded(self._file_point, digits)
         with ctx.workprec(self._precision):
             value = Evaluator(self.equations, arithmetic, assumptions).value(node, env, 0)
         return Bounds(value, arithmetic.has_rounded)
 
     def same_at_numbers(self, left: Node, right: Node, assumptions: Assumptions) -> bool:
         """Whether two sides are equal, exactly, at the numbers of the file; raises `Undecided`."""
-        if self.file_numbers is None or self.sizes:
+        point = self._file_point
+        if point is None:
             return False
-        point = _FilePoint(self.file_numbers, self.work.learning_rate)
         assumptions = replace(assumptions, from_leaves=True)
         cases = Evaluator(self.equations, Balls(point), assumptions)
         residues = _AtNumbers(tower(), self._secret, point=point)
@@ -882,14 +860,9 @@ class _Cell:
         """What a side needs to have a value and does not hold here."""
 
     @property
-    def needed(self) -> tuple[Condition, ...]:
-        """What must hold in this cell for both sides to have a value."""
-        return tuple(dict.fromkeys((*self._needs[0], *self._needs[1])))
-
-    @property
     def conditions(self) -> tuple[Condition, ...]:
-        """What holds in this cell."""
-        return (*self.decisions.given, *self.needed)
+        """What holds in this cell, and what must hold for both sides to have a value."""
+        return (*self.decisions.given, *dict.fromkeys((*self._needs[0], *self._needs[1])))
 
     @property
     def needed_once(self) -> Iterator[Node]:
@@ -1042,13 +1015,6 @@ class _FilePoint:
 # --------------------------------------------------------------------------------------- the twin
 
 
-def _activations(work: Work) -> dict[str, Any]:
-    """The functions of the network by name, a user's own among them."""
-    if isinstance(work.spec, EquationsSpec):
-        return {}
-    return {layer.activation.name: layer.activation for layer in work.spec.layers}
-
-
 def _twin(work: Work, least: int) -> tuple[Graph, dict[str, int]]:
     """The network without samples, at small widths where its own are symbols or large.
 
@@ -1155,12 +1121,8 @@ def _extent(
 
 def _alike(left: Value, right: Value) -> bool:
     """Equal entries and shapes; a 1×1 array is its entry."""
-    if isinstance(left, Grid) and isinstance(right, Grid):
-        return left.rows == right.rows
-    if isinstance(left, Grid) != isinstance(right, Grid):
-        first, second = entries(left), entries(right)
-        return len(first) == len(second) == 1 and first == second
-    return left == right
+    pairs = _pairs(left, right)
+    return pairs is not None and all(first == second for first, second in pairs)
 
 
 def meets(first: Bounds, second: Bounds) -> bool:

@@ -31,7 +31,7 @@ from symback.language.expressions import (
 )
 from symback.language.names import Notation, Role, cuts
 
-__all__ = ["PRIMES", "Letters", "Scope", "Scripted"]
+__all__ = ["PRIMES", "Letters", "Scope", "Scripted", "is_total"]
 
 LARGEST_INDEX = 20
 """Of a neuron in a layer whose width is a symbol: a page there names the first few neurons."""
@@ -294,8 +294,8 @@ class Letters:
             node = LOSS if meaning == "L" else node
         else:
             meaning = self.meaning(text)
-            one_index = typed.layer is None and below is not None and len(below) == 1
-            own = meaning == "delta" and self.own_errors and one_index and len(below[0].text) == 1
+            one_index = below is not None and len(below) == 1 and len(below[0].text) == 1
+            own = meaning == "delta" and self.own_errors and typed.layer is None and one_index
             if own or not meaning:
                 return self._named(typed)
             node = self._looked_up(typed, meaning)
@@ -473,6 +473,11 @@ class Letters:
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def is_total(tokens: Sequence[Token]) -> bool:
+    """Whether a subscript is the word "total"."""
+    return "".join(token.text for token in tokens if token.kind not in "{}") in ("total", "tot")
 
 
 def _flat(name: str) -> str:

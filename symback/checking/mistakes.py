@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -38,7 +39,7 @@ import sympy
 from sympy import Expr, Indexed, Symbol
 
 from symback.checking.correct import Kind, number, opposite, replaced, spelled
-from symback.checking.rules import differentiated
+from symback.checking.evaluation import differentiated
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Equation, Graph, base_name
@@ -94,7 +95,7 @@ class Place(enum.Enum):
     LAYER = "the sum over the neurons of a layer: their shares ↦ a number"
     NUMBER = "a side that is c times what is right: c ↦ words, None where it is not this mistake"
     RULE = "a rule of calculus: a node, its derivative and which parts move ↦ nodes"
-    LINE = "a forward line: its right side ↦ nodes"
+    LINE = "a node of the right side of a forward line ↦ nodes"
     STEP = "a rule of algebra: a node of the side before ↦ nodes"
     UNDONE = "a node of a wrong side by a rule of algebra ↦ nodes as they were before"
     REPAIR = "a node of a wrong side ↦ nodes without the slip"
@@ -220,15 +221,9 @@ class Factor:
         return {**ACTIVATIONS, **{layer.activation.name: layer.activation for layer in own}}
 
     @property
-    def letters(self) -> tuple[Symbol, ...]:
-        """The child's indices, those that must equal one of the parent's by its name."""
-        equal = dict(self.local.pins)
-        return tuple(equal.get(letter, letter) for letter in self.local.child_indices)
-
-    @property
     def child(self) -> Expr:
         """What is differentiated."""
-        return self.local.child.at(*self.letters)
+        return self.local.child.at(*child_letters(self.local))
 
     @property
     def parent(self) -> Expr:
@@ -271,6 +266,12 @@ class Factor:
         if wrong.other is not None:
             found["other"] = shown(wrong.other)
         return found | dict(wrong.words)
+
+
+def child_letters(local: LocalDerivative) -> tuple[Symbol, ...]:
+    """The child's indices, those that must equal one of the parent's by its name."""
+    equal = dict(local.pins)
+    return tuple(equal.get(letter, letter) for letter in local.child_indices)
 
 
 def wrongs(
@@ -553,10 +554,6 @@ def _output_again(f: Factor) -> Iterator[Wrong]:
             yield Wrong(again, name, None, words, seen=(ARRAYS,))
 
 
-def _error_of_other_losses(f: Factor) -> Iterator[Wrong]:
-    yield from _other_losses(f, (PAGE,))
-
-
 def _error_of_cross_entropy(f: Factor) -> Iterator[Wrong]:
     """ŷ - y whatever the loss."""
     if f.spec.loss.name != "cross_entropy":
@@ -574,13 +571,6 @@ def _other_functions(f: Factor) -> Iterator[Wrong]:
 
 
 # ------------------------------------------------------------------------- numbers, paths, layers
-
-
-def _product(shares: Sequence[Any]) -> Any:
-    made = 1
-    for share in shares:
-        made = made * share
-    return made
 
 
 def _many(c: Fraction) -> Mapping[str, object] | None:
@@ -671,35 +661,6 @@ def _products(node: Node, right: Node, moves: Sequence[bool]) -> Made:
 # ------------------------------------------------------------------------------- forward lines
 
 
-def _without_terms(right: Node) -> Made:
-    for part in dict.fromkeys(walk(right)):
-        if isinstance(part, Total):
-            for term, rest in _taken_out(part.terms):
-                yield {"term": shown(term)}, replaced(right, part, total_of(rest))
-
-
-def _signs_of_terms(right: Node) -> Made:
-    for part in dict.fromkeys(walk(right)):
-        if isinstance(part, Total):
-            for term, turned in _turned_terms(part):
-                yield {"of": "the sign of", "term": shown(term)}, replaced(right, part, turned)
-
-
-def _signs_within_terms(right: Node) -> Made:
-    """e^a for e^{-a}."""
-    for total in dict.fromkeys(walk(right)):
-        for term in total.terms if isinstance(total, Total) else ():
-            for part in walk(term):
-                match part:
-                    case Call(_, (Product((Number(sign), inner)),)) if sign == -1:
-                        turned = replaced(term, part, replace(part, arguments=(inner,)))
-                        yield (
-                            {"of": "a sign in", "term": shown(term)},
-                            replaced(right, term, turned),
-                        )
-                        break
-
-
 def _taken_out(parts: Sequence[Node]) -> Iterator[tuple[Node, tuple[Node, ...]]]:
     """Each part and the others."""
     return ((part, (*parts[:k], *parts[k + 1 :])) for k, part in enumerate(parts))
@@ -723,11 +684,6 @@ def swapped(node: Node) -> Node:
             return Element("w", (layer, j, i))
         case _:
             return rebuilt(node, swapped)
-
-
-def _all_swapped(right: Node) -> Made:
-    if (node := swapped(right)) != right:
-        yield {}, node
 
 
 def shown(term: Node) -> str:
@@ -789,10 +745,21 @@ def flattened(factors: Sequence[Node]) -> list[Node]:
     return list(itertools.chain.from_iterable(parts))
 
 
-def _sign_turned_back(part: Node) -> Made:
+def _sign_turned(part: Node) -> Made:
     if isinstance(part, Total):
         for term, turned in _turned_terms(part):
             yield {"term": shown(term)}, turned
+
+
+def _sign_turned_within(part: Node) -> Made:
+    """e^a for the e^{-a} in a term."""
+    for term in part.terms if isinstance(part, Total) else ():
+        for call in walk(term):
+            match call:
+                case Call(_, (Product((Number(sign), inner)),)) if sign == -1:
+                    turned = replaced(term, call, replace(call, arguments=(inner,)))
+                    yield {"term": shown(term)}, replaced(part, term, turned)
+                    break
 
 
 def _term_dropped(part: Node) -> Made:
@@ -882,7 +849,6 @@ _STANDS = "{other} stands where {right} belongs"
 _PARENT_STANDS = "{parent} stands where {right} belongs"
 _TURNED = "{right}ᵀ stands where {right} belongs, or the reverse: ∇h = Wᵀ δ"
 _ARRAY_STANDS = "{this} stands where {other} belongs"
-_READ_TURNED = "w_kij is read as w_kji; the first index is the neuron it leads into"
 _NOT_LOG = "the derivative of log u is u′/u"
 _ADDED_EXPONENTS = "e^u·e^v = e^(u+v): exponents are added, not multiplied"
 
@@ -956,7 +922,7 @@ _ROWS = (
     _row(
         "missing-forward-term", "a term of the forward pass is left out",
         "a_21 = w_211·h_11 + w_212·h_12 + w_213·h_13",
-        _at(Place.LINE, _without_terms, "the term {term} is missing"),
+        _at(Place.LINE, _term_dropped, "the term {term} is missing"),
         *_found("{term} is left out"),
     ),
     _row(
@@ -1179,16 +1145,16 @@ _ROWS = (
         "sign-flipped", "the sign is wrong, or y and ŷ are swapped",
         "∂L/∂w_212 = (y_1 - ŷ_1)·h_12",
         _at(Place.NUMBER, lambda c: {} if c < 0 else None, "the sign is wrong"),
-        _at(Place.LINE, _signs_of_terms, "{of} the term {term} is wrong"),
-        _at(Place.LINE, _signs_within_terms, "{of} the term {term} is wrong"),
-        _at(Place.REPAIR, _sign_turned_back, "the sign of {term} is wrong"),
+        _at(Place.LINE, _sign_turned, "the sign of the term {term} is wrong"),
+        _at(Place.LINE, _sign_turned_within, "a sign in the term {term} is wrong"),
+        _at(Place.REPAIR, _sign_turned, "the sign of {term} is wrong"),
         *_found("{what} has the wrong sign, or y and ŷ are swapped", "{what} has the wrong sign"),
     ),
     _row(
         "paths-multiplied", "contributions are multiplied that should be added",
         "∂L/∂w_112 = (ŷ_1 - y_1)·w_211·(ŷ_2 - y_2)·w_221·h_11·(1 - h_11)·x_2",
         _at(
-            Place.LAYER, _product, "the contributions of the paths are multiplied; they are added",
+            Place.LAYER, math.prod, "the contributions of the paths are multiplied; they are added",
         ),
         *_found("multiplied by {factor}, another derivative"),
     ),
@@ -1244,7 +1210,7 @@ _ROWS = (
             whole="the derivative of {name} stands where that of {own} belongs",
         ),
         _at(
-            Place.ERROR, _error_of_other_losses,
+            Place.ERROR, lambda f: _other_losses(f, (PAGE,)),
             "this is the derivative of {name}; the loss is {own}",
         ),
         _at(
@@ -1261,8 +1227,7 @@ _ROWS = (
     _row(
         "index-order", "every w_kij is read as w_kji: from neuron i into neuron j",
         "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
-        _at(Place.LINE, _all_swapped, _READ_TURNED),
-        *_found(_READ_TURNED),
+        *_found("w_kij is read as w_kji; the first index is the neuron it leads into"),
     ),
     _row(
         "missing-factor", "a factor is missing, found by the ratio to the right side",

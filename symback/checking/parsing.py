@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from symback.checking.letters import PRIMES, Letters, Scripted
-from symback.checking.tokens import CLOSING, FUNCTIONS, NotRead, Place, Token, split
+from symback.checking.letters import PRIMES, Letters, Scripted, is_total
+from symback.checking.tokens import CLOSING, COMPARISONS, FUNCTIONS, NotRead, Place, Token, split
 from symback.language.budget import spend
 from symback.language.expressions import (
     LAYERED,
@@ -51,14 +51,12 @@ from symback.language.expressions import (
 )
 from symback.language.functions import ABBREVIATIONS, ELEMENTARY
 
-__all__ = ["COMPARISONS", "RELATIONS", "Line", "Reading", "is_total", "reading"]
+__all__ = ["Line", "Reading", "reading"]
 
 MOST_DEPTH = 60
 LARGEST_EXPONENT = 64
 MOST_TERMS = 256
 
-RELATIONS = ("=", "≈", "←", ":=")
-COMPARISONS = ("=", "!=", "<", ">", "<=", ">=")
 _INEQUALITIES = COMPARISONS[1:]
 _WIDTH_LETTERS = ("n", "N", "K", "C", "m", "M", "k", "D", "d", "H", "J", "c", "p", "q", "r")
 _LOSS_LETTERS = ("L", "J", "C", "E")
@@ -143,10 +141,16 @@ class _Parser:
         token = self.peek(ahead)
         return token is not None and token.kind in kinds
 
-    def at_name(self, name: str, ahead: int = 0) -> bool:
-        """Whether the token to come is this name."""
-        token = self.peek(ahead)
-        return token is not None and token.kind == "name" and token.text == name
+    def accept(self, *kinds: str) -> bool:
+        """Take the token to come if it is one of ``kinds``."""
+        return self.at(*kinds) and bool(self.take())
+
+    def accept_words(self, *words: str) -> bool:
+        """Take the tokens to come if they are these signs and names, as in ``.dot``."""
+        near = self.tokens[self.position : self.position + len(words)]
+        found = [token.text if token.kind == "name" else token.kind for token in near]
+        self.position += len(words) if found == list(words) else 0
+        return found == list(words)
 
     def take(self, kind: str | None = None) -> Token:
         """The next token."""
@@ -219,8 +223,7 @@ class _Parser:
         start = self.position
         if self.at("(", "["):
             self.group()
-        elif self.at("-", "+"):
-            self.take()
+        elif self.accept("-", "+"):
             self.take()
         else:
             self.take()
@@ -273,8 +276,7 @@ class _Parser:
         first = self.peek()
         parts = [self.juxtaposed()]
         single = self.bracketed
-        while self.at("⊙"):
-            self.take()
+        while self.accept("⊙"):
             parts.append(self.juxtaposed())
         self.bracketed = single and len(parts) == 1
         if len(parts) == 1:
@@ -285,14 +287,12 @@ class _Parser:
 
     def juxtaposed(self) -> Node:
         """Factors side by side, with · * @ or / between them."""
-        factors = [self.factor()]
+        factors: list[Node] = [self.factor()]
         alone = self.bracketed
         while (token := self.peek()) is not None:
             if token.kind in ("·", "*", "@"):
                 self.take()
-                minus = self.at("-")
-                if minus:
-                    self.take()
+                minus = self.accept("-")
                 following = self.factor()
                 following = negative(following) if minus else following
                 if token.kind != "*" or not (is_array(factors[-1]) and is_array(following)):
@@ -305,7 +305,8 @@ class _Parser:
             elif token.kind == "/":
                 self.take()
                 above, below = _product(factors), self.factor()
-                closed, factors = self.bracketed, [Quotient(above, below)]
+                closed = self.bracketed
+                factors = [Quotient(above, below)]
                 numbers = isinstance(above, Number) and isinstance(below, Number)
                 if self.at(*_BEGINS_FACTOR) and not numbers and not closed:
                     raise self.refuse("what stands under the slash has two readings",
@@ -333,14 +334,9 @@ class _Parser:
                 if isinstance(node, Power) and not bracketed:
                     raise self.refuse("a power of a power has two readings", "put brackets")
                 node, bracketed = self.raised(node), False
-            elif self.at("⊤"):
-                self.take()
+            elif self.accept("⊤") or self.accept_words(".", "T"):
                 node = self.transposed(node)
-            elif self.at(".") and self.at_name("T", ahead=1):
-                self.position += 2
-                node = self.transposed(node)
-            elif self.at(".") and self.at_name("dot", ahead=1) and self.at("(", ahead=2):
-                self.position += 2
+            elif self.at("(", ahead=2) and self.accept_words(".", "dot"):
                 node = Product((node, self.whole(self.group())))
             elif self.at("_") and is_array(node):
                 self.take("_")
@@ -416,10 +412,8 @@ class _Parser:
                 return Call("abs", (self.whole(self.until("|")),))
             case "‖":
                 node = self.whole(self.until("‖"))
-                if self.at("_"):
-                    self.take()
-                    if [each.text for each in self.script()] != ["2"]:
-                        raise self.refuse("only the Euclidean norm is known")
+                if self.accept("_") and [each.text for each in self.script()] != ["2"]:
+                    raise self.refuse("only the Euclidean norm is known")
                 return Call("norm", (node,))
             case "begin":
                 return self.environment()
@@ -556,17 +550,14 @@ class _Parser:
         mark = self.take("∂")
         if self.at("^"):
             raise self.refuse("symback reads first derivatives only", at=mark)
-        if self.at("_"):
-            self.take("_")
+        if self.accept("_"):
             return self.applied(self.variable_in(self.script()), mark)
-        if self.at("/"):
-            self.take()
+        if self.accept("/"):
             self.take("∂")
             return self.applied(self.variable(), mark)
         of = self.differentiated()
-        if not self.at("/"):
+        if not self.accept("/"):
             raise self.refuse("∂ of something must be divided by ∂ of a quantity", at=mark)
-        self.take()
         self.take("∂")
         return _by(of, self.variable())
 
@@ -602,9 +593,8 @@ class _Parser:
 
     def takes_total(self) -> bool:
         """E_total, as some pages write the loss, and Bishop's E_n, that of one sample."""
-        if not self.at("_"):
+        if not self.accept("_"):
             return False
-        self.take()
         tokens = self.script()
         one_sample = self.letters.notation.loss == "E" and [t.text for t in tokens] == ["n"]
         return is_total(tokens) or one_sample
@@ -647,12 +637,11 @@ class _Parser:
     def gradient(self) -> Node:
         """∇_v L; the loss may be left out."""
         mark = self.take("∇")
-        if not self.at("_"):
+        if not self.accept("_"):
             following = self.peek()
             if following is not None and following.kind == "name" and not following.spaced:
                 return self.of_loss(self.variable())
             raise self.refuse("∇ without a quantity below", "write ∇_{W_2} L", mark)
-        self.take()
         if self.at("{", "("):
             return self.of_loss(self.variable_in(self.script()))
         if self.letters.is_output(self.tokens, self.position):
@@ -690,12 +679,9 @@ class _Parser:
             return self.sum()
         if text == "indicator":
             self.take()
-            if not self.at("_", *_BRACKETS):
-                raise self.refuse("an indicator without a condition", "write 1[i = ℓ]")
-            if self.at("_"):
-                self.take()
-                return self.indicated(self.script())
-            return self.indicated(self.group())
+            if self.at("_", *_BRACKETS):
+                return self.indicated(self.script() if self.accept("_") else self.group())
+            raise self.refuse("an indicator without a condition", "write 1[i = ℓ]")
         if text == "np" and self.at(".", ahead=1):
             self.position += 2
             following = self.peek()
@@ -827,8 +813,7 @@ class _Parser:
             if word.text != "prime":
                 raise self.refuse(f"{_shown(word.text)} is not understood here", at=word)
             return Call(name, (Array("a", Index("", layer)),), 1)
-        if token.text == "g" and self.at("_") and self.at_name("prime", ahead=1):
-            self.position += 2
+        if token.text == "g" and self.accept_words("_", "prime"):
             primes = 1
         else:
             name = self.lowered(name, token)
@@ -845,9 +830,8 @@ class _Parser:
 
     def lowered(self, name: str, token: Token) -> str:
         """The function, after what stands below its name: a base, or the layer of g_1(a_1)."""
-        if not self.at("_"):
+        if not self.accept("_"):
             return name
-        self.take()
         tokens = self.script()
         if name == "log":
             text = "".join(part.text for part in tokens if part.kind not in ("{", "}", "(", ")"))
@@ -988,8 +972,7 @@ class _Parser:
                 return self.whole(self.argument())
             case "underbrace" | "overbrace":
                 node = self.whole(self.argument())
-                while self.at("_", "^"):
-                    self.take()
+                while self.accept("_", "^"):
                     self.script()
                 return node
             case "sqrt":
@@ -1065,11 +1048,12 @@ class _Parser:
         """A letter with what stands below and above it, looked up in the network."""
         typed = self.scripted()
         node = self.letters.quantity(typed, updating=self.line.updating)
-        if isinstance(node, Named):
-            self.noticed.named.append((node, typed.token.place))
-        is_error = isinstance(node, Element) and node.letter == "delta" and typed.layer is None
-        if is_error and not any(index.is_number for index in node.indices):
-            self.noticed.uncertain.add(node)
+        match node:
+            case Named():
+                self.noticed.named.append((node, typed.token.place))
+            case Element("delta", indices) if typed.layer is None:
+                if not any(index.is_number for index in indices):
+                    self.noticed.uncertain.add(node)
         return node
 
     def scripted(self) -> Scripted:
@@ -1180,11 +1164,6 @@ class _Parser:
 
 
 # ------------------------------------------------------------------------------------- helpers
-
-
-def is_total(tokens: Sequence[Token]) -> bool:
-    """Whether a subscript is the word "total"."""
-    return "".join(token.text for token in tokens if token.kind not in "{}") in ("total", "tot")
 
 
 def _product(factors: Sequence[Node]) -> Node:

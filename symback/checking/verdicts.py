@@ -475,13 +475,6 @@ def _as_it_is(item: Item, verdict: Verdict, reason: str) -> LineReport:
     return LineReport(item.line, item.column, item.source, read_as, verdict, reason)
 
 
-_SUPPOSING = re.compile(
-    r"\b(?:assum|suppos|given|provided|if|when|where|since|let|set|at|target|ignor)", re.I
-)
-_FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
-_COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
-
-
 def _suppose(page: _Page, item: Item) -> None:
     """Remember what is supposed in words that were not understood, for the lines next to it."""
     if page.unused is not None and isinstance(item, (Claim, Unread, Prose)):
@@ -489,16 +482,10 @@ def _suppose(page: _Page, item: Item) -> None:
         page.unused = (item.line, said) if item.line <= last + 1 else None
     if not isinstance(item, (Unread, Prose)):
         return
-    if isinstance(item, Unread) and (defined := _FUNCTION.search(item.source)):
-        page.unread.append(defined[1])
-    refused = isinstance(item, Unread) and "suppos" in item.reason
-    if (refused or _SUPPOSING.search(item.source)) and _COMPARED.search(item.source):
+    if isinstance(item, Unread) and item.function:
+        page.unread.append(item.function)
+    if item.supposes:
         page.unused = (item.line, printable(item.source, 80))
-
-
-def _calls(source: str, name: str) -> bool:
-    """Whether a function, or its derivative, stands in a line."""
-    return re.search(rf"(?<![^\W\d_]){re.escape(name)}\s*(?:'|\^\\prime|\()", source) is not None
 
 
 def _loss_defined(page: _Page, item: Definition, place: int) -> LineReport:
@@ -557,14 +544,6 @@ def _meant(node: Node, relation: Relation) -> Node:
     if relation is not Relation.BECOMES or not isinstance(node, (Element, Array)):
         return node
     return Total((node, Product((MINUS_ONE, Element("eta"), Derivative(LOSS, node)))))
-
-
-def _uphill(truth: Node) -> Node | None:
-    """The step of `_meant` with the gradient added."""
-    match truth:
-        case Total((start, Product((sign, *rest)))) if sign == MINUS_ONE and Element("eta") in rest:
-            return Total((start, Product(tuple(rest))))
-    return None
 
 
 def _reported(claim: Claim, found: Sequence[tuple[Side, Finding]]) -> LineReport:
@@ -651,7 +630,11 @@ def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding)
     if not given or found.verdict is not Verdict.PROVED or truth is None:
         return found
     judge, assumptions = page.judge, page.assumptions
-    needed = [each for each in given if not _is_of_target(each)]
+    needed = [
+        each
+        for each in given
+        if each.relation != "=" or not isinstance(each.left, Element) or each.left.letter != "y"
+    ]
     shown = " and ".join(echo(each) for each in needed or given)
     if not needed:
         return replace(found, reason="; ".join(filter(None, (f"for {shown}", found.reason))))
@@ -669,11 +652,6 @@ def _given(page: _Page, given: Sequence[Comparison], side: Side, found: Finding)
     except NO_VALUE:
         pass  # then only what was proved is known: that it is right under the conditions
     return Finding(Verdict.CONDITIONAL, f"right only if {shown}")
-
-
-def _is_of_target(condition: Comparison) -> bool:
-    left = condition.left
-    return condition.relation == "=" and isinstance(left, Element) and left.letter == "y"
 
 
 def _is_computed(judge: Judge, condition: Comparison) -> bool:
@@ -719,8 +697,9 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
             return Finding(Verdict.CONDITIONAL, "right at the numbers of the file only")
     if found := _for_some_numbers(page, truth, side):
         return found
-    if name := next((name for name in page.unread if _calls(side.source, name)), None):
-        return Finding(Verdict.UNDECIDED, f"what the page says {name} is could not be read")
+    for name in page.unread:  # a function of the page's own, or its derivative
+        if re.search(rf"(?<![^\W\d_]){re.escape(name)}\s*(?:'|\^\\prime|\()", side.source):
+            return Finding(Verdict.UNDECIDED, f"what the page says {name} is could not be read")
     if page.unused is not None:
         reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
@@ -1051,12 +1030,12 @@ def _in_numbers(page: _Page, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]
     if reach is None or isinstance(exact.value, Grid) or isinstance(reach.value, Grid):
         return ()
     shown = str(exact)
-    uphill = None if page.anchor is None else _uphill(page.anchor)
-    if uphill is not None:
-        other = page.numbers(uphill)
-        found = other is not None and meets(other, reach)
-        detail = "the step goes uphill: the gradient is added"
-        return (Diagnosis(DESCENT.name, detail, shown),) if found else ()
+    match page.anchor:  # the step of `_meant` with the gradient added
+        case Total((start, Product((sign, *rest)))) if sign == MINUS_ONE and Element("eta") in rest:
+            other = page.numbers(Total((start, Product(tuple(rest)))))
+            found = other is not None and meets(other, reach)
+            detail = "the step goes uphill: the gradient is added"
+            return (Diagnosis(DESCENT.name, detail, shown),) if found else ()
     for factor, mistake, detail in (
         (Fraction(-1), SIGN, "the negative of the right number"),
         (Fraction(2), CONSTANT, "2 times the right number"),
@@ -1130,12 +1109,19 @@ def _conventions(judge: Judge) -> Iterator[tuple[Convention, Reading]]:
         sentence = f"right for {factor} of the loss; the loss here has no such factor"
         yield Convention(SCALES, sentence), everywhere(_times_loss(number(factor)))
     sign = "right if δ is the opposite of ∂L/∂a; here it is ∂L/∂a"
-    yield Convention("delta-sign", sign), everywhere(_turned_delta)
+    yield (
+        Convention("delta-sign", sign),
+        everywhere(lambda node: opposite(node) if getattr(node, "letter", "") == "delta" else None),
+    )
     weights = "right if W is (in, out), the transpose of symback's (out, in)"
     rows = "right if vectors are rows and W is (in, out); here vectors are columns"
     gradients = "right if gradients are transposed (numerator layout)"
-    for sentence, change in ((weights, _in_out), (rows, _rows), (gradients, _numerator)):
-        yield Convention("transposed-layout", sentence), everywhere(change)
+    for sentence, turns in (
+        (weights, lambda node: (node.by if isinstance(node, Derivative) else node).letter == "W"),
+        (rows, lambda _: True),
+        (gradients, lambda node: isinstance(node, Derivative)),
+    ):
+        yield Convention("transposed-layout", sentence), everywhere(_transposing(turns))
     for base in (2, 10):
         sentence = f"right if log is the logarithm to the base {base}; here it is natural"
         yield Convention("log-base", sentence), _to_base(base)
@@ -1153,36 +1139,16 @@ def _times_loss(factor: Node) -> Callable[[Node], Node | None]:
     return change
 
 
-def _turned_delta(node: Node) -> Node | None:
-    match node:
-        case Element("delta") | Array("delta"):
-            return opposite(node)
-    return None
+def _transposing(turns: Callable[[Node], bool]) -> Callable[[Node], Node | None]:
+    """Those arrays, and derivatives by arrays, for which ``turns`` says so are transposed."""
 
+    def change(node: Node) -> Node | None:
+        match node:
+            case Array() | Derivative(_, Array()):
+                return Transpose(node) if turns(node) else node
+        return None
 
-def _in_out(node: Node) -> Node | None:
-    """W and its gradient transposed."""
-    match node:
-        case Array("W") | Derivative(_, Array("W")):
-            return Transpose(node)
-        case Derivative(_, Array()):
-            return node
-    return None
-
-
-def _rows(node: Node) -> Node | None:
-    """Every array transposed."""
-    match node:
-        case Array() | Derivative(_, Array()):
-            return Transpose(node)
-    return None
-
-
-def _numerator(node: Node) -> Node | None:
-    match node:
-        case Derivative(_, Array()):
-            return Transpose(node)
-    return None
+    return change
 
 
 def _to_base(base: int) -> Reading:

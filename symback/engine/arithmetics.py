@@ -55,45 +55,6 @@ from sympy import Expr
 from symback.language.errors import SymbackError
 from symback.language.functions import ELEMENTARY
 
-__all__ = [
-    "BITS",
-    "DIGITS",
-    "DIRECT",
-    "FLOATS",
-    "LEVELS",
-    "ODD",
-    "PRECISION",
-    "RELATIONS",
-    "Arithmetic",
-    "Balls",
-    "Floats",
-    "Grid",
-    "Logarithms",
-    "Misshapen",
-    "NoRoot",
-    "Opaque",
-    "OutOfRange",
-    "Residues",
-    "Symbols",
-    "TooDeep",
-    "Tower",
-    "Undecided",
-    "Undefined",
-    "Value",
-    "VanishingDenominator",
-    "column",
-    "decimal",
-    "divided",
-    "elementwise",
-    "entries",
-    "mapped",
-    "middle",
-    "multiplied",
-    "number",
-    "summed",
-    "tower",
-]
-
 ODD = frozenset(
     name for name, row in ELEMENTARY.items() if row.odd and not (row.exponentials or row.convention)
 )
@@ -700,7 +661,7 @@ class Floats(Arithmetic):
 
     def total(self, terms: Sequence[Any]) -> Any:
         """The sum, with 0 for a number that is nothing but what rounding left."""
-        found = np.array(reduce(operator.add, terms), dtype=object)
+        found = np.array(reduce(np.add, terms), dtype=object)
         for at, value in np.ndenumerate(found):
             if isinstance(value, CONTEXT.mpf) and 0 < abs(value) < _SMALL:
                 own = [np.broadcast_to(np.asarray(term), found.shape)[at] for term in terms]
@@ -709,7 +670,7 @@ class Floats(Arithmetic):
 
     def product(self, factors: Sequence[Any]) -> Any:
         """The product."""
-        return reduce(operator.mul, factors)
+        return reduce(np.multiply, factors)
 
     def power(self, value: Any, exponent: Any) -> Any:
         """A real power."""

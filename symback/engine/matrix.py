@@ -566,8 +566,7 @@ class Lowered(Evaluator):
                 arrays = self._of_one_shape(expr.arrays)
                 values, body = [(array, axes) for array in arrays], expr.rule.expr
                 inner = Lowered(self.sizes, dict(zip(expr.rule.variables, values, strict=True)))
-                is_condition = isinstance(body, (Boolean, Relational))
-                found, own = (inner.truth if is_condition else inner.value)(body, {})
+                found, own = inner.value(body, {})
                 return found if own else np.full(arrays[0].shape, found.item(), dtype=object)
             case Where():
                 return numbers.chosen(*self._of_one_shape(expr.args))

@@ -55,6 +55,7 @@ from symback.kernels.lines import (
     element,
     heads_of,
     identities_of,
+    in_memory,
     names_in,
     needed,
     number,
@@ -87,12 +88,15 @@ B = Symbol("B", integer=True, positive=True)
 
 # ----------------------------------------------------------------------------------- its functions
 
-HELPERS = {
-    "softmax": '''
+SOFTMAX = '''
 def _softmax(a):
     """In each row e_k = e^{a_k - max a}; Σ_{j≠k} e_j; a_k - max a; and Σ_j e_j - 1, where 1 is
     the largest e.  Nothing is taken from 1, so all are right where one p is 1 to the last digit.
     """
+'''
+HELPERS = {
+    "softmax": SOFTMAX
+    + """\
     largest = a.$max(axis=1, keepdims=True)
     shifted = a - largest
     e = $np.exp(shifted)
@@ -101,7 +105,7 @@ def _softmax(a):
     e += e * ((a - (shifted - back)) - (largest + back))
     others = _others(e)
     return e, others, shifted, others.$min(axis=1, keepdims=True)
-''',
+""",
     # No product with 1 1ᵀ - I: on some devices products have fewer digits.
     "others": '''
 def _others(v):
@@ -142,11 +146,8 @@ def _nonzero(u):
 """Functions that a source brings along where its lines call them: it runs where no symback is."""
 
 NUMPY_HELPERS = {
-    "softmax": '''
-def _softmax(a):
-    """In each row e_k = e^{a_k - max a}; Σ_{j≠k} e_j; a_k - max a; and Σ_j e_j - 1, where 1 is
-    the largest e.  Nothing is taken from 1, so all are right where one p is 1 to the last digit.
-    """
+    "softmax": SOFTMAX
+    + """\
     a = a.T.copy()  # samples side by side: NumPy is faster along them than along a short row
     largest = np.maximum.reduce(a)
     shifted = a - largest
@@ -160,7 +161,7 @@ def _softmax(a):
     e += a
     others = _others(e.T)
     return e.T, others, shifted.T, np.minimum.reduce(others.T)[:, None]
-''',
+""",
     "others": '''
 @functools.cache
 def _all_but_own(n, dtype):
@@ -348,14 +349,13 @@ _KEPT = _Memory()
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine: its words, its imports, and what it is called.
+    """An engine: its words, its imports, and what it is called; symback's extra has its name.
 
-    ``package`` is what Python imports and also symback's extra; ``array`` is the source of the
-    function that makes an argument an array, and ``decorator`` stands above the two functions.
+    ``array`` is the source of the function that makes an argument an array, and ``decorator``
+    stands above the two functions.
     """
 
     title: str
-    package: str
     spelling: Spelling
     imports: str
     array: str = field(repr=False)
@@ -366,7 +366,6 @@ class Engine:
 ENGINES: Mapping[str, Engine] = {
     "jax": Engine(
         title="JAX",
-        package="jax",
         spelling=JAX,
         imports="import jax\nimport jax.numpy as jnp",
         array='''
@@ -384,7 +383,6 @@ def _array(name, given):
     ),
     "torch": Engine(
         title="PyTorch",
-        package="torch",
         spelling=TORCH,
         imports="import torch",
         array='''
@@ -481,8 +479,8 @@ BEFORE_STAR = 255
 class _Module:
     """A program and the text around it: each method but `text` writes a function, or its head."""
 
-    def __init__(self, program: Program, title: str) -> None:
-        self.program, self.title, self.spelling = program, title, program.spelling
+    def __init__(self, program: Program, title: str, spelling: Spelling = NUMPY) -> None:
+        self.program, self.title, self.spelling = program, title, spelling
         variables = program.graph.variables
         self.parameters = [v for v in variables if v.role in PARAMETERS]
         self.names = [v.name for v in self.parameters]
@@ -598,7 +596,7 @@ class _Module:
 
     def forward(self, is_one: str, checks: str) -> str:
         """The function that gives ŷ."""
-        yhat = self.program.output.name
+        yhat = self.program.output.h.name
         (blocks,) = _tidy([yhat], self.program.forward)
         names = _mentioned(blocks)
         memory = self.memory_line(names)
@@ -694,7 +692,7 @@ def _array_source(program: Program, title: str) -> str:
 
 def _engine_source(program: Program, engine: Engine, title: str) -> str:
     """The whole module for another engine."""
-    module = _Module(program, title)
+    module = _Module(program, title, engine.spelling)
     head = module.head(
         program.blocks,
         result="gradients has the names and shapes of params.",
@@ -794,7 +792,7 @@ def _unpacking(variable: Variable) -> list[str]:
 
 def _element_source(program: Program, asked: Reference, title: str) -> str:
     """The module of one derivative: the lines it needs and no others, and its entry alone."""
-    variable, module = asked.variable, _Module(program, title)
+    variable, module = asked.variable, _Module(program, title, NUMPY_PLAIN)
     steps = [block.variable for block in program.backward]
     places = [k for k, step in enumerate(steps) if step and step.name == variable.name]
     if not places or variable.role not in (*PARAMETERS, Role.PREACTIVATION, Role.ACTIVATION):
@@ -920,7 +918,7 @@ def kernel(spec: NetworkSpec, title: str = "", style: str = "", backend: str = "
         return _made(source, title, "loss_and_gradients", found, spec, backend)
     except ModuleNotFoundError as missing:
         engine = ENGINES.get(backend)
-        if engine is None or missing.name != engine.package:
+        if engine is None or missing.name != backend:
             raise
         raise KernelError(
             f"backend {backend!r} needs {engine.title}, which is not installed: "
@@ -934,7 +932,7 @@ def element_kernel(spec: NetworkSpec, asked: Reference, title: str = "") -> Kern
     For an a or h of a hidden layer it is one number a sample.  Only the lines that the element
     needs are computed.  Raises `NoKernel`.
     """
-    source = _element_source(_in_arrays(spec, NUMPY_PLAIN), asked, title)
+    source = _element_source(_in_arrays(spec), asked, title)
     return _made(source, title, "derivative", "array", spec, outputs=(asked.name,))
 
 
@@ -950,8 +948,8 @@ def kernel_source(
         raise KernelError(f"style 'scalar' is for backend 'numpy'; {backend!r} computes in arrays")
     if backend != "numpy":
         engine = ENGINES[backend]
-        return _engine_source(_in_arrays(spec, engine.spelling), engine, title), "array"
-    graph, program = from_network(replace(spec, values=Values())), _in_arrays(spec, NUMPY)
+        return _engine_source(_in_arrays(spec), engine, title), "array"
+    graph, program = from_network(replace(spec, values=Values())), in_memory(_in_arrays(spec))
     if style != "array" and (style or _is_small(graph)):
         if not graph.is_concrete():
             raise NoKernel("scalar code needs widths that are numbers; use style='array'")
@@ -966,7 +964,7 @@ def kernel_source(
 
 def identities(spec: NetworkSpec) -> tuple[Identity, ...]:
     """What the kernel of a network computes instead of plain forms, so that it keeps its digits."""
-    program = _in_arrays(spec, NUMPY)
+    program = _in_arrays(spec)
     return tuple(dict.fromkeys(identities_of(program, program.blocks)))
 
 
@@ -975,10 +973,10 @@ def _is_small(graph: Graph) -> bool:
     return graph.is_concrete() and sum(int(n * m) for n, m in weights) <= MOST_SCALARS
 
 
-def _in_arrays(spec: NetworkSpec, spelling: Spelling) -> Program:
+def _in_arrays(spec: NetworkSpec) -> Program:
     """The lines for a batch, of steps that are certified."""
     batch = from_network(replace(spec, values=Values()), samples=B)
-    return array_program(_certified(batch), spelling)
+    return array_program(_certified(batch))
 
 
 def _certified(graph: Graph) -> MatrixForm:

@@ -576,20 +576,6 @@ class _Grid:
         return 2 * max(self.radii) + 4.2 * CAPTION + 10.0
 
 
-def _grid(columns: Sequence[_Column], labels: Written) -> _Grid | None:
-    """The largest sizes at which the columns fit the page, or None.
-
-    A net of one neuron a layer is folded into bands before its letters become small.
-    """
-    rows = max(len(column.nodes) for column in columns)
-    for bands, font in itertools.product(range(1, MOST_BANDS + 1 if rows == 1 else 2), FONTS):
-        grid = _sized(columns, labels, font, bands)
-        high = rows * (2 * max(grid.radii) + 0.9 * font) <= TALLEST or font == FONTS[-1]
-        if grid.gap >= (1.6 if rows == 1 else 3.4) * font and (high or rows == 1):
-            return grid
-    return None
-
-
 def _sized(columns: Sequence[_Column], labels: Written, font: float, bands: int) -> _Grid:
     """The columns in one font, with the largest gaps that the page allows; at most ``bands``."""
 
@@ -622,18 +608,27 @@ def _sized(columns: Sequence[_Column], labels: Written, font: float, bands: int)
 def _fit(
     layers: Sequence[LayerSketch], touched: set[Name], start: _Start, labels: Written
 ) -> tuple[list[_Column], _Grid]:
-    """Leave out middle layers, far from the chosen one, until the picture fits the page."""
+    """The largest sizes at which the columns fit the page.
+
+    Middle layers, far from the chosen one, are left out until they do.  A net of one neuron a layer
+    is folded into bands before its letters become small; what is too wide is shrunk in the end.
+    """
     last, chosen = len(layers) - 1, start.layer or 1
     wished, middle = {1, chosen + 1, last - 1}, (chosen + last) / 2
     spare = sorted(
         set(range(1, last + 1)) - {chosen - 1, chosen, last},
         key=lambda k: (k in wished, abs(k - middle), k),
     )
+    columns: list[_Column] = []
     for count in (0, *range(2, len(spare) + 1)):  # dots for a single layer would save nothing
         columns = _columns(layers, touched, spare[:count])
-        if grid := _grid(columns, labels):
-            return columns, grid
-    grid = _sized(columns, labels, FONTS[-1], 1)  # too wide: shrunk in the end
+        rows = max(len(column.nodes) for column in columns)
+        for bands, font in itertools.product(range(1, MOST_BANDS + 1 if rows == 1 else 2), FONTS):
+            grid = _sized(columns, labels, font, bands)
+            high = rows * (2 * max(grid.radii) + 0.9 * font) <= TALLEST or font == FONTS[-1]
+            if grid.gap >= (1.6 if rows == 1 else 3.4) * font and (high or rows == 1):
+                return columns, grid
+    grid = _sized(columns, labels, FONTS[-1], 1)
     return columns, replace(grid, gap=max(grid.gap, 3 * FONTS[-1]))
 
 
@@ -1161,19 +1156,16 @@ def graph_figure(
     nodes: Sequence[StageSketch],
     edges: Sequence[EdgeSketch],
     chosen: str | None = None,
-    paths: Sequence[Sequence[str]] | None = None,
-    path_total: int | str | None = None,
 ) -> Figure:
     """Lay out named stages from left to right, the chain of the chosen one in colour.
 
     Above each edge stands the value of its source, below it the local derivative in symbols and in
-    numbers.  ``paths`` are names from ``chosen`` to the last stage; left out, they are found here.
-    Raises `ValueError` for an edge or a choice that is no stage, and for a circle of stages.
+    numbers.  Raises `ValueError` for an edge or a choice that is no stage, and for a circle of
+    stages.
     """
     depths = _depths(nodes, edges, chosen)
-    found = _graph_paths(edges, chosen) if paths is None else paths
-    total = len(found) if path_total is None else path_total
-    mode = "none" if chosen is None else _mode(found, total)
+    found = _graph_paths(edges, chosen)
+    mode = "none" if chosen is None else _mode(found, len(found))
     mode = "bundle" if mode == "family" else mode
     styles = _style_indices(found, mode)
     # set as large as fits; a chain is folded into bands rather than set small
@@ -1188,7 +1180,7 @@ def graph_figure(
         _graph_items(drawing, chosen, found, styles),
         kind="graph",
         chosen=next((node.label for node in nodes if node.name == chosen), None),
-        total=total,
+        total=len(found),
         mode=mode,
         styles=tuple(map(_style, styles)),
         parts=tuple(Part(spoken(node.label), spoken(node.formula or "")) for node in nodes),

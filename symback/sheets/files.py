@@ -30,7 +30,7 @@ from symback.language.files import CannotWrite, put, shown
 from symback.language.functions import ACTIVATIONS, LOSSES
 from symback.language.names import Variable
 from symback.sheets import chapters, passages, rendering
-from symback.sheets.overview import any_layer_page, overview
+from symback.sheets.chapters import any_layer_page, overview
 from symback.sheets.passages import plain_pen
 
 __all__ = ["BadShape", "Disagreement", "check", "pdf", "starter", "write_figure", "write_sheets"]

@@ -1,8 +1,7 @@
 """Passages that every sheet is made of: the picture, the equations, deductions, matrices, notes.
 
 `Passages` holds a network and a `Pen` and gives content (`symback.sheets.page`); words are in
-``templates/words.toml``.  `symback.sheets.chapters` puts the page of one derivation together from
-them, `symback.sheets.overview` that of a whole network.
+``templates/words.toml``.  `symback.sheets.chapters` puts pages together from them.
 
 What several layers have alike is written once, with the letter k (`Passages.told`).  Nothing is
 claimed to be alike: the formulas of each layer are printed with its number replaced by k, the next
@@ -289,8 +288,9 @@ def _graph_figure(work: Work, pen: Pen, derivation: Derivation | None) -> Figure
     edges = []
     for child, parent in sorted(backward.derivatives, key=lambda pair: [places[v] for v in pair]):
         local = backward.derivatives[child, parent]
-        in_symbols = [write(backward.unroll(part)) for part in (local.name, local.form)]
-        edges.append(EdgeSketch(parent.name, child.name, *in_symbols, _number(work, pen, local)))
+        name, form = (write(backward.unroll(part)) for part in (local.name, local.form))
+        number = _number(work, pen, local)
+        edges.append(EdgeSketch(parent.name, child.name, name, form, number))
     return graph_figure(stages, edges, None if derivation is None else derivation.target.name)
 
 
@@ -611,7 +611,9 @@ class Passages:
         rows = [Row(pen.formula(deduction.lhs), "=", (in_latex,), in_text)]
         step = self.work.matrices.step(last.name)
         difference = step.expr
-        if isinstance(difference, MatAdd):  # ∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)
+        if difference is not None and isinstance(
+            difference, MatAdd
+        ):  # ∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)
             (y,) = (a for a in difference.atoms(Array) if a.name == target.name)
             turned = MatAdd(*(-term for term in difference.args[::-1]), evaluate=False)
             tex, plain = MatrixLatex(letters, {y: r"e(\ell)"}), Text(letters, {y: "e(ℓ)"})
@@ -691,11 +693,10 @@ def stable_section(work: Work) -> Section | None:
     """What a program computes instead of plain forms, so that it keeps its digits."""
     if not isinstance(work.spec, NetworkSpec):
         return None
-    rows = []
-    for identity in kernels.identities(work.spec):
-        left, _, right = identity.latex.partition(" &= ")
-        plain_left, _, plain_right = identity.text.strip().removeprefix("with ").partition(" = ")
-        rows.append(Row(Formula(left, plain_left), "=", (right,), plain_right))
+    rows = [
+        Row(Formula(one.left_latex, one.left), "=", (one.right_latex,), one.right)
+        for one in kernels.identities(work.spec)
+    ]
     said = (Say("stable.intro"), Display(tuple(rows))) if rows else (Say("stable.plain"),)
     return Section(Say("section.stable"), said)
 

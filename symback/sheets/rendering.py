@@ -41,7 +41,6 @@ from symback.sheets.figure import (
     Pill,
 )
 from symback.sheets.formulas import (
-    Run,
     escape_tex,
     escape_xml,
     in_words,
@@ -231,8 +230,8 @@ def svg(figure: Figure, *, alone: bool = False) -> str:
     ground of its own and turns dark by itself.  It is never shown so small that a letter has less
     than 9 pixels: on a phone it is wider than the page.
     """
-    runs = (p for item in figure.of(Label) for p in item.block.pieces if isinstance(p, Run))
-    smallest = min((span.size for run in runs for span in run.spans), default=10.0)
+    pieces = (piece for item in figure.of(Label) for piece in item.block.pieces)
+    smallest = min((span.size for piece in pieces for span in piece.spans), default=10.0)
     least = figure.width * 9.0 / smallest
     used = {"figfill"}
     for item in figure.items:
