@@ -451,6 +451,14 @@ def test_a_graph_says_which_stage_is_missing():
         graph_figure(stages, [EdgeSketch("a", "b", ""), EdgeSketch("b", "a", "")])
 
 
+def test_a_graph_of_one_stage_stands_alone():
+    """There is no edge, whatever the stage's size, and no path but the stage itself."""
+    for formula in (None, "x + " * 200 + "1"):
+        figure = graph_figure([StageSketch("L", "L", formula, "3")], [], "L")
+        assert len(nodes_of(figure)) == 1
+        assert figure.width <= TEXT_WIDTH + 1e-6
+
+
 # Colours ------------------------------------------------------------------------------------------
 
 

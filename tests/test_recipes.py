@@ -15,7 +15,6 @@ from symback.checking.mistakes import MISTAKES, Making, Mistake, rank
 from symback.cli import main
 from symback.language.names import NOTATIONS, Notation
 from symback.sheets import rendering
-from symback.sheets.page import Formula
 
 # ------------------------------------------------------------------------------- add a mistake
 
@@ -98,13 +97,10 @@ def outline(monkeypatch, tmp_path):
         (folder / file.name).symlink_to(file)
     (folder / "sheet.org").write_text(OUTLINE, encoding="utf-8")
 
-    def entry(value):
-        return (
-            f"\\({value.latex}\\)" if isinstance(value, Formula) else getattr(value, "text", value)
-        )
-
     monkeypatch.setattr(rendering, "template_dir", lambda: folder)
-    monkeypatch.setitem(rendering.FORMS, "org", rendering.Form("org", entry))
+    monkeypatch.setitem(
+        rendering.FORMS, "org", rendering.Form("org", lambda formula: rf"\({formula.latex}\)", str)
+    )
     rendering.environment.cache_clear()
     rendering._sentences.cache_clear()
     yield

@@ -288,9 +288,8 @@ class Evaluator:
                 return numbers.number(Fraction(self._width(number) if width else number))
             case Array("delta", layer):
                 return self._derivative(LOSS, Array("a", layer), env, numbers)
-            case Array(letter, layer):
-                cells = self._cells(letter, layer, env)
-                return _grid(cells, lambda cell: self._element(*cell, numbers))
+            case Array():
+                return self._grid(node, env, lambda one: self._element(*_named(one), numbers))
             case Cases(()):
                 raise Undecided("no case of a function given by cases holds")
             case Cases(((value, None), *_)):
@@ -555,64 +554,44 @@ class Evaluator:
                 return _less(numbers.number(Fraction(known.known_sum)), others, numbers)
         return numbers.drawn((variable.name, own))
 
-    def _cells(
-        self, letter: str, index: Index | None, env: Environment
-    ) -> list[list[tuple[str, tuple[int, ...]]]]:
-        """The elements of an array, row by row."""
-        layer = None if index is None else self._index(index, env)
-        letter = "w" if letter == "W" else letter
+    def _grid(self, array: Array, env: Environment, entry: Callable[[Element], Value]) -> Grid:
+        """What ``entry`` makes of each element of an array."""
+        layer = None if array.layer is None else self._index(array.layer, env)
+        letter = "w" if array.letter == "W" else array.letter
         variable = self.equations.variable(letter, layer)
         if variable is None:
             raise OutOfRange(f"there is no {letter}" + (f"_{layer}" if layer is not None else ""))
-        head = () if layer is None else (layer,)
-        if variable.role in (Role.INPUT, Role.OUTPUT) and letter == "h":
-            letter, head = variable.letter, ()
         rows, columns = (*(range(1, int(size) + 1) for size in variable.shape), (), ())[:2]
-        if not columns:
-            return [[(letter, (*head, i))] for i in rows] or [[(letter, head)]]
-        return [[(letter, (*head, i, j)) for j in columns] for i in rows]
+        places = [[(i, j) for j in columns] or [(i,)] for i in rows] or [[()]]
+        return Grid(tuple(tuple(entry(element_of(variable, own)) for own in row) for row in places))
 
     # ---------------------------------------------------------------------------- derivatives
 
     def _derivative(self, of: Node, by: Node, env: Environment, numbers: Arithmetic) -> Value:
         """∂of/∂by."""
         if isinstance(by, Array):
-            return self._derivative_by_array(of, by, env, numbers)
+            made = self._grid(by, env, lambda one: self._derivative(of, one, env, numbers))
+            if not isinstance(made.rows[0][0], Grid):
+                return made
+            if made.shape[1] > 1 or any(entry.shape[1] != 1 for entry in made):
+                raise Undecided("the derivative of an array by a matrix has more than two indices")
+            return Grid(tuple(zip(*map(entries, made), strict=True)))
         if not isinstance(by, Element) or by.letter in ("delta", "eta"):
             raise Undecided("symback differentiates by quantities of the network only")
         at = self.indices(by.indices, env)
         by = Element(by.letter, _fixed(at))
         match of:
+            case Element("delta"):
+                raise Undecided("symback does not differentiate a derivative again")
             case Element(letter, indices):
-                return self._between(letter, self.indices(indices, env), by.letter, at, numbers)
-            case Array(letter, layer):
-                cells = self._cells(letter, layer, env)
-                return _grid(cells, lambda cell: self._between(*cell, by.letter, at, numbers))
+                ends = (letter, self.indices(indices, env)), (by.letter, at)
+                return self._gradient(*(self.equations.place(*end) for end in ends), numbers)
+            case Array():
+                return self._grid(of, env, lambda one: self._derivative(one, by, env, numbers))
             case Named():
                 definition, letters = self._definition(of, env)
                 return self._derivative(definition.node, by, letters, numbers)
         return self._value(differentiated(of, by), env, numbers)
-
-    def _derivative_by_array(
-        self, of: Node, by: Array, env: Environment, numbers: Arithmetic
-    ) -> Value:
-        cells = self._cells(by.letter, by.layer, env)
-        made = _grid(
-            cells,
-            lambda cell: self._derivative(of, Element(cell[0], _fixed(cell[1])), env, numbers),
-        )
-        if not isinstance(made.rows[0][0], Grid):
-            return made
-        if len(cells[0]) > 1 or any(row[0].shape[1] != 1 for row in made.rows):
-            raise Undecided("the derivative of an array by a matrix has more than two indices")
-        return Grid(tuple(zip(*(entries(row[0]) for row in made.rows), strict=True)))
-
-    def _between(
-        self, of: str, own: tuple[int, ...], by: str, at: tuple[int, ...], numbers: Arithmetic
-    ) -> Value:
-        if of == "delta":
-            raise Undecided("symback does not differentiate a derivative again")
-        return self._gradient(self.equations.place(of, own), self.equations.place(by, at), numbers)
 
     def _gradient(self, of: Quantity, by: Quantity, numbers: Arithmetic) -> Value:
         key = (of, by, numbers.level)
@@ -769,12 +748,9 @@ class Evaluator:
         """``template`` with ``argument`` for z; for an array entry by entry."""
         if not isinstance(argument, Array) or argument.letter == "delta":
             return self._value(with_z(template, argument), env, numbers)
-
-        def entry(cell: tuple[str, tuple[int, ...]]) -> Value:
-            own = Element(cell[0], _fixed(cell[1]))
-            return self._value(with_z(template, own), {}, numbers)
-
-        return _grid(self._cells(argument.letter, argument.layer, env), entry)
+        return self._grid(
+            argument, env, lambda one: self._value(with_z(template, one), {}, numbers)
+        )
 
     def _elementary(self, node: Call, env: Environment, numbers: Arithmetic) -> Value:
         name, argument = node.function, node.arguments[0]
@@ -973,8 +949,8 @@ def _fixed(own: Sequence[int]) -> tuple[Index, ...]:
     return tuple(Index("", number) for number in own)
 
 
-def _grid(cells: Sequence[Sequence[Any]], entry: Callable[[Any], Value]) -> Grid:
-    return Grid(tuple(tuple(entry(cell) for cell in row) for row in cells))
+def _named(element: Element) -> tuple[str, tuple[int, ...]]:
+    return element.letter, tuple(index.offset for index in element.indices)
 
 
 def _less(value: Value, others: Sequence[Value], numbers: Arithmetic) -> Value:

@@ -290,7 +290,10 @@ _STEP = 4 * math.prod(ROOTED)
 
 @dataclass(frozen=True, slots=True)
 class Tower:
-    """The primes p_0 < p_1 < …, and for each level g_l and a root of -1."""
+    """The primes p_0 < p_1 < …, and for each level g_l and a root of -1.
+
+    A random number to the power (p_l - 1)/p_{l-1} has the order p_{l-1}, but with chance 1/p_{l-1}.
+    """
 
     primes: tuple[int, ...]
     bases: tuple[int, ...]
@@ -317,7 +320,7 @@ class Tower:
         pairs = list(zip(primes, [1, *primes[:-1]], strict=True))
         return cls(
             tuple(primes),
-            tuple(_of_order(below, p) for p, below in pairs),
+            tuple(_power(secrets.randbelow(p - 2) + 2, (p - 1) // below, p) for p, below in pairs),
             tuple(int(fmpz(p - 1).sqrtmod(p)) for p in primes),
         )
 
@@ -334,14 +337,6 @@ class Tower:
 def tower() -> Tower:
     """The tower of this process."""
     return Tower.draw()
-
-
-def _of_order(order: int, p: int) -> int:
-    """An element of prime ``order`` (1 for order 1) modulo p."""
-    while True:
-        found = _power(secrets.randbelow(p - 2) + 2, (p - 1) // order, p)
-        if order == 1 or found != 1:
-            return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,7 +277,8 @@ class Writer(Printer):
         body = self._print(expr.function)
         if isinstance(expr.function, _SUMS) or body.startswith("-"):
             body = self.parenthesised(body)
-        return self.sigma(*map(self._print, expr.limits[0]), body)
+        bound, lower, upper = map(self._print, expr.limits[0])
+        return self.sigma(bound, lower, upper, body)
 
     # -------------------------------------------------------------------------- conditions
 

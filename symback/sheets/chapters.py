@@ -849,11 +849,8 @@ def take_apart(row: Activation | Loss) -> Derivation | None:
     An activation h is derived by z, one output's term l of a loss by yhat.
     """
     name, by = ("h", "z") if isinstance(row, Activation) else ("l", "yhat")
-    if "where" in row.formula or "max" in row.formula or "abs" in row.formula:
-        return None
-    equations = spec.equations({name: row.formula})
-    graph = from_equations(equations)
-    if len(graph.equations) < 2:
+    graph = from_equations(spec.equations({name: row.formula}))
+    if graph.conventions or len(graph.equations) < 2:  # slopes that jump are told, not derived
         return None
     return derive(BackwardPass(graph), read_reference(by, graph.variables))
 

@@ -25,7 +25,7 @@ import itertools
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def environment() -> Environment:
 @cache
 def _sentences(form: str) -> Mapping[str, Any]:
     """Every sentence of ``words.toml`` by its key, compiled for a form."""
-    own = environment().overlay(finalize=FORMS[form].entry)
+    own = environment().overlay(finalize=partial(_spelled, form))
     found: dict[str, Any] = {}
 
     def compile_all(table: Mapping[str, Any], prefix: str) -> None:
@@ -144,27 +144,9 @@ def plain(sentence: Say) -> str:
 # ------------------------------------------------------------------- formulas and words in a form
 
 
-def _tex(value: Any) -> Any:
-    if isinstance(value, Formula):
-        return f"${value.latex}$"
-    return escape_tex(value.text) if isinstance(value, Words) else value
-
-
-def _html(value: Any) -> Any:
-    if isinstance(value, Formula):
-        return _formula(value.latex)
-    return escape_xml(value.text) if isinstance(value, Words) else value
-
-
 def _formula(latex: str, kind: str = "") -> str:
     """A formula in HTML; of the kind ``d`` it is displayed, of the kind ``d more`` indented too."""
     return f'<span class="{f"m {kind}".strip()}">{mathml(latex, display="d" in kind)}</span>'
-
-
-def _md(value: Any) -> Any:
-    if isinstance(value, Formula):  # within $…$ alone GitHub would take \, and _ for Markdown
-        return f"$`{_for_github(value.latex)}`$"
-    return _escape_md(value.text) if isinstance(value, Words) else value
 
 
 def _for_github(latex: str) -> str:
@@ -178,14 +160,15 @@ def _escape_md(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|$~" else c for c in escaped)
 
 
-def _txt(value: Any) -> Any:
-    if isinstance(value, Formula):
-        return value.text
-    return _printable(value.text) if isinstance(value, Words) else value
-
-
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def _spelled(form: str, value: Any) -> Any:
+    """A formula, or a user's words, as they stand in a sentence; anything else as it is."""
+    if isinstance(value, Formula):
+        return FORMS[form].formula(value)
+    return FORMS[form].words(value.text) if isinstance(value, Words) else value
 
 
 _LETTERS = {
@@ -321,14 +304,15 @@ def _html_extras() -> dict[str, Any]:
 class Form:
     """An output format; its layout is ``templates/sheet.<name>``.
 
-    ``entry`` says how a formula and a user's words stand in a sentence.  ``draw`` sets the figure
-    in the page; without it the figure is told, or ``beside`` the page, in a file of its own.
-    ``in_tex``: formulas and the signs between their sides are LaTeX, not text.  ``extras`` are
-    what its layout asks for besides the page.
+    ``formula`` and ``words`` say how a formula and a user's words stand in a sentence.  ``draw``
+    sets the figure in the page; without it the figure is told, or ``beside`` the page, in a file
+    of its own.  ``in_tex``: formulas and the signs between their sides are LaTeX, not text.
+    ``extras`` are what its layout asks for besides the page.
     """
 
     name: str
-    entry: Callable[[Any], Any]
+    formula: Callable[[Formula], str]
+    words: Callable[[str], str]
     draw: Callable[[Figure], str] | None = None
     beside: bool = False
     in_tex: bool = True
@@ -338,10 +322,11 @@ class Form:
 FORMS: dict[str, Form] = {
     form.name: form
     for form in (
-        Form("tex", _tex, draw=tikz, extras=_tex_extras),
-        Form("html", _html, draw=svg, extras=_html_extras),
-        Form("md", _md, beside=True),
-        Form("txt", _txt, in_tex=False),
+        Form("tex", lambda f: f"${f.latex}$", escape_tex, draw=tikz, extras=_tex_extras),
+        Form("html", lambda f: _formula(f.latex), escape_xml, draw=svg, extras=_html_extras),
+        # within $…$ alone GitHub would take \, and _ for Markdown
+        Form("md", lambda f: f"$`{_for_github(f.latex)}`$", _escape_md, beside=True),
+        Form("txt", lambda f: f.text, _printable, in_tex=False),
     )
 }
 """Every output format but PDF, which latexmk makes of LaTeX."""
@@ -406,7 +391,7 @@ class _Setter:
             return self.say(entry)
         if isinstance(entry, Formula):
             entry = Formula(rf"\displaystyle {entry.latex}", entry.text)
-        return str(FORMS[self.form].entry(entry))
+        return str(_spelled(self.form, entry))
 
     def relation(self, row: Row) -> str:
         """The sign between the two sides, in the language of the form."""
