@@ -7,8 +7,9 @@
 4
 
 `load` reads a network file, `Network` takes the same in Python, `equations` takes named stages.
-Rooms, in the order to read them: notation, functions, graph, calculus, paths, derivation, values,
-sheets, network.  Names are loaded when first used, so that ``symback --help`` needs no SymPy.
+Folders, each importing only from those before it: language, engine, kernels, sheets, checking,
+learning; then `network` and `cli`.  Names are loaded when first used, so that ``symback --help``
+needs no SymPy.
 """
 
 from __future__ import annotations

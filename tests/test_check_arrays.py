@@ -402,6 +402,15 @@ def test_integers_are_exact():
     assert "constant-factor" in names(report, "dw")
 
 
+@pytest.mark.parametrize("formula", ["a**b", "a*b*exp(a)", "where(a>b,a*b,b**2)", "log(a)/b"])
+def test_named_stages_are_rounded_as_layers_are(formula):
+    """Scalars too, and powers whose exponent is a quantity itself."""
+    net = sb.equations({"s": formula, "L": "(s-y)**2"}, values={"a": 2, "b": 1.5, "y": 0.3})
+    right = {f"d{name}": np.array(net.evaluate()["gradients"][name]) for name in "ab"}
+    assert check_arrays(right, net)
+    assert not check_arrays({**right, "db": right["db"] * 1.001}, net)
+
+
 def test_a_kink_is_said():
     """Where a preactivation of a relu is exactly 0 the slope taken there is stated."""
     net = sb.Network(

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from symback.language.files import template_dir
 from symback.sheets.figure import (
     COLOURS,
     DARK_COLOURS,
@@ -30,7 +31,7 @@ from symback.sheets.figure import (
     network_figure,
 )
 from symback.sheets.formulas import escape_tex, escape_xml
-from symback.sheets.rendering import caption, environment, preamble, svg, template_dir, tikz
+from symback.sheets.rendering import caption, environment, preamble, svg, tikz
 from typesetting import compile_tex, missing_glyphs, needs_tex, overfull_lines
 
 HOSTILE = r"""</desc><script>alert("1")</script> & \input{/etc/passwd} $x^2$ 50% #~_{}日"""
@@ -449,6 +450,14 @@ def test_a_graph_says_which_stage_is_missing():
     stages = [StageSketch("a", "a"), StageSketch("b", "b")]
     with pytest.raises(ValueError, match="circle"):
         graph_figure(stages, [EdgeSketch("a", "b", ""), EdgeSketch("b", "a", "")])
+
+
+def test_a_graph_of_one_stage_stands_alone():
+    """There is no edge, whatever the stage's size, and no path but the stage itself."""
+    for formula in (None, "x + " * 200 + "1"):
+        figure = graph_figure([StageSketch("L", "L", formula, "3")], [], "L")
+        assert len(nodes_of(figure)) == 1
+        assert figure.width <= TEXT_WIDTH + 1e-6
 
 
 # Colours ------------------------------------------------------------------------------------------

@@ -105,6 +105,7 @@ def test_what_has_a_kink_says_so(row):
 def test_the_slope_at_a_kink_is_the_stated_one(name, value):
     """The convention and the declared slope agree, and so does the formula's own derivative."""
     row = ACTIVATIONS[name]
+    assert isinstance(row, Activation)
     slope = written(row.slope, {"z": z, "h": yhat})
     assert slope.xreplace({z: Integer(0)}) == value
     expr = activation(row, lambda _: z, Integer(1), Integer(1))

@@ -43,7 +43,7 @@ from symback.engine.derivation import BackwardPass
 from symback.engine.evaluation import Kink, Numbers, OutOfDomain, as_floats
 from symback.engine.graph import from_network
 from symback.engine.matrix import base_name, lift
-from symback.kernels import KernelError, NoKernel, forms
+from symback.kernels import KernelError, NoKernel, forms, lines, module
 from symback.kernels.forms import Form, WrongForm, proved
 from symback.language.algebra import collapse
 from symback.language.functions import ACTIVATIONS, LOSSES
@@ -452,12 +452,14 @@ def test_hidden_layers_have_their_digits(activation, many_digits):
     net = network([(1, activation), (1, "linear")], "output", 1, bias="none")
     graph = from_network(net)
     backward = BackwardPass(graph)
-    for style, a in itertools.product(STYLES, (0.5, 1.5, 30.25, -30.25, 250.125, -250.125)):
+    made_of = [kernels.kernel(net, style=style) for style in STYLES]
+    for a in (0.5, 1.5, 30.25, -30.25, 250.125, -250.125):
         params = {"W1": np.array([[a]]), "W2": np.array([[3.0]])}
         numbers = Numbers(graph, {"x": [1], "W1": [[exact(a)]], "W2": [[3]]})
         expected = numbers.gradients(backward)["W1"][0]
-        _, gradients = kernels.kernel(net, style=style)(params, np.ones(1))
-        assert max(errors(gradients["W1"][0], expected, many_digits, "float64"), default=0) <= 8
+        for kernel in made_of:
+            _, gradients = kernel(params, np.ones(1))
+            assert max(errors(gradients["W1"][0], expected, many_digits, "float64"), default=0) <= 8
 
 
 HALF = np.sort(np.concatenate([np.linspace(0, 1e5, 30_000), np.linspace(0, 800, 20_001)[1:]]))
@@ -478,13 +480,12 @@ def test_every_row_has_its_digits_from_one_end_to_the_other(
     root at -0.75.
     """
     z = FAR.astype(dtype)
-    sample = np.random.default_rng(0).choice(len(z), 200, replace=False)
-    sample[:4] = 0, len(HALF) - 1, len(HALF), -1  # the ends, 0 and beside it
     value, slope = value_and_slope(activation, z, "array", backend)
     assert np.isfinite(value).all()
     assert np.isfinite(slope).all()
     assert_symmetric(activation, z, value, slope)
-    places, expected = z[sample], exactly(activation, z[sample])
+    sample, expected = exactly(activation, dtype)
+    places = z[sample]
     most = 2_000 if (activation, backend) == ("gelu", "jax") else 8
     for found, wanted in zip((value, slope), expected, strict=True):
         assert largest_error(places, found[sample], wanted, many_digits, dtype) <= most
@@ -523,11 +524,15 @@ def value_and_slope(activation, z, style, backend):
     return np.reshape(value, -1), np.asarray(gradients["W1"])[:, 0]
 
 
-def exactly(activation, z):
-    """The same with many digits, from the catalogue's own formula."""
+@cache
+def exactly(activation, dtype):
+    """Some places, and the same there with many digits, from the catalogue's own formula."""
+    sample = np.random.default_rng(0).choice(len(FAR), 200, replace=False)
+    sample[:4] = 0, len(HALF) - 1, len(HALF), -1  # the ends, 0 and beside it
+    z = FAR.astype(dtype)[sample]
     graph = from_network(network([(len(z), activation)], "output", 1, bias="none"))
     numbers = Numbers(graph, {"x": [1], "W1": exact(z[:, None])})
-    return numbers.forward["yhat"], numbers.gradients(BackwardPass(graph))["W1"][:, 0]
+    return sample, (numbers.forward["yhat"], numbers.gradients(BackwardPass(graph))["W1"][:, 0])
 
 
 def largest_error(z, found, expected, context, dtype):
@@ -785,6 +790,41 @@ def test_a_batch_in_the_file_does_not_fix_the_kernel():
     bare = sb.Network(2, [(2, "softmax")], loss="cross_entropy", over_samples="sum")
     code = [one.kernel("array").source.split('"""', 2)[2] for one in (net, bare)]
     assert code[0] == code[1]
+
+
+# --------------------------------------------------------------------------------------- the lines
+
+
+def stale_reads(program):
+    """Names that lines read before they have a value, or after another took their memory."""
+    given = (v.name for v in program.graph.variables if v.name in "xy" or v.name[0] in "Wb")
+    place = {name: name for name in (*given, *program.sizes, "ones")}
+    for line in (line for block in program.blocks for line in block.lines):
+        yield from line.reads - {*place}
+        memory = line.out or line.names[0]
+        place = {name: own for name, own in place.items() if own != memory}
+        place |= {name: line.out or name for name in line.names}
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks())
+def test_no_line_reads_what_is_not_there(drawn):
+    """Plain or in memory that is kept, each name has its value when it is read."""
+    _, net = drawn
+    program = module._in_arrays(net)
+    for each in (program, lines.in_memory(program)):
+        assert [*stale_reads(each)] == []
+
+
+def test_a_stale_read_is_seen():
+    """Lines in another order, or two arrays in one memory, are found."""
+    program = lines.in_memory(module._in_arrays(network([(3, "sigmoid"), (2, "tanh")], "huber", 2)))
+    assert [*stale_reads(replace(program, forward=program.forward[::-1]))]
+    first, second, *others = program.forward
+    (dot, bias), h = first.lines, second.lines
+    both = replace(second, lines=(*h, replace(dot, names=("other",), out="h1")))
+    assert [*stale_reads(replace(program, forward=(first, both, *others)))]
+    assert bias.out == "a1"
 
 
 # ---------------------------------------------------------------------------------- one derivative

@@ -139,6 +139,13 @@ class _Rounding(Floats):
         return FLOATS.function(name, value)
 
     def power(self, value: Any, exponent: Any) -> Any:
+        if isinstance(exponent, Inexact):  # what either leaves uncertain where the other is exact
+            parts = (
+                exponent.through(lambda entry: FLOATS.power(_exact(value), entry)),
+                self.power(value, exponent.value),
+            )
+            error = sum(part.error for part in parts if isinstance(part, Inexact))
+            return Inexact(parts[0].value, error, self.precision)
         if not isinstance(value, Inexact):
             return FLOATS.power(value, exponent)
         if exponent < 0 and value.size <= value.error:
@@ -151,7 +158,7 @@ class _Rounding(Floats):
             return _Doubt(bool(holds), is_near)
 
         holds = super().compared(left, relation, right)
-        return np.frompyfunc(doubt, 2, 1)(holds, left + -1 * right)
+        return np.frompyfunc(doubt, 2, 1)(holds, np.add(left, np.multiply(-1, right)))
 
     def every(self, conditions: Sequence[Any]) -> Any:
         return _doubts(all, conditions)
@@ -183,20 +190,6 @@ def _doubts(join: Callable[[Iterable[bool]], bool], conditions: Sequence[Any]) -
     return np.frompyfunc(joined, len(conditions), 1)(*conditions)
 
 
-class _Rounded(Numbers):
-    """The numbers of a network as `Inexact`."""
-
-    def __init__(self, numbers: Numbers, precision: Precision) -> None:
-        super().__init__(numbers.graph, numbers.given)
-        self.precision, self.arithmetic = precision, _Rounding(precision)
-        inexact = np.frompyfunc(self._input, 1, 1)
-        self.given = {name: np.asarray(inexact(array)) for name, array in self.given.items()}
-
-    def _input(self, value: Any) -> Inexact:
-        held = self.precision.holds(value)
-        return Inexact(value, 0.0, self.precision, 0 if held else 1)
-
-
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How far each entry may be off: of every quantity, and of every ∂L/∂quantity, by name."""
@@ -207,15 +200,17 @@ class Bounds:
 
 def bounds(numbers: Numbers, backward: BackwardPass, precision: Precision) -> Bounds:
     """The bounds for ``numbers`` where everything is computed in ``precision``."""
-    rounded = _Rounded(numbers, precision)
-    values = {name: _errors(array) for name, array in rounded.forward.items()}
-    gradients = rounded.gradients(backward)
-    return Bounds(values, {name: _errors(array) for name, array in gradients.items()})
 
+    def rounded_input(value: Any) -> Inexact:
+        return Inexact(value, 0.0, precision, 0 if precision.holds(value) else 1)
 
-def _errors(array: np.ndarray) -> np.ndarray:
     def error(entry: Any) -> float:
-        known = isinstance(entry, Inexact)
-        return min(SAFETY * entry.error, HUGE) if known else 0.0
+        return min(SAFETY * entry.error, HUGE) if isinstance(entry, Inexact) else 0.0
 
-    return np.vectorize(error, otypes=[float])(array)
+    rounded = Numbers(numbers.graph, numbers.given)
+    rounded.arithmetic = _Rounding(precision)
+    inexact = np.frompyfunc(rounded_input, 1, 1)
+    rounded.given = {name: np.asarray(inexact(array)) for name, array in rounded.given.items()}
+    errors = np.vectorize(error, otypes=[float])
+    found = rounded.forward, rounded.gradients(backward)
+    return Bounds(*({name: errors(array) for name, array in each.items()} for each in found))

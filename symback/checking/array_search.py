@@ -323,7 +323,7 @@ def _of_sums(steps: Steps, factor: Factor) -> Iterator[Slip]:
         turned = "one row is one sample"
         if v.role is Role.WEIGHT:
             turned = f"W_{v.layer} is (out, in), as in W x"
-        yield Slip(mistakes.LAYOUT.found(2, what=of, words=turned), v, transposed=True)
+        yield Slip(mistakes.LAYOUT.found("transpose", what=of, words=turned), v, transposed=True)
     if factor.kind in (Kind.INPUT, Kind.BIAS) and steps.graph.samples is not None:
         yield Slip(mistakes.UNSUMMED.found(what=of), v, kept=(SAMPLE,))
         count = int(steps.graph.samples)
@@ -480,7 +480,7 @@ def told_of_factor(
 ) -> Iterator[Told]:
     """What a constant factor of ``what``, e.g. ∂L/∂W_1, is called, and in words."""
     if factor == -1:
-        yield mistakes.SIGN.found(1 if forward else 0, what=what)
+        yield mistakes.SIGN.found("found" if forward else "of_loss", what=what)
         return
     why, spec = "", work.spec
     counts = []  # how many there are of what is summed or averaged, and the key that says which
@@ -491,7 +491,7 @@ def told_of_factor(
     for count, things, said, key in counts:
         divided = count > 1 and abs(factor * count - 1) < 1e-9
         if divided and said == "sum":
-            yield mistakes.AVERAGE.found(1, what=what, things=things, key=key)
+            yield mistakes.AVERAGE.found("samples", what=what, things=things, key=key)
         elif divided and not why:
             why = f": divided by the number of {things} once more"
         elif count > 1 and said == "mean" and abs(factor - count) < 1e-9 * count and not why:
@@ -559,7 +559,7 @@ def _changes(numbers: Numbers, a: Variable) -> Iterator[tuple[Told, Variable, np
         if v.role is Role.BIAS:
             yield mistakes.MISSING_FORWARD.found(term=named(v)), v, 0 * values[v.name]
         elif v.role is Role.WEIGHT and values[v.name].shape == values[v.name].T.shape:
-            yield mistakes.LAYOUT.found(3, weight=named(v)), v, values[v.name].T
+            yield mistakes.LAYOUT.found("forward", weight=named(v)), v, values[v.name].T
         elif v.role is Role.ACTIVATION:
             parents = numbers.graph.parents[v]
             below = next(each for each in parents if each.role is Role.PREACTIVATION)

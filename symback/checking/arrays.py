@@ -274,6 +274,7 @@ mean "dW2"?
         """The spellings of a notation; raises `UnknownNotation`."""
         self.graph, self.notation = graph, notation(page or "lectures")
         self._is_network = graph.target.role is Role.LOSS
+        self._letters = _letters(self.notation)
         self.known: dict[str, dict[Quantity, None]] = {}
         for variable in graph.variables:
             for spelling, is_gradient in self._spellings(variable):
@@ -324,11 +325,10 @@ mean "dW2"?
     def _spellings(self, v: Variable) -> Iterator[tuple[str, bool]]:
         """Every plain spelling of a quantity, and of the derivative by it (then True)."""
         target = self.graph.target
-        page = _letters(self.notation)
-        losses = page[Role.LOSS] if self._is_network else (target.name,)
+        losses = self._letters[Role.LOSS] if self._is_network else (target.name,)
         depth = max((each.layer or 0 for each in self.graph.variables), default=0)
         numbers = [str(v.layer), *([""] if depth == 1 else [])]
-        for name in self._names(v, page, numbers, is_last=v.layer == depth):
+        for name in self._names(v, numbers, is_last=v.layer == depth):
             yield name, False
             if v != target:
                 for mark in ("d", "grad", "gradient", "g", *(f"d{loss}d" for loss in losses)):
@@ -340,9 +340,8 @@ mean "dW2"?
         if v.role is Role.OUTPUT:  # dy often means this one, but it may mean the target
             yield "dy", True
 
-    def _names(
-        self, v: Variable, page: Mapping[Role, Sequence[str]], numbers: list[str], *, is_last: bool
-    ) -> Iterator[str]:
+    def _names(self, v: Variable, numbers: list[str], *, is_last: bool) -> Iterator[str]:
+        page = self._letters
         for word, meaning in self.notation.words:
             if meaning == v.name:
                 yield word.replace("_", "").lower()
@@ -602,12 +601,13 @@ class ArraysReport:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One array to check; ``array`` is in its quantity's shape, or None where it cannot be."""
+    """One array to check, in its quantity's shape, or as it was given where it ``fits`` none."""
 
     given: Given
     quantity: Quantity
     precision: Precision
-    array: np.ndarray | None
+    array: np.ndarray
+    fits: bool
 
     @property
     def variable(self) -> Variable:
@@ -616,11 +616,10 @@ class _Entry:
     @property
     def is_usable(self) -> bool:
         """Whether later arrays can be worked out from it."""
-        return self.array is not None and bool(np.isfinite(self.array).all())
+        return self.fits and bool(np.isfinite(self.array).all())
 
     @property
     def seen(self) -> Seen:
-        assert self.array is not None
         return Seen(self.variable, self.array, self.precision)
 
 
@@ -690,7 +689,8 @@ class _Check:
             coarsest = max(coarsest, given.precision, key=lambda each: each.unit)
             turned = self.in_out and quantity.variable.role is Role.WEIGHT and given.array.ndim == 2
             array = fitted(given.array.T if turned else given.array, self._truth(quantity).shape)
-            entries.append(_Entry(given, quantity, coarsest, array))
+            shown = given.array if array is None else array
+            entries.append(_Entry(given, quantity, coarsest, shown, array is not None))
         if by_quantity:
             nothing, given = next(iter(by_quantity.items()))
             raise ArrayError(f"{printable(given.name)}: L does not depend on {nothing.text[5:]}")
@@ -717,7 +717,7 @@ class _Check:
     # ---------------------------------------------------------------------------- judgement
 
     def _judged(self, entry: _Entry) -> ArrayReport:
-        if entry.array is None:
+        if not entry.fits:
             return self._misshapen(entry)
         if not entry.is_usable:
             worst = self._at(entry, tuple(np.argwhere(~np.isfinite(entry.array))[0]))
@@ -740,7 +740,6 @@ class _Check:
         return _Comparison(*(int(np.count_nonzero(each)) for each in (~right, lost, told)))
 
     def _right(self, entry: _Entry, comparison: _Comparison) -> ArrayReport:
-        assert entry.array is not None
         if comparison.says_nothing and (disguised := self._disguised(entry)):
             self._adopt(entry, [])
             return self._report(entry, Verdict.REFUTED, "", disguised, self._worst(entry))
@@ -765,7 +764,6 @@ class _Check:
         return self._report(entry, verdict, reason)
 
     def _wrong(self, entry: _Entry, comparison: _Comparison) -> ArrayReport:
-        assert entry.array is not None
         if self._follows(entry):
             self._adopt(entry, [])
             reason = f"not {entry.quantity.text}, but right given {self._culprits(entry)}"
@@ -798,12 +796,14 @@ class _Check:
         reason = f"its shape is {given.array.shape}; {entry.quantity.text} has {truth.shape}"
         diagnosis: tuple[Diagnosis, ...] = ()
         if entry.quantity.is_gradient and np.isfinite(given.array).all():
-            diagnosis = self._diagnosed(replace(entry, array=given.array))
+            diagnosis = self._diagnosed(entry)
         elif given.array.shape == truth.shape[::-1]:
             turned = doubles(truth).T
             sizes = abs(turned) + np.max(abs(turned))
             if matches(given.array, turned, sizes, entry.precision):
-                told = LAYOUT.found(2, what=entry.quantity.text, words="one row is one sample")
+                told = LAYOUT.found(
+                    "transpose", what=entry.quantity.text, words="one row is one sample"
+                )
                 diagnosis = self._in_words([told], entry)
         return self._report(entry, Verdict.REFUTED, reason, diagnosis)
 
@@ -818,7 +818,6 @@ class _Check:
         else:
             formula = doubles(self.own.forward[entry.variable.name])
             sizes = np.maximum(abs(formula), np.max(abs(formula)))
-        assert entry.array is not None
         return matches(entry.array, formula, sizes, entry.precision)
 
     def _culprits(self, entry: _Entry) -> str:
@@ -836,7 +835,7 @@ class _Check:
         """Later arrays are worked out from this one, as it is."""
         self.search.made += made
         variable, truth = entry.variable, self._truth(entry.quantity)
-        if entry.array is None or entry.array.shape != truth.shape:
+        if not entry.fits:
             return
         array = doubles(truth) if right else entry.array
         if entry.quantity.is_gradient:
@@ -875,17 +874,15 @@ class _Check:
 
         Rounding itself drops terms and halves sums there, but it does not turn signs.
         """
-        assert entry.array is not None
         truth = doubles(self._truth(entry.quantity))
         allowed = LAST_PLACES * entry.precision.unit * abs(truth)
         opposite = bool((abs(entry.array + truth) <= allowed).all())
         if not opposite or np.count_nonzero(entry.array) < 2:
             return ()
-        return self._in_words([SIGN.found(1, what=entry.quantity.text)], entry)
+        return self._in_words([SIGN.found(what=entry.quantity.text)], entry)
 
     def _is_single(self, entry: _Entry) -> bool:
         """Whether an array of doubles has the digits of float32."""
-        assert entry.array is not None
         truth = doubles(self._truth(entry.quantity))
         loose = np.minimum(self._bound(entry.quantity, SINGLE), abs(truth) / 1000)
         allowed = np.maximum(4 * LAST_PLACES * SINGLE.unit * abs(truth), loose)
@@ -908,19 +905,16 @@ class _Check:
         """An array of the samples' own losses as a share of the mean, unless it is one already."""
         if not (self._per_sample(entry) and entry.is_usable):
             return entry
-        assert entry.array is not None
         right = not self._compared(entry.array, entry).wrong
         return entry if right else replace(entry, array=entry.array / self.samples)
 
     # ------------------------------------------------------------------------------- words
 
     def _worst(self, entry: _Entry) -> WorstEntry:
-        assert entry.array is not None
         difference = abs(entry.array - doubles(self._truth(entry.quantity)))
         return self._at(entry, np.unravel_index(int(np.argmax(difference)), difference.shape))
 
     def _at(self, entry: _Entry, at: tuple[Any, ...]) -> WorstEntry:
-        assert entry.array is not None
         variable = entry.variable
         numbers = [int(k) + 1 for k in at]
         name = element_name(variable, numbers[variable.batched :])
@@ -962,7 +956,6 @@ class _Check:
 
 def _reshaped(entry: _Entry) -> str:
     """How a shape was read, where it was not the quantity's own."""
-    assert entry.array is not None
     if entry.given.array.shape == entry.array.shape:
         return ""
     return f"; its shape {entry.given.array.shape} is read as {entry.array.shape}"

@@ -75,12 +75,8 @@ def to_node(expr: Expr, graph: Graph | None) -> Node:
 
 def element_of(variable: Variable, indices: Iterable[int]) -> Element:
     """The node of one element of a quantity, the layer in front where its name carries one."""
-    layered = variable.layer is not None and variable.role in _LAYERED
-    head = (Index("", variable.layer or 0),) if layered else ()
-    return Element(variable.letter, (*head, *(Index("", number) for number in indices)))
+    return Element(variable.letter, tuple(Index("", n) for n in (*variable.head, *indices)))
 
-
-_LAYERED = (Role.WEIGHT, Role.BIAS, Role.PREACTIVATION, Role.ACTIVATION)
 
 _NAMES: Mapping[type, str] = {getattr(sympy, word): row.name for word, row in BY_SYMPY.items()}
 
@@ -194,13 +190,11 @@ class _Conversion:
             return Element(expr.name)
         letter, _, digits = expr.name.rpartition("_")
         for variable in self.graph.variables:
-            head = element_of(variable, ()).indices
-            wanted = len(head) + len(variable.shape)
+            layer, wanted = variable.head, len(variable.head) + len(variable.shape)
             numbers = tuple(int(part) for part in unpack(digits, wanted) if part.isdecimal())
-            if variable.letter == letter and len(numbers) == wanted:
-                found = element_of(variable, numbers[len(head) :])
-                if found.indices == tuple(Index("", number) for number in numbers):
-                    return found
+            is_its = len(numbers) == wanted and numbers[: len(layer)] == layer
+            if variable.letter == letter and is_its:
+                return element_of(variable, numbers[len(layer) :])
         raise Inexpressible(f"there is no quantity {expr.name}")
 
     def array(self, expr: Expr) -> Array:
@@ -208,9 +202,7 @@ class _Conversion:
         if self.graph is None or expr.name not in self.graph.by_base:
             raise Inexpressible(f"there is no array {expr.name}")
         variable = self.graph.by_base[expr.name]
-        letter = "W" if variable.role is Role.WEIGHT else variable.letter
-        layered = variable.role in _LAYERED
-        return Array(letter, Index("", variable.layer or 0) if layered else None)
+        return Array(variable.capital, Index("", *variable.head) if variable.head else None)
 
     def product(self, expr: Expr) -> Node:
         """A product, its powers with a minus in the exponent below a fraction bar."""

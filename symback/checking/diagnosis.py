@@ -140,7 +140,7 @@ def diagnose(
     """
     if _visits(judge, wrong) > MOST_VISITS:
         return ()
-    case = _Case(judge, previous, assumptions)
+    case = _Case(Ground.of(judge), previous, assumptions)
     try:
         told = _distinct(case.explained(_as_derivative(judge, truth), wrong), _is_chain(wrong))
     except (SymbackError, ArithmeticError, RecursionError):  # no value here: nothing is known
@@ -353,18 +353,11 @@ class Ground:
     @cached_property
     def errors(self) -> tuple[Error, ...]:
         """What may stand for ∂L/∂a of the last layer, all neurons at once."""
-        judge = self.judge
-        if not judge.scope.is_network or not judge.scope.has_target:
+        scope = self.judge.scope
+        if not scope.is_network or not scope.has_target:
             return ()
-        by_role = {variable.role: variable for variable in judge.graph.variables}
-        output = by_role[Role.OUTPUT]
-        (a,) = (
-            v
-            for v in judge.graph.variables
-            if v.role is Role.PREACTIVATION and v.layer == judge.scope.depth
-        )
-        link = next(link for link in judge.equations.links(a) if link.local.child == output)
-        edge = Edge((output, (1,)), (a, (1,)), Kind.OUTPUT, link.node, {})
+        output = placed(self.judge.equations, indexed("yhat", 1))
+        edge = self._edge(output, indexed("a", scope.depth, 1))
         factor = self.factor(edge)
         letter = factor.local.parent_indices[-1].name
         return tuple(
@@ -821,14 +814,11 @@ class Plan:
         for mistake, making in made(Place.LAYER):
             told = mistake.told(making.says)
             if 1 < len(self.paths) <= MOST_PAIRED_PATHS:
-                yield Other(told, lambda t, m=making: m.make(t.path_values) % t.prime)
-            for neurons, how in itertools.product(cuts, Table.CONTRIBUTIONS):
-
-                def joined(t: Table, neurons=neurons, how=how, making=making) -> int | None:
-                    factors = t.contributions(neurons, how)
-                    return None if factors is None else making.make(factors) % t.prime
-
-                yield Other(told, joined)
+                yield Other(told, lambda t, m=making: t.joined(m, t.path_values))
+            for neurons, which in itertools.product(cuts, range(3)):
+                yield Other(
+                    told, lambda t, n=neurons, k=which, m=making: t.joined(m, t.contributions(n)[k])
+                )
         for count in dict.fromkeys(map(len, cuts)):
             told = mistakes.AVERAGE.found(number=count)
             yield Other(told, lambda t, n=count: t.right.whole * t.point.inverse(n) % t.prime)
@@ -920,8 +910,6 @@ def path_text(path: Sequence[Edge]) -> str:
 class Table:
     """One way at one point: what is right, and what each mistake makes of it."""
 
-    CONTRIBUTIONS = ("whole", "in brackets", "above")
-
     def __init__(self, plan: Plan, point: Point) -> None:
         self.plan, self.point, self.prime = plan, point, point.prime
         way = plan.way
@@ -1000,20 +988,23 @@ class Table:
             found.append(value)
         return found
 
-    def contributions(self, neurons: Sequence[Neuron], how: str) -> list[int] | None:
-        """What is added over a layer: all of it, or with what is common to all apart."""
+    def contributions(self, neurons: Sequence[Neuron]) -> tuple[list[int], ...]:
+        """What is added over a layer; the same, or ∂of/∂neuron, with what is common to all apart.
+
+        An empty list where nothing is common.
+        """
         neuron, up, down = self.plan.way.by, self.right.up, self.right.down
         while len(edges := self.plan.way.out_of.get(neuron, ())) == 1:
             neuron = edges[0].child  # the paths part first at the end of this
         common = up[neuron]
         shares = [down[n] * up[n] % self.prime for n in neurons]
-        if how == "whole":
-            return shares
-        if how == "above":
-            return [*(down[n] for n in neurons), common]
-        if not common:
-            return None
-        return [*(share * self.point.inverse(common) % self.prime for share in shares), common]
+        inverse = self.point.inverse(common) if common else 0
+        bracket = [*(share * inverse % self.prime for share in shares), common] if common else []
+        return shares, bracket, [*(down[n] for n in neurons), common]
+
+    def joined(self, making: Making, shares: Sequence[int]) -> int | None:
+        """What a making makes of the contributions of a layer."""
+        return making.make(shares) % self.prime if shares else None
 
     def substituted(self, edge: Edge, value: int) -> int:
         """The derivative with another residue for one local derivative."""
@@ -1042,114 +1033,105 @@ class Search:
     """
 
     def __init__(self, readings: Sequence[Reading], plan: Plan | None) -> None:
-        self.readings, self.plan = readings, plan
-        self.point, self.truth, self.value = readings[0].point, readings[0].truth, readings[0].wrong
+        self.readings, self.plan, first = readings, plan, readings[0]
+        self.point, self.truth, self.value = first.point, first.truth, first.wrong
         self.prime = self.point.prime
-        if plan is not None:
-            self.tables = [plan.ground.table(plan, each.point) for each in readings]
+        self.tables = [plan.ground.table(plan, r.point) for r in readings] if plan else []
+        self._singles = self.tables[0].singles if plan else {}
 
     def one(self) -> Iterator[Told]:
         """Every single mistake, a sign or a number, another weight in one place."""
-        for key, value in self._singles.items():
-            if value == self.value and self._is(key):
-                yield key.told()
-        number = self._multiples.get(self.truth)
-        if number is not None and self._is_multiple(number):
-            yield from _told_of_number(number)
+        for guess, value in self._singles.items():
+            if value == self.value and self._is(guess):
+                yield guess.told()
+        yield from self._number(self.truth)
         if self.plan is not None:
             yield from self._wrong_weights()
 
     def several(self) -> list[Told]:
         """A mistake and a number; a factor or a term; two mistakes; a mistake and a factor."""
         searches = (
-            self._one_and_a_number,
+            lambda: self._one_and(self._number),
             self._factor_or_term,
             self._two,
-            self._one_and_a_factor,
+            lambda: self._one_and(self._factor),
         )
         return next(filter(None, (list(search()) for search in searches)), [])
-
-    @property
-    def _singles(self) -> Mapping[Guess, int]:
-        return self.tables[0].singles if self.plan is not None else {}
 
     def _holds(self, value: Callable[[int], int | None]) -> bool:
         """Whether ``value`` of the number of a point gives the side there."""
         return all(value(k) == each.wrong for k, each in enumerate(self.readings))
 
-    def _is(self, key: Guess) -> bool:
-        has_node = len(self.tables) == 1 and isinstance(key, (Change, Error))
-        if has_node and self.plan.ground.judge.equations.is_kinked(key.node):
+    def _is(self, guess: Guess) -> bool:
+        has_node = len(self.tables) == 1 and isinstance(guess, (Change, Error))
+        if has_node and self.plan.ground.judge.equations.is_kinked(guess.node):
             return False  # the side has one formula, this has several: it is one by chance
-        return self._holds(lambda k: self.tables[k].value(key))
+        return self._holds(lambda k: self.tables[k].value(guess))
 
-    def _base(self, k: int, key: Guess | None) -> int | None:
-        """The truth, or what a mistake makes of it."""
-        return self.readings[k].truth if key is None else self.tables[k].value(key)
+    def _is_times(self, scale: Callable[[int], int | None], guess: Guess | None) -> bool:
+        """Whether the side is so many times what is right, or what a mistake makes of it."""
+
+        def times(k: int) -> int | None:
+            known = self.readings[k].truth if guess is None else self.tables[k].value(guess)
+            number = scale(k)
+            return None if known is None or number is None else known * number % self.prime
+
+        return self._holds(times)
+
+    def _number(self, value: int, guess: Guess | None = None) -> Iterator[Told]:
+        """The side is ``value`` times a small number."""
+        c = self._multiples.get(value) if value else None
+        if c is None:
+            return
+        scale = c.numerator * self.point.inverse(c.denominator % self.prime)
+        if self._is_times(lambda _: scale, guess):
+            for mistake, making in made(Place.NUMBER):
+                words = making.make(c)
+                if words is not None:
+                    yield mistake.told(making.says, **words)
 
     @cached_property
     def _multiples(self) -> dict[int, Fraction]:
         """side / c ↦ c for small numbers c."""
-        if not self.value:
-            return {}
-        return {self.value * inverse % self.prime: c for inverse, c in self.point.inverses}
+        numbers = self.point.inverses if self.value else ()
+        return {self.value * inverse % self.prime: c for inverse, c in numbers}
 
-    def _is_multiple(self, number: Fraction, key: Guess | None = None) -> bool:
-        scale = number.numerator * self.point.inverse(number.denominator % self.prime)
-
-        def times(k: int) -> int | None:
-            value = self._base(k, key)
-            return None if value is None else value * scale % self.prime
-
-        return self._holds(times)
-
-    def _factor_or_term(self) -> Iterator[Told]:
-        yield from self._factor(self.truth)
-        difference = (self.value - self.truth) % self.prime
-        for sign in (1, -1):
-            for word in self.point.words.get(sign * difference % self.prime, ()):
-                if self._holds(
-                    lambda k, word=word, sign=sign: (
-                        (self.readings[k].truth + sign * self.readings[k].point.word(word))
-                        % self.prime
-                    )
-                ):  # a term w is too many; where -w is, w is missing
-                    mistake = mistakes.SPURIOUS_TERM if sign > 0 else mistakes.MISSING_TERM
-                    yield mistake.found(term=word.text)
-                    return
-
-    def _factor(self, value: int, key: Guess | None = None) -> Iterator[Told]:
+    def _factor(self, value: int, guess: Guess | None = None) -> Iterator[Told]:
         """The side is ``value`` times or over a simple factor."""
-        found = self._factors.get(value)
-        if found is None:
+        if value not in self._factors:
             return
-        word, sign, is_spurious = found
+        word, sign, is_spurious = self._factors[value]
 
-        def scaled(k: int) -> int | None:
-            base, factor = self._base(k, key), sign * self.readings[k].point.word(word)
-            if base is None or not factor:
-                return None
-            return base * (factor if is_spurious else self.point.inverse(factor)) % self.prime
+        def scale(k: int) -> int | None:
+            factor = sign * self.readings[k].point.word(word)  # 0 where the word has no value
+            return (factor if is_spurious else self.point.inverse(factor)) if factor else None
 
-        if self._holds(scaled):
-            shown = f"-{word.text}" if sign < 0 else word.text
+        if self._is_times(scale, guess):
             mistake = mistakes.SPURIOUS_FACTOR if is_spurious else mistakes.MISSING_FACTOR
             if word.is_derivative and is_spurious:
                 mistake = mistakes.PATHS_MULTIPLIED
-            yield mistake.found(factor=shown)
+            yield mistake.found(factor=f"-{word.text}" if sign < 0 else word.text)
 
     @cached_property
     def _factors(self) -> dict[int, tuple[Word, int, bool]]:
         """What the side is ± a simple factor times or over."""
         found: dict[int, tuple[Word, int, bool]] = {}
-        if not self.value:
-            return found
-        for residue, (word, *_) in self.point.words.items():
-            inverse = self.point.inverse(residue)
-            for sign in (1, -1):
-                found.setdefault(sign * self.value * inverse % self.prime, (word, sign, True))
-                found.setdefault(sign * self.value * residue % self.prime, (word, sign, False))
+        for residue, (word, *_) in self.point.words.items() if self.value else ():
+            for factor, is_spurious in ((self.point.inverse(residue), True), (residue, False)):
+                for sign in (1, -1):
+                    key = sign * self.value * factor % self.prime
+                    found.setdefault(key, (word, sign, is_spurious))
         return found
+
+    def _factor_or_term(self) -> Iterator[Told]:
+        yield from self._factor(self.truth)
+        difference = (self.value - self.truth) % self.prime
+        for sign, mistake in ((1, mistakes.SPURIOUS_TERM), (-1, mistakes.MISSING_TERM)):
+            for word in self.point.words.get(sign * difference % self.prime, ()):
+                sums = (r.truth + sign * r.point.word(word) - r.wrong for r in self.readings)
+                if not any(each % self.prime for each in sums):
+                    yield mistake.found(term=word.text)
+                    return
 
     def _wrong_weights(self) -> Iterator[Told]:
         """Another weight in one place: solved for there, and looked up."""
@@ -1168,20 +1150,21 @@ class Search:
                 same = word.neuron[0].layer == layer
                 if same and word.neuron[1] == own[::-1]:
                     continue  # its indices are swapped, which has a name of its own
-                if self._holds(
-                    lambda k, edge=edge, word=word: self.tables[k].substituted(
-                        edge, self.readings[k].point.word(word)
-                    )
-                ):
+                values = (
+                    (table.substituted(edge, r.point.word(word)), r.wrong)
+                    for table, r in zip(self.tables, self.readings, strict=True)
+                )
+                if all(value == wrong for value, wrong in values):
                     belongs = spelled(indexed("w", layer or 0, *own))
                     mistake = mistakes.WEIGHT_INDEX if same else mistakes.WEIGHT_LAYER
                     yield mistake.found(other=word.text, right=belongs)
 
-    def _one_and_a_number(self) -> Iterator[Told]:
-        for key, value in self._singles.items():
-            number = self._multiples.get(value)
-            if number is not None and value and self._is_multiple(number, key):
-                yield from together([key.told(), *_told_of_number(number)])
+    def _one_and(self, more: Callable[[int, Guess], Iterator[Told]]) -> Iterator[Told]:
+        """A mistake together with a number or a factor."""
+        for guess, value in self._singles.items():
+            told = list(more(value, guess)) if value else []
+            if told:
+                yield from together([guess.told(), *told])
                 return
 
     def _two(self) -> Iterator[Told]:
@@ -1197,15 +1180,7 @@ class Search:
             every = (each for each in self.plan.pairs if table.pair(*each) == self.value)
             pair = next((each for each in every if holds(each)), None)
         if pair is not None:
-            yield from together([key.told() for key in pair])
-
-    def _one_and_a_factor(self) -> Iterator[Told]:
-        for key, value in self._singles.items():
-            if value and value in self._factors:
-                factor = list(self._factor(value, key))
-                if factor:
-                    yield from together([key.told(), *factor])
-                    return
+            yield from together([guess.told() for guess in pair])
 
 
 def together(told: Sequence[Told]) -> Iterator[Told]:
@@ -1215,22 +1190,20 @@ def together(told: Sequence[Told]) -> Iterator[Told]:
         yield Told(each.name, f"{each.text} (together with {others})")
 
 
-def _told_of_number(c: Fraction) -> Iterator[Told]:
-    for mistake, making in made(Place.NUMBER):
-        words = making.make(c)
-        if words is not None:
-            yield mistake.told(making.says, **words)
-
-
 # ----------------------------------------------------------------------------------- one line
 
 
+@dataclass(frozen=True, slots=True)
 class _Case:
     """One wrong side, with what stood before it."""
 
-    def __init__(self, judge: Judge, previous: Node | None, assumptions: Assumptions) -> None:
-        self.judge, self.previous, self.assumptions = judge, previous, assumptions
-        self.ground = Ground.of(judge)
+    ground: Ground
+    previous: Node | None
+    assumptions: Assumptions
+
+    @property
+    def judge(self) -> Judge:
+        return self.ground.judge
 
     def explained(self, truth: Node, wrong: Node) -> list[Told]:
         """Every mistake that accounts for the side, for all values of its free indices."""
@@ -1257,7 +1230,7 @@ class _Case:
                 sides_here = numbered(truth, env), numbered(wrong, env)
                 for sides in _entries(self.judge, *sides_here, assumptions):
                     previous = None if self.previous is None else numbered(self.previous, env)
-                    instance = _Instance(self, *sides, previous, assumptions)
+                    instance = _Instance(self.ground, *sides, previous, assumptions)
                     if instance.differs:
                         yield instance
 
@@ -1275,7 +1248,7 @@ class _Case:
     def _of_descent(self, step: Element | Array, wrong: Node) -> list[Told]:
         """The gradient that the step goes along, (w - wrong)/η, compared with ∂L/∂w."""
         if wrong == step:
-            return [mistakes.MISSING_TERM.found(1)]
+            return [mistakes.MISSING_TERM.found("step")]
         along = Quotient(Total((step, opposite(wrong))), Element("eta"))
         found = self.explained(Derivative(LOSS, step), along)
         uphill, sign = mistakes.DESCENT.found(), mistakes.SIGN.name
@@ -1355,7 +1328,7 @@ def _element(array: Array, own: tuple[int, ...]) -> Element:
 class _Instance:
     """One wrong side that is a number, for one choice of the indices."""
 
-    case: _Case
+    ground: Ground
     truth: Node
     wrong: Node
     previous: Node | None
@@ -1367,7 +1340,7 @@ class _Instance:
         for level in (SHALLOW, LEVELS - 1):
             found: list[Reading] = []
             try:
-                for point in self.case.ground.points(self.wrong, self.assumptions, level):
+                for point in self.ground.points(self.wrong, self.assumptions, level):
                     found.append(Reading(point, point.value(self.truth), point.value(self.wrong)))
                     is_alive = sum(each.wrong != 0 for each in found) > 1
                     differs = any(each.truth != each.wrong for each in found)
@@ -1388,15 +1361,15 @@ class _Instance:
         plan = None
         match self.truth:
             case Derivative(Element() as of, Element() as by):
-                plan = self.case.ground.plan(of, by)
+                plan = self.ground.plan(of, by)
         return Search(self.readings, plan)
 
     def explained(self) -> list[Told]:
         """One mistake; else a slip in the step; else two; else what the side has too many."""
-        ground, search = self.case.ground, self._search
+        search = self._search
         steps = () if self.previous is None else step_slips(self.previous)
         for found in (
-            lambda: [*search.one(), *self._written(ground.slips(self.truth))],
+            lambda: [*search.one(), *self._written(self.ground.slips(self.truth))],
             lambda: self._mended(_within(self.wrong, Place.UNDONE)),
             lambda: self._written(steps),
             self._broken_chain,
@@ -1412,7 +1385,7 @@ class _Instance:
         """The slips that give the side, at points enough to see the cases of a function."""
         for told, node in slips:
             if self._agrees(node, "wrong"):
-                by_chance = len(self.readings) == 1 < len(self.case.judge.patterns((node,)))
+                by_chance = len(self.readings) == 1 < len(self.ground.judge.patterns((node,)))
                 if not by_chance:
                     yield told
 
@@ -1443,7 +1416,7 @@ class _Instance:
             gap = _gap([each for each in factors if isinstance(each, Derivative)], of, by)
             if gap is None:
                 continue
-            told = mistakes.MISSING_FACTOR.found(1, of=spelled(gap[0]), by=spelled(gap[1]))
+            told = mistakes.MISSING_FACTOR.found("chain", of=spelled(gap[0]), by=spelled(gap[1]))
             node = replaced(self.wrong, term, Product((*factors, Derivative(*gap))))
             mended = replace(self, wrong=node, previous=None)
             if self._agrees(node, "truth"):
@@ -1491,14 +1464,14 @@ def step_slips(before: Node) -> Iterator[tuple[Told, Node]]:
 
 def layout_repairs(wrong: Node) -> Iterator[tuple[Told, Node]]:
     """The side with one or two transposes or products put right, or with another array put in."""
-    yield mistakes.LAYOUT.found(), Transpose(wrong)
+    yield mistakes.LAYOUT.found("turned"), Transpose(wrong)
     once = list(_with_another_layout(wrong))
     yield from once
     yield from _with_other_arrays(wrong)
     for first, node in once:
         for second, repaired in _with_another_layout(node):
             if repaired != wrong:
-                yield mistakes.LAYOUT.found(1, first=first.text, second=second.text), repaired
+                yield mistakes.LAYOUT.found("both", first=first.text, second=second.text), repaired
 
 
 def _with_another_layout(wrong: Node) -> Iterator[tuple[Told, Node]]:
@@ -1517,7 +1490,7 @@ def _with_other_arrays(wrong: Node) -> Iterator[tuple[Told, Node]]:
         for step in (-1, 1) if layer is not None else ():
             other = replace(layer, offset=layer.offset + step)
             this, that = (layer_text(each) for each in (layer, other))
-            told = mistakes.WEIGHT_LAYER.found(1, this=this, other=that)
+            told = mistakes.WEIGHT_LAYER.found("with_error", this=this, other=that)
             yield told, _with_layer(wrong, layer, other)
     for array in arrays:
         for mistake, making in made(Place.ARRAY):

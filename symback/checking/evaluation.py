@@ -99,7 +99,7 @@ _one, _two, _minus, _zero = (Number(Fraction(number)) for number in (1, 2, -1, 0
 # ---------------------------------------------------------------------------- rules of calculus
 
 
-def _template(text: str) -> Node:
+def _template(text: str) -> Any:
     """A formula of the table in ``z``; i is the root of -1."""
     known = {"z": Element("z"), "i": Call("i", ()), "pi": Call("pi", ())}
 
@@ -109,21 +109,17 @@ def _template(text: str) -> Node:
     return placed(read(text, names=("z", "i")))
 
 
-def _domain(text: str) -> Comparison:
-    cases = _template(f"where({text}, 1, 0)")
-    assert isinstance(cases, Cases)
-    (_, condition), _ = cases.branches
-    assert isinstance(condition, Comparison)
-    return condition
-
-
 _ROWS = ELEMENTARY.items()
 AS_EXPONENTIALS = {name: _template(row.exponentials) for name, row in _ROWS if row.exponentials}
 SLOPES = {name: _template(row.slope) for name, row in _ROWS if row.slope}
-DOMAINS = {name: _domain(row.domain) for name, row in _ROWS if row.domain}
+DOMAINS = {
+    name: _template(f"where({row.domain}, 1, 0)").branches[0][1]
+    for name, row in _ROWS
+    if row.domain
+}
 
 
-def with_z(template: Node, argument: Node) -> Node:
+def with_z(template: Node, argument: Node) -> Any:
     """The template with its ``z`` replaced (templates bind no letters of their own)."""
     if template == Element("z"):
         return argument
@@ -237,7 +233,11 @@ class Evaluator:
         self._standing_in: set[tuple] = set()
         self._looking: set[int] = set()
         self._prepared: set[tuple[Variable, int]] = set()
-        self._pins = {self._pinned(left): right for left, right in assumptions.pins}
+        self._pins: dict[Quantity, Node] = {}
+        for left, right in assumptions.pins:
+            if not isinstance(left, Element):
+                raise Undecided("only single quantities are given other values")
+            self._pins[equations.place(left.letter, self.indices(left.indices, {}))] = right
         biased = any(variable in equations.solved for variable, _ in self._pins)
         self._from_leaves = assumptions.from_leaves or biased
 
@@ -288,9 +288,8 @@ class Evaluator:
                 return numbers.number(Fraction(self._width(number) if width else number))
             case Array("delta", layer):
                 return self._derivative(LOSS, Array("a", layer), env, numbers)
-            case Array(letter, layer):
-                cells = self._cells(letter, layer, env)
-                return _grid(cells, lambda cell: self._element(*cell, numbers))
+            case Array():
+                return self._grid(node, env, lambda one: self._element(*_named(one), numbers))
             case Cases(()):
                 raise Undecided("no case of a function given by cases holds")
             case Cases(((value, None), *_)):
@@ -480,9 +479,7 @@ class Evaluator:
         """A function of the page has a value only where its argument is in its domain."""
         domain = DOMAINS.get(function)
         if domain is not None and self.needs is not None and not self._within:
-            needed = with_z(domain, argument)
-            assert isinstance(needed, Comparison)
-            self.needs(needed, env)
+            self.needs(with_z(domain, argument), env)
 
     @contextmanager
     def _inside(self) -> Iterator[None]:
@@ -557,69 +554,44 @@ class Evaluator:
                 return _less(numbers.number(Fraction(known.known_sum)), others, numbers)
         return numbers.drawn((variable.name, own))
 
-    def _pinned(self, node: Node) -> Quantity:
-        if not isinstance(node, Element):
-            raise Undecided("only single quantities are given other values")
-        return self.equations.place(node.letter, self.indices(node.indices, {}))
-
-    def _cells(
-        self, letter: str, index: Index | None, env: Environment
-    ) -> list[list[tuple[str, tuple[int, ...]]]]:
-        """The elements of an array, row by row."""
-        layer = None if index is None else self._index(index, env)
-        letter = "w" if letter == "W" else letter
+    def _grid(self, array: Array, env: Environment, entry: Callable[[Element], Value]) -> Grid:
+        """What ``entry`` makes of each element of an array."""
+        layer = None if array.layer is None else self._index(array.layer, env)
+        letter = "w" if array.letter == "W" else array.letter
         variable = self.equations.variable(letter, layer)
         if variable is None:
             raise OutOfRange(f"there is no {letter}" + (f"_{layer}" if layer is not None else ""))
-        head = () if layer is None else (layer,)
-        if variable.role in (Role.INPUT, Role.OUTPUT) and letter == "h":
-            letter, head = variable.letter, ()
         rows, columns = (*(range(1, int(size) + 1) for size in variable.shape), (), ())[:2]
-        if not columns:
-            return [[(letter, (*head, i))] for i in rows] or [[(letter, head)]]
-        return [[(letter, (*head, i, j)) for j in columns] for i in rows]
+        places = [[(i, j) for j in columns] or [(i,)] for i in rows] or [[()]]
+        return Grid(tuple(tuple(entry(element_of(variable, own)) for own in row) for row in places))
 
     # ---------------------------------------------------------------------------- derivatives
 
     def _derivative(self, of: Node, by: Node, env: Environment, numbers: Arithmetic) -> Value:
         """∂of/∂by."""
         if isinstance(by, Array):
-            return self._derivative_by_array(of, by, env, numbers)
+            made = self._grid(by, env, lambda one: self._derivative(of, one, env, numbers))
+            if not isinstance(made.rows[0][0], Grid):
+                return made
+            if made.shape[1] > 1 or any(entry.shape[1] != 1 for entry in made):
+                raise Undecided("the derivative of an array by a matrix has more than two indices")
+            return Grid(tuple(zip(*map(entries, made), strict=True)))
         if not isinstance(by, Element) or by.letter in ("delta", "eta"):
             raise Undecided("symback differentiates by quantities of the network only")
         at = self.indices(by.indices, env)
         by = Element(by.letter, _fixed(at))
         match of:
+            case Element("delta"):
+                raise Undecided("symback does not differentiate a derivative again")
             case Element(letter, indices):
-                return self._between(letter, self.indices(indices, env), by.letter, at, numbers)
-            case Array(letter, layer):
-                cells = self._cells(letter, layer, env)
-                return _grid(cells, lambda cell: self._between(*cell, by.letter, at, numbers))
+                ends = (letter, self.indices(indices, env)), (by.letter, at)
+                return self._gradient(*(self.equations.place(*end) for end in ends), numbers)
+            case Array():
+                return self._grid(of, env, lambda one: self._derivative(one, by, env, numbers))
             case Named():
                 definition, letters = self._definition(of, env)
                 return self._derivative(definition.node, by, letters, numbers)
         return self._value(differentiated(of, by), env, numbers)
-
-    def _derivative_by_array(
-        self, of: Node, by: Array, env: Environment, numbers: Arithmetic
-    ) -> Value:
-        cells = self._cells(by.letter, by.layer, env)
-        made = _grid(
-            cells,
-            lambda cell: self._derivative(of, Element(cell[0], _fixed(cell[1])), env, numbers),
-        )
-        if not isinstance(made.rows[0][0], Grid):
-            return made
-        if len(cells[0]) > 1 or any(row[0].shape[1] != 1 for row in made.rows):
-            raise Undecided("the derivative of an array by a matrix has more than two indices")
-        return Grid(tuple(zip(*(entries(row[0]) for row in made.rows), strict=True)))
-
-    def _between(
-        self, of: str, own: tuple[int, ...], by: str, at: tuple[int, ...], numbers: Arithmetic
-    ) -> Value:
-        if of == "delta":
-            raise Undecided("symback does not differentiate a derivative again")
-        return self._gradient(self.equations.place(of, own), self.equations.place(by, at), numbers)
 
     def _gradient(self, of: Quantity, by: Quantity, numbers: Arithmetic) -> Value:
         key = (of, by, numbers.level)
@@ -746,8 +718,11 @@ class Evaluator:
     def _hidden_activation(self, argument: Node, env: Environment) -> str:
         """The function that g names: that of the layer its argument is the preactivation of."""
         activations = self.equations.scope.activations
-        named = (_layer_of(part) for part in walk(argument) if getattr(part, "letter", "") == "a")
-        layers = [self._index(layer, env) for layer in named if layer is not None]
+        layers = []
+        for part in walk(argument):
+            match part:
+                case Array("a", Index() as layer) | Element("a", (layer, *_)):
+                    layers.append(self._index(layer, env))
         if len(set(layers)) == 1:
             if not 1 <= layers[0] <= len(activations):
                 raise OutOfRange(f"there is no layer {layers[0]}")
@@ -773,12 +748,9 @@ class Evaluator:
         """``template`` with ``argument`` for z; for an array entry by entry."""
         if not isinstance(argument, Array) or argument.letter == "delta":
             return self._value(with_z(template, argument), env, numbers)
-
-        def entry(cell: tuple[str, tuple[int, ...]]) -> Value:
-            own = Element(cell[0], _fixed(cell[1]))
-            return self._value(with_z(template, own), {}, numbers)
-
-        return _grid(self._cells(argument.letter, argument.layer, env), entry)
+        return self._grid(
+            argument, env, lambda one: self._value(with_z(template, one), {}, numbers)
+        )
 
     def _elementary(self, node: Call, env: Environment, numbers: Arithmetic) -> Value:
         name, argument = node.function, node.arguments[0]
@@ -965,13 +937,6 @@ def _root_of_product(factors: Sequence[Node]) -> Node | None:
     return Product(tuple(made), True) if len(made) > 1 else made[0] if made else _one
 
 
-def _layer_of(node: Node) -> Index | None:
-    """The layer of a quantity that has one."""
-    if isinstance(node, Array):
-        return node.layer
-    return node.indices[0] if isinstance(node, Element) and node.indices else None
-
-
 def _has_array(node: Node) -> bool:
     return any(
         isinstance(part, (Array, Matrix, OneHot, Ones))
@@ -984,8 +949,8 @@ def _fixed(own: Sequence[int]) -> tuple[Index, ...]:
     return tuple(Index("", number) for number in own)
 
 
-def _grid(cells: Sequence[Sequence[Any]], entry: Callable[[Any], Value]) -> Grid:
-    return Grid(tuple(tuple(entry(cell) for cell in row) for row in cells))
+def _named(element: Element) -> tuple[str, tuple[int, ...]]:
+    return element.letter, tuple(index.offset for index in element.indices)
 
 
 def _less(value: Value, others: Sequence[Value], numbers: Arithmetic) -> Value:

@@ -31,7 +31,7 @@ from symback.language.expressions import (
 )
 from symback.language.names import Notation, Role, cuts
 
-__all__ = ["PRIMES", "Letters", "Scope", "Scripted"]
+__all__ = ["PRIMES", "Letters", "Scope", "Scripted", "is_total"]
 
 LARGEST_INDEX = 20
 """Of a neuron in a layer whose width is a symbol: a page there names the first few neurons."""
@@ -473,6 +473,11 @@ class Letters:
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def is_total(tokens: Sequence[Token]) -> bool:
+    """Whether a subscript is the word "total"."""
+    return "".join(token.text for token in tokens if token.kind not in "{}") in ("total", "tot")
 
 
 def _flat(name: str) -> str:

@@ -101,7 +101,6 @@ class Place(enum.Enum):
     REPAIR = "a node of a wrong side ↦ nodes without the slip"
     LAYOUT = "an array or a product of a wrong side ↦ nodes with another layout"
     ARRAY = "a whole quantity of a wrong side ↦ others that may belong there"
-    FOUND = "recognised by other means; the row says only the sentence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +131,16 @@ class Mistake:
     identity: str
     example: str
     makings: tuple[Making, ...] = field(default=(), repr=False)
+    sentences: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What is said where it is recognised by other means than its makings."""
 
     def told(self, sentence: str, /, **words: object) -> Told:
         """The mistake in a sentence of its row, with words for what stands in braces there."""
         return Told(self.name, sentence.format(**words))
 
-    @property
-    def sentences(self) -> list[str]:
-        """What is said where it is recognised by other means than its makings."""
-        return [each.says for each in self.makings if Place.FOUND in each.at]
-
-    def found(self, which: int = 0, /, **words: object) -> Told:
-        """The mistake in one of its `sentences`."""
-        return self.told(self.sentences[which], **words)
+    def found(self, sentence: str = "found", /, **words: object) -> Told:
+        """The mistake in one of its ``sentences``."""
+        return self.told(self.sentences[sentence], **words)
 
 
 def made(place: Kind | Place) -> Iterator[tuple[Mistake, Making]]:
@@ -661,22 +657,6 @@ def _products(node: Node, right: Node, moves: Sequence[bool]) -> Made:
 # ------------------------------------------------------------------------------- forward lines
 
 
-def _taken_out(parts: Sequence[Node]) -> Iterator[tuple[Node, tuple[Node, ...]]]:
-    """Each part and the others."""
-    return ((part, (*parts[:k], *parts[k + 1 :])) for k, part in enumerate(parts))
-
-
-def _turned_terms(total: Total) -> Iterator[tuple[Node, Total]]:
-    """Each term and the sum with its sign turned."""
-    for k, term in enumerate(total.terms):
-        yield term, Total((*total.terms[:k], opposite(term), *total.terms[k + 1 :]))
-
-
-def total_of(terms: Sequence[Node]) -> Node:
-    """A sum, or its only term."""
-    return terms[0] if len(terms) == 1 else Total(tuple(terms))
-
-
 def swapped(node: Node) -> Node:
     """Every w_kji for w_kij."""
     match node:
@@ -746,9 +726,9 @@ def flattened(factors: Sequence[Node]) -> list[Node]:
 
 
 def _sign_turned(part: Node) -> Made:
-    if isinstance(part, Total):
-        for term, turned in _turned_terms(part):
-            yield {"term": shown(term)}, turned
+    terms = part.terms if isinstance(part, Total) else ()
+    for k, term in enumerate(terms):
+        yield {"term": shown(term)}, Total((*terms[:k], opposite(term), *terms[k + 1 :]))
 
 
 def _sign_turned_within(part: Node) -> Made:
@@ -763,16 +743,18 @@ def _sign_turned_within(part: Node) -> Made:
 
 
 def _term_dropped(part: Node) -> Made:
-    if isinstance(part, Total):
-        for term, rest in _taken_out(part.terms):
-            yield {"term": shown(term)}, total_of(rest)
+    terms = part.terms if isinstance(part, Total) else ()
+    for k, term in enumerate(terms):
+        rest = (*terms[:k], *terms[k + 1 :])
+        yield {"term": shown(term)}, rest[0] if len(rest) == 1 else Total(rest)
 
 
 def _factor_dropped(part: Node) -> Made:
-    if isinstance(part, Product):
-        for factor, rest in _taken_out(part.factors):
-            left = rest[0] if len(rest) == 1 else Product(rest, part.elementwise)
-            yield {"factor": shown(factor)}, left
+    factors = part.factors if isinstance(part, Product) else ()
+    for k, factor in enumerate(factors):
+        rest = (*factors[:k], *factors[k + 1 :])
+        left = rest[0] if len(rest) == 1 else Product(rest, part.elementwise)
+        yield {"factor": shown(factor)}, left
 
 
 # -------------------------------------------------------------------------------- whole arrays
@@ -798,32 +780,18 @@ def _other_layout(part: Node, wrong: Node) -> Made:
                 yield {"what": "the product is to be transposed"}, Transpose(part)
 
 
-def _near(array: Array, step: int) -> Index:
-    layer = array.layer or Index("", 0)
-    return replace(layer, offset=layer.offset + step)
+def _arrays(letters: str, *others: tuple[str, int | None]) -> Callable[[Array], Made]:
+    """Other quantities for those of some letters: their letter, and how many layers further on."""
 
-
-def _arrays_of_other_layers(array: Array) -> Made:
-    if array.letter in ("h", "x", "yhat"):
-        near = (Array("h", _near(array, -1)), Array("h", _near(array, 1)))
-        for other in (Array("x"), *near, Array("yhat")):
+    def make(array: Array) -> Made:
+        layer = array.layer or Index("", 0)
+        for letter, step in others if array.letter in letters.split() else ():
+            at = None if step is None else replace(layer, offset=layer.offset + step)
+            other = Array(letter, at)
             if other != array:
-                yield _belongs(array, other), other
+                yield {"this": array_text(array), "other": array_text(other)}, other
 
-
-def _arrays_of_activations(array: Array) -> Made:
-    if array.letter == "a":
-        yield _belongs(array, other := Array("h", _near(array, 0))), other
-
-
-def _arrays_of_other_weights(array: Array) -> Made:
-    if array.letter == "W":
-        for step in (-1, 1):
-            yield _belongs(array, other := Array("W", _near(array, step))), other
-
-
-def _belongs(array: Array, other: Array) -> dict[str, object]:
-    return {"this": array_text(array), "other": array_text(other)}
+    return make
 
 
 def array_text(node: Node) -> str:
@@ -853,426 +821,254 @@ _NOT_LOG = "the derivative of log u is u′/u"
 _ADDED_EXPONENTS = "e^u·e^v = e^(u+v): exponents are added, not multiplied"
 
 
-def _row(name: str, identity: str, example: str, *makings: Making) -> Mistake:
-    return Mistake(name, identity, example, makings)
+def _row(name: str, identity: str, example: str, *makings: Making, **sentences: str) -> Mistake:
+    return Mistake(name, identity, example, makings, sentences)
 
 
 def _at(at: Any, make: Callable[..., Any], *said: str, **more: str) -> Making:
     return Making(at if isinstance(at, tuple) else (at,), make, *said, **more)
 
 
-def _found(*sentences: str) -> tuple[Making, ...]:
-    """Sentences for what is recognised by other means."""
-    return tuple(Making((Place.FOUND,), lambda: None, says) for says in sentences)
-
-
 _ROWS = (
-    _row(
-        "descent-direction", "the step of gradient descent goes up: w + η ∂L/∂w for w - η ∂L/∂w",
+    _row("descent-direction", "the step of gradient descent goes up: w + η ∂L/∂w for w - η ∂L/∂w",
         "w_212 ← w_212 + η·∂L/∂w_212",
-        *_found("the step goes up: gradient descent subtracts η·∂L/∂w"),
-    ),
-    _row(
-        "stale-weights", "new weights are used in the pass that computes them",
+        found="the step goes up: gradient descent subtracts η·∂L/∂w"),
+    _row("stale-weights", "new weights are used in the pass that computes them",
         f"∂L/∂w_112 = {_B.replace('w_211', '(w_211 - η·∂L/∂w_211)')}·h_11·(1 - h_11)·x_2",
-        _at(
-            Kind.WEIGHT, _updated, "the new {right} is used: the backward pass needs the old one",
+        _at(Kind.WEIGHT, _updated, "the new {right} is used: the backward pass needs the old one",
             "the new weights of layer {layer} are used: the backward pass needs the old ones",
-            whole="the new {right} is used: the backward pass needs the one of the forward pass",
-        ),
-    ),
-    _row(
-        "softmax-diagonal-only", "only ∂ŷ_i/∂a_i of the softmax is used, not ∂ŷ_m/∂a_i",
+            whole="the new {right} is used: the backward pass needs the one of the forward pass")),
+    _row("softmax-diagonal-only", "only ∂ŷ_i/∂a_i of the softmax is used, not ∂ŷ_m/∂a_i",
         "∂L/∂w_212 = -y_1·(1 - ŷ_1)·h_12",
-        _at(
-            Place.SOFTMAX, _off_diagonal(0), "{factor} = -{child}·{other} is left out",
+        _at(Place.SOFTMAX, _off_diagonal(0), "{factor} = -{child}·{other} is left out",
             "only ∂ŷ_i/∂a_i is used; with softmax every other ŷ_m depends on a_i too",
-            whole="only ∂ŷ_i/∂a_i of the softmax is in {factor}, not ∂ŷ_m/∂a_i for m ≠ i",
-        ),
-    ),
-    _row(
-        "softmax-off-diagonal-sign", "∂ŷ_m/∂a_i = -ŷ_m ŷ_i for m ≠ i, not +ŷ_m ŷ_i",
+            whole="only ∂ŷ_i/∂a_i of the softmax is in {factor}, not ∂ŷ_m/∂a_i for m ≠ i")),
+    _row("softmax-off-diagonal-sign", "∂ŷ_m/∂a_i = -ŷ_m ŷ_i for m ≠ i, not +ŷ_m ŷ_i",
         "∂ŷ_1/∂a_22 = ŷ_1·ŷ_2",
-        _at(
-            Place.SOFTMAX, _off_diagonal(-1), "the sign of {factor} = -{child}·{other} is wrong",
+        _at(Place.SOFTMAX, _off_diagonal(-1), "the sign of {factor} = -{child}·{other} is wrong",
             "the sign of ∂ŷ_m/∂a_i = -ŷ_m·ŷ_i (m ≠ i) is wrong",
-            whole="{factor}: ∂ŷ_m/∂a_i = -ŷ_m ŷ_i for m ≠ i, not +ŷ_m ŷ_i",
-        ),
-    ),
-    _row(
-        "exponent-rule", "e^u e^v = e^(u+v), not e^(uv)", "e^(a_22)·e^(-a_21) = e^(-a_21·a_22)",
+            whole="{factor}: ∂ŷ_m/∂a_i = -ŷ_m ŷ_i for m ≠ i, not +ŷ_m ŷ_i")),
+    _row("exponent-rule", "e^u e^v = e^(u+v), not e^(uv)", "e^(a_22)·e^(-a_21) = e^(-a_21·a_22)",
         _at(Place.STEP, _exponents_multiplied, _ADDED_EXPONENTS),
-        _at(Place.UNDONE, _exponents_added, _ADDED_EXPONENTS),
-    ),
-    _row(
-        "quotient-rule", "(u/v)′ = (u′v - uv′)/v², so (1/v)′ = -v′/v²",
+        _at(Place.UNDONE, _exponents_added, _ADDED_EXPONENTS)),
+    _row("quotient-rule", "(u/v)′ = (u′v - uv′)/v², so (1/v)′ = -v′/v²",
         "d/da [1/(1 + e^(-a))] = -e^(-a)/(1 + e^(-a))²",
-        _at(Place.RULE, _quotients, "(u/v)′ = (u′v - u v′)/v²; for 1/v that is -v′/v²"),
-    ),
-    _row(
-        "lost-inner-derivative", "f(g(x))′ = f′(g(x))·g′(x): the g′(x) is missing",
+        _at(Place.RULE, _quotients, "(u/v)′ = (u′v - u v′)/v²; for 1/v that is -v′/v²")),
+    _row("lost-inner-derivative", "f(g(x))′ = f′(g(x))·g′(x): the g′(x) is missing",
         "d/dx log(1 - x) = 1/(1 - x)",
         _at(Place.RULE, _lost_inner, "the derivative of what {what} is lost"),
-        _at(Kind.STAGE, lambda _: ONE, "the factor d{child}/d{parent} is missing"),
-    ),
-    _row(
-        "product-rule", "(u v)′ = u′v + u v′, not u′v′", "d/dw (w²·e^w) = 2·w·e^w",
-        _at(Place.RULE, _products, "(u v)′ = u′v + u v′, not u′v′"),
-    ),
-    _row(
-        "missing-forward-term", "a term of the forward pass is left out",
+        _at(Kind.STAGE, lambda _: ONE, "the factor d{child}/d{parent} is missing")),
+    _row("product-rule", "(u v)′ = u′v + u v′, not u′v′", "d/dw (w²·e^w) = 2·w·e^w",
+        _at(Place.RULE, _products, "(u v)′ = u′v + u v′, not u′v′")),
+    _row("missing-forward-term", "a term of the forward pass is left out",
         "a_21 = w_211·h_11 + w_212·h_12 + w_213·h_13",
         _at(Place.LINE, _term_dropped, "the term {term} is missing"),
-        *_found("{term} is left out"),
-    ),
-    _row(
-        "wrong-activation", "another function than the layer's", "h_11 = tanh(a_11)",
-        _at(
-            Place.FUNCTION, _other_functions, forward="this is {name}, another function",
-            whole="{name} is applied where another function belongs",
-        ),
-    ),
-    _row(
-        "missing-activation", "the function of the layer is not applied", "h_11 = a_11",
-        _at(
-            Place.FUNCTION, lambda f: f.parent,
-            forward="the function applied to {parent} is missing",
-        ),
-    ),
-    _row(
-        "wrong-bias-index", "another bias of the same layer",
+        found="{term} is left out"),
+    _row("wrong-activation", "another function than the layer's", "h_11 = tanh(a_11)",
+        _at(Place.FUNCTION, _other_functions, forward="this is {name}, another function",
+            whole="{name} is applied where another function belongs")),
+    _row("missing-activation", "the function of the layer is not applied", "h_11 = a_11",
+        _at(Place.FUNCTION, lambda f: f.parent,
+            forward="the function applied to {parent} is missing")),
+    _row("wrong-bias-index", "another bias of the same layer",
         "a_21 = b_22 + w_211·h_11 + w_212·h_12 + w_213·h_13",
-        _at(Kind.BIAS, _siblings, forward="{other} stands where {parent} belongs"),
-    ),
-    _row(
-        "matrix-layout", "a transpose too many or too few, or ⊙ for a matrix product",
+        _at(Kind.BIAS, _siblings, forward="{other} stands where {parent} belongs")),
+    _row("matrix-layout", "a transpose too many or too few, or ⊙ for a matrix product",
         "∇_{W_2} L = h_1 δ_2ᵀ",
         _at(Place.LAYOUT, _other_layout, "{what}"),
         _at(Kind.WEIGHT, _turned, whole=_TURNED),
-        *_found(
-            "the whole is transposed", "{first}; {second}",
-            "this is the transpose of {what}: {words}", "{weight}ᵀ stands where {weight} belongs",
-        ),
-    ),
-    _row(
-        "missing-log-derivative", "the derivative of log ŷ is 1/ŷ; it was left out",
+        turned="the whole is transposed", both="{first}; {second}",
+        transpose="this is the transpose of {what}: {words}",
+        forward="{weight}ᵀ stands where {weight} belongs"),
+    _row("missing-log-derivative", "the derivative of log ŷ is 1/ŷ; it was left out",
         "∂L/∂w_212 = [-y_1·ŷ_1·(1 - ŷ_1) + y_2·ŷ_1·ŷ_2]·h_12",
-        _at(
-            Kind.LOSS, _without_log, "the derivative of log is missing in ∂L/∂ŷ: (log u)′ = 1/u",
-            whole="the derivative of log ŷ is 1/ŷ; it was left out",
-        ),
-        _at(Place.RULE, _lost_log, _NOT_LOG),
-    ),
-    _row(
-        "spurious-output-derivative",
+        _at(Kind.LOSS, _without_log, "the derivative of log is missing in ∂L/∂ŷ: (log u)′ = 1/u",
+            whole="the derivative of log ŷ is 1/ŷ; it was left out"),
+        _at(Place.RULE, _lost_log, _NOT_LOG)),
+    _row("spurious-output-derivative",
         "∂L/∂a already holds the output function's derivative; it is multiplied in again",
         "∂L/∂w_212 = (ŷ_1 - y_1)·ŷ_1·(1 - ŷ_1)·h_12",
-        _at(
-            Place.ERROR, _output_again, "∂ŷ/∂a is multiplied in, though ∂L/∂a holds it already",
+        _at(Place.ERROR, _output_again, "∂ŷ/∂a is multiplied in, though ∂L/∂a holds it already",
             whole="∂L/∂{parent} already holds the output function's derivative; that of {name} "
-            "is multiplied in on top",
-        ),
-    ),
-    _row(
-        "stopped-at-output",
+            "is multiplied in on top")),
+    _row("stopped-at-output",
         "∂L/∂ŷ stands where ∂L/∂a belongs: the output function's derivative is missing",
         "∂L/∂w_212 = -y_1/ŷ_1·h_12",
-        _at(
-            Place.ERROR, _stopped,
+        _at(Place.ERROR, _stopped,
             "∂L/∂ŷ stands where ∂L/∂a belongs: the derivative of the output function is missing",
-            whole="∂L/∂ŷ stands where ∂L/∂{parent} belongs: {factor} is missing",
-        ),
-    ),
-    _row(
-        "missing-target-or-output", "of ŷ - y only one is there", "∂L/∂w_212 = ŷ_1·h_12",
-        _at(
-            Kind.LOSS, _slope_of_two, "{gone} is missing in ∂L/∂{parent}",
-            "{gone} is missing in ∂L/∂ŷ", whole="of y and ŷ only {kept} is in ∂L/∂{parent}",
-        ),
-        _at(
-            Place.ERROR, _error_of_two, "of ŷ - y the {gone} is missing",
-            whole="of y and ŷ only {kept} is in ∂L/∂{parent}",
-        ),
-    ),
-    _row(
-        "derivative-of-another-neuron", "g′ is taken at the preactivation of another neuron",
+            whole="∂L/∂ŷ stands where ∂L/∂{parent} belongs: {factor} is missing")),
+    _row("missing-target-or-output", "of ŷ - y only one is there", "∂L/∂w_212 = ŷ_1·h_12",
+        _at(Kind.LOSS, _slope_of_two, "{gone} is missing in ∂L/∂{parent}",
+            "{gone} is missing in ∂L/∂ŷ", whole="of y and ŷ only {kept} is in ∂L/∂{parent}"),
+        _at(Place.ERROR, _error_of_two, "of ŷ - y the {gone} is missing",
+            whole="of y and ŷ only {kept} is in ∂L/∂{parent}")),
+    _row("derivative-of-another-neuron", "g′ is taken at the preactivation of another neuron",
         f"∂L/∂w_112 = {_B}·h_12·(1 - h_12)·x_2",
-        _at(_SLOPES, _elsewhere, "g′ is taken at {other}; it belongs at {parent}"),
-    ),
-    _row(
-        "derivative-at-activation", "g′ is taken at h, not at a", f"∂L/∂w_112 = {_B}·σ′(h_11)·x_2",
-        _at(
-            _SLOPES, _at_value, "g′ is taken at {child}; it belongs at {parent}",
-            whole="g′ is taken at {child}, not at {parent}",
-        ),
-    ),
-    _row(
-        "repeated-activation-derivative", "g′ is multiplied in twice",
+        _at(_SLOPES, _elsewhere, "g′ is taken at {other}; it belongs at {parent}")),
+    _row("derivative-at-activation", "g′ is taken at h, not at a",
+        f"∂L/∂w_112 = {_B}·σ′(h_11)·x_2",
+        _at(_SLOPES, _at_value, "g′ is taken at {child}; it belongs at {parent}",
+            whole="g′ is taken at {child}, not at {parent}")),
+    _row("repeated-activation-derivative", "g′ is multiplied in twice",
         f"∂L/∂w_112 = {_B}·(h_11·(1 - h_11))²·x_2",
-        _at(
-            _SLOPES, _twice, "{factor} is multiplied in twice",
-            whole="g′({parent}) is multiplied in twice",
-        ),
-    ),
-    _row(
-        "activation-derivative-sign", "a sign within g′ is wrong",
+        _at(_SLOPES, _twice, "{factor} is multiplied in twice",
+            whole="g′({parent}) is multiplied in twice")),
+    _row("activation-derivative-sign", "a sign within g′ is wrong",
         f"∂L/∂w_112 = {_B}·h_11·(1 + h_11)·x_2",
-        _at(
-            _SLOPES, _flipped, "a sign within {factor} = g′({parent}) is wrong",
-            whole="a sign within g′({parent}) is wrong",
-        ),
-    ),
-    _row(
-        "missing-activation-derivative", "g′(a) is missing", f"∂L/∂w_112 = {_B}·x_2",
-        _at(
-            _SLOPES, lambda f: _unless_output(f, ONE),
+        _at(_SLOPES, _flipped, "a sign within {factor} = g′({parent}) is wrong",
+            whole="a sign within g′({parent}) is wrong")),
+    _row("missing-activation-derivative", "g′(a) is missing", f"∂L/∂w_112 = {_B}·x_2",
+        _at(_SLOPES, lambda f: _unless_output(f, ONE),
             "the factor {factor} = g′({parent}) is missing",
-            whole="g′({parent}) is missing: {factor} is left out",
-        ),
-    ),
-    _row(
-        "activation-for-derivative", "h stands where g′(a) belongs", f"∂L/∂w_112 = {_B}·h_11·x_2",
-        _at(
-            _SLOPES, lambda f: _unless_output(f, f.child),
+            whole="g′({parent}) is missing: {factor} is left out")),
+    _row("activation-for-derivative", "h stands where g′(a) belongs", f"∂L/∂w_112 = {_B}·h_11·x_2",
+        _at(_SLOPES, lambda f: _unless_output(f, f.child),
             "{child} stands where {factor} = g′({parent}) belongs",
-            whole="{child} stands where g′({parent}) belongs",
-        ),
-    ),
-    _row(
-        "partial-activation-derivative", "only a part of g′(a) is there",
+            whole="{child} stands where g′({parent}) belongs")),
+    _row("partial-activation-derivative", "only a part of g′(a) is there",
         f"∂L/∂w_112 = {_B}·(1 - h_11)·x_2",
-        _at(
-            _SLOPES, _parts, "of {factor} = g′({parent}) only {part} is there",
-            whole="only a part of g′({parent}) is there",
-        ),
-    ),
-    _row(
-        "wrong-activation-derivative", "g′ of another activation",
+        _at(_SLOPES, _parts, "of {factor} = g′({parent}) only {part} is there",
+            whole="only a part of g′({parent}) is there")),
+    _row("wrong-activation-derivative", "g′ of another activation",
         f"∂L/∂w_112 = {_B}·(1 - h_11²)·x_2",
-        _at(
-            _SLOPES, _other_slopes, "in {factor} the derivative of {name} stands for that of {own}",
-            whole="the derivative of {name} stands where that of {own} belongs",
-        ),
-    ),
-    _row(
-        "transposed-weight", "w_kji stands where w_kij belongs",
+        _at(_SLOPES, _other_slopes,
+            "in {factor} the derivative of {name} stands for that of {own}",
+            whole="the derivative of {name} stands where that of {own} belongs")),
+    _row("transposed-weight", "w_kji stands where w_kij belongs",
         f"∂L/∂w_112 = {_B.replace('w_221', 'w_212')}·h_11·(1 - h_11)·x_2",
-        _at(
-            Kind.WEIGHT, _turned, f"{_STANDS}: {{factor}} = {{right}}",
+        _at(Kind.WEIGHT, _turned, f"{_STANDS}: {{factor}} = {{right}}",
             "the indices are swapped: w_kij leads into neuron i from neuron j",
-            f"{_STANDS}: w_kij leads into neuron i", _TURNED,
-        ),
-    ),
-    _row(
-        "weight-of-wrong-layer", "the weight of another layer",
+            f"{_STANDS}: w_kij leads into neuron i", _TURNED)),
+    _row("weight-of-wrong-layer", "the weight of another layer",
         f"∂L/∂w_112 = {_B.replace('w_221', 'w_121')}·h_11·(1 - h_11)·x_2",
-        _at(
-            Kind.WEIGHT, _weights_of_other_layers,
+        _at(Kind.WEIGHT, _weights_of_other_layers,
             "{other}, of layer {k}, stands where {right} belongs",
-            "weights of layer {k} stand where those of layer {layer} belong", _STANDS, _STANDS,
-        ),
-        _at(Place.ARRAY, _arrays_of_other_weights, _ARRAY_STANDS),
-        *_found(_STANDS, "W_{this} stands where W_{other} belongs, with the error of its layer"),
-    ),
-    _row(
-        "missing-weight", "∂a/∂h = w is missing",
+            "weights of layer {k} stand where those of layer {layer} belong", _STANDS, _STANDS),
+        _at(Place.ARRAY, _arrays("W", ("W", -1), ("W", 1)), _ARRAY_STANDS),
+        found=_STANDS,
+        with_error="W_{this} stands where W_{other} belongs, with the error of its layer"),
+    _row("missing-weight", "∂a/∂h = w is missing",
         "∂L/∂w_112 = [(ŷ_1 - y_1) + (ŷ_2 - y_2)]·h_11·(1 - h_11)·x_2",
-        _at(
-            Kind.WEIGHT, lambda _: ONE, "the weight {right} is missing: {factor} = {right}",
+        _at(Kind.WEIGHT, lambda _: ONE, "the weight {right} is missing: {factor} = {right}",
             "the weights of layer {layer} are missing: ∂a/∂h = w", "the weight {right} is missing",
-            "the weights {right} are missing: ∂a/∂h = w",
-        ),
-    ),
-    _row(
-        "activation-for-weight", "∂a/∂h is taken for h; it is w",
+            "the weights {right} are missing: ∂a/∂h = w")),
+    _row("activation-for-weight", "∂a/∂h is taken for h; it is w",
         f"∂L/∂w_112 = {_B.replace('w_211', 'h_11').replace('w_221', 'h_11')}·h_11·(1 - h_11)·x_2",
-        _at(
-            Kind.WEIGHT, lambda f: f.parent, f"{_PARENT_STANDS}: {{factor}} = {{right}}",
-            whole=_PARENT_STANDS,
-        ),
-    ),
-    _row(
-        "wrong-weight-index", "another weight of the same layer",
+        _at(Kind.WEIGHT, lambda f: f.parent, f"{_PARENT_STANDS}: {{factor}} = {{right}}",
+            whole=_PARENT_STANDS)),
+    _row("wrong-weight-index", "another weight of the same layer",
         f"∂L/∂w_112 = {_B.replace('w_221', 'w_222')}·h_11·(1 - h_11)·x_2",
         _at(Kind.WEIGHT, _siblings, forward=_STANDS),
-        *_found(_STANDS),
-    ),
-    _row(
-        "weight-for-activation", "∂a/∂w is taken for w; it is h of the layer before",
+        found=_STANDS),
+    _row("weight-for-activation", "∂a/∂w is taken for w; it is h of the layer before",
         "∂L/∂w_212 = (ŷ_1 - y_1)·w_212",
-        _at(
-            Kind.INPUT, lambda f: f.parent, f"{_PARENT_STANDS}: {{factor}} = {{right}}",
-            whole=_PARENT_STANDS,
-        ),
-    ),
-    _row(
-        "missing-input-factor", "∂a/∂w = h is missing: this is the gradient of the bias",
+        _at(Kind.INPUT, lambda f: f.parent, f"{_PARENT_STANDS}: {{factor}} = {{right}}",
+            whole=_PARENT_STANDS)),
+    _row("missing-input-factor", "∂a/∂w = h is missing: this is the gradient of the bias",
         "∂L/∂w_212 = ŷ_1 - y_1",
-        _at(
-            Kind.INPUT, lambda _: ONE,
-            "the factor {right} is missing: {factor} = {right}; without it this is the gradient "
-            "of the bias",
-            whole="the factor {right} is missing: {factor} = {right}; without it every column is "
-            "the gradient of the bias",
-        ),
-    ),
-    _row(
-        "preactivation-for-activation", "a stands where h belongs", "∂L/∂w_212 = (ŷ_1 - y_1)·a_12",
-        _at(
-            Kind.INPUT, _before,
+        _at(Kind.INPUT, lambda _: ONE,
+            "the factor {right} is missing: {factor} = {right}; without it this is the "
+            "gradient of the bias",
+            whole="the factor {right} is missing: {factor} = {right}; without it every column "
+            "is the gradient of the bias")),
+    _row("preactivation-for-activation", "a stands where h belongs",
+        "∂L/∂w_212 = (ŷ_1 - y_1)·a_12",
+        _at(Kind.INPUT, _before,
             "the preactivation {other} stands where the activation {right} belongs",
-            forward=_STANDS, whole=_STANDS,
-        ),
+            forward=_STANDS, whole=_STANDS),
         _at(_SLOPES, _remembered, "{parent} stands where {child} belongs in {factor}"),
-        _at(
-            Place.FUNCTION, lambda f: f.parent,
-            whole="{parent} stands where {child} belongs: no function is applied",
-        ),
-        _at(Place.ARRAY, _arrays_of_activations, _ARRAY_STANDS),
-        *_found("{this} stands where {other} belongs"),
-    ),
-    _row(
-        "wrong-input-index", "h of another neuron of the right layer",
+        _at(Place.FUNCTION, lambda f: f.parent,
+            whole="{parent} stands where {child} belongs: no function is applied"),
+        _at(Place.ARRAY, _arrays("a", ("h", 0)), _ARRAY_STANDS),
+        found="{this} stands where {other} belongs"),
+    _row("wrong-input-index", "h of another neuron of the right layer",
         "∂L/∂w_212 = (ŷ_1 - y_1)·h_13",
-        _at(Kind.INPUT, _other_inputs, _STANDS, forward=_STANDS),
-    ),
-    _row(
-        "activation-of-wrong-layer", "h of another layer", "∂L/∂w_212 = (ŷ_1 - y_1)·h_21",
+        _at(Kind.INPUT, _other_inputs, _STANDS, forward=_STANDS)),
+    _row("activation-of-wrong-layer", "h of another layer", "∂L/∂w_212 = (ŷ_1 - y_1)·h_21",
         _at(Kind.INPUT, _other_layers, _STANDS, forward=_STANDS, whole=_STANDS),
-        _at(Place.ARRAY, _arrays_of_other_layers, _ARRAY_STANDS),
-    ),
-    _row(
-        "sign-flipped", "the sign is wrong, or y and ŷ are swapped",
+        _at(Place.ARRAY, _arrays("h x yhat", ("x", None), ("h", -1), ("h", 1), ("yhat", None)),
+            _ARRAY_STANDS)),
+    _row("sign-flipped", "the sign is wrong, or y and ŷ are swapped",
         "∂L/∂w_212 = (y_1 - ŷ_1)·h_12",
         _at(Place.NUMBER, lambda c: {} if c < 0 else None, "the sign is wrong"),
         _at(Place.LINE, _sign_turned, "the sign of the term {term} is wrong"),
         _at(Place.LINE, _sign_turned_within, "a sign in the term {term} is wrong"),
         _at(Place.REPAIR, _sign_turned, "the sign of {term} is wrong"),
-        *_found("{what} has the wrong sign, or y and ŷ are swapped", "{what} has the wrong sign"),
-    ),
-    _row(
-        "paths-multiplied", "contributions are multiplied that should be added",
+        of_loss="{what} has the wrong sign, or y and ŷ are swapped",
+        found="{what} has the wrong sign"),
+    _row("paths-multiplied", "contributions are multiplied that should be added",
         "∂L/∂w_112 = (ŷ_1 - y_1)·w_211·(ŷ_2 - y_2)·w_221·h_11·(1 - h_11)·x_2",
-        _at(
-            Place.LAYER, math.prod, "the contributions of the paths are multiplied; they are added",
-        ),
-        *_found("multiplied by {factor}, another derivative"),
-    ),
-    _row(
-        "average-for-sum", "the mean of the contributions stands where their sum belongs",
+        _at(Place.LAYER, math.prod,
+            "the contributions of the paths are multiplied; they are added"),
+        found="multiplied by {factor}, another derivative"),
+    _row("average-for-sum", "the mean of the contributions stands where their sum belongs",
         f"∂L/∂w_112 = ½·{_B}·h_11·(1 - h_11)·x_2",
-        *_found(
-            "the mean of {number} contributions, not their sum",
-            '{what} is averaged over the {things}, where the loss sums them ({key} = "sum")',
-        ),
-    ),
-    _row(
-        "missing-path", "one or more paths are left out",
+        found="the mean of {number} contributions, not their sum",
+        samples='{what} is averaged over the {things}, where the loss sums them ({key} = "sum")'),
+    _row("missing-path", "one or more paths are left out",
         "∂L/∂w_112 = (ŷ_1 - y_1)·w_211·h_11·(1 - h_11)·x_2",
-        _at(
-            Place.PATHS, lambda whole, share: whole - share,
+        _at(Place.PATHS, lambda whole, share: whole - share,
             "{left} of {count} paths; missing {which}",
-            whole="the paths through {neuron} are missing from ∂L/∂{parent}",
-        ),
-        _at(
-            (Kind.STAGE, Kind.TARGET), lambda _: sympy.S.Zero,
-            whole="the way through {factor} is missing",
-        ),
-        *_found("{some} of {count} paths; only {which}"),
-    ),
-    _row(
-        "single-path", "of a sum over paths only one is there",
+            whole="the paths through {neuron} are missing from ∂L/∂{parent}"),
+        _at((Kind.STAGE, Kind.TARGET), lambda _: sympy.S.Zero,
+            whole="the way through {factor} is missing"),
+        found="{some} of {count} paths; only {which}"),
+    _row("single-path", "of a sum over paths only one is there",
         "∂L/∂w_112 = (ŷ_1 - y_1)·w_211·h_11·(1 - h_11)·x_2",
-        _at(
-            Place.PATHS, lambda _, share: share, "{some} of {count} paths; only {which}",
-            whole="of the sum over the neurons of layer {layer} only {neuron} is there",
-        ),
-    ),
-    _row(
-        "path-sign", "a path is subtracted that should be added",
+        _at(Place.PATHS, lambda _, share: share, "{some} of {count} paths; only {which}",
+            whole="of the sum over the neurons of layer {layer} only {neuron} is there")),
+    _row("path-sign", "a path is subtracted that should be added",
         "∂L/∂w_112 = [(ŷ_1 - y_1)·w_211 - (ŷ_2 - y_2)·w_221]·h_11·(1 - h_11)·x_2",
-        _at(
-            Place.PATHS, lambda whole, share: whole - 2 * share,
-            "{some} of {count} paths with the wrong sign: {which}",
-        ),
-    ),
-    _row(
-        "constant-factor", "a number too many or too few: 2, ½, n, 1/n",
+        _at(Place.PATHS, lambda whole, share: whole - 2 * share,
+            "{some} of {count} paths with the wrong sign: {which}")),
+    _row("constant-factor", "a number too many or too few: 2, ½, n, 1/n",
         "∂L/∂w_212 = 2·(ŷ_1 - y_1)·h_12",
         _at(Place.NUMBER, _many, "a factor {number} too many"),
         _at(Place.NUMBER, _few, "a factor {number} is missing"),
-        *_found("{what} is {number} times what it should be{why}"),
-    ),
-    _row(
-        "wrong-loss", "the derivative of another loss", "∂L/∂w_212 = 2·(ŷ_1 - y_1)·h_12",
-        _at(
-            Kind.LOSS, _other_losses, "this is ∂L/∂ŷ of {name}; the loss is {own}",
-            whole="the derivative of {name} stands where that of {own} belongs",
-        ),
-        _at(
-            Place.ERROR, lambda f: _other_losses(f, (PAGE,)),
-            "this is the derivative of {name}; the loss is {own}",
-        ),
-        _at(
-            Place.ERROR, _error_of_cross_entropy,
-            "ŷ - y is ∂L/∂a for cross entropy with softmax; the loss is {own}",
-        ),
-        *_found("this is the {name}"),
-    ),
-    _row(
-        "another-weights-gradient", "the right derivative, but by another weight",
+        found="{what} is {number} times what it should be{why}"),
+    _row("wrong-loss", "the derivative of another loss", "∂L/∂w_212 = 2·(ŷ_1 - y_1)·h_12",
+        _at(Kind.LOSS, _other_losses, "this is ∂L/∂ŷ of {name}; the loss is {own}",
+            whole="the derivative of {name} stands where that of {own} belongs"),
+        _at(Place.ERROR, lambda f: _other_losses(f, (PAGE,)),
+            "this is the derivative of {name}; the loss is {own}"),
+        _at(Place.ERROR, _error_of_cross_entropy,
+            "ŷ - y is ∂L/∂a for cross entropy with softmax; the loss is {own}"),
+        found="this is the {name}"),
+    _row("another-weights-gradient", "the right derivative, but by another weight",
+        "∂L/∂w_212 = (ŷ_2 - y_2)·h_11", found="this is ∂{of}/∂{other}, not ∂{of}/∂{by}"),
+    _row("index-order", "every w_kij is read as w_kji: from neuron i into neuron j",
         "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
-        *_found("this is ∂{of}/∂{other}, not ∂{of}/∂{by}"),
-    ),
-    _row(
-        "index-order", "every w_kij is read as w_kji: from neuron i into neuron j",
-        "∂L/∂w_212 = (ŷ_2 - y_2)·h_11",
-        *_found("w_kij is read as w_kji; the first index is the neuron it leads into"),
-    ),
-    _row(
-        "missing-factor", "a factor is missing, found by the ratio to the right side",
+        found="w_kij is read as w_kji; the first index is the neuron it leads into"),
+    _row("missing-factor", "a factor is missing, found by the ratio to the right side",
         "∂ŷ_1/∂a_21 = 1 - ŷ_1",
         _at((Kind.STAGE, Kind.TARGET), lambda _: ONE, whole="the factor {factor} is missing"),
-        *_found("missing factor {factor}", "the factor ∂{of}/∂{by} is missing in the chain"),
-    ),
-    _row(
-        "spurious-factor", "a factor too many, found by the ratio to the right side",
+        found="missing factor {factor}", chain="the factor ∂{of}/∂{by} is missing in the chain"),
+    _row("spurious-factor", "a factor too many, found by the ratio to the right side",
         "∂ŷ_1/∂a_21 = ŷ_1·(1 - ŷ_1)·(-a_22)",
         _at(Place.REPAIR, _factor_dropped, "spurious factor {factor}"),
-        *_found("spurious factor {factor}"),
-    ),
-    _row(
-        "missing-term", "a term is missing, found by the difference from the right side", "s = -y",
-        *_found("missing term {term}", "the step is missing: nothing is subtracted"),
-    ),
-    _row(
-        "spurious-term", "a term too many, found by the difference from the right side",
+        found="spurious factor {factor}"),
+    _row("missing-term", "a term is missing, found by the difference from the right side",
+        "s = -y", found="missing term {term}", step="the step is missing: nothing is subtracted"),
+    _row("spurious-term", "a term too many, found by the difference from the right side",
         "∂L/∂w_212 = (ŷ_1 - y_1)·h_12 + w_212",
         _at(Place.REPAIR, _term_dropped, "spurious term {term}"),
-        *_found("spurious term {term}"),
-    ),
+        found="spurious term {term}"),
     _row("rounding", "a rounded number is carried on", "0.138 carried on as 0.14"),
-    _row(
-        "arithmetic", "a number that does not follow from the line's own numbers",
-        "0.5·0.3 = 0.18",
-    ),
+    _row("arithmetic", "a number that does not follow from the line's own numbers",
+        "0.5·0.3 = 0.18"),
 )  # fmt: skip
 
 MISTAKES: dict[str, Mistake] = {row.name: row for row in _ROWS}
 """Every mistake by its name, the most specific first."""
 
 _ADDED_ROWS = (
-    _row(
-        "unsummed-samples",
+    _row("unsummed-samples",
         "the sum over the samples is missing, so the array has an axis too many",
         "db1 of shape (samples, n)",
-        *_found("{what} sums over the samples; here each sample has its own"),
-    ),
-    _row(
-        "single-sample", "of the sum over the samples only one term is there",
+        found="{what} sums over the samples; here each sample has its own"),
+    _row("single-sample", "of the sum over the samples only one term is there",
         "dW1 of the first sample",
-        *_found("of the sum over the samples in {what} only sample {sample} is there"),
-    ),
+        found="of the sum over the samples in {what} only sample {sample} is there"),
 )  # fmt: skip
 
 ADDED: dict[str, Mistake] = {row.name: row for row in _ADDED_ROWS}

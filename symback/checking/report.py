@@ -32,8 +32,9 @@ from functools import cache
 from typing import IO, Any
 
 from symback.language.errors import printable
+from symback.language.files import template_dir
 from symback.sheets.formulas import escape_xml
-from symback.sheets.rendering import environment, template_dir
+from symback.sheets.rendering import environment
 
 __all__ = [
     "PLAIN",
@@ -241,12 +242,13 @@ PLAIN = Style()
 
 _COLOURS = {
     Verdict.PROVED: "32",
-    Verdict.REFUTED: "1;31",
-    Verdict.FOLLOWS: "33",
     Verdict.CONDITIONAL: "36",
     Verdict.UNDECIDED: "35",
     Verdict.UNREAD: "35",
+    Verdict.FOLLOWS: "33",
+    Verdict.REFUTED: "1;31",
 }
+"""What is said of a claim, from good to bad, and its colour."""
 
 
 @cache
@@ -293,28 +295,15 @@ def marks(report: Report) -> str:
     line 1: wrong
     """
     words = _words()
-    worst = {line.line: line for line in sorted(_claims(report), key=_badness)}
+    order = list(_COLOURS)  # of several claims in one line the worst is told
+    claims = sorted(_claims(report), key=lambda line: order.index(line.verdict))
+    worst = {line.line: line for line in claims}
     rows = []
     for number in sorted(worst):
         verdict = worst[number].verdict
         row = words["label"]["line"].format(line=number, word=words["word"][verdict.value])
         rows.append(f"{row}, {_column(worst[number])}" if verdict is Verdict.UNREAD else row)
     return "\n".join(rows) or _summary(report)
-
-
-def _badness(line: LineReport) -> int:
-    """Of several claims in one line the worst is told."""
-    return _FROM_GOOD_TO_BAD.index(line.verdict)
-
-
-_FROM_GOOD_TO_BAD = (
-    Verdict.PROVED,
-    Verdict.CONDITIONAL,
-    Verdict.UNDECIDED,
-    Verdict.UNREAD,
-    Verdict.FOLLOWS,
-    Verdict.REFUTED,
-)
 
 
 def _claims(report: Report) -> list[LineReport]:

@@ -29,9 +29,11 @@ from symback.language.names import GREEK, GREEK_NAMES
 __all__ = [
     "CLOSES",
     "CLOSING",
+    "COMPARISONS",
     "FUNCTIONS",
     "MOST_TOKENS",
     "OPENS",
+    "RELATIONS",
     "Macros",
     "NotRead",
     "Place",
@@ -85,6 +87,9 @@ class Token:
 CLOSING = {"(": ")", "[": "]", "{": "}", "⟦": "⟧"}
 OPENS = frozenset((*CLOSING, "begin"))
 CLOSES = frozenset((*CLOSING.values(), "end"))
+RELATIONS = ("=", "≈", "←", ":=")
+"""What stands between two sides of a claim."""
+COMPARISONS = ("=", "!=", "<", ">", "<=", ">=")
 
 
 def split(tokens: Sequence[Token], kinds: Collection[str]) -> list[list[Token]]:

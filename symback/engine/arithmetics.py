@@ -55,45 +55,6 @@ from sympy import Expr
 from symback.language.errors import SymbackError
 from symback.language.functions import ELEMENTARY
 
-__all__ = [
-    "BITS",
-    "DIGITS",
-    "DIRECT",
-    "FLOATS",
-    "LEVELS",
-    "ODD",
-    "PRECISION",
-    "RELATIONS",
-    "Arithmetic",
-    "Balls",
-    "Floats",
-    "Grid",
-    "Logarithms",
-    "Misshapen",
-    "NoRoot",
-    "Opaque",
-    "OutOfRange",
-    "Residues",
-    "Symbols",
-    "TooDeep",
-    "Tower",
-    "Undecided",
-    "Undefined",
-    "Value",
-    "VanishingDenominator",
-    "column",
-    "decimal",
-    "divided",
-    "elementwise",
-    "entries",
-    "mapped",
-    "middle",
-    "multiplied",
-    "number",
-    "summed",
-    "tower",
-]
-
 ODD = frozenset(
     name for name, row in ELEMENTARY.items() if row.odd and not (row.exponentials or row.convention)
 )
@@ -329,7 +290,10 @@ _STEP = 4 * math.prod(ROOTED)
 
 @dataclass(frozen=True, slots=True)
 class Tower:
-    """The primes p_0 < p_1 < …, and for each level g_l and a root of -1."""
+    """The primes p_0 < p_1 < …, and for each level g_l and a root of -1.
+
+    A random number to the power (p_l - 1)/p_{l-1} has the order p_{l-1}, but with chance 1/p_{l-1}.
+    """
 
     primes: tuple[int, ...]
     bases: tuple[int, ...]
@@ -356,7 +320,7 @@ class Tower:
         pairs = list(zip(primes, [1, *primes[:-1]], strict=True))
         return cls(
             tuple(primes),
-            tuple(_of_order(below, p) for p, below in pairs),
+            tuple(_power(secrets.randbelow(p - 2) + 2, (p - 1) // below, p) for p, below in pairs),
             tuple(int(fmpz(p - 1).sqrtmod(p)) for p in primes),
         )
 
@@ -373,14 +337,6 @@ class Tower:
 def tower() -> Tower:
     """The tower of this process."""
     return Tower.draw()
-
-
-def _of_order(order: int, p: int) -> int:
-    """An element of prime ``order`` (1 for order 1) modulo p."""
-    while True:
-        found = _power(secrets.randbelow(p - 2) + 2, (p - 1) // order, p)
-        if order == 1 or found != 1:
-            return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -700,7 +656,7 @@ class Floats(Arithmetic):
 
     def total(self, terms: Sequence[Any]) -> Any:
         """The sum, with 0 for a number that is nothing but what rounding left."""
-        found = np.array(reduce(operator.add, terms), dtype=object)
+        found = np.array(reduce(np.add, terms), dtype=object)
         for at, value in np.ndenumerate(found):
             if isinstance(value, CONTEXT.mpf) and 0 < abs(value) < _SMALL:
                 own = [np.broadcast_to(np.asarray(term), found.shape)[at] for term in terms]
@@ -709,7 +665,7 @@ class Floats(Arithmetic):
 
     def product(self, factors: Sequence[Any]) -> Any:
         """The product."""
-        return reduce(operator.mul, factors)
+        return reduce(np.multiply, factors)
 
     def power(self, value: Any, exponent: Any) -> Any:
         """A real power."""

@@ -993,7 +993,11 @@ class Derivation:
 
     @cached_property
     def adjoints(self) -> tuple[Deduction, ...]:
-        """The deductions of the quantities on the way, from the loss back."""
+        """The deductions of the quantities on the way, from the loss back.
+
+        Derived in this order, none has to look far down for another: `grouped` and `expr` ask for
+        these first.
+        """
         if self.unrolled:
             return self.backward.cone(self.backward.branches(self._node))
         between, _ = self.backward.route(self.target.variable)
@@ -1002,9 +1006,10 @@ class Derivation:
     @cached_property
     def grouped(self) -> Deduction:
         """The deduction asked for without the list of all paths, with which `conclusion` begins."""
-        if self.unrolled:
-            return _grouped(self.backward, self.paths, self.target)
-        return _in_indices(self.backward, self.target)
+        if not self.unrolled:
+            return _in_indices(self.backward, self.target)
+        _ = self.adjoints
+        return _grouped(self.backward, self.paths, self.target)
 
     @cached_property
     def conclusion(self) -> Deduction:
@@ -1035,9 +1040,10 @@ class Derivation:
         Plain symbols named as the lectures do (``h_13``, ``yhat_1``) where ``unrolled``; else
         elements such as ``h_1[3]`` under ``Sum``.
         """
-        if self.unrolled:
-            return self.backward.collapsed(self._node)
-        return collapse(self.folded)
+        if not self.unrolled:
+            return collapse(self.folded)
+        _ = self.adjoints
+        return self.backward.collapsed(self._node)
 
     @cached_property
     def folded(self) -> Expr:

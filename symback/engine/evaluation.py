@@ -290,7 +290,9 @@ class Numbers:
                 f"no numbers are given for {', '.join(missing)}; they belong under [values]"
             )
         kept = [v for v in graph.variables if v in self.inputs or given.get(v.name) is not None]
-        self.given = {variable.name: _array(given[variable.name]) for variable in kept}
+        arrays = {variable.name: np.array(given[variable.name], dtype=object) for variable in kept}
+        exact = np.frompyfunc(number, 1, 1)
+        self.given = {name: np.asarray(exact(array)) for name, array in arrays.items()}
 
     @cached_property
     def forward(self) -> dict[str, np.ndarray]:
@@ -333,8 +335,8 @@ class Numbers:
 
     def element(self, array: np.ndarray, reference: Reference, sample: int | None = None) -> Any:
         """One element of an array shaped as the reference's variable (names count from 1)."""
-        own = tuple(index - 1 for index in reference.indices)
-        return array[((sample,) if sample is not None else ()) + own]
+        place = () if sample is None else (sample,)
+        return array[(*place, *(index - 1 for index in reference.indices))]
 
     def value_of(self, expr: Expr) -> Any:
         """One expression in elements with number indices, e.g. ∂h_11/∂a_11 as derived.
@@ -365,8 +367,16 @@ class Numbers:
 
     def central_difference(self, reference: Reference, sample: int | None = None) -> Any:
         """(L(v + ε) - L(v - ε)) / 2ε for one input or parameter, or the `Kink` that forbids it."""
-        step = CONTEXT.mpf(STEP)
-        above, below = (self._moved(reference, sample, sign * step) for sign in (1, -1))
+        name, step = reference.variable.name, CONTEXT.mpf(STEP)
+        place = () if sample is None else (sample,)
+        at = (*place, *(index - 1 for index in reference.indices))
+
+        def moved(step: Any) -> dict[str, np.ndarray]:
+            array = self.forward[name].copy()
+            array[at] = array[at] + step
+            return self._forward({**self.given, name: array})
+
+        above, below = moved(step), moved(-step)
         kink = self._kink_between(below, self.forward, above)
         if kink is not None:
             return kink
@@ -374,16 +384,6 @@ class Numbers:
         return without_noise(sum(ends), ends) / (2 * step)
 
     # ------------------------------------------------------------------------------ inside
-
-    def _moved(self, reference: Reference, sample: int | None, step: Any) -> dict[str, np.ndarray]:
-        """The forward pass with one element moved and everything computed from it following."""
-        name = reference.variable.name
-        moved = self.forward[name].copy()
-        at = ((sample,) if sample is not None else ()) + tuple(
-            index - 1 for index in reference.indices
-        )
-        moved[at] = moved[at] + step
-        return self._forward({**self.given, name: moved})
 
     def evaluator(self, values: Mapping[str, np.ndarray]) -> Evaluator:
         """What evaluates expressions in quantities that have these values."""
@@ -423,20 +423,19 @@ class Numbers:
         """
         evaluators = [self.evaluator(values) for values in passes]
         for equation in self.graph.equations:
-            for switch in _switches(equation.rhs):
+            # What decides by its sign between two formulas: conditions, and |·|.
+            switches = {each.lhs - each.rhs for each in equation.rhs.atoms(Relational)}
+            switches |= {each.args[0] for each in equation.rhs.atoms(sympy.Abs, sympy.sign)}
+            for switch in sorted(switches, key=sympy.default_sort_key):
                 found = [evaluator.value(switch, {})[0] for evaluator in evaluators]
                 first, *others = (np.frompyfunc(CONTEXT.sign, 1, 1)(array) for array in found)
                 moved = np.argwhere(np.any([first != other for other in others], axis=0))
                 if len(moved):
-                    return Kink(_name_at(equation.variable, moved[0]))
+                    variable, places = equation.variable, [int(k) + 1 for k in moved[0]]
+                    if len(places) != len(variable.shape):
+                        places = ["i"] * len(variable.shape)
+                    return Kink(element_name(variable, places[variable.batched :]))
         return None
-
-
-def _name_at(variable: Variable, position: Sequence[int]) -> str:
-    """The name of the element at a 0-based position, the sample left out."""
-    if len(position) != len(variable.shape):
-        return element_name(variable, ["i"] * (len(variable.shape) - variable.batched))
-    return element_name(variable, [int(place) + 1 for place in position[variable.batched :]])
 
 
 def flattened(arrays: Mapping[str, np.ndarray], blocks: Sequence[Variable]) -> np.ndarray:
@@ -453,20 +452,6 @@ def restored(theta: np.ndarray, blocks: Sequence[Variable]) -> dict[str, np.ndar
         found[block.name] = theta[first:last].reshape(shape)
         first = last
     return found
-
-
-def _array(values: Any) -> np.ndarray:
-    plain = np.array(values, dtype=object)
-    return np.vectorize(number, otypes=[object])(plain) if plain.size else plain
-
-
-def _switches(expr: Expr) -> list[Expr]:
-    """The expressions whose sign decides between two formulas: conditions, and |·|."""
-    found = {
-        condition.lhs - condition.rhs for condition in expr.atoms(sympy.core.relational.Relational)
-    }
-    found |= {absolute.args[0] for absolute in expr.atoms(sympy.Abs, sympy.sign)}
-    return sorted(found, key=sympy.default_sort_key)
 
 
 def _why(error: Exception) -> str:

@@ -18,7 +18,7 @@ themselves (``lets``), and are printed to code as they stand: nothing is written
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 
@@ -66,10 +66,21 @@ class WrongForm(SymbackError):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What is computed instead of what, or what a letter in it is, in both dialects."""
+    """``left = right`` in text and in LaTeX: what is computed instead of what.
 
-    text: str
-    latex: str
+    Or what a letter is that stands in the one before it (``is_letter``).
+    """
+
+    left: str
+    right: str
+    left_latex: str
+    right_latex: str
+    is_letter: bool = False
+
+    @property
+    def text(self) -> str:
+        """A line of a source's docstring."""
+        return f"{'    with ' if self.is_letter else ''}{self.left} = {self.right}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,7 @@ class Form:
 
     def node(self, part: str) -> Node:
         """One of the texts above, or one of ``lets``, as a tree."""
-        names = ("z", "y", "h", "slope", "complement", *(name for name, _ in self.lets))
+        names = ("z", "y", "h", "slope", "complement", *(name for name, _ in self.stable.lets))
         return reading.read(self.text(part), names=names, functions=tuple(EXTRA))
 
     def named(self, part: str) -> tuple[str, ...]:
@@ -89,106 +100,91 @@ class Form:
         found = reading.names(self.node(part))
         return tuple(name for name in found if name not in ("z", "y", "h"))
 
-    def last_reader(self, letter: str) -> str:
-        """The last part that reads a letter, when value and slope are computed in this order."""
-        parts = [*self._with_lets("value"), *self._with_lets("slope")]
-        readers = [part for part in parts if letter in reading.names(self.node(part))]
-        return readers[-1] if readers else ""
-
-    def _with_lets(self, part: str) -> Iterator[str]:
-        for name in self.named(part):
-            yield from self._with_lets(name)
-        yield part
-
-    def helpers(self, part: str) -> Iterator[str]:
-        """The functions a part calls that are no engine's own."""
-        yield from (
-            word
-            for word in ("normal", "coarse", "nonzero", "capped", "near")
-            if f"{word}(" in self.text(part)
-        )
-
-    @property
-    def lets(self) -> tuple[tuple[str, str], ...]:
-        """The shorthands, with what they stand for."""
-        return self.stable.lets
-
     def text(self, part: str) -> str:
         """A part, or one of the lets, as written."""
-        return dict(self.lets).get(part) or getattr(self.stable, part)
+        return dict(self.stable.lets).get(part) or getattr(self.stable, part)
 
     def identities(self, parts: Iterable[str]) -> list[Identity]:
         """What ``parts`` are computed as, and the lets they need."""
         wanted, found = [], []
         for part in parts:
             if part in _MEANINGS and self.text(part) != _DEFAULTS.get(part):
-                text, latex = _MEANINGS[part]
-                shown = f"{latex.format(self.latex)} &= {self._typeset(part)}"
-                found.append(Identity(f"{text.format(self.name)} = {self.text(part)}", shown))
+                text = _MEANINGS[part]
+                sides = text.format(self.name), self.text(part)
+                latex = text.replace("log", r"\log").format(Latex().operator(self.name))
+                found.append(Identity(*sides, latex, self._typeset(part)))
                 wanted += self.named(part)
-        lets = [name for name in dict.fromkeys(wanted) if name in dict(self.lets)]
+        lets = [name for name in dict.fromkeys(wanted) if name in dict(self.stable.lets)]
         return found + [
-            Identity(f"    with {name} = {self.text(name)}", f"{name} &= {self._typeset(name)}")
+            Identity(name, self.text(name), name, self._typeset(name), is_letter=True)
             for name in lets
         ]
 
-    @property
-    def latex(self) -> str:
-        """The function as the catalogue typesets it."""
-        row = ACTIVATIONS[self.name]
-        return (isinstance(row, Activation) and row.latex) or rf"\operatorname{{{self.name}}}"
-
     def _typeset(self, part: str) -> str:
-        letters = ("y", "h", "slope", "complement", *(name for name, _ in self.lets))
+        letters = ("y", "h", "slope", "complement", *(name for name, _ in self.stable.lets))
         symbols = {name: Symbol(name, real=True) for name in letters} | {"z": Z}
         return Latex().write(to_sympy(self.node(part), symbols, EXTRA))
 
 
 SOFTMAX_IDENTITIES = {
     "shift": Identity(
-        "softmax(a) = softmax(a - max a), so that no exponential is above 1",
-        r"\operatorname{softmax}(a) &= \operatorname{softmax}(a - \max_j a_j)",
+        "softmax(a)",
+        "softmax(a - max a), so that no exponential is above 1",
+        r"\operatorname{softmax}(a)",
+        r"\operatorname{softmax}(a - \max_j a_j)",
     ),
     "rest": Identity(
-        "1 - p_k = Σ_{j≠k} p_j: the other probabilities are summed, nothing is taken from 1",
-        r"1 - p_k &= \sum_{j \neq k} p_j",
+        "1 - p_k",
+        "Σ_{j≠k} p_j: the other probabilities are summed, nothing is taken from 1",
+        r"1 - p_k",
+        r"\sum_{j \neq k} p_j",
     ),
     "residual": Identity(
-        "y_k - p_k = y_k Σ_{j≠k} p_j - (1 - y_k) p_k",
-        r"y_k - p_k &= y_k \sum_{j \neq k} p_j - (1 - y_k)\,p_k",
+        "y_k - p_k",
+        "y_k Σ_{j≠k} p_j - (1 - y_k) p_k",
+        r"y_k - p_k",
+        r"y_k \sum_{j \neq k} p_j - (1 - y_k)\,p_k",
     ),
     "cross_entropy": Identity(
-        "(Σ_j y_j) p_k - y_k = p_k Σ_{j≠k} y_j - y_k Σ_{j≠k} p_j, whatever Σ_j y_j is",
-        r"\Bigl(\sum_j y_j\Bigr) p_k - y_k &= p_k \sum_{j \neq k} y_j - y_k \sum_{j \neq k} p_j",
+        "(Σ_j y_j) p_k - y_k",
+        "p_k Σ_{j≠k} y_j - y_k Σ_{j≠k} p_j, whatever Σ_j y_j is",
+        r"\Bigl(\sum_j y_j\Bigr) p_k - y_k",
+        r"p_k \sum_{j \neq k} y_j - y_k \sum_{j \neq k} p_j",
     ),
     "product": Identity(
-        "p_k (g_k - Σ_j p_j g_j) = p_k (d_k - Σ_j p_j d_j) with d = g - g_m for whatever m",
-        r"p_k \Bigl(g_k - \sum_j p_j g_j\Bigr) &= p_k \Bigl(d_k - \sum_j p_j d_j\Bigr),"
+        "p_k (g_k - Σ_j p_j g_j)",
+        "p_k (d_k - Σ_j p_j d_j) with d = g - g_m for whatever m",
+        r"p_k \Bigl(g_k - \sum_j p_j g_j\Bigr)",
+        r"p_k \Bigl(d_k - \sum_j p_j d_j\Bigr),"
         r"\quad d = g - g_m",
     ),
     "pairs": Identity(
-        "p_k (g_k - Σ_j p_j g_j) = p_k Σ_{j≠k} p_j (g_k - g_j)",
-        r"p_k \Bigl(g_k - \sum_j p_j g_j\Bigr) &= p_k \sum_{j \neq k} p_j\,(g_k - g_j)",
+        "p_k (g_k - Σ_j p_j g_j)",
+        "p_k Σ_{j≠k} p_j (g_k - g_j)",
+        r"p_k \Bigl(g_k - \sum_j p_j g_j\Bigr)",
+        r"p_k \sum_{j \neq k} p_j\,(g_k - g_j)",
     ),
     "log": Identity(
-        "log p_k = a_k - max a - log(1 + the sum of e^{a_j - max a} without the largest)",
-        r"\log p_k &= a_k - a_m - \log\Bigl(1 + \sum_{j \neq m} e^{a_j - a_m}\Bigr),"
+        "log p_k",
+        "a_k - max a - log(1 + the sum of e^{a_j - max a} without the largest)",
+        r"\log p_k",
+        r"a_k - a_m - \log\Bigl(1 + \sum_{j \neq m} e^{a_j - a_m}\Bigr),"
         r"\quad a_m = \max_j a_j",
     ),
 }
 """All but the first use Σ_j p_j = 1, the fact that the derivation names."""
 
 _MEANINGS = {
-    "value": ("{}(z)", "{}(z)"),
-    "slope": ("{}'(z)", "{}'(z)"),
-    "residual": ("y - {}(z)", "y - {}(z)"),
-    "complement": ("1 - {}(z)", "1 - {}(z)"),
-    "log": ("log {}(z)", r"\log {}(z)"),
-    "log_complement": ("log(1 - {}(z))", r"\log(1 - {}(z))"),
-    "slope_by_value": ("{0}'(z)/{0}(z)", "{0}'(z)/{0}(z)"),
-    "slope_by_complement": ("{0}'(z)/(1 - {0}(z))", "{0}'(z)/(1 - {0}(z))"),
+    "value": "{0}(z)",
+    "slope": "{0}'(z)",
+    "residual": "y - {0}(z)",
+    "complement": "1 - {0}(z)",
+    "log": "log {0}(z)",
+    "log_complement": "log(1 - {0}(z))",
+    "slope_by_value": "{0}'(z)/{0}(z)",
+    "slope_by_complement": "{0}'(z)/(1 - {0}(z))",
 }
-"""What each part is, in both dialects."""
+"""What each part of the form of {0} is; in LaTeX, log is a command."""
 
 _DEFAULTS = {entry.name: entry.default for entry in fields(Stable) if entry.default is not MISSING}
 
@@ -231,12 +227,22 @@ def proved(form: Form) -> Form:
 def _prove_side(form: Form, z: Expr, h: Expr, slope: Expr) -> None:
     y = Symbol("y", real=True)
     names = {"z": z, "y": y, "h": h, "slope": slope, "complement": 1 - h}
-    for name, _ in form.lets:
-        names[name] = _read(form, name, names)
-    for part, expected in _meanings(h, slope, y).items():
+    meanings = {
+        "value": h,
+        "slope": slope,
+        "residual": y - h,
+        "complement": 1 - h,
+        "log": h,  # of the logarithms, the arguments
+        "log_complement": 1 - h,
+        "slope_by_value": slope / h,
+        "slope_by_complement": slope / (1 - h),
+    }
+    for name, _ in form.stable.lets:
+        names[name] = to_sympy(form.node(name), names, EXTRA)
+    for part, expected in meanings.items():
         if form.text(part) == _DEFAULTS.get(part):
             continue  # no form, but its meaning
-        found = _read(form, part, names)
+        found = to_sympy(form.node(part), names, EXTRA)
         if part.startswith("log"):
             found = sympy.exp(sympy.expand_log(found, force=True))
         if not _equal(found, expected):
@@ -248,21 +254,3 @@ def _equal(found: Expr, expected: Expr) -> bool:
     return any(
         is_zero((of(found) - of(expected)).rewrite(sympy.exp)) for of in (lambda u: u, sympy.exp)
     )
-
-
-def _meanings(h: Expr, slope: Expr, y: Expr) -> dict[str, Expr]:
-    """What each part of a form stands for; of the logarithms, the arguments."""
-    return {
-        "value": h,
-        "slope": slope,
-        "residual": y - h,
-        "complement": 1 - h,
-        "log": h,
-        "log_complement": 1 - h,
-        "slope_by_value": slope / h,
-        "slope_by_complement": slope / (1 - h),
-    }
-
-
-def _read(form: Form, part: str, names: Mapping[str, Expr]) -> Expr:
-    return to_sympy(form.node(part), names, EXTRA)

@@ -6,6 +6,7 @@ Here one can
   `array_program`; and of one sample, neuron by neuron: `scalar_program`;
 * read a program: it is a forward and a backward pass of `Block`, each with its comments (the step
   as the sheet has it) and its `Line` records: names, an expression, the memory it is computed in;
+* compute hidden layers in memory that is kept, for NumPy: `in_memory`, a pass over the lines;
 * keep what a result needs: `needed`; see what is computed instead of plain forms: `identities_of`;
 * print lines in an engine's words: `Spelling.text`, for `NUMPY`, `JAX`, `TORCH`, and `MATH` for
   Python's own numbers, one at a time.
@@ -65,7 +66,7 @@ from symback.language.algebra import (
     to_sympy,
 )
 from symback.language.errors import SymbackError
-from symback.language.expressions import Call, Named, Node, Number, operation, walk
+from symback.language.expressions import Call, Named, Node, Number, operation, rebuilt, walk
 from symback.language.functions import BY_SYMPY, ELEMENTARY, SoftMax
 from symback.language.names import SAMPLE, Role, Variable, element_name, elements, index
 from symback.language.writing import Text
@@ -85,6 +86,7 @@ __all__ = [
     "element",
     "heads_of",
     "identities_of",
+    "in_memory",
     "names_in",
     "needed",
     "number",
@@ -144,19 +146,23 @@ class Program:
     """
 
     graph: Graph
-    output: Variable
-    spelling: Spelling
+    layers: Mapping[Variable, Layer]
     forward: tuple[Block, ...]
     backward: tuple[Block, ...]
-    sizes: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, str]
+    parts: tuple[tuple[Form, str], ...]
+    kept_sums: Mapping[str, Expr]
     memory: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    parts: tuple[tuple[Form, str], ...] = ()
-    kept_sums: Mapping[str, Expr] = field(default_factory=dict)
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         """All of them, forward first."""
         return (*self.forward, *self.backward)
+
+    @property
+    def output(self) -> Layer:
+        """The layer of ŷ."""
+        return next(layer for layer in self.layers.values() if layer.h.role is Role.OUTPUT)
 
 
 def names_in(node: Node) -> set[str]:
@@ -189,7 +195,7 @@ def identities_of(program: Program, blocks: Iterable[Block]) -> list[Identity]:
     """What these lines of a program compute instead of plain forms."""
     parts: dict[Form, list[str]] = {}
     for form, part in program.parts:
-        if form.lets:
+        if form.stable.lets:
             parts.setdefault(form, []).append(part)
     found = [identity for form, own in parts.items() for identity in form.identities(own)]
     used = {word for block in blocks for line in block.lines for word in line.stands_for}
@@ -434,19 +440,17 @@ ALL_ONES = "one"
 Y = Named("y")
 
 
-def array_program(form: MatrixForm, spelling: Spelling) -> Program:
+def array_program(form: MatrixForm) -> Program:
     """The lines for a batch, one row a sample.  Raises `NoKernel`."""
-    writer = _ArrayWriter(form, spelling)
+    writer = _ArrayWriter(form)
     forward, backward = writer.forward(), writer.backward()
     used = ((writer.layers[h].form, part) for h, _, part in writer.parts)
     return Program(
         graph=form.graph,
-        output=writer.output.h,
-        spelling=spelling,
+        layers=writer.layers,
         forward=forward,
         backward=backward,
         sizes=writer.sizes,
-        memory=writer.memory,
         parts=tuple((form, part) for form, part in used if form is not None),
         kept_sums=writer.kept_sums,
     )
@@ -455,11 +459,9 @@ def array_program(form: MatrixForm, spelling: Spelling) -> Program:
 class _ArrayWriter(_Writer):
     """Writes each step as operations on arrays, one row a sample."""
 
-    def __init__(self, form: MatrixForm, spelling: Spelling) -> None:
+    def __init__(self, form: MatrixForm) -> None:
         super().__init__(form)
-        self.spelling, self.said = spelling, Text(form.lettering)
-        self.kept_sums: dict[str, Expr] = {}
-        self.memory: dict[str, tuple[str, ...]] = {}
+        self.said, self.kept_sums = Text(form.lettering), dict[str, Expr]()
         self.yhat = next(s.symbol for s in form.steps if s.variable is self.output.h)
         self.target = None if self.y is None else self.yhat.func("y", *self.yhat.shape)
         # how the number of samples and each symbolic width is read off the arrays
@@ -487,13 +489,10 @@ class _ArrayWriter(_Writer):
                 elif layer.coupled:
                     self.softmax(layer)
                 else:
-                    self.activation(layer)
+                    self.let(self.named(layer.h), self.part(layer, "value"))
         return self.taken()
 
     def backward(self) -> tuple[Block, ...]:
-        if self.output.coupled and self.spelling.in_place and self.y is not None:
-            note = "samples side by side, as Ŷ has them"
-            self.add(Line(("y",), call("by_columns", Y), note=note))
         for step in self.form.steps:
             if step.variable.role is Role.LOSS:
                 self.comment(step.written(self.said), step.variable)
@@ -508,87 +507,23 @@ class _ArrayWriter(_Writer):
             raise NoKernel(f"no kernel: {step.missing}")
         return step.expr
 
-    # ------------------------------------------------------------------------- memory that is kept
-
-    def is_kept(self, variable: Variable) -> bool:
-        """Whether an array of a hidden layer: those of the output may become results."""
-        output = (self.output.h, self.output.a)
-        return self.spelling.in_place and variable.batched and variable not in output
-
-    def keep(self, name: str, variable: Variable) -> None:
-        self.memory[name] = (str(self.graph.samples), str(variable.shape[-1]))
-
-    def into(self, node: Node, name: str, memory: str) -> list[Line]:
-        """The lines that compute ``node`` into ``memory``, an operation each, and call it ``name``.
-
-        None at all where some operation has no such line, or would need what is overwritten.
-        """
-        if not isinstance(node, Call) or not self.spelling.writes_into(node.function):
-            return []
-        operands, before = [*node.arguments], []
-        compound = (
-            k for k, part in enumerate(operands) if isinstance(part, Call) and names_in(part)
-        )
-        inner = next(compound, None)
-        if inner is not None:
-            before = self.into(operands.pop(inner), name, memory)
-            if not before or any({name, memory} & names_in(part) for part in operands):
-                return []
-            operands.insert(inner, Named(name))
-            memory = name
-        if node.function in ("+", "*") and operands[1] == Named(memory):
-            operands.reverse()
-        return [*before, Line((name,), call(node.function, *operands), memory)]
-
-    def product(self, step: MatrixStep, name: Named, expr: MatrixExpr) -> None:
-        """A product of two matrices; of a hidden layer, in memory that is kept."""
-        scale, matrices = expr.as_coeff_matrices()
-        if not self.is_kept(step.variable) or scale != 1 or len(matrices) != 2:
-            self.let(name, self.code(expr))
-            return
-        self.add(Line((name.name,), call("@", *map(self.code, matrices)), name.name))
-        self.keep(name.name, step.variable)
-
     # --------------------------------------------------------------------- quantities, activations
 
     def quantity(self, step: MatrixStep) -> None:
         """A quantity node by node; a sum with a bias is added up in place."""
         expr, name = self.expr(step), self.named(step.variable)
         terms = expr.args if isinstance(expr, MatAdd) else (expr,)
-        wide = [term for term in terms if _is_product(term)]
+        wide = [term for term in terms if isinstance(term, MatMul) and not term.has(OneMatrix)]
         if step.variable.role is not Role.PREACTIVATION or len(wide) != 1:
             self.let(name, self.spread(self.code(expr), step))
             return
-        self.product(step, name, wide[0])
+        self.let(name, self.code(wide[0]))
         for term in terms:
             if term is not wide[0]:
                 self.change(name, "+", self.code(term))
 
-    def activation(self, layer: Layer) -> None:
-        """h = g(a), in memory that is kept where each of its operations has such a call."""
-        node, name = self.formed(layer, "value"), self.named(layer.h)
-        lines = self.into(node, name.name, name.name) if self.is_kept(layer.h) else []
-        self.parts[layer.h, 0, "value"] = name if lines else node
-        self.add(*lines)
-        if lines:
-            self.keep(name.name, layer.h)
-        else:
-            self.let(name, node)
-
     def line_of(self, layer: Layer, part: str, k: int, node: Node) -> Named:
-        """The line of a part; of a hidden layer, in memory that is kept, or that of a.
-
-        The memory of a serves for the last part that reads it.
-        """
         name = PART_NAMES.get(part) or f"{part}{layer.h.layer}"
-        if layer.form is not None and self.is_kept(layer.h) and part in dict(layer.form.lets):
-            memory = layer.a.name if layer.form.last_reader("z") == part else name
-            lines = self.into(node, name, memory)
-            if lines:
-                self.add(*lines)
-                if memory == name:
-                    self.keep(name, layer.h)
-                return Named(name)
         says = part in SAID_OF_PARTS and (layer.coupled or part == "residual")
         return self.let(Named(name), node, *([SAID_OF_PARTS[part]] if says else []))
 
@@ -639,33 +574,12 @@ class _ArrayWriter(_Writer):
         layer, expr, name = self.by_a.get(step.variable), self.expr(step), _d(step.variable)
         if layer is not None and layer.coupled:
             self.through_softmax(layer, step, name)
-        elif layer is None or layer.is_plain:
-            if _is_product(expr) and step.variable.batched:
-                self.product(step, name, expr)
-            else:
-                self.let(name, self.spread(self.code(expr), step))
-        elif not expr.has(Gradient):
+        elif layer is None or layer.is_plain or not expr.has(Gradient):
             self.let(name, self.spread(self.code(expr), step))
         elif self.divides(layer):
             self.let(name, self.spread(self.times_slope(self.gradient_of_output), step))
         else:
-            self.through(layer, name)
-
-    def through(self, layer: Layer, name: Named) -> None:
-        """∇h ⊙ g'(a), in the memory of ∇h, which nobody reads again.
-
-        g'(a) is computed in the memory of one of the lets, if it can be: the last to read it.
-        """
-        before, slope = _d(layer.h), self.part(layer, "slope")
-        for let in layer.form.named("slope") if self.is_kept(layer.h) else ():
-            memory = f"{let}{layer.h.layer}"
-            lines = self.into(slope, memory, memory)
-            if lines:
-                self.add(*lines)
-                slope = Named(memory)
-                break
-        out = before.name if self.spelling.in_place and slope != ONE else ""
-        self.add(Line((name.name,), times(before, slope), out))
+            self.let(name, times(_d(layer.h), self.part(layer, "slope")))
 
     @property
     def gradient_of_output(self) -> MatrixExpr:
@@ -888,7 +802,7 @@ class _ArrayWriter(_Writer):
                 row = matrices[1]
                 return self.code(row.arg if isinstance(row, Transpose) else row)
             case [False, True] if isinstance(matrices[0], Transpose):
-                return self.sum_over_samples(matrices[0].arg)
+                return call("sample_sum", self.code(matrices[0].arg))
             case ones if not any(ones):
                 return reduce(lambda a, b: call("@", a, b), map(self.code, matrices))
         raise NoKernel(f"no kernel: {self.said.write(MatMul(*matrices, evaluate=False))}")
@@ -898,21 +812,11 @@ class _ArrayWriter(_Writer):
         if isinstance(matrix, HadamardProduct) and len(matrix.args) == 2:
             factors = [*map(self.code, matrix.args)]
             if not any(map(self.is_number, factors)):
-                if self.output.coupled and self.spelling.in_place:
-                    # the softmax has samples side by side, and so does what is made of it
-                    factors = [call("T", factor) for factor in factors]
                 return call("vdot", *factors)
         node = self.code(matrix)
         if self.is_number(node):
             return reduce(times, map(self.scalar, matrix.shape), node)
         return call("total", node)
-
-    def sum_over_samples(self, matrix: MatrixExpr) -> Node:
-        """In NumPy a product with ones takes half the time of a sum."""
-        if not self.spelling.in_place:
-            return call("sample_sum", self.code(matrix))
-        self.memory["ones"] = (str(self.graph.samples),)
-        return call("@", Named("ones"), self.code(matrix))
 
     def scalar(self, expr: Expr, letters: Mapping[Expr, Node] | None = None) -> Node:
         """A number, or a function of the entries that ``letters`` stand for."""
@@ -941,10 +845,6 @@ def _scale_and_body(expr: MatrixExpr) -> tuple[Expr, MatrixExpr]:
 
 def _minus(matrix: MatrixExpr) -> MatMul:
     return MatMul(sympy.S.NegativeOne, matrix)
-
-
-def _is_product(expr: MatrixExpr) -> bool:
-    return isinstance(expr, MatMul) and not any(isinstance(m, OneMatrix) for m in expr.args)
 
 
 # --------------------------------------------------------------------------- one number at a time
@@ -1180,6 +1080,108 @@ class _ScalarWriter(_Writer):
         return 1, "", 0
 
 
+# ----------------------------------------------------------------------------- memory that is kept
+
+
+def in_memory(program: Program) -> Program:
+    """The same for NumPy: hidden layers are computed in memory that is kept from call to call.
+
+    Nobody reads an a after the last line that does, a ∇h after ∇a, or the lets of a form after the
+    slope: these lines compute in their memory.  A sum over samples is a product with ones, in half
+    the time.  Arrays of the output may become results, and are not kept.
+    """
+    memory = _Memory(program)
+    forward = tuple(map(memory.of_block, program.forward))
+    backward = tuple(map(memory.of_block, program.backward))
+    if program.output.coupled and any(v.role is Role.TARGET for v in program.graph.variables):
+        note = "samples side by side, as Ŷ has them"
+        by_columns = Line(("y",), call("by_columns", Named("y")), note=note)
+        backward = (Block((), (by_columns,)), *backward)
+    return replace(program, forward=forward, backward=backward, memory=memory.kept)
+
+
+class _Memory:
+    def __init__(self, program: Program) -> None:
+        self.program, self.kept = program, dict[str, tuple[str, ...]]()
+        self.layers = {v: layer for layer in program.layers.values() for v in (layer.a, layer.h)}
+        lines = (line for block in program.blocks for line in block.lines)
+        self.last_reader = {name: line for line in lines for name in line.reads}
+
+    def of_block(self, block: Block) -> Block:
+        layer = self.layers.get(block.variable) if block.variable else None
+        lines = (new for line in block.lines for new in self.of_line(line, layer))
+        return replace(block, lines=tuple(lines))
+
+    def of_line(self, line: Line, layer: Layer | None) -> list[Line]:
+        """The lines that one becomes; ``layer`` is that of its block, where it is of one."""
+        name, node = line.names[0], self.summed(line.expr)
+        new = replace(line, expr=node)
+        if layer is None or line.out or not isinstance(node, Call):
+            return [new]
+        is_kept = layer.a.batched and layer is not self.program.output
+        a, dh, number_ = layer.a.name, _d(layer.h), layer.h.layer
+        if is_kept and node.function == "@" and not _is_call(node.arguments[0], "@"):
+            self.keep(name, layer)
+            return [replace(new, out=name)]
+        if layer.form is None:
+            return [new]
+        lets = [f"{let}{number_}" for let, _ in layer.form.stable.lets]
+        if name == f"d{a}" and node.function == "*" and node.arguments[0] == dh:
+            slope, before = node.arguments[1], []
+            read = (part.name for part in walk(slope) if isinstance(part, Named)) if is_kept else ()
+            for let in dict.fromkeys(read):
+                if let in lets and (before := _into(slope, let, let)):
+                    slope = Named(let)
+                    break
+            return [*before, Line((name,), call("*", dh, slope), dh.name)]
+        if is_kept and (name in lets or name == layer.h.name):
+            is_last = name in lets and self.last_reader.get(a) is line
+            lines = _into(node, name, a if is_last else name)
+            if lines and not is_last:
+                self.keep(name, layer)
+            return lines or [new]
+        return [new]
+
+    def keep(self, name: str, layer: Layer) -> None:
+        self.kept[name] = (str(self.program.graph.samples), str(layer.a.shape[-1]))
+
+    def summed(self, node: Node) -> Node:
+        """Sums over samples as products; what is made of a softmax has samples side by side."""
+        match rebuilt(node, self.summed):
+            case Call("sample_sum", (array,)):
+                self.kept["ones"] = (str(self.program.graph.samples),)
+                return call("@", Named("ones"), array)
+            case Call("vdot", factors) if self.program.output.coupled:
+                return call("vdot", *(call("T", factor) for factor in factors))
+            case same:
+                return same
+
+
+def _into(node: Node, name: str, memory: str) -> list[Line]:
+    """The lines that compute ``node`` into ``memory``, an operation each, and call it ``name``.
+
+    None at all where some operation has no such line, or would need what is overwritten.
+    """
+    if not isinstance(node, Call) or not NUMPY.writes_into(node.function):
+        return []
+    operands, before = [*node.arguments], []
+    compound = (k for k, part in enumerate(operands) if isinstance(part, Call) and names_in(part))
+    inner = next(compound, None)
+    if inner is not None:
+        before = _into(operands.pop(inner), name, memory)
+        if not before or any({name, memory} & names_in(part) for part in operands):
+            return []
+        operands.insert(inner, Named(name))
+        memory = name
+    if node.function in ("+", "*") and operands[1] == Named(memory):
+        operands.reverse()
+    return [*before, Line((name,), call(node.function, *operands), memory)]
+
+
+def _is_call(node: Node, head: str) -> bool:
+    return isinstance(node, Call) and node.function == head
+
+
 # ---------------------------------------------------------------------------- the writer of Python
 
 ATOM, POWER, SIGN, TIMES, PLUS, COMPARISON, CHOICE = 7, 6, 5, 4, 3, 2, 1
@@ -1225,8 +1227,7 @@ class Spelling:
     ``max_number`` and ``min_number`` are for an array and a number, where an engine has words of
     their own for that.  ``words`` are those that templates and helpers call $np, $max, ….
     ``choice`` is a template for "if condition, then yes, else no", ``choice_binding`` how tightly
-    it binds, and ``choice_of_numbers`` the same where both are numbers.  ``in_place`` says whether
-    hidden layers are computed in memory that is kept.
+    it binds, and ``choice_of_numbers`` the same where both are numbers.
     """
 
     name: str
@@ -1235,7 +1236,6 @@ class Spelling:
     choice_binding: int = ATOM
     words: Mapping[str, str] = field(default_factory=dict, repr=False)
     choice_of_numbers: str = ""
-    in_place: bool = False
 
     def write(self, text: str) -> str:
         """A template with its words filled in: ``$np.exp(a)`` as ``np.exp(a)``."""
@@ -1366,7 +1366,7 @@ _WORDS = {
 }
 # In NumPy `dot` begins 0.4 µs sooner than @ does.
 NUMPY_PLAIN = _arrays("numpy", _WORDS, {})
-NUMPY = replace(NUMPY_PLAIN, functions={**NUMPY_PLAIN.functions, "@": "np.dot"}, in_place=True)
+NUMPY = replace(NUMPY_PLAIN, functions={**NUMPY_PLAIN.functions, "@": "np.dot"})
 # A scalar product by hand: `vdot` and `@` may be computed with fewer digits on some devices.
 JAX = _arrays(
     "jax",

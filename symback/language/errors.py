@@ -96,12 +96,8 @@ def printable(text: str, limit: int = 60) -> str:
     >>> print(printable("a\n\x1b[31mb"), printable("w*x + b", limit=5))
     a\n\x1b[31mb w*x …
     """
-    shown = "".join(map(_escaped, text[: limit + 1]))
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text[: limit + 1]
+    )
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def _escaped(character: str) -> str:
-    """Return the character itself where it prints, else its Python escape."""
-    if character.isprintable():
-        return character
-    return character.encode("unicode_escape").decode("ascii")

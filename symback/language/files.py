@@ -7,7 +7,8 @@ Here one can
   for;
 * write files: `put` writes every one under a temporary name and renames it only when all of them
   are complete, so that an error or an interruption leaves nothing half-written, and no moment at
-  which a file that was there is not.
+  which a file that was there is not;
+* find the templates: `template_dir`.
 
 Network files, pages, notations, samples, arrays and checkpoints are all read here; sheets, figures,
 kernels, pictures and checkpoints all end here.
@@ -26,7 +27,7 @@ from typing import BinaryIO
 
 from symback.language.errors import SymbackError, printable
 
-__all__ = ["CannotRead", "CannotWrite", "content", "opened", "put", "shown"]
+__all__ = ["CannotRead", "CannotWrite", "content", "opened", "put", "shown", "template_dir"]
 
 LONGEST_PATH = 4096
 
@@ -37,6 +38,17 @@ class CannotRead(SymbackError):
 
 class CannotWrite(SymbackError):
     """A file that cannot be made: no right to write there, no TeX, or TeX refused."""
+
+
+def template_dir() -> Path:
+    """The folder of templates: the installed one, else the one of the checkout."""
+    installed = Path(__file__).parent.parent / "templates"
+    if installed.is_dir():
+        return installed
+    checkout = installed.parent.parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / "templates").is_dir():
+        return checkout / "templates"
+    raise FileNotFoundError(f"symback's templates are missing: expected the folder {installed}")
 
 
 def shown(path: Path) -> str:
@@ -117,12 +129,20 @@ def put(files: Mapping[str, bytes], folder: Path, *, durable: bool = False) -> l
         for final, written in temporary.items():
             if len(files) > 1 and final.is_file():
                 spare.append(written.with_name(f"{written.name}.old"))
-                _keep(final, spare[-1])
+                try:  # a second name for what is about to be replaced; it stays where it is
+                    os.link(final, spare[-1], follow_symlinks=False)
+                except OSError:  # a file system without links
+                    shutil.copy2(final, spare[-1])
                 kept[final] = spare[-1]  # only now is it whole
             written.replace(final)
             placed.append(final)
         if durable:
-            _on_the_disk(folder)
+            with suppress(OSError):  # where the system can be asked for the names in a folder
+                handle = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
     except BaseException as error:
         for final in placed:
             if final not in kept:
@@ -151,32 +171,10 @@ def _temporary(folder: Path, data: bytes, *, durable: bool) -> Path:
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
+        usual = os.umask(0)
+        os.umask(usual)
+        Path(name).chmod(0o666 & ~usual)
     except BaseException:  # a full disk has room again without it
         Path(name).unlink(missing_ok=True)
         raise
     return Path(name)
-
-
-def _keep(final: Path, old: Path) -> None:
-    """Give the file that is about to be replaced a second name; it stays where it is."""
-    try:
-        os.link(final, old, follow_symlinks=False)
-    except OSError:  # a file system without links
-        shutil.copy2(final, old)
-
-
-def _on_the_disk(folder: Path) -> None:
-    """The names in a folder, where the system can be asked for it."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,47 +32,37 @@ class NpzError(SymbackError):
 
 def read(path: str | Path, most: int) -> dict[str, np.ndarray]:
     """The arrays of an .npz file by name, ``most`` bytes of them; raises `NpzError`."""
+    found: dict[str, np.ndarray] = {}
     try:
-        with files.opened(path, most) as file, _archive(file) as archive:
-            return dict(_members(archive, most))
+        file = files.opened(path, most)
     except files.CannotRead as error:
         raise NpzError(error.message) from None
-
-
-def _archive(file: Any) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(file)
-    except Exception:  # noqa: BLE001 - zipfile trusts a table of contents: what it raises is its own
-        raise NpzError(
-            "this is no .npz file: write one with numpy.savez(path, dW1=dW1, db1=db1, …)"
-        ) from None
-
-
-def _members(archive: zipfile.ZipFile, most: int) -> Iterator[tuple[str, np.ndarray]]:
-    members = [info for info in archive.infolist() if not info.filename.endswith("/")]
-    size = sum(info.file_size for info in members)
-    if size > most:
-        raise NpzError(f"its arrays take {size:,} bytes; at most {most / 1e6:.0f} MB are read")
-    if not 1 <= len(members) <= MOST_ARRAYS:
-        raise NpzError(f"it holds {len(members)} arrays; expected 1 to {MOST_ARRAYS}")
-    seen: set[str] = set()
-    for info in members:
-        name = info.filename.removesuffix(".npy")
-        if name in seen or not name:
-            told = f"{printable(name)} twice" if name else "an array without a name"
-            raise NpzError(f"it holds {told}")
-        seen.add(name)
-        yield name, _array(_content(archive, info), printable(name))
-
-
-def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """The bytes of one member, no more than its header promised."""
-    try:
-        with archive.open(info) as member:
-            return member.read(info.file_size)
-    except Exception as error:  # noqa: BLE001 - each way of compressing has errors of its own
-        reason = printable(str(error) or type(error).__name__)
-        raise NpzError(f"{printable(info.filename)} cannot be read: {reason}") from None
+    with file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except Exception:  # noqa: BLE001 - zipfile trusts a table of contents: what it raises is its own
+            raise NpzError(
+                "this is no .npz file: write one with numpy.savez(path, dW1=dW1, db1=db1, …)"
+            ) from None
+        members = [info for info in archive.infolist() if not info.filename.endswith("/")]
+        size = sum(info.file_size for info in members)
+        if size > most:
+            raise NpzError(f"its arrays take {size:,} bytes; at most {most / 1e6:.0f} MB are read")
+        if not 1 <= len(members) <= MOST_ARRAYS:
+            raise NpzError(f"it holds {len(members)} arrays; expected 1 to {MOST_ARRAYS}")
+        for info in members:
+            name = info.filename.removesuffix(".npy")
+            if name in found or not name:
+                told = f"{printable(name)} twice" if name else "an array without a name"
+                raise NpzError(f"it holds {told}")
+            try:
+                with archive.open(info) as member:
+                    content = member.read(info.file_size)  # no more than its header promised
+            except Exception as error:  # noqa: BLE001 - each way of compressing has errors of its own
+                reason = printable(str(error) or type(error).__name__)
+                raise NpzError(f"{printable(info.filename)} cannot be read: {reason}") from None
+            found[name] = _array(content, printable(name))
+    return found
 
 
 def _array(content: bytes, name: str) -> np.ndarray:
@@ -88,16 +77,13 @@ def _array(content: bytes, name: str) -> np.ndarray:
     if dtype.hasobject or dtype.names is not None or dtype.kind not in "biufcSU":
         raise NpzError(f"{name} holds {kind_of(dtype)}; expected real numbers (float32 or float64)")
     there = len(content) - stream.tell()
-    if not _is_shape(shape) or not dtype.itemsize or math.prod(shape) * dtype.itemsize != there:
+    # whole numbers from 0 on, and not too many: True is none, though NumPy takes it for 1
+    is_shape = len(shape) <= MOST_AXES and all(type(n) is int and n >= 0 for n in shape)
+    if not is_shape or not dtype.itemsize or math.prod(shape) * dtype.itemsize != there:
         told = printable(str(shape))
         raise NpzError(f"{name} says its shape is {told}, but holds {there} bytes of {dtype}")
     flat = np.frombuffer(content, dtype, offset=stream.tell()) if there else np.zeros(0, dtype)
     return flat.reshape(shape, order="F" if by_columns else "C")
-
-
-def _is_shape(shape: Any) -> bool:
-    """Whole numbers from 0 on, and not too many: True is none, though NumPy takes it for 1."""
-    return len(shape) <= MOST_AXES and all(type(size) is int and size >= 0 for size in shape)
 
 
 def _header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -109,8 +109,14 @@ class Writer(Printer):
 
     def in_order(self, expr: Add | Terms | MatAdd) -> Sequence[Expr]:
         """The terms of a sum as they are written, first to last."""
-        stays = isinstance(expr, (Terms, MatAdd))
-        return expr.args if stays else sorted(expr.args, key=_reading_order)
+        if isinstance(expr, (Terms, MatAdd)):
+            return expr.args
+
+        def rank(term: Expr) -> tuple:  # positive ones first: numbers, names, sums with Σ
+            negative, size = signed(term)
+            return negative, not size.is_Number, size.has(Sum), _KEY(size)
+
+        return sorted(expr.args, key=rank)
 
     def signed_terms(self, terms: Sequence[Expr]) -> list[tuple[str, str]]:
         """Each term as its sign, with spaces, and its body; no sign before a first term above 0."""
@@ -271,7 +277,8 @@ class Writer(Printer):
         body = self._print(expr.function)
         if isinstance(expr.function, _SUMS) or body.startswith("-"):
             body = self.parenthesised(body)
-        return self.sigma(*map(self._print, expr.limits[0]), body)
+        bound, lower, upper = map(self._print, expr.limits[0])
+        return self.sigma(bound, lower, upper, body)
 
     # -------------------------------------------------------------------------- conditions
 
@@ -342,10 +349,13 @@ class Writer(Printer):
         return self.nabla(self.bare(expr.array))
 
     def _print_OneMatrix(self, expr: OneMatrix) -> str:
-        return self.transposed(self.ones) if _is_row(expr) else self.ones
+        return self._row_or_column(expr, self.ones)
 
     def _print_ZeroMatrix(self, expr: ZeroMatrix) -> str:
-        return self.transposed(self.zeros) if _is_row(expr) else self.zeros
+        return self._row_or_column(expr, self.zeros)
+
+    def _row_or_column(self, expr: MatrixExpr, body: str) -> str:
+        return self.transposed(body) if expr.shape[0] == 1 != expr.shape[1] else body
 
     def _print_Identity(self, expr: MatrixExpr) -> str:
         return self.identity
@@ -475,16 +485,6 @@ def is_indicator(expr: Expr) -> bool:
     return isinstance(expr, Piecewise) and [value for value, _ in expr.args] == [1, 0]
 
 
-def _is_row(expr: MatrixExpr) -> bool:
-    return expr.shape[0] == 1 and expr.shape[1] != 1
-
-
-def _reading_order(term: Expr):
-    """Positive terms first; among them numbers, then names, then sums with Σ."""
-    negative, size = signed(term)
-    return negative, not size.is_Number, size.has(Sum), _KEY(size)
-
-
 def signed(term: Expr) -> tuple[bool, Expr]:
     """Whether ``term`` is written with a minus in front, and what stands behind that minus."""
     if isinstance(term, Product):
@@ -504,16 +504,18 @@ def signed(term: Expr) -> tuple[bool, Expr]:
 
 
 def _factors_in_order(expr: Expr) -> list[Expr]:
-    return sorted(Mul.make_args(expr), key=_factor_rank)
+    """Derivatives first; then names, functions, brackets, sums with Σ."""
 
+    def rank(factor: Expr) -> tuple:
+        return (
+            not isinstance(factor, Partial),
+            isinstance(factor, Sum),
+            isinstance(factor, (*_SUMS, Product)),
+            bool(factor.atoms(sympy.Function)),
+            _KEY(factor),
+        )
 
-def _factor_rank(factor: Expr):
-    kind = (
-        isinstance(factor, Sum),
-        isinstance(factor, (*_SUMS, Product)),
-        bool(factor.atoms(sympy.Function)),
-    )
-    return (not isinstance(factor, Partial), *kind, _KEY(factor))
+    return sorted(Mul.make_args(expr), key=rank)
 
 
 def _with_divisors(factors: Sequence[Expr]) -> list[Expr]:
@@ -553,6 +555,17 @@ class Latex(Writer):
     ones, zeros, identity = r"\mathbf{1}", r"\mathbf{0}", r"\mathbf{I}"
     beside, times, becomes = r"\,", r"\,", r"\leftarrow"
     hadamard, divided = r" \odot ", r" \oslash "
+    word = r" \text{{{}}} ".format
+    quotient = r"\frac{{{}}}{{{}}}".format
+    power = "{}^{{{}}}".format
+    powered = r"{}^{{\odot {}}}".format
+    root = r"\sqrt{{{}}}".format
+    absolute = r"\left|{}\right|".format
+    component = "{}_{{{}}}".format
+    sigma = r"\sum_{{{}={}}}^{{{}}} {}".format
+    indicator = r"\mathbf{{1}}_{{\{{{}\}}}}".format
+    held = r"\left.{}\right|_{{{}}}".format
+    transposed = r"{}^{{\top}}".format
 
     def __init__(
         self,
@@ -591,44 +604,12 @@ class Latex(Writer):
         tall = any(mark in body for mark in (r"\frac", r"\sum", r"\begin"))
         return rf"\left{left}{body}\right{right}" if tall else f"{left}{body}{right}"
 
-    def word(self, word: str) -> str:
-        """A word between formulas."""
-        return rf" \text{{{word}}} "
-
-    def quotient(self, above: str, below: str) -> str:
-        """above/below."""
-        return rf"\frac{{{above}}}{{{below}}}"
-
-    def power(self, base: str, exponent: str) -> str:
-        """Base to the exponent."""
-        return f"{base}^{{{exponent}}}"
-
-    def root(self, body: str) -> str:
-        """The square root."""
-        return rf"\sqrt{{{body}}}"
-
-    def absolute(self, body: str) -> str:
-        """|body|."""
-        return rf"\left|{body}\right|"
-
     def operator(self, name: str) -> str:
         """The name of a function."""
         row = ELEMENTARY.get(name) or ACTIVATIONS.get(name)
         if row is not None and row.latex:
             return row.latex
         return rf"\operatorname{{{_tex_word(name)}}}"
-
-    def component(self, vector: str, index: str) -> str:
-        """One entry."""
-        return f"{vector}_{{{index}}}"
-
-    def sigma(self, bound: str, lower: str, upper: str, body: str) -> str:
-        """A sum over an index."""
-        return rf"\sum_{{{bound}={lower}}}^{{{upper}}} {body}"
-
-    def indicator(self, condition: str) -> str:
-        """1 where the condition holds, else 0."""
-        return rf"\mathbf{{1}}_{{\{{{condition}\}}}}"
 
     def cases(self, rows: Sequence[tuple[str, str]]) -> str:
         """One of several values, each with its condition; none is "otherwise"."""
@@ -663,21 +644,9 @@ class Latex(Writer):
         d = self.lettering.differential + ("" if self.lettering.differential == "d" else " ")
         return rf"\frac{{{d}{of}}}{{{d}{by}}}"
 
-    def held(self, derivative: str, quantities: str) -> str:
-        """A derivative while other quantities do not change."""
-        return rf"\left.{derivative}\right|_{{{quantities}}}"
-
-    def transposed(self, body: str) -> str:
-        """The transpose."""
-        return rf"{body}^{{\top}}"
-
     def nabla(self, body: str) -> str:
         """The gradient by ``body``."""
         return rf"\nabla_{{{body}}}{self.loss}"
-
-    def powered(self, base: str, exponent: str) -> str:
-        """An elementwise power."""
-        return rf"{base}^{{\odot {exponent}}}"
 
 
 class MatrixLatex(Latex):
@@ -694,19 +663,21 @@ class Text(Writer):
 
     pi = "π"
     relations: ClassVar[Mapping[str, str]] = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
+    word = str
+    parenthesised = "({})".format
+    root = "√({})".format
+    absolute = "|{}|".format
+    component = "{}_{}".format
+    sigma = "Σ_{{{}={}..{}}} {}".format
+    indicator = "1[{}]".format
+    held = "({})_{}".format
+    transposed = "{}ᵀ".format
+    nabla = "∇{}".format
 
     @property
     def loss(self) -> str:
         """The letter of the loss in text."""
         return self.lettering.loss_text
-
-    def word(self, word: str) -> str:
-        """A word between formulas."""
-        return word
-
-    def parenthesised(self, body: str) -> str:
-        """(body)."""
-        return f"({body})"
 
     def quotient(self, above: str, below: str) -> str:
         """above/below, each in parentheses unless it is one thing."""
@@ -723,30 +694,10 @@ class Text(Writer):
         single = f"({exponent})" if "^" in exponent else self._one_thing(exponent)
         return f"{base}^{single}"
 
-    def root(self, body: str) -> str:
-        """√(body)."""
-        return f"√({body})"
-
-    def absolute(self, body: str) -> str:
-        """|body|."""
-        return f"|{body}|"
-
     def operator(self, name: str) -> str:
         """The name of a function."""
         row = ELEMENTARY.get(name) or ACTIVATIONS.get(name)
         return row.text if row is not None and row.text else name
-
-    def component(self, vector: str, index: str) -> str:
-        """One entry."""
-        return f"{vector}_{index}"
-
-    def sigma(self, bound: str, lower: str, upper: str, body: str) -> str:
-        """A sum over an index."""
-        return f"Σ_{{{bound}={lower}..{upper}}} {body}"
-
-    def indicator(self, condition: str) -> str:
-        """1 where the condition holds, else 0."""
-        return f"1[{condition}]"
 
     def cases(self, rows: Sequence[tuple[str, str]]) -> str:
         """One of several values, each with its condition; none is "otherwise"."""
@@ -770,18 +721,6 @@ class Text(Writer):
         """∂of/∂by."""
         d = self.lettering.differential_text
         return f"{d}{of}/{d}{by}"
-
-    def held(self, derivative: str, quantities: str) -> str:
-        """A derivative while other quantities do not change."""
-        return f"({derivative})_{quantities}"
-
-    def transposed(self, body: str) -> str:
-        """The transpose."""
-        return f"{body}ᵀ"
-
-    def nabla(self, body: str) -> str:
-        """The gradient by ``body``."""
-        return f"∇{body}"
 
     def powered(self, base: str, exponent: str) -> str:
         """An elementwise power."""

@@ -348,13 +348,6 @@ def _grown(box: Box, by: float) -> Box:
     return (box[0] - by, box[1] - by, box[2] + by, box[3] + by)
 
 
-def _overlap(one: Box, other: Box) -> float:
-    """Return the area that two boxes share."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    return max(wide, 0.0) * max(high, 0.0)
-
-
 def _arrow(points: tuple[Point, ...], colour: str, width: float, **more) -> list[Item]:
     """A stroke that ends in a filled head; the stroke stops inside the head."""
     (x0, y0), (x1, y1) = points[-2:]
@@ -471,16 +464,21 @@ def _start(chosen: Name | None, layers: Sequence[LayerSketch]) -> _Start:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Column:
     """One column of nodes: each the names it stands for, first what arrows into it reach.
 
-    A node without names is vertical dots, for units that are not drawn.
+    A node without names is vertical dots, for units that are not drawn.  Sizes and places are found
+    last; ``band`` says in which band, from above, the column stands.
     """
 
     kind: str  # "input", "neuron", "a", "h", "gap" or "loss"
     layer: int
     nodes: tuple[tuple[Name, ...], ...]
+    half_width: float = 0.0
+    radius: float = 0.0
+    band: int = 0
+    x: float = 0.0
 
     @property
     def shown(self) -> list[tuple[Name, ...]]:
@@ -551,64 +549,41 @@ TALLEST = 330.0
 MOST_BANDS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """Sizes that fit the page; ``bands`` says in which band, from above, each column stands."""
+def _sized(columns: Sequence[_Column], labels: Written, font: float, bands: int) -> float:
+    """Give the columns sizes in one font, in at most so many bands; returns the gap between them.
 
-    font: float
-    gap: float
-    half_widths: tuple[float, ...]
-    radii: tuple[float, ...]
-    bands: tuple[int, ...]
-
-    def centres(self) -> list[float]:
-        """The x of each column; a new band starts at the left again."""
-        found, x = [], 0.0
-        for i, half in enumerate(self.half_widths):
-            x = 0.0 if i and self.bands[i] > self.bands[i - 1] else x
-            found.append(x + half)
-            x += 2 * half + self.gap
-        return found
-
-    @property
-    def band_pitch(self) -> float:
-        """From one band to the next: the neurons, the captions and the way back between them."""
-        return 2 * max(self.radii) + 4.2 * CAPTION + 10.0
-
-
-def _sized(columns: Sequence[_Column], labels: Written, font: float, bands: int) -> _Grid:
-    """The columns in one font, with the largest gaps that the page allows; at most ``bands``."""
-
-    def wanted(column: _Column) -> float:
-        """The half width that the names of a column need."""
-        if column.kind == "gap":
-            return font
+    It is the largest that the page allows.
+    """
+    for column in columns:
         names = itertools.chain(*column.nodes)
         widest = max(formulas.label(labels(name), font).width for name in names)
-        return widest + 0.62 * font if column.kind == "neuron" else widest / 2 + 0.6 * font
-
-    halves = list(map(wanted, columns))
-    rounds = {}  # nearly round ones become round
+        double = column.kind == "neuron"
+        column.half_width = widest + 0.62 * font if double else widest / 2 + 0.6 * font
+        if column.kind == "gap":
+            column.half_width = font
     for double in (False, True):
         least = font * (1.6 if double else 1.3)
-        near = [w for w, c in zip(halves, columns, strict=True) if (c.kind == "neuron") == double]
-        rounds[double] = max([least, *(w for w in near if w <= 1.35 * least)])
-    radii = tuple(rounds[column.kind == "neuron"] for column in columns)
-    halves = tuple(map(max, halves, radii))
-    length = math.ceil(len(columns) / bands)
+        alike = [column for column in columns if (column.kind == "neuron") == double]
+        near = [c.half_width for c in alike if c.half_width <= 1.35 * least]
+        for column in alike:  # nearly round ones become round
+            column.radius = max([least, *near])
+            column.half_width = max(column.half_width, column.radius)
     rows = max(len(column.nodes) for column in columns)
     gap = font * (4.2 if rows == 1 else 5.5 if rows == 2 else 7.0 + 0.9 * max(0, min(rows, 12) - 4))
+    length = math.ceil(len(columns) / bands)
     for i in range(0, len(columns), length):
-        band = halves[i : i + length]
-        free = TEXT_WIDTH - 2 * (MARGIN + OVERHANG) - 2 * sum(band)
+        band = columns[i : i + length]
+        free = TEXT_WIDTH - 2 * (MARGIN + OVERHANG) - 2 * sum(c.half_width for c in band)
         gap = min(gap, free / max(len(band) - 1, 1))
-    return _Grid(font, gap, halves, radii, tuple(i // length for i in range(len(columns))))
+        for column in band:
+            column.band = i // length
+    return gap
 
 
 def _fit(
     layers: Sequence[LayerSketch], touched: set[Name], start: _Start, labels: Written
-) -> tuple[list[_Column], _Grid]:
-    """The largest sizes at which the columns fit the page.
+) -> tuple[list[_Column], float, float]:
+    """The columns in the largest font, and with the largest gaps, at which they fit the page.
 
     Middle layers, far from the chosen one, are left out until they do.  A net of one neuron a layer
     is folded into bands before its letters become small; what is too wide is shrunk in the end.
@@ -624,12 +599,13 @@ def _fit(
         columns = _columns(layers, touched, spare[:count])
         rows = max(len(column.nodes) for column in columns)
         for bands, font in itertools.product(range(1, MOST_BANDS + 1 if rows == 1 else 2), FONTS):
-            grid = _sized(columns, labels, font, bands)
-            high = rows * (2 * max(grid.radii) + 0.9 * font) <= TALLEST or font == FONTS[-1]
-            if grid.gap >= (1.6 if rows == 1 else 3.4) * font and (high or rows == 1):
-                return columns, grid
-    grid = _sized(columns, labels, FONTS[-1], 1)
-    return columns, replace(grid, gap=max(grid.gap, 3 * FONTS[-1]))
+            gap = _sized(columns, labels, font, bands)
+            radius = max(column.radius for column in columns)
+            high = rows * (2 * radius + 0.9 * font) <= TALLEST or font == FONTS[-1]
+            if gap >= (1.6 if rows == 1 else 3.4) * font and (high or rows == 1):
+                return columns, font, gap
+    gap = _sized(columns, labels, FONTS[-1], 1)
+    return columns, FONTS[-1], max(gap, 3 * FONTS[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -661,7 +637,8 @@ class _Scene:
     start: _Start
     labels: Written
     columns: Sequence[_Column]
-    grid: _Grid
+    font: float
+    band_pitch: float  # from one band to the next: neurons, captions and the way back between them
     nodes: Sequence[_Node]
     by_name: Mapping[Name, _Node]
 
@@ -723,17 +700,22 @@ def _scene(
     names = {name for name in (start.source, *start.targets) if name}
     names |= {name for path in paths for name in path}
     touched = {name for name in names if name.letter in ("x", "a", "h", "yhat")}
-    columns, grid = _fit(layers, touched, start, labels)
-    pitch = 2 * max(grid.radii) + (1.5 if start.kind == "bias" else 0.9) * grid.font
-    nodes = []
-    sizes = zip(columns, grid.centres(), grid.half_widths, grid.radii, grid.bands, strict=True)
-    for column, x, half, radius, band in sizes:
+    columns, font, gap = _fit(layers, touched, start, labels)
+    radius = max(column.radius for column in columns)
+    pitch = 2 * radius + (1.5 if start.kind == "bias" else 0.9) * font
+    band_pitch = 2 * radius + 4.2 * CAPTION + 10.0
+    nodes, x = [], 0.0
+    for i, column in enumerate(columns):
+        if i and column.band > columns[i - 1].band:  # a new band starts at the left again
+            x = 0.0
+        column.x = x + column.half_width
+        x += 2 * column.half_width + gap
         for row, own in enumerate(column.nodes):
-            y = (row - (len(column.nodes) - 1) / 2) * pitch + band * grid.band_pitch
-            size = (half, radius, column.kind) if own else (1.0, 1.0, "dots")
-            nodes.append(_Node(own, x, y, *size))
+            y = (row - (len(column.nodes) - 1) / 2) * pitch + column.band * band_pitch
+            size = (column.half_width, column.radius, column.kind) if own else (1.0, 1.0, "dots")
+            nodes.append(_Node(own, column.x, y, *size))
     by_name = {name: node for node in nodes for name in node.names}
-    return _Scene(start, labels, columns, grid, nodes, by_name)
+    return _Scene(start, labels, columns, font, band_pitch, nodes, by_name)
 
 
 # --------------------------------------------------------------------- a network: the whole picture
@@ -775,7 +757,7 @@ def network_figure(
 
 def _network_items(scene: _Scene, routes: Sequence[_Route], mode: str) -> list[Item]:
     """Everything but the captions, from the back to the front."""
-    start, font = scene.start, scene.grid.font
+    start, font = scene.start, scene.font
     items: list[Item] = []
     for left, right in itertools.pairwise(scene.columns):
         if (left.kind, right.kind) == ("a", "h"):  # a tinted box behind a coupled layer
@@ -811,7 +793,7 @@ def _network_items(scene: _Scene, routes: Sequence[_Route], mode: str) -> list[I
 
 def _node_items(scene: _Scene, node: _Node, lit: bool) -> Iterator[Item]:
     """A neuron with its names, or three dots: down for units, to the right for layers left out."""
-    x, y, radius, font, chosen = node.x, node.y, node.radius, scene.grid.font, scene.start.name
+    x, y, radius, font, chosen = node.x, node.y, node.radius, scene.font, scene.start.name
     if node.kind in ("dots", "gap"):
         step, size = 0.42 * font, 0.085 * font
         for i in (-1, 0, 1):
@@ -923,7 +905,12 @@ def _tags(scene: _Scene, strokes: Sequence[Stroke], count: int) -> list[Item]:
     def clearance(spot: Point, others: Sequence[Stroke]) -> float:
         """Distance to the nearest tag, node or other path; beyond some points no more counts."""
         nearest = min(math.dist(spot, centre) - radius - TAG_RADIUS for radius, centre in taken)
-        lines = min((_distance(spot, stroke) for stroke in others), default=math.inf)
+        lines = math.inf
+        for (x0, y0), (x1, y1) in (stroke.straight for stroke in others):
+            dx, dy = x1 - x0, y1 - y0
+            along = ((spot[0] - x0) * dx + (spot[1] - y0) * dy) / (dx**2 + dy**2)
+            t = min(max(along, 0.0), 1.0)
+            lines = min(lines, math.dist(spot, (x0 + dx * t, y0 + dy * t)))
         return round(min(nearest, 3.0) * 4 + min(lines, 12.0), 6)
 
     items: list[Item] = []
@@ -949,21 +936,12 @@ def _tags(scene: _Scene, strokes: Sequence[Stroke], count: int) -> list[Item]:
     return items
 
 
-def _distance(point: Point, stroke: Stroke) -> float:
-    (x0, y0), (x1, y1) = stroke.straight
-    along = ((point[0] - x0) * (x1 - x0) + (point[1] - y0) * (y1 - y0)) / (
-        (x1 - x0) ** 2 + (y1 - y0) ** 2
-    )
-    t = min(max(along, 0.0), 1.0)
-    return math.dist(point, (x0 + (x1 - x0) * t, y0 + (y1 - y0) * t))
-
-
 # ---------------------------------------------------------- a network: the chosen label, captions
 
 
 def _chosen_labels(scene: _Scene, items: Sequence[Item]) -> list[Item]:
     """The name of the chosen weight or bias beside its line, on white over the faint lines."""
-    start, font = scene.start, scene.grid.font
+    start, font = scene.start, scene.font
     if start.kind not in ("weight", "bias") or start.name is None:
         return []
     text = scene.labels(start.name)
@@ -1003,7 +981,9 @@ def _crowding(label: Label, items: Sequence[Item]) -> float:
     cost = 0.0
     for item in items:
         if isinstance(item, Pill) and item.role in ("node", "dots"):
-            cost += 20.0 * _overlap(box, item.box)
+            left, top, right, bottom = item.box
+            wide = max(min(box[2], right) - max(box[0], left), 0.0)
+            cost += 20.0 * (wide * max(min(box[3], bottom) - max(box[1], top), 0.0))
         elif isinstance(item, Stroke) and item.role != "casing":
             weight = 12.0 if item.role in ("path", "chosen") else 0.5
             cost += weight * _length_inside(item.straight, box)
@@ -1030,11 +1010,10 @@ def _captions(scene: _Scene, texts: Sequence[str], items: Sequence[Item]) -> lis
 
     Each stands in the middle of the columns of its layer, in the band where that begins.
     """
-    grid = scene.grid
     spots: dict[int, list[tuple[float, int]]] = defaultdict(list)
-    for column, x, band in zip(scene.columns, grid.centres(), grid.bands, strict=True):
+    for column in scene.columns:
         if column.kind != "gap":
-            spots[column.layer].append((x, band))
+            spots[column.layer].append((column.x, column.band))
     places = []
     for layer, found in spots.items():
         xs = [x for x, band in found if band == found[0][1]]
@@ -1051,11 +1030,15 @@ def _captions(scene: _Scene, texts: Sequence[str], items: Sequence[Item]) -> lis
         ):
             break
     tallest = max(map(len, broken))
-    base = max(item.box[3] for item in items) - grid.band_pitch * grid.bands[-1]
+    base = max(item.box[3] for item in items) - scene.band_pitch * scene.columns[-1].band
     labels: list[Item] = []
     for i, ((x, band, _), lines) in enumerate(zip(places, broken, strict=True)):
         for row, line in enumerate(lines):
-            y = base + band * grid.band_pitch + (1.6 + 1.2 * (row + (i % stagger) * tallest)) * size
+            y = (
+                base
+                + band * scene.band_pitch
+                + (1.6 + 1.2 * (row + (i % stagger) * tallest)) * size
+            )
             while len(line) > 1 and _words_width(line, size) > rooms[i]:
                 line = line.removesuffix("…")[:-1] + "…"
             labels.append(Label(x, y, line, size, "figquiet", math=False, role="caption"))
@@ -1097,8 +1080,9 @@ def _words_width(text: str, size: float) -> float:
 class _Spot:
     """A place in one column of the graph: a stage, the label of an edge, or a bend of a long edge.
 
-    ``up`` and ``down`` are what it needs above and below its y; ``before`` and ``after`` are its
-    neighbours to the left and to the right.  Its x and y are found last.
+    ``up`` and ``down`` are what it needs above and below its y, ``beyond`` the length of the arrow
+    out of the last stage, with its value; ``before`` and ``after`` are its neighbours to the left
+    and to the right.  Its x and y are found last.
     """
 
     column: int
@@ -1106,47 +1090,41 @@ class _Spot:
     up: float
     down: float
     bend: bool = False
+    beyond: float = 0.0
     before: list[_Spot] = field(default_factory=list)
     after: list[_Spot] = field(default_factory=list)
     x: float = 0.0
     y: float = 0.0
 
+    @property
+    def right(self) -> float:
+        """Where it ends; the last stage with its value."""
+        return self.x + self.half_width + self.beyond
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """An edge with the spots it runs through, and what stands above and below the first label."""
+
+    ends: tuple[str, str]
+    value: str | None
+    lines: list[str]
+    chain: tuple[_Spot, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class _Drawing:
-    """The graph with every place found; ``chains`` are the spots of each edge.
+    """The graph with every place found; the first spots are those of the stages."""
 
-    ``font`` says how large it is set, ``stacked`` whether a derivative is broken into lines.
-    """
-
-    stages: tuple[StageSketch, ...]
-    edges: tuple[EdgeSketch, ...]
     font: float
-    stacked: bool
     spots: tuple[_Spot, ...]
-    chains: tuple[tuple[_Spot, ...], ...]
+    edges: tuple[_Edge, ...]
 
     @property
     def width(self) -> float:
         """From the left of the first stage to the tip of the arrow with the result."""
         left = min(spot.x - spot.half_width for spot in self.spots)
-        return max(map(self.right, self.spots)) - left + 2.0
-
-    def right(self, spot: _Spot) -> float:
-        """Where a spot ends; the last stage with its value."""
-        end = spot.x + spot.half_width
-        own = [stage for stage, at in zip(self.stages, self.spots, strict=False) if at is spot]
-        if not own or own[0].value is None or spot.after:
-            return end
-        return end + self.result_length(own[0].value)
-
-    def result_length(self, value: str) -> float:
-        """How long the arrow is that leads out of the graph, with the value of the last stage."""
-        return self.set(value).width + 1.4 * self.font
-
-    def set(self, latex: str) -> formulas.Block:
-        """A formula in the font of the graph."""
-        return formulas.label(latex, self.font)
+        return max(spot.right for spot in self.spots) - left + 2.0
 
 
 BAND_LIMIT = TEXT_WIDTH - 2 * (MARGIN + 13.0)  # the way to the next band needs room at both sides
@@ -1177,7 +1155,7 @@ def graph_figure(
         drawing = drawings[0]
         _fold(drawing)
     return _finished(
-        _graph_items(drawing, chosen, found, styles),
+        _graph_items(drawing, nodes, chosen, found, styles),
         kind="graph",
         chosen=next((node.label for node in nodes if node.name == chosen), None),
         total=len(found),
@@ -1235,24 +1213,36 @@ def _drawing(
 ) -> _Drawing:
     """Stages stand in the even columns; an edge has a spot in every column that it crosses."""
     spots: list[_Spot] = []
-    of_stage: dict[str, _Spot] = {}
     for stage in stages:
         half_width, half_height, _ = _stage_size(stage, font)
-        spot = _Spot(2 * depths[stage.name], half_width, half_height + 2.0, half_height + 2.0)
-        of_stage[stage.name] = spot
-        spots.append(spot)
-    values = {stage.name: stage.value for stage in stages}
-    chains = []
+        spots.append(
+            _Spot(2 * depths[stage.name], half_width, half_height + 2.0, half_height + 2.0)
+        )
+    of_stage = {stage.name: (stage, spot) for stage, spot in zip(stages, spots, strict=True)}
+    placed = []
     for edge in edges:
-        start, stop = 2 * depths[edge.source], 2 * depths[edge.target]
-        between = [_edge_spot(edge, values[edge.source], start + 1, font, stacked)]
-        between += [_Spot(column, 0.0, 3.0, 3.0, bend=True) for column in range(start + 2, stop)]
-        chain = (of_stage[edge.source], *between, of_stage[edge.target])
+        (source, first), (_, last) = of_stage[edge.source], of_stage[edge.target]
+        number = edge.number if edge.number != edge.derivative else None
+        lines = [edge.partial, *(part for part in (edge.derivative, number) if part)]
+        lines = [lines[0], *(f"= {line}" for line in lines[1:])] if stacked else [" = ".join(lines)]
+        blocks = [formulas.label(line, font) for line in lines]
+        up, down = 5.0, sum(block.up + block.down + 2.0 for block in blocks) + 5.0
+        if source.value:
+            blocks.append(above := formulas.label(source.value, font))
+            up = above.up + above.down + 5.0
+        half_width = max(block.width for block in blocks) / 2 + 2.0
+        bends = range(first.column + 2, last.column)
+        between = [_Spot(first.column + 1, half_width, up, down)]
+        between += [_Spot(column, 0.0, 3.0, 3.0, bend=True) for column in bends]
+        chain = (first, *between, last)
         for left, right in itertools.pairwise(chain):
             left.after.append(right)
             right.before.append(left)
         spots += between
-        chains.append(chain)
+        placed.append(_Edge((edge.source, edge.target), source.value, lines, chain))
+    for stage, spot in of_stage.values():
+        if stage.value is not None and not spot.after:
+            spot.beyond = formulas.label(stage.value, font).width + 1.4 * font
     columns = _ordered_columns(spots)
     for sweep in range(40):  # pull every spot to the middle of its neighbours, as far as it may go
         for column in columns if sweep % 2 == 0 else reversed(columns):
@@ -1274,7 +1264,7 @@ def _drawing(
         for spot in column:
             spot.x = x + half
         x += 2 * half
-    return _Drawing(tuple(stages), tuple(edges), font, stacked, tuple(spots), tuple(chains))
+    return _Drawing(font, tuple(spots), tuple(placed))
 
 
 def _stage_size(stage: StageSketch, font: float) -> tuple[float, float, float]:
@@ -1286,25 +1276,6 @@ def _stage_size(stage: StageSketch, font: float) -> tuple[float, float, float]:
     half_width = max(label.width, formula.width) / 2 + 0.5 * font
     half_height = (1.45 * font + formula.up + formula.down) / 2 + 0.3 * font
     return half_width, half_height, 0.45 * font
-
-
-def _edge_spot(
-    edge: EdgeSketch, value: str | None, column: int, font: float, stacked: bool
-) -> _Spot:
-    blocks = [formulas.label(line, font) for line in _edge_lines(edge, stacked)]
-    down = sum(block.up + block.down + 2.0 for block in blocks) + 5.0
-    up = 5.0
-    if value:
-        blocks.append(above := formulas.label(value, font))
-        up = above.up + above.down + 5.0
-    return _Spot(column, max(block.width for block in blocks) / 2 + 2.0, up, down)
-
-
-def _edge_lines(edge: EdgeSketch, stacked: bool) -> list[str]:
-    """What stands below an edge: one line, or one for each expression."""
-    number = edge.number if edge.number != edge.derivative else None
-    first, *more = [edge.partial, *(part for part in (edge.derivative, number) if part)]
-    return [first, *(f"= {part}" for part in more)] if stacked else [" = ".join((first, *more))]
 
 
 def _ordered_columns(spots: Sequence[_Spot]) -> list[list[_Spot]]:
@@ -1342,7 +1313,7 @@ def _settled(wants: Sequence[float], gaps: Sequence[float]) -> list[float]:
 
 def _fold(drawing: _Drawing) -> None:
     """Break a chain that is too long into bands of about the same length, one below the other."""
-    chains = sorted(drawing.chains, key=lambda chain: chain[0].column)
+    chains = sorted((edge.chain for edge in drawing.edges), key=lambda chain: chain[0].column)
     order = [chains[0][0], *(spot for chain in chains for spot in chain[1:])]
     left = order[0].x - order[0].half_width
 
@@ -1350,7 +1321,7 @@ def _fold(drawing: _Drawing) -> None:
         """The edge labels with which a new band begins when no band is longer than ``limit``."""
         start, found = left, []
         for i in range(1, len(order) - 1, 2):
-            if drawing.right(order[i + 1]) - start > limit:
+            if order[i + 1].right - start > limit:
                 found.append(i)
                 start = order[i].x - order[i].half_width
         return found
@@ -1369,96 +1340,85 @@ def _fold(drawing: _Drawing) -> None:
 
 def _graph_items(
     drawing: _Drawing,
+    stages: Sequence[StageSketch],
     chosen: str | None,
     paths: Sequence[Sequence[str]],
     styles: Sequence[int],
 ) -> list[Item]:
+    """The edges with their labels, then the stages; the lanes of the paths side by side."""
     used: dict[tuple[str, str], dict[int, None]] = defaultdict(dict)
     for path, style in zip(paths, styles, strict=True):
         for hop in itertools.pairwise(path):
             used[hop][style] = None
-    items: list[Item] = []
-    for number, edge in enumerate(drawing.edges):
-        ends = (edge.source, edge.target)
-        own = list(used[ends])
+    font, items = drawing.font, []
+    for edge in drawing.edges:
+        own = list(used[edge.ends])
         for lane, style in enumerate(own):
-            points = _edge_points(drawing, number, (lane - (len(own) - 1) / 2) * 2.8)
-            look, more = _style(style), {"ends": ends, "curved": True, "path": max(style, 0)}
+            points = _edge_points(drawing, edge, (lane - (len(own) - 1) / 2) * 2.8)
+            look, more = _style(style), {"ends": edge.ends, "curved": True, "path": max(style, 0)}
             items += _arrow(points, look.name, 1.3, role="path", dash=look.dash, **more)
         if not own:
-            points = _edge_points(drawing, number, 0.0)
-            items += _arrow(points, "figline", 0.7, role="edge", ends=ends, curved=True)
+            points = _edge_points(drawing, edge, 0.0)
+            items += _arrow(points, "figline", 0.7, role="edge", ends=edge.ends, curved=True)
         colour = "figquiet" if chosen is not None and not own else "figink"
         colour = _style(own[0]).ink_name if len(own) == 1 else colour
-        items += _edge_labels(drawing, number, colour)
+        label = edge.chain[1]
+        if edge.value:
+            y = label.y - 3.5 - formulas.label(edge.value, font).down
+            items.append(Label(label.x, y, edge.value, font, "figink", role="value"))
+        y = label.y + 3.5
+        for line in edge.lines:
+            block = formulas.label(line, font)
+            items.append(Label(label.x, y + block.up, line, font, colour, role="derivative"))
+            y += block.up + block.down + 2.0
     lit = {name for path in paths for name in path}
-    for stage, spot in zip(drawing.stages, drawing.spots, strict=False):
+    for stage, spot in zip(stages, drawing.spots, strict=False):
         look = ("figfill", "figline", "figquiet", 0.6)
         if stage.name == chosen:
             look = ("chosentint", "chosen", "chosenink", 1.6)
         elif chosen is None or stage.name in lit:
             look = ("figfill", "figink", "figink", 0.9)
-        items += _stage_items(drawing, stage, spot, *look)
+        items += _stage_items(stage, spot, font, *look)
     return items
 
 
-def _edge_points(drawing: _Drawing, number: int, lane: float) -> tuple[Point, ...]:
+def _edge_points(drawing: _Drawing, edge: _Edge, lane: float) -> tuple[Point, ...]:
     """Bézier curves that leave and arrive level, and run level past the labels.
 
     A lane lies ``lane`` lower; where the edge falls it bends later, so that lanes stay apart.
     """
-    first, *between, last = drawing.chains[number]
-    stops = [(first.x + first.half_width, first.y + _fan(drawing, number, 0))]
+    first, *between, last = edge.chain
+    stops = [(first.x + first.half_width, first.y + _fan(drawing, edge, 0))]
     for spot in between:
         half = spot.half_width
         stops += [(spot.x - half, spot.y), (spot.x + half, spot.y)] if half else [(spot.x, spot.y)]
-    stops.append((last.x - last.half_width - 0.8, last.y + _fan(drawing, number, -1)))
+    stops.append((last.x - last.half_width - 0.8, last.y + _fan(drawing, edge, -1)))
     points = [(stops[0][0], stops[0][1] + lane)]
     for (x0, y0), (x1, y1) in itertools.pairwise(stops):
         if x1 < x0:
-            between_bands = y1 - max(spot.up for spot in drawing.spots) - 6.0
-            points += _way_back((x0, y0 + lane), (x1, y1 + lane), between_bands + lane)[1:]
+            height = y1 - max(spot.up for spot in drawing.spots) - 6.0
+            points += _way_back((x0, y0 + lane), (x1, y1 + lane), height + lane)[1:]
             continue
         middle = (x0 + x1) / 2 - lane * (y1 > y0) + lane * (y1 < y0)
         points += [(middle, y0 + lane), (middle, y1 + lane), (x1, y1 + lane)]
     return tuple(points)
 
 
-def _fan(drawing: _Drawing, number: int, end: int) -> float:
+def _fan(drawing: _Drawing, edge: _Edge, end: int) -> float:
     """Where on the side of a stage an edge ends, so that several do not meet in a point."""
-    stage = drawing.chains[number][end]
-    sharing = [k for k, chain in enumerate(drawing.chains) if chain[end] is stage]
-    inner = 1 if end == 0 else -2
-    order = sorted(sharing, key=lambda k: (drawing.chains[k][inner].y, k))
-    step = min(0.55 * drawing.font, 1.4 * stage.up / len(order))
-    return (order.index(number) - (len(order) - 1) / 2) * step
-
-
-def _edge_labels(drawing: _Drawing, number: int, colour: str) -> Iterator[Label]:
-    """The value of the source above an edge, the derivative below."""
-    edge, spot, font = drawing.edges[number], drawing.chains[number][1], drawing.font
-    value = next(stage.value for stage in drawing.stages if stage.name == edge.source)
-    if value:
-        down = drawing.set(value).down
-        yield Label(spot.x, spot.y - 3.5 - down, value, font, "figink", role="value")
-    y = spot.y + 3.5
-    for line in _edge_lines(edge, drawing.stacked):
-        block = drawing.set(line)
-        yield Label(spot.x, y + block.up, line, font, colour, role="derivative")
-        y += block.up + block.down + 2.0
+    stage = edge.chain[end]
+    sharing = [one for one in drawing.edges if one.chain[end] is stage]
+    sharing.sort(key=lambda one: one.chain[1 if end == 0 else -2].y)
+    step = min(0.55 * drawing.font, 1.4 * stage.up / len(sharing))
+    place = next(i for i, one in enumerate(sharing) if one is edge)
+    return (place - (len(sharing) - 1) / 2) * step
 
 
 def _stage_items(
-    drawing: _Drawing,
-    stage: StageSketch,
-    spot: _Spot,
-    fill: str,
-    line: str,
-    tone: str,
-    width: float,
+    stage: StageSketch, spot: _Spot, font: float, fill: str, line: str, tone: str, width: float
 ) -> Iterator[Item]:
     """A stage with its formula; the value of the last one on an arrow out of the graph."""
-    x, y, font = spot.x, spot.y, drawing.font
+    x, y = spot.x, spot.y
     half_width, half_height, radius = _stage_size(stage, font)
     yield Pill(x, y, half_width, half_height, radius, fill, line, width, names=(stage.name,))
     if stage.formula is None:
@@ -1469,7 +1429,7 @@ def _stage_items(
         yield Label(x, top, stage.label, font, tone)
         yield Label(x, top + 0.5 * font + block.up, stage.formula, 0.9 * font, "figquiet")
     if stage.value and not spot.after:
-        start, length = x + half_width, drawing.result_length(stage.value)
-        yield from _arrow(((start, y), (start + length, y)), "figline", 0.7, role="result")
-        above = y - 3.5 - drawing.set(stage.value).down
-        yield Label(start + 0.45 * length, above, stage.value, font, "figink", role="value")
+        start = x + half_width
+        yield from _arrow(((start, y), (start + spot.beyond, y)), "figline", 0.7, role="result")
+        above = y - 3.5 - formulas.label(stage.value, font).down
+        yield Label(start + 0.45 * spot.beyond, above, stage.value, font, "figink", role="value")

@@ -20,6 +20,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+import string
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -65,7 +66,11 @@ class Piece:
 
 Pieces = tuple[Piece, ...]
 
-_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\s+|.", re.DOTALL)
+_WORDS = ("text", "mathrm", "operatorname", "mathbf", "mathscr", "mathcal")
+_TOKEN = re.compile(
+    rf"\\(?:{'|'.join(_WORDS)}|begin|end)\{{(?:[^{{}}]|\{{\}})*\}}"  # a command with its words
+    r"|\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\S"
+)
 _GREEK = {name: letter for letter, name in GREEK_LETTERS.items()} | {
     "epsilon": "ϵ", "varepsilon": "ε", "phi": "ϕ", "varphi": "φ",
 }  # fmt: skip
@@ -89,37 +94,33 @@ _NAMED["function"] = {
 _TYPED = {"bin": "+-*", "rel": "=<>", "punct": ",;", "sign": ":!", "slash": "/", "open": "([",
           "close": ")]", "vertical": "|"}  # fmt: skip
 _MINUS = {"-": "−", "*": "∗"}
-_LEAVES = {
-    rf"\{name}": Piece(kind, mark) for kind, row in _NAMED.items() for name, mark in row.items()
-} | {mark: Piece(kind, _MINUS.get(mark, mark)) for kind, row in _TYPED.items() for mark in row}
+_LEAVES = (
+    {letter: Piece("letter", letter) for letter in string.ascii_letters}
+    | {rf"\{name}": Piece(kind, mark) for kind, row in _NAMED.items() for name, mark in row.items()}
+    | {mark: Piece(kind, _MINUS.get(mark, mark)) for kind, row in _TYPED.items() for mark in row}
+)
 """What one token is by itself."""
 
 _GROUPS = {"frac": 2, "sqrt": 1, "boxed": 1, "underset": 2, "hat": 1, "tilde": 1, "bar": 1}
 """How many groups a command takes."""
 
-_WORDS = ("text", "mathrm", "operatorname", "mathbf", "mathscr", "mathcal")
 _IN_WORDS = {r"\_": "_", r"\,": " "} | {rf"\{name}": mark for name, mark in _GREEK.items()}
+_ESCAPE = re.compile(r"(\\[A-Za-z]+|\\.)(?:\{\})?")
 _STYLES = ("displaystyle", "textstyle")
 _TABLES = ("bmatrix", "cases")
-_ENDS = ("", "}", "&", r"\\", r"\right", r"\end")
+_ENDS = ("", "}", "&", r"\\", r"\right", *(rf"\end{{{name}}}" for name in _TABLES))
 
 
 class _Reader:
-    """Reads LaTeX from left to right."""
+    """Reads LaTeX from left to right; spaces count in words only."""
 
     def __init__(self, latex: str) -> None:
         self.latex, self.at = latex, 0
-        self.tokens: list[str] = _TOKEN.findall(latex)
-
-    def peek(self) -> str:
-        """The next token that is no space, or nothing at the end."""
-        while self.at < len(self.tokens) and self.tokens[self.at].isspace():
-            self.at += 1
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+        self.tokens = [*_TOKEN.findall(latex), ""]
 
     def take(self, expected: str = "") -> str:
         """The next token, which must be there."""
-        token = self.peek()
+        token = self.tokens[self.at]
         if not token or (expected and token != expected):
             raise ValueError(f"{expected or 'more'} is missing in {self.latex}")
         self.at += 1
@@ -128,23 +129,27 @@ class _Reader:
     def row(self) -> Pieces:
         """All up to what closes it, each thing with what stands below and above it."""
         pieces = []
-        while self.peek() not in _ENDS:
-            base, scripts = (self.atom(),), {}
-            while (mark := self.peek()) and mark in "_^'":
-                self.take()
+        while self.tokens[self.at] not in _ENDS:
+            base = self.atom()
+            if self.tokens[self.at] not in ("_", "^", "'"):
+                pieces.append(base)
+                continue
+            scripts: dict[str, Pieces] = {}
+            while (mark := self.tokens[self.at]) in ("_", "^", "'"):
+                self.at += 1
                 place = "_" if mark == "_" else "^"
                 if place in scripts:
                     raise ValueError(f"no way to write two scripts in one place of {self.latex}")
                 scripts[place] = (Piece("prime", "′"),) if mark == "'" else self.group()
-            below_above = (scripts.get("_", ()), scripts.get("^", ()))
-            pieces += [Piece("script", "", (base, *below_above))] if scripts else base
+            parts = ((base,), scripts.get("_", ()), scripts.get("^", ()))
+            pieces.append(Piece("script", "", parts))
         return tuple(pieces)
 
     def group(self) -> Pieces:
         """What stands in braces, or the one thing without."""
-        if self.peek() != "{":
+        if self.tokens[self.at] != "{":
             return (self.atom(),)
-        self.take("{")
+        self.at += 1
         row = self.row()
         self.take("}")
         return row
@@ -161,11 +166,11 @@ class _Reader:
         if token == "{":
             self.at -= 1
             return Piece("group", "", (self.group(),))
-        name = token.removeprefix("\\")
+        name, _, words = token.removeprefix("\\").removesuffix("}").partition("{")
         if name in _GROUPS:
             return Piece(name, "", tuple(self.group() for _ in range(_GROUPS[name])))
-        if name in _WORDS:
-            return Piece(name, self.words())
+        if name in _WORDS and words:
+            return Piece(name, self.words(words))
         if name in _STYLES:
             return Piece(name, "", (self.row(),))
         if name in ("Bigl", "Bigr"):  # the other half stands on another line
@@ -174,23 +179,13 @@ class _Reader:
             opening, body = self.fence(), self.row()
             self.take(r"\right")
             return Piece(name, "", (opening, body, self.fence()))
-        if name == "begin":
-            return self.table()
+        if name == "begin" and words in _TABLES:
+            return self.table(words)
         raise ValueError(f"no way to write {token} of {self.latex}")
 
-    def words(self) -> str:
-        r"""The characters in braces; ``\_`` and ``\alpha{}`` are what they stand for."""
-        self.take("{")
-        found = ""
-        while (token := self.tokens[self.at] if self.at < len(self.tokens) else "") != "}":
-            if not token:
-                raise ValueError(f"a brace is open in {self.latex}")
-            self.at += 1
-            if token in _IN_WORDS and self.peek() == "{":
-                self.take("{")
-                self.take("}")
-            found += _IN_WORDS.get(token, token)
-        self.take("}")
+    def words(self, written: str) -> str:
+        r"""Words without their escapes: ``\_`` and ``\alpha{}`` are what they stand for."""
+        found = _ESCAPE.sub(lambda escape: _IN_WORDS.get(escape[1], escape[0]), written)
         if "\\" in found or "{" in found:
             raise ValueError(f"no way to write {found} of {self.latex}")
         return found
@@ -204,20 +199,15 @@ class _Reader:
             raise ValueError(f"{mark} is no bracket in {self.latex}")
         return (_LEAVES[mark],)
 
-    def table(self) -> Piece:
-        r"""``\begin{bmatrix}`` and ``\begin{cases}``: the cells of all rows, one after another."""
-        name = self.words()
-        if name not in _TABLES:
-            raise ValueError(f"no way to write {name} of {self.latex}")
+    def table(self, name: str) -> Piece:
+        r"""``\begin{bmatrix}`` and ``\begin{cases}``: a row of cells in each part."""
         rows = [[self.row()]]
-        while (mark := self.take()) != r"\end":
+        while (mark := self.take()) != rf"\end{{{name}}}":
             if mark not in ("&", r"\\"):
                 raise ValueError(f"{mark} closes nothing in {self.latex}")
             if mark == r"\\":
                 rows.append([])
             rows[-1].append(self.row())
-        if self.words() != name:
-            raise ValueError(f"{name} does not end in {self.latex}")
         return Piece(name, "", tuple((Piece("row", "", tuple(row)),) for row in rows))
 
 
@@ -226,8 +216,8 @@ def read(latex: str) -> Pieces:
     """A formula of ours as a row of pieces; raises `ValueError` for what is none of ours."""
     reader = _Reader(latex)
     row = reader.row()
-    if reader.peek():
-        raise ValueError(f"{reader.peek()} closes nothing in {latex}")
+    if end := reader.tokens[reader.at]:
+        raise ValueError(f"{end} closes nothing in {latex}")
     return row
 
 
@@ -258,6 +248,7 @@ _ELEMENTS = {
     **dict.fromkeys(("open", "close", "vertical"), '<mo stretchy="false">{}</mo>'),
     **dict.fromkeys(("mathrm", "operatorname"), '<mi mathvariant="normal">{}</mi>'),
     "number": "<mn>{}</mn>",
+    "text": "<mtext>{}</mtext>",
     "slash": '<mo lspace="0" rspace="0">{}</mo>',
     "space": '<mspace width="{}"/>',
     "group": "{}",
@@ -292,24 +283,15 @@ def _row_element(row: Pieces) -> str:
 
 def _element(piece: Piece, leads: bool = False) -> str:
     """The XML of one piece; ``leads`` where nothing stands before it."""
+    if not piece.parts:
+        return _leaf_element(piece.kind, piece.text, leads)
     match piece:
-        case Piece("bin", "+" | "−" as sign) if leads:
-            return f'<mo form="prefix">{sign}</mo>'
         case Piece("script", _, (base, below, above)):
             limits = base[0].kind == "limits"
             tags = ("munder", "mover", "munderover") if limits else ("msub", "msup", "msubsup")
             name = tags[2 if below and above else 0 if below else 1]
             inside = "".join(_row_element(row) for row in (below, above) if row)
             return f"<{name}>{_element(base[0], leads)}{inside}</{name}>"
-        case Piece("mathscr" | "mathcal", letter):
-            if letter not in _SCRIPT_LETTERS:
-                raise ValueError(f"no script letter {letter}")
-            return f"<mi>{_SCRIPT_LETTERS[letter]}</mi>"
-        case Piece("mathbf", letter):
-            tag = "mn" if letter.isdigit() else "mi"
-            return f'<{tag} style="font-weight:bold">{escape_xml(letter)}</{tag}>'
-        case Piece("text", words):
-            return "<mtext>" + escape_xml(words).replace(" ", "\u00a0") + "</mtext>"
         case Piece("left", _, (opening, body, closing)):
             return f"<mrow>{_fence(opening)}{_row_element(body)}{_fence(closing)}</mrow>"
         case Piece("Bigl" | "Bigr", _, (bracket,)):
@@ -326,10 +308,23 @@ def _element(piece: Piece, leads: bool = False) -> str:
             left = _fence((Piece("open", "[" if matrix else "{"),))
             right = _fence((Piece("close", "]"),)) if matrix else ""
             return f"<mrow>{left}<mtable{align}>{body}</mtable>{right}</mrow>"
-        case Piece(kind, text, parts):
-            return _ELEMENTS[kind].format(
-                *map(_row_element, parts) if parts else [escape_xml(text)]
-            )
+        case Piece(kind, _, parts):
+            return _ELEMENTS[kind].format(*map(_row_element, parts))
+
+
+@functools.cache
+def _leaf_element(kind: str, text: str, leads: bool) -> str:
+    if leads and kind == "bin" and text in "+−":
+        return f'<mo form="prefix">{text}</mo>'
+    if kind in ("mathscr", "mathcal"):
+        if text not in _SCRIPT_LETTERS:
+            raise ValueError(f"no script letter {text}")
+        return f"<mi>{_SCRIPT_LETTERS[text]}</mi>"
+    if kind == "mathbf":
+        tag = "mn" if text.isdigit() else "mi"
+        return f'<{tag} style="font-weight:bold">{escape_xml(text)}</{tag}>'
+    words = escape_xml(text)
+    return _ELEMENTS[kind].format(words.replace(" ", "\u00a0") if kind == "text" else words)
 
 
 def _fence(bracket: Pieces, size: str = "") -> str:
@@ -366,6 +361,8 @@ def _row_points(row: Iterable[Piece]) -> float:
 
 
 def _points(piece: Piece) -> float:
+    if not piece.parts:
+        return _leaf_points(piece.kind, piece.text)
     match piece:
         case Piece("script", _, (base, below, above)):
             primes = sum(5.6 for mark in above if mark.kind == "prime")
@@ -384,19 +381,18 @@ def _points(piece: Piece) -> float:
             cells = [[_row_points(cell) for cell in row.parts] for (row,) in rows]
             columns = [max(column) for column in itertools.zip_longest(*cells, fillvalue=0.0)]
             return sum(columns) + 11.0 * (len(columns) - 1) + 16.0
-        case Piece("text", words):
-            return sum(map(_mark_points, words.replace(" ", "")))
-        case Piece("function" | "limits" | "space", text):
-            return _POINTS.get(text, 7.0)
-        case Piece(kind, text, parts):
-            inside = map(_row_points, parts) if parts else map(_mark_points, text)
-            return _BESIDE.get(kind, 0.0) + sum(inside)
+        case Piece(kind, _, parts):
+            return _BESIDE.get(kind, 0.0) + sum(map(_row_points, parts))
 
 
-def _mark_points(mark: str) -> float:
-    """One letter, digit or sign; those that TeX names are wider than those one types."""
-    usual = 7.0 if ord(mark) >= 0x370 else 8.5 if mark.isupper() else 5.6
-    return _POINTS.get(mark, usual)
+@functools.cache
+def _leaf_points(kind: str, text: str) -> float:
+    """A mark, or words letter by letter; marks that TeX names are wider than those one types."""
+    if kind in ("function", "limits", "space"):
+        return _POINTS.get(text, 7.0)
+    marks = text.replace(" ", "") if kind == "text" else text
+    usual = (7.0 if ord(c) >= 0x370 else 8.5 if c.isupper() else 5.6 for c in marks)
+    return _BESIDE.get(kind, 0.0) + sum(map(_POINTS.get, marks, usual))
 
 
 # --------------------------------------------------------------------------- labels of a picture
@@ -585,13 +581,6 @@ SMALLEST = 6.8
 """No letter is smaller, in points, where the figure is not shrunk: 9 pixels of a screen."""
 
 
-def _text_width(text: str, size: float) -> float:
-    """How wide a stretch of text is; TeX's small letters are drawn wider, 36 % at 5 points."""
-    base = [c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)]
-    ems = (_EMS.get(c, 0.55 if ord(c) < 0x2E80 else 1.0) for c in base)  # Chinese is square
-    return size * sum(ems) * (1.0 + 0.36 * (max(10.0 - size, 0.0) / 5.0) ** 1.6)
-
-
 def _script_size(size: float) -> float:
     return min(size, max(0.7 * size, SMALLEST))
 
@@ -688,9 +677,12 @@ def _spans(piece: Piece, size: float, shift: float, *, tight: bool) -> list[Span
         return [*_flow(base, size, shift, tight=tight), *sub, *sup]
     if not piece.text:
         return []
-    first = unicodedata.normalize("NFD", piece.text)[0]
-    italic = piece.kind == "letter" and (first.isascii() or "α" <= first <= "ϵ")
-    return [Span(piece.text, size, shift, italic, 0.0, _text_width(piece.text, size))]
+    base = [c for c in unicodedata.normalize("NFD", piece.text) if not unicodedata.combining(c)]
+    italic = piece.kind == "letter" and (base[0].isascii() or "α" <= base[0] <= "ϵ")
+    ems = sum(_EMS.get(c, 0.55 if ord(c) < 0x2E80 else 1.0) for c in base)  # Chinese is square
+    # TeX's small letters are drawn wider, 36 % at 5 points
+    wide = size * ems * (1.0 + 0.36 * (max(10.0 - size, 0.0) / 5.0) ** 1.6)
+    return [Span(piece.text, size, shift, italic, 0.0, wide)]
 
 
 # ------------------------------------------------------------------------------- a user's words

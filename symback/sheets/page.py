@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from sympy import Add, Expr, Indexed, Integer, Sum, Symbol
+from sympy import Add, Expr, Indexed, Integer, Sum, Symbol, preorder_traversal
 
 from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
@@ -182,7 +182,18 @@ def literal(value: Any, digits: int = DIGITS) -> Literal:
     >>> literal(number("0.00000012345678"))
     Literal(latex='1.235 \\cdot 10^{-7}', text='1.235e-7', is_exact=False)
     """
-    return _spelled(format(Decimal(str(value)), f".{digits}g"), value)
+    short = format(Decimal(str(value)), f".{digits}g")
+    is_exact = abs(number(short) - value) <= abs(value) * ROUNDING
+    mantissa, _, exponent = short.partition("e")
+    power = int(exponent or 0)
+    plain = power == 0 or -5 < power < 7
+    digits_ = format(Decimal(short), "f") if plain else mantissa
+    if is_exact and "." in digits_:
+        digits_ = digits_.rstrip("0").rstrip(".")
+    if plain:
+        shown = "0" if is_exact and digits_ in ("-0", "") else digits_
+        return Literal(shown, shown, is_exact)
+    return Literal(rf"{digits_} \cdot 10^{{{power}}}", f"{digits_}e{power}", is_exact)
 
 
 def equal_to(shown: Literal) -> Formula:
@@ -194,24 +205,6 @@ def equal_to(shown: Literal) -> Formula:
 def as_written(value: Any) -> Literal:
     """A given 50-digit number with the digits it was given with, twelve at most."""
     return literal(value, 12)
-
-
-def _spelled(short: str, value: Any) -> Literal:
-    is_exact = abs(number(short) - value) <= abs(value) * ROUNDING
-    end = _trimmed if is_exact else str
-    mantissa, _, exponent = short.partition("e")
-    power = int(exponent or 0)
-    if power and not -5 < power < 7:
-        mantissa = end(mantissa)
-        return Literal(rf"{mantissa} \cdot 10^{{{power}}}", f"{mantissa}e{power}", is_exact)
-    plain = end(format(Decimal(short), "f"))
-    return Literal(plain, plain, is_exact)
-
-
-def _trimmed(plain: str) -> str:
-    """Without zeros at the end, and without a minus before 0."""
-    short = plain.rstrip("0").rstrip(".") if "." in plain else plain
-    return "0" if short in ("-0", "") else short
 
 
 class Pen:
@@ -331,15 +324,11 @@ def without_lone_sums(expr: Expr) -> Expr:
 def _names(expr: Expr) -> list[Expr]:
     """What a formula needs numbers for: symbols, elements, and derivatives as a whole."""
     found: dict[Expr, None] = {}
-
-    def visit(node: Expr) -> None:
+    walk = preorder_traversal(expr)
+    for node in walk:
         if isinstance(node, (Partial, Symbol, Indexed)):
             found[node] = None
-        else:
-            for argument in node.args:
-                visit(argument)
-
-    visit(expr)
+            walk.skip()
     return list(found)
 
 

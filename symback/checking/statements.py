@@ -1,0 +1,766 @@
+"""The text of a page as statements: rows as tokens, cut at commas, words and wide spaces.
+
+Here one can
+
+* hold a page without its comments and macros: `Page`, which knows places and what letters mean;
+* get its `Statement`s, the stretches that may be claims: `cut`.  Rows stand between the
+  delimiters of mathematics or are lines of text; one that ends in the middle of something is joined
+  with the next; numbers, boxes and remarks are left out.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from symback.checking.letters import Letters, is_total
+from symback.checking.tokens import (
+    CLOSES,
+    FUNCTIONS,
+    MOST_TOKENS,
+    OPENS,
+    RELATIONS,
+    Macros,
+    NotRead,
+    Place,
+    Token,
+    lexed,
+    without_macros,
+)
+from symback.language.budget import Spent, spend
+from symback.language.expressions import Node
+from symback.language.names import GREEK_NAMES
+
+__all__ = [
+    "ARITHMETIC",
+    "EMPTY_LINE",
+    "NOTATION",
+    "Condition",
+    "Page",
+    "Statement",
+    "cut",
+    "defined_by",
+    "is_told",
+]
+
+NOTATION = re.compile(
+    r"(?m)^[^\S\n]*(?:(?:[%#>*/-]+|<!--)[^\S\n]*)?"
+    r"notation[^\S\n]*:[^\S\n]*([\w.-]+)[^\S\n]*(?:-->[^\S\n]*)?$"
+)
+
+
+# --------------------------------------------------------------------------------------- the text
+
+_CODE = re.compile(r"@|\.T\b|\bnp\.|\bdef |\*\*|[-+]= |\bd[A-Zabhx]\w*\s*=")
+_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)(%[^\n]*)")
+r"""A comment of LaTeX; \% is none."""
+EMPTY_LINE = re.compile(r"\n[ \t]*\n")
+_SIGN = re.compile(r"\S")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The text without comments and macros, where its lines start, and what its letters mean.
+
+    ``is_code``: it holds lines of a program, in which * between arrays goes entry by entry;
+    ``numbering`` are the letters that stand in its subscripts.
+    """
+
+    text: str
+    macros: Macros
+    letters: Letters
+    starts: tuple[int, ...]
+    is_code: bool
+    numbering: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, text: str, letters: Letters) -> Page:
+        """A page as it was typed; comments and macros become blanks, so that places stay."""
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if re.search(r"\\[A-Za-z(\[]", text):
+            text = _COMMENT.sub(lambda found: found[1] + " " * len(found[2]), text)
+        text, macros = without_macros(text)
+        starts = (0, *(match.end() for match in re.finditer("\n", text)))
+        is_code = letters.notation.rows or _CODE.search(text) is not None
+        return cls(text, macros, letters, starts, is_code)
+
+    def knowing(self, statements: Sequence[Statement]) -> Page:
+        """The page with the names that its statements define, and the letters that they number."""
+        numbering = {letter for each in statements for letter in _letters_below(each.tokens)}
+        # "for i = 1" defines no i, unless the page goes on to calculate with it
+        numbering |= {*"ijkm"} - {t.text for each in statements for t in each.tokens[1:]}
+        page = replace(self, numbering=frozenset(numbering))
+        letters = Letters(
+            self.letters.scope,
+            self.letters.notation,
+            frozenset(filter(None, (defined_by(each, page) for each in statements))),
+            own_errors=any(map(_defines_errors, statements)),
+        )
+        return replace(page, letters=letters)
+
+    def place(self, position: int) -> Place:
+        """Line and column of a position of the page."""
+        line = bisect.bisect_right(self.starts, position)
+        return Place(line, position - self.starts[line - 1] + 1)
+
+    def between(self, tokens: Sequence[Token]) -> str:
+        """The text from the first of some tokens to the last."""
+        first, last = tokens[0].place, tokens[-1]
+        begin = self.starts[first.line - 1] + first.column - 1
+        finish = self.starts[last.place.line - 1] + last.place.column - 1 + (last.end - last.start)
+        return self.text[begin:finish].strip()
+
+    def lexed(self, text: str, start: int, *, latex: bool) -> list[Token]:
+        """The tokens of a stretch that stands at a position of the page."""
+        functions = self.letters.own_functions
+        place = self.place(start)
+        return lexed(text, place, latex=latex, macros=self.macros, functions=functions)
+
+
+# ------------------------------------------------------------------------------------------- rows
+
+_ENVIRONMENTS = (
+    "equation align gather eqnarray multline split aligned alignat flalign displaymath math dmath "
+    "gathered alignedat"
+).split()
+_OPENING = re.compile(
+    r"\$\$|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
+    r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
+)
+_CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
+_BULLET = re.compile(
+    r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
+    r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
+)
+_DASH = re.compile(r"\s*[-–—](?=\s)")
+_CODE_COMMENT = re.compile(r"\s#.*$", re.S)
+
+_CONNECTING = frozenset(
+    """
+    so hence thus then therefore since because where with let and we get have from by the of is
+    are in as for to be that this it which using use used gives give given find follows follow
+    now also next first second third finally here note that's i.e e.g ie eg via into our an at
+    on if or when each all chain rule product quotient weight weights bias biases loss output
+    outputs hidden layer layers neuron neurons input inputs derivative derivatives gradient
+    gradients partial preactivation activation activations target targets error errors unit
+    units path paths sum over both only one two three four there their its same before after
+    above below result answer final finally know known compute computed computing calculate step
+    steps line plug substitute substituting put putting simplify simplifying simplified combine
+    combining everything together apply applying recall remember define defined definition
+    denote denoted denotes call called where's see just need want must can obtain obtained
+    yields yield implies imply means equal equals equation respect wrt w.r.t consider
+    considering again similarly likewise analogously respectively network net softmax's
+    sigmoid's backpropagation backprop backward forward pass update updates rate learning true
+    class one-hot however but not no yes ok okay solution proof check verify hint example
+    exercise problem question task part show prove shown proved multiply multiplying multiplied
+    add adding added differentiate differentiating cross entropy squared-error jacobian was were
+    has had do does did us you they them he she my your his her sample samples numbers
+    numerically value values number scalar vector vectors matrix matrices column row entry
+    entries every any some these those through along out up down back than more less very well
+    most both either neither contribution contributions term terms factor factors expression
+    own right left hand side rounded rounding approximately roughly about exact exactly decimal
+    decimals digits otherwise else elsewhere together altogether combined general case cases when
+    for suppose assume provided
+    """.split()
+)
+"""Words that may stand between formulas without changing them."""
+ARITHMETIC = frozenset(
+    """
+    times plus minus divided squared cubed transposed transpose per inverse double twice half
+    """.split()
+)
+"""Words that would change a formula they stand in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The tokens of a row of the page; ``kind``: display, inline, latex, plain or prose."""
+
+    tokens: list[Token]
+    kind: str
+    source: str
+    start: int
+    failed: NotRead | None = None
+
+
+def _rows(page: Page) -> Iterator[Row]:
+    """The rows of the page, in order; one that ends in the middle of something has the next too."""
+    waiting: Row | None = None
+    for row in _single_rows(page):
+        spend()
+        if waiting is None or not _goes_on(waiting, row):
+            if waiting is not None:
+                yield waiting
+            waiting = row
+            continue
+        join = page.text[waiting.start : row.start]
+        waiting = replace(
+            waiting,
+            tokens=[*waiting.tokens, *row.tokens],
+            source=join + row.source if len(join) < 4000 else waiting.source,
+            failed=waiting.failed or row.failed,
+        )
+    if waiting is not None:
+        yield waiting
+
+
+def _goes_on(before: Row, row: Row) -> bool:
+    """Whether a row ends in the middle of something that the next goes on with."""
+    if not before.tokens or not row.tokens or "prose" in (before.kind, row.kind):
+        return False
+    visible = [token for token in row.tokens if token.kind not in ("⏐", "{", "}")]
+    if not visible:
+        return True
+    if "inline" in (before.kind, row.kind):
+        return False
+    last, first = before.tokens[-1].kind, visible[0].kind
+    operators = ("+", "·", "*", "/", "⊙")
+    leading = first in operators or (first == "-" and row.kind == before.kind == "display")
+    kinds = [token.kind for token in before.tokens]
+    is_open = sum(map(kinds.count, "([{")) > sum(map(kinds.count, ")]}"))
+    return leading or is_open or last in (*operators, "-", *RELATIONS)
+
+
+def _single_rows(page: Page) -> Iterator[Row]:
+    """Mathematics between delimiters and the text around it, cut at line breaks."""
+    text, start, end = page.text, 0, len(page.text)
+    if (begin := text.find(r"\begin{document}")) >= 0:
+        start = begin + len(r"\begin{document}")
+        stop = text.find(r"\end{document}")
+        end = stop if stop >= 0 else end
+    unclosed: set[str] = set()
+    position = search = start
+    while (opening := _OPENING.search(text, search, end)) is not None:
+        fenced, name, begin = opening["fence"] is not None, opening["name"], opening.end()
+        closer = "```" if fenced else rf"\end{{{name}}}" if name else _CLOSERS[opening[0]]
+        close = -1 if closer in unclosed else text.find(closer, begin, end)
+        inline = opening[0] in ("$", r"\(")
+        if close < 0 or (inline and "\n\n" in text[begin:close]):
+            unclosed.add(closer)
+            search = begin
+            continue
+        yield from _plain_rows(page, position, opening.start())
+        if not fenced:
+            kind = "inline" if inline else "display"
+            yield from _latex_rows(page, text[begin:close], begin, kind)
+        elif "\\" in text[begin:close]:
+            yield from _lines_of_latex(page, begin, close)
+        else:
+            yield from _plain_rows(page, begin, close)
+        position = search = close + len(closer)
+    if position == start and re.search(r"\\[A-Za-z]+", text[start:end]):
+        yield from _lines_of_latex(page, start, end)
+    else:
+        yield from _plain_rows(page, position, end)
+
+
+def _lines(page: Page, start: int, end: int) -> Iterator[tuple[str, int]]:
+    """Lines with their places; an environment stays in one piece."""
+    position = begin = start
+    waiting: list[str] = []
+    depth = 0
+    for line in page.text[start:end].split("\n"):
+        waiting.append(line)
+        depth += line.count(r"\begin{") - line.count(r"\end{")
+        position += len(line) + 1
+        if depth <= 0:
+            yield "\n".join(waiting), begin
+            waiting, depth, begin = [], 0, position
+    if waiting:
+        yield "\n".join(waiting), begin
+
+
+def _lines_of_latex(page: Page, start: int, end: int) -> Iterator[Row]:
+    """The rows of LaTeX without delimiters, in which words are spelled out."""
+    for text, begin in _lines(page, start, end):
+        for row in _latex_rows(page, text, begin, "display"):
+            yield replace(row, tokens=_with_spelled_words(row.tokens))
+
+
+def _latex_rows(page: Page, text: str, start: int, kind: str) -> Iterator[Row]:
+    r"""The rows of a display, cut at \\ outside inner environments."""
+    if not text.strip() or (text.lstrip().startswith("%") and "\n" not in text.strip()):
+        return
+    columns = re.match(r"\s*\{\d\}", text)  # of alignat and array
+    body = text if columns is None else " " * columns.end() + text[columns.end() :]
+    try:
+        tokens = page.lexed(body, start, latex=True)
+    except NotRead as error:
+        yield Row([], kind, text, start, error)
+        return
+    rows: list[list[Token]] = [[]]
+    depth = 0
+    for place, token in enumerate(tokens):
+        if token.kind in ("begin", "end") and token.text in _ENVIRONMENTS:
+            continue
+        depth += (token.kind in ("begin", "{")) - (token.kind in ("end", "}"))
+        if token.kind == "\\\\" and depth == 0:
+            rows.append([])
+        elif token.kind != "&" or depth:
+            rows[-1].append(token)
+        elif rows[-1] and token.end > 1 and tokens[place - 1].kind == "&":
+            rows[-1].append(replace(token, kind="⏐"))
+    for row in filter(None, rows):
+        first, last = row[0].start, row[-1].end
+        yield Row(row, kind, text[first:last].strip(), start + first)
+
+
+def _plain_rows(page: Page, begin: int, end: int) -> Iterator[Row]:
+    """Lines of text: those that hold no formula are prose."""
+    for line, start in _lines(page, begin, end):
+        text = line.strip()
+        if set(text) <= set("-=_*~.:;,#|!>") or NOTATION.match(line):
+            continue
+        body, offset = line, 0
+        bullet = _BULLET.match(line) or (_DASH.match(line) if "=" in line else None)
+        if bullet is not None and line[bullet.end() :].strip():
+            body, offset = line[bullet.end() :], bullet.end()
+        bare = body.strip()
+        if len(bare) > 4 and bare.startswith("**") and bare.endswith("**"):  # bold type
+            stars = body.index("**") + 2
+            body, offset = body[stars : body.rindex("**")], offset + stars
+        body = _CODE_COMMENT.sub("", body)
+        if not _looks_like_formula(body):
+            yield Row([], "prose", text, start)
+            continue
+        latex = "\\" in body or _is_typed_as_latex(body)
+        try:
+            tokens = page.lexed(body, start + offset, latex=latex)
+        except NotRead as error:
+            yield Row([], "plain", text, start, error)
+            continue
+        tokens = [token for token in tokens if token.kind != "&"]
+        tokens = _with_spelled_words(tokens) if latex else _with_words(tokens, page.letters)
+        yield Row(tokens, "latex" if latex else "plain", text, start)
+
+
+def _looks_like_formula(text: str) -> bool:
+    """Whether a line of text holds a formula, rather than words."""
+    if re.search(r"[=≈←∂∇Σ∑]|:=", text):
+        return True
+    words = re.findall(r"[A-Za-z]{3,}", text)
+    formula = re.search(r"[*/^+·⊙√]|[)\]]\s*[(\[]|\w_\w|\w\(|\)\w", text)
+    return bool(formula) and not any(word.lower() in _CONNECTING for word in words)
+
+
+def _is_typed_as_latex(text: str) -> bool:
+    """Whether braces below and above are typed as in LaTeX, and no word is longer than two."""
+    words = re.findall(r"[A-Za-z]{3,}", text)
+    braced = re.search(r"[_^]\{|\^[A-Za-z]", text)
+    signs = re.search(r"[Σ∂∇ŷ·⊙]|_\w\w", text)
+    return bool(braced) and not signs and all(word in FUNCTIONS for word in words)
+
+
+def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
+    """Words of English among the names of a line become words."""
+    made = []
+    for place, token in enumerate(tokens):
+        text, word = token.text, token.text.lower()
+        before, behind = tokens[max(0, place - 1) : place], tokens[place + 1 : place + 2]
+        follows = behind[0] if behind else token
+        if place == 0 and follows.kind in RELATIONS and word in ("loss", "cost"):
+            made.append(replace(token, text=letters.notation.loss))
+            continue
+        english = len(text) > 1 and (word in _CONNECTING or word in ARITHMETIC)
+        scripted = follows.kind in ("_", "^", "(", "'") and not follows.spaced
+        among = any(each.kind == "name" and len(each.text) > 2 for each in (*before, *behind))
+        named = letters.is_name(text) or (letters.means_quantity(text) and not among)
+        article = text in ("a", "A", "I") and follows.kind == "name" and follows.spaced
+        article = article and len(follows.text) > 2 and follows.text.lower() in _CONNECTING
+        is_word = article or (english and not scripted and not named)
+        made.append(replace(token, kind="text") if is_word and token.kind == "name" else token)
+    return made
+
+
+def _with_spelled_words(tokens: Sequence[Token]) -> list[Token]:
+    """Words between formulas of LaTeX that stands without delimiters: letter by letter so far."""
+    made: list[Token] = []
+    place = 0
+    while place < len(tokens):
+        first, end = tokens[place], place
+        while end < len(tokens):
+            token = tokens[end]
+            letter = token.kind == "name" and len(token.text) == 1 and token.text.isascii()
+            if not letter or (end > place and token.start != tokens[end - 1].end):
+                break
+            end += 1
+        word = "".join(token.text for token in tokens[place:end]).lower()
+        ends = end == len(tokens) or tokens[end].spaced or tokens[end].kind in (":", ",", ".")
+        english = word == "so" or (len(word) > 2 and (word in _CONNECTING or word in ARITHMETIC))
+        if english and ends and (first.spaced or not place):
+            made.append(replace(first, kind="text", text=word, end=tokens[end - 1].end))
+        else:
+            end = max(end, place + 1)
+            made += tokens[place:end]
+        place = end
+    return made
+
+
+# ------------------------------------------------------------------------------------- statements
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """``left relation right``; indices are `Letter` nodes."""
+
+    left: Node
+    relation: str
+    right: Node
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A stretch of a row that may be a claim, and what stands around it.
+
+    ``words`` are those of its row, ``before`` those between the statement before and this one.  The
+    pass on conditions adds ``led_by``, all words since the statement before, those of a paragraph
+    among them; ``paragraph``, whether an empty line stands before it; the ``condition`` that it
+    states, if it is none, and ``holds_for``, the conditions that it stands under.
+    """
+
+    tokens: list[Token]
+    kind: str
+    source: str
+    place: Place
+    failed: NotRead | None = None
+    words: tuple[Token, ...] = ()
+    before: str = ""
+    row: int = 0
+    led_by: tuple[str, ...] = ()
+    paragraph: bool = False
+    condition: Condition | None = None
+    holds_for: tuple[Condition, ...] = ()
+
+    @property
+    def latex(self) -> bool:
+        """Whether it is typed as LaTeX."""
+        return self.kind in ("display", "inline", "latex")
+
+    @property
+    def where(self) -> tuple[int, int, str]:
+        """Line, column and source, with which each item of a page begins."""
+        return self.place.line, self.place.column, self.source
+
+    @property
+    def has_relation(self) -> bool:
+        """Whether it says that something is equal to something."""
+        return any(token.kind in RELATIONS for token in self.tokens)
+
+
+def cut(page: Page) -> tuple[list[Statement], tuple[Statement, Spent] | None]:
+    """The statements of the page, and from which one on the budget leaves it.
+
+    Where it does, the paragraph that lost its end is left too: conditions and halves of lines reach
+    back, but over no empty line.
+    """
+    found: list[Statement] = []
+    try:
+        for number, row in enumerate(_rows(page)):
+            found += [replace(each, row=number) for each in _cut_row(row, page)]
+    except Spent as spent:
+        if not found:
+            raise
+        starts = (page.starts[each.place.line - 1] for each in found)
+        gaps = [page.text[a:b] for a, b in itertools.pairwise((0, *starts))]
+        ends = [k for k, gap in enumerate(gaps) if EMPTY_LINE.search(gap)]
+        kept = ends[-1] if ends else 0
+        return found[:kept], (found[kept], spent)
+    return found, None
+
+
+def _cut_row(row: Row, page: Page) -> Iterator[Statement]:
+    """A row cut at commas, wide spaces, words and arrows, without numbers and remarks."""
+    sign = _SIGN.search(page.text, row.start)
+    place = page.place(len(page.text) if sign is None else sign.start())
+    if row.failed is not None or row.kind == "prose":
+        yield Statement([], row.kind, row.source, place, row.failed)
+        return
+    tokens = _without_remark(_without_number(_unboxed(row.tokens)), page.letters)
+    tokens = _with_condition_apart(_without_spacing(_with_step(tokens)), page.letters)
+    comma = _decimal_comma(tokens)
+    if comma is not None:
+        failed = NotRead("a comma between digits has two readings", comma.place,
+                         "write 0.5, or a space behind the comma")  # fmt: skip
+        yield Statement([], row.kind, row.source, place, failed)
+        return
+    words = tuple(token for token in tokens if token.kind == "text")
+    whole = Statement([], row.kind, row.source, place, words=words)
+    pieces = _pieces(tokens, latex=whole.latex)
+    for piece, before in pieces:
+        spend()
+        source, place = page.between(piece) or row.source, piece[0].place
+        if len(piece) > MOST_TOKENS:
+            failed = NotRead(f"the statement has more than {MOST_TOKENS:,} signs", place)
+            yield Statement([], row.kind, source, place, failed)
+        else:
+            yield replace(whole, tokens=piece, source=source, place=place, before=before)
+    if not pieces:
+        yield Statement([], "prose", row.source, place)
+
+
+def _pieces(tokens: Sequence[Token], *, latex: bool) -> list[tuple[list[Token], str]]:
+    """The pieces between commas, words, wide spaces and arrows, and the words before each.
+
+    A range such as i = 1, 2, …, n is one piece.
+    """
+    pieces: list[tuple[list[Token], str]] = []
+    piece: list[Token] = []
+    said: list[str] = []
+    before, depth = "", 0
+    for place, token in enumerate(tokens):
+        closes = token.kind in CLOSES
+        depth += (token.kind in OPENS) - closes
+        ends = depth <= 0 and token.kind in (",", ";", "⏐", "text", "⇒", "→", ":", ".")
+        if token.kind == "." and place + 1 < len(tokens):
+            following = tokens[place + 1]
+            ends = ends and (following.spaced or following.kind != "name")
+        elif token.kind == "," and ends and not latex:
+            ends = not _lists_indices(tokens, place)
+        if not ends:
+            before = before if piece else " ".join(said)
+            piece.append(token)
+        elif piece:
+            pieces.append((piece, before))
+            piece = []
+        if token.kind == "text":
+            said.append(token.text)
+        elif token.kind not in (",", ";", ":", ".", "⏐", "⇒", "→", "⇔"):
+            said = []
+    if piece:
+        pieces.append((piece, before))
+    made: list[tuple[list[Token], str]] = []
+    for piece, before in pieces:
+        last = made[-1][0] if made else []
+        begun = len(last) > 2 and last[0].kind == "name" and len(last[0].text) == 1
+        listed = len(piece) == 1 and piece[0].kind in ("number", "...", "name")
+        if listed and begun and last[1].kind in ("=", "in"):
+            last += piece
+        else:
+            made.append((piece, before))
+    return made
+
+
+def _lists_indices(tokens: Sequence[Token], place: int) -> bool:
+    """Whether the comma stands within indices typed close together, as in w_2,11,3."""
+    if place + 1 == len(tokens) or tokens[place + 1].spaced or not tokens[place + 1].text.isdigit():
+        return False
+    for before in reversed(tokens[: place + 1]):
+        if before.kind == "_":
+            return True
+        if before.spaced or before.kind not in ("number", "name", ","):
+            return False
+    return False
+
+
+def _decimal_comma(tokens: Sequence[Token]) -> Token | None:
+    """The comma of 0,56, which is no list such as i = 1,2."""
+    depth = 0
+    for place, token in enumerate(tokens):
+        depth += (token.kind in OPENS) - (token.kind in CLOSES)
+        if token.kind != "," or depth or not 0 < place < len(tokens) - 1:
+            continue
+        before, after = tokens[place - 1], tokens[place + 1]
+        numbers = before.text.isdigit() and after.kind == "number"
+        close = before.end == token.start and token.end == after.start
+        listed = place > 1 and tokens[place - 2].kind in (",", "_", "in", "...")
+        ranged = place > 2 and tokens[place - 2].kind == "=" and tokens[place - 3].text in "ijklmn"
+        if numbers and close and not (listed or ranged or _lists_indices(tokens, place)):
+            return token
+    return None
+
+
+def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
+    """The letters of the subscripts of a statement."""
+    depth = 0
+    for place, token in enumerate(tokens):
+        if depth:
+            depth += (token.kind == "{") - (token.kind == "}")
+        elif place and tokens[place - 1].kind == "_":
+            depth = int(token.kind == "{")
+            yield from token.text if token.kind == "name" and len(token.text) < 5 else ""
+        elif token.kind == "^":
+            yield from (t.text for t in tokens[place + 1 : place + 4] if t.text in ("k", "l"))
+        if depth and token.kind == "name":
+            yield from (token.text,) if token.text == "ell" else token.text
+
+
+# ----------------------------------------------------------------- what a row does not say in signs
+
+_OPERATORS = frozenset(("+", "-", "·", "*", "/", "⊙", "=", "≈", "←", ":="))
+_REASONS = frozenset(("since", "because", "using", "by", "from", "as"))
+"""A bracket behind a formula that begins with one of them says why the formula holds."""
+
+
+def _unboxed(tokens: list[Token]) -> list[Token]:
+    """The row without boxes."""
+    made: list[Token] = []
+    closing: list[int] = []  # how deep each box stands that is open; -1: its brace is to come
+    depth = 0
+    for place, token in enumerate(tokens):
+        if token.kind == "command" and token.text in ("boxed", "fbox") and place + 1 < len(tokens):
+            closing.append(-1)
+            continue
+        depth += (token.kind == "{") - (token.kind == "}")
+        if token.kind == "{" and closing and closing[-1] == -1:
+            closing[-1] = depth
+        elif token.kind == "}" and closing and closing[-1] == depth + 1:
+            closing.pop()
+        else:
+            made.append(token)
+    return made
+
+
+def _without_number(tokens: list[Token]) -> list[Token]:
+    """The row without (1) in front; one behind has two readings."""
+
+    def numbered(part: Sequence[Token]) -> bool:
+        return [t.kind for t in part] == ["(", "number", ")"] and part[1].text.isdigit()
+
+    if len(tokens) > 4 and numbered(tokens[:3]):
+        after = tokens[3]
+        if after.spaced and after.kind in ("∂", "name", "command", "∇"):
+            return tokens[3:]
+    if len(tokens) > 5 and numbered(tokens[-3:]):
+        before, opening = tokens[-4], tokens[-3]
+        if before.kind == "⏐":
+            return tokens[:-4]
+        if opening.spaced and before.kind not in ("+", "-", "·", "*", "/", "=", ")"):
+            text = "a number in brackets at the end"
+            return [*tokens[:-3], Token("bad-number", text, opening.place, 0, 0)]
+    return tokens
+
+
+def _without_remark(tokens: list[Token], letters: Letters) -> list[Token]:
+    """The row without a remark behind it in brackets: [i = 1…4], [by the chain rule].
+
+    A reason with a formula, [since Σ_i ŷ_i = 1] as symback gives them, is one too.
+    """
+    if not tokens or tokens[-1].kind not in ("]", ")"):
+        return tokens
+    depth, place = 0, len(tokens)
+    while place:
+        place -= 1
+        depth += (tokens[place].kind in CLOSES) - (tokens[place].kind in OPENS)
+        if not depth:
+            break
+    # (as a_11 > 0) says when, and not only why
+    compares = any(token.kind in ("<", ">", "<=", ">=") for token in tokens[place:])
+    says_why = tokens[place].spaced and tokens[place + 1 : place + 2] and not depth
+    if place and says_why and not compares and tokens[place + 1].text.lower() in _REASONS:
+        return tokens[:place]
+    opening = "[" if tokens[-1].kind == "]" else "("
+    start = max((k for k, token in enumerate(tokens) if token.kind == opening), default=0)
+    inner = tokens[start + 1 : -1]
+    if not start:
+        return tokens
+    if any(t.kind == "=" for t in inner) and any(t.kind == "..." for t in inner):
+        return tokens[:start]
+    named = any(t.text in FUNCTIONS and len(t.text) > 3 for t in inner)
+    words = all(_is_word(t, letters) or (named and _is_abbreviation(t)) for t in inner)
+    apart = tokens[start].start - tokens[start - 1].end
+    said = named or any(token.kind == "text" for token in inner)
+    is_remark = inner and words and (apart > 1 or (apart and said))
+    return tokens[:start] if is_remark else tokens
+
+
+def _is_abbreviation(token: Token) -> bool:
+    """In (softmax + CE): the function, which has no argument, the sign, and the loss."""
+    function = token.text in FUNCTIONS and len(token.text) > 3
+    return function or token.kind in ("+", "/") or (token.kind == "name" and token.text.isupper())
+
+
+def _is_word(token: Token, letters: Letters) -> bool:
+    """Whether a token is a word that is no quantity, function or sign spelled out."""
+    text = token.text.lower()
+    if token.kind == "text":
+        return text not in ARITHMETIC
+    known = text in GREEK_NAMES or text in FUNCTIONS or text in ARITHMETIC or text[-3:] == "hat"
+    known = known or letters.means_quantity(token.text) or token.text in letters.defined
+    begins = any(map(letters.begins_quantity, (token.text, token.text[1:])))
+    return token.kind == "name" and len(text) > 3 and not (known or begins)
+
+
+def _with_step(tokens: list[Token]) -> list[Token]:
+    """w → w - η ∂L/∂w, as Nielsen writes a step, with the arrow of a step."""
+    place = next((k for k, token in enumerate(tokens) if token.kind == "→"), None)
+    if not place or any(token.kind in RELATIONS for token in tokens[:place]):
+        return tokens
+    if not any(token.text == "eta" for token in tokens[place:]):
+        return tokens
+    return [*tokens[:place], replace(tokens[place], kind="←", text="←"), *tokens[place + 1 :]]
+
+
+def _without_spacing(tokens: list[Token]) -> list[Token]:
+    """The row without empty braces and without wide spaces beside an operator."""
+    empty: set[int] = set()
+    for place, (first, second) in enumerate(itertools.pairwise(tokens)):
+        scripted = place and tokens[place - 1].kind in ("_", "^")
+        if first.kind == "{" and second.kind == "}" and not scripted:
+            empty |= {place, place + 1}
+    solid: list[Token] = []
+    depth = 0
+    for place, token in enumerate(tokens):
+        depth += (token.kind in OPENS) - (token.kind in CLOSES)
+        again = bool(solid) and solid[-1].kind == "⏐"
+        if place not in empty and not (token.kind == "⏐" and (again or depth > 0)):
+            solid.append(token)
+    kinds = ["", *(token.kind for token in solid), ""]
+    return [
+        token
+        for token, before, after in zip(solid, kinds, kinds[2:], strict=False)
+        if token.kind != "⏐" or not {before, after} & _OPERATORS
+    ]
+
+
+def _with_condition_apart(tokens: list[Token], letters: Letters) -> list[Token]:
+    """Indices compared in brackets at the end of a row, as in … (i ≠ j), say when it holds."""
+    if len(tokens) < 6 or tokens[-1].kind != ")" or tokens[-5].kind != "(":
+        return tokens
+    opening, left, relation, right = tokens[-5:-1]
+    indices = letters.is_index([left], number=True) and letters.is_index([right], number=True)
+    if relation.kind not in ("=", "!=") or not indices or not opening.spaced:
+        return tokens
+    return [*tokens[:-5], replace(opening, kind="⏐", text="⏐"), left, relation, right]
+
+
+# ----------------------------------------------------------------------------- what a page defines
+
+_DEFINING = frozenset(("let", "define", "where", "with", "denote", "call", "write"))
+DEFINED = re.compile(r"([A-Za-z]+)(?:_\w+|_\{\w*\})?\s*:?=")
+"""The name before the first equals sign of a row that has no tokens."""
+
+
+def defined_by(statement: Statement, page: Page) -> str:
+    """The name that a statement may define, or "": a letter on its left that the network lacks."""
+    tokens, letters = statement.tokens, page.letters
+    place = next((k for k, t in enumerate(tokens) if t.kind in ("=", ":=")), 0)
+    if not place or tokens[0].kind != "name":
+        return ""
+    name = tokens[0].text
+    if tokens[1].kind == "_" and is_total(tokens[2:place]):
+        return ""
+    numbers = place == 1 and name in page.numbering
+    if numbers or letters.means_quantity(name) or name in ("L", "d"):
+        return ""
+    if name.startswith("d") and letters.begins_quantity(name[1:]):
+        return ""
+    return name if place == 1 or tokens[1].kind in ("_", "number") else ""
+
+
+def _defines_errors(statement: Statement) -> bool:
+    """Whether a statement says what δ_i, with one index, is on this page."""
+    tokens = statement.tokens
+    place = next((k for k, t in enumerate(tokens) if t.kind in RELATIONS), 0)
+    texts = [t.text for t in tokens[:place] if t.kind not in ("{", "}")]
+    named = len(texts) == 3 and texts[:2] == ["delta", "_"] and len(texts[2]) == 1
+    return named and (tokens[place].kind == ":=" or is_told(statement))
+
+
+def is_told(statement: Statement) -> bool:
+    """Whether a word before a statement, or in its row, says that it is a definition."""
+    words = (*statement.led_by, *(word.text.lower() for word in statement.words))
+    return not _DEFINING.isdisjoint(words)
