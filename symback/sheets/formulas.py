@@ -353,7 +353,10 @@ def width(latex: str) -> float:
     >>> width("x") < width("xx") < width(r"\frac{xxxx}{x}")
     True
     """
-    return _row_points(read(latex))
+    try:
+        return _row_points(read(latex))
+    except ValueError:  # a function of the user's may be written in any LaTeX
+        return 6.0 * len(_TOKEN.findall(latex))
 
 
 def _row_points(row: Iterable[Piece]) -> float:
