@@ -1,4 +1,4 @@
-"""``docs/architecture.md`` says what is so: its picture is drawn off the imports, its names exist."""
+"""``docs/architecture.md`` says what is so: its picture is fresh, and what it names exists."""
 
 import ast
 import re
@@ -33,11 +33,11 @@ def test_each_recipe_has_its_test():
 
 
 def test_the_house_has_six_floors():
-    """What is named in `docs/architecture.md` is not a maze; a new floor is a decision."""
+    """A seventh is a decision, and so is a room that `docs/architecture.md` does not draw."""
     floors = house.floors(house.arrows(house.rooms()))
     assert floors["language"] == 1
     assert set(floors) <= {
         *("language", "engine", "kernels", "sheets", "checking", "learning"),
         *("network.py", "cli.py"),
     }
-    assert max(floors.values()) <= 8
+    assert max(floors.values()) == 6
