@@ -262,7 +262,7 @@ def read(text: str, scope: Scope, notation: Notation = NOTATIONS["lectures"]) ->
     if left is not None:
         each, spent = left
         reason = f"from here on nothing is read: {spent}"
-        items.append(Unread(each.place.line, each.place.column, each.source, reason))
+        items.append(Unread(*each.where, reason))
     return Document(tuple(_with_names_known(items, named)))
 
 
@@ -523,9 +523,8 @@ class Sides:
 
 def _items(statement: Statement, page: Page, chain: Chain) -> tuple[list[Item], Chain]:
     """What a statement says, and the chain as it goes on behind it."""
-    place, source = statement.place, statement.source
-    chain = replace(chain, named=())
-    prose: list[Item] = [Prose(place.line, place.column, source)]
+    place, chain = statement.place, replace(chain, named=())
+    prose: list[Item] = [Prose(*statement.where)]
     if statement.failed is None and (not statement.tokens or statement.kind == "prose"):
         return prose, chain
     try:
@@ -567,9 +566,8 @@ def _unread(statement: Statement, page: Page, error: NotRead) -> Unread:
         first, found = statement.source.lstrip("& ")[:1], DEFINED.search(statement.source)
         known = found is None or page.letters.means_quantity(found[1])
         defines = "" if known or found is None else found[1]
-    begins = first not in RELATIONS
-    source, reason, suggestion = statement.source, error.message, error.suggestion
-    return Unread(place.line, place.column, source, reason, suggestion, defines, begins)
+    where, begins = (place.line, place.column, statement.source), first not in RELATIONS
+    return Unread(*where, error.message, error.suggestion, defines, begins)
 
 
 def _is_range(tokens: Sequence[Token], letters: Letters) -> bool:
@@ -732,55 +730,45 @@ def _summands(node: Node, scope: Scope) -> int:
 
 def _claimed(statement: Statement, line: Sides) -> list[Item]:
     """The claim or the definition that a statement is; what says nothing to check is prose."""
-    place, source, sides, relations = statement.place, statement.source, line.sides, line.relations
-    first = sides[0].node
+    sides, first = line.sides, line.sides[0].node
     if line.minus:
         step = Total((first, negative(sides[1].node)))
         sides = [sides[0], replace(sides[1], node=step)]
-    if not relations:
-        mention = isinstance(first, (Element, Array, Derivative, Named, Number))
-        if mention or statement.kind == "inline" or statement.words:
-            return [Prose(place.line, place.column, source)]
-    relations = _as_updates([side.node for side in sides], relations)
+    mention = isinstance(first, (Element, Array, Derivative, Named, Number))
+    if not line.relations and (mention or statement.kind == "inline" or statement.words):
+        return [Prose(*statement.where)]
+    relations = _as_updates([side.node for side in sides], line.relations)
     if line.steps and relations and isinstance(first, (Element, Array)):
         relations = [Relation.BECOMES, *relations[1:]]
     starts = not line.continues and bool(relations)
-    own = isinstance(first, Named) and first.name != "theta"
-    if isinstance(first, Named) and own and starts and relations[0] is not Relation.BECOMES:
-        node = sides[1].node
-        shown = f"{echo(first)} := {echo(node)}"
-        explicit = relations[0] is Relation.DEFINES or is_told(statement)
-        items: list[Item] = [
-            Definition(
-                place.line, place.column, source, first.name, first.indices, node, shown, explicit
-            )
-        ]
-        if len(sides) == 2:
-            return items
-        sides, relations, given = [sides[0], *sides[2:]], relations[1:], ()
-    else:
-        vector = isinstance(first, Array) and first.letter == "delta" and starts
-        if vector and not any(is_array(side.node) for side in sides[1:]):
+    items: list[Item] = []
+    given = tuple(
+        Comparison(each.left, each.relation, each.right)
+        for each in statement.holds_for
+        if not isinstance(each.left, Letter)  # those on indices are cases of one claim
+    )
+    match first:
+        case Named(name, indices) if (
+            name != "theta" and starts and relations[0] is not Relation.BECOMES
+        ):
+            node, shown = sides[1].node, f"{echo(first)} := {echo(sides[1].node)}"
+            explicit = relations[0] is Relation.DEFINES or is_told(statement)
+            items.append(Definition(*statement.where, name, indices, node, shown, explicit))
+            if len(sides) == 2:
+                return items
+            sides, relations, given = [sides[0], *sides[2:]], relations[1:], ()
+        case Array("delta") if starts and not any(is_array(side.node) for side in sides[1:]):
             raise NotRead(
                 "δ with one index is the vector ∂L/∂a of a layer, and the other side is a number",
                 Place(sides[0].line, sides[0].column),
                 "write δ_{21} for neuron 1 of layer 2, or another letter",
             )
-        items = []
-        given = tuple(
-            Comparison(each.left, each.relation, each.right)
-            for each in statement.holds_for
-            if not isinstance(each.left, Letter)  # those on indices are cases of one claim
-        )
     texts = [echo(side.node) for side in sides]
     marks = [relation.value for relation in relations]
     pairs = itertools.zip_longest(*((marks, texts) if line.continues else (texts, marks)))
     shown = " ".join(word for pair in pairs for word in pair if word is not None)
-    claim = Claim(
-        place.line, place.column, source, tuple(sides), tuple(relations), line.continues, shown,
-        given,
-    )  # fmt: skip
-    return [*items, claim]
+    said = (tuple(sides), tuple(relations), line.continues, shown, given)
+    return [*items, Claim(*statement.where, *said)]
 
 
 def _as_updates(nodes: Sequence[Node], relations: Sequence[Relation]) -> list[Relation]:

@@ -124,22 +124,21 @@ class _Parser:
         self, tokens: Sequence[Token], line: Line, noticed: Reading, end: Place, depth: int = 0
     ) -> None:
         self.tokens, self.line, self.noticed, self.end = list(tokens), line, noticed, end
-        self.letters = line.letters
+        self.letters, self.nothing = line.letters, Token("", "", end, 0, 0)
         self.position, self.depth = 0, depth
         self.bracketed = False
         """Whether the product just read was a single factor in brackets: it keeps its minus."""
 
     # ------------------------------------------------------------------------------- tokens
 
-    def peek(self, ahead: int = 0) -> Token | None:
-        """The token to come."""
+    def peek(self, ahead: int = 0) -> Token:
+        """The token to come; one of no kind at the end."""
         place = self.position + ahead
-        return self.tokens[place] if place < len(self.tokens) else None
+        return self.tokens[place] if 0 <= place < len(self.tokens) else self.nothing
 
     def at(self, *kinds: str, ahead: int = 0) -> bool:
         """Whether the token to come is one of ``kinds``."""
-        token = self.peek(ahead)
-        return token is not None and token.kind in kinds
+        return self.peek(ahead).kind in kinds
 
     def accept(self, *kinds: str) -> bool:
         """Take the token to come if it is one of ``kinds``."""
@@ -156,7 +155,7 @@ class _Parser:
         """The next token."""
         spend()
         token = self.peek()
-        if token is None:
+        if not token.kind:
             raise self.refuse("the line ends where something is missing")
         if kind is not None and token.kind != kind:
             raise self.refuse(f"{_shown(kind)} is expected before {_shown(token.text)}")
@@ -165,8 +164,7 @@ class _Parser:
 
     def refuse(self, reason: str, suggestion: str = "", at: Token | None = None) -> NotRead:
         """Why the statement is not read, at ``at`` or at the token to come."""
-        token = at or self.peek()
-        return NotRead(reason, self.end if token is None else token.place, suggestion)
+        return NotRead(reason, (at or self.peek()).place, suggestion)
 
     def read_instead(self, begin: int, *tokens: Token) -> None:
         """Read ``tokens`` next, in place of all that was taken from ``begin`` on."""
@@ -190,9 +188,9 @@ class _Parser:
         pending, start = [CLOSING[opening.kind]], self.position
         while pending:
             token = self.peek()
-            if token is None:
-                raise self.refuse(f"the {opening.text} is never closed", at=opening)
             self.position += 1
+            if not token.kind:
+                raise self.refuse(f"the {opening.text} is never closed", at=opening)
             if token.kind in CLOSING:
                 pending.append(CLOSING[token.kind])
                 if len(pending) + self.depth > MOST_DEPTH:
@@ -233,10 +231,9 @@ class _Parser:
 
     def side(self) -> Node:
         """One whole side."""
-        node = self.expression()
-        if self.peek() is not None:
-            token = self.take()
-            raise self.refuse(f"{_shown(token.text)} is not understood here", at=token)
+        node, token = self.expression(), self.peek()
+        if token.kind:
+            raise self.refuse(f"{_shown(token.text)} is not understood here")
         return node
 
     def expression(self) -> Node:
@@ -289,7 +286,7 @@ class _Parser:
         """Factors side by side, with · * @ or / between them."""
         factors: list[Node] = [self.factor()]
         alone = self.bracketed
-        while (token := self.peek()) is not None:
+        while (token := self.peek()).kind:
             if token.kind in ("·", "*", "@"):
                 self.take()
                 minus = self.accept("-")
@@ -392,9 +389,9 @@ class _Parser:
     def primary(self) -> Node:
         """A number, a bracket, a derivative, a sum, a function or a quantity."""
         token = self.peek()
-        if token is None:
-            raise self.refuse("the line ends where something is missing")
         match token.kind:
+            case "":
+                raise self.refuse("the line ends where something is missing")
             case "number":
                 return self.number()
             case "½":
@@ -439,10 +436,8 @@ class _Parser:
             return self.indicated(self.script())
         if token.text == "1" and self.compares():
             return self.indicated(self.group())
-        value, ten = _decimal(token), self.peek(1)
-        if not (self.at("·", "*") and ten is not None and ten.text == "10"):
-            return value
-        if not self.at("^", ahead=2):
+        value, power = _decimal(token), self.at("^", ahead=2) and self.peek(1).text == "10"
+        if not power or not self.at("·", "*"):
             return value
         self.position += 2
         mark = self.take("^")
@@ -456,8 +451,7 @@ class _Parser:
 
     def compares(self) -> bool:
         r"""Whether a bracket with a comparison stands close behind: 1[i = j], 1\\{i = j\\}."""
-        following = self.peek()
-        if following is None or following.kind not in ("[", "(") or following.spaced:
+        if not self.at("[", "(") or self.peek().spaced:
             return False
         start = self.position
         tokens = self.group()
@@ -470,11 +464,10 @@ class _Parser:
 
     def bracket(self, opening: Token) -> Node:
         """An expression in brackets, or a comparison, which counts 1 or 0; cases in braces."""
-        begin, before = self.position, self.peek(-1) if self.position else None
+        begin, before = self.position, self.peek(-1)
         tokens = self.group()
         if opening.kind == "[" and len(split(tokens, COMPARISONS)) == 2:
-            close = before is not None and before.end == opening.start and before.kind == "name"
-            if self.line.code and close:
+            if self.line.code and before.kind == "name" and before.end == opening.start:
                 raise self.refuse("entries chosen by a comparison are not read",
                                   "multiply, as in dh1 * (h1 > 0)", opening)  # fmt: skip
             return Indicator(self.condition(tokens))
@@ -491,7 +484,7 @@ class _Parser:
             return self.primary()
         if not tokens:
             raise self.refuse("there is nothing between the brackets", at=opening)
-        if before is not None and before.kind not in _JOINING and _is_shape(tokens):
+        if before.kind and before.kind not in _JOINING and _is_shape(tokens):
             way = "leave a shape out, or write the product with ·"
             raise self.refuse("this may be the shape of an array or a factor", way, opening)
         return self.whole(tokens)
@@ -514,7 +507,7 @@ class _Parser:
         """The tokens up to the closing bar."""
         opening = self.take(bar)
         depth, start = 0, self.position
-        while (token := self.peek()) is not None:
+        while (token := self.peek()).kind:
             self.position += 1
             if token.kind == bar and depth == 0:
                 return self.tokens[start : self.position - 1]
@@ -563,12 +556,7 @@ class _Parser:
 
     def differentiated(self) -> Node:
         """What stands behind a ∂: the loss, a quantity, or an expression in brackets."""
-        token = self.peek()
-        if token is not None and token.kind == "name" and token.text in _LOSS_LETTERS:
-            loss = self.loss()
-            if loss is not None:
-                return loss
-        return self.factor()
+        return (self.peek().text in _LOSS_LETTERS and self.loss()) or self.factor()
 
     def loss(self) -> Node | None:
         """L, or another letter where it can be nothing but the loss; with its arguments, if any."""
@@ -576,7 +564,7 @@ class _Parser:
         token = self.take()
         free = token.text == letters.notation.loss or token.text not in letters.defined
         known = letters.scope.is_network and free and not letters.means_quantity(token.text)
-        if not known or (self.at("_", "^") and not self.takes_total()):
+        if token.kind != "name" or not known or (self.at("_", "^") and not self.takes_total()):
             self.position = start
             return None
         if self.at("("):  # (θ), (W, b), (ŷ, y): of what the loss is a function is known
@@ -612,7 +600,7 @@ class _Parser:
         """The quantity that a part of the statement is."""
         inner = self.inside(tokens)
         node = inner.variable()
-        if inner.peek() is not None:
+        if inner.peek().kind:
             raise inner.refuse("one differentiates by a single quantity")
         return node
 
@@ -638,27 +626,22 @@ class _Parser:
         """∇_v L; the loss may be left out."""
         mark = self.take("∇")
         if not self.accept("_"):
-            following = self.peek()
-            if following is not None and following.kind == "name" and not following.spaced:
-                return self.of_loss(self.variable())
-            raise self.refuse("∇ without a quantity below", "write ∇_{W_2} L", mark)
-        if self.at("{", "("):
-            return self.of_loss(self.variable_in(self.script()))
-        if self.letters.is_output(self.tokens, self.position):
+            if not self.at("name") or self.peek().spaced:
+                raise self.refuse("∇ without a quantity below", "write ∇_{W_2} L", mark)
+            by = self.variable()
+        elif self.at("{", "("):
+            by = self.variable_in(self.script())
+        elif self.letters.is_output(self.tokens, self.position):
             self.take()
-            return self.of_loss(Array("yhat"))
-        return self.of_loss(self.variable())
-
-    def of_loss(self, by: Node) -> Node:
-        """∂L/∂by; the L that is differentiated may be typed behind."""
-        token = self.peek()
-        if token is not None and token.kind == "name" and token.text in _LOSS_LETTERS:
+            by = Array("yhat")
+        else:
+            by = self.variable()
+        token, start = self.peek(), self.position
+        if token.kind == "name" and token.text in _LOSS_LETTERS:
             if self.loss() is None and token.text in self.letters.defined:
                 return _by(self.quantity(), by)
-        elif self.at("("):
-            start = self.position
-            if self.whole(self.group()) != LOSS:
-                self.position = start
+        elif token.kind == "(" and self.whole(self.group()) != LOSS:
+            self.position = start
         return _by(LOSS, by)
 
     # -------------------------------------------------------------------------------- names
@@ -684,10 +667,9 @@ class _Parser:
             raise self.refuse("an indicator without a condition", "write 1[i = ℓ]")
         if text == "np" and self.at(".", ahead=1):
             self.position += 2
-            following = self.peek()
-            if following is None or following.kind != "name":
+            if not self.at("name"):
                 raise self.refuse("np. is followed by the name of a function", at=token)
-            return self.name(following)
+            return self.name(self.peek())
         if text in ("Derivative", "diff", "grad") and self.at("(", ahead=1):
             return self.code_derivative()
         if text == "grad" and self.at("_", ahead=1) and self.at("name", ahead=2):
@@ -709,7 +691,7 @@ class _Parser:
             self.take()
             is_loss = self.takes_total()
             self.position = begin
-        return (self.loss() if is_loss else None) or self.quantity()
+        return (is_loss and self.loss()) or self.quantity()
 
     def code_derivative(self) -> Node:
         """Derivative(L, w212)."""
@@ -719,7 +701,7 @@ class _Parser:
             raise self.refuse("a derivative of one thing by one other is expected")
         of = self.inside(parts[0])
         node = of.differentiated()
-        if of.peek() is not None:
+        if of.peek().kind:
             raise of.refuse("a single quantity is expected")
         return _by(node, self.variable_in(parts[1]))
 
@@ -730,21 +712,18 @@ class _Parser:
         if not text.startswith("d") or known or not letters.begins_quantity(rest):
             return None
         if rest in _LOSS_LETTERS and self.at("_", ahead=1):
-            lower = self.peek(2)
-            if lower is not None and lower.text.startswith("d"):
+            if self.peek(2).text.startswith("d"):
                 self.position += 2
-                return _by(LOSS, self.behind_d(lower.text[1:]))
+                return _by(LOSS, self.behind_d(self.peek().text[1:]))
         elif rest[0] in _LOSS_LETTERS and rest[1:2] == "d" and len(rest) > 2:
             return _by(LOSS, self.behind_d(rest[2:]))
         start = self.position
         of = self.behind_d(rest)
-        if self.at("/"):
-            lower = self.peek(1)
-            if lower is not None and lower.kind == "name" and lower.text.startswith("d"):
-                self.take()
-                return _by(of, self.behind_d(lower.text[1:]))
-            if self.at("∂", ahead=1):
-                raise self.refuse("d above and ∂ below")
+        if self.slash_d():
+            self.take()
+            return _by(of, self.behind_d(self.peek().text[1:]))
+        if self.at("/") and self.at("∂", ahead=1):
+            raise self.refuse("d above and ∂ below")
         if of == LOSS or not self.line.code:
             self.position = start
             raise self.refuse(f"{_shown(text)} alone is no derivative", "write dL/dw", token)
@@ -756,34 +735,27 @@ class _Parser:
         if not rest:
             return self.differentiated()
         self.read_instead(begin, Token("name", rest, token.place, token.start, token.end))
-        return (self.loss() if rest in _LOSS_LETTERS else None) or self.quantity()
+        return (rest in _LOSS_LETTERS and self.loss()) or self.quantity()
 
     def upright_differential(self) -> Node | None:
         """d L / d w and d/dw [ … ], typed with a d of its own."""
         start, mark = self.position, self.take()
         of = None
-        if not self.slash_d():
-            if not self.at("name", "command", "(", "{"):
-                self.position = start
-                return None
+        if not self.slash_d() and self.at("name", "command", "(", "{"):
             of = self.differentiated()
-            if not self.slash_d():
-                self.position = start
-                return None
+        if not self.slash_d():
+            self.position = start
+            return None
         self.take()
-        token = self.take("name")
-        if token.text == "d":
-            by = self.variable()
-        else:
-            self.position -= 1
-            by = self.behind_d(token.text[1:])
+        rest = self.peek().text[1:]
+        if not rest:
+            self.take()
+        by = self.behind_d(rest) if rest else self.variable()
         return self.applied(by, mark) if of is None else _by(of, by)
 
     def slash_d(self) -> bool:
         """Whether / d follows, or / dw."""
-        token = self.peek(1)
-        below = token is not None and token.kind == "name" and token.text.startswith("d")
-        return self.at("/") and below
+        return self.at("/") and self.at("name", ahead=1) and self.peek(1).text.startswith("d")
 
     def euler(self) -> Node:
         """e^x; in text e^a_21 is the exponential of the whole quantity."""
@@ -1004,9 +976,8 @@ class _Parser:
         if not rest:
             return self.applied(by, token)
         inner = self.inside(rest)
-        of = inner.differentiated()
-        if inner.peek() is not None:
-            extra = inner.take()
+        of, extra = inner.differentiated(), inner.peek()
+        if extra.kind:
             raise self.refuse(f"{_shown(extra.text)} stands behind what is differentiated",
                               "put brackets around it", extra)  # fmt: skip
         return _by(of, by)
@@ -1063,10 +1034,9 @@ class _Parser:
             return Scripted(token, self.group())
         typed = Scripted(token)
         digits = self.peek()
-        if digits is not None and not digits.spaced and digits.start == token.end:
-            number = digits.kind == "number" and digits.text.isdigit()
-            if number and self.letters.takes_digits(token.text):
-                typed = Scripted(token, [self.take()])
+        close = digits.text.isdigit() and not digits.spaced and digits.start == token.end
+        if close and digits.kind == "number" and self.letters.takes_digits(token.text):
+            typed = Scripted(token, [self.take()])
         while self.at("_", "^"):
             if self.at("^"):
                 found = self.layered(typed)
@@ -1074,9 +1044,8 @@ class _Parser:
                     break
                 typed = found
                 continue
-            following = self.peek(1)  # a_1_3 in code: a second index
-            index = following is not None and following.kind in ("number", "name")
-            if typed.below is not None and (following is None or not index or following.spaced):
+            again = self.at("number", "name", ahead=1) and not self.peek(1).spaced
+            if typed.below is not None and not again:  # a_1_3 in code: a second index
                 break
             self.take()
             tokens = self.below(typed)
@@ -1094,19 +1063,13 @@ class _Parser:
         tokens = [self.take()]
         if tokens[0].kind not in ("number", "name"):
             raise self.refuse("an index is expected here", at=tokens[0])
-        while (token := self.peek()) is not None and not token.spaced:
+        while (token := self.peek()).kind and not token.spaced:
             following = self.peek(1)
             letters = token.kind == "name" and {*token.text} <= _INDEX_LETTERS
             index = (token.kind == "number" or letters) and token.start == tokens[-1].end
             if index and not self.line.latex:  # in LaTeX one sign belongs to it without braces
                 tokens.append(self.take())
-            elif (
-                token.kind == ","
-                and following is not None
-                and not following.spaced
-                and following.kind in ("number", "name")
-                and following.text.isdigit()
-            ):
+            elif token.kind == "," and following.text.isdigit() and not following.spaced:
                 tokens += [self.take(), self.take()]
             else:
                 break

@@ -441,6 +441,11 @@ class Statement:
         return self.kind in ("display", "inline", "latex")
 
     @property
+    def where(self) -> tuple[int, int, str]:
+        """Line, column and source, with which each item of a page begins."""
+        return self.place.line, self.place.column, self.source
+
+    @property
     def has_relation(self) -> bool:
         """Whether it says that something is equal to something."""
         return any(token.kind in RELATIONS for token in self.tokens)
