@@ -347,6 +347,7 @@ def _check_descent(chosen: argparse.Namespace) -> None:
 
 
 def _learned(network: Network, samples: Samples, chosen: argparse.Namespace) -> Descent:
+    from symback.engine.spec import NetworkSpec
     from symback.learning.descent import Diverged, initially_drawn
 
     x, y, is_terminal = samples.x, samples.y, sys.stderr.isatty()
@@ -359,6 +360,7 @@ def _learned(network: Network, samples: Samples, chosen: argparse.Namespace) -> 
         if chosen.resume is not None:
             return network.resume(chosen.resume, x, y, **common)
         seed = chosen.seed or 0
+        assert isinstance(network.spec, NetworkSpec)  # its samples were asked for
         for name in initially_drawn(network.spec, network.graph.variables):
             print(f"{name} is not in the file: drawn with seed {seed}", file=sys.stderr)
         common |= {"rate": chosen.rate, "only": chosen.only, "watch": chosen.watch}

@@ -29,7 +29,7 @@ from symback.engine.derivation import Deduction
 from symback.engine.evaluation import as_floats
 from symback.engine.matrix import MatrixForm
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
-from symback.engine.work import Work, given_values
+from symback.engine.work import Work
 from symback.kernels import Kernel, NoKernel
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import LOSSES, Activation, Loss, SoftMax
@@ -258,7 +258,7 @@ class Network(Work):
         if isinstance(x, (str, Path)):
             return samples.read(x, inputs, outputs)
         if x is None and y is None and label is None:
-            given = given_values(self.spec)
+            given = self.spec.given
             for name in ("x", "y"):
                 if given[name] is None:
                     raise DataError(f"no samples are given, and [values] has no {name}")

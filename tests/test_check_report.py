@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from symback.checking import report as showing
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
-from symback.sheets.rendering import template_dir
+from symback.language.files import template_dir
 from typesetting import browser_console, browser_dom, needs_browser, outside_addresses
 
 CHAIN = r"\frac{\partial L}{\partial w_{212}} = \frac{\partial L}{\partial a_{21}} h_{12}"

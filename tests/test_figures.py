@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from symback.language.files import template_dir
 from symback.sheets.figure import (
     COLOURS,
     DARK_COLOURS,
@@ -30,7 +31,7 @@ from symback.sheets.figure import (
     network_figure,
 )
 from symback.sheets.formulas import escape_tex, escape_xml
-from symback.sheets.rendering import caption, environment, preamble, svg, template_dir, tikz
+from symback.sheets.rendering import caption, environment, preamble, svg, tikz
 from typesetting import compile_tex, missing_glyphs, needs_tex, overfull_lines
 
 HOSTILE = r"""</desc><script>alert("1")</script> & \input{/etc/passwd} $x^2$ 50% #~_{}日"""

@@ -118,7 +118,7 @@ def test_sdist_has_what_it_takes_to_test_it(built, tracked):
 # Printed by the installed symback: where it is, and what it finds in its templates.
 LOOK = """
 import json, symback
-from symback.sheets.rendering import template_dir
+from symback.language.files import template_dir
 folder = template_dir()
 files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 print(json.dumps([symback.__file__, str(folder), files]))

@@ -80,7 +80,7 @@ from symback.engine.arithmetics import (
 from symback.engine.calculus import is_zero
 from symback.engine.graph import Graph, from_equations, from_network
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
-from symback.engine.work import Work, given_values
+from symback.engine.work import Work
 from symback.language.budget import clock, spend
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
@@ -767,7 +767,7 @@ class Judge:
         """The numbers of the file by name, where it has all that are needed for one sample."""
         if not self.work.has_numbers or self.work.graph.samples is not None:
             return None
-        return given_values(self.work.spec)
+        return self.work.spec.given
 
     @cached_property
     def _file_point(self) -> _FilePoint | None:

@@ -32,8 +32,9 @@ from functools import cache
 from typing import IO, Any
 
 from symback.language.errors import printable
+from symback.language.files import template_dir
 from symback.sheets.formulas import escape_xml
-from symback.sheets.rendering import environment, template_dir
+from symback.sheets.rendering import environment
 
 __all__ = [
     "PLAIN",

@@ -542,8 +542,9 @@ class Lowered(Evaluator):
             self._matrices[expr] = self._lowered(expr)
         return self._matrices[expr]
 
-    def _lowered(self, expr: MatrixExpr) -> np.ndarray:
+    def _lowered(self, expr: MatrixExpr) -> Any:
         numbers = self.numbers
+        assert isinstance(numbers, Opaque)
         match expr:
             case Array() | Gradient():
                 return self._drawn(expr.name, *(self.size(size) for size in expr.shape))

@@ -129,6 +129,16 @@ class NetworkSpec:
         """n_0 … n_L."""
         return (self.inputs, *(layer.units for layer in self.layers))
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """The numbers by the names of the contract; x and y are None where none were given."""
+        return {"x": self.values.x, "y": self.values.y, **dict(self.values.parameters)}
+
+    @property
+    def learning_rate(self) -> Decimal | None:
+        """η as given, or None."""
+        return self.values.learning_rate
+
 
 @dataclass(frozen=True, slots=True)
 class EquationsSpec:
@@ -145,6 +155,11 @@ class EquationsSpec:
     taken_apart: bool = False
     title: str = ""
     source: str = ""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The numbers by the names of the leaves."""
+        return dict(self.values)
 
 
 # ------------------------------------------------------------------------------ the four ways in

@@ -13,7 +13,7 @@ from symback.engine.matrix import MatrixForm, lift
 from symback.engine.spec import EquationsSpec, NetworkSpec
 from symback.language.names import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, Reference
 
-__all__ = ["Checked", "Work", "given_values", "lettering"]
+__all__ = ["Checked", "Work", "lettering"]
 
 
 class Work:
@@ -47,7 +47,7 @@ class Work:
     @cached_property
     def numbers(self) -> Numbers:
         """The numbers of every quantity; raises `MissingNumbers` where [values] lacks some."""
-        return Numbers(self.graph, given_values(self.spec))
+        return Numbers(self.graph, self.spec.given)
 
     @cached_property
     def gradients(self) -> Gradients:
@@ -86,9 +86,7 @@ class Work:
     @property
     def learning_rate(self) -> Any:
         """η as given, or None."""
-        if isinstance(self.spec, EquationsSpec):
-            return self.spec.learning_rate
-        return self.spec.values.learning_rate
+        return self.spec.learning_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +100,6 @@ class Checked:
     def digits(self) -> int:
         """To how many digits the two agree (not to be asked at a kink)."""
         return agreement(self.derived, self.difference)
-
-
-def given_values(checked: NetworkSpec | EquationsSpec) -> dict[str, Any]:
-    """The numbers of a specification by the names of the contract."""
-    if isinstance(checked, EquationsSpec):
-        return dict(checked.values)
-    named = dict(checked.values.parameters)
-    return {"x": checked.values.x, "y": checked.values.y, **named}
 
 
 def lettering(work: Work, derivation: Derivation | None = None) -> Lettering:

@@ -92,7 +92,7 @@ class Form:
 
     def node(self, part: str) -> Node:
         """One of the texts above, or one of ``lets``, as a tree."""
-        names = ("z", "y", "h", "slope", "complement", *(name for name, _ in self.lets))
+        names = ("z", "y", "h", "slope", "complement", *(name for name, _ in self.stable.lets))
         return reading.read(self.text(part), names=names, functions=tuple(EXTRA))
 
     def named(self, part: str) -> tuple[str, ...]:
@@ -100,14 +100,9 @@ class Form:
         found = reading.names(self.node(part))
         return tuple(name for name in found if name not in ("z", "y", "h"))
 
-    @property
-    def lets(self) -> tuple[tuple[str, str], ...]:
-        """The shorthands, with what they stand for."""
-        return self.stable.lets
-
     def text(self, part: str) -> str:
         """A part, or one of the lets, as written."""
-        return dict(self.lets).get(part) or getattr(self.stable, part)
+        return dict(self.stable.lets).get(part) or getattr(self.stable, part)
 
     def identities(self, parts: Iterable[str]) -> list[Identity]:
         """What ``parts`` are computed as, and the lets they need."""
@@ -116,23 +111,17 @@ class Form:
             if part in _MEANINGS and self.text(part) != _DEFAULTS.get(part):
                 text = _MEANINGS[part]
                 sides = text.format(self.name), self.text(part)
-                latex = text.replace("log", r"\log").format(self.latex)
+                latex = text.replace("log", r"\log").format(Latex().operator(self.name))
                 found.append(Identity(*sides, latex, self._typeset(part)))
                 wanted += self.named(part)
-        lets = [name for name in dict.fromkeys(wanted) if name in dict(self.lets)]
+        lets = [name for name in dict.fromkeys(wanted) if name in dict(self.stable.lets)]
         return found + [
             Identity(name, self.text(name), name, self._typeset(name), is_letter=True)
             for name in lets
         ]
 
-    @property
-    def latex(self) -> str:
-        """The function as the catalogue typesets it."""
-        row = ACTIVATIONS[self.name]
-        return (isinstance(row, Activation) and row.latex) or rf"\operatorname{{{self.name}}}"
-
     def _typeset(self, part: str) -> str:
-        letters = ("y", "h", "slope", "complement", *(name for name, _ in self.lets))
+        letters = ("y", "h", "slope", "complement", *(name for name, _ in self.stable.lets))
         symbols = {name: Symbol(name, real=True) for name in letters} | {"z": Z}
         return Latex().write(to_sympy(self.node(part), symbols, EXTRA))
 
@@ -248,7 +237,7 @@ def _prove_side(form: Form, z: Expr, h: Expr, slope: Expr) -> None:
         "slope_by_value": slope / h,
         "slope_by_complement": slope / (1 - h),
     }
-    for name, _ in form.lets:
+    for name, _ in form.stable.lets:
         names[name] = to_sympy(form.node(name), names, EXTRA)
     for part, expected in meanings.items():
         if form.text(part) == _DEFAULTS.get(part):

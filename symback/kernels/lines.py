@@ -195,7 +195,7 @@ def identities_of(program: Program, blocks: Iterable[Block]) -> list[Identity]:
     """What these lines of a program compute instead of plain forms."""
     parts: dict[Form, list[str]] = {}
     for form, part in program.parts:
-        if form.lets:
+        if form.stable.lets:
             parts.setdefault(form, []).append(part)
     found = [identity for form, own in parts.items() for identity in form.identities(own)]
     used = {word for block in blocks for line in block.lines for word in line.stands_for}
@@ -1125,7 +1125,7 @@ class _Memory:
             return [replace(new, out=name)]
         if layer.form is None:
             return [new]
-        lets = [f"{let}{number_}" for let, _ in layer.form.lets]
+        lets = [f"{let}{number_}" for let, _ in layer.form.stable.lets]
         if name == f"d{a}" and node.function == "*" and node.arguments[0] == dh:
             slope, before = node.arguments[1], []
             read = (part.name for part in walk(slope) if isinstance(part, Named)) if is_kept else ()

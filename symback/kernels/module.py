@@ -25,8 +25,10 @@ import linecache
 import math
 import re
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -63,6 +65,7 @@ from symback.kernels.lines import (
 )
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.expressions import Node
+from symback.language.files import template_dir
 from symback.language.names import PARAMETERS, Reference, Role, Variable, elements
 
 __all__ = [
@@ -86,151 +89,10 @@ B = Symbol("B", integer=True, positive=True)
 """The number of samples, which a call decides."""
 
 
-# ----------------------------------------------------------------------------------- its functions
-
-SOFTMAX = '''
-def _softmax(a):
-    """In each row e_k = e^{a_k - max a}; Σ_{j≠k} e_j; a_k - max a; and Σ_j e_j - 1, where 1 is
-    the largest e.  Nothing is taken from 1, so all are right where one p is 1 to the last digit.
-    """
-'''
-HELPERS = {
-    "softmax": SOFTMAX
-    + """\
-    largest = a.$max(axis=1, keepdims=True)
-    shifted = a - largest
-    e = $np.exp(shifted)
-    # What the subtraction rounded off (Knuth's two-sum): without it e^-700 lacks its last 9 bits.
-    back = shifted - a
-    e += e * ((a - (shifted - back)) - (largest + back))
-    others = _others(e)
-    return e, others, shifted, others.$min(axis=1, keepdims=True)
-""",
-    # No product with 1 1ᵀ - I: on some devices products have fewer digits.
-    "others": '''
-def _others(v):
-    """Σ_{j≠k} v_j for each k of each row, where no v is negative.
-
-    The own v is subtracted from their sum, but not the largest, which is left out.
-    """
-    largest = $np.arange(v.shape[1]$where) == v.argmax(axis=1)[:, None]
-    rest = $np.where(largest, 0, v).sum(axis=1, keepdims=True)
-    return $np.where(largest, rest, rest + (v.$max(axis=1, keepdims=True) - v))
-''',
-    "less_winner": '''
-def _less_winner(g, p):
-    """g less its entry at the row's largest p: p (g - Σ p g) is the same, and keeps its digits."""
-    return g - $np.$take(g, p.argmax(axis=1)[:, None], axis=1)
-''',
-    "coarse": '''
-def _coarse(z):
-    """z rounded to sixteenths: its square is exact, and e^{-z²/2} = e^{-r²/2} e^{-(z-r)(z+r)/2}."""
-    return $round(16 * z) / 16
-''',
-    "near": '''
-def _near(z):
-    """z, at most 60 in size: beyond, e^{-z²/2} is less than any number, and its parts are not."""
-    return $near
-''',
-    "capped": '''
-def _capped(u):
-    """u, at most where 1/e^u is the smallest normal number, so that e^u is finite."""
-    return $capped
-''',
-    "nonzero": '''
-def _nonzero(u):
-    """u, or 1e-18 where it is smaller: there u / log(1 + u) is 1 to the last digit."""
-    return $nonzero
-''',
-}
-"""Functions that a source brings along where its lines call them: it runs where no symback is."""
-
-NUMPY_HELPERS = {
-    "softmax": SOFTMAX
-    + """\
-    a = a.T.copy()  # samples side by side: NumPy is faster along them than along a short row
-    largest = np.maximum.reduce(a)
-    shifted = a - largest
-    e = np.exp(shifted)
-    # What the subtraction rounded off (Knuth's two-sum): without it e^-700 lacks its last 9 bits.
-    back = shifted - a
-    a -= shifted - back
-    back += largest
-    a -= back
-    a *= e
-    e += a
-    others = _others(e.T)
-    return e.T, others, shifted.T, np.minimum.reduce(others.T)[:, None]
-""",
-    "others": '''
-@functools.cache
-def _all_but_own(n, dtype):
-    return 1 - np.eye(n, dtype=dtype)
-
-
-def _others(v):
-    """Σ_{j≠k} v_j for each k of each row, where no v is negative; nothing is subtracted.
-
-    In long rows the own v is subtracted after all, but not the largest, which is left out.
-    """
-    if v.shape[1] <= 64:
-        return np.dot(_all_but_own(v.shape[1], v.dtype), v.T).T
-    largest = np.arange(v.shape[1]) == v.argmax(axis=1)[:, None]
-    rest = np.where(largest, 0, v).sum(axis=1, keepdims=True)
-    return np.where(largest, rest, rest + (v.max(axis=1, keepdims=True) - v))
-''',
-    "normal": '''
-_ROOT = math.sqrt(2)
-_FIRST, _REST = 1.4142135619185865, 4.5450855626323658e-10  # √2 is its first 32 bits and the rest
-_erfc = np.vectorize(math.erfc, otypes=[float])  # entry by entry: NumPy has none
-
-
-def _normal(z):
-    """Φ(z) = erfc(u)/2 with u = -z/√2; what the division rounds off is 800 eps of it at -37."""
-    exact = np.clip(z, -60, 60).astype(float)
-    u = exact / -_ROOT
-    coarse = np.round(16 * u) / 16  # its product with _FIRST is exact
-    lacking = (-exact - _FIRST * coarse) - _FIRST * (u - coarse) - _REST * u
-    half = _erfc(u) / 2 - np.exp(-u * u) * lacking / math.sqrt(2 * math.pi)
-    return half.astype(z.dtype)
-''',
-    "erf": '''
-_erf_of_one = np.vectorize(math.erf, otypes=[float])
-
-
-def _erf(z):
-    """The error function, entry by entry: NumPy has none."""
-    return _erf_of_one(z).astype(z.dtype)
-''',
-    "capped": '''
-def _capped(u, out=None):
-    """u, at most where 1/e^u is the smallest normal number, so that e^u is finite."""
-    if u.size < 4096:
-        return np.minimum(u, _MOST[u.dtype], out=out)
-    return u.clip(-math.inf, _MOST[u.dtype], out=out)  # slow to begin, and then twice as fast
-
-
-_MOST = {np.dtype(t): np.array(-math.log(np.finfo(t).tiny), t) for t in (np.float64, np.float32)}
-''',
-}
-
-SCALAR_HELPERS = {
-    "normal": '''
-def _normal_of_one(z):
-    """The same as _normal of an array."""
-    u = -z / _ROOT
-    if not -60 < z < 60:
-        return math.erfc(u) / 2
-    coarse = round(16 * u) / 16
-    lacking = (-z - _FIRST * coarse) - _FIRST * (u - coarse) - _REST * u
-    return math.erfc(u) / 2 - math.exp(-u * u) * lacking / math.sqrt(2 * math.pi)
-''',
-    "sign": '''
-def _sign(u):
-    """1, -1 or 0."""
-    return (u > 0) - (u < 0)
-''',
-}
+@cache
+def _templates() -> dict[str, dict[str, str]]:
+    """The functions of ``templates/kernel.toml``: helpers, and the checks of arguments."""
+    return tomllib.loads((template_dir() / "kernel.toml").read_text("utf-8"))
 
 
 def _helpers(blocks: Iterable[Block], spelling: Spelling) -> list[str]:
@@ -240,108 +102,20 @@ def _helpers(blocks: Iterable[Block], spelling: Spelling) -> list[str]:
         for head in heads_of(blocks)
         for word in (["softmax", "others"] if head == "softmax" else [head])
     ]
-    own = {"numpy": NUMPY_HELPERS, "math": SCALAR_HELPERS}.get(spelling.name, {})
+    texts = _templates()
+    own = texts.get(spelling.name, {})
     found = (
-        own.get(head) or HELPERS.get(head)
+        own.get(head) or texts["helpers"].get(head)
         for head in dict.fromkeys(called)
         if spelling.functions.get(head, "").startswith("_")
     )
     return [spelling.write(text).strip("\n") for text in found if text]
 
 
-NUMPY_ARRAY = '''
-def _array(name, given):
-    """A float32 or float64 array; whole numbers become float64."""
-    try:
-        array = np.asarray(given)
-    except ValueError:
-        raise BadArgument(f"{name} is ragged: its rows are not of one length") from None
-    if array.dtype.kind in "iu":
-        array = array.astype(float)
-    if array.dtype not in (np.float32, np.float64):
-        raise BadArgument(f"{name} holds {array.dtype}; expected float32, float64 or integers")
-    if not np.isfinite(array).all():
-        place = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
-        raise BadArgument(f"{name} holds {array[place]} at {place}, which is not finite")
-    return array
-'''
-
-CHECKED = '''
-class BadArgument(ValueError):
-    """An argument that the kernel cannot use; says which, and what it should be."""
-
-
-def _checked(params, x, y=NO_TARGET):
-    """The parameters, x and y as arrays of one floating type and of the right shapes.
-
-    Raises BadArgument where they cannot be.
-    """
-    if not hasattr(params, "keys") or {*params} != {*SHAPES}:
-        given = ", ".join(map(str, params)) if hasattr(params, "keys") else type(params).__name__
-        raise BadArgument(f"params: {given or 'nothing'} given; expected {', '.join(SHAPES)}")
-    arrays = {name: _array(name, params[name]) for name in SHAPES}
-    types = {array.dtype for array in arrays.values()}
-    if len(types) > 1:
-        kinds = ", ".join(f"{name} is {array.dtype}" for name, array in arrays.items())
-        raise BadArgument(f"the parameters are of different types: {kinds}")
-    sizes = {}
-    for name, shape in SHAPES.items():
-        _fit(name, arrays[name], shape, sizes)
-    dtype = types.pop()
-    x = _rows("x", x, dtype, INPUTS, sizes)
-    if y is NO_TARGET:
-        return [*arrays.values(), x]
-    y = _rows("y", y, dtype, OUTPUTS, sizes)
-    if len(x) != len(y):
-        shapes = f"shape {tuple(x.shape)}, and y {len(y)}, {tuple(y.shape)}"
-        raise BadArgument(f"x has {len(x)} samples, {shapes}")
-    return [*arrays.values(), x, y]
-
-
-def _rows(name, given, dtype, width, sizes):
-    """x or y with one row a sample, in the type of the parameters."""
-    array = _array(name, given)
-    rows = array[None, :] if array.ndim == 1 else array
-    if isinstance(width, str):
-        width = sizes.setdefault(width, rows.shape[-1] if rows.ndim else 0)
-    if rows.ndim != 2 or rows.shape[1] != width or not len(rows):
-        raise BadArgument(
-            f"{name} has shape {tuple(array.shape)}; expected ({width},) for one sample, "
-            f"or (B, {width}) with one row a sample and at least one"
-        )
-    return rows.$cast
-
-
-def _fit(name, array, shape, sizes):
-    """Compare a shape with what is expected; a width with a name is what is met first."""
-    if array.ndim == len(shape):
-        for width, found in zip(shape, array.shape):
-            sizes.setdefault(width, found if isinstance(width, str) else width)
-    expected = tuple(sizes.get(width, width) for width in shape)
-    if array.shape != expected:
-        raise BadArgument(f"{name} has shape {tuple(array.shape)}; expected {expected}")
-'''
-
-MEMORY = '''
-class _Memory(threading.local):
-    key = arrays = None
-
-
-def _memory({sizes}, dtype):
-    """What hidden layers are computed in, kept for the next call in this thread.
-
-    Memory that is given back to the system costs more to get again than to compute in.
-    """
-    if _KEPT.key != ({sizes}, dtype):
-        _KEPT.arrays = (
-{arrays}
-        )
-        _KEPT.key = {sizes}, dtype
-    return _KEPT.arrays
-
-
-_KEPT = _Memory()
-'''
+def _checks(spelling: Spelling) -> tuple[str, str]:
+    """What makes the arguments arrays that fit, or says which does not."""
+    texts = _templates()
+    return spelling.write(texts["checks"]["checked"]), texts["array"][spelling.name]
 
 
 # ------------------------------------------------------------------------------------------ engines
@@ -351,14 +125,12 @@ _KEPT = _Memory()
 class Engine:
     """An engine: its words, its imports, and what it is called; symback's extra has its name.
 
-    ``array`` is the source of the function that makes an argument an array, and ``decorator``
-    stands above the two functions.
+    ``decorator`` stands above the two functions.
     """
 
     title: str
     spelling: Spelling
     imports: str
-    array: str = field(repr=False)
     promise: str
     decorator: str = ""
 
@@ -368,14 +140,6 @@ ENGINES: Mapping[str, Engine] = {
         title="JAX",
         spelling=JAX,
         imports="import jax\nimport jax.numpy as jnp",
-        array='''
-def _array(name, given):
-    """A floating array; its numbers are not looked at, for under jax.jit there are none."""
-    array = jnp.asarray(given)
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise BadArgument(f"{name} holds {array.dtype}; expected floating-point numbers")
-    return array
-''',
         promise=(
             "Both functions are pure: jax.jit(loss_and_gradients) compiles the whole, also for "
             "arrays that are spread over devices."
@@ -385,14 +149,6 @@ def _array(name, given):
         title="PyTorch",
         spelling=TORCH,
         imports="import torch",
-        array='''
-def _array(name, given):
-    """A tensor of floating-point numbers, on the device where it is; they are not looked at."""
-    array = torch.as_tensor(given)
-    if not array.dtype.is_floating_point:
-        raise BadArgument(f"{name} holds {array.dtype}; expected floating-point numbers")
-    return array
-''',
         promise=(
             "It runs on the device where the tensors are, and PyTorch keeps no graph of it: these "
             "are the derivatives."
@@ -548,7 +304,7 @@ class _Module:
         opening = [head, "", *words, "", "import numpy as np", "", *self.constants(), types]
         forward = self.forward("np.ndim(x) == 1", "_arguments")
         memory = [self.memory_function()] if self.program.memory else []
-        checks = [self.arguments(), self.spelling.write(CHECKED), NUMPY_ARRAY]
+        checks = [self.arguments(), *_checks(self.spelling)]
         blocks = ["\n".join(opening), *functions, forward, *called, *memory, *checks]
         return "\n\n\n".join(block.strip("\n") for block in blocks) + "\n"
 
@@ -641,7 +397,9 @@ class _Module:
             f"            np.{'ones' if name == 'ones' else 'empty'}({shape}, dtype),  # {name}"
             for name, shape in shapes.items()
         )
-        return MEMORY.format(sizes=", ".join(self.memory_sizes), arrays=arrays)
+        return _templates()["checks"]["memory"].format(
+            sizes=", ".join(self.memory_sizes), arrays=arrays
+        )
 
     def unpacked(self) -> str:
         """The line that takes the parameters out of params."""
@@ -707,7 +465,7 @@ def _engine_source(program: Program, engine: Engine, title: str) -> str:
         module.forward('_array("x", x).ndim == 1', "_checked"),
     )
     decorated = (f"{engine.decorator}\n{text}".lstrip() for text in functions)
-    checks = (engine.spelling.write(CHECKED), engine.array)
+    checks = _checks(engine.spelling)
     blocks = ("\n".join(opening), *decorated, *called, *checks)
     return "\n\n\n".join(block.strip("\n") for block in blocks) + "\n"
 

@@ -46,6 +46,8 @@ from symback.language.names import GREEK, SIGNS
 __all__ = ["echo"]
 
 
+_NAMED = GREEK | SIGNS
+
 # How tightly a node holds together: what is below its neighbours' need is put in brackets.
 _SUM, _HADAMARD, _PRODUCT, _FACTOR, _ATOM = range(5)
 
@@ -103,7 +105,7 @@ def _written(node: Node) -> tuple[str, int]:
             below = "" if layer is None else _subscript((layer,))
             return SIGNS.get(letter, letter) + below, _ATOM
         case Named(name, indices):
-            return (GREEK | SIGNS).get(name, name) + _subscript(indices, listed=True), _ATOM
+            return _NAMED.get(name, name) + _subscript(indices, listed=True), _ATOM
         case Letter(index):
             return _index(index), _ATOM
         case OneHot(index):

@@ -7,7 +7,8 @@ Here one can
   for;
 * write files: `put` writes every one under a temporary name and renames it only when all of them
   are complete, so that an error or an interruption leaves nothing half-written, and no moment at
-  which a file that was there is not.
+  which a file that was there is not;
+* find the templates: `template_dir`.
 
 Network files, pages, notations, samples, arrays and checkpoints are all read here; sheets, figures,
 kernels, pictures and checkpoints all end here.
@@ -26,7 +27,7 @@ from typing import BinaryIO
 
 from symback.language.errors import SymbackError, printable
 
-__all__ = ["CannotRead", "CannotWrite", "content", "opened", "put", "shown"]
+__all__ = ["CannotRead", "CannotWrite", "content", "opened", "put", "shown", "template_dir"]
 
 LONGEST_PATH = 4096
 
@@ -37,6 +38,17 @@ class CannotRead(SymbackError):
 
 class CannotWrite(SymbackError):
     """A file that cannot be made: no right to write there, no TeX, or TeX refused."""
+
+
+def template_dir() -> Path:
+    """The folder of templates: the installed one, else the one of the checkout."""
+    installed = Path(__file__).parent.parent / "templates"
+    if installed.is_dir():
+        return installed
+    checkout = installed.parent.parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / "templates").is_dir():
+        return checkout / "templates"
+    raise FileNotFoundError(f"symback's templates are missing: expected the folder {installed}")
 
 
 def shown(path: Path) -> str:

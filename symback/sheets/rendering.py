@@ -6,7 +6,7 @@ Here one can
 * spell a figure out as TikZ (`tikz`, its colours once a document: `preamble`) or as an SVG that
   needs nothing else (`svg`), and say in words what it shows (`caption`, `described`);
 * give a notebook what it shows: `picture_html`, `notebook_html`;
-* find the templates (`template_dir`) and the one way in which they are read (`environment`).
+* read the templates, in one way (`environment`).
 
 Words come from ``templates/words.toml``, where each sentence is a small template that formulas and
 names are put into; layout from ``templates/sheet.<form>``.  Words a user wrote are escaped for the
@@ -25,11 +25,11 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from symback.language.files import template_dir
 from symback.sheets.figure import (
     COLOURS,
     DARK_COLOURS,
@@ -63,7 +63,6 @@ __all__ = [
     "render",
     "render_figure",
     "svg",
-    "template_dir",
     "ties",
     "tikz",
 ]
@@ -71,17 +70,6 @@ __all__ = [
 FORMS = ("tex", "html", "md", "txt")
 
 # ------------------------------------------------------------------------------------- templates
-
-
-def template_dir() -> Path:
-    """The folder of templates: the installed one, else the one of the checkout."""
-    installed = Path(__file__).parent.parent / "templates"
-    if installed.is_dir():
-        return installed
-    checkout = installed.parent.parent
-    if (checkout / "pyproject.toml").is_file() and (checkout / "templates").is_dir():
-        return checkout / "templates"
-    raise FileNotFoundError(f"symback's templates are missing: expected the folder {installed}")
 
 
 @cache
