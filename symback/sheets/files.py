@@ -83,7 +83,7 @@ def write_sheets(
         figure = f"{_joined(stem, chosen, letters, 'figure')}.svg"
         texts = {form: rendering.render(page, form, figure) for form in _texts(forms)}
         files |= _in_forms(_joined(stem, chosen, *ways), texts, forms)
-        if "md" in forms:
+        if any(rendering.FORMS[form].beside for form in texts):
             files[figure] = rendering.render_figure(page.figure, "svg").encode("utf-8")
     checks = [check(work, derivation) for derivation in derivations]
     yield from map(shown, put(files, folder))
