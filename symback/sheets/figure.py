@@ -348,13 +348,6 @@ def _grown(box: Box, by: float) -> Box:
     return (box[0] - by, box[1] - by, box[2] + by, box[3] + by)
 
 
-def _overlap(one: Box, other: Box) -> float:
-    """Return the area that two boxes share."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    return max(wide, 0.0) * max(high, 0.0)
-
-
 def _arrow(points: tuple[Point, ...], colour: str, width: float, **more) -> list[Item]:
     """A stroke that ends in a filled head; the stroke stops inside the head."""
     (x0, y0), (x1, y1) = points[-2:]
@@ -912,7 +905,12 @@ def _tags(scene: _Scene, strokes: Sequence[Stroke], count: int) -> list[Item]:
     def clearance(spot: Point, others: Sequence[Stroke]) -> float:
         """Distance to the nearest tag, node or other path; beyond some points no more counts."""
         nearest = min(math.dist(spot, centre) - radius - TAG_RADIUS for radius, centre in taken)
-        lines = min((_distance(spot, stroke) for stroke in others), default=math.inf)
+        lines = math.inf
+        for (x0, y0), (x1, y1) in (stroke.straight for stroke in others):
+            dx, dy = x1 - x0, y1 - y0
+            along = ((spot[0] - x0) * dx + (spot[1] - y0) * dy) / (dx**2 + dy**2)
+            t = min(max(along, 0.0), 1.0)
+            lines = min(lines, math.dist(spot, (x0 + dx * t, y0 + dy * t)))
         return round(min(nearest, 3.0) * 4 + min(lines, 12.0), 6)
 
     items: list[Item] = []
@@ -936,15 +934,6 @@ def _tags(scene: _Scene, strokes: Sequence[Stroke], count: int) -> list[Item]:
             Label(x, y + 0.33 * TAG, str(path + 1), TAG, style.ink_name, role="tag"),
         ]
     return items
-
-
-def _distance(point: Point, stroke: Stroke) -> float:
-    (x0, y0), (x1, y1) = stroke.straight
-    along = ((point[0] - x0) * (x1 - x0) + (point[1] - y0) * (y1 - y0)) / (
-        (x1 - x0) ** 2 + (y1 - y0) ** 2
-    )
-    t = min(max(along, 0.0), 1.0)
-    return math.dist(point, (x0 + (x1 - x0) * t, y0 + (y1 - y0) * t))
 
 
 # ---------------------------------------------------------- a network: the chosen label, captions
@@ -992,7 +981,9 @@ def _crowding(label: Label, items: Sequence[Item]) -> float:
     cost = 0.0
     for item in items:
         if isinstance(item, Pill) and item.role in ("node", "dots"):
-            cost += 20.0 * _overlap(box, item.box)
+            left, top, right, bottom = item.box
+            wide = max(min(box[2], right) - max(box[0], left), 0.0)
+            cost += 20.0 * (wide * max(min(box[3], bottom) - max(box[1], top), 0.0))
         elif isinstance(item, Stroke) and item.role != "casing":
             weight = 12.0 if item.role in ("path", "chosen") else 0.5
             cost += weight * _length_inside(item.straight, box)
