@@ -34,6 +34,7 @@ __all__ = [
     "Piece",
     "escape_tex",
     "escape_xml",
+    "for_github",
     "in_words",
     "is_label",
     "label",
@@ -742,3 +743,8 @@ def escape_xml(text: str) -> str:
     return "".join(
         _XML.get(c, c) if c.isprintable() or c in "\n\t\u00a0" else "\ufffd" for c in text
     )
+
+
+def for_github(latex: str) -> str:
+    r"""GitHub allows no ``\operatorname``, since that can redefine an operator."""
+    return latex.replace(r"\operatorname{", r"\mathrm{")
