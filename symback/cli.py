@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "parser"]
 
-SHEET_FORMS = ("tex", "html", "md", "txt", "pdf")
-FIGURE_FORMS = ("svg", "tex", "pdf")
 LISTED = 300
 MOST_WEIGHTS = 20
 LONGEST_MESSAGE = 4000
@@ -248,7 +246,8 @@ def _sheet(chosen: argparse.Namespace) -> None:
     derivations = [network.derive(name) for name in names if name not in general]
     where = chosen.output, Path(chosen.net).stem
     more = {"stable": chosen.stable, "any_layer": general}
-    for line in write_sheets(network, derivations, chosen.format, chosen.detail, *where, **more):
+    forms = chosen.format or _sheet_forms()
+    for line in write_sheets(network, derivations, forms, chosen.detail, *where, **more):
         print(line)
 
 
@@ -280,7 +279,8 @@ def _figure(chosen: argparse.Namespace) -> None:
     check_length(network)  # before anything is derived
     derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
     where = chosen.output, Path(chosen.net).stem
-    for line in write_figure(network, derivation, chosen.format, *where):
+    forms = chosen.format or _figure_forms()
+    for line in write_figure(network, derivation, forms, *where):
         print(line)
 
 
@@ -488,10 +488,22 @@ def _whole(complaint: str) -> Callable[[str], int]:
     return _number("[0-9]{1,9}", int, f"{complaint}: 0, 1, 2, …")
 
 
-def _forms(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
-    """What reads a comma-separated list of forms."""
+def _sheet_forms() -> tuple[str, ...]:
+    """The forms that need no TeX; asked of `rendering` when they are needed, since it is heavy."""
+    from symback.sheets.rendering import FORMS
+
+    return tuple(FORMS)
+
+
+def _figure_forms() -> tuple[str, ...]:
+    return ("svg", "tex")
+
+
+def _forms(texts: Callable[[], tuple[str, ...]]) -> Callable[[str], tuple[str, ...]]:
+    """What reads a comma-separated list of forms: those of ``texts``, and PDF."""
 
     def read(given: str) -> tuple[str, ...]:
+        known = (*texts(), "pdf")
         wanted = tuple(dict.fromkeys(part.strip() for part in given.split(",")))
         for form in wanted:
             if form not in known:
@@ -551,7 +563,7 @@ COMMANDS: tuple[tuple[Callable[..., int | None], str, Sequence[Option | list[Opt
             _option("--all", action="store_true",
                     help="one document for the whole network (default)"),
         ],
-        _option("--format", type=_forms(SHEET_FORMS), default=SHEET_FORMS[:-1], metavar="LIST",
+        _option("--format", type=_forms(_sheet_forms), metavar="LIST",
                 help="of tex,html,md,txt,pdf (default: all but pdf)"),
         (("--detail",), {"choices": ("brief", "normal", "full"), "default": "normal"}),
         _option("--stable", action="store_true",
@@ -572,7 +584,7 @@ COMMANDS: tuple[tuple[Callable[..., int | None], str, Sequence[Option | list[Opt
         NET,
         _named("--wrt", help="whose paths to draw, e.g. w_131"),
         NOTATION,
-        _option("--format", type=_forms(FIGURE_FORMS), default=FIGURE_FORMS[:-1], metavar="LIST",
+        _option("--format", type=_forms(_figure_forms), metavar="LIST",
                 help="of svg,tex,pdf (default: svg,tex)"),
         FOLDER,
     )),

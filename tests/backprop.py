@@ -1,9 +1,11 @@
 """A backward pass written by hand in NumPy, as students write it, with mistakes to switch on.
 
 It shares nothing with symback: every formula is typed here from the textbook, so that the check of
-arrays has something independent to agree and to disagree with.
+arrays, kernels and descents have something independent to agree and to disagree with.  W is
+(out, in), one row a sample.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -128,8 +130,10 @@ def output_error(net: Net, a, y, yhat, scale, mistake: str):
     """∂L/∂a of the last layer, by the closed forms of the textbooks."""
     upstream = loss_slope(net.loss, y, yhat, scale)
     error = scale * (yhat - y)
-    if net.loss == "squared_error":
+    if net.loss == "squared_error" and net.output == "softmax":
         error = jacobian_times(yhat, 2 * error)
+    elif net.loss == "squared_error":
+        error = 2 * error * slope(net.output, a, yhat)
     match mistake:
         case "sign-flipped":
             return -error
@@ -247,3 +251,42 @@ def _one(name: str, array):
     """One sample's vectors without the axis of samples."""
     per_sample = name[0] in "ahy" or name.startswith(("delta", "dh", "dx", "dy"))
     return array[0] if per_sample else array
+
+
+@dataclass(frozen=True)
+class Handwritten:
+    """The same as a kernel is called: squared error, or cross-entropy behind a softmax."""
+
+    hidden: str
+    output: str
+    over_samples: str = "mean"
+
+    def __call__(
+        self, parameters: Mapping[str, np.ndarray], x: np.ndarray, y: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """The loss and its gradients, called as the parameters are."""
+        found = self._computed(parameters, x, y)
+        return float(found["L"]), {name: found[f"d{name}"] for name in parameters}
+
+    def forward(self, parameters: Mapping[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+        """The outputs, one row a sample."""
+        return self.layers(parameters, x)["yhat"]
+
+    def layers(self, parameters: Mapping[str, np.ndarray], x: np.ndarray) -> dict[str, np.ndarray]:
+        """The values of every layer by name, h1 … yhat."""
+        width = len(parameters[max(name for name in parameters if name.startswith("b"))])
+        found = self._computed(parameters, x, np.zeros((len(x), width)))
+        return {name: array for name, array in found.items() if name[0] == "h" or name == "yhat"}
+
+    def _computed(self, parameters, x, y) -> dict[str, np.ndarray]:
+        weights = [parameters[name] for name in sorted(parameters) if name.startswith("W")]
+        net = Net(
+            (x.shape[1], *(len(W) for W in weights)),
+            self.hidden,
+            self.output,
+            "cross_entropy" if self.output == "softmax" else "squared_error",
+            batch=len(x),
+            over_samples=self.over_samples,
+            arrays={**parameters, "x": x, "y": y},
+        )
+        return backprop(net)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import symback as sb
-from handwritten import Handwritten
+from backprop import Handwritten
 from pages import EXAMPLES
 from symback.cli import main
 from symback.engine.evaluation import flattened, restored
@@ -37,7 +37,7 @@ def make(over_samples="mean", rate=None, loss="cross_entropy", output="softmax",
     )
 
 
-HAND = Handwritten(["tanh", "softmax"])
+HAND = Handwritten("tanh", "softmax")
 NET = make()
 DATA = samples.check(X, Y, inputs=2, outputs=3)
 
@@ -138,7 +138,7 @@ def test_the_derived_kernel_descends_like_backpropagation_by_hand(activations, l
     net = Network(2, [*zip((4, 3), activations, strict=True)], loss=loss, over_samples=over_samples)
     rate = 0.2 if over_samples == "mean" else 0.2 / len(X)
     run = net.descend(X, Y, epochs=60, rate=rate, parameters=START)
-    theta, losses = loop(Handwritten(activations, over_samples), 60, rate)
+    theta, losses = loop(Handwritten(*activations, over_samples), 60, rate)
     np.testing.assert_allclose(run.history.loss, losses, rtol=1e-12)
     for name, array in theta.items():
         np.testing.assert_allclose(run.parameters[name], array, rtol=1e-11, atol=1e-12)
@@ -468,7 +468,7 @@ def test_what_is_no_checkpoint(tmp_path, spoil):
 def test_divergence_stops_and_says_where(tmp_path, batch_size):
     """A rate far too large: the epoch is named, and the last sound parameters are kept."""
     net = Network(2, [(3, "linear"), (3, "linear")], loss="squared_error")
-    kernel = Handwritten(["linear", "linear"])
+    kernel = Handwritten("linear", "linear")
     start = begin(Settings(50.0, batch_size=batch_size), net=net, start=None)
     path = tmp_path / "run.npz"
     with pytest.raises(Diverged) as caught:

@@ -295,13 +295,14 @@ SLOW = {  # each took minutes, all memory, or an exception of another kind, with
 
 @pytest.mark.parametrize(("text", "message"), SLOW.values(), ids=SLOW)
 def test_no_formula_keeps_sympy_busy(text, message):
-    """What SymPy would compute for minutes is refused in seconds, with advice."""
+    """What SymPy would compute for minutes is refused in seconds, with advice, however often."""
     tree = read(text, names=None)
     symbols = {name: sp.Symbol(name, real=True) for name in reading.names(tree)}
-    began = time.process_time()
-    with pytest.raises(FormulaError, match=message):
-        to_sympy(tree, symbols)
-    assert time.process_time() - began < 8  # under coverage; a tenth of it without
+    for _ in range(2):  # what SymPy keeps in its cache lets nobody get further
+        began = time.process_time()
+        with pytest.raises(FormulaError, match=message):
+            to_sympy(tree, symbols)
+        assert time.process_time() - began < 8  # under coverage; a tenth of it without
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from sympy import S, Symbol, exp, symbols
 
 from pages import CASES, network
 from symback.language.algebra import Product, Sigma, Terms
+from symback.language.typesetting import width
 from symback.language.writing import Latex
-from symback.sheets.formulas import width
 from symback.sheets.page import LINE, lines
 from typesetting import compile_tex, katex_errors, needs_tex
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import symback as sb
-from handwritten import Handwritten
+from backprop import Handwritten
 from pages import EXAMPLES
 from symback.cli import main
 from symback.learning import descent, pictures, samples
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(3)
 X = RNG.normal(size=(30, 2))
 NET = Network(2, [(3, "tanh"), (3, "softmax")], loss="cross_entropy")
 LABEL = np.arange(30) % 3 + 1
-HAND = Handwritten(["tanh", "softmax"])
+HAND = Handwritten("tanh", "softmax")
 DATA = samples.check(X, label=LABEL, inputs=2, outputs=3)
 
 
@@ -35,7 +35,7 @@ def run():
 
 def layers_of(run):
     def layers(points):
-        return dict(zip(("h1", "yhat"), HAND.layers(run.parameters, points)[1:], strict=True))
+        return HAND.layers(run.parameters, points)
 
     return layers
 
@@ -70,7 +70,7 @@ def test_the_portfolio_of_a_larger_network():
     net = Network(3, [(60, "tanh"), (2, "linear")], loss="squared_error")
     data = samples.check(np.ones((2, 3)), np.ones((2, 2)), inputs=3, outputs=2)
     begun = descent.begin(net.spec, net.graph.variables, data, Settings(0.01))
-    ended = descent.descend(Handwritten(["tanh", "linear"]), begun, data, 2)
+    ended = descent.descend(Handwritten("tanh", "linear"), begun, data, 2)
     assert [name for name, _ in pictures.portfolio(ended, data, layers_of(ended))] == ["loss"]
 
 
@@ -171,7 +171,7 @@ def test_neurons_are_drawn_by_their_own_values(run):
     """Each neuron by name is the column of its layer."""
     neurons = dict(pictures.neurons_of(layers_of(run), X))
     assert [*neurons] == ["h_11", "h_12", "h_13", "yhat_1", "yhat_2", "yhat_3"]
-    h1, yhat = HAND.layers(run.parameters, X)[1:]
+    h1, yhat = HAND.layers(run.parameters, X).values()
     assert neurons["h_12"](X).tolist() == h1[:, 1].tolist()
     assert neurons["yhat_3"](X).tolist() == yhat[:, 2].tolist()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,9 +18,12 @@ from backprop import Net, backprop
 from reports import table
 from symback.checking.correct import Kind
 from symback.checking.mistakes import MISTAKES, Making, Mistake, rank
+from symback.cli import main
+from symback.language import layout
 from symback.language.algebra import Product, collapse
 from symback.language.names import NOTATIONS, Notation
 from symback.language.writing import Text
+from symback.sheets import rendering
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -217,3 +221,64 @@ def test_a_dialect_is_its_marks():
         text = Python().write(formula)
         found = eval(text.replace("sin**(2)(x)", "sin(x)**2"), known)  # noqa: S307 - written here
         assert found == pytest.approx(float(collapse(formula).subs({x: 0.7, y: -1.3})))
+
+
+# ------------------------------------------------------------------------ add an output format
+
+OUTLINE = """<< set.say(page.title) >>
+<% for section in set.sections() %>
+<< set.say(section.title) >>
+<% for block in section.blocks if block|kind == "Display" %>
+<% for row in block.rows %>
+- <<  row.lhs.latex if row.lhs else "" >> << set.relation(row) >> << row.lines|join(" ") >>
+<% endfor %>
+<% endfor %>
+<% endfor %>
+"""
+
+
+@pytest.fixture
+def outline(monkeypatch, tmp_path):
+    """A layout in a folder of templates, and the row that names it."""
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    for file in layout.template_dir().iterdir():
+        (folder / file.name).symlink_to(file)
+    (folder / "sheet.org").write_text(OUTLINE, encoding="utf-8")
+
+    monkeypatch.setattr(layout, "template_dir", lambda: folder)
+    monkeypatch.setitem(
+        rendering.FORMS, "org", rendering.Form("org", lambda formula: rf"\({formula.latex}\)", str)
+    )
+    layout.environment.cache_clear()
+    rendering._sentences.cache_clear()
+    yield
+    layout.environment.cache_clear()
+    rendering._sentences.cache_clear()
+
+
+@pytest.mark.usefixtures("outline")
+@pytest.mark.parametrize("example", ["s5", "s3", "s1", "wide"])
+def test_an_output_format_is_a_row_and_a_layout(example, tmp_path, capsys):
+    """The command writes it and Python gives it, row by row, the formulas as LaTeX."""
+    net = f"examples/{example}.toml"
+    wrt = {"s1": "w", "wide": "w_1,2,3"}.get(example, "w_111")
+    command = ["sheet", net, "--wrt", wrt, "--format", "org,txt", "-o", str(tmp_path)]
+    assert main(command) == 0
+    written = next(tmp_path.glob("*.org")).read_text("utf-8")
+    derivation = sb.load(net).derive(wrt)
+    assert written == derivation.sheet("org")
+    lhs = derivation.latex().removeprefix(r"\begin{aligned} ").split(" &= ")[0]
+    assert f"- {lhs} = " in written
+    rows = [line for line in derivation.sheet("txt").splitlines() if re.match(r"  .* [=≈+] ", line)]
+    assert written.count("\n- ") >= len(rows) / 2 > 1
+    assert ".org" in capsys.readouterr().out
+
+
+def test_without_the_row_the_format_is_refused(tmp_path, capsys):
+    """The message names the formats that there are."""
+    with pytest.raises(SystemExit) as ended:
+        main(["sheet", "examples/s5.toml", "--format", "org", "-o", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "org is not one of tex, html, md, txt, pdf" in capsys.readouterr().err
+    assert not [*Path(tmp_path).iterdir()]

@@ -8,8 +8,8 @@
 
 `check` (`verdicts`) goes through these rooms:
 
-* reading: `notations`, `macros`, `lexing`, `symbols`, `dots`, `parsing`, `rows`, `conditions`,
-  `statements`, `pages`; what is read is a tree of `meaning`, and `echo` writes it canonically;
+* reading: `tokens`, `letters` (what they mean in a network), `parsing`, `statements` and `page`,
+  which gives claims; `symback.language.echo` writes what was read canonically;
 * judging: `verdicts`, line by line, with the page's own names read in order and lines that say
   nothing passed over (`claims`), on the exact comparison of `judge`, which evaluates trees
   (`evaluation`, `equations`, `rules`, `grids`) in several arithmetics (`arithmetics`, `tower`) and

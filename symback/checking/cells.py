@@ -60,8 +60,10 @@ MOST_ROWS = 160
 Monomial = tuple[tuple[int, int], ...]
 """Generators, by their numbers, and their powers; () is the constant 1."""
 
-Bound = Fraction | None
-"""An end of an interval; None where there is none."""
+Bound = Fraction | float
+"""An end of an interval; an infinity where there is none."""
+
+_UNKNOWN = (-math.inf, math.inf)
 
 _ONE: Monomial = ()
 
@@ -186,21 +188,23 @@ class Space:
         return Form({((self._numbers[key], 1),): Fraction(1)})
 
     def _bounds_of(self, name: Any, argument: Form | None) -> tuple[Bound, Bound]:
-        if argument is None:
-            unknown = (None, None)  # a switch lies between 0 and 1
-            return (Fraction(0), Fraction(1)) if _is_switch(name) else _CONSTANTS.get(name, unknown)
+        if argument is None:  # a switch lies between 0 and 1
+            known = _CONSTANTS.get(name, _UNKNOWN)
+            return (Fraction(0), Fraction(1)) if _is_switch(name) else known
         low, high = self.bounds(argument)
         if name == "inverse":
-            if low is not None and low >= 0:
-                return _inverse(high) or Fraction(0), _inverse(low)
-            if high is not None and high <= 0:
-                return _inverse(high), _inverse(low) or Fraction(0)
-            return None, None
-        row = ELEMENTARY.get(name)
-        least, most = (_ENDS[end] for end in row.bounds) if row else (None, None)
-        if row and row.rises:
-            least = _image(name, low, least, is_low=True)
-            most = _image(name, high, most, is_low=False)
+            if low >= 0:
+                return _inverse(high, Fraction(0)), _inverse(low, math.inf)
+            if high <= 0:
+                return _inverse(high, -math.inf), _inverse(low, Fraction(0))
+            return _UNKNOWN
+        if name not in ELEMENTARY:
+            return _UNKNOWN
+        row = ELEMENTARY[name]
+        least, most = (_ENDS.get(end, none) for end, none in zip(row.bounds, _UNKNOWN, strict=True))
+        if row.rises:
+            least = max(least, _image(name, low)[0])
+            most = min(most, _image(name, high)[1])
         return least, most
 
     def switch(self, condition: Condition) -> Switch:
@@ -240,21 +244,20 @@ class Space:
         for monomial, factor in form.terms.items():
             ends = self.monomial_bounds(monomial)
             below, above = ends if factor > 0 else ends[::-1]
-            low = None if low is None or below is None else low + factor * below
-            high = None if high is None or above is None else high + factor * above
+            low, high = _plus(low, _times(factor, below)), _plus(high, _times(factor, above))
         return low, high
 
     def is_positive(self, form: Form) -> bool:
         """Whether no term can be negative, and one is never 0: e^u, or 1/v for such a v."""
         alone = [(monomial, Form({monomial: c})) for monomial, c in form.terms.items()]
         lows = [self.bounds(each)[0] for _, each in alone]
-        return all(low is not None and low >= 0 for low in lows) and any(
+        return all(low >= 0 for low in lows) and any(
             all(self._never_vanishes(number) for number, _ in monomial) for monomial, _ in alone
         )
 
     def _never_vanishes(self, number: int) -> bool:
         own = self.generators[number]
-        return own.name in ("exp", "inverse") or (own.low is not None and own.low > 0)
+        return own.name in ("exp", "inverse") or own.low > 0
 
     def monomial_bounds(self, monomial: Monomial) -> tuple[Bound, Bound]:
         """The same of one monomial; e^a / (e^a + e^b) lies between 0 and 1."""
@@ -266,7 +269,7 @@ class Space:
         for number, power in monomial:
             share = self._share(monomial, number) if power == 1 else None
             if share is not None:
-                return Fraction(0), share if high is None else min(high, share)
+                return Fraction(0), min(high, share)
         return low, high
 
     def _share(self, monomial: Monomial, number: int) -> Fraction | None:
@@ -278,7 +281,7 @@ class Space:
         factor = own.argument.terms.get(rest, Fraction(0))
         alone = (Form({each: c}) for each, c in own.argument.terms.items())
         lows = [self.bounds(each)[0] for each in alone]
-        if factor <= 0 or any(low is None or low < 0 for low in lows):
+        if factor <= 0 or any(low < 0 for low in lows):
             return None
         return 1 / factor
 
@@ -305,13 +308,13 @@ class Space:
 
     def _may_hold(self, conditions: Sequence[Condition]) -> bool:
         high = self.bounds(conditions[-1].directed)[1]
-        if high is not None and high <= 0:
+        if high <= 0:
             return False
         numbers = set().union(*(each.form.generators for each in conditions))
         if len(numbers) == 1:
             (quantity,) = numbers
             own = self.generators[quantity]
-            if own.argument is None and own.low is None and own.high is None:  # polynomials in it
+            if own.argument is None and (own.low, own.high) == _UNKNOWN:  # polynomials in it
                 roots = _root_intervals(conditions, quantity)
                 # roots that are not told apart may have a cell between them
                 apart = all(first[1] < second[0] for first, second in itertools.pairwise(roots))
@@ -327,9 +330,9 @@ class Space:
             rows.append(_Row(terms, constant, strict=True))
         for monomial in {m for each in conditions for m in each.form.terms if m != _ONE}:
             low, high = self.monomial_bounds(monomial)
-            if low is not None:
+            if low > -math.inf:
                 rows.append(_Row({monomial: Fraction(1)}, -low, strict=False))
-            if high is not None:
+            if high < math.inf:
                 rows.append(_Row({monomial: Fraction(-1)}, high, strict=False))
         return rows
 
@@ -406,7 +409,7 @@ class Space:
                     power = exponent
                     continue
                 value = self._float(number, point, {})
-                if value is None:
+                if not math.isfinite(value):
                     return None
                 factor *= Fraction(value).limit_denominator(10**12) ** exponent
             key = ((quantity, power),) if power else _ONE
@@ -414,17 +417,13 @@ class Space:
         return Condition(Form(made), condition.positive)
 
     def _held(self, conditions: Sequence[Condition], point: Mapping[int, Fraction]) -> int:
-        known: dict[int, float | None] = {}
-        count = 0
-        for condition in conditions:
-            value = self._float_of(condition.directed, point, known)
-            count += value is not None and value > 0
-        return count
+        known: dict[int, float] = {}
+        return sum(self._float_of(each.directed, point, known) > 0 for each in conditions)
 
     def _float_of(
-        self, form: Form, point: Mapping[int, Fraction], known: dict[int, float | None]
-    ) -> float | None:
-        """A form in floating point; None where that has no value.
+        self, form: Form, point: Mapping[int, Fraction], known: dict[int, float]
+    ) -> float:
+        """A form in floating point; NaN where that has no value.
 
         Linear forms of quantities alone are computed exactly, since thresholds lie close together.
         """
@@ -438,25 +437,24 @@ class Space:
         for monomial, factor in form.terms.items():
             part = _float(factor)
             for number, power in monomial:
-                value = self._float(number, point, known)
-                if value is None:
-                    return None
-                part *= _raised(value, power)
+                part *= _raised(self._float(number, point, known), power)
             total += part
-        return total if math.isfinite(total) else None
+        return total if math.isfinite(total) else math.nan
 
-    def _float(
-        self, number: int, point: Mapping[int, Fraction], known: dict[int, float | None]
-    ) -> float | None:
+    def _float(self, number: int, point: Mapping[int, Fraction], known: dict[int, float]) -> float:
         if number in point:
             return _float(point[number])
         if number not in known:
             own = self.generators[number]
             if own.argument is None:
-                middle_of = (own.low + own.high) / 2 if own.low and own.high else Fraction(1)
-                known[number] = _float(middle_of)
+                known[number] = _float((own.low + own.high) / 2) if own.low > 0 else 1.0
             else:
-                known[number] = _function(own.name, self._float_of(own.argument, point, known))
+                value = self._float_of(own.argument, point, known)
+                try:
+                    name = own.name
+                    known[number] = 1 / value if name == "inverse" else getattr(math, name)(value)
+                except (ArithmeticError, ValueError, AttributeError):
+                    known[number] = math.nan
         return known[number]
 
 
@@ -474,18 +472,6 @@ def _float(value: Fraction) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _function(name: str, value: float | None) -> float | None:
-    """A function of the generators in floating point."""
-    if value is None:
-        return None
-    try:
-        if name == "inverse":
-            return 1 / value
-        return getattr(math, name)(value)
-    except (ArithmeticError, ValueError, AttributeError):
-        return None
-
-
 # --------------------------------------------------------------------------------- tables of bounds
 
 _PI = (Fraction(314159, 100000), Fraction(314160, 100000))
@@ -494,7 +480,7 @@ _CONSTANTS: Mapping[str, tuple[Bound, Bound]] = {
     "root of pi": (Fraction(1772, 1000), Fraction(1773, 1000)),
 }
 _ENDS: Mapping[str, Bound] = {
-    "": None, "0": Fraction(0), "1": Fraction(1), "-1": Fraction(-1),
+    "0": Fraction(0), "1": Fraction(1), "-1": Fraction(-1),
     "pi": _PI[1], "pi/2": _PI[1] / 2, "-pi/2": -_PI[1] / 2,
 }  # fmt: skip
 """The ends of `symback.language.functions.Function.bounds`, no nearer than they are."""
@@ -504,57 +490,43 @@ def _is_switch(name: Any) -> bool:
     return isinstance(name, tuple) and name[0] == "switch"
 
 
-def _image(name: str, end: Bound, limit: Bound, *, is_low: bool) -> Bound:
-    """A bound of a rising function's value from one of its argument."""
-    if end is None or abs(end) > 500:
-        return limit
+def _image(name: str, end: Bound) -> tuple[Bound, Bound]:
+    """Bounds of a function's value at one number."""
+    if abs(end) > 500:
+        return _UNKNOWN
     with ctx.workprec(64):
         value = getattr(arb(fmpq(end.numerator, end.denominator)), name)()
-        if not value.is_finite():
-            return limit
-        found = middle(value.lower() if is_low else value.upper())
-    if limit is None:
-        return found
-    return max(found, limit) if is_low else min(found, limit)
+        return (middle(value.lower()), middle(value.upper())) if value.is_finite() else _UNKNOWN
 
 
-def _inverse(value: Bound) -> Bound:
-    return None if not value else 1 / value
+def _inverse(value: Bound, of_zero: Bound) -> Bound:
+    return of_zero if value == 0 else Fraction(0) if abs(value) == math.inf else 1 / value
 
 
 def _product(first: tuple[Bound, Bound], second: tuple[Bound, Bound]) -> tuple[Bound, Bound]:
     """Bounds of a product."""
-    ends = [_times(a, b) for a, b in itertools.product(enumerate(first), enumerate(second))]
-    low = min(ends)
-    high = max(ends)
-    return (
-        None if low == -math.inf else Fraction(low),
-        None if high == math.inf else Fraction(high),
-    )
+    ends = [_times(a, b) for a, b in itertools.product(first, second)]
+    return min(ends), max(ends)
 
 
-def _times(first: tuple[int, Bound], second: tuple[int, Bound]) -> Fraction | float:
-    """A product of ends, where the place says which infinity None is; 0 times that is 0."""
-    a, b = (
-        (math.inf if place else -math.inf) if value is None else value
-        for place, value in (first, second)
-    )
-    if a == 0 or b == 0:
+def _times(a: Bound, b: Bound) -> Bound:
+    """A product of ends; 0 times an infinity is 0, and no number becomes a float."""
+    if not a or not b:
         return Fraction(0)
     if math.inf in (abs(a), abs(b)):
         return math.inf if (a > 0) == (b > 0) else -math.inf
     return a * b
 
 
+def _plus(a: Bound, b: Bound) -> Bound:
+    return next((end for end in (a, b) if abs(end) == math.inf), None) or a + b
+
+
 def _power(ends: tuple[Bound, Bound], power: int) -> tuple[Bound, Bound]:
-    low, high = ends
-    if power % 2 == 0:
-        if low is not None and low >= 0:
-            return low**power, None if high is None else high**power
-        if high is not None and high <= 0:
-            return high**power, None if low is None else low**power
-        return Fraction(0), None if None in ends else max(low**power, high**power)  # type: ignore[operator]
-    return None if low is None else low**power, None if high is None else high**power
+    low, high = (end**power for end in ends)
+    if power % 2:
+        return low, high
+    return (Fraction(0) if ends[0] < 0 < ends[1] else min(low, high)), max(low, high)
 
 
 # ----------------------------------------------------------------------------- linear arithmetic
@@ -898,7 +870,7 @@ class Switches:
     def is_known(self, condition: Condition) -> bool | None:
         """Whether the condition holds everywhere or nowhere; else None."""
         low, high = self.space.bounds(condition.form)
-        never = high is not None and (high < 0 or (high == 0 and not condition.closed))
+        never = high < 0 or (high == 0 and not condition.closed)
         touches = condition.closed is not False or self.space.is_positive(condition.form)
-        always = low is not None and (low > 0 or (low == 0 and touches))
+        always = low > 0 or (low == 0 and touches)
         return condition.positive if always else not condition.positive if never else None

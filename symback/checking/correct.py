@@ -16,7 +16,7 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
@@ -40,6 +40,7 @@ from symback.language.expressions import (
     Total,
     everywhere,
     rebuilt,
+    reindexed,
 )
 from symback.language.names import SIGNS, Role, Variable, index, pack
 
@@ -407,27 +408,7 @@ def _sum_over_paths(judge: Judge, of: Element, by: Element) -> Node | None:
 
 def numbered(node: Node, letters: Mapping[str, int]) -> Node:
     """``node`` with numbers for its free index letters."""
-    if isinstance(node, Sum):
-        letters = {letter: k for letter, k in letters.items() if letter != node.letter}
-
-    def changed(part: Node) -> Node:
-        return numbered(part, letters)
-
-    def put(each: Index) -> Index:
-        if each.letter in letters:
-            return Index("", letters[each.letter] + each.offset)
-        return each
-
-    made = rebuilt(node, changed)
-    for name in ("indices", "index", "layer", "upper", "without"):
-        old = new = getattr(made, name, None)
-        if isinstance(old, tuple):
-            new = tuple(map(put, old))
-        elif isinstance(old, Index):
-            new = put(old)
-        if new != old:
-            made = replace(made, **{name: new})
-    return made
+    return reindexed(node, {letter: Index("", k) for letter, k in letters.items()})
 
 
 def replaced(node: Node, old: Node, new: Node) -> Node:

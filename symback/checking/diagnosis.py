@@ -344,10 +344,6 @@ class Ground:
     def told(self, factor: Factor, each: Candidate, edge: Edge, sentence: str) -> Told:
         """A candidate in words, with the names of the neurons of an edge."""
         words = factor.words(each.wrong, lambda expr: spelled(self.neuron(expr, edge)))
-        words = {
-            name: word.format(words["child"]) if name == "part" else word
-            for name, word in words.items()
-        }
         return each.mistake.told(sentence, **words)
 
     @cached_property
@@ -845,10 +841,9 @@ class Plan:
         variable, own = self.way.by
         if variable.role is not Role.WEIGHT:
             return None
-        rows, columns = (int(size) for size in variable.shape)
-        if own[1] > rows or own[0] > columns:
-            return None
-        way = way_between(self.ground.judge.equations, self.way.of, (variable, own[::-1]))
+        equations, by = self.ground.judge.equations, (variable, own[::-1])
+        there = placed(equations, element_of(*by)) is not None
+        way = way_between(equations, self.way.of, by) if there else None
         if way is None:
             return None
         weights = [edge for edge in way.edges if edge.kind is Kind.WEIGHT]

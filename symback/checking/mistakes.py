@@ -261,7 +261,8 @@ class Factor:
             found["right"] = shown(self.right)
         if wrong.other is not None:
             found["other"] = shown(wrong.other)
-        return found | dict(wrong.words)
+        part = str(wrong.words.get("part", "")).format(found["child"])
+        return found | dict(wrong.words) | {"part": part}
 
 
 def child_letters(local: LocalDerivative) -> tuple[Symbol, ...]:

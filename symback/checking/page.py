@@ -16,14 +16,12 @@ write it; the rest of the page is read.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
 
 from symback.checking.letters import Letters, Scope
 from symback.checking.parsing import Line, reading
@@ -73,6 +71,7 @@ from symback.language.expressions import (
     is_array,
     negative,
     rebuilt,
+    reindexed,
     walk,
 )
 from symback.language.names import NOTATIONS, Notation, UnknownNotation
@@ -445,7 +444,9 @@ def _under_one(sides: list[Node], condition: Condition) -> list[Node]:
             if left.index.letter == ELL:
                 raise NotRead("a true class that is a number has no form that symback reads",
                               place, "write y_1 = 1 as numbers, or ℓ")  # fmt: skip
-            return [_put(side, left.index.letter, right.index, place) for side in sides]
+            for side in sides:
+                _check_capture(side, left.index.letter, right.index, place)
+            return [reindexed(side, {left.index.letter: right.index}) for side in sides]
         if not {each.index.letter for each in (left, right)} - {"", ELL} <= letters:
             return sides
     elif condition.relation == "=":
@@ -465,25 +466,14 @@ def _under_one(sides: list[Node], condition: Condition) -> list[Node]:
     return made
 
 
-def _put(value: object, letter: str, index: Index, place: Place) -> Any:
-    """``value``, a node or a part of one, with ``index`` for ``letter`` where that is free."""
-    match value:
-        case Index(own, offset):
-            return Index(index.letter, index.offset + offset) if own == letter else value
-        case tuple():
-            return tuple(_put(part, letter, index, place) for part in value)
-        case Sum() if value.letter == letter:
-            return value
-        case Sum() if value.letter == index.letter:
-            raise NotRead("the letter of the condition is that of a sum", place,
-                          "use another letter in the sum")  # fmt: skip
-        case Node():
-            names = [each.name for each in dataclasses.fields(value)]
-            return replace(
-                value, **{n: _put(getattr(value, n), letter, index, place) for n in names}
-            )
-        case _:
-            return value
+def _check_capture(node: Node, letter: str, index: Index, place: Place) -> None:
+    """Refuses to put an index for a letter within a sum over the letter of that index."""
+    if isinstance(node, Sum) and node.letter == index.letter != letter:
+        raise NotRead("the letter of the condition is that of a sum", place,
+                      "use another letter in the sum")  # fmt: skip
+    if not isinstance(node, Sum) or node.letter != letter:
+        for child in children(node):
+            _check_capture(child, letter, index, place)
 
 
 # ------------------------------------------------------------------------------------------- items

@@ -330,7 +330,13 @@ class _Parser:
             if self.at("^"):
                 if isinstance(node, Power) and not bracketed:
                     raise self.refuse("a power of a power has two readings", "put brackets")
-                node, bracketed = self.raised(node), False
+                mark, tokens, bracketed = self.take(), self.script(), False
+                if _is_transpose(tokens):
+                    node = self.transposed(node)
+                elif len(tokens) == 1 and tokens[0].kind == "'":
+                    raise self.refuse("a prime belongs to a function", at=mark)
+                else:
+                    node = self.power(node, self.whole(tokens), mark)
             elif self.accept("⊤") or self.accept_words(".", "T"):
                 node = self.transposed(node)
             elif self.at("(", ahead=2) and self.accept_words(".", "dot"):
@@ -349,16 +355,6 @@ class _Parser:
         if not is_array(node) and not isinstance(node, Named):
             raise self.refuse("the transpose of a number")
         return Transpose(node)
-
-    def raised(self, node: Node) -> Node:
-        """``node`` with what stands above it: a transpose, or a power."""
-        mark = self.take("^")
-        tokens = self.script()
-        if _is_transpose(tokens):
-            return self.transposed(node)
-        if len(tokens) == 1 and tokens[0].kind == "'":
-            raise self.refuse("a prime belongs to a function", at=mark)
-        return self.power(node, self.whole(tokens), mark)
 
     def power(self, node: Node, exponent: Node, mark: Token) -> Node:
         """node ** exponent, small enough to be computed."""
@@ -898,21 +894,20 @@ class _Parser:
         letters: list[str] = []
         lower, without = 1, None
         for part in split(tokens, (",",)):
-            equal, unequal = split(part, ("=",)), split(part, ("!=",))
-            (first, *_) = unequal if len(unequal) == 2 else equal if len(equal) == 2 else [part]
-            if len(first) != 1 or first[0].kind != "name" or len(first[0].text) != 1:
+            first, *others = split(part, ("=", "!="))
+            if len(others) > 1 or [(t.kind, len(t.text)) for t in first] != [("name", 1)]:
                 raise self.refuse("a sum runs over a letter, as in Σ_i", at=mark)
             letter = first[0].text
-            if len(unequal) == 2:
+            if others and part[1].kind == "!=":
                 letters += [letter] if letter not in letters else []
-                without = self.letters.index(unequal[1], mark.place)
+                without = self.letters.index(others[0], mark.place)
                 continue
             letters.append(letter)
-            if len(equal) == 2:
-                start = [token for token in equal[1] if token.kind != "..."][:1]
-                if not start or not start[0].text.isdigit():
+            if others:
+                start = next((token.text for token in others[0] if token.kind != "..."), "")
+                if not start.isdigit():
                     raise self.refuse("a sum begins at a number", at=mark)
-                lower = int(start[0].text) + 1 - self.letters.notation.first_index
+                lower = int(start) + 1 - self.letters.notation.first_index
         return letters, lower, without
 
     def above_sum(

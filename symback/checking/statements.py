@@ -419,7 +419,7 @@ class Statement:
     ``words`` are those of its row, ``before`` those between the statement before and this one.  The
     pass on conditions adds ``led_by``, all words since the statement before, those of a paragraph
     among them; ``paragraph``, whether an empty line stands before it; the ``condition`` that it
-    states, if it is none, and ``holds_for``, the conditions that it stands under.
+    states, where it is one; and ``holds_for``, the conditions that it stands under.
     """
 
     tokens: list[Token]
@@ -659,18 +659,16 @@ def _without_remark(tokens: list[Token], letters: Letters) -> list[Token]:
         return tokens
     if any(t.kind == "=" for t in inner) and any(t.kind == "..." for t in inner):
         return tokens[:start]
-    named = any(t.text in FUNCTIONS and len(t.text) > 3 for t in inner)
-    words = all(_is_word(t, letters) or (named and _is_abbreviation(t)) for t in inner)
+    # in (softmax + CE): the function, which has no argument, the sign, and the loss
+    functions = [t for t in inner if t.text in FUNCTIONS and len(t.text) > 3]
+    named = bool(functions)
+    short = [t for t in inner if t.kind in ("+", "/") or (t.kind == "name" and t.text.isupper())]
+    known = (*functions, *short) if named else ()
+    words = all(t in known or _is_word(t, letters) for t in inner)
     apart = tokens[start].start - tokens[start - 1].end
     said = named or any(token.kind == "text" for token in inner)
     is_remark = inner and words and (apart > 1 or (apart and said))
     return tokens[:start] if is_remark else tokens
-
-
-def _is_abbreviation(token: Token) -> bool:
-    """In (softmax + CE): the function, which has no argument, the sign, and the loss."""
-    function = token.text in FUNCTIONS and len(token.text) > 3
-    return function or token.kind in ("+", "/") or (token.kind == "name" and token.text.isupper())
 
 
 def _is_word(token: Token, letters: Letters) -> bool:

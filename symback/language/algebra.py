@@ -48,6 +48,7 @@ from sympy import (
     Transpose,
     ZeroMatrix,
 )
+from sympy.core.cache import clear_cache
 from sympy.core.symbol import Str
 from sympy.matrices.expressions.hadamard import HadamardProduct
 
@@ -180,20 +181,15 @@ def collapse(expr: Expr) -> Expr:
         return expr
     arguments = [collapse(argument) for argument in expr.args]
     if isinstance(expr, Product):
-        return _undistributed(sympy.Mul(*(a for a in arguments if not a.is_Number)), arguments)
+        rest = sympy.Mul(*(factor for factor in arguments if not factor.is_Number))
+        number = sympy.Mul(*(factor for factor in arguments if factor.is_Number))
+        if isinstance(rest, sympy.Add) and number not in (sympy.S.Zero, sympy.S.One):
+            # SymPy would turn -2 (y - ŷ) into -2 y + 2 ŷ
+            return sympy.Mul(number, rest, evaluate=False)
+        return number * rest
     if isinstance(expr, Terms):
         return sympy.Add(*arguments)
     return expr.func(*arguments)
-
-
-def _undistributed(rest: Expr, factors: Sequence[Expr]) -> Expr:
-    """The number among ``factors`` times ``rest``; SymPy would turn -2 (y - ŷ) into -2 y + 2 ŷ."""
-    number = sympy.Mul(*(factor for factor in factors if factor.is_Number))
-    if number is sympy.S.One:
-        return rest
-    if isinstance(rest, sympy.Add) and number is not sympy.S.Zero:
-        return sympy.Mul(number, rest, evaluate=False)
-    return number * rest
 
 
 # ------------------------------------------------------------------ a formula as SymPy has it
@@ -202,7 +198,7 @@ Relation: TypeAlias = Callable[[Expr, Expr], sympy.Basic]
 
 MOST_GROWTH = 100_000  # bits that one power may make before the result is measured
 LARGEST_EXPRESSION = 2_000  # nodes, counted as often as they are printed
-SECONDS = 0.5  # of this thread's processor, before the last part is built
+SECONDS = 0.3  # of this thread's processor, until the last part but one is built
 
 VALUES: Mapping[str, Expr] = MappingProxyType({"pi": sympy.pi, "e": sympy.E})
 NOTHING: Mapping[str, Callable[..., Expr]] = MappingProxyType({})
@@ -284,14 +280,6 @@ def _extreme(beats: Relation, *values: Expr) -> Expr:
     return _piecewise(*cases, (ranked[-1], sympy.true))
 
 
-def _maximum(*values: Expr) -> Expr:
-    return _by_cases(partial(_extreme, sympy.Gt), *values)
-
-
-def _minimum(*values: Expr) -> Expr:
-    return _by_cases(partial(_extreme, sympy.Lt), *values)
-
-
 def _sign(value: Expr) -> Expr:
     """Not SymPy's `sign`, whose derivative is a DiracDelta: flat on both sides, and at 0."""
     cases = (sympy.Integer(1), sympy.Integer(-1), sympy.Integer(0))
@@ -368,8 +356,8 @@ BUILDERS: Mapping[str, Callable[..., Any]] = {
     **{name: getattr(sympy, row.sympy or name) for name, row in ELEMENTARY.items()},
     "abs": _absolute,
     "sign": _sign,
-    "max": _maximum,
-    "min": _minimum,
+    "max": partial(_by_cases, partial(_extreme, sympy.Gt)),
+    "min": partial(_by_cases, partial(_extreme, sympy.Lt)),
 }
 
 
@@ -441,13 +429,12 @@ class _Converter:
         return contenders
 
     def built(self, node: Node, build: Callable[..., Expr], arguments: list[Expr]) -> Expr:
-        """Build one part from its arguments, if there is time left; it is finite, real and small.
+        """Build one part from its arguments; it is finite, real, small, and built in time.
 
-        A part that is asked for after the time is used up may need hours itself: each level of
-        nested functions multiplies the seconds by two to ten.
+        Each level of nested functions multiplies the seconds by two to ten, so that the time is up
+        long before a level takes minutes.  Then SymPy forgets what it has worked out: with that in
+        its cache, whoever asks again would get one level further.
         """
-        if clock() > self.end:
-            raise self.fail(node, "takes SymPy too long; name its parts in equations of their own")
         try:
             expression = build(*arguments)
             self.check(node, expression)
@@ -460,6 +447,9 @@ class _Converter:
             # SymPy compares real values only; and its cache stumbles over some of its own messages:
             # asin(sin(10**300)) is "'LazyExceptionMessage' object has no attribute 'startswith'".
             raise self.fail(node, "is not a real number") from error
+        if clock() > self.end:
+            clear_cache()
+            raise self.fail(node, "takes SymPy too long; name its parts in equations of their own")
         return expression
 
     def check_growth(self, node: Node, head: str, arguments: list[Expr]) -> None:
@@ -496,22 +486,22 @@ class _Converter:
             raise self.fail(node, message)
 
     def measure(self, expression: sympy.Basic) -> _Measure:
-        if expression not in self.measures:
-            self.measures[expression] = self.measured(expression)
-        return self.measures[expression]
-
-    def measured(self, expression: sympy.Basic) -> _Measure:
+        if expression in self.measures:
+            return self.measures[expression]
         if isinstance(expression, sympy.Rational):
             size = bits(expression)
             magnitude = float(abs(expression)) if size < 1_000 else float("inf")
-            return _Measure(1, size, max(1.0, magnitude), has_log=False)
-        parts = [self.measure(part) for part in expression.args]
-        return _Measure(
-            size=1 + sum(part.size for part in parts),
-            bits=max((part.bits for part in parts), default=0),
-            magnitude=max((part.magnitude for part in parts), default=1.0),
-            has_log=any(part.has_log for part in parts) or isinstance(expression, sympy.log),
-        )
+            found = _Measure(1, size, max(1.0, magnitude), has_log=False)
+        else:
+            parts = [self.measure(part) for part in expression.args]
+            found = _Measure(
+                size=1 + sum(part.size for part in parts),
+                bits=max((part.bits for part in parts), default=0),
+                magnitude=max((part.magnitude for part in parts), default=1.0),
+                has_log=any(part.has_log for part in parts) or isinstance(expression, sympy.log),
+            )
+        self.measures[expression] = found
+        return found
 
 
 # --------------------------------------------------------------------------------------- matrices

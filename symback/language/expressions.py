@@ -17,7 +17,7 @@ and whoever gives a value decides by the shapes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -60,6 +60,7 @@ __all__ = [
     "negative",
     "operation",
     "rebuilt",
+    "reindexed",
     "walk",
 ]
 
@@ -417,6 +418,31 @@ def _changed(value: object, change: Callable[[Node], Node]) -> object:
         parts = tuple(_changed(part, change) for part in value)
         return value if all(a is b for a, b in zip(parts, value, strict=True)) else parts
     return value
+
+
+def reindexed(node: Node, indices: Mapping[str, Index]) -> Node:
+    """``node`` with other indices for its free index letters; see `free_letters`.
+
+    >>> reindexed(Element("h", (Index("k", -1), Index("j"))), {"k": Index("", 2)})
+    Element(letter='h', indices=(Index('', 1), Index('j', 0)))
+    """
+    if isinstance(node, Sum):
+        indices = {letter: index for letter, index in indices.items() if letter != node.letter}
+
+    def put(each: Index) -> Index:
+        new = indices.get(each.letter)
+        return each if new is None else Index(new.letter, new.offset + each.offset)
+
+    made = rebuilt(node, lambda part: reindexed(part, indices))
+    for name in ("indices", "index", "layer", "upper", "without"):
+        old = new = getattr(made, name, None)
+        if isinstance(old, tuple):
+            new = tuple(map(put, old))
+        elif isinstance(old, Index):
+            new = put(old)
+        if new != old:
+            made = dataclasses.replace(made, **{name: new})
+    return made
 
 
 def everywhere(change: Callable[[Node], Node | None]) -> Callable[[Node], Node]:

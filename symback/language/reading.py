@@ -224,23 +224,17 @@ def _tokens(text: str, where: str) -> Iterator[_Token]:
         if kind == "operator":
             kind = SPELLINGS.get(found, found)
         elif kind == "number":
-            _check_literal(found, start + 1, where)
+            digits, _, exponent = found.lower().partition("e")
+            size, shown = exponent.lstrip("+-0"), f'the number "{printable(found, 20)}"'
+            if len(digits.replace(".", "")) > MOST_DIGITS:
+                raise _failure(where, start + 1, f"{shown} has more than {MOST_DIGITS} digits")
+            if len(size) > 3 or (size and int(size) > LARGEST_DECIMAL_EXPONENT):
+                limits = f"1e-{LARGEST_DECIMAL_EXPONENT} to 1e{LARGEST_DECIMAL_EXPONENT}"
+                raise _failure(where, start + 1, f"{shown} is outside {limits}")
         if kind != "space":
             yield _Token(kind, "pi" if found == "π" else found, start)
         start = match.end()
     yield _Token("end", "", len(text))
-
-
-def _check_literal(text: str, column: int, where: str) -> None:
-    """Refuse a literal with too many digits or too large a power of ten."""
-    digits, _, exponent = text.lower().partition("e")
-    if len(digits.replace(".", "")) > MOST_DIGITS:
-        message = f'the number "{printable(text, 20)}" has more than {MOST_DIGITS} digits'
-        raise _failure(where, column, message)
-    size = exponent.lstrip("+-0")
-    if len(size) > 3 or (size and int(size) > LARGEST_DECIMAL_EXPONENT):
-        limits = f"1e-{LARGEST_DECIMAL_EXPONENT} to 1e{LARGEST_DECIMAL_EXPONENT}"
-        raise _failure(where, column, f'the number "{printable(text, 20)}" is outside {limits}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +290,11 @@ class _Parser:
             sign = self.advance()
             if sign.kind == "**":
                 right = self.nested(NEGATION - 1)
-                self.check_power(left.node, right.node, sign)
+                number, power = _rational(left.node), _rational(right.node)
+                if power is not None and abs(power) > LARGEST_EXPONENT:
+                    raise self.fail(sign, f"an exponent is at most {LARGEST_EXPONENT} in size")
+                if power and number is not None and bits(number) * abs(power) > MOST_BITS:
+                    raise self.fail(sign, "this power of a number has hundreds of digits")
             else:
                 right = self.expression(BINDING[sign.kind])
             left = self.apply(sign.kind, (left, right), sign)
@@ -328,7 +326,14 @@ class _Parser:
             if ALIASES.get(word, word) in self.arities:
                 raise self.fail(token, f'"{word}" is a function; write {word}(…)')
             if self.names is not None:
-                raise self.fail(token, self.unknown_name(word))
+                known = sorted(self.names)
+                cuts = [(word[:cut], word[cut:]) for cut in range(1, min(len(word), 60))]
+                product = next((f"{a}*{b}" for a, b in cuts if a in known and b in known), None)
+                meant = did_you_mean(_spelled(word), known) or "."
+                if product:
+                    meant = f"; for a product write {product}."
+                message = f'unknown name "{printable(word)}"{meant} {known_words(known)}'
+                raise self.fail(token, message)
         return _Part(Named(word, column=token.column))
 
     def call(self, token: _Token) -> _Part:
@@ -367,13 +372,6 @@ class _Parser:
             message = f"more than {TALLEST_TREE} operations on top of each other"
             raise self.fail(token, f"{message}; split the formula into equations")
         return _Part(applied(head, *(part.node for part in parts), column=token.column), height)
-
-    def check_power(self, base: Node, exponent: Node, token: _Token) -> None:
-        power, number = _rational(exponent), _rational(base)
-        if power is not None and abs(power) > LARGEST_EXPONENT:
-            raise self.fail(token, f"an exponent is at most {LARGEST_EXPONENT} in size")
-        if power is not None and number is not None and bits(number) * abs(power) > MOST_BITS:
-            raise self.fail(token, "this power of a number has hundreds of digits")
 
     def close(self, opening: _Token) -> None:
         if self.token.kind == "end":
@@ -435,15 +433,6 @@ class _Parser:
     def source(self, first: int, last: int) -> str:
         end = self.tokens[last].start + len(self.tokens[last].text)
         return printable(self.text[self.tokens[first].start : end], 30)
-
-    def unknown_name(self, word: str) -> str:
-        known = sorted(self.names or ())
-        cuts = [(word[:cut], word[cut:]) for cut in range(1, min(len(word), 60))]
-        product = next((f"{a}*{b}" for a, b in cuts if a in known and b in known), None)
-        meant = did_you_mean(_spelled(word), known) or "."
-        if product:
-            meant = f"; for a product write {product}."
-        return f'unknown name "{printable(word)}"{meant} {known_words(known)}'
 
     def not_a_function(self, token: _Token) -> str:
         word = token.text
@@ -604,18 +593,15 @@ def stages(
     used = names(node)
     if last in used:
         raise FormulaError(f'"{printable(last)}" is defined by a formula that uses it')
-    apart = _Apart(node, _free_prefix(prefix, {*used, *taken, last}))
-    apart.stages.append(Stage(last, apart.operation(node)))
-    return tuple(apart.stages)
-
-
-def _free_prefix(prefix: str, taken: Collection[str]) -> str:
+    words = {*used, *taken, last}
     longer = (prefix + "_" * length for length in count(1))
     for candidate in chain((prefix,), string.ascii_uppercase, longer):
-        numbered = (name.removeprefix(candidate) for name in taken if name.startswith(candidate))
+        numbered = (word.removeprefix(candidate) for word in words if word.startswith(candidate))
         if not any(map(str.isdecimal, numbered)):
-            return candidate
-    raise AssertionError
+            break  # no name in use is this letter and a number
+    apart = _Apart(node, candidate)
+    apart.stages.append(Stage(last, apart.operation(node)))
+    return tuple(apart.stages)
 
 
 class _Apart:
@@ -656,9 +642,9 @@ class _Apart:
         if isinstance(node, Named) or self.constant[node]:
             return node
         head, arguments = operation(node)
-        ways = [self.operand] * len(arguments)
         if head in {"+", "-"}:
-            ways = [self.sum_so_far, self.signed]
+            joined = self.joins(arguments[0], "+", "-")
+            ways = [self.operation if joined else self.signed, self.signed]
         elif self.is_product(node):
             ways = [self.product_so_far, self.signed]
         elif head == "/":
@@ -667,6 +653,8 @@ class _Apart:
             ways = [self.product_so_far]
         elif head == "where":
             ways = [self.comparison, self.operand, self.operand]
+        else:
+            ways = [self.operand] * len(arguments)
         parts = [way(part) for way, part in zip(ways, arguments, strict=True)]
         return applied(head, *parts, column=node.column)
 
@@ -683,9 +671,6 @@ class _Apart:
         """Tell whether a part is a product, or a quotient by a constant."""
         head, arguments = operation(node)
         return head == "*" or (head == "/" and self.constant[arguments[1]])
-
-    def sum_so_far(self, node: Node) -> Node:
-        return self.operation(node) if self.joins(node, "+", "-") else self.signed(node)
 
     def product_so_far(self, node: Node) -> Node:
         if self.joins(node, "*", "/") and self.is_product(node):

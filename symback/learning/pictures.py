@@ -31,11 +31,11 @@ from sympy import Symbol
 
 from symback.engine.evaluation import restored
 from symback.language.errors import SymbackError
+from symback.language.layout import PATH_STYLES
 from symback.language.names import Variable, pack, split_name, unpack
 from symback.language.writing import Latex
 from symback.learning.descent import Descent, History
 from symback.learning.samples import Samples
-from symback.sheets.figure import PATH_STYLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,7 +16,7 @@ is shown was derived before: nothing here differentiates, composes or rewrites a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -55,8 +55,8 @@ from symback.language.names import (
     index,
     read_reference,
 )
+from symback.language.typesetting import width
 from symback.language.writing import signed
-from symback.sheets.formulas import width
 from symback.sheets.page import (
     INDENT,
     LINE,
@@ -476,16 +476,13 @@ class _Chapters(Passages):
             element = instantiate(parent.element, pinned)
             if element != derivation.target.element:
                 names.append(pen.formula(element))
-                chain = self._short_chain(parent, pinned)
+                # ∂L/∂w = ∂L/∂a · ∂a/∂w, the first step of the parameter's own deduction
+                deduced = backward.adjoints[parent]
+                sides = (instantiate(s, pinned) for s in (deduced.lhs, deduced.steps[0].rhs))
+                chain = joined(map(pen.formula, sides), " = ")
         if not names:
             return None
         return pen.formula(deduction.lhs), Say("formulas", {"formulas": names}), chain
-
-    def _short_chain(self, parent: Variable, at: Mapping[Expr, Expr]) -> Formula:
-        """∂L/∂w = ∂L/∂a · ∂a/∂w, the first step of the parameter's own deduction."""
-        deduction = self.work.backward.adjoints[parent]
-        sides = (deduction.lhs, deduction.steps[0].rhs)
-        return joined((self.pen.formula(instantiate(side, at)) for side in sides), " = ")
 
     def _boxed(self) -> list[Block]:
         """On one long chain: the part that the next weight's chain begins with too, in a box (S3).

@@ -28,6 +28,7 @@ from symback.engine.work import Work
 from symback.language.errors import SymbackError, printable
 from symback.language.files import CannotWrite, put, shown
 from symback.language.functions import ACTIVATIONS, LOSSES
+from symback.language.layout import environment
 from symback.language.names import Variable
 from symback.sheets import chapters, passages, rendering
 from symback.sheets.chapters import any_layer_page, overview
@@ -83,7 +84,7 @@ def write_sheets(
         figure = f"{_joined(stem, chosen, letters, 'figure')}.svg"
         texts = {form: rendering.render(page, form, figure) for form in _texts(forms)}
         files |= _in_forms(_joined(stem, chosen, *ways), texts, forms)
-        if "md" in forms:
+        if any(rendering.FORMS[form].beside for form in texts):
             files[figure] = rendering.render_figure(page.figure, "svg").encode("utf-8")
     checks = [check(work, derivation) for derivation in derivations]
     yield from map(shown, put(files, folder))
@@ -223,7 +224,7 @@ def starter(shape: str, file: str) -> str:
         "y": [1.0],
         "label": 1,
     }
-    return rendering.environment().get_template("starter.toml").render(facts)
+    return environment().get_template("starter.toml").render(facts)
 
 
 def _widths(shape: str) -> list[int]:

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from sympy import Add, Expr, Indexed, Integer, Sum, Symbol
+from sympy import Add, Expr, Indexed, Integer, Sum, Symbol, preorder_traversal
 
 from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
 from symback.language.algebra import Partial, Product, Sigma, Terms
+from symback.language.layout import PathStyle
 from symback.language.names import SAMPLE, Lettering, Variable
+from symback.language.typesetting import width
 from symback.language.writing import Latex, MatrixLatex, Text, signed
-from symback.sheets.figure import Figure, PathStyle
-from symback.sheets.formulas import width
+from symback.sheets.figure import Figure
 
 __all__ = [
     "INDENT",
@@ -324,15 +325,11 @@ def without_lone_sums(expr: Expr) -> Expr:
 def _names(expr: Expr) -> list[Expr]:
     """What a formula needs numbers for: symbols, elements, and derivatives as a whole."""
     found: dict[Expr, None] = {}
-
-    def visit(node: Expr) -> None:
+    walk = preorder_traversal(expr)
+    for node in walk:
         if isinstance(node, (Partial, Symbol, Indexed)):
             found[node] = None
-        else:
-            for argument in node.args:
-                visit(argument)
-
-    visit(expr)
+            walk.skip()
     return list(found)
 
 

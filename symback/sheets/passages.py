@@ -11,6 +11,7 @@ lines then agree to the letter are told together.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import re
@@ -289,18 +290,13 @@ def _graph_figure(work: Work, pen: Pen, derivation: Derivation | None) -> Figure
     for child, parent in sorted(backward.derivatives, key=lambda pair: [places[v] for v in pair]):
         local = backward.derivatives[child, parent]
         name, form = (write(backward.unroll(part)) for part in (local.name, local.form))
-        number = _number(work, pen, local)
+        number = None
+        if pen.literals and not local.form.is_number:
+            # an edge beside what was asked for: a sheet that needs its number says so itself
+            with contextlib.suppress(OutOfDomain):
+                number = literal(work.numbers.value_of(local.form)).latex
         edges.append(EdgeSketch(parent.name, child.name, name, form, number))
     return graph_figure(stages, edges, None if derivation is None else derivation.target.name)
-
-
-def _number(work: Work, pen: Pen, local: LocalDerivative) -> str | None:
-    if not pen.literals or local.form.is_number:
-        return None
-    try:
-        return literal(work.numbers.value_of(local.form)).latex
-    except OutOfDomain:  # beside what was asked for: a sheet that needs it says so itself
-        return None
 
 
 # ----------------------------------------------------------------------------------- any layer k
@@ -611,9 +607,8 @@ class Passages:
         rows = [Row(pen.formula(deduction.lhs), "=", (in_latex,), in_text)]
         step = self.work.matrices.step(last.name)
         difference = step.expr
-        if difference is not None and isinstance(
-            difference, MatAdd
-        ):  # ∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)
+        if difference is not None and isinstance(difference, MatAdd):
+            # ∇_a L = ŷ - e(ℓ) = -(e(ℓ) - ŷ)
             (y,) = (a for a in difference.atoms(Array) if a.name == target.name)
             turned = MatAdd(*(-term for term in difference.args[::-1]), evaluate=False)
             tex, plain = MatrixLatex(letters, {y: r"e(\ell)"}), Text(letters, {y: "e(ℓ)"})
@@ -728,14 +723,15 @@ class GeneralPen(Pen):
 def _relative(work: Work, k: int, shifted: str, x_is_h: bool) -> Lettering:
     """The letters of a network with k for the number of layer ``k``, ``shifted`` for others."""
     letters = lettering(work)
-    joined = "nb" if isinstance(work.spec, NetworkSpec) and work.spec.bias == "per_layer" else "n"
+    one_bias = isinstance(work.spec, NetworkSpec) and work.spec.bias == "per_layer"
+    one_index = "nb" if one_bias else "n"
     # a width that the file names keeps its number, also where the inputs are counted as layer 1
     named = 0 if work.graph.is_concrete() else letters.input_layer
 
     def spelled(letter: str, indices: tuple[str, ...]) -> Spelling:
         if letter == "x" and k == 1 and x_is_h:
             letter, indices = "h", ("0", *indices)
-        if letter in joined:  # their only index is the layer, of several digits perhaps
+        if letter in one_index:  # their only index is the layer, of several digits perhaps
             indices = ("".join(indices),)
         if letter in _LAYERED and indices[:1] and indices[0].isdigit():
             ahead = int(indices[0]) - k - (named if letter == "n" else 0)
@@ -752,21 +748,17 @@ def _sized(graph: Graph, expr: Expr) -> Expr:
     if isinstance(expr, Sum):
         bound, lower, upper = expr.limits[0]
         body = _sized(graph, expr.function)
-        return Sigma(body, (bound, lower, _size(upper, _owner(graph, body, bound))))
+        for element in sorted(body.atoms(Indexed), key=sympy.default_sort_key):
+            if bound in element.indices:  # one whose neurons the letter ``bound`` numbers
+                owners = _owners(graph, graph.by_base[base_name(element)])
+                upper = _size(upper, owners[element.indices.index(bound)])
+                break
+        return Sigma(body, (bound, lower, upper))
     return expr.func(*(_sized(graph, argument) for argument in expr.args))
 
 
 def _size(size: Expr, layer: int | None) -> Expr:
     return Symbol(f"n_{layer}") if isinstance(size, Integer) and layer is not None else size
-
-
-def _owner(graph: Graph, body: Expr, bound: Symbol) -> int | None:
-    """The layer whose neurons the letter ``bound`` numbers in ``body``."""
-    for element in sorted(body.atoms(Indexed), key=sympy.default_sort_key):
-        if bound in element.indices:
-            variable = graph.by_base[base_name(element)]
-            return _owners(graph, variable)[element.indices.index(bound)]
-    return None
 
 
 def _owners(graph: Graph, variable: Variable) -> tuple[int | None, ...]:

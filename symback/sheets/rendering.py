@@ -2,7 +2,8 @@
 
 Here one can
 
-* set a `Page` in one of `FORMS`: `render`; a figure as a file of its own: `render_figure`;
+* set a `Page` in one of `FORMS`, an output format a row: `render`; a figure as a file of its own:
+  `render_figure`;
 * spell a figure out as TikZ (`tikz`, its colours once a document: `preamble`) or as an SVG that
   needs nothing else (`svg`), and say in words what it shows (`caption`, `described`);
 * give a notebook what it shows: `picture_html`, `notebook_html`;
@@ -13,8 +14,8 @@ names are put into; layout from ``templates/sheet.<form>``.  Words a user wrote 
 form.
 
 An HTML page is one file: KaTeX with its fonts, the picture as SVG, no address outside itself.  Its
-formulas are MathML (`symback.sheets.formulas`), which a page that runs scripts has KaTeX set in
-their place.
+formulas are MathML (`symback.language.typesetting`), which a page that runs scripts has KaTeX set
+in their place.
 """
 
 from __future__ import annotations
@@ -23,39 +24,36 @@ import base64
 import itertools
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from symback.language.files import template_dir
-from symback.sheets.figure import (
+from symback.language.layout import (
     COLOURS,
     DARK_COLOURS,
-    FEW_PATHS,
     PATH_STYLES,
-    Figure,
-    Label,
     PathStyle,
-    Pill,
+    environment,
 )
-from symback.sheets.formulas import (
+from symback.language.typesetting import (
     escape_tex,
     escape_xml,
+    for_github,
     in_words,
     is_label,
     mathml,
     one_line,
     spoken,
 )
+from symback.sheets.figure import FEW_PATHS, Figure, Label, Pill
 from symback.sheets.page import Display, Formula, Grid, Page, Picture, Row, Say, Section, Words
 
 __all__ = [
     "FORMS",
+    "Form",
     "caption",
     "described",
-    "environment",
     "notebook_html",
     "picture_html",
     "plain",
@@ -67,40 +65,7 @@ __all__ = [
     "tikz",
 ]
 
-FORMS = ("tex", "html", "md", "txt")
-
 # ------------------------------------------------------------------------------------- templates
-
-
-@cache
-def environment() -> Environment:
-    """The one Jinja environment: ``<% %>``, ``<< >>``, ``<# #>``, nothing undefined passes.
-
-    Nothing is escaped by itself.  Filters: ``xml`` makes a user's text safe, ``num`` writes a
-    coordinate with two digits, ``kind`` names what is to be set, ``github`` spells LaTeX for
-    GitHub.
-    """
-    made = Environment(
-        loader=FileSystemLoader(template_dir()),
-        block_start_string="<%",
-        block_end_string="%>",
-        variable_start_string="<<",
-        variable_end_string=">>",
-        comment_start_string="<#",
-        comment_end_string="#>",
-        undefined=StrictUndefined,
-        autoescape=False,  # TeX and SVG need different escapes
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters |= {
-        "xml": escape_xml,
-        "num": lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00"),
-        "kind": lambda item: type(item).__name__,
-        "github": _for_github,
-    }
-    return made
 
 
 @cache
@@ -137,11 +102,6 @@ def _formula(latex: str, kind: str = "") -> str:
     return f'<span class="{f"m {kind}".strip()}">{mathml(latex, display="d" in kind)}</span>'
 
 
-def _for_github(latex: str) -> str:
-    r"""GitHub allows no ``\operatorname``, since that can redefine an operator."""
-    return latex.replace(r"\operatorname{", r"\mathrm{")
-
-
 def _escape_md(text: str) -> str:
     """A user's words for Markdown, where HTML and formulas would take effect too."""
     escaped = escape_xml(_printable(text))
@@ -152,21 +112,11 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
-_SPELLED: Mapping[str, tuple[Callable[[Formula], str], Callable[[str], str]]] = {
-    "tex": (lambda formula: f"${formula.latex}$", escape_tex),
-    "html": (lambda formula: _formula(formula.latex), escape_xml),
-    # within $…$ alone GitHub would take \, and _ for Markdown
-    "md": (lambda formula: f"$`{_for_github(formula.latex)}`$", _escape_md),
-    "txt": (lambda formula: formula.text, _printable),
-}
-"""How each form spells a formula, and the words of a user."""
-
-
 def _spelled(form: str, value: Any) -> Any:
-    formula, words = _SPELLED[form]
+    """A formula, or a user's words, as they stand in a sentence; anything else as it is."""
     if isinstance(value, Formula):
-        return formula(value)
-    return words(value.text) if isinstance(value, Words) else value
+        return FORMS[form].formula(value)
+    return FORMS[form].words(value.text) if isinstance(value, Words) else value
 
 
 _LETTERS = {
@@ -247,7 +197,7 @@ def caption(figure: Figure, form: str = "tex", *, drawn: bool = True) -> str:
 
     def formula(latex: str) -> Formula | Words:
         said = Formula(latex, spoken(latex))
-        return said if form == "txt" or is_label(latex) else Words(in_words(latex))
+        return said if not FORMS[form].in_tex or is_label(latex) else Words(in_words(latex))
 
     total = figure.total
     facts = {
@@ -282,6 +232,53 @@ def notebook_html(figure: Figure, latex: str) -> str:
 
 # ----------------------------------------------------------------------------------------- pages
 
+
+def _tex_extras() -> dict[str, Any]:
+    return {"preamble": preamble()}
+
+
+def _html_extras() -> dict[str, Any]:
+    katex = template_dir() / "katex"
+    return {
+        "katex_css": (katex / "katex.min.css").read_text("utf-8"),
+        "katex_js": (katex / "katex.min.js").read_text("utf-8"),
+        "css": (template_dir() / "sheet.css").read_text("utf-8"),
+        "styles": PATH_STYLES,
+        "dark": DARK_COLOURS,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """An output format; its layout is ``templates/sheet.<name>``.
+
+    ``formula`` and ``words`` say how a formula and a user's words stand in a sentence.  ``draw``
+    sets the figure in the page; without it the figure is told, or ``beside`` the page, in a file
+    of its own.  ``in_tex``: formulas and the signs between their sides are LaTeX, not text.
+    ``extras`` are what its layout asks for besides the page.
+    """
+
+    name: str
+    formula: Callable[[Formula], str]
+    words: Callable[[str], str]
+    draw: Callable[[Figure], str] | None = None
+    beside: bool = False
+    in_tex: bool = True
+    extras: Callable[[], dict[str, Any]] = dict
+
+
+FORMS: dict[str, Form] = {
+    form.name: form
+    for form in (
+        Form("tex", lambda f: f"${f.latex}$", escape_tex, draw=tikz, extras=_tex_extras),
+        Form("html", lambda f: _formula(f.latex), escape_xml, draw=svg, extras=_html_extras),
+        # within $…$ alone GitHub would take \, and _ for Markdown
+        Form("md", lambda f: f"$`{for_github(f.latex)}`$", _escape_md, beside=True),
+        Form("txt", lambda f: f.text, _printable, in_tex=False),
+    )
+}
+"""Every output format but PDF, which latexmk makes of LaTeX."""
+
 LINES_TOGETHER = 18
 """So many lines of a display, with a fraction in each, have room on one page below its title."""
 
@@ -291,18 +288,12 @@ def render(page: Page, form: str, figure: str = "") -> str:
 
     Markdown refers to its picture by the name of a file, ``figure``; without one it has none.
     """
-    extras: dict[str, Any] = {"preamble": preamble()} if form == "tex" else {}
-    if form == "html":
-        folder = template_dir()
-        extras = {
-            "katex_css": (folder / "katex" / "katex.min.css").read_text("utf-8"),
-            "katex_js": (folder / "katex" / "katex.min.js").read_text("utf-8"),
-            "css": (folder / "sheet.css").read_text("utf-8"),
-            "styles": PATH_STYLES,
-            "dark": DARK_COLOURS,
-        }
     setter = _Setter(page, form, figure)
-    return environment().get_template(f"sheet.{form}").render(page=page, set=setter, **extras)
+    return (
+        environment()
+        .get_template(f"sheet.{form}")
+        .render(page=page, set=setter, **FORMS[form].extras())
+    )
 
 
 def ties(block: Display) -> list[bool]:
@@ -323,8 +314,7 @@ class _Setter:
 
     def __init__(self, page: Page, form: str, figure: str) -> None:
         self.page, self.form, self.figure = page, form, figure
-        # whether the picture is there to be seen: text has none, Markdown only as a file
-        self.is_drawn = form in ("tex", "html") or (form == "md" and figure != "")
+        self.is_drawn = FORMS[form].draw is not None or (FORMS[form].beside and figure != "")
         self.ties, self.formula = ties, _formula
 
     def sections(self) -> list[Section]:
@@ -353,11 +343,11 @@ class _Setter:
 
     def relation(self, row: Row) -> str:
         """The sign between the two sides, in the language of the form."""
-        return row.relation if self.form == "txt" else _RELATIONS[row.relation]
+        return _RELATIONS[row.relation] if FORMS[self.form].in_tex else row.relation
 
     def plain(self, sentence: Say) -> str:
         r"""A sentence for LaTeX's \text{…} inside a formula of Markdown; KaTeX's has no Greek."""
-        words = _for_github(_said(sentence, "tex"))
+        words = for_github(_said(sentence, "tex"))
         return "".join(_IN_TEXT.get(character) or character for character in words)
 
     def tab(self, sentence: Say) -> str:
@@ -392,7 +382,8 @@ class _Setter:
 
     def picture(self, block: Picture) -> str:
         """The figure, as TikZ or as SVG."""
-        return tikz(block.figure) if self.form == "tex" else svg(block.figure)
+        draw = FORMS[self.form].draw
+        return "" if draw is None else draw(block.figure)
 
     def alternative(self, block: Picture) -> str:
         """What the figure shows, for who does not see it."""

@@ -34,6 +34,7 @@ __all__ = [
     "Piece",
     "escape_tex",
     "escape_xml",
+    "for_github",
     "in_words",
     "is_label",
     "label",
@@ -581,13 +582,6 @@ SMALLEST = 6.8
 """No letter is smaller, in points, where the figure is not shrunk: 9 pixels of a screen."""
 
 
-def _text_width(text: str, size: float) -> float:
-    """How wide a stretch of text is; TeX's small letters are drawn wider, 36 % at 5 points."""
-    base = [c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)]
-    ems = (_EMS.get(c, 0.55 if ord(c) < 0x2E80 else 1.0) for c in base)  # Chinese is square
-    return size * sum(ems) * (1.0 + 0.36 * (max(10.0 - size, 0.0) / 5.0) ** 1.6)
-
-
 def _script_size(size: float) -> float:
     return min(size, max(0.7 * size, SMALLEST))
 
@@ -684,9 +678,12 @@ def _spans(piece: Piece, size: float, shift: float, *, tight: bool) -> list[Span
         return [*_flow(base, size, shift, tight=tight), *sub, *sup]
     if not piece.text:
         return []
-    first = unicodedata.normalize("NFD", piece.text)[0]
-    italic = piece.kind == "letter" and (first.isascii() or "α" <= first <= "ϵ")
-    return [Span(piece.text, size, shift, italic, 0.0, _text_width(piece.text, size))]
+    base = [c for c in unicodedata.normalize("NFD", piece.text) if not unicodedata.combining(c)]
+    italic = piece.kind == "letter" and (base[0].isascii() or "α" <= base[0] <= "ϵ")
+    ems = sum(_EMS.get(c, 0.55 if ord(c) < 0x2E80 else 1.0) for c in base)  # Chinese is square
+    # TeX's small letters are drawn wider, 36 % at 5 points
+    wide = size * ems * (1.0 + 0.36 * (max(10.0 - size, 0.0) / 5.0) ** 1.6)
+    return [Span(piece.text, size, shift, italic, 0.0, wide)]
 
 
 # ------------------------------------------------------------------------------- a user's words
@@ -743,3 +740,8 @@ def escape_xml(text: str) -> str:
     return "".join(
         _XML.get(c, c) if c.isprintable() or c in "\n\t\u00a0" else "\ufffd" for c in text
     )
+
+
+def for_github(latex: str) -> str:
+    r"""GitHub allows no ``\operatorname``, since that can redefine an operator."""
+    return latex.replace(r"\operatorname{", r"\mathrm{")
