@@ -95,6 +95,11 @@ def test_what_fits_stays_on_one_line():
     assert len(lines(LONG, Latex())) < len(lines(LONG, Latex(), LINE / 2))
 
 
+def test_latex_of_a_users_own_has_a_width():
+    """A function may be written in any LaTeX, which must not stop a sheet."""
+    assert 0 < width(r"\mathbb{S}") < width(r"\mathbb{S}(a_{1} + a_{2})") < LINE
+
+
 def test_numbers_stay_whole():
     """A name with a number is that number, however its own formula would be broken."""
     printer = Latex(numbers={LONG: "0.25"})
