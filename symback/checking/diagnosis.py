@@ -43,7 +43,6 @@ from symback.checking.correct import (
     indexed,
     number,
     numbered,
-    opposite,
     placed,
     replaced,
     spelled,
@@ -90,6 +89,7 @@ from symback.language.expressions import (
     Transpose,
     children,
     free_letters,
+    negative,
     rebuilt,
     walk,
 )
@@ -134,7 +134,7 @@ def diagnose(
     >>> from symback.language.expressions import LOSS, Product, Total
     >>> judge = Judge(sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy"))
     >>> w, h = indexed("w", 2, 1, 2), indexed("h", 1, 2)
-    >>> error = Total((indexed("y", 1), opposite(indexed("yhat", 1))))
+    >>> error = Total((indexed("y", 1), negative(indexed("yhat", 1))))
     >>> diagnose(judge, Derivative(LOSS, w), Product((error, h)))[0].name
     'sign-flipped'
     """
@@ -574,7 +574,7 @@ def _vocabulary(ground: Ground) -> Iterator[tuple[Word, Node]]:
         if neuron[0].role is Role.OUTPUT and has_target:
             y = Element("y", a.indices)
             text = f"({spelled(a)} - {spelled(y)})"
-            yield Word(text, None, neuron), Total((a, opposite(y)))
+            yield Word(text, None, neuron), Total((a, negative(y)))
 
 
 # ------------------------------------------------------------------- what may go wrong on a way
@@ -1245,7 +1245,7 @@ class _Case:
         """The gradient that the step goes along, (w - wrong)/η, compared with ∂L/∂w."""
         if wrong == step:
             return [mistakes.MISSING_TERM.found("step")]
-        along = Quotient(Total((step, opposite(wrong))), Element("eta"))
+        along = Quotient(Total((step, negative(wrong))), Element("eta"))
         found = self.explained(Derivative(LOSS, step), along)
         uphill, sign = mistakes.DESCENT.found(), mistakes.SIGN.name
         return [uphill if each.name == sign else each for each in found]
