@@ -67,6 +67,22 @@ def test_whatever_a_page_contains_it_is_answered_within_its_budget(text):
     )
 
 
+COLLECTING = """
+import gc
+from symback.language.budget import Budget, uncounted, within
+with within(Budget(60)):
+    gc.set_threshold(1, 1, 1)
+    for _ in range(20_000):
+        with uncounted():
+            pass
+"""
+
+
+def test_a_collection_of_garbage_may_begin_anywhere():
+    """Also while what is counted changes: this once ended the process (a segmentation fault)."""
+    subprocess.run([sys.executable, "-c", COLLECTING], check=True, timeout=60)
+
+
 def test_what_comes_before_the_end_of_the_budget_is_judged():
     """Of a page that is too long the lines up to there have verdicts, and wrong ones names."""
     report = sb.check("∂L/∂w_212 = (y_1 - ŷ_1)·h_12\n\n" + f"{CLAIM}\n\n" * 5000, NET, budget=1)

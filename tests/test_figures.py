@@ -14,10 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symback.language.files import template_dir
+from symback.language.layout import COLOURS, DARK_COLOURS, PATH_STYLES, environment
+from symback.language.typesetting import escape_tex, escape_xml
 from symback.sheets.figure import (
-    COLOURS,
-    DARK_COLOURS,
-    PATH_STYLES,
     TEXT_WIDTH,
     Area,
     EdgeSketch,
@@ -30,8 +29,7 @@ from symback.sheets.figure import (
     graph_figure,
     network_figure,
 )
-from symback.sheets.formulas import escape_tex, escape_xml
-from symback.sheets.rendering import caption, environment, preamble, svg, tikz
+from symback.sheets.rendering import caption, preamble, svg, tikz
 from typesetting import compile_tex, missing_glyphs, needs_tex, overfull_lines
 
 HOSTILE = r"""</desc><script>alert("1")</script> & \input{/etc/passwd} $x^2$ 50% #~_{}日"""

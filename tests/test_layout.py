@@ -9,8 +9,8 @@ from sympy import S, Symbol, exp, symbols
 
 from pages import CASES, network
 from symback.language.algebra import Product, Sigma, Terms
+from symback.language.typesetting import width
 from symback.language.writing import Latex
-from symback.sheets.formulas import width
 from symback.sheets.page import LINE, lines
 from typesetting import compile_tex, katex_errors, needs_tex
 
@@ -93,6 +93,11 @@ def test_what_fits_stays_on_one_line():
     """No line is broken without need."""
     assert lines(a + b, Latex()) == ["a + b"]
     assert len(lines(LONG, Latex())) < len(lines(LONG, Latex(), LINE / 2))
+
+
+def test_latex_of_a_users_own_has_a_width():
+    """A function may be written in any LaTeX, which must not stop a sheet."""
+    assert 0 < width(r"\mathbb{S}") < width(r"\mathbb{S}(a_{1} + a_{2})") < LINE
 
 
 def test_numbers_stay_whole():

@@ -10,7 +10,7 @@ import pytest
 
 import symback as sb
 from pages import CASES, html_formulas, page
-from symback.sheets.formulas import mathml
+from symback.language.typesetting import mathml
 from typesetting import ROOT, browser_measure, katex_mathml, needs_browser
 
 PAGES = [*CASES, *((name, None) for name in ("s1", "s3", "s6", "s7", "batch", "relu", "wide"))]

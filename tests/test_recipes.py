@@ -19,6 +19,7 @@ from reports import table
 from symback.checking.correct import Kind
 from symback.checking.mistakes import MISTAKES, Making, Mistake, rank
 from symback.cli import main
+from symback.language import layout
 from symback.language.algebra import Product, collapse
 from symback.language.names import NOTATIONS, Notation
 from symback.language.writing import Text
@@ -241,18 +242,18 @@ def outline(monkeypatch, tmp_path):
     """A layout in a folder of templates, and the row that names it."""
     folder = tmp_path / "templates"
     folder.mkdir()
-    for file in rendering.template_dir().iterdir():
+    for file in layout.template_dir().iterdir():
         (folder / file.name).symlink_to(file)
     (folder / "sheet.org").write_text(OUTLINE, encoding="utf-8")
 
-    monkeypatch.setattr(rendering, "template_dir", lambda: folder)
+    monkeypatch.setattr(layout, "template_dir", lambda: folder)
     monkeypatch.setitem(
         rendering.FORMS, "org", rendering.Form("org", lambda formula: rf"\({formula.latex}\)", str)
     )
-    rendering.environment.cache_clear()
+    layout.environment.cache_clear()
     rendering._sentences.cache_clear()
     yield
-    rendering.environment.cache_clear()
+    layout.environment.cache_clear()
     rendering._sentences.cache_clear()
 
 

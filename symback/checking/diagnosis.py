@@ -43,7 +43,6 @@ from symback.checking.correct import (
     indexed,
     number,
     numbered,
-    opposite,
     placed,
     replaced,
     spelled,
@@ -90,6 +89,7 @@ from symback.language.expressions import (
     Transpose,
     children,
     free_letters,
+    negative,
     rebuilt,
     walk,
 )
@@ -134,7 +134,7 @@ def diagnose(
     >>> from symback.language.expressions import LOSS, Product, Total
     >>> judge = Judge(sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy"))
     >>> w, h = indexed("w", 2, 1, 2), indexed("h", 1, 2)
-    >>> error = Total((indexed("y", 1), opposite(indexed("yhat", 1))))
+    >>> error = Total((indexed("y", 1), negative(indexed("yhat", 1))))
     >>> diagnose(judge, Derivative(LOSS, w), Product((error, h)))[0].name
     'sign-flipped'
     """
@@ -344,10 +344,6 @@ class Ground:
     def told(self, factor: Factor, each: Candidate, edge: Edge, sentence: str) -> Told:
         """A candidate in words, with the names of the neurons of an edge."""
         words = factor.words(each.wrong, lambda expr: spelled(self.neuron(expr, edge)))
-        words = {
-            name: word.format(words["child"]) if name == "part" else word
-            for name, word in words.items()
-        }
         return each.mistake.told(sentence, **words)
 
     @cached_property
@@ -578,7 +574,7 @@ def _vocabulary(ground: Ground) -> Iterator[tuple[Word, Node]]:
         if neuron[0].role is Role.OUTPUT and has_target:
             y = Element("y", a.indices)
             text = f"({spelled(a)} - {spelled(y)})"
-            yield Word(text, None, neuron), Total((a, opposite(y)))
+            yield Word(text, None, neuron), Total((a, negative(y)))
 
 
 # ------------------------------------------------------------------- what may go wrong on a way
@@ -845,10 +841,9 @@ class Plan:
         variable, own = self.way.by
         if variable.role is not Role.WEIGHT:
             return None
-        rows, columns = (int(size) for size in variable.shape)
-        if own[1] > rows or own[0] > columns:
-            return None
-        way = way_between(self.ground.judge.equations, self.way.of, (variable, own[::-1]))
+        equations, by = self.ground.judge.equations, (variable, own[::-1])
+        there = placed(equations, element_of(*by)) is not None
+        way = way_between(equations, self.way.of, by) if there else None
         if way is None:
             return None
         weights = [edge for edge in way.edges if edge.kind is Kind.WEIGHT]
@@ -1249,7 +1244,7 @@ class _Case:
         """The gradient that the step goes along, (w - wrong)/η, compared with ∂L/∂w."""
         if wrong == step:
             return [mistakes.MISSING_TERM.found("step")]
-        along = Quotient(Total((step, opposite(wrong))), Element("eta"))
+        along = Quotient(Total((step, negative(wrong))), Element("eta"))
         found = self.explained(Derivative(LOSS, step), along)
         uphill, sign = mistakes.DESCENT.found(), mistakes.SIGN.name
         return [uphill if each.name == sign else each for each in found]

@@ -38,7 +38,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Indexed, Symbol
 
-from symback.checking.correct import Kind, number, opposite, replaced, spelled
+from symback.checking.correct import Kind, number, replaced, spelled
 from symback.checking.evaluation import differentiated
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass
@@ -59,6 +59,7 @@ from symback.language.expressions import (
     Total,
     Transpose,
     children,
+    negative,
     rebuilt,
     walk,
 )
@@ -261,7 +262,8 @@ class Factor:
             found["right"] = shown(self.right)
         if wrong.other is not None:
             found["other"] = shown(wrong.other)
-        return found | dict(wrong.words)
+        part = str(wrong.words.get("part", "")).format(found["child"])
+        return found | dict(wrong.words) | {"part": part}
 
 
 def child_letters(local: LocalDerivative) -> tuple[Symbol, ...]:
@@ -594,7 +596,7 @@ def calculus_slips(
     >>> x = Element("x")
     >>> [
     ...     told.name
-    ...     for told, _ in calculus_slips(Call("log", (Total((number(1), opposite(x))),)), x)
+    ...     for told, _ in calculus_slips(Call("log", (Total((number(1), negative(x))),)), x)
     ... ]
     ['lost-inner-derivative', 'missing-log-derivative']
     """
@@ -633,9 +635,9 @@ def _quotients(node: Node, right: Node, _moves: Sequence[bool]) -> Made:
     """(uv′ - u′v)/v² and the like."""
     match node, right:
         case Quotient(), Quotient(Total((first, second)), Power(below)):
-            turned = Total((opposite(first), opposite(second)))
+            turned = Total((negative(first), negative(second)))
             yield {}, Quotient(turned, Power(below, number(2)))
-            yield {}, Quotient(Total((first, opposite(second))), Power(below, number(2)))
+            yield {}, Quotient(Total((first, negative(second))), Power(below, number(2)))
             yield {}, Quotient(Total((first, second)), below)
             yield {}, Quotient(Total((first, second)), number(1))
             yield {}, Quotient(turned, below)
@@ -704,7 +706,7 @@ def _exponents_multiplied(part: Node) -> Made:
                 rest = tuple(each for each in factors if each not in (first, second))
                 yield {}, Product((*rest, wrong))
         case Quotient(Call("exp", (u,), primes=0), Call("exp", (v,), primes=0)):
-            for wrong in (Quotient(u, v), opposite(Product((u, v)))):
+            for wrong in (Quotient(u, v), negative(Product((u, v)))):
                 yield {}, Call("exp", (wrong,))
 
 
@@ -715,7 +717,7 @@ def _exponents_added(part: Node) -> Made:
             plain = [each for each in flattened(factors) if not isinstance(each, Number)]
             if 2 <= len(plain) <= 3:
                 for signs in itertools.product((False, True), repeat=len(plain)):
-                    terms = (opposite(u) if s else u for u, s in zip(plain, signs, strict=True))
+                    terms = (negative(u) if s else u for u, s in zip(plain, signs, strict=True))
                     yield {}, Call("exp", (Total(tuple(terms)),))
 
 
@@ -728,7 +730,7 @@ def flattened(factors: Sequence[Node]) -> list[Node]:
 def _sign_turned(part: Node) -> Made:
     terms = part.terms if isinstance(part, Total) else ()
     for k, term in enumerate(terms):
-        yield {"term": shown(term)}, Total((*terms[:k], opposite(term), *terms[k + 1 :]))
+        yield {"term": shown(term)}, Total((*terms[:k], negative(term), *terms[k + 1 :]))
 
 
 def _sign_turned_within(part: Node) -> Made:

@@ -33,8 +33,8 @@ from typing import IO, Any
 
 from symback.language.errors import printable
 from symback.language.files import template_dir
-from symback.sheets.formulas import escape_xml
-from symback.sheets.rendering import environment
+from symback.language.layout import environment
+from symback.language.typesetting import escape_xml
 
 __all__ = [
     "PLAIN",

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial, reduce
+from itertools import product
 from string import Template
 
 import sympy
@@ -66,7 +67,16 @@ from symback.language.algebra import (
     to_sympy,
 )
 from symback.language.errors import SymbackError
-from symback.language.expressions import Call, Named, Node, Number, operation, rebuilt, walk
+from symback.language.expressions import (
+    Call,
+    Named,
+    Node,
+    Number,
+    children,
+    operation,
+    rebuilt,
+    walk,
+)
 from symback.language.functions import BY_SYMPY, ELEMENTARY, SoftMax
 from symback.language.names import SAMPLE, Role, Variable, element_name, elements, index
 from symback.language.writing import Text
@@ -388,9 +398,8 @@ class _Writer:
         """1 - p as the sum of the others' p; y - p and log p with nothing taken from 1."""
         match part:
             case "rest":
-                return call(
-                    "/", self.of_softmax(layer, "others", k), self.of_softmax(layer, "total")
-                )
+                total = self.of_softmax(layer, "total")
+                return call("/", self.of_softmax(layer, "others", k), total)
             case "complement":
                 return self.part(layer, "rest", k)
             case "log":
@@ -407,9 +416,7 @@ class _Writer:
         argument = self.argument_of_log(expr)
         sign, part, k = self.meaning(expr if argument is None else argument)
         if argument is not None:
-            part = (
-                {"value": "log", "complement": "log_complement"}.get(part, "") if sign > 0 else ""
-            )
+            part = {(1, "value"): "log", (1, "complement"): "log_complement"}.get((sign, part), "")
         if part in ("", "value"):
             return None
         node = self.part(self.output, part, k)
@@ -428,12 +435,8 @@ class _Writer:
 
 # ------------------------------------------------------------------------------------------ arrays
 
-PART_NAMES = {
-    "residual": "residual",
-    "complement": "one_minus_yhat",
-    "log": "log_yhat",
-    "log_complement": "log_one_minus_yhat",
-}
+PART_NAMES = {"residual": "residual", "complement": "one_minus_yhat"}
+PART_NAMES |= {"log": "log_yhat", "log_complement": "log_one_minus_yhat"}
 """Parts that only the output has, and their lines."""
 
 ALL_ONES = "one"
@@ -465,16 +468,11 @@ class _ArrayWriter(_Writer):
         self.yhat = next(s.symbol for s in form.steps if s.variable is self.output.h)
         self.target = None if self.y is None else self.yhat.func("y", *self.yhat.shape)
         # how the number of samples and each symbolic width is read off the arrays
-        samples, weights = (
-            self.graph.samples,
-            (v for v in self.graph.variables if v.role is Role.WEIGHT),
-        )
-        self.sizes = {} if samples is None else {str(samples): "len(x)"}
-        for variable in weights:
-            for axis in (1, 0):
-                if not variable.shape[axis].is_Integer:
-                    text = f"{variable.name}.shape[{axis}]"
-                    self.sizes.setdefault(str(variable.shape[axis]), text)
+        self.sizes = {str(self.graph.samples): "len(x)"}
+        for variable, axis in product(self.graph.variables, (1, 0)):
+            if variable.role is Role.WEIGHT and not variable.shape[axis].is_Integer:
+                text = f"{variable.name}.shape[{axis}]"
+                self.sizes.setdefault(str(variable.shape[axis]), text)
 
     def named(self, variable: Variable, k: int = 0) -> Named:
         return Named(variable.name)
@@ -605,9 +603,8 @@ class _ArrayWriter(_Writer):
             return self.scaled(scale, self.times_slope(body))
         factors = [*expr.args] if isinstance(expr, HadamardProduct) else [expr]
         place = next((k for k, factor in enumerate(factors) if self.divisor(factor)), None)
-        slope = self.part(
-            self.output, "slope" if place is None else self.divisor(factors.pop(place))
-        )
+        part = "slope" if place is None else self.divisor(factors.pop(place))
+        slope = self.part(self.output, part)
         return times(self.hadamard(factors), slope)
 
     # ---------------------------------------------------------------- adjoints through the softmax
@@ -976,11 +973,8 @@ class _ScalarWriter(_Writer):
             return self.code(result)
         (k,) = indices
         scale = self.arrays.kept_sums.get(layer.h.name) if layer.coupled else None
-        others, p_k, g_k = (
-            [j for j in self.width(layer) if j != k],
-            element(layer.h, k),
-            _gradient(layer.h, k),
-        )
+        p_k, g_k = element(layer.h, k), _gradient(layer.h, k)
+        others = [j for j in self.width(layer) if j != k]
         if scale is not None:
             factor = self.code(scale.xreplace({self.arrays.graph.samples: sympy.S.One}))
             y = plus(*(element(self.y, j) for j in others))
@@ -989,15 +983,8 @@ class _ScalarWriter(_Writer):
         if not result.has(Partial):
             return self.code(result)
         if layer.coupled:
-            return times(
-                p_k,
-                plus(
-                    *(
-                        times(element(layer.h, j), call("-", g_k, _gradient(layer.h, j)))
-                        for j in others
-                    )
-                ),
-            )
+            less = {j: call("-", g_k, _gradient(layer.h, j)) for j in others}
+            return times(p_k, plus(*(times(element(layer.h, j), d) for j, d in less.items())))
         if self.is_merged(layer):
             return self.times_slope(self.gradient_of_output(k), k)
         return times(g_k, self.part(layer, "slope", k))
@@ -1115,18 +1102,22 @@ class _Memory:
     def of_line(self, line: Line, layer: Layer | None) -> list[Line]:
         """The lines that one becomes; ``layer`` is that of its block, where it is of one."""
         name, node = line.names[0], self.summed(line.expr)
-        new = replace(line, expr=node)
+        new, first = replace(line, expr=node), next(children(node), node)
         if layer is None or line.out or not isinstance(node, Call):
             return [new]
         is_kept = layer.a.batched and layer is not self.program.output
         a, dh, number_ = layer.a.name, _d(layer.h), layer.h.layer
-        if is_kept and node.function == "@" and not _is_call(node.arguments[0], "@"):
+        if (
+            is_kept
+            and node.function == "@"
+            and not (isinstance(first, Call) and first.function == "@")
+        ):
             self.keep(name, layer)
             return [replace(new, out=name)]
         if layer.form is None:
             return [new]
         lets = [f"{let}{number_}" for let, _ in layer.form.stable.lets]
-        if name == f"d{a}" and node.function == "*" and node.arguments[0] == dh:
+        if name == f"d{a}" and node.function == "*" and first == dh:
             slope, before = node.arguments[1], []
             read = (part.name for part in walk(slope) if isinstance(part, Named)) if is_kept else ()
             for let in dict.fromkeys(read):
@@ -1178,10 +1169,6 @@ def _into(node: Node, name: str, memory: str) -> list[Line]:
     return [*before, Line((name,), call(node.function, *operands), memory)]
 
 
-def _is_call(node: Node, head: str) -> bool:
-    return isinstance(node, Call) and node.function == head
-
-
 # ---------------------------------------------------------------------------- the writer of Python
 
 ATOM, POWER, SIGN, TIMES, PLUS, COMPARISON, CHOICE = 7, 6, 5, 4, 3, 2, 1
@@ -1197,10 +1184,8 @@ OPERATORS = {
 } | dict.fromkeys(["<", "<=", ">", ">=", "==", "!="], (COMPARISON, PLUS, PLUS))
 """How each binds, and how its operands must, or stand in brackets."""
 
-INTO = {"+": "np.add", "-": "np.subtract", "*": "np.multiply", "/": "np.divide"} | {
-    "neg": "np.negative",
-    "@": "np.dot",
-}
+INTO = {"+": "np.add", "-": "np.subtract", "*": "np.multiply", "/": "np.divide"}
+INTO |= {"neg": "np.negative", "@": "np.dot"}
 """The calls of NumPy that compute an operator into given memory."""
 
 
@@ -1248,12 +1233,10 @@ class Spelling:
 
     def text(self, line: Line) -> str:
         """A line of Python."""
-        return f"{self._bare(line)}  # {line.note}" if line.note else self._bare(line)
-
-    def _bare(self, line: Line) -> str:
         targets = ", ".join(line.names)
         if not line.out:
-            return f"{targets} = {self.code(line.expr).text}"
+            note = f"  # {line.note}" if line.note else ""
+            return f"{targets} = {self.code(line.expr).text}{note}"
         assert isinstance(line.expr, Call)
         head, parts = line.expr.function, [self.code(part).text for part in line.expr.arguments]
         if head in ("+", "-", "*", "/") and (targets, parts[0]) == (line.out, line.out):
@@ -1284,18 +1267,15 @@ class Spelling:
             case Call("and" | "or" as word, operands):
                 parts = [self.code(part).within(PLUS) for part in operands]
                 return Code(f" {word} ".join(parts), COMPARISON)
+            case Call("**", (Named() as base, two)) if two == number(2):
+                return self.code(call("*", base, base))
             case Call(head, (first, second)):
-                return self._infix(head, first, second)
+                own, left, right = OPERATORS[head]
+                a, b = self.code(first), self.code(second)
+                if head == "+" and b.text.startswith("-") and b.binding >= TIMES:
+                    return Code(f"{a.within(left)} - {b.text[1:]}", own)
+                return Code(f"{a.within(left)} {head} {b.within(right)}", own)
         raise TypeError(node)
-
-    def _infix(self, head: str, first: Node, second: Node) -> Code:
-        if head == "**" and second == number(2) and isinstance(first, Named):
-            head, second = "*", first
-        own, left, right = OPERATORS[head]
-        a, b = self.code(first), self.code(second)
-        if head == "+" and b.text.startswith("-") and b.binding >= TIMES:
-            return Code(f"{a.within(left)} - {b.text[1:]}", own)
-        return Code(f"{a.within(left)} {head} {b.within(right)}", own)
 
     def _called(self, head: str, operands: Sequence[Node]) -> Code:
         """A function's call; of a function that has no word here, its operand alone."""

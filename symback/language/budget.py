@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -109,12 +110,24 @@ def _size() -> float:
 
 
 _current: ContextVar[Budget | None] = ContextVar("budget", default=None)
-_left_out: ContextVar[float] = ContextVar("left out", default=0.0)
+
+
+class _LeftOut(threading.local):
+    """The seconds of this thread that are not counted.
+
+    It is no `ContextVar`: a collection of garbage may begin while Python changes those of the
+    context, and to change another one then, as `_without_collections` would, ends the process.
+    """
+
+    seconds = 0.0
+
+
+_left_out = _LeftOut()
 
 
 def clock() -> float:
     """The seconds of the processor in this thread, without those that are `uncounted`."""
-    return time.thread_time() - _left_out.get()
+    return time.thread_time() - _left_out.seconds
 
 
 @contextmanager
@@ -126,7 +139,7 @@ def uncounted() -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
-        _left_out.set(_left_out.get() + clock() - begun)
+        _left_out.seconds += clock() - begun
         if budget is not None:
             budget.size += max(_size() - size, 0)
 
@@ -154,7 +167,7 @@ def _without_collections() -> Callable[[str, dict[str, int]], None]:
         if phase == "start":
             begun.append(time.thread_time())
         elif begun:
-            _left_out.set(_left_out.get() + time.thread_time() - begun.pop())
+            _left_out.seconds += time.thread_time() - begun.pop()
 
     return watch
 

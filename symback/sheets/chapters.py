@@ -55,8 +55,8 @@ from symback.language.names import (
     index,
     read_reference,
 )
+from symback.language.typesetting import width
 from symback.language.writing import signed
-from symback.sheets.formulas import width
 from symback.sheets.page import (
     INDENT,
     LINE,

@@ -23,16 +23,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from symback.sheets import formulas
-from symback.sheets.formulas import one_line, spoken
+from symback.language import typesetting
+from symback.language.layout import BUNDLE_STYLE, PATH_STYLES, PathStyle
+from symback.language.typesetting import one_line, spoken
 
 __all__ = [
-    "BUNDLE_STYLE",
-    "CHOSEN_STYLE",
-    "COLOURS",
-    "DARK_COLOURS",
     "FEW_PATHS",
-    "PATH_STYLES",
     "TEXT_WIDTH",
     "Area",
     "EdgeSketch",
@@ -41,7 +37,6 @@ __all__ = [
     "Label",
     "LayerSketch",
     "Name",
-    "PathStyle",
     "Pill",
     "StageSketch",
     "Stroke",
@@ -115,76 +110,6 @@ class EdgeSketch:
     partial: str
     derivative: str | None = None
     number: str | None = None
-
-
-# --------------------------------------------------------------------------- colours and dashes
-
-
-@dataclass(frozen=True, slots=True)
-class PathStyle:
-    """How one path is drawn: ``name`` is a LaTeX colour and a CSS class, ``hex`` its colour.
-
-    ``ink`` is the same hue, dark enough for text on white (LaTeX colour ``<name>ink``), ``dark``
-    the hue for lines and text on a dark page; ``dash`` is on, off, … in points, empty for a solid
-    line, so that grey print differs too.
-    """
-
-    name: str
-    hex: str
-    ink: str
-    dark: str
-    dash: tuple[float, ...] = ()
-
-    @property
-    def ink_name(self) -> str:
-        """The LaTeX colour of text in this style."""
-        return f"{self.name}ink"
-
-
-# Okabe and Ito's palette, told apart by nearly everyone; without yellow, which is lost on white,
-# and without vermillion, which marks the chosen quantity.  Orange, sky blue and purple are darkened
-# until a line has a contrast of 3 to 1 with the page.
-_HUES = (
-    ("0072B2", "005F96", "5AAEE8"),  # blue
-    ("009E73", "00775A", "2DBE93"),  # bluish green
-    ("C66E9F", "A8447C", "DB8FB8"),  # reddish purple
-    ("C27C00", "946600", "E6A117"),  # orange
-    ("3A93C9", "1F78AE", "A5D8F5"),  # sky blue
-    ("4D4D4D", "4D4D4D", "C4C4C4"),  # grey, for black
-)
-_DASHES = ((), (5.0, 1.8), (5.0, 1.6, 1.2, 1.6), (2.4, 1.4), (8.0, 2.0), (1.3, 1.3))
-
-PATH_STYLES = tuple(
-    PathStyle(f"path{turn * len(_HUES) + i + 1}", *hue, _DASHES[(i + 3 * turn) % len(_DASHES)])
-    for turn in range(2)
-    for i, hue in enumerate(_HUES)
-)
-"""One style a path; the second half repeats the colours with other dashes, so no two are alike."""
-
-CHOSEN_STYLE = PathStyle("chosen", "D55E00", "B34F00", "F5894A")
-BUNDLE_STYLE = PathStyle("bundle", "4A90BF", "2F6F9F", "7FB3D5")
-
-_GREYS = {  # on a light page, on a dark one
-    "figink": ("1C1C1C", "E8EAED"),
-    "figquiet": ("6A6A6A", "B4BAC2"),
-    "figline": ("888888", "8F959D"),
-    "figedge": ("8C8C8C", "868C94"),
-    "figgroup": ("F4F2EC", "242A31"),
-    "figfill": ("FFFFFF", "171B21"),
-    "chosentint": ("FBE3D1", "4B2B17"),
-}
-_STYLES = (*PATH_STYLES, CHOSEN_STYLE, BUNDLE_STYLE)
-COLOURS: Mapping[str, str] = {name: light for name, (light, _) in _GREYS.items()} | {
-    name: value
-    for style in _STYLES
-    for name, value in ((style.name, style.hex), (style.ink_name, style.ink))
-}
-"""Every colour of every figure: LaTeX name → RRGGBB."""
-
-DARK_COLOURS: Mapping[str, str] = {name: dark for name, (_, dark) in _GREYS.items()} | {
-    name: style.dark for style in _STYLES for name in (style.name, style.ink_name)
-}
-"""The same on a dark page; an SVG takes each colour from the CSS variable of its name."""
 
 
 # ------------------------------------------------------------------------------- what comes out
@@ -264,9 +189,9 @@ class Label:
     role: str = "label"
 
     @property
-    def block(self) -> formulas.Block:
+    def block(self) -> typesetting.Block:
         """How it is set, with the font's usual widths."""
-        return formulas.label(self.text, self.size, self.math)
+        return typesetting.label(self.text, self.size, self.math)
 
     @property
     def box(self) -> Box:
@@ -380,7 +305,7 @@ def _centred(x: float, y: float, text: str, size: float, colour: str) -> Label:
 # --------------------------------------------------------------------------------- how to colour
 
 MOST_PATHS = len(PATH_STYLES)
-FEW_PATHS = len(_HUES)
+FEW_PATHS = len({style.hex for style in PATH_STYLES})
 """So many paths, or families of paths, have each a colour of their own."""
 
 
@@ -556,7 +481,7 @@ def _sized(columns: Sequence[_Column], labels: Written, font: float, bands: int)
     """
     for column in columns:
         names = itertools.chain(*column.nodes)
-        widest = max(formulas.label(labels(name), font).width for name in names)
+        widest = max(typesetting.label(labels(name), font).width for name in names)
         double = column.kind == "neuron"
         column.half_width = widest + 0.62 * font if double else widest / 2 + 0.6 * font
         if column.kind == "gap":
@@ -945,7 +870,7 @@ def _chosen_labels(scene: _Scene, items: Sequence[Item]) -> list[Item]:
     if start.kind not in ("weight", "bias") or start.name is None:
         return []
     text = scene.labels(start.name)
-    block = formulas.label(text, font)
+    block = typesetting.label(text, font)
     strokes = [item for item in items if isinstance(item, Stroke) and item.role == "chosen"]
     labels = []
     if start.kind == "bias":
@@ -1070,7 +995,7 @@ def _wrapped(text: str, room: float, size: float) -> list[str]:
 
 
 def _words_width(text: str, size: float) -> float:
-    return formulas.label(text, size, math=False).width
+    return typesetting.label(text, size, math=False).width
 
 
 # ------------------------------------------------------------ the graph of an [equations] file
@@ -1225,10 +1150,10 @@ def _drawing(
         number = edge.number if edge.number != edge.derivative else None
         lines = [edge.partial, *(part for part in (edge.derivative, number) if part)]
         lines = [lines[0], *(f"= {line}" for line in lines[1:])] if stacked else [" = ".join(lines)]
-        blocks = [formulas.label(line, font) for line in lines]
+        blocks = [typesetting.label(line, font) for line in lines]
         up, down = 5.0, sum(block.up + block.down + 2.0 for block in blocks) + 5.0
         if source.value:
-            blocks.append(above := formulas.label(source.value, font))
+            blocks.append(above := typesetting.label(source.value, font))
             up = above.up + above.down + 5.0
         half_width = max(block.width for block in blocks) / 2 + 2.0
         bends = range(first.column + 2, last.column)
@@ -1242,7 +1167,7 @@ def _drawing(
         placed.append(_Edge((edge.source, edge.target), source.value, lines, chain))
     for stage, spot in of_stage.values():
         if stage.value is not None and not spot.after:
-            spot.beyond = formulas.label(stage.value, font).width + 1.4 * font
+            spot.beyond = typesetting.label(stage.value, font).width + 1.4 * font
     columns = _ordered_columns(spots)
     for sweep in range(40):  # pull every spot to the middle of its neighbours, as far as it may go
         for column in columns if sweep % 2 == 0 else reversed(columns):
@@ -1269,10 +1194,10 @@ def _drawing(
 
 def _stage_size(stage: StageSketch, font: float) -> tuple[float, float, float]:
     """Half width, half height and corner radius of a stage."""
-    label = formulas.label(stage.label, font)
+    label = typesetting.label(stage.label, font)
     if stage.formula is None:
         return max(1.2 * font, label.width / 2 + 0.5 * font), 1.2 * font, 1.2 * font
-    formula = formulas.label(stage.formula, 0.9 * font)
+    formula = typesetting.label(stage.formula, 0.9 * font)
     half_width = max(label.width, formula.width) / 2 + 0.5 * font
     half_height = (1.45 * font + formula.up + formula.down) / 2 + 0.3 * font
     return half_width, half_height, 0.45 * font
@@ -1364,11 +1289,11 @@ def _graph_items(
         colour = _style(own[0]).ink_name if len(own) == 1 else colour
         label = edge.chain[1]
         if edge.value:
-            y = label.y - 3.5 - formulas.label(edge.value, font).down
+            y = label.y - 3.5 - typesetting.label(edge.value, font).down
             items.append(Label(label.x, y, edge.value, font, "figink", role="value"))
         y = label.y + 3.5
         for line in edge.lines:
-            block = formulas.label(line, font)
+            block = typesetting.label(line, font)
             items.append(Label(label.x, y + block.up, line, font, colour, role="derivative"))
             y += block.up + block.down + 2.0
     lit = {name for path in paths for name in path}
@@ -1425,11 +1350,11 @@ def _stage_items(
         yield _centred(x, y, stage.label, font, tone)
     else:
         top = y - half_height + 1.15 * font
-        block = formulas.label(stage.formula, 0.9 * font)
+        block = typesetting.label(stage.formula, 0.9 * font)
         yield Label(x, top, stage.label, font, tone)
         yield Label(x, top + 0.5 * font + block.up, stage.formula, 0.9 * font, "figquiet")
     if stage.value and not spot.after:
         start = x + half_width
         yield from _arrow(((start, y), (start + spot.beyond, y)), "figline", 0.7, role="result")
-        above = y - 3.5 - formulas.label(stage.value, font).down
+        above = y - 3.5 - typesetting.label(stage.value, font).down
         yield Label(start + 0.45 * spot.beyond, above, stage.value, font, "figink", role="value")

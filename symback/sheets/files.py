@@ -28,6 +28,7 @@ from symback.engine.work import Work
 from symback.language.errors import SymbackError, printable
 from symback.language.files import CannotWrite, put, shown
 from symback.language.functions import ACTIVATIONS, LOSSES
+from symback.language.layout import environment
 from symback.language.names import Variable
 from symback.sheets import chapters, passages, rendering
 from symback.sheets.chapters import any_layer_page, overview
@@ -223,7 +224,7 @@ def starter(shape: str, file: str) -> str:
         "y": [1.0],
         "label": 1,
     }
-    return rendering.environment().get_template("starter.toml").render(facts)
+    return environment().get_template("starter.toml").render(facts)
 
 
 def _widths(shape: str) -> list[int]:

@@ -17,10 +17,11 @@ from sympy import Add, Expr, Indexed, Integer, Sum, Symbol, preorder_traversal
 from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
 from symback.language.algebra import Partial, Product, Sigma, Terms
+from symback.language.layout import PathStyle
 from symback.language.names import SAMPLE, Lettering, Variable
+from symback.language.typesetting import width
 from symback.language.writing import Latex, MatrixLatex, Text, signed
-from symback.sheets.figure import Figure, PathStyle
-from symback.sheets.formulas import width
+from symback.sheets.figure import Figure
 
 __all__ = [
     "INDENT",

@@ -14,8 +14,8 @@ names are put into; layout from ``templates/sheet.<form>``.  Words a user wrote 
 form.
 
 An HTML page is one file: KaTeX with its fonts, the picture as SVG, no address outside itself.  Its
-formulas are MathML (`symback.sheets.formulas`), which a page that runs scripts has KaTeX set in
-their place.
+formulas are MathML (`symback.language.typesetting`), which a page that runs scripts has KaTeX set
+in their place.
 """
 
 from __future__ import annotations
@@ -28,28 +28,25 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from symback.language.files import template_dir
-from symback.sheets.figure import (
+from symback.language.layout import (
     COLOURS,
     DARK_COLOURS,
-    FEW_PATHS,
     PATH_STYLES,
-    Figure,
-    Label,
     PathStyle,
-    Pill,
+    environment,
 )
-from symback.sheets.formulas import (
+from symback.language.typesetting import (
     escape_tex,
     escape_xml,
+    for_github,
     in_words,
     is_label,
     mathml,
     one_line,
     spoken,
 )
+from symback.sheets.figure import FEW_PATHS, Figure, Label, Pill
 from symback.sheets.page import Display, Formula, Grid, Page, Picture, Row, Say, Section, Words
 
 __all__ = [
@@ -57,7 +54,6 @@ __all__ = [
     "Form",
     "caption",
     "described",
-    "environment",
     "notebook_html",
     "picture_html",
     "plain",
@@ -70,37 +66,6 @@ __all__ = [
 ]
 
 # ------------------------------------------------------------------------------------- templates
-
-
-@cache
-def environment() -> Environment:
-    """The one Jinja environment: ``<% %>``, ``<< >>``, ``<# #>``, nothing undefined passes.
-
-    Nothing is escaped by itself.  Filters: ``xml`` makes a user's text safe, ``num`` writes a
-    coordinate with two digits, ``kind`` names what is to be set, ``github`` spells LaTeX for
-    GitHub.
-    """
-    made = Environment(
-        loader=FileSystemLoader(template_dir()),
-        block_start_string="<%",
-        block_end_string="%>",
-        variable_start_string="<<",
-        variable_end_string=">>",
-        comment_start_string="<#",
-        comment_end_string="#>",
-        undefined=StrictUndefined,
-        autoescape=False,  # TeX and SVG need different escapes
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters |= {
-        "xml": escape_xml,
-        "num": lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00"),
-        "kind": lambda item: type(item).__name__,
-        "github": _for_github,
-    }
-    return made
 
 
 @cache
@@ -135,11 +100,6 @@ def plain(sentence: Say) -> str:
 def _formula(latex: str, kind: str = "") -> str:
     """A formula in HTML; of the kind ``d`` it is displayed, of the kind ``d more`` indented too."""
     return f'<span class="{f"m {kind}".strip()}">{mathml(latex, display="d" in kind)}</span>'
-
-
-def _for_github(latex: str) -> str:
-    r"""GitHub allows no ``\operatorname``, since that can redefine an operator."""
-    return latex.replace(r"\operatorname{", r"\mathrm{")
 
 
 def _escape_md(text: str) -> str:
@@ -313,7 +273,7 @@ FORMS: dict[str, Form] = {
         Form("tex", lambda f: f"${f.latex}$", escape_tex, draw=tikz, extras=_tex_extras),
         Form("html", lambda f: _formula(f.latex), escape_xml, draw=svg, extras=_html_extras),
         # within $…$ alone GitHub would take \, and _ for Markdown
-        Form("md", lambda f: f"$`{_for_github(f.latex)}`$", _escape_md, beside=True),
+        Form("md", lambda f: f"$`{for_github(f.latex)}`$", _escape_md, beside=True),
         Form("txt", lambda f: f.text, _printable, in_tex=False),
     )
 }
@@ -387,7 +347,7 @@ class _Setter:
 
     def plain(self, sentence: Say) -> str:
         r"""A sentence for LaTeX's \text{…} inside a formula of Markdown; KaTeX's has no Greek."""
-        words = _for_github(_said(sentence, "tex"))
+        words = for_github(_said(sentence, "tex"))
         return "".join(_IN_TEXT.get(character) or character for character in words)
 
     def tab(self, sentence: Say) -> str:

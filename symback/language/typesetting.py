@@ -34,6 +34,7 @@ __all__ = [
     "Piece",
     "escape_tex",
     "escape_xml",
+    "for_github",
     "in_words",
     "is_label",
     "label",
@@ -312,7 +313,7 @@ def _element(piece: Piece, leads: bool = False) -> str:
             return _ELEMENTS[kind].format(*map(_row_element, parts))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def _leaf_element(kind: str, text: str, leads: bool) -> str:
     if leads and kind == "bin" and text in "+−":
         return f'<mo form="prefix">{text}</mo>'
@@ -353,7 +354,10 @@ def width(latex: str) -> float:
     >>> width("x") < width("xx") < width(r"\frac{xxxx}{x}")
     True
     """
-    return _row_points(read(latex))
+    try:
+        return _row_points(read(latex))
+    except ValueError:  # a function of the user's may be written in any LaTeX
+        return 6.0 * len(_TOKEN.findall(latex))
 
 
 def _row_points(row: Iterable[Piece]) -> float:
@@ -385,7 +389,7 @@ def _points(piece: Piece) -> float:
             return _BESIDE.get(kind, 0.0) + sum(map(_row_points, parts))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def _leaf_points(kind: str, text: str) -> float:
     """A mark, or words letter by letter; marks that TeX names are wider than those one types."""
     if kind in ("function", "limits", "space"):
@@ -739,3 +743,8 @@ def escape_xml(text: str) -> str:
     return "".join(
         _XML.get(c, c) if c.isprintable() or c in "\n\t\u00a0" else "\ufffd" for c in text
     )
+
+
+def for_github(latex: str) -> str:
+    r"""GitHub allows no ``\operatorname``, since that can redefine an operator."""
+    return latex.replace(r"\operatorname{", r"\mathrm{")
