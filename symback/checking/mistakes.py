@@ -65,7 +65,7 @@ from symback.language.expressions import (
     walk,
 )
 from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss, SoftMax
-from symback.language.names import SAMPLE, Role, Variable
+from symback.language.names import SAMPLE, SIGNS, Role, Variable
 
 __all__ = [
     "ADDED",
@@ -810,7 +810,7 @@ def array_text(node: Node) -> str:
     """W_2, h_(k-1), ŷ."""
     if not isinstance(node, Array):
         return "an array"
-    letter = {"yhat": "ŷ", "delta": "δ"}.get(node.letter, node.letter)
+    letter = SIGNS.get(node.letter, node.letter)
     return letter if node.layer is None else f"{letter}_{layer_text(node.layer)}"
 
 
