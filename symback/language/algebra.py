@@ -168,7 +168,7 @@ class Sigma(sympy.Sum):
     turns Σ_i 1[a_i > 0] w_i into one case for each subset of the neurons.
     """
 
-    def __new__(cls, body: Expr, *limits: tuple[Symbol, Expr, Expr]) -> Sigma:
+    def __new__(cls, body: Expr, *limits: tuple[Symbol, Expr | int, Expr]) -> Sigma:
         """Σ with one triple (index, 1, upper limit)."""
         made = Expr.__new__(cls, body, *(sympy.Tuple(*limit) for limit in limits))
         made.is_commutative = True
