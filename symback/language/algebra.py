@@ -489,7 +489,7 @@ class _Converter:
         if expression in self.measures:
             return self.measures[expression]
         if isinstance(expression, sympy.Rational):
-            size = bits(expression)
+            size = bits(expression)  # type: ignore[arg-type] - it has what a Fraction has
             magnitude = float(abs(expression)) if size < 1_000 else float("inf")
             found = _Measure(1, size, max(1.0, magnitude), has_log=False)
         else:
