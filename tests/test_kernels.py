@@ -816,6 +816,20 @@ def test_no_line_reads_what_is_not_there(drawn):
         assert [*stale_reads(each)] == []
 
 
+def test_every_helper_is_called_and_every_call_has_its_helper():
+    """The functions in `templates/kernel.toml` are those that some engine's words name."""
+    texts, called = module._templates(), set()
+    for spelling in (lines.NUMPY, lines.JAX, lines.TORCH, lines.MATH):
+        heads = {head for head, word in spelling.functions.items() if word.startswith("_")}
+        there = texts["helpers"] | texts.get(spelling.name, {})
+        assert heads <= there.keys()
+        called |= {(word, spelling.name) for word in heads}
+    names = {word for word, _ in called}
+    assert texts["helpers"].keys() <= names
+    for engine in ("numpy", "math"):
+        assert {(word, engine) for word in texts[engine]} <= called
+
+
 def test_a_stale_read_is_seen():
     """Lines in another order, or two arrays in one memory, are found."""
     program = lines.in_memory(module._in_arrays(network([(3, "sigmoid"), (2, "tanh")], "huber", 2)))

@@ -12,8 +12,8 @@
   which gives claims; `symback.language.echo` writes what was read canonically;
 * judging: `verdicts`, line by line, with the page's own names read in order and lines that say
   nothing passed over (`claims`), on the exact comparison of `judge`, which evaluates trees
-  (`evaluation`, `equations`, `rules`, `grids`) in several arithmetics (`arithmetics`, `tower`) and
-  in every cell of their conditions (`cells`); then the conventions under which a page is right;
+  (`evaluation`, `equations`) in the arithmetics of the engine and in every cell of their conditions
+  (`cells`); then the conventions under which a page is right;
 * diagnosing: `mistakes` is the table of all that may go wrong, `diagnosis` finds which of them a
   line holds, with the right side (`correct`, `conversion`);
 * reporting: `report`; `grading` for folders and autograders;

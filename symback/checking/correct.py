@@ -39,6 +39,7 @@ from symback.language.expressions import (
     Sum,
     Total,
     everywhere,
+    negative,
     rebuilt,
     reindexed,
 )
@@ -55,7 +56,6 @@ __all__ = [
     "kind_of",
     "number",
     "numbered",
-    "opposite",
     "placed",
     "replaced",
     "spelled",
@@ -256,14 +256,9 @@ def number(value: int | Fraction) -> Number:
     return Number(Fraction(value))
 
 
-def opposite(node: Node) -> Node:
-    """-node."""
-    return Product((number(-1), node))
-
-
 def complement(node: Node) -> Node:
     """1 - node."""
-    return Total((number(1), opposite(node)))
+    return Total((number(1), negative(node)))
 
 
 # -------------------------------------------------------------------------------- the right line

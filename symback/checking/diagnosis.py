@@ -43,7 +43,6 @@ from symback.checking.correct import (
     indexed,
     number,
     numbered,
-    opposite,
     placed,
     replaced,
     spelled,
@@ -90,6 +89,7 @@ from symback.language.expressions import (
     Transpose,
     children,
     free_letters,
+    negative,
     rebuilt,
     walk,
 )
@@ -134,7 +134,7 @@ def diagnose(
     >>> from symback.language.expressions import LOSS, Product, Total
     >>> judge = Judge(sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy"))
     >>> w, h = indexed("w", 2, 1, 2), indexed("h", 1, 2)
-    >>> error = Total((indexed("y", 1), opposite(indexed("yhat", 1))))
+    >>> error = Total((indexed("y", 1), negative(indexed("yhat", 1))))
     >>> diagnose(judge, Derivative(LOSS, w), Product((error, h)))[0].name
     'sign-flipped'
     """
@@ -574,7 +574,7 @@ def _vocabulary(ground: Ground) -> Iterator[tuple[Word, Node]]:
         if neuron[0].role is Role.OUTPUT and has_target:
             y = Element("y", a.indices)
             text = f"({spelled(a)} - {spelled(y)})"
-            yield Word(text, None, neuron), Total((a, opposite(y)))
+            yield Word(text, None, neuron), Total((a, negative(y)))
 
 
 # ------------------------------------------------------------------- what may go wrong on a way
@@ -875,8 +875,8 @@ class Plan:
         ranked: dict[tuple[int, int], list] = defaultdict(list)
 
         def add(first: Change | Error, second: Guess) -> None:
-            low, high = sorted((ranks[first.name], ranks[second.name]))
-            ranked[low, high].append((first, second))
+            own, other = ranks[first.name], ranks[second.name]
+            ranked[(own, other) if own < other else (other, own)].append((first, second))
 
         for first in self.changes:
             end = max(self.height[parent] for _, parent in first.groups)
@@ -917,7 +917,8 @@ class Table:
             share = self.slopes[edge.child, edge.parent] * down[edge.child]
             down[edge.parent] = (down.get(edge.parent, 0) + share) % self.prime
         self.right = State(up.get(way.of, 0), up, down)
-        self._known: dict[object, Any] = {}
+        self._shifts: dict[Guess, Mapping[Neuron, int] | None] = {}
+        self._afters: dict[Guess, State | None] = {}
 
     def upwards(self, slopes: Mapping[tuple[Neuron, Neuron], int]) -> dict[Neuron, int]:
         """∂neuron/∂by for every neuron on the way."""
@@ -931,25 +932,25 @@ class Table:
         """The residue of what stands for a local derivative."""
         return self.point.known(variant, variant.node, variant.letters)
 
-    def _once(self, key: object, work: Callable[[Table], Any]) -> Any:
-        """What ``work`` gives, found once; None where there is no value."""
-        if key not in self._known:
+    def _once(self, known: dict, guess: Guess, work: Callable[[Table], Any]) -> Any:
+        """What ``work`` gives for a guess, found once; None where there is no value."""
+        if guess not in known:
             try:
-                self._known[key] = work(self)
+                known[guess] = work(self)
             except (SymbackError, ArithmeticError):
-                self._known[key] = None
-        return self._known[key]
+                known[guess] = None
+        return known[guess]
 
     def shifted(self, guess: Change | Error, state: State) -> int | None:
         """A derivative with a mistake in one group of local derivatives, or in ∂L/∂a."""
-        shift = self._once((guess, "shift"), guess.shift)
+        shift = self._once(self._shifts, guess, guess.shift)
         if shift is None:
             return None
         return (state.whole + sum(d * state.up[n] for n, d in shift.items())) % self.prime
 
     def after(self, guess: Change | Error) -> State | None:
         """What is left to go on with after a mistake."""
-        return self._once((guess, "after"), guess.after)
+        return self._once(self._afters, guess, guess.after)
 
     def value(self, guess: Guess) -> int | None:
         """The derivative with one mistake."""
@@ -1244,7 +1245,7 @@ class _Case:
         """The gradient that the step goes along, (w - wrong)/η, compared with ∂L/∂w."""
         if wrong == step:
             return [mistakes.MISSING_TERM.found("step")]
-        along = Quotient(Total((step, opposite(wrong))), Element("eta"))
+        along = Quotient(Total((step, negative(wrong))), Element("eta"))
         found = self.explained(Derivative(LOSS, step), along)
         uphill, sign = mistakes.DESCENT.found(), mistakes.SIGN.name
         return [uphill if each.name == sign else each for each in found]

@@ -229,9 +229,7 @@ class Evaluator:
         self._elements: dict[tuple[Variable, tuple[int, ...], int], Value] = {}
         self._gradients: dict[tuple[Quantity, Quantity, int], Value] = {}
         self._logarithms: dict[int, Logarithms] = {}
-        self._exponents: dict[int, dict[int, tuple[Node, Environment, int]]] = {}
         self._standing_in: set[tuple] = set()
-        self._looking: set[int] = set()
         self._prepared: set[tuple[Variable, int]] = set()
         self._pins: dict[Quantity, Node] = {}
         for left, right in assumptions.pins:
@@ -782,9 +780,11 @@ class Evaluator:
         exponents = self._value(argument, env, numbers.below())
         made = mapped(exponents, numbers.exponential)
         if isinstance(numbers, Residues):
-            self._exponents.setdefault(numbers.level, {}).update(
-                (value, (argument, dict(env), place)) for place, value in enumerate(entries(made))
-            )
+            known = dict(env)
+            for place, value in enumerate(entries(made)):
+                self._logarithms_at(numbers).exponents[value] = lambda place=place: entries(
+                    self._value(argument, known, numbers)
+                )[place]
         return made
 
     def _root(self, argument: Node, env: Environment, numbers: Arithmetic) -> Value:
@@ -823,10 +823,7 @@ class Evaluator:
             value = self._value(argument, env, numbers)
             return mapped(value, lambda entry: numbers.function("log", entry))
         assert isinstance(numbers, Residues)
-        level = numbers.level
-        if level not in self._logarithms:
-            self._logarithms[level] = Logarithms(numbers, lambda: self._met_exponents(numbers))
-        logarithms = self._logarithms[level]
+        logarithms = self._logarithms_at(numbers)
         apart = self._logarithm_apart(argument, env)
         if apart is None and isinstance(argument, Number):
             return logarithms.of_number(argument.value)
@@ -869,20 +866,8 @@ class Evaluator:
                     return log(with_z(self.equations.value_of(function), inner)), env
         return None
 
-    def _met_exponents(self, numbers: Arithmetic) -> dict[int, int]:
-        """e^u ↦ u for the exponentials met so far."""
-        level = numbers.level
-        if level in self._looking:  # an exponent that itself holds a logarithm
-            return {}
-        self._looking.add(level)
-        met = list(self._exponents.get(level, {}).items())
-        try:
-            return {
-                power: entries(self._value(argument, env, numbers))[place]
-                for power, (argument, env, place) in met
-            }
-        finally:  # a judge lives longer than the page whose budget ends here
-            self._looking.discard(level)
+    def _logarithms_at(self, numbers: Residues) -> Logarithms:
+        return self._logarithms.setdefault(numbers.level, Logarithms(numbers))
 
 
 def _halves(node: Node) -> Fraction | None:

@@ -567,14 +567,11 @@ class Judge:
         self, left: Node, right: Node, assumptions: Assumptions = _PLAIN
     ) -> Iterator[dict[str, int]]:
         """Numbers for the free letters, all of them or as many as `MOST_INSTANCES` at random."""
-        letters = [
-            each for each in dict.fromkeys(_letters_of(left, right, assumptions)) if each != ELL
-        ]
-        found = [
-            env
-            for env in self._assignments(letters, (left, right), {})
-            if not self._names_last_layer(env, (left, right))
-        ]
+        letters = [*dict.fromkeys(_letters_of(left, right, assumptions))]
+        letters = [letter for letter in letters if letter != ELL]
+        nodes = left, right
+        every = self._assignments(letters, nodes, {})
+        found = [env for env in every if not self._names_last_layer(env, nodes)]
         if len(found) > MOST_INSTANCES:
             found = secrets.SystemRandom().sample(found, MOST_INSTANCES)
         yield from found
@@ -722,20 +719,15 @@ class Judge:
             self._is_dear = bounds.visits > MOST_VISITED
             pairs = _pairs(*values)
             if pairs is None:
-                gap, told = (
-                    Fraction(1),
-                    tuple(
-                        f"a {side} array" if isinstance(side, Grid) else "a number"
-                        for side in values
-                    ),
-                )
+                kinds = [isinstance(side, Grid) and f"a {side} array" for side in values]
+                gap, told = Fraction(1), [kind or "a number" for kind in kinds]
             else:
                 apart = [pair for pair in pairs if not _overlap(*pair)]
                 if not apart:
                     return None
                 far = max(apart, key=lambda pair: abs(middle(pair[0]) - middle(pair[1])))
                 gap = min(abs(middle(far[0]) - middle(far[1])), Fraction(10**300))
-                told = _told_apart(*far)
+                told = [*_told_apart(*far)]
             return float(gap), Witness(self._read_off(bounds, (left, right), env), *told)
         except (Undecided, VanishingDenominator):
             return None

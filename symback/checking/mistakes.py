@@ -33,12 +33,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import sympy
 from sympy import Expr, Indexed, Symbol
 
-from symback.checking.correct import Kind, number, opposite, replaced, spelled
+from symback.checking.correct import Kind, number, replaced, spelled
 from symback.checking.evaluation import differentiated
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass
@@ -59,6 +60,7 @@ from symback.language.expressions import (
     Total,
     Transpose,
     children,
+    negative,
     rebuilt,
     walk,
 )
@@ -170,6 +172,8 @@ EVERYWHERE = (PAGE, LINE, ARRAYS)
 ONE = sympy.S.One
 ETA = Symbol("eta", real=True)
 """The learning rate in what is written instead of a factor."""
+Z, H = Symbol("z", real=True), Symbol("h", real=True)
+"""What a function of the catalogue is taken of, and its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,12 +371,20 @@ def _unless_output(f: Factor, expr: Expr) -> Iterator[Wrong]:
 def _at_value(f: Factor) -> Iterator[Wrong]:
     """g′(h) for g′(a)."""
     if f.function is not None:
-        yield Wrong(f.right.xreplace({f.parent: f.child, f.child: _value(f, f.function, f.child)}))
+        value = _value(f.function).xreplace({Z: f.child})
+        yield Wrong(f.right.xreplace({f.parent: f.child, f.child: value}))
 
 
-def _value(f: Factor, g: Activation | SoftMax, argument: Expr) -> Expr:
-    """g(argument)."""
-    return activation(g, lambda _: argument, f.local.parent_indices[-1], ONE)
+@cache
+def _value(g: Activation) -> Expr:
+    """g(z)."""
+    return value_of(g.formula, {"z": Z})
+
+
+@cache
+def _slope(g: Activation) -> Expr:
+    """g′ as its row declares it, in z and in h = g(z); 1 where it declares none."""
+    return collapse(written(g.slope, {"z": Z, "h": H})) if g.slope else ONE
 
 
 def _twice(f: Factor) -> Iterator[Wrong]:
@@ -400,16 +412,15 @@ def _other_slopes(f: Factor) -> Iterator[Wrong]:
     """The slope of another activation in this layer's a and h, and in a alone."""
     own = f.function.name if f.function else ""
     for name, g in f.functions.items():
-        if name == own or not isinstance(g, Activation) or not g.slope:
+        unlikely = f.backward is None and name not in OFTEN_MISTAKEN  # on a page
+        if name == own or not isinstance(g, Activation) or _slope(g) == 1 or unlikely:
             continue
-        seen = EVERYWHERE if name in OFTEN_MISTAKEN else (ARRAYS,)
         words = {"name": name, "own": own}
-        slope = written(g.slope, {"z": f.parent, "h": f.child})
-        exact = written(g.slope, {"z": f.parent, "h": _value(f, g, f.parent)})
-        if collapse(slope) != 1:
-            yield Wrong(exact, name, None, words, seen=seen)
-        if collapse(slope) not in (1, collapse(exact)):
-            yield Wrong(slope, f"{name} in h", None, words, seen=seen)
+        slope = _slope(g).xreplace({Z: f.parent, H: f.child})
+        exact = _slope(g).xreplace({Z: f.parent, H: _value(g).xreplace({Z: f.parent})})
+        yield Wrong(exact, name, None, words)
+        if slope != exact:
+            yield Wrong(slope, f"{name} in h", None, words)
 
 
 def _flipped(f: Factor) -> Iterator[Wrong]:
@@ -435,7 +446,7 @@ def _elsewhere(f: Factor) -> Iterator[Wrong]:
             there = f.at(a, k)
             yield Wrong(Partial(f.at(h, k), there), f"{a.layer},{k}", there, seen=(PAGE,))
             if f.function is not None and f.spec.layers[a.layer - 1].activation != f.function:
-                value = _value(f, f.function, there)
+                value = _value(f.function).xreplace({Z: there})
                 slope = f.right.xreplace({f.parent: there, f.child: value})
                 yield Wrong(slope, f"own {a.layer},{k}", there, seen=(PAGE,))
 
@@ -544,10 +555,10 @@ def _output_again(f: Factor) -> Iterator[Wrong]:
     own = () if f.function is None else (f.function.name,)
     for name in dict.fromkeys(("sigmoid", "tanh", *own)):
         g = f.functions[name]
-        slope = written(g.slope, {"z": f.parent, "h": _output(f)}) if g.slope else ONE
-        if collapse(slope) != 1:
+        slope = _slope(g).xreplace({Z: f.parent, H: _output(f)})
+        if slope != 1:
             words = {"name": name.replace("_", " ")}
-            again = _error_name(f, f.parent) * collapse(slope)
+            again = _error_name(f, f.parent) * slope
             yield Wrong(again, name, None, words, seen=(ARRAYS,))
 
 
@@ -595,7 +606,7 @@ def calculus_slips(
     >>> x = Element("x")
     >>> [
     ...     told.name
-    ...     for told, _ in calculus_slips(Call("log", (Total((number(1), opposite(x))),)), x)
+    ...     for told, _ in calculus_slips(Call("log", (Total((number(1), negative(x))),)), x)
     ... ]
     ['lost-inner-derivative', 'missing-log-derivative']
     """
@@ -634,9 +645,9 @@ def _quotients(node: Node, right: Node, _moves: Sequence[bool]) -> Made:
     """(uv′ - u′v)/v² and the like."""
     match node, right:
         case Quotient(), Quotient(Total((first, second)), Power(below)):
-            turned = Total((opposite(first), opposite(second)))
+            turned = Total((negative(first), negative(second)))
             yield {}, Quotient(turned, Power(below, number(2)))
-            yield {}, Quotient(Total((first, opposite(second))), Power(below, number(2)))
+            yield {}, Quotient(Total((first, negative(second))), Power(below, number(2)))
             yield {}, Quotient(Total((first, second)), below)
             yield {}, Quotient(Total((first, second)), number(1))
             yield {}, Quotient(turned, below)
@@ -705,7 +716,7 @@ def _exponents_multiplied(part: Node) -> Made:
                 rest = tuple(each for each in factors if each not in (first, second))
                 yield {}, Product((*rest, wrong))
         case Quotient(Call("exp", (u,), primes=0), Call("exp", (v,), primes=0)):
-            for wrong in (Quotient(u, v), opposite(Product((u, v)))):
+            for wrong in (Quotient(u, v), negative(Product((u, v)))):
                 yield {}, Call("exp", (wrong,))
 
 
@@ -716,7 +727,7 @@ def _exponents_added(part: Node) -> Made:
             plain = [each for each in flattened(factors) if not isinstance(each, Number)]
             if 2 <= len(plain) <= 3:
                 for signs in itertools.product((False, True), repeat=len(plain)):
-                    terms = (opposite(u) if s else u for u, s in zip(plain, signs, strict=True))
+                    terms = (negative(u) if s else u for u, s in zip(plain, signs, strict=True))
                     yield {}, Call("exp", (Total(tuple(terms)),))
 
 
@@ -729,7 +740,7 @@ def flattened(factors: Sequence[Node]) -> list[Node]:
 def _sign_turned(part: Node) -> Made:
     terms = part.terms if isinstance(part, Total) else ()
     for k, term in enumerate(terms):
-        yield {"term": shown(term)}, Total((*terms[:k], opposite(term), *terms[k + 1 :]))
+        yield {"term": shown(term)}, Total((*terms[:k], negative(term), *terms[k + 1 :]))
 
 
 def _sign_turned_within(part: Node) -> Made:

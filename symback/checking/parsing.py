@@ -999,7 +999,7 @@ class _Parser:
         for row in rows:
             cells = [cell for cell in split(row, ("&", "text", ",", ".", ";")) if cell]
             words = " ".join(token.text for token in row if token.kind == "text").lower()
-            value = self.whole(cells[0])
+            value = self.whole(cells[0] if cells else ())
             if len(cells) > 1:
                 branches.append((value, self.condition(cells[1])))
             elif any(word in words for word in ("otherwise", "else", "sonst")):

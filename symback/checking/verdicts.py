@@ -26,7 +26,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from symback.checking.claims import bare, in_order, reaches, says_nothing
-from symback.checking.correct import correct_node, number, opposite
+from symback.checking.correct import correct_node, number
 from symback.checking.evaluation import Assumptions
 from symback.checking.judge import (
     AS_PRINTED,
@@ -86,6 +86,7 @@ from symback.language.expressions import (
     children,
     everywhere,
     free_letters,
+    negative,
     rebuilt,
     walk,
 )
@@ -1081,7 +1082,7 @@ def convention_of(
     >>> import symback as sb
     >>> from symback.checking.correct import indexed
     >>> judge = Judge(sb.Network(2, [(3, "tanh"), (2, "softmax")], loss="cross_entropy"))
-    >>> error = Total((indexed("yhat", 2), opposite(indexed("y", 2))))
+    >>> error = Total((indexed("yhat", 2), negative(indexed("y", 2))))
     >>> page = [(Derivative(LOSS, indexed("w", 2, 1, 2)), Product((error, indexed("h", 1, 1))))]
     >>> print(convention_of(judge, page).sentence)
     right if w_kij is the weight from neuron i to neuron j; here it leads into i from j
@@ -1111,7 +1112,7 @@ def _conventions(judge: Judge) -> Iterator[tuple[Convention, Reading]]:
     sign = "right if δ is the opposite of ∂L/∂a; here it is ∂L/∂a"
     yield (
         Convention("delta-sign", sign),
-        everywhere(lambda node: opposite(node) if getattr(node, "letter", "") == "delta" else None),
+        everywhere(lambda node: negative(node) if getattr(node, "letter", "") == "delta" else None),
     )
     weights = "right if W is (in, out), the transpose of symback's (out, in)"
     rows = "right if vectors are rows and W is (in, out); here vectors are columns"

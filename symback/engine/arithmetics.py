@@ -419,13 +419,14 @@ class Residues(Modular):
 class Logarithms:
     """The logarithms of residues of one level.
 
-    ``exponents`` gives u for every e^u met so far, by the residue of e^u.
+    ``exponents`` holds the residue of each e^u met so far, and what gives that of u at this level.
     """
 
     residues: Residues
-    exponents: Callable[[], Mapping[int, int]]
+    exponents: dict[int, Callable[[], int]] = field(default_factory=dict)
     known: dict[int, int] = field(default_factory=dict)
     fractions: dict[int, int] = field(default_factory=dict)
+    _is_looking: bool = False
 
     def of(self, value: int) -> int:
         """The logarithm of a residue: by what is known of it, else a new variable.
@@ -474,9 +475,15 @@ class Logarithms:
             small = {Fraction(n, d) for n in range(1, 13) for d in range(1, 13)}
             self.fractions.update((residues.number(f), self.of_number(f)) for f in small)
         found = dict(self.fractions)
-        for power, exponent in self.exponents().items():
-            found[power] = exponent
-            found[residues.inverse(power)] = -exponent
+        if not self._is_looking:  # else an exponent itself holds a logarithm
+            self._is_looking = True
+            try:
+                met = {power: exponent() for power, exponent in [*self.exponents.items()]}
+            finally:  # a judge lives longer than the page whose budget ends here
+                self._is_looking = False
+            for power, exponent in met.items():
+                found[power] = exponent
+                found[residues.inverse(power)] = -exponent
         single = list(found.items())[len(self.fractions) :][:60]
         for (first, u), (second, v) in itertools.combinations(single, 2):
             found.setdefault(residues.product([first, second]), u + v)

@@ -97,19 +97,12 @@ def _templates() -> dict[str, dict[str, str]]:
 
 def _helpers(blocks: Iterable[Block], spelling: Spelling) -> list[str]:
     """The functions that lines call, in an engine's words; a softmax calls one more."""
-    called = [
-        word
-        for head in heads_of(blocks)
-        for word in (["softmax", "others"] if head == "softmax" else [head])
-    ]
     texts = _templates()
-    own = texts.get(spelling.name, {})
-    found = (
-        own.get(head) or texts["helpers"].get(head)
-        for head in dict.fromkeys(called)
-        if spelling.functions.get(head, "").startswith("_")
-    )
-    return [spelling.write(text).strip("\n") for text in found if text]
+    known = texts["helpers"] | texts.get(spelling.name, {})
+    called = [head for head in heads_of(blocks) if spelling.functions.get(head, "")[:1] == "_"]
+    if "softmax" in called:
+        called.insert(called.index("softmax") + 1, "others")
+    return [spelling.write(known[head]).strip("\n") for head in dict.fromkeys(called)]
 
 
 def _checks(spelling: Spelling) -> tuple[str, str]:

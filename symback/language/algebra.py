@@ -721,65 +721,52 @@ def written(text: str, symbols: Mapping[str, Expr]) -> Expr:
     >>> written("-2*(y-yhat)", {"y": y, "yhat": yhat})
     Product(-2, y - yhat)
     """
-    node = read(text, names=tuple(symbols), functions=tuple(ACTIVATIONS))
-    return _written(node, symbols)
+
+    def plain(node: Node) -> Expr:
+        return to_sympy(node, symbols, field_functions())
+
+    def ordered(node: Node) -> Expr:  # products and sums; everything below them is SymPy's
+        match operation(node):
+            case "*", factors:
+                return product(map(ordered, factors))
+            case "/", (above, below):
+                return product([ordered(above), 1 / plain(below)])
+            case "neg", (part,):
+                return negative(ordered(part))
+            case "+", terms:
+                return total(map(ordered, terms))
+            case "-", (left, right):
+                return total([ordered(left), negative(ordered(right))])
+            case "sign", (part,):  # a slope is not differentiated again, so it may stay a name
+                return sympy.sign(plain(part))
+            case "where", (_, chosen, otherwise):
+                cases = (ordered(chosen), plain(node).args[0][1]), (ordered(otherwise), True)
+                return Piecewise(*cases, evaluate=False)
+        return plain(node)
+
+    return ordered(read(text, names=tuple(symbols), functions=tuple(ACTIVATIONS)))
 
 
-def _written(node: Node, symbols: Mapping[str, Expr]) -> Expr:
-    """Products and sums keep their order; everything below them is SymPy's."""
-    head, arguments = operation(node)
-    if head == "*":
-        return product(_written(argument, symbols) for argument in arguments)
-    if head == "/":
-        return product(
-            [
-                _written(arguments[0], symbols),
-                1 / to_sympy(arguments[1], symbols, field_functions()),
-            ]
-        )
-    if head == "neg":
-        return negative(_written(arguments[0], symbols))
-    if head in ("+", "-"):
-        terms = [_written(argument, symbols) for argument in arguments]
-        return total([terms[0], *(negative(term) if head == "-" else term for term in terms[1:])])
-    if head == "sign":  # a slope is not differentiated again, so it may stay a name
-        return sympy.sign(to_sympy(arguments[0], symbols, field_functions()))
-    if head == "where":
-        condition = to_sympy(node, symbols, field_functions()).args[0][1]
-        return Piecewise(
-            (_written(arguments[1], symbols), condition),
-            (_written(arguments[2], symbols), True),
-            evaluate=False,
-        )
-    return to_sympy(node, symbols, field_functions())
+_SEVERAL = (sympy.Add, Terms, Product, Piecewise)
+"""What SymPy would multiply out, or what is put together already."""
 
 
 def product(factors: Iterable[Expr]) -> Expr:
     """Factors in order; atoms multiply as SymPy does, so that 1/2 and -y stay single factors."""
     kept = list(factors)
-    if all(_is_single(factor) for factor in kept):
-        return sympy.Mul(*kept)
-    return Product(*kept)
+    several = any(isinstance(factor, _SEVERAL) for factor in kept)
+    return Product(*kept) if several else sympy.Mul(*kept)
 
 
 def negative(expr: Expr) -> Expr:
     """-expr without multiplying a sum out, as SymPy would: -(y - yhat) stays."""
-    if isinstance(expr, Product):
+    if isinstance(expr, Product) and not isinstance(expr.args[0], _SEVERAL):
         first, *rest = expr.args
-        if _is_single(first):
-            return Product(-first, *rest)
-    if isinstance(expr, (sympy.Add, Terms, Product)):
-        return Product(sympy.S.NegativeOne, expr)
-    if isinstance(expr, Piecewise):
-        return Product(sympy.S.NegativeOne, expr)
-    return -expr
+        return Product(-first, *rest)
+    return Product(sympy.S.NegativeOne, expr) if isinstance(expr, _SEVERAL) else -expr
 
 
 def total(terms: Iterable[Expr]) -> Expr:
     """Terms in order; without products among them, SymPy's own sum."""
     kept = list(terms)
     return Terms(*kept) if any(term.has(Product, Terms) for term in kept) else sympy.Add(*kept)
-
-
-def _is_single(factor: Expr) -> bool:
-    return not isinstance(factor, (sympy.Add, Terms, Product, Piecewise))

@@ -27,11 +27,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sympy import Symbol
 
 from symback.engine.evaluation import restored
 from symback.language.errors import SymbackError
 from symback.language.layout import PATH_STYLES
-from symback.language.names import Variable, pack
+from symback.language.names import Variable, pack, split_name, unpack
+from symback.language.writing import Latex
 from symback.learning.descent import Descent, History
 from symback.learning.samples import Samples
 
@@ -120,9 +122,7 @@ def _figure(width: float, height: float) -> Figure:
 
 def _letter(name: str) -> str:
     """A name as mathematics: ``w_111`` → ``$w_{111}$``."""
-    letter, _, numbers = name.partition("_")
-    letter = r"\hat{y}" if letter == "yhat" else letter
-    return f"${letter}_{{{numbers}}}$" if numbers else f"${letter}$"
+    return f"${Latex().write(Symbol(name))}$"
 
 
 def _bare(axes: Axes) -> None:
@@ -218,11 +218,9 @@ def apart(heights: Sequence[float], least: float) -> list[float]:
 @_style()
 def heat_map(history: History) -> Figure:
     """Every watched parameter (rows) at every epoch (columns), layer by layer, 0 being white."""
-    layers: dict[str, list[int]] = {}
+    layers: dict[tuple[str, ...], list[int]] = {}
     for place, name in enumerate(history.names):
-        numbers = name.partition("_")[2]
-        layer = numbers.split(",")[0] if "," in numbers else numbers[:1]
-        layers.setdefault(layer, []).append(place)
+        layers.setdefault(unpack(split_name(name)[1])[:1], []).append(place)
     rows, parts = len(history.names), [*layers.values()]
     figure = _figure(7.0, 1.2 + min(0.28 * rows, 9.0))
     every = figure.subplots(
