@@ -60,8 +60,8 @@ MOST_ROWS = 160
 Monomial = tuple[tuple[int, int], ...]
 """Generators, by their numbers, and their powers; () is the constant 1."""
 
-Bound = Fraction | float
-"""An end of an interval; an infinity where there is none."""
+Bound = Any
+"""An end of an interval: a `Fraction`, or an infinity where there is none."""
 
 _UNKNOWN = (-math.inf, math.inf)
 

@@ -272,7 +272,8 @@ class Evaluator:
             case Call():
                 return self._call(node, env, numbers)
             case Quotient(above, below):
-                return divided(*self._values((above, below), env, numbers), numbers)
+                above, below = self._values((above, below), env, numbers)
+                return divided(above, below, numbers)
             case Power(base, exponent):
                 return self._power(base, exponent, env, numbers)
             case Sum():
@@ -290,9 +291,10 @@ class Evaluator:
                 return self._grid(node, env, lambda one: self._element(*_named(one), numbers))
             case Cases(()):
                 raise Undecided("no case of a function given by cases holds")
-            case Cases(((value, None), *_)):
-                return self._value(value, env, numbers)
-            case Cases(((value, condition), *rest)):
+            case Cases(branches):
+                (value, condition), *rest = branches
+                if condition is None:
+                    return self._value(value, env, numbers)
                 return self._either(condition, value, Cases(tuple(rest)), env, numbers)
             case Comparison():
                 return self._either(node, _one, _zero, env, numbers)
@@ -582,8 +584,8 @@ class Evaluator:
             case Element("delta"):
                 raise Undecided("symback does not differentiate a derivative again")
             case Element(letter, indices):
-                ends = (letter, self.indices(indices, env)), (by.letter, at)
-                return self._gradient(*(self.equations.place(*end) for end in ends), numbers)
+                end = self.equations.place(letter, self.indices(indices, env))
+                return self._gradient(end, self.equations.place(by.letter, at), numbers)
             case Array():
                 return self._grid(of, env, lambda one: self._derivative(one, by, env, numbers))
             case Named():
@@ -768,7 +770,7 @@ class Evaluator:
         return mapped(value, lambda entry: numbers.function(name, entry))
 
     def _exponential(self, argument: Node, env: Environment, numbers: Arithmetic) -> Value:
-        power = None
+        inner, power = argument, None
         match argument:  # e^{c log u} is u^c, where c is made of halves (no residue else)
             case Call("log", (inner,), primes=0):
                 power = inner

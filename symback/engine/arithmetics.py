@@ -172,7 +172,7 @@ class Arithmetic:
 class Modular(Arithmetic):
     """Residues modulo a ``prime``; sums and products of whole arrays of them too."""
 
-    prime: int
+    prime: Any
 
     def number(self, value: Fraction) -> int:
         """A rational number."""
