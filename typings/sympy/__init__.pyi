@@ -37,21 +37,27 @@ class Expr(Basic):
 
 class Symbol(Expr):
     name: str
+
 class Indexed(Expr):
     base: Any
     indices: tuple[Any, ...]
+
 class Sum(Expr):
     function: Expr
     limits: tuple[Any, ...]
+
 class Add(Expr):
     @staticmethod
     def make_args(expr: Expr) -> tuple[Expr, ...]: ...
+
 class Mul(Expr):
     @staticmethod
     def make_args(expr: Expr) -> tuple[Expr, ...]: ...
+
 class Pow(Expr):
     base: Expr
     exp: Expr
+
 class Integer(Expr): ...
 class Rational(Expr): ...
 class KroneckerDelta(Expr): ...
