@@ -253,7 +253,7 @@ class Factor:
         every = (v for v in self.graph.variables if v.role is role)
         return next((v for v in every if layer is None or v.layer == layer), None)
 
-    def at(self, variable: Variable, *own: object) -> Expr:
+    def at(self, variable: Variable, *own: Expr | int) -> Expr:
         """An element of a quantity, of the factor's sample where there are samples."""
         return variable.at(*((SAMPLE,) if variable.batched else ()), *own)
 
