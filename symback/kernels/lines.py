@@ -20,6 +20,7 @@ lifted.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -352,6 +353,30 @@ class _Writer:
         self.parts: dict[tuple[Variable, int, str], Node] = {}
         self.blocks: list[tuple[list[str], list[Line], Variable | None]] = [([], [], None)]
 
+    @abstractmethod
+    def named(self, variable: Variable, k: int = 0) -> Named:
+        """A quantity's name."""
+
+    @abstractmethod
+    def line_of(self, layer: Layer, part: str, k: int, node: Node) -> Named:
+        """The line of a part of an activation's form."""
+
+    @abstractmethod
+    def of_softmax(self, layer: Layer, word: str, k: int = 0) -> Named:
+        """A value that the softmax of a layer is made of."""
+
+    @abstractmethod
+    def log_total(self, layer: Layer) -> Node:
+        """log(1 + the least sum of others), by which log p is less than the shifted a."""
+
+    @abstractmethod
+    def argument_of_log(self, expr: Expr) -> Expr | None:
+        """u of log u."""
+
+    @abstractmethod
+    def meaning(self, expr: Expr) -> tuple[int, str, int]:
+        """Whether a value is ŷ, ±(y - ŷ) or ±(1 - ŷ): sign, part, and k."""
+
     def comment(self, text: str, variable: Variable | None = None) -> None:
         """Begin a block, or say more above one that has no lines yet."""
         if self.blocks[-1][1]:
@@ -374,7 +399,8 @@ class _Writer:
 
     def taken(self) -> tuple[Block, ...]:
         """The blocks since the last call."""
-        taken, self.blocks = self.blocks, [([], [], None)]
+        taken = self.blocks
+        self.blocks = [([], [], None)]
         return tuple(Block(tuple(c), tuple(ls), v) for c, ls, v in taken if ls)
 
     def part(self, layer: Layer, part: str, k: int = 0) -> Node:
@@ -388,6 +414,7 @@ class _Writer:
 
     def formed(self, layer: Layer, part: str, k: int = 0) -> Node:
         """A part of a form; each name in it that has no line yet gets one."""
+        assert layer.form is not None  # else it is plain, or coupled
         letters: dict[str, Node] = {"z": self.named(layer.a, k), "h": self.named(layer.h, k)}
         if self.y is not None:
             letters["y"] = self.named(self.y, k)
@@ -399,15 +426,20 @@ class _Writer:
         match part:
             case "rest":
                 total = self.of_softmax(layer, "total")
-                return call("/", self.of_softmax(layer, "others", k), total)
+                return call("/", self.others(layer, k), total)
             case "complement":
                 return self.part(layer, "rest", k)
             case "log":
                 return call("-", self.of_softmax(layer, "shifted", k), self.log_total(layer))
             case "residual":
+                assert self.y is not None  # `meaning` found it
                 p, rest = self.named(layer.h, k), self.part(layer, "rest", k)
                 return read("y*rest-(1-y)*p", y=self.named(self.y, k), rest=rest, p=p)
         raise NoKernel("softmax with log(1 - ŷ) is written for arrays only; use style='array'")
+
+    def others(self, layer: Layer, k: int) -> Node:
+        """The sum of the others' e."""
+        return self.of_softmax(layer, "others", k)
 
     def known(self, expr: Expr) -> Node | None:
         """y - ŷ, 1 - ŷ, log ŷ and log(1 - ŷ), where the output's function has forms for them."""
@@ -932,15 +964,12 @@ class _ScalarWriter(_Writer):
         for k, e_k in zip(width, e, strict=True):
             self.let(element(layer.h, k), call("/", e_k, total))
 
-    def of_softmax(self, layer: Layer, word: str, k: int = 0) -> Node:
-        """e_k; c_k = a_k - max a, which is shifted; the sum of the others' e; total = Σ_j e_j."""
-        match word:
-            case "others":
-                others = (j for j in self.width(layer) if j != k)
-                return plus(*(self.of_softmax(layer, "e", j) for j in others))
-            case "total":
-                return Named(f"total_{layer.h.layer}")
-        return Named(f"{'c' if word == 'shifted' else word}_{layer.h.layer}{k}")
+    def of_softmax(self, layer: Layer, word: str, k: int = 0) -> Named:
+        """e_k; c_k = a_k - max a, which is shifted; total = Σ_j e_j."""
+        return Named(f"{'c' if word == 'shifted' else word}_{layer.h.layer}{k or ''}")
+
+    def others(self, layer: Layer, k: int) -> Node:
+        return plus(*(self.of_softmax(layer, "e", j) for j in self.width(layer) if j != k))
 
     def log_total(self, layer: Layer) -> Node:
         """log(1 + the least sum of others) of the layer, kept under its first neuron."""
@@ -950,7 +979,7 @@ class _ScalarWriter(_Writer):
         """log_total besides."""
         if part != "log_total":
             return super().softmax_part(layer, part, k)
-        others = [self.of_softmax(layer, "others", j) for j in self.width(layer)]
+        others = [self.others(layer, j) for j in self.width(layer)]
         return call("log1p", call("min", *others) if len(others) > 1 else others[0])
 
     def line_of(self, layer: Layer, part: str, k: int, node: Node) -> Named:
@@ -976,6 +1005,7 @@ class _ScalarWriter(_Writer):
         p_k, g_k = element(layer.h, k), _gradient(layer.h, k)
         others = [j for j in self.width(layer) if j != k]
         if scale is not None:
+            assert self.y is not None  # c ((Σy) ŷ - y) has one
             factor = self.code(scale.xreplace({self.arrays.graph.samples: sympy.S.One}))
             y = plus(*(element(self.y, j) for j in others))
             rest = times(element(self.y, k), self.part(layer, "rest", k))
@@ -1322,14 +1352,14 @@ _NUMPY_FUNCTIONS = (
 
 
 def _arrays(
-    name: str, words: Mapping[str, str], own: Mapping[str, str], **options: str
+    name: str, words: Mapping[str, str], own: Mapping[str, str], choice_of_numbers: str = ""
 ) -> Spelling:
     """The spelling of an engine that calls its functions as NumPy does, in a module of its own."""
     module = words["np"]
     called = {head: word.replace("np.", f"{module}.") for head, word in _NUMPY_FUNCTIONS.items()}
     shapes = {head: Template(word).substitute(words) for head, word in ARRAY_WORDS.items()}
-    choice = f"{module}.where({{}}, {{}}, {{}})"
-    return Spelling(name, called | shapes | own, choice, words=words, **options)
+    functions, choice = {**called, **shapes, **own}, f"{module}.where({{}}, {{}}, {{}})"
+    return Spelling(name, functions, choice, words=words, choice_of_numbers=choice_of_numbers)
 
 
 _WORDS = {
