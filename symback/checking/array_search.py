@@ -200,7 +200,7 @@ class Steps:
         self, v: Variable, found: Arrays, tensors: Mapping[Edge, Tensor], own: Sequence[Slip]
     ) -> np.ndarray:
         kept = tuple(letter for slip in own for letter in slip.kept)
-        ones, terms = np.ones(self.shapes[v]), []
+        ones, terms, letters = np.ones(self.shapes[v]), [], ()
         for edge, local in self.backward.derivatives.items():
             child, parent = edge
             if parent != v or (child != self.graph.target and child not in found):
@@ -302,7 +302,7 @@ def _words(factor: Factor, wrong: Wrong) -> dict[str, Any]:
     """The words of a sentence, with the names of whole quantities; functions without "_"."""
     words = factor.words(wrong, lambda expr: named(factor.graph.by_base[base_name(expr)]))
     return {
-        key: word.replace("_", " ") if key in ("name", "own") else word
+        key: str(word).replace("_", " ") if key in ("name", "own") else word
         for key, word in words.items()
     }
 

@@ -353,7 +353,9 @@ class Ground:
         if not scope.is_network or not scope.has_target:
             return ()
         output = placed(self.judge.equations, indexed("yhat", 1))
+        assert output is not None
         edge = self._edge(output, indexed("a", scope.depth, 1))
+        assert edge is not None
         factor = self.factor(edge)
         letter = factor.local.parent_indices[-1].name
         return tuple(
@@ -380,13 +382,13 @@ class Ground:
 
     def plan(self, of: Element, by: Element) -> Plan | None:
         """The mistakes that are possible in ∂of/∂by, elements with numbers for indices."""
-        ends = placed(self.judge.equations, of), placed(self.judge.equations, by)
-        if ends[0] is None or ends[1] is None:
+        end, begin = placed(self.judge.equations, of), placed(self.judge.equations, by)
+        if end is None or begin is None:
             return None
-        if ends not in self._plans:
-            way = way_between(self.judge.equations, *ends)
-            self._plans[ends] = None if way is None else Plan(self, way)
-        return self._plans[ends]
+        if (end, begin) not in self._plans:
+            way = way_between(self.judge.equations, end, begin)
+            self._plans[end, begin] = None if way is None else Plan(self, way)
+        return self._plans[end, begin]
 
     def table(self, plan: Plan, point: Point) -> Table:
         """What they make of it at a point."""
@@ -704,7 +706,7 @@ class Share:
             paths = [p for p in plan.paths if any(edge.child == self.neuron for edge in p)]
         some, which = len(paths), " and ".join(path_text(path) for path in paths[:3])
         which += " and more" * (len(paths) > 3)
-        if not paths:
+        if self.neuron is not None and not paths:
             some, which = plan.through[self.neuron], f"those through {spelled(self.neuron)}"
         words = {"some": some, "left": count - some, "count": count, "which": which}
         if len(self.paths) > 1 and self.mistake is mistakes.SINGLE_PATH:
@@ -870,7 +872,7 @@ class Plan:
             if len(change.groups) == 1:
                 seconds += [(self.height[parent], change) for _, parent in change.groups]
         shares = [share for share in self.shares if share.neuron is not None]
-        seconds += [(self.height[share.neuron[0]], share) for share in shares]
+        seconds += [(self.height[share.neuron[0]], share) for share in shares if share.neuron]
         ranks = {name: rank(name) for name in {guess.name for guess in self.guesses}}
         ranked: dict[tuple[int, int], list] = defaultdict(list)
 
@@ -1059,8 +1061,9 @@ class Search:
         return all(value(k) == each.wrong for k, each in enumerate(self.readings))
 
     def _is(self, guess: Guess) -> bool:
-        has_node = len(self.tables) == 1 and isinstance(guess, (Change, Error))
-        if has_node and self.plan.ground.judge.equations.is_kinked(guess.node):
+        equations = self.point.ground.judge.equations
+        is_alone = len(self.tables) == 1
+        if is_alone and isinstance(guess, (Change, Error)) and equations.is_kinked(guess.node):
             return False  # the side has one formula, this has several: it is one by chance
         return self._holds(lambda k: self.tables[k].value(guess))
 
@@ -1133,7 +1136,7 @@ class Search:
         """Another weight in one place: solved for there, and looked up."""
         table = self.tables[0]
         difference = self.value - table.right.whole
-        for edge in self.plan.way.edges:
+        for edge in table.plan.way.edges:
             share = table.right.down[edge.child] * table.right.up[edge.parent] % self.prime
             if edge.kind is not Kind.WEIGHT or not share:
                 continue
@@ -1295,7 +1298,7 @@ def _entries(
             return
         values = [judge.value(side, None, assumptions) for side in (truth, wrong)] if shape else []
     except (SymbackError, ArithmeticError):
-        shape = ()
+        shape, values = (), []
     if not shape:
         yield truth, wrong
         return
@@ -1482,8 +1485,9 @@ def _with_another_layout(wrong: Node) -> Iterator[tuple[Told, Node]]:
 def _with_other_arrays(wrong: Node) -> Iterator[tuple[Told, Node]]:
     """W_k and the error behind it one layer further on or back; another activation or weight."""
     arrays = list(dict.fromkeys(part for part in walk(wrong) if isinstance(part, Array)))
-    for layer in dict.fromkeys(each.layer for each in arrays if each.letter == "W"):
-        for step in (-1, 1) if layer is not None else ():
+    weights = (each.layer for each in arrays if each.letter == "W" and each.layer is not None)
+    for layer in dict.fromkeys(weights):
+        for step in (-1, 1):
             other = replace(layer, offset=layer.offset + step)
             this, that = (layer_text(each) for each in (layer, other))
             told = mistakes.WEIGHT_LAYER.found("with_error", this=this, other=that)

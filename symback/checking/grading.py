@@ -133,21 +133,24 @@ class Row:
         names = dict.fromkeys(found.name for line in claims for found in line.diagnosis)
         worst = next((line for line in claims if line.verdict is report.verdict), None)
         message = ""
-        if not report and worst is None:
-            message = "no claim was found"
+        if worst is None:
+            message = "" if report else "no claim was found"
         elif not report:
             place = f"line {worst.line}"
             if worst.verdict is Verdict.UNREAD:
                 place += f", column {worst.column}"
             said = filter(None, [worst.reason, *(each.detail for each in worst.diagnosis[:1])])
             message = ": ".join(filter(None, [place, "; ".join(said)]))
-        counted = ("proved", "refuted", "conditional", "undecided", "unread")
         return cls(
             file,
             report.verdict.value,
             report.first_wrong or "",
             len(claims),
-            **{verdict: count[verdict] for verdict in counted},
+            proved=count["proved"],
+            refuted=count["refuted"],
+            conditional=count["conditional"],
+            undecided=count["undecided"],
+            unread=count["unread"],
             mistakes=";".join(names),
             message=message,
             finds_nothing_wrong=report.finds_nothing_wrong,

@@ -248,10 +248,16 @@ class Factor:
         g = self.spec.layers[(self.layer or 1) - 1].activation
         return g if isinstance(g, Activation) else None
 
-    def variable(self, role: Role, layer: int | None = None) -> Variable | None:
-        """The quantity of a role, of any layer or of one."""
+    @property
+    def network(self) -> NetworkSpec:
+        """What is declared, of a factor whose child is no stage."""
+        assert isinstance(self.spec, NetworkSpec)
+        return self.spec
+
+    def variable(self, role: Role, layer: int | None = None) -> Variable:
+        """The quantity of a role that the graph has, of any layer or of one."""
         every = (v for v in self.graph.variables if v.role is role)
-        return next((v for v in every if layer is None or v.layer == layer), None)
+        return next(v for v in every if layer is None or v.layer == layer)
 
     def at(self, variable: Variable, *own: Expr | int) -> Expr:
         """An element of a quantity, of the factor's sample where there are samples."""
@@ -339,7 +345,8 @@ def _other_layers(f: Factor) -> Iterator[Wrong]:
 
 def _before(f: Factor) -> Iterator[Wrong]:
     """a where h of the layer before belongs."""
-    if f.layer > 1 and (a := f.variable(Role.PREACTIVATION, f.layer - 1)) is not None:
+    if f.layer > 1:
+        a = f.variable(Role.PREACTIVATION, f.layer - 1)
         other = f.at(a, f.local.parent_indices[-1])
         yield Wrong(other, other=other)
 
@@ -445,7 +452,8 @@ def _elsewhere(f: Factor) -> Iterator[Wrong]:
         for (k,) in _neurons(a):
             there = f.at(a, k)
             yield Wrong(Partial(f.at(h, k), there), f"{a.layer},{k}", there, seen=(PAGE,))
-            if f.function is not None and f.spec.layers[a.layer - 1].activation != f.function:
+            own = f.network.layers[_layer_of(a) - 1].activation
+            if f.function is not None and own != f.function:
                 value = _value(f.function).xreplace({Z: there})
                 slope = f.right.xreplace({f.parent: there, f.child: value})
                 yield Wrong(slope, f"own {a.layer},{k}", there, seen=(PAGE,))
@@ -482,8 +490,8 @@ def _loss_slope(f: Factor, loss: Loss, *, without_log: bool = False) -> Expr:
 def _share(f: Factor) -> Expr:
     """1, or 1/n for a mean over the outputs, over the samples too."""
     outputs, samples = f.variable(Role.OUTPUT), f.graph.samples
-    share = 1 / outputs.shape[-1] if f.spec.over_outputs == "mean" else ONE
-    return share / samples if samples is not None and f.spec.over_samples == "mean" else share
+    share = 1 / outputs.shape[-1] if f.network.over_outputs == "mean" else ONE
+    return share / samples if samples is not None and f.network.over_samples == "mean" else share
 
 
 def _output(f: Factor) -> Expr:
@@ -497,7 +505,8 @@ def _target(f: Factor) -> Expr:
 
 def _other_losses(f: Factor, seen: Sequence[str] = EVERYWHERE) -> Iterator[Wrong]:
     """∂L/∂ŷ of every other loss of the catalogue."""
-    if not isinstance(f.spec, NetworkSpec) or f.variable(Role.TARGET) is None:
+    has_target = any(v.role is Role.TARGET for v in f.graph.variables)
+    if not isinstance(f.spec, NetworkSpec) or not has_target:
         return
     for loss in LOSSES.values():
         if loss.name == f.spec.loss.name or not loss.uses_target:
@@ -564,8 +573,8 @@ def _output_again(f: Factor) -> Iterator[Wrong]:
 
 def _error_of_cross_entropy(f: Factor) -> Iterator[Wrong]:
     """ŷ - y whatever the loss."""
-    if f.spec.loss.name != "cross_entropy":
-        own = f.spec.loss.name.replace("_", " ")
+    if f.network.loss.name != "cross_entropy":
+        own = f.network.loss.name.replace("_", " ")
         yield Wrong(_output(f) - _target(f), "ŷ-y", None, {"own": own}, seen=(PAGE,))
 
 
@@ -762,11 +771,11 @@ def _term_dropped(part: Node) -> Made:
 
 
 def _factor_dropped(part: Node) -> Made:
-    factors = part.factors if isinstance(part, Product) else ()
-    for k, factor in enumerate(factors):
-        rest = (*factors[:k], *factors[k + 1 :])
-        left = rest[0] if len(rest) == 1 else Product(rest, part.elementwise)
-        yield {"factor": shown(factor)}, left
+    if isinstance(part, Product):
+        for k, factor in enumerate(part.factors):
+            rest = (*part.factors[:k], *part.factors[k + 1 :])
+            left = rest[0] if len(rest) == 1 else Product(rest, part.elementwise)
+            yield {"factor": shown(factor)}, left
 
 
 # -------------------------------------------------------------------------------- whole arrays

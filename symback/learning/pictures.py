@@ -110,7 +110,8 @@ def _style() -> Iterator[None]:
         for key, value in mpl.rcParamsDefault.items()
         if not key.startswith(("backend", "interactive"))
     }
-    with mpl.rc_context(settings | STYLE):
+    settings |= STYLE
+    with mpl.rc_context(settings):
         yield
 
 
@@ -226,6 +227,7 @@ def heat_map(history: History) -> Figure:
     every = figure.subplots(
         len(parts), 1, sharex=True, squeeze=False, height_ratios=[*map(len, parts)]
     )[:, 0]
+    image = None
     for axes, places in zip(every, parts, strict=True):
         image = axes.imshow(
             history.values[:, places].T,
@@ -348,6 +350,7 @@ def surfaces(neurons: Mapping[str, Function], x: np.ndarray, labels: np.ndarray 
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     # pale enough for the samples to stand out from
     colours = 0.55 + 0.45 * mpl.colormaps["cividis"](np.linspace(0, 1, 256))[:, :3]
+    drawn = None
     for axes, (name, surface) in zip(grid.flat, values.items(), strict=False):
         looks = {"levels": levels[name]}
         drawn = axes.contourf(across, up, surface, cmap=ListedColormap(colours), **looks)
@@ -358,7 +361,7 @@ def surfaces(neurons: Mapping[str, Function], x: np.ndarray, labels: np.ndarray 
         axes.set_title(_letter(name))
         if not is_shared:
             _colour_bar(figure, drawn, axes, shrink=0.9)
-    if is_shared and values:
+    if is_shared and drawn is not None:
         _colour_bar(figure, drawn, [*grid.flat])
     for axes in grid.flat[count:]:
         axes.set_visible(False)
@@ -397,9 +400,10 @@ def regions(
     looks = [_look(place) for place in range(len(names))]
     tints = [0.72 + 0.28 * np.array(to_rgb(look["color"])) for look in looks]
     given = chosen(outputs(points)).reshape(across.shape) - names[0]
-    ends = {"vmin": -0.5, "vmax": len(names) - 0.5}
-    colours = ListedColormap(tints)
-    axes.pcolormesh(across, up, given, cmap=colours, shading="nearest", rasterized=True, **ends)
+    colours, most = ListedColormap(tints), len(names) - 0.5
+    axes.pcolormesh(
+        across, up, given, cmap=colours, shading="nearest", rasterized=True, vmin=-0.5, vmax=most
+    )
     wrong = chosen(yhat) != labels
     for which, looks_so in (
         (~wrong, {"s": 9, "edgecolors": "white", "linewidths": 0.3}),
