@@ -522,7 +522,7 @@ class _ArrayWriter(_Writer):
 
     def line_of(self, layer: Layer, part: str, k: int, node: Node) -> Named:
         name = PART_NAMES.get(part) or f"{part}{layer.h.layer}"
-        says = part in SAID_OF_PARTS and (layer.coupled or part == "residual")
+        says = part in SAID_OF_PARTS and layer.coupled  # they hold of a softmax, whose sum is 1
         return self.let(Named(name), node, *([SAID_OF_PARTS[part]] if says else []))
 
     # -------------------------------------------------------------------------------- the softmax
