@@ -106,7 +106,8 @@ class _Conversion:
                 if len(arrays) != 1:
                     raise Inexpressible("a function of several arrays")
                 (letter,), array = rule.variables, self.node(arrays[0])
-                put = everywhere({Element(letter.name): array}.get)
+                own = Element(letter.name)
+                put = everywhere(lambda part: array if part == own else None)
                 return put(_Conversion(None).node(rule.expr))
             case algebra.Scalar():
                 return self.node(expr.args[0])

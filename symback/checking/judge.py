@@ -685,6 +685,7 @@ class Judge:
         if known is not None:
             assumptions = replace(assumptions, true_class=known)
         env = {letter: number for letter, number in at.items() if letter != ELL}
+        asked = _Question(left, right, env, assumptions, 0)
         best: tuple[float, Witness] | None = None
         # plain points first, then some that lie in the cells
         points = [_Point(b"witness %d" % attempt) for attempt in range(24)]
@@ -696,7 +697,7 @@ class Judge:
         with ctx.workprec(self._precision):
             for attempt, point in enumerate(itertools.chain(points, within)):
                 spend()
-                found = self._witness_at(left, right, env, assumptions, point)
+                found = self._witness_at(asked, point)
                 if found is not None and (best is None or found[0] > best[0]):
                     best = found
                 if best is None:
@@ -705,22 +706,15 @@ class Judge:
                     break
         return best[1] if best is not None else None
 
-    def _witness_at(
-        self,
-        left: Node,
-        right: Node,
-        env: Mapping[str, int],
-        assumptions: Assumptions,
-        point: _Point,
-    ) -> tuple[float, Witness] | None:
-        bounds = Evaluator(self.equations, Balls(point), assumptions)
+    def _witness_at(self, asked: _Question, point: _Point) -> tuple[float, Witness] | None:
+        """How far apart the sides are at a point, and the point's numbers."""
+        bounds = Evaluator(self.equations, Balls(point), asked.assumptions)
         try:
-            values = [bounds.value(side, env, 0) for side in (left, right)]
+            values = asked.values(bounds)
             self._is_dear = bounds.visits > MOST_VISITED
             pairs = _pairs(*values)
             if pairs is None:
-                kinds = [isinstance(side, Grid) and f"a {side} array" for side in values]
-                gap, told = Fraction(1), [kind or "a number" for kind in kinds]
+                gap, told = Fraction(1), [*map(_sized, values)]
             else:
                 apart = [pair for pair in pairs if not _overlap(*pair)]
                 if not apart:
@@ -728,18 +722,16 @@ class Judge:
                 far = max(apart, key=lambda pair: abs(middle(pair[0]) - middle(pair[1])))
                 gap = min(abs(middle(far[0]) - middle(far[1])), Fraction(10**300))
                 told = [*_told_apart(*far)]
-            return float(gap), Witness(self._read_off(bounds, (left, right), env), *told)
+            return float(gap), Witness(self._read_off(bounds, asked), *told)
         except (Undecided, VanishingDenominator):
             return None
 
-    def _read_off(
-        self, bounds: Evaluator, nodes: Sequence[Node], env: Mapping[str, int]
-    ) -> dict[str, str]:
+    def _read_off(self, bounds: Evaluator, asked: _Question) -> dict[str, str]:
         """The values of the quantities that the sides name.
 
         A line of derivatives alone is best told by the targets and outputs.
         """
-        named = [pair for node in nodes for pair in _quantities(bounds, node, env)]
+        named = [pair for node in asked.sides for pair in _quantities(bounds, node, asked.env)]
         scope = self.equations.scope
         if not named and scope.is_network:
             letters = ("y", "yhat") if scope.has_target else ("yhat",)
@@ -1141,6 +1133,10 @@ def _pairs(left: Value, right: Value) -> list[tuple[Any, Any]] | None:
         return None
     first, second = entries(left), entries(right)
     return list(zip(first, second, strict=True)) if len(first) == len(second) else None
+
+
+def _sized(value: Value) -> str:
+    return f"a {value} array" if isinstance(value, Grid) else "a number"
 
 
 def _overlap(first: Any, second: Any) -> bool:

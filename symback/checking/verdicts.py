@@ -386,8 +386,9 @@ def _derivative(judge: Judge, wrt: Reference) -> Node:
     if not judge.scope.is_network:
         target = Element(judge.graph.target.name)
         return Derivative(target, Element(variable.letter, _indices(*wrt.indices)))
-    layered = variable.layer is not None and variable.letter not in ("yhat", "L")
-    numbers = (variable.layer, *wrt.indices) if layered else wrt.indices
+    layered = variable.letter not in ("yhat", "L")
+    layer = () if variable.layer is None or not layered else (variable.layer,)
+    numbers = (*layer, *wrt.indices)
     return Derivative(LOSS, Element(variable.letter, _indices(*numbers)))
 
 
@@ -529,8 +530,8 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     found: list[tuple[Side, Finding]] = []
     for side, relation in zip(sides, claim.relations or (Relation.EQUAL,), strict=True):
         # what equals itself word for word says nothing, but a step of w ← … does
-        known = page.anchor is not None and relation is not Relation.BECOMES
-        if not (known and says_nothing(page.anchor, side.node, page.definitions)):
+        known = page.anchor if relation is not Relation.BECOMES else None
+        if known is None or not says_nothing(known, side.node, page.definitions):
             finding = _given(page, claim.given, side, _side(page, side, relation, place))
             found.append((side, finding))
             in_general = finding.verdict is Verdict.CONDITIONAL and not claim.given
@@ -1118,9 +1119,9 @@ def _conventions(judge: Judge) -> Iterator[tuple[Convention, Reading]]:
     rows = "right if vectors are rows and W is (in, out); here vectors are columns"
     gradients = "right if gradients are transposed (numerator layout)"
     for sentence, turns in (
-        (weights, lambda node: (node.by if isinstance(node, Derivative) else node).letter == "W"),
-        (rows, lambda _: True),
-        (gradients, lambda node: isinstance(node, Derivative)),
+        (weights, lambda array, _: array.letter == "W"),
+        (rows, lambda *_: True),
+        (gradients, lambda _, is_gradient: is_gradient),
     ):
         yield Convention("transposed-layout", sentence), everywhere(_transposing(turns))
     for base in (2, 10):
@@ -1140,13 +1141,15 @@ def _times_loss(factor: Node) -> Callable[[Node], Node | None]:
     return change
 
 
-def _transposing(turns: Callable[[Node], bool]) -> Callable[[Node], Node | None]:
+def _transposing(turns: Callable[[Array, bool], bool]) -> Callable[[Node], Node | None]:
     """Those arrays, and derivatives by arrays, for which ``turns`` says so are transposed."""
 
     def change(node: Node) -> Node | None:
         match node:
-            case Array() | Derivative(_, Array()):
-                return Transpose(node) if turns(node) else node
+            case Array():
+                return Transpose(node) if turns(node, False) else node
+            case Derivative(_, Array() as by):
+                return Transpose(node) if turns(by, True) else node
         return None
 
     return change

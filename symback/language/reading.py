@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, count
 from types import MappingProxyType
+from typing import Any
 
 from symback.language.errors import FormulaError, did_you_mean, printable
 from symback.language.expressions import Named, Node, Number, applied, operation
@@ -472,7 +473,7 @@ def bits(value: Fraction) -> int:
     return 0 if abs(top) <= bottom == 1 else max(top.bit_length(), bottom.bit_length())
 
 
-ARITHMETIC: Mapping[str, Callable[..., Fraction]] = {
+ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -595,11 +596,12 @@ def stages(
         raise FormulaError(f'"{printable(last)}" is defined by a formula that uses it')
     words = {*used, *taken, last}
     longer = (prefix + "_" * length for length in count(1))
-    for candidate in chain((prefix,), string.ascii_uppercase, longer):
-        numbered = (word.removeprefix(candidate) for word in words if word.startswith(candidate))
-        if not any(map(str.isdecimal, numbered)):
-            break  # no name in use is this letter and a number
-    apart = _Apart(node, candidate)
+    free = (
+        candidate
+        for candidate in chain((prefix,), string.ascii_uppercase, longer)
+        if not any(re.fullmatch(rf"{re.escape(candidate)}\d+", word) for word in words)
+    )
+    apart = _Apart(node, next(free))
     apart.stages.append(Stage(last, apart.operation(node)))
     return tuple(apart.stages)
 
