@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from symback.engine.arithmetics import FLOATS, Floats, Undefined, number
+from symback.engine.arithmetics import FLOATS, RELATIONS, Floats, Undefined, number
 from symback.engine.derivation import BackwardPass
 from symback.engine.evaluation import Numbers
 
@@ -50,12 +50,10 @@ class Precision:
             return float(np.dtype(self.name).type(float(value)))
 
 
-def _precision(name: str) -> Precision:
-    facts = np.finfo(name)
-    return Precision(name, float(facts.eps) / 2, float(facts.tiny))
-
-
-HALF, SINGLE, DOUBLE = (_precision(name) for name in ("float16", "float32", "float64"))
+HALF, SINGLE, DOUBLE = (
+    Precision(name, float(np.finfo(name).eps) / 2, float(np.finfo(name).tiny))
+    for name in ("float16", "float32", "float64")
+)
 
 HUGE = 1e300
 """The error where nothing is known; an infinity would turn 0 · ∞ into NaN."""
@@ -97,18 +95,6 @@ class Inexact:
             ends = (self.value + self.error, self.value - self.error)
             error = max(_distance(function, end, value) for end in ends)
         return Inexact(value, error, self.precision, FUNCTION_ROUNDINGS)
-
-    def __gt__(self, other: Any) -> bool:
-        return self.value > self._exactly(other).value
-
-    def __ge__(self, other: Any) -> bool:
-        return self.value >= self._exactly(other).value
-
-    def __lt__(self, other: Any) -> bool:
-        return self.value < self._exactly(other).value
-
-    def __le__(self, other: Any) -> bool:
-        return self.value <= self._exactly(other).value
 
 
 def _distance(function: Callable[[Any], Any], end: Any, value: Any) -> float:
@@ -153,12 +139,12 @@ class _Rounding(Floats):
         return value.through(lambda entry: FLOATS.power(entry, exponent))
 
     def compared(self, left: Any, relation: str, right: Any) -> Any:
-        def doubt(holds: Any, difference: Any) -> _Doubt:
-            is_near = isinstance(difference, Inexact) and difference.size <= difference.error
-            return _Doubt(bool(holds), is_near)
+        def doubt(one: Any, other: Any) -> _Doubt:
+            gap = one + -1 * other
+            is_near = isinstance(gap, Inexact) and gap.size <= gap.error
+            return _Doubt(RELATIONS[relation](_exact(one), _exact(other)), is_near)
 
-        holds = super().compared(left, relation, right)
-        return np.frompyfunc(doubt, 2, 1)(holds, np.add(left, np.multiply(-1, right)))
+        return np.frompyfunc(doubt, 2, 1)(left, right)
 
     def every(self, conditions: Sequence[Any]) -> Any:
         return _doubts(all, conditions)

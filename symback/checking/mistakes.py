@@ -65,7 +65,7 @@ from symback.language.expressions import (
     walk,
 )
 from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss, SoftMax
-from symback.language.names import SAMPLE, Role, Variable
+from symback.language.names import SAMPLE, SIGNS, Role, Variable
 
 __all__ = [
     "ADDED",
@@ -253,7 +253,7 @@ class Factor:
         every = (v for v in self.graph.variables if v.role is role)
         return next((v for v in every if layer is None or v.layer == layer), None)
 
-    def at(self, variable: Variable, *own: object) -> Expr:
+    def at(self, variable: Variable, *own: Expr | int) -> Expr:
         """An element of a quantity, of the factor's sample where there are samples."""
         return variable.at(*((SAMPLE,) if variable.batched else ()), *own)
 
@@ -810,7 +810,7 @@ def array_text(node: Node) -> str:
     """W_2, h_(k-1), ŷ."""
     if not isinstance(node, Array):
         return "an array"
-    letter = {"yhat": "ŷ", "delta": "δ"}.get(node.letter, node.letter)
+    letter = SIGNS.get(node.letter, node.letter)
     return letter if node.layer is None else f"{letter}_{layer_text(node.layer)}"
 
 

@@ -34,6 +34,7 @@ from typing import IO, Any
 from symback.language.errors import printable
 from symback.language.files import template_dir
 from symback.language.layout import environment
+from symback.language.names import SIGNS
 from symback.language.typesetting import escape_xml
 
 __all__ = [
@@ -377,7 +378,7 @@ def _values(witness: Witness) -> str:
     shown = []
     for name, value in witness.values.items():
         letter, mark, numbers = name.partition("_")
-        letter = {"yhat": "ŷ", "eta": "η"}.get(letter, letter)
+        letter = SIGNS.get(letter, letter)
         shown.append(f"{letter}{mark}{numbers} = {value}")
     return ", ".join(shown)
 

@@ -19,6 +19,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import sympy
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Piecewise, Pow, Sum, Symbol
@@ -107,9 +108,10 @@ def local_derivative(equation: Equation, parent: Variable) -> LocalDerivative:
     lhs, rhs = instantiate(equation.lhs, apart), instantiate(equation.rhs, apart)
     terms = [_contract(term) for term in _differentiate(rhs, parent, parent.indices)]
     pins = tuple(  # the equalities of indices without which every term vanishes
-        pair
-        for pair in (terms[0].deltas if terms else ())
-        if pair[0] in apart.values() and all(pair in term.deltas for term in terms)
+        (i, q)
+        for i, q in (terms[0].deltas if terms else ())
+        if isinstance(i, Symbol) and i in apart.values()
+        if all((i, q) in term.deltas for term in terms)
     )
     pinned = dict(pins)
     names, used = dict(pinned), {*parent.indices}
@@ -389,7 +391,7 @@ def _with_independent_exponentials(expr: Expr) -> Expr:
 # --------------------------------------------------------------------------------- instantiation
 
 
-def instantiate(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
+def instantiate(expr: Expr, values: Mapping[Any, Expr]) -> Expr:
     """``expr`` with the free indices in ``values`` replaced; bound indices are never captured.
 
     >>> i, j, n = sympy.symbols("i j n", integer=True)
@@ -401,7 +403,7 @@ def instantiate(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
     return _instantiate(expr, wanted) if wanted else expr
 
 
-def _instantiate(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
+def _instantiate(expr: Expr, values: Mapping[Any, Expr]) -> Expr:
     if expr in values:
         return values[expr]
     if isinstance(expr, Sum):

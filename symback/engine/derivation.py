@@ -130,7 +130,7 @@ class Step:
 class Deduction:
     """``lhs = step = step = …``, for every value of the indices in ``free``."""
 
-    lhs: Expr
+    lhs: Partial
     free: tuple[Symbol, ...]
     steps: tuple[Step, ...]
 
@@ -368,7 +368,7 @@ class BackwardPass:
         """The quantity and the indices behind a symbol that `scalar` gave."""
         return self._element_nodes[element]
 
-    def unroll(self, expr: Expr, values: Mapping[Expr, Expr] | None = None) -> Expr:
+    def unroll(self, expr: Expr, values: Mapping[Any, Any] | None = None) -> Expr:
         """``expr`` with every sum over neurons written out and every element named."""
         values = values or {}
         if isinstance(expr, Indexed) or (

@@ -180,7 +180,7 @@ class Evaluator:
     def _values(self, exprs: Sequence[Expr], limits: Mapping[Symbol, int]) -> list[Axed]:
         return [self.value(expr, limits) for expr in exprs]
 
-    def element(self, name: str, indices: Sequence[Expr], limits: Mapping[Symbol, int]) -> Axed:
+    def element(self, name: str, indices: Sequence[Any], limits: Mapping[Symbol, int]) -> Axed:
         """A quantity: number indices pick (1 → 0), letters become axes; a letter twice is one."""
         array = self.known.get(name, f"it is made of {name}, which has none")
         if isinstance(array, str):

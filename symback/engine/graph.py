@@ -215,7 +215,7 @@ def from_network(spec: NetworkSpec, samples: Expr | None = None) -> Graph:
     for k, layer in enumerate(spec.layers, start=1):
         size, units, below = h.shape[-1], layer.units, h
         W = declare(f"W{k}", Role.WEIGHT, k, (units, size))
-        terms = [Sigma(Product(W.at(i, j), below.at(*sample, j)), (j, 1, size))]
+        terms: list[Expr] = [Sigma(Product(W.at(i, j), below.at(*sample, j)), (j, 1, size))]
         if spec.bias != "none":
             own = spec.bias == "per_neuron"
             b = declare(f"b{k}", Role.BIAS, k, (units,) if own else ())

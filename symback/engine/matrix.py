@@ -508,14 +508,14 @@ class Lowered(Evaluator):
     """
 
     def __init__(
-        self, sizes: Mapping[Expr, int], placed: Mapping[Symbol, Axed] = MappingProxyType({})
+        self, sizes: Mapping[Expr, int], placed: Mapping[Expr, Axed] = MappingProxyType({})
     ) -> None:
         super().__init__(Opaque(), {}, sizes)
         self._placed = placed
         self._matrices: dict[MatrixExpr, np.ndarray] = {}
         self._points: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}
 
-    def element(self, name: str, indices: Sequence[Expr], limits: Mapping[Symbol, int]) -> Axed:
+    def element(self, name: str, indices: Sequence[Any], limits: Mapping[Symbol, int]) -> Axed:
         """The entries of a quantity as far as the indices reach."""
         reached = [int(i) if i.is_Integer else limits[i] for i in indices]
         self.known[name] = self._drawn(name, *reached)
@@ -629,11 +629,12 @@ class MatrixStep:
 
     def written(self, writer: Writer, mark: str = "") -> str:
         """``symbol = right-hand side``; the index form where there is no matrix form."""
-        if self.shown is None and self.in_indices is not None:
-            lhs, rhs = map(writer.write, self.in_indices)
+        right = self.shown
+        if right is None:
+            lhs, rhs = map(writer.write, self.in_indices or ())
             return f"{lhs}{mark} = {rhs}"
         sign = writer.becomes if self.phase is Phase.UPDATE else "="
-        return f"{writer.bare(self.symbol)}{mark} {sign} {writer.write(self.shown)}"
+        return f"{writer.bare(self.symbol)}{mark} {sign} {writer.write(right)}"
 
     @property
     def in_indices(self) -> tuple[Expr, Expr] | None:
@@ -773,7 +774,7 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         for equation in self.graph.equations:
             name = equation.variable.name
             for kept, form in ((self.named, equation.named), (self.forward, equation.rhs)):
-                if name in kept:
+                if name in kept and form is not None:
                     found[name] = _certified(kept[name], form, equation.free, equation.lhs, sizes)
         for variable, deduction in self.backward.adjoints.items():
             if variable.name in self._adjoints:

@@ -168,7 +168,7 @@ class Sigma(sympy.Sum):
     turns Σ_i 1[a_i > 0] w_i into one case for each subset of the neurons.
     """
 
-    def __new__(cls, body: Expr, *limits: tuple[Symbol, Expr, Expr]) -> Sigma:
+    def __new__(cls, body: Expr, *limits: tuple[Symbol, Expr | int, Expr]) -> Sigma:
         """Σ with one triple (index, 1, upper limit)."""
         made = Expr.__new__(cls, body, *(sympy.Tuple(*limit) for limit in limits))
         made.is_commutative = True
@@ -489,7 +489,7 @@ class _Converter:
         if expression in self.measures:
             return self.measures[expression]
         if isinstance(expression, sympy.Rational):
-            size = bits(expression)
+            size = bits(expression)  # type: ignore[arg-type] - it has what a Fraction has
             magnitude = float(abs(expression)) if size < 1_000 else float("inf")
             found = _Measure(1, size, max(1.0, magnitude), has_log=False)
         else:

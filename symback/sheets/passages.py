@@ -549,6 +549,7 @@ class Passages:
 
     def matrix_row(self, step: MatrixStep, *, shapes: bool = False) -> Row:
         """One line of the algorithm in matrices; with ``shapes``, each factor over its shape."""
+        assert step.shown is not None  # lines without a matrix form stand in indices
         right = MatrixLatex(self.pen.latex.lettering, shapes=shapes).write(step.shown)
         relation = "←" if step.phase is Phase.UPDATE else "="
         text = self.pen.matrix(step.shown).text
