@@ -39,18 +39,6 @@ from symback.engine.arithmetics import (
 from symback.language.budget import spend
 from symback.language.functions import ELEMENTARY
 
-__all__ = [
-    "Condition",
-    "Decisions",
-    "EmptyCell",
-    "Form",
-    "Forms",
-    "Nested",
-    "Space",
-    "Switch",
-    "Switches",
-]
-
 MOST_TERMS = 120
 """A product of more terms is one generator, of which nothing else is known."""
 

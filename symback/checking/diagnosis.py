@@ -95,8 +95,6 @@ from symback.language.expressions import (
 )
 from symback.language.names import PARAMETERS, Role, Variable, elements
 
-__all__ = ["diagnose"]
-
 NOTHING_ASSUMED = Assumptions()
 
 MOST_POINTS = 5  # at which a mistake must account for the line, where functions have kinks
@@ -599,6 +597,7 @@ class Change:
 
     @property
     def name(self) -> str:
+        """The name of the mistake."""
         return self.put[0][1].name
 
     @property
@@ -607,6 +606,7 @@ class Change:
         return self.put[0][1].node
 
     def told(self) -> Told:
+        """The mistake and its sentence."""
         return self.put[0][1].told(len(self.put) > 1)
 
     @cached_property
@@ -615,6 +615,7 @@ class Change:
         return frozenset((edge.child[0], edge.parent[0]) for edge, _ in self.put)
 
     def value(self, table: Table, state: State) -> int | None:
+        """What the derivative is with it, at the point of the table."""
         if len(self.groups) == 1:
             return table.shifted(self, state)
         after = table.after(self)
@@ -657,6 +658,7 @@ class Error(_Said):
     letter: str
 
     def value(self, table: Table, state: State) -> int | None:
+        """What the derivative is with it, at the point of the table."""
         return table.shifted(self, state)
 
     def shift(self, table: Table) -> Mapping[Neuron, int]:
@@ -687,9 +689,11 @@ class Share:
 
     @property
     def name(self) -> str:
+        """The name of the mistake."""
         return self.mistake.name
 
     def value(self, table: Table, state: State) -> int | None:
+        """What the derivative is with it, at the point of the table."""
         if self.neuron is None:
             share = sum(table.path_values[k] for k in self.paths)
         else:
@@ -697,6 +701,7 @@ class Share:
         return self.making.make(state.whole, share) % table.prime
 
     def told(self) -> Told:
+        """The mistake and its sentence."""
         plan, count = self.plan, self.plan.way.count
         if self.neuron is None:
             paths = [plan.paths[k] for k in self.paths]
@@ -719,6 +724,7 @@ class Other(_Said):
     of: Callable[[Table], int | None]
 
     def value(self, table: Table, state: State) -> int | None:
+        """What the derivative is with it, at the point of the table."""
         return self.of(table)
 
 

@@ -81,28 +81,6 @@ from symback.language.functions import BY_SYMPY, ELEMENTARY, SoftMax
 from symback.language.names import SAMPLE, Role, Variable, element_name, elements, index
 from symback.language.writing import Text
 
-__all__ = [
-    "JAX",
-    "MATH",
-    "NUMPY",
-    "NUMPY_PLAIN",
-    "TORCH",
-    "Block",
-    "Line",
-    "NoKernel",
-    "Program",
-    "Spelling",
-    "array_program",
-    "element",
-    "heads_of",
-    "identities_of",
-    "in_memory",
-    "names_in",
-    "needed",
-    "number",
-    "scalar_program",
-]
-
 
 class NoKernel(SymbackError):
     """A graph that no kernel can be written for; the message names the part."""
