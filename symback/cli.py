@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from symback.learning.samples import Samples
     from symback.network import Network
 
-__all__ = ["main", "parser"]
-
 LISTED = 300
 MOST_WEIGHTS = 20
 LONGEST_MESSAGE = 4000

@@ -50,9 +50,6 @@ from symback.sheets.chapters import overview
 from symback.sheets.figure import Figure
 from symback.sheets.passages import describe
 
-__all__ = ["Derivation", "Network", "equations", "load"]
-
-
 DETAILS = ("brief", "normal", "full")
 SQUARED_ERROR = LOSSES["squared_error"]  # for networks cut off, whose loss nobody asks for
 

@@ -669,6 +669,17 @@ def test_the_identities_of_the_softmax(n):
     assert len(forms.SOFTMAX_IDENTITIES) == 7
 
 
+@pytest.mark.parametrize("style", ["array", "scalar"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
+def test_identities_of_a_softmax_are_listed_where_there_is_one(loss, style):
+    """Without one the outputs do not sum to 1, and y_k - p_k is not what they say."""
+    listed = {
+        output: sb.Network(2, [(2, output)], loss=loss).kernel_source(style).count("_{j≠k} p_j")
+        for output in ("sigmoid", "softmax")
+    }
+    assert listed["sigmoid"] == 0 < listed["softmax"]
+
+
 def test_a_target_that_is_no_distribution():
     """Σy is kept: with y = (2, 1) the derivative is 3ŷ - y, in both styles."""
     for style in STYLES:

@@ -23,8 +23,6 @@ from symback.engine.arithmetics import FLOATS, RELATIONS, Floats, Undefined, num
 from symback.engine.derivation import BackwardPass
 from symback.engine.evaluation import Numbers
 
-__all__ = ["DOUBLE", "HALF", "SINGLE", "Bounds", "Precision", "bounds"]
-
 SAFETY = 8
 """Other orders of summation and other correct formulas may lose a little more than symback's."""
 

@@ -56,8 +56,6 @@ from symback.language.errors import SymbackError
 from symback.language.functions import LOSSES
 from symback.language.names import SAMPLE, Role, Variable
 
-__all__ = ["Search", "Seen", "Slip", "Steps", "doubles", "explain_forward", "matches"]
-
 Edge = tuple[Variable, Variable]
 """What is computed, and from what: (child, parent)."""
 

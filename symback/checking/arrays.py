@@ -58,15 +58,6 @@ from symback.language import npz
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.names import PARAMETERS, Notation, Role, Variable, element_name, notation
 
-__all__ = [
-    "ArrayReport",
-    "ArraysReport",
-    "Names",
-    "WorstEntry",
-    "check_arrays",
-    "check_arrays_file",
-]
-
 MOST_PRODUCTS = 200_000
 """Weights times samples; with 50 digits more would take longer than some ten seconds."""
 

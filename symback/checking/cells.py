@@ -39,18 +39,6 @@ from symback.engine.arithmetics import (
 from symback.language.budget import spend
 from symback.language.functions import ELEMENTARY
 
-__all__ = [
-    "Condition",
-    "Decisions",
-    "EmptyCell",
-    "Form",
-    "Forms",
-    "Nested",
-    "Space",
-    "Switch",
-    "Switches",
-]
-
 MOST_TERMS = 120
 """A product of more terms is one generator, of which nothing else is known."""
 
@@ -249,15 +237,15 @@ class Space:
 
     def is_positive(self, form: Form) -> bool:
         """Whether no term can be negative, and one is never 0: e^u, or 1/v for such a v."""
-        alone = [(monomial, Form({monomial: c})) for monomial, c in form.terms.items()]
-        lows = [self.bounds(each)[0] for _, each in alone]
-        return all(low >= 0 for low in lows) and any(
-            all(self._never_vanishes(number) for number, _ in monomial) for monomial, _ in alone
+        vanishing = {
+            number
+            for number in form.generators
+            if self.generators[number].name not in ("exp", "inverse")
+            and self.generators[number].low <= 0
+        }
+        return all(self.bounds(Form({m: c}))[0] >= 0 for m, c in form.terms.items()) and any(
+            all(number not in vanishing for number, _ in monomial) for monomial in form.terms
         )
-
-    def _never_vanishes(self, number: int) -> bool:
-        own = self.generators[number]
-        return own.name in ("exp", "inverse") or own.low > 0
 
     def monomial_bounds(self, monomial: Monomial) -> tuple[Bound, Bound]:
         """The same of one monomial; e^a / (e^a + e^b) lies between 0 and 1."""
@@ -289,22 +277,16 @@ class Space:
 
     def may_hold(self, conditions: Sequence[Condition], new: Condition) -> bool:
         """False only where no point satisfies all of the conditions and the new one."""
-        near = self._connected(conditions, new)
+        # those that share generators with the new one, directly or through others
+        reached, near, left = set(new.form.generators), [], list(conditions)
+        while joined := [each for each in left if reached & each.form.generators]:
+            near += joined
+            left = [each for each in left if each not in joined]
+            reached.update(*(each.form.generators for each in joined))
         key = (frozenset((each.form, each.positive) for each in near), new.form, new.positive)
         if key not in self._verdicts:
             self._verdicts[key] = self._may_hold([*near, new])
         return self._verdicts[key]
-
-    def _connected(self, conditions: Sequence[Condition], new: Condition) -> list[Condition]:
-        """The conditions that share generators with the new one, directly or through others."""
-        reached, near, left = set(new.form.generators), [], list(conditions)
-        while True:
-            joined = [each for each in left if reached & each.form.generators]
-            if not joined:
-                return near
-            near += joined
-            left = [each for each in left if each not in joined]
-            reached.update(*(each.form.generators for each in joined))
 
     def _may_hold(self, conditions: Sequence[Condition]) -> bool:
         high = self.bounds(conditions[-1].directed)[1]

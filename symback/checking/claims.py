@@ -41,8 +41,6 @@ from symback.language.expressions import (
     walk,
 )
 
-__all__ = ["Page", "bare", "in_order", "reaches", "says_nothing"]
-
 MOST_PARTS = 500
 """So many parts of a side are looked at; in each name there may be two others."""
 

@@ -48,8 +48,6 @@ from symback.language.expressions import (
 from symback.language.functions import BY_SYMPY
 from symback.language.names import SAMPLE, Role, Variable, unpack
 
-__all__ = ["Inexpressible", "element_of", "to_node"]
-
 
 class Inexpressible(SymbackError):
     """An expression that has no node."""

@@ -45,23 +45,6 @@ from symback.language.expressions import (
 )
 from symback.language.names import SIGNS, Role, Variable, index, pack
 
-__all__ = [
-    "Edge",
-    "Kind",
-    "Neuron",
-    "Way",
-    "complement",
-    "correct_node",
-    "indexed",
-    "kind_of",
-    "number",
-    "numbered",
-    "placed",
-    "replaced",
-    "spelled",
-    "way_between",
-]
-
 Neuron = tuple[Variable, tuple[int, ...]]
 """One element of a quantity: the quantity and its own 1-based indices."""
 

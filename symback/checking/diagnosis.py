@@ -95,8 +95,6 @@ from symback.language.expressions import (
 )
 from symback.language.names import PARAMETERS, Role, Variable, elements
 
-__all__ = ["diagnose"]
-
 NOTHING_ASSUMED = Assumptions()
 
 MOST_POINTS = 5  # at which a mistake must account for the line, where functions have kinks
@@ -601,6 +599,7 @@ class Change:
 
     @property
     def name(self) -> str:
+        """The name of the mistake."""
         return self.put[0][1].name
 
     @property
@@ -609,6 +608,7 @@ class Change:
         return self.put[0][1].node
 
     def told(self) -> Told:
+        """The mistake and its sentence."""
         return self.put[0][1].told(len(self.put) > 1)
 
     @cached_property
@@ -617,6 +617,7 @@ class Change:
         return frozenset((edge.child[0], edge.parent[0]) for edge, _ in self.put)
 
     def value(self, table: Table, state: State) -> int | None:
+        """What the derivative is with it, at the point of the table."""
         if len(self.groups) == 1:
             return table.shifted(self, state)
         after = table.after(self)
@@ -659,6 +660,7 @@ class Error(_Said):
     letter: str
 
     def value(self, table: Table, state: State) -> int | None:
+        """What the derivative is with it, at the point of the table."""
         return table.shifted(self, state)
 
     def shift(self, table: Table) -> Mapping[Neuron, int]:
@@ -689,9 +691,11 @@ class Share:
 
     @property
     def name(self) -> str:
+        """The name of the mistake."""
         return self.mistake.name
 
     def value(self, table: Table, state: State) -> int | None:
+        """What the derivative is with it, at the point of the table."""
         if self.neuron is None:
             share = sum(table.path_values[k] for k in self.paths)
         else:
@@ -699,6 +703,7 @@ class Share:
         return self.making.make(state.whole, share) % table.prime
 
     def told(self) -> Told:
+        """The mistake and its sentence."""
         plan, count = self.plan, self.plan.way.count
         if self.neuron is None:
             paths = [plan.paths[k] for k in self.paths]
@@ -721,6 +726,7 @@ class Other(_Said):
     of: Callable[[Table], int | None]
 
     def value(self, table: Table, state: State) -> int | None:
+        """What the derivative is with it, at the point of the table."""
         return self.of(table)
 
 

@@ -42,8 +42,6 @@ from symback.language.expressions import (
 from symback.language.functions import ACTIVATIONS, ELEMENTARY, Activation, SoftMax
 from symback.language.names import Role, Variable
 
-__all__ = ["Equations", "Link"]
-
 
 @dataclass(frozen=True, slots=True)
 class Link:

@@ -82,8 +82,6 @@ from symback.language.functions import ELEMENTARY, SoftMax
 from symback.language.names import Role, Variable
 from symback.language.reading import read
 
-__all__ = ["Assumptions", "Environment", "Evaluator", "differentiated"]
-
 Environment = Mapping[str, int]
 """The numbers that index letters stand for."""
 

@@ -28,19 +28,6 @@ from symback.language import files
 from symback.language.budget import SECONDS
 from symback.language.errors import SymbackError, printable
 
-__all__ = [
-    "HEAD",
-    "MOST_BYTES",
-    "BadSubmission",
-    "Exercise",
-    "Row",
-    "as_csv",
-    "assert_derivation",
-    "decoded",
-    "rows",
-    "submissions",
-]
-
 MOST_BYTES = 200_000
 """A page of derivation is smaller."""
 

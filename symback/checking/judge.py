@@ -109,16 +109,6 @@ from symback.language.expressions import (
 )
 from symback.language.names import Role, pack
 
-__all__ = [
-    "BOUND",
-    "Bounds",
-    "Judge",
-    "Outcome",
-    "Relationship",
-    "Undecided",
-    "meets",
-]
-
 BOUND = f"2^-{BITS - 16}"
 """The chance that two different sides agree at a secret point, for degrees below 2^16."""
 

@@ -31,8 +31,6 @@ from symback.language.expressions import (
 )
 from symback.language.names import Notation, Role, cuts
 
-__all__ = ["PRIMES", "Letters", "Scope", "Scripted", "is_total"]
-
 LARGEST_INDEX = 20
 """Of a neuron in a layer whose width is a symbol: a page there names the first few neurons."""
 

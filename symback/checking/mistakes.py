@@ -67,21 +67,6 @@ from symback.language.expressions import (
 from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss, SoftMax
 from symback.language.names import SAMPLE, SIGNS, Role, Variable
 
-__all__ = [
-    "ADDED",
-    "MISTAKES",
-    "Factor",
-    "Making",
-    "Mistake",
-    "Place",
-    "Told",
-    "Wrong",
-    "made",
-    "named",
-    "rank",
-    "wrongs",
-]
-
 
 class Place(enum.Enum):
     """Where a mistake may happen, beside the local derivatives (`Kind`); and what makes it there.

@@ -76,21 +76,6 @@ from symback.language.expressions import (
 )
 from symback.language.names import NOTATIONS, Notation, UnknownNotation
 
-__all__ = [
-    "LARGEST_PAGE",
-    "Claim",
-    "Definition",
-    "Document",
-    "Item",
-    "Prose",
-    "Relation",
-    "Side",
-    "TooLarge",
-    "Unread",
-    "notation_of",
-    "read",
-]
-
 LARGEST_PAGE = 200_000
 """Bytes."""
 MOST_SUMMANDS = 20_000

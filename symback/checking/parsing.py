@@ -51,8 +51,6 @@ from symback.language.expressions import (
 )
 from symback.language.functions import ABBREVIATIONS, ELEMENTARY
 
-__all__ = ["Line", "Reading", "reading"]
-
 MOST_DEPTH = 60
 LARGEST_EXPONENT = 64
 MOST_TERMS = 256

@@ -37,23 +37,6 @@ from symback.language.layout import environment
 from symback.language.names import SIGNS
 from symback.language.typesetting import escape_xml
 
-__all__ = [
-    "PLAIN",
-    "WIDTH",
-    "Diagnosis",
-    "LineReport",
-    "Report",
-    "Style",
-    "Verdict",
-    "Witness",
-    "formula",
-    "fragment",
-    "marks",
-    "page",
-    "raised",
-    "text",
-]
-
 
 class Verdict(enum.Enum):
     """What is said of a line, or of a whole page."""

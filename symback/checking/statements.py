@@ -34,18 +34,6 @@ from symback.language.budget import Spent, spend
 from symback.language.expressions import Node
 from symback.language.names import GREEK_NAMES
 
-__all__ = [
-    "ARITHMETIC",
-    "EMPTY_LINE",
-    "NOTATION",
-    "Condition",
-    "Page",
-    "Statement",
-    "cut",
-    "defined_by",
-    "is_told",
-]
-
 NOTATION = re.compile(
     r"(?m)^[^\S\n]*(?:(?:[%#>*/-]+|<!--)[^\S\n]*)?"
     r"notation[^\S\n]*:[^\S\n]*([\w.-]+)[^\S\n]*(?:-->[^\S\n]*)?$"

@@ -26,23 +26,6 @@ from symback.language.errors import SymbackError, printable
 from symback.language.functions import WORDS
 from symback.language.names import GREEK, GREEK_NAMES
 
-__all__ = [
-    "CLOSES",
-    "CLOSING",
-    "COMPARISONS",
-    "FUNCTIONS",
-    "MOST_TOKENS",
-    "OPENS",
-    "RELATIONS",
-    "Macros",
-    "NotRead",
-    "Place",
-    "Token",
-    "lexed",
-    "split",
-    "without_macros",
-]
-
 MOST_TOKENS = 4_000
 """Of one statement."""
 MOST_DIGITS = 40

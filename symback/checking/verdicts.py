@@ -93,18 +93,6 @@ from symback.language.expressions import (
 from symback.language.names import Reference, Role, read_reference
 from symback.language.names import notation as notation_called
 
-__all__ = [
-    "Convention",
-    "Finding",
-    "Judgement",
-    "Wrong",
-    "check",
-    "convention_of",
-    "judged",
-    "largest_index",
-    "overall",
-]
-
 JUDGED, REACHED, UNDERSTOOD = 0.7, 0.75, 0.8
 """The shares of the page's budget that are used up at most when its claims are judged, when it is
 known what they reach, and when a convention has been looked for."""

@@ -582,7 +582,10 @@ def middle(value: Any) -> Fraction:
 
 def decimal(value: Any, digits: int) -> str:
     """The middle of the bounds with so many significant digits, without trailing zeros."""
-    return mpmath.nstr(mpmath.mpf(middle(value).numerator) / middle(value).denominator, digits)
+    if isinstance(value, arb):  # its integer may have millions of digits: it is never written out
+        man, exp = value.mid().man_exp()
+        return mpmath.nstr(mpmath.ldexp(mpmath.mpf(int(man)), int(exp)), digits)
+    return mpmath.nstr(mpmath.mpf(int(value.p)) / int(value.q), digits)
 
 
 class Symbols(Arithmetic):

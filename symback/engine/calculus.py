@@ -30,8 +30,6 @@ from symback.language.algebra import Partial, Sigma, collapse
 from symback.language.errors import SymbackError
 from symback.language.names import Variable, fresh_index
 
-__all__ = ["LocalDerivative", "instantiate", "is_zero", "local_derivative", "slope_by_value"]
-
 
 class WrongSlope(SymbackError):
     """A declared derivative that is not the derivative."""

@@ -57,19 +57,6 @@ from symback.language.names import (
     fresh_index,
 )
 
-__all__ = [
-    "BackwardPass",
-    "Deduction",
-    "Derivation",
-    "Node",
-    "Path",
-    "Paths",
-    "Rule",
-    "Step",
-    "derive",
-    "local_steps",
-]
-
 Node = tuple[Variable, tuple[int, ...]]
 """One element: a quantity and its 1-based indices, the sample of a batch left out."""
 

@@ -54,20 +54,6 @@ from symback.language.algebra import Partial, Product, Terms
 from symback.language.errors import SymbackError
 from symback.language.names import Reference, Variable, element_name
 
-__all__ = [
-    "Axed",
-    "Evaluator",
-    "Gradients",
-    "Kink",
-    "MissingNumbers",
-    "Numbers",
-    "OutOfDomain",
-    "agreement",
-    "as_floats",
-    "flattened",
-    "restored",
-]
-
 STEP = "1e-30"
 
 Axed = tuple[np.ndarray, tuple[Symbol, ...]]

@@ -34,8 +34,6 @@ from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.names import PARAMETERS, SAMPLE, Role, Variable, index
 from symback.language.writing import Text
 
-__all__ = ["Declared", "Equation", "Graph", "KnownSum", "from_equations", "from_network"]
-
 
 @dataclass(frozen=True, slots=True)
 class Declared:

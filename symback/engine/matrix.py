@@ -93,20 +93,6 @@ from symback.language.errors import SymbackError
 from symback.language.names import NETWORK, PARAMETERS, Lettering, Variable, fresh_index
 from symback.language.writing import MatrixLatex, Text, Writer
 
-__all__ = [
-    "Certificate",
-    "Layout",
-    "Lowered",
-    "MatrixForm",
-    "MatrixStep",
-    "NoMatrixForm",
-    "Phase",
-    "Turned",
-    "Uncertified",
-    "certify",
-    "lift",
-]
-
 ETA = Symbol("η", positive=True)
 """The learning rate."""
 

@@ -41,18 +41,6 @@ from symback.language.functions import Activation, Loss, SoftMax
 from symback.language.names import INDEX_LETTERS, LETTERS, SAMPLE
 from symback.language.writing import Latex, Text
 
-__all__ = [
-    "EquationsSpec",
-    "LayerSpec",
-    "NetworkSpec",
-    "SpecError",
-    "Values",
-    "equations",
-    "from_mapping",
-    "load",
-    "network",
-]
-
 LARGEST_FILE = 2_000_000  # bytes
 LARGEST_WIDTH = 10**7
 MOST_LAYERS = 1_000

@@ -13,8 +13,6 @@ from symback.engine.matrix import MatrixForm, lift
 from symback.engine.spec import EquationsSpec, NetworkSpec
 from symback.language.names import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, Reference
 
-__all__ = ["Checked", "Work", "lettering"]
-
 
 class Work:
     """A network as said, and everything made from it once: equations, derivatives, numbers.

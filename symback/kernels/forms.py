@@ -35,8 +35,6 @@ from symback.language.functions import ACTIVATIONS, Activation, Stable
 from symback.language.names import Role, Variable
 from symback.language.writing import Latex
 
-__all__ = ["SOFTMAX_IDENTITIES", "Form", "Identity", "WrongForm", "Z", "form_of", "proved"]
-
 Z = Symbol("z", real=True)
 """What activations are functions of."""
 

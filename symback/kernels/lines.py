@@ -82,28 +82,6 @@ from symback.language.functions import BY_SYMPY, ELEMENTARY, SoftMax
 from symback.language.names import SAMPLE, Role, Variable, element_name, elements, index
 from symback.language.writing import Text
 
-__all__ = [
-    "JAX",
-    "MATH",
-    "NUMPY",
-    "NUMPY_PLAIN",
-    "TORCH",
-    "Block",
-    "Line",
-    "NoKernel",
-    "Program",
-    "Spelling",
-    "array_program",
-    "element",
-    "heads_of",
-    "identities_of",
-    "in_memory",
-    "names_in",
-    "needed",
-    "number",
-    "scalar_program",
-]
-
 
 class NoKernel(SymbackError):
     """A graph that no kernel can be written for; the message names the part."""
@@ -554,7 +532,7 @@ class _ArrayWriter(_Writer):
 
     def line_of(self, layer: Layer, part: str, k: int, node: Node) -> Named:
         name = PART_NAMES.get(part) or f"{part}{layer.h.layer}"
-        says = part in SAID_OF_PARTS and (layer.coupled or part == "residual")
+        says = part in SAID_OF_PARTS and layer.coupled  # they hold of a softmax, whose sum is 1
         return self.let(Named(name), node, *([SAID_OF_PARTS[part]] if says else []))
 
     # -------------------------------------------------------------------------------- the softmax

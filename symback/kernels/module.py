@@ -68,18 +68,6 @@ from symback.language.expressions import Node
 from symback.language.files import template_dir
 from symback.language.names import PARAMETERS, Reference, Role, Variable, elements
 
-__all__ = [
-    "ENGINES",
-    "Engine",
-    "Kernel",
-    "KernelError",
-    "element_kernel",
-    "identities",
-    "kernel",
-    "kernel_source",
-    "run",
-]
-
 WIDTH = 100
 STYLES = ("scalar", "array")
 MOST_SCALARS = 100

@@ -66,36 +66,6 @@ from symback.language.reading import (
     to_text,
 )
 
-__all__ = [
-    "Array",
-    "Elementwise",
-    "Gradient",
-    "Partial",
-    "Product",
-    "SampleArray",
-    "Scalar",
-    "Shape",
-    "Sigma",
-    "Terms",
-    "Where",
-    "activation",
-    "activation_slope",
-    "called",
-    "collapse",
-    "field_functions",
-    "hadamard_product",
-    "matrix_product",
-    "matrix_sum",
-    "negative",
-    "product",
-    "to_sympy",
-    "total",
-    "transposed",
-    "value_of",
-    "winner",
-    "written",
-]
-
 # ------------------------------------------------------------------- nodes SymPy does not have
 
 

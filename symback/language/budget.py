@@ -35,18 +35,6 @@ try:
 except ImportError:  # Windows
     resource = None
 
-__all__ = [
-    "MEGABYTES",
-    "SECONDS",
-    "Budget",
-    "Spent",
-    "allow",
-    "clock",
-    "spend",
-    "uncounted",
-    "within",
-]
-
 SECONDS = 2.0
 MEGABYTES = 512
 STEPS = 100

@@ -43,9 +43,6 @@ from symback.language.expressions import (
 from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.names import GREEK, SIGNS
 
-__all__ = ["echo"]
-
-
 _NAMED = GREEK | SIGNS
 
 # How tightly a node holds together: what is below its neighbours' need is put in brackets.

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["FormulaError", "SymbackError", "did_you_mean", "nearest", "printable"]
-
 LONGEST_WORD = 80  # difflib is quadratic: a longer word is no misspelling of anything
 
 

@@ -24,46 +24,6 @@ from functools import cache
 
 from symback.language.budget import spend
 
-__all__ = [
-    "ELL",
-    "LAYERED",
-    "LOSS",
-    "MINUS_ONE",
-    "Array",
-    "At",
-    "Call",
-    "Cases",
-    "Comparison",
-    "Component",
-    "Derivative",
-    "Element",
-    "Index",
-    "Indicator",
-    "Letter",
-    "Matrix",
-    "Named",
-    "Node",
-    "Number",
-    "OneHot",
-    "Ones",
-    "Power",
-    "Product",
-    "Quotient",
-    "Sum",
-    "Total",
-    "Transpose",
-    "applied",
-    "children",
-    "everywhere",
-    "free_letters",
-    "is_array",
-    "negative",
-    "operation",
-    "rebuilt",
-    "reindexed",
-    "walk",
-]
-
 # --------------------------------------------------------------------------------------- indices
 
 

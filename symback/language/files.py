@@ -27,8 +27,6 @@ from typing import BinaryIO
 
 from symback.language.errors import SymbackError, printable
 
-__all__ = ["CannotRead", "CannotWrite", "content", "opened", "put", "shown", "template_dir"]
-
 LONGEST_PATH = 4096
 
 

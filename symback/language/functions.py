@@ -28,23 +28,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = [
-    "ABBREVIATIONS",
-    "ACTIVATIONS",
-    "BY_SYMPY",
-    "ELEMENTARY",
-    "LOSSES",
-    "WORDS",
-    "Activation",
-    "Fact",
-    "Function",
-    "Loss",
-    "SoftMax",
-    "Stable",
-    "spoken",
-]
-
-
 # -------------------------------------------------------------------------- elementary functions
 
 

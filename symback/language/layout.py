@@ -16,16 +16,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from symback.language.files import template_dir
 from symback.language.typesetting import escape_xml, for_github
 
-__all__ = [
-    "BUNDLE_STYLE",
-    "CHOSEN_STYLE",
-    "COLOURS",
-    "DARK_COLOURS",
-    "PATH_STYLES",
-    "PathStyle",
-    "environment",
-]
-
 
 @cache
 def environment() -> Environment:

@@ -50,40 +50,6 @@ from sympy import Expr, IndexedBase, Symbol
 from symback.language import files
 from symback.language.errors import SymbackError, did_you_mean, printable
 
-__all__ = [
-    "EQUATIONS",
-    "GREEK",
-    "GREEK_LETTERS",
-    "GREEK_NAMES",
-    "NETWORK",
-    "NOTATIONS",
-    "ONE_VARIABLE",
-    "PARAMETERS",
-    "SAMPLE",
-    "SIGNS",
-    "Lettering",
-    "Notation",
-    "Reference",
-    "Role",
-    "Spelling",
-    "UnknownName",
-    "UnknownNotation",
-    "Variable",
-    "array_name",
-    "cuts",
-    "element_name",
-    "elements",
-    "fresh_index",
-    "index",
-    "name_indices",
-    "notation",
-    "pack",
-    "read_reference",
-    "split_name",
-    "unpack",
-    "whole_name",
-]
-
 
 class UnknownName(SymbackError):
     """A name that no quantity of the network answers to, or that two answer to."""

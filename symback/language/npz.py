@@ -19,8 +19,6 @@ import numpy as np
 from symback.language import files
 from symback.language.errors import SymbackError, printable
 
-__all__ = ["MOST_ARRAYS", "NpzError", "kind_of", "read"]
-
 MOST_ARRAYS = 1000
 LONGEST_HEADER = 10_000
 MOST_AXES = 32

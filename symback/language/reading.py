@@ -34,24 +34,6 @@ from symback.language.errors import FormulaError, did_you_mean, printable
 from symback.language.expressions import Named, Node, Number, applied, operation
 from symback.language.functions import ELEMENTARY
 
-__all__ = [
-    "ALIASES",
-    "COMPARISONS",
-    "CONSTANTS",
-    "FUNCTIONS",
-    "LARGEST_EXPONENT",
-    "MOST_ARGUMENTS",
-    "MOST_BITS",
-    "Stage",
-    "bits",
-    "is_name",
-    "known_words",
-    "names",
-    "read",
-    "stages",
-    "to_text",
-]
-
 # The budgets of reading.
 LONGEST_TEXT = 10_000
 DEEPEST_NESTING = 60

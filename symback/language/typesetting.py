@@ -28,23 +28,6 @@ from dataclasses import dataclass, replace
 from symback.language.functions import ELEMENTARY
 from symback.language.names import GREEK_LETTERS
 
-__all__ = [
-    "Block",
-    "Mark",
-    "Piece",
-    "escape_tex",
-    "escape_xml",
-    "for_github",
-    "in_words",
-    "is_label",
-    "label",
-    "mathml",
-    "one_line",
-    "read",
-    "spoken",
-    "width",
-]
-
 # --------------------------------------------------------------------------------------- reading
 
 

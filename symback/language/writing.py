@@ -66,8 +66,6 @@ from symback.language.names import (
     unpack,
 )
 
-__all__ = ["Latex", "MatrixLatex", "Text", "Writer", "is_indicator", "signed"]
-
 
 class Writer(Printer):
     """What the dialects share: signs, order, parentheses.  Subclasses supply the marks."""

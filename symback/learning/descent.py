@@ -59,22 +59,6 @@ from symback.language.names import (
 )
 from symback.learning.samples import DataError, Samples, open_arrays
 
-__all__ = [
-    "Descent",
-    "DescentError",
-    "Diverged",
-    "History",
-    "Settings",
-    "begin",
-    "descend",
-    "initial",
-    "initially_drawn",
-    "load_checkpoint",
-    "parameter_blocks",
-    "positions",
-    "resume",
-]
-
 Kernel = Callable[[Mapping[str, np.ndarray], np.ndarray, np.ndarray], tuple[Any, Mapping[str, Any]]]
 
 MOST_WATCHED = 200

@@ -41,21 +41,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "MissingLibrary",
-    "classes",
-    "gif",
-    "heat_map",
-    "loss_curve",
-    "matrices",
-    "png",
-    "portfolio",
-    "regions",
-    "require",
-    "surfaces",
-    "weight_curves",
-]
-
 DPI = 160
 STYLE = {
     "font.family": "DejaVu Sans",

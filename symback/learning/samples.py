@@ -34,8 +34,6 @@ import numpy as np
 from symback.language import files, npz
 from symback.language.errors import SymbackError, did_you_mean, printable
 
-__all__ = ["DataError", "Samples", "check", "one_hot", "open_arrays", "read"]
-
 LARGEST_FILE = 2 * 10**9  # bytes; of a .npz, unpacked
 LISTED = 12
 

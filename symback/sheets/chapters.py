@@ -94,21 +94,6 @@ from symback.sheets.passages import (
     told_apart,
 )
 
-__all__ = [
-    "BRIEF_PATHS",
-    "COLOURED_PATHS",
-    "MOST_FORMULAS",
-    "any_layer_page",
-    "as_data",
-    "latex",
-    "one_line",
-    "overview",
-    "sheet",
-    "softmax_apart",
-    "take_apart",
-    "text",
-]
-
 BRIEF_PATHS = 4
 COLOURED_PATHS = 16
 MOST_FORMULAS = 40

@@ -27,23 +27,6 @@ from symback.language import typesetting
 from symback.language.layout import BUNDLE_STYLE, PATH_STYLES, PathStyle
 from symback.language.typesetting import one_line, spoken
 
-__all__ = [
-    "FEW_PATHS",
-    "TEXT_WIDTH",
-    "Area",
-    "EdgeSketch",
-    "Figure",
-    "Item",
-    "Label",
-    "LayerSketch",
-    "Name",
-    "Pill",
-    "StageSketch",
-    "Stroke",
-    "graph_figure",
-    "network_figure",
-]
-
 TEXT_WIDTH = 483.0
 """No figure is wider, in TeX points: a line of the sheets has 483.7."""
 

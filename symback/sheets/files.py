@@ -34,8 +34,6 @@ from symback.sheets import chapters, passages, rendering
 from symback.sheets.chapters import any_layer_page, overview
 from symback.sheets.passages import plain_pen
 
-__all__ = ["BadShape", "Disagreement", "check", "pdf", "starter", "write_figure", "write_sheets"]
-
 APT = (
     "apt-get install --no-install-recommends texlive-latex-extra texlive-fonts-recommended "
     "lmodern latexmk"

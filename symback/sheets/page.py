@@ -23,28 +23,6 @@ from symback.language.typesetting import width
 from symback.language.writing import Latex, MatrixLatex, Text, signed
 from symback.sheets.figure import Figure
 
-__all__ = [
-    "INDENT",
-    "LINE",
-    "Block",
-    "Display",
-    "Formula",
-    "Grid",
-    "Literal",
-    "Page",
-    "Pen",
-    "Picture",
-    "Row",
-    "Say",
-    "Section",
-    "Words",
-    "as_written",
-    "equal_to",
-    "joined",
-    "lines",
-    "literal",
-]
-
 LINE = 390.0
 """Points that the right-hand side of a display may take on a page 483 points wide."""
 

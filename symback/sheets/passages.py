@@ -75,29 +75,6 @@ from symback.sheets.page import (
     literal,
 )
 
-__all__ = [
-    "MOST_ENTRIES",
-    "NEURONS_WRITTEN_OUT",
-    "SHOWN_ENDS",
-    "GeneralPen",
-    "Lines",
-    "Passages",
-    "TooLong",
-    "any_layer",
-    "array_formula",
-    "certified",
-    "check_length",
-    "depth_of",
-    "describe",
-    "entries",
-    "figure",
-    "listed_paths",
-    "pen_for",
-    "plain_pen",
-    "stable_section",
-    "told_apart",
-]
-
 # ------------------------------------------------------------------------------- what is printed
 
 MOST_LITERALS = 2000

@@ -49,22 +49,6 @@ from symback.language.typesetting import (
 from symback.sheets.figure import FEW_PATHS, Figure, Label, Pill
 from symback.sheets.page import Display, Formula, Grid, Page, Picture, Row, Say, Section, Words
 
-__all__ = [
-    "FORMS",
-    "Form",
-    "caption",
-    "described",
-    "notebook_html",
-    "picture_html",
-    "plain",
-    "preamble",
-    "render",
-    "render_figure",
-    "svg",
-    "ties",
-    "tikz",
-]
-
 # ------------------------------------------------------------------------------------- templates
 
 
