@@ -251,8 +251,10 @@ DECIDED = {
 """How many lines of each class are decided at least: "undecided" everywhere would be no judge."""
 
 
-def test_most_random_lines_are_decided():
+def test_most_random_lines_are_decided(request):
     """Proved where equal, refuted where different, but for a share of each class; none crashes."""
+    if not THOROUGH:
+        request.getfixturevalue("quick")
     answers: dict[str, list[Asked]] = {}
     for pair in itertools.islice(pairs(11), 360):
         if pair.truth is not Truth.UNKNOWN:

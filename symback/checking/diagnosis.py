@@ -97,8 +97,9 @@ from symback.language.names import PARAMETERS, Role, Variable, elements
 
 NOTHING_ASSUMED = Assumptions()
 
-MOST_POINTS = 5  # at which a mistake must account for the line, where functions have kinks
-MOST_TRIED = 20  # points, to find some at which the line is not 0
+MOST_POINTS = 12  # at which a mistake must account for the line, where functions have kinks: each
+# kink is on either side by chance, so at 5 points one line in 32 was given a mistake it does not hold
+MOST_TRIED = 30  # points, to find some at which the line is not 0
 MOST_INSTANCES = 4  # values of the free indices
 MOST_VISITS = 20_000  # nodes that an evaluation comes by; a longer side is not explained
 MOST_PARTS = 600  # nodes of a side that is taken apart
