@@ -97,8 +97,9 @@ from symback.language.names import PARAMETERS, Role, Variable, elements
 
 NOTHING_ASSUMED = Assumptions()
 
-MOST_POINTS = 12  # at which a mistake must account for the line, where functions have kinks: each
-# kink is on either side by chance, so at 5 points one line in 32 was given a mistake it does not hold
+# Points at which a mistake must account for the line, where functions have kinks.  A point lies on
+# either side of each by chance: at 5, one line in 32 was given a mistake that it does not hold.
+MOST_POINTS = 12
 MOST_TRIED = 30  # points, to find some at which the line is not 0
 MOST_INSTANCES = 4  # values of the free indices
 MOST_VISITS = 20_000  # nodes that an evaluation comes by; a longer side is not explained
