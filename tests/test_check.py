@@ -146,6 +146,13 @@ def test_a_report_says_what_the_issue_asks():
     assert line["read_as"] == "= (y_1 - ŷ_1)·h_12"
 
 
+def test_what_cancels_is_told_as_zero():
+    """∂L/∂a_21 + ∂L/∂a_22 is 0 behind a softmax; what rounding leaves of it is no value."""
+    net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="squared_error")
+    (line,) = sb.check("∂L/∂h_13 = ∂L/∂a_21 + ∂L/∂a_22", net).lines
+    assert line.witness.right == "0" != line.witness.left
+
+
 def test_a_convention_is_said_before_a_page_is_called_wrong():
     """A page that reads w_kij from i to j throughout is right under that reading."""
     net = sb.Network(3, [(3, "tanh"), (3, "softmax")], loss="cross_entropy")

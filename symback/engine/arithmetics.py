@@ -495,6 +495,9 @@ class Logarithms:
 PRECISION = 300
 """Bits of a ball's middle; 90 digits, so that cancellation leaves enough of them."""
 
+NOTHING = arb("1e-40")
+"""Bounds so near to 0 on both sides are of a number that is 0, but for rounding."""
+
 RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -581,7 +584,12 @@ def middle(value: Any) -> Fraction:
 
 
 def decimal(value: Any, digits: int) -> str:
-    """The middle of the bounds with so many significant digits, without trailing zeros."""
+    """The middle of the bounds with so many significant digits, without trailing zeros.
+
+    Between bounds that are next to 0 on both sides no digit is known: that is 0.
+    """
+    if isinstance(value, arb) and value.contains(0) and value.rad() < NOTHING:
+        return "0.0"
     if isinstance(value, arb):  # its integer may have millions of digits: it is never written out
         man, exp = value.mid().man_exp()
         return mpmath.nstr(mpmath.ldexp(mpmath.mpf(int(man)), int(exp)), digits)
