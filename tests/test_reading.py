@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from meanings import CONTINUES, nodes, plain
@@ -21,6 +21,7 @@ from symback.checking.page import Claim, Prose, Relation, read
 from symback.language.echo import echo
 from symback.language.expressions import (
     Array,
+    Call,
     Element,
     Index,
     Node,
@@ -30,6 +31,7 @@ from symback.language.expressions import (
     Quotient,
     Total,
     Transpose,
+    walk,
 )
 
 CASES = Path(__file__).parent / "cases"
@@ -67,6 +69,12 @@ def read_side(text: str, lhs: str, scope: Scope) -> Node:
     return claim.sides[1].node
 
 
+def has_sigma(node: Node) -> bool:
+    """Whether σ of a preactivation stands in it: where no layer has the sigmoid, that may be g."""
+    calls = (part for part in walk(node) if isinstance(part, Call) and part.function == "sigmoid")
+    return any(getattr(call.arguments[0], "letter", "") == "a" for call in calls)
+
+
 @pytest.mark.parametrize("name", SCOPES)
 @pytest.mark.parametrize("lhs", ["L", "δ_1"])
 @settings(max_examples=50, deadline=None)
@@ -75,6 +83,7 @@ def test_reading_the_echo_gives_the_node(name, lhs, data):
     """`echo` loses nothing: reading it gives the same meaning, and echoing that the same text."""
     scope = SCOPES[name]
     node = data.draw((scalars if lhs == "L" else arrays)(scope))
+    assume("sigmoid" in scope.activations or not has_sigma(node))
     found = read_side(echo(node), lhs, scope)
     assert plain(found) == plain(node)
     assert read_side(echo(found), lhs, scope) == found
