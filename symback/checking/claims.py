@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 
 from symback.checking.correct import numbered
 from symback.checking.page import Claim, Definition, Item, Relation, Side, Unread
 from symback.language.expressions import (
     LOSS,
+    ONE,
+    ZERO,
     Array,
     At,
     Derivative,
@@ -44,8 +45,6 @@ from symback.language.expressions import (
 MOST_PARTS = 500
 """So many parts of a side are looked at; in each name there may be two others."""
 
-_ZERO, _ONE = Number(Fraction(0)), Number(Fraction(1))
-
 
 # ----------------------------------------------------------------------- without what says nothing
 
@@ -54,7 +53,7 @@ def says_nothing(left: Node, right: Node, definitions: Sequence[Definition] = ()
     """Whether two sides are the same quantity by name, so that their equality is no claim.
 
     >>> h = Element("h", (Index("", 1), Index("", 2)))
-    >>> says_nothing(h, Product((_ONE, h))), says_nothing(Total((h, h)), Product((_ONE, h)))
+    >>> says_nothing(h, Product((ONE, h))), says_nothing(Total((h, h)), Product((ONE, h)))
     (True, False)
     """
     while isinstance(left, At):  # what stands at the bar holds for both sides
@@ -95,19 +94,19 @@ def bare(node: Node, definitions: Sequence[Definition] = ()) -> Node:
                         else (part,)
                     )
                 ]
-                kept = tuple(part for part in flat if part != _ONE)
-                return Product(kept) if len(kept) > 1 else next(iter(kept), _ONE)
+                kept = tuple(part for part in flat if part != ONE)
+                return Product(kept) if len(kept) > 1 else next(iter(kept), ONE)
             case Total(terms):
                 flat = [
                     each
                     for part in terms
                     for each in (part.terms if isinstance(part, Total) else (part,))
                 ]
-                kept = tuple(part for part in flat if part != _ZERO)
-                return Total(kept) if len(kept) > 1 else next(iter(kept), _ZERO)
+                kept = tuple(part for part in flat if part != ZERO)
+                return Total(kept) if len(kept) > 1 else next(iter(kept), ZERO)
             case Transpose(Transpose(of)):
                 return of
-            case Quotient(of, below) | Power(of, below) if below == _ONE:
+            case Quotient(of, below) | Power(of, below) if below == ONE:
                 return of
             case _:
                 return made

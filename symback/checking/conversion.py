@@ -26,6 +26,7 @@ from symback.language.algebra import Product as Ordered
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
     LOSS,
+    ONE,
     Array,
     Call,
     Cases,
@@ -78,8 +79,6 @@ def element_of(variable: Variable, indices: Iterable[int]) -> Element:
 
 _NAMES: Mapping[type, str] = {getattr(sympy, word): row.name for word, row in BY_SYMPY.items()}
 
-_ONE = Number(Fraction(1))
-
 
 class _Conversion:
     """What the symbols of one graph are."""
@@ -113,11 +112,11 @@ class _Conversion:
                 return Product(self.nodes(expr.args), elementwise=True)
             case sympy.HadamardPower():  # each entry to a power; 1/v for -1
                 base, exponent = self.nodes(expr.args)
-                return Quotient(_ONE, base) if expr.args[1] == -1 else Power(base, exponent)
+                return Quotient(ONE, base) if expr.args[1] == -1 else Power(base, exponent)
             case sympy.Transpose():
                 return Transpose(self.node(expr.args[0]))
             case sympy.OneMatrix():  # the 1 of 1 - h: a number goes with every entry
-                return _ONE
+                return ONE
             case sympy.MatMul() | Ordered():
                 return Product(self.nodes(expr.args))
             case sympy.MatAdd() | Terms():
@@ -137,7 +136,7 @@ class _Conversion:
             case sympy.pi:
                 return Call("pi", ())
             case sympy.E:
-                return Call("exp", (_ONE,))
+                return Call("exp", (ONE,))
             case Partial():
                 if expr.held:
                     raise Inexpressible(
@@ -152,7 +151,7 @@ class _Conversion:
             case sympy.Pow():
                 base, exponent = expr.args
                 if exponent.could_extract_minus_sign():
-                    return Quotient(_ONE, self.node(1 / expr))
+                    return Quotient(ONE, self.node(1 / expr))
                 if not (exponent.is_Rational and exponent.q == 2):
                     return Power(self.node(base), self.node(exponent))
                 root = Call("sqrt", (self.node(base),))
@@ -212,7 +211,7 @@ class _Conversion:
         if not below:
             return Product(self.nodes(above))
         over, under = (
-            Product(parts) if len(parts) > 1 else next(iter(parts), _ONE)
+            Product(parts) if len(parts) > 1 else next(iter(parts), ONE)
             for parts in map(self.nodes, (above, below))
         )
         return Quotient(over, under)

@@ -387,13 +387,3 @@ def _sum_over_paths(judge: Judge, of: Element, by: Element) -> Node | None:
 def numbered(node: Node, letters: Mapping[str, int]) -> Node:
     """``node`` with numbers for its free index letters."""
     return reindexed(node, {letter: Index("", k) for letter, k in letters.items()})
-
-
-def replaced(node: Node, old: Node, new: Node) -> Node:
-    """``node`` with ``new`` for every ``old``.
-
-    >>> one, h = number(1), indexed("h", 1, 2)
-    >>> replaced(Total((h, h)), h, one) == Total((one, one))
-    True
-    """
-    return everywhere({old: new}.get)(node)

@@ -44,7 +44,6 @@ from symback.checking.correct import (
     number,
     numbered,
     placed,
-    replaced,
     spelled,
     way_between,
 )
@@ -91,6 +90,7 @@ from symback.language.expressions import (
     free_letters,
     negative,
     rebuilt,
+    replaced,
     walk,
 )
 from symback.language.names import PARAMETERS, Role, Variable, elements

@@ -52,6 +52,10 @@ from symback.language.expressions import (
     ELL,
     LAYERED,
     LOSS,
+    MINUS_ONE,
+    ONE,
+    TWO,
+    ZERO,
     Array,
     At,
     Call,
@@ -76,6 +80,7 @@ from symback.language.expressions import (
     Total,
     Transpose,
     rebuilt,
+    replaced,
     walk,
 )
 from symback.language.functions import ELEMENTARY, SoftMax
@@ -90,8 +95,6 @@ MOST_VISITS = 300_000
 
 DEEP = 60
 """Quantities further apart are computed one after another; recursion would not reach."""
-
-_one, _two, _minus, _zero = (Number(Fraction(number)) for number in (1, 2, -1, 0))
 
 
 # ---------------------------------------------------------------------------- rules of calculus
@@ -119,9 +122,7 @@ DOMAINS = {
 
 def with_z(template: Node, argument: Node) -> Any:
     """The template with its ``z`` replaced (templates bind no letters of their own)."""
-    if template == Element("z"):
-        return argument
-    return rebuilt(template, lambda part: with_z(part, argument))
+    return replaced(template, Element("z"), argument)
 
 
 def differentiated(node: Node, by: Element) -> Node:
@@ -131,7 +132,7 @@ def differentiated(node: Node, by: Element) -> Node:
     """
     match node:
         case Number() | Letter() | Indicator() | OneHot() | Ones():
-            return _zero
+            return ZERO
         case Element() | Array() | Named():
             return Derivative(node, by)
         case Total(terms):
@@ -145,12 +146,12 @@ def differentiated(node: Node, by: Element) -> Node:
             )
         case Quotient(above, below):
             first = Product((differentiated(above, by), below), True)
-            second = Product((_minus, above, differentiated(below, by)), True)
-            return Quotient(Total((first, second)), Power(below, _two))
+            second = Product((MINUS_ONE, above, differentiated(below, by)), True)
+            return Quotient(Total((first, second)), Power(below, TWO))
         case Power(base, exponent):
             if any(isinstance(part, (Element, Array, Named)) for part in walk(exponent)):
                 raise Undecided("symback does not differentiate a power whose exponent varies")
-            less = Power(base, Total((exponent, _minus)))
+            less = Power(base, Total((exponent, MINUS_ONE)))
             return Product((exponent, less, differentiated(base, by)), True)
         case Sum(product=False):
             return replace(node, body=differentiated(node.body, by))
@@ -164,8 +165,8 @@ def differentiated(node: Node, by: Element) -> Node:
             return Cases((won, (differentiated(second, by), None)))
         case Call("sum" | "diag"):
             return rebuilt(node, lambda part: differentiated(part, by))
-        case Call(name) if name in ("pi", "i") or SLOPES.get(name) == _zero:
-            return _zero
+        case Call(name) if name in ("pi", "i") or SLOPES.get(name) == ZERO:
+            return ZERO
         case Call(name, (inner,), primes=0) if name != "softmax":
             return Product((replace(node, primes=1), differentiated(inner, by)), True)
         case Call(name):
@@ -295,12 +296,12 @@ class Evaluator:
                     return self._value(value, env, numbers)
                 return self._either(condition, value, Cases(tuple(rest)), env, numbers)
             case Comparison():
-                return self._either(node, _one, _zero, env, numbers)
+                return self._either(node, ONE, ZERO, env, numbers)
             case Indicator(Comparison(Array() as array, relation, right)):
                 entry = Indicator(Comparison(Element("z"), relation, right))
                 return self._each(entry, array, env, numbers)
             case Indicator(condition):
-                return self._either(condition, _one, _zero, env, numbers)
+                return self._either(condition, ONE, ZERO, env, numbers)
             case Transpose(of):
                 value = self._value(of, env, numbers)
                 return value.turned if isinstance(value, Grid) else value
@@ -680,15 +681,15 @@ class Evaluator:
             case "i", _:
                 return numbers.imaginary()
             case "abs", (argument,):
-                above, opposite = Comparison(argument, ">?", _zero), Product((_minus, argument))
+                above, opposite = Comparison(argument, ">?", ZERO), Product((MINUS_ONE, argument))
                 return self._either(above, argument, opposite, env, numbers)
             case "sign", (argument,):
-                above, below = (Comparison(argument, relation, _zero) for relation in (">", "<"))
-                other: Node = Cases(((_minus, below), (_zero, None)))
+                above, below = (Comparison(argument, relation, ZERO) for relation in (">", "<"))
+                other: Node = Cases(((MINUS_ONE, below), (ZERO, None)))
                 tells_borders = (self.signs or self).arithmetic.tells_borders
                 if isinstance(self.holds(above, env), Switch) and not tells_borders:
-                    other = _minus  # the argument is not 0 everywhere
-                return self._either(above, _one, other, env, numbers)
+                    other = MINUS_ONE  # the argument is not 0 everywhere
+                return self._either(above, ONE, other, env, numbers)
             case "max" | "min" as name, arguments:
                 return self._extreme(name, arguments, env, numbers)
             case "softmax", (argument, *_):
@@ -705,7 +706,7 @@ class Evaluator:
             case "sum", (argument, *_):
                 return numbers.total(entries(self._value(argument, env, numbers)))
             case "norm", (argument, *_):
-                squares = Call("sum", (Power(argument, _two),))
+                squares = Call("sum", (Power(argument, TWO),))
                 return self._value(Call("sqrt", (squares,)), env, numbers)
             case "dot", factors:
                 return self._value(Call("sum", (Product(factors, True),)), env, numbers)
@@ -846,13 +847,13 @@ class Evaluator:
             case Product(factors) if not any(map(_has_array, factors)):
                 return Total(tuple(map(log, factors))), env
             case Quotient(above, below) if not _has_array(above):
-                return Total((log(above), Product((_minus, log(below))))), env
+                return Total((log(above), Product((MINUS_ONE, log(below))))), env
             case Power(base, exponent) if not _has_array(base):
                 return Product((exponent, log(base))), env
             case Call("exp", (inner,), primes=0):
                 return inner, env
             case Call("sqrt", (inner,)):
-                return Quotient(log(inner), _two), env
+                return Quotient(log(inner), TWO), env
             case Element(letter, indices) if letter not in ("eta", "delta"):
                 variable, own = self.equations.place(letter, self.indices(indices, env))
                 rhs = self.equations.rhs.get(variable)
@@ -893,7 +894,7 @@ def _root_apart(argument: Node) -> Node | None:
         case Product(factors) if len(factors) > 1 and not any(map(_has_array, factors)):
             return _root_of_product(factors)
         case Quotient(above, below) if not _has_array(above) and not _has_array(below):
-            return _root_of_product((above, Power(below, _minus)))
+            return _root_of_product((above, Power(below, MINUS_ONE)))
         case Power(base, Number(power)) if power.denominator == 1 and not _has_array(base):
             size = Call("abs", (base,))
             whole = Power(size, Number(Fraction(power // 2)))
@@ -901,7 +902,7 @@ def _root_apart(argument: Node) -> Node | None:
                 return whole
             return Product((Call("sqrt", (size,)), whole), True) if power != 1 else None
         case Call("exp", (inner,), primes=0):
-            return Call("exp", (Quotient(inner, _two),))
+            return Call("exp", (Quotient(inner, TWO),))
         case Call("abs", (inner,)):
             return _root_apart(inner)
         case _:
@@ -919,7 +920,7 @@ def _root_of_product(factors: Sequence[Node]) -> Node | None:
         size = Call("abs", (factor,))
         made += [Power(size, Number(Fraction(pairs)))] if pairs else []
         made += [Call("sqrt", (size,))] if single else []
-    return Product(tuple(made), True) if len(made) > 1 else made[0] if made else _one
+    return Product(tuple(made), True) if len(made) > 1 else made[0] if made else ONE
 
 
 def _has_array(node: Node) -> bool:

@@ -39,7 +39,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Indexed, Symbol
 
-from symback.checking.correct import Kind, number, replaced, spelled
+from symback.checking.correct import Kind, number, spelled
 from symback.checking.evaluation import differentiated
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass
@@ -62,6 +62,7 @@ from symback.language.expressions import (
     children,
     negative,
     rebuilt,
+    replaced,
     walk,
 )
 from symback.language.functions import ACTIVATIONS, LOSSES, Activation, Loss, SoftMax

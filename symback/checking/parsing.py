@@ -25,6 +25,8 @@ from symback.language.budget import spend
 from symback.language.expressions import (
     LAYERED,
     LOSS,
+    ONE,
+    TWO,
     Array,
     At,
     Call,
@@ -60,7 +62,6 @@ _WIDTH_LETTERS = ("n", "N", "K", "C", "m", "M", "k", "D", "d", "H", "J", "c", "p
 _LOSS_LETTERS = ("L", "J", "C", "E")
 _INDEX_LETTERS = frozenset("ijklmnpqrstuvL")
 _BRACKETS = ("(", "[", "{")
-_ONE, _TWO = Number(Fraction(1)), Number(Fraction(2))
 _ARGUMENTS = {"dot": (2, 2), "outer": (2, 2)} | {
     name: (2, 9) for name, row in ELEMENTARY.items() if row.arguments > 1
 }
@@ -390,7 +391,7 @@ class _Parser:
                 return self.number()
             case "½":
                 self.take()
-                return Quotient(_ONE, _TWO)
+                return Quotient(ONE, TWO)
             case "(" | "[" | "{":
                 return self.bracket(token)
             case "⟦":
@@ -789,7 +790,7 @@ class _Parser:
         if name in _RECIPROCALS:
             if primes:
                 raise self.refuse(f"the derivative of {name} is not known", at=token)
-            node = Quotient(_ONE, Call(_RECIPROCALS[name], arguments))
+            node = Quotient(ONE, Call(_RECIPROCALS[name], arguments))
         if name == "dot" and any(map(_is_matrix, arguments)):
             node = Product(arguments)
         return node if exponent is None else self.power(node, exponent, token)

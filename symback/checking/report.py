@@ -33,7 +33,7 @@ from typing import IO, Any
 
 from symback.language.errors import printable
 from symback.language.files import template_dir
-from symback.language.layout import environment
+from symback.language.layout import environment, katex
 from symback.language.names import SIGNS
 from symback.language.typesetting import escape_xml
 
@@ -409,7 +409,6 @@ def page(report: Report, title: str = "", subtitle: str = "") -> str:
 
     ``title`` and ``subtitle`` are words of a user, e.g. the names of the two files.
     """
-    folder = template_dir()
     return (
         environment()
         .get_template("check.html")
@@ -417,9 +416,8 @@ def page(report: Report, title: str = "", subtitle: str = "") -> str:
             **_facts(report),
             title=_clean(title) or _words()["title"]["untitled"],
             subtitle=_clean(subtitle),
-            css=(folder / "check.css").read_text("utf-8"),
-            katex_css=(folder / "katex" / "katex.min.css").read_text("utf-8"),
-            katex_js=(folder / "katex" / "katex.min.js").read_text("utf-8"),
+            css=(template_dir() / "check.css").read_text("utf-8"),
+            **katex(),
         )
     )
 

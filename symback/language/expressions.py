@@ -420,10 +420,19 @@ def everywhere(change: Callable[[Node], Node | None]) -> Callable[[Node], Node]:
     return changed
 
 
+def replaced(node: Node, old: Node, new: Node) -> Node:
+    """``node`` with ``new`` for every ``old``.
+
+    >>> replaced(Power(LOSS, Named("k")), LOSS, Named("J")) == Power(Named("J"), Named("k"))
+    True
+    """
+    return everywhere({old: new}.get)(node)
+
+
 # ------------------------------------------------------------------------- one operation at a time
 
 
-MINUS_ONE = Number(Fraction(-1))
+ZERO, ONE, TWO, MINUS_ONE = (Number(Fraction(number)) for number in (0, 1, 2, -1))
 
 
 def negative(*factors: Node) -> Node:

@@ -1,8 +1,9 @@
 """What every page that symback writes shares: the one way to read a template, and the colours.
 
-`environment` reads the templates of sheets, reports, figures and starters.  `PATH_STYLES` are the
-colours and dashes of paths, in figures, in the rows that tell of them and in pictures of a descent;
-`COLOURS` and `DARK_COLOURS` are all colours by their names in LaTeX and CSS.
+`environment` reads the templates of sheets, reports, figures and starters, `katex` what their HTML
+carries.  `PATH_STYLES` are the colours and dashes of paths, in figures, in the rows that tell of
+them and in pictures of a descent; `COLOURS` and `DARK_COLOURS` are all colours by their names in
+LaTeX and CSS.
 """
 
 from __future__ import annotations
@@ -15,6 +16,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from symback.language.files import template_dir
 from symback.language.typesetting import escape_xml, for_github
+
+
+def katex() -> dict[str, str]:
+    """KaTeX's style and script, fonts inside, as HTML pages carry them: katex_css, katex_js."""
+    folder = template_dir() / "katex"
+    return {
+        "katex_css": (folder / "katex.min.css").read_text("utf-8"),
+        "katex_js": (folder / "katex.min.js").read_text("utf-8"),
+    }
 
 
 @cache

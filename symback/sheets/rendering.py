@@ -35,6 +35,7 @@ from symback.language.layout import (
     PATH_STYLES,
     PathStyle,
     environment,
+    katex,
 )
 from symback.language.typesetting import (
     escape_tex,
@@ -222,10 +223,7 @@ def _tex_extras() -> dict[str, Any]:
 
 
 def _html_extras() -> dict[str, Any]:
-    katex = template_dir() / "katex"
-    return {
-        "katex_css": (katex / "katex.min.css").read_text("utf-8"),
-        "katex_js": (katex / "katex.min.js").read_text("utf-8"),
+    return katex() | {
         "css": (template_dir() / "sheet.css").read_text("utf-8"),
         "styles": PATH_STYLES,
         "dark": DARK_COLOURS,
