@@ -162,8 +162,9 @@ def check(
     without a left side is about, ``notation`` one of `symback.language.names.NOTATIONS` or the path
     of a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those with a
     name.  ``strict``: what the network file fixes (layout, factor ½, mean, sign of δ) counts as
-    wrong where the page has another.  ``prove`` looks for a proof without chance as well.  ``budget`` is how many seconds of
-    the processor the page may take (and 512 MB); what it leaves unread or undecided is said so.
+    wrong where the page has another.  ``prove`` looks for a proof without chance as well.
+    ``budget`` is how many seconds of the processor the page may take (and 512 MB); what it leaves
+    unread or undecided is said so.
 
     Raises `UnknownName` for ``wrt``, `UnknownNotation`, `TooLarge`.
 
