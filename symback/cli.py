@@ -417,7 +417,8 @@ def _check(chosen: argparse.Namespace) -> int:
     from symback.engine.work import Work  # not `Network`: sheets and kernels are not needed here
 
     work = Work(load(chosen.net))
-    exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.prove, chosen.budget)
+    exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.strict, chosen.prove,
+                        chosen.budget)  # fmt: skip
     if chosen.file == "-":
         if sys.stdin is None:
             raise SymbackError("standard input is closed; name a file")
@@ -619,9 +620,12 @@ COMMANDS: tuple[tuple[Callable[..., int | None], str, Sequence[Option | list[Opt
                 "(.npz), or a folder of such files, which gives a CSV"),
         _option("--net", required=True, metavar="NET", help="a network file (TOML)"),
         _named("--wrt", help="what a page that begins with = derives by"),
-        _named("--notation", default="lectures",
-               help="how the page writes: lectures (default), nielsen, bishop, goodfellow, cs231n, "
-               "or a file (TOML)"),
+        _named("--notation", default="auto",
+               help="how the page writes: auto (default: what explains most of it), lectures, "
+               "nielsen, bishop, goodfellow, cs231n, or a file (TOML)"),
+        _option("--strict", action="store_true",
+                help="what the network file fixes (layout, factor ½, mean, sign of δ) counts as "
+                "wrong where the page has another"),
         _option("--exam", action="store_true", help="only the line and right or wrong"),
         _option("--prove", action="store_true", help="proofs without chance where possible"),
         _option("--budget", default=2.0, metavar="S",

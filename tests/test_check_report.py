@@ -6,6 +6,7 @@ import io
 import json
 import re
 import tomllib
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -131,6 +132,18 @@ def test_the_text_of_a_report():
     assert str(REPORT) + "\n" == TEXT
 
 
+def test_how_a_page_was_read_is_said_first():
+    """In text, on the page, in a notebook and as data, before the verdict; nothing where empty."""
+    said = "read in Nielsen's letters, because lines 1-4 hold so"
+    report = replace(REPORT, convention=said)
+    assert str(report) == f"{said}\n\n{REPORT}"
+    assert next(iter(report.as_data().items())) == ("convention", said)
+    for made in (showing.page(report), showing.fragment(report)):
+        assert made.index("letters, because") < made.index("is the first that is")
+    assert 'class="convention"' not in showing.page(REPORT)
+    assert report.for_exam().convention == said
+
+
 @pytest.mark.parametrize(
     ("lines", "verdict", "summary"),
     [
@@ -248,7 +261,7 @@ def test_a_file_has_a_width_of_its_own(monkeypatch):
 def test_the_json_is_that_of_the_contract():
     """The keys of `--json`, in order, at every level."""
     data = json.loads(json.dumps(REPORT.as_data()))
-    assert [*data][:4] == ["verdict", "first_wrong", "bound", "lines"]
+    assert [*data][:5] == ["convention", "verdict", "first_wrong", "bound", "lines"]
     assert (data["verdict"], data["first_wrong"], data["bound"]) == ("refuted", 4, "2^-160")
     line = data["lines"][2]
     assert [*line] == [

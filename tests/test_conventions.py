@@ -110,3 +110,13 @@ def test_the_base_of_the_logarithm_is_a_convention(base, base_number):
     page = [(q("L"), loss), (d(q("w", 2, 1, 2)), (p1 - y1) * h12 / natural)]
     assert found(base, (q("L"), loss)) is None
     assert found(base, page[1]) == "log-base"
+
+
+def test_what_is_strict_excuses_nothing():
+    """δ = y - ŷ with ∂L/∂w = -δ h is right in its convention, and wrong by the network file."""
+    net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
+    page = "δ_21 = y_1 - ŷ_1\n\n∂L/∂w_212 = -δ_21 h_12\n"
+    lenient, strict = (sb.check(page, net, strict=each) for each in (False, True))
+    assert [line.verdict.value for line in lenient.lines] == ["conditional", "conditional"]
+    assert [line.verdict.value for line in strict.lines] == ["refuted", "refuted"]
+    assert "right if δ is the opposite of ∂L/∂a" in strict.lines[0].reason

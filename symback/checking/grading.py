@@ -43,19 +43,21 @@ class Exercise:
     """What submissions are checked against: a network, and by what they differentiate.
 
     ``wrt`` is the name of a weight where a page begins with its right side, ``notation`` how the
-    pages write, ``budget`` how many seconds of the processor each page may take.
+    pages write, ``strict`` whether what the network file fixes is wrong where a page has another
+    convention, ``budget`` how many seconds of the processor each page may take.
     """
 
     net: Work
     wrt: str | None = None
-    notation: str = "lectures"
+    notation: str = "auto"
+    strict: bool = False
     prove: bool = False
     budget: float = SECONDS
 
     def check_text(self, text: str) -> Report:
         """The report on one page."""
-        return check(text, self.net, self.wrt, notation=self.notation, prove=self.prove,
-                     budget=self.budget)  # fmt: skip
+        return check(text, self.net, self.wrt, notation=self.notation, strict=self.strict,
+                     prove=self.prove, budget=self.budget)  # fmt: skip
 
     def check_file(self, path: Path) -> Report:
         """The report on a file, of arrays one line an array.
@@ -65,7 +67,8 @@ class Exercise:
         if path.suffix == ".npz":
             from symback.checking.arrays import check_arrays_file  # 0.1 s that a page need not wait
 
-            return check_arrays_file(path, self.net, notation=self.notation).as_report()
+            letters = None if self.notation == "auto" else self.notation
+            return check_arrays_file(path, self.net, notation=letters).as_report()
         try:
             content = files.content(path, MOST_BYTES)
         except files.CannotRead as error:
@@ -207,7 +210,8 @@ def assert_derivation(
     net: Work,
     wrt: str | None = None,
     *,
-    notation: str = "lectures",
+    notation: str = "auto",
+    strict: bool = False,
     exam: bool = False,
 ) -> None:
     """Raise `AssertionError` with the report unless all is right and the derivative is reached.
@@ -215,7 +219,7 @@ def assert_derivation(
     That is: all was read, nothing is wrong, and a line says what ∂L/∂wrt is; without ``wrt``, what
     some derivative is.  ``exam`` names only the line and right or wrong.
     """
-    report = check(text, net, wrt, notation=notation)
+    report = check(text, net, wrt, notation=notation, strict=strict)
     if not report:
         raise AssertionError(marks(report.for_exam()) if exam else f"\n{report}")
     if not report.reaches:

@@ -131,6 +131,8 @@ class Report:
     """Sentences about the whole page: conventions it uses, facts assumed, how it was read."""
     reaches: bool = True
     """Whether a line that is right says what the derivative asked for is, or any where none was."""
+    convention: str = ""
+    """How the page was read and why, in one sentence: "read in Nielsen's letters, because …"."""
 
     def __bool__(self) -> bool:
         return self.verdict in (Verdict.PROVED, Verdict.CONDITIONAL)
@@ -151,6 +153,7 @@ class Report:
     def as_data(self) -> dict[str, Any]:
         """The report as ``--json`` prints it."""
         return {
+            "convention": self.convention,
             "verdict": self.verdict.value,
             "first_wrong": self.first_wrong,
             "bound": self.bound,
@@ -165,7 +168,7 @@ class Report:
         """
         verdict = Verdict.PROVED if self.verdict is Verdict.CONDITIONAL else self.verdict
         lines = tuple(line.for_exam() for line in self.lines)
-        return Report(verdict, lines, self.bound, reaches=self.reaches)
+        return replace(self, verdict=verdict, lines=lines, notes=())
 
     def __str__(self) -> str:
         return text(self)
@@ -244,17 +247,19 @@ def _words() -> dict[str, dict[str, str]]:
 
 
 def text(report: Report, style: Style = PLAIN) -> str:
-    """The report as text: what is said of the whole, then line by line, then the notes.
+    """The report as text: how it was read, what is said of the whole, the lines, the notes.
 
     Each line has its mark, its number and what the student wrote; under it how it was read where
     that differs, why, and where it is wrong the mistakes by name, a counterexample and the right
     side.
     """
     digits = len(str(max((line.line for line in report.lines), default=1)))
+    read = _clean(report.convention)
+    head = [_wrapped("", read, "", style.width), ""] if read else []
     summary = f"{style.mark(report.verdict)} {style.coloured(_summary(report), '1')}"
     lines = [row for line, _ in _grouped(report) for row in _line(line, digits, style)]
     notes = [_wrapped("", note, "", style.width) for note in _notes(report)]
-    return "\n".join([summary, "", *lines, *(["", *notes] if notes else [])])
+    return "\n".join([*head, summary, "", *lines, *(["", *notes] if notes else [])])
 
 
 def _grouped(report: Report) -> list[tuple[LineReport, list[LineReport]]]:
@@ -434,6 +439,7 @@ def _facts(report: Report) -> Mapping[str, Any]:
     """What the templates of the page and of the fragment ask for."""
     return {
         "words": _words(),
+        "convention_html": raised(_clean(report.convention)),
         "summary": _summary(report),
         "verdict": report.verdict.value,
         "mark": _words()["mark"][report.verdict.value],

@@ -151,7 +151,8 @@ def check(
     net: Work,
     wrt: str | None = None,
     *,
-    notation: str | Path = "lectures",
+    notation: str | Path = "auto",
+    strict: bool = False,
     prove: bool = False,
     budget: float = SECONDS,
 ) -> Report:
@@ -160,8 +161,10 @@ def check(
     ``text`` is the page as typed, ``net`` the network it is about, ``wrt`` the weight that a page
     without a left side is about, ``notation`` one of `symback.language.names.NOTATIONS` or the path
     of a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those with a
-    name.  ``prove`` looks for a proof without chance as well.  ``budget`` is how many seconds of
-    the processor the page may take (and 512 MB); what it leaves unread or undecided is said so.
+    name.  ``strict``: what the network file fixes (layout, factor ½, mean, sign of δ) counts as
+    wrong where the page has another.  ``prove`` looks for a proof without chance as well.
+    ``budget`` is how many seconds of the processor the page may take (and 512 MB); what it leaves
+    unread or undecided is said so.
 
     Raises `UnknownName` for ``wrt``, `UnknownNotation`, `TooLarge`.
 
@@ -171,7 +174,8 @@ def check(
     >>> bool(report), report.lines[0].verdict.value
     (True, 'proved')
     """
-    profile = (notation_of(text) if notation == "lectures" else None) or notation_called(notation)
+    given = "lectures" if notation == "auto" else notation
+    profile = (notation_of(text) if given == "lectures" else None) or notation_called(given)
     about = None if wrt is None else read_reference(wrt, net.graph.variables)
     with within(Budget(budget)):
         try:
@@ -193,7 +197,7 @@ def check(
         if spent is not None:
             late.append(f"not every mistake was looked for: {spent}")
     if convention is not None:
-        lines = _under(convention, lines)
+        lines = _under(convention, lines, strict=strict)
     notes = (*_notes(judge, document, convention), *late)
     return Report(overall(lines), lines, _bound(lines), notes, judgement.reaches)
 
@@ -1159,14 +1163,16 @@ def _to_base(base: int) -> Reading:
     return read
 
 
-def _under(convention: Convention, lines: tuple[LineReport, ...]) -> tuple[LineReport, ...]:
+def _under(
+    convention: Convention, lines: tuple[LineReport, ...], *, strict: bool
+) -> tuple[LineReport, ...]:
     """The lines with the convention said first; right under it, they are not diagnosed otherwise.
 
     One line alone, and a loss that is a multiple of the file's, stay wrong: there the convention is
-    one way to see the mistake, and the file says which loss is meant.
+    one way to see the mistake, and the file says which loss is meant.  ``strict`` excuses nothing.
     """
     failing = [line for line in lines if line.verdict in (Verdict.REFUTED, Verdict.FOLLOWS)]
-    is_excused = len(failing) > 1 and convention.name != SCALES
+    is_excused = len(failing) > 1 and convention.name != SCALES and not strict
     named = (Diagnosis(ORDER.name, convention.sentence),) if convention.name == ORDER.name else ()
     made = []
     for line in lines:
