@@ -24,7 +24,7 @@ _LAYER_LETTERS = ("l", "k", "q", "r", "p", "v", "u")
 
 @dataclass(frozen=True, slots=True)
 class _Tie:
-    """The layer of ``letter`` is that of ``other`` and ``offset``; an absolute one without other."""
+    """The layer of ``letter`` is that of ``other`` plus ``offset``; without other, ``offset``."""
 
     letter: str
     other: str

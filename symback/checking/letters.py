@@ -318,16 +318,14 @@ class Letters:
             own = meaning == "delta" and self.own_errors and typed.layer is None and one_index
             if own or not meaning:
                 return self._named(typed)
-            if meaning == "delta" and self.notation.layer == "nowhere" and typed.layer is None:
-                if (pair := self._kronecker(typed)) is not None:
-                    return pair
-            node = self._looked_up(typed, meaning)
+            pair = self._kronecker(typed) if meaning == "delta" else None
+            node = pair or self._looked_up(typed, meaning)
         # a row, and W as (in, out), are symback's transposed
         return Transpose(node) if self.notation.rows and isinstance(node, Array) else node
 
     def _kronecker(self, typed: Scripted) -> Node | None:
         """δ_ij where an error has one index: 1 for i = j, else 0."""
-        if typed.below is None:
+        if self.notation.layer != "nowhere" or typed.layer is not None or typed.below is None:
             return None
         found = self.indices(typed.below, typed.token.place)
         if len(found) != 2:
