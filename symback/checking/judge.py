@@ -91,6 +91,7 @@ from symback.language.expressions import (
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Matrix,
@@ -721,17 +722,19 @@ class Judge:
 
         A line of derivatives alone is best told by the targets and outputs.
         """
-        named = [pair for node in asked.sides for pair in _quantities(bounds, node, asked.env)]
+        named = [one for node in asked.sides for one in _quantities(bounds, node, asked.env)]
         scope = self.equations.scope
         if not named and scope.is_network:
             letters = ("y", "yhat") if scope.has_target else ("yhat",)
             places = range(1, int(scope.widths[-1]) + 1)
-            named = [(letter, (k,)) for letter in letters for k in places]
+            named = [Element(letter, _fixed((k,))) for letter in letters for k in places]
         shown: dict[str, str] = {}
-        for letter, numbers in named:
+        for each in named:
+            letter = each.letter if isinstance(each, Element) else each.name
+            numbers = tuple(index.offset for index in each.indices)
             name = f"{letter}_{pack(numbers)}" if numbers else letter
             if name not in shown and len(shown) < 12:
-                shown[name] = _short(bounds.element(letter, numbers, 0))
+                shown[name] = _short(bounds.value(each, {}))
         return shown
 
     # -------------------------------------------------------------------------------- numbers
@@ -980,6 +983,8 @@ class _FilePoint:
             if self.rate is None:
                 raise Undecided("the file gives no learning rate")
             return Fraction(self.rate)
+        if not self.has(name):
+            return _nowhere(name)
         array = self.given[name[0]]
         for index in name[1]:
             array = array[index - 1]
@@ -1151,19 +1156,26 @@ def _told_apart(first: Any, second: Any) -> tuple[str, str]:
     return shown
 
 
+def _fixed(own: Sequence[int]) -> tuple[Index, ...]:
+    return tuple(Index("", number) for number in own)
+
+
 def _quantities(
     evaluator: Evaluator, node: Node, env: Mapping[str, int]
-) -> Iterator[tuple[str, tuple[int, ...]]]:
+) -> Iterator[Element | Free]:
     """The scalar quantities that a node names, its sums and arrays written out."""
     if isinstance(node, Derivative):
+        if isinstance(node.by, Free):
+            yield from _quantities(evaluator, node.of, env)
+            yield from _quantities(evaluator, node.by, env)
         return
     if isinstance(node, Sum):
         for number in evaluator.range_of(node, env):
             yield from _quantities(evaluator, node.body, {**env, node.letter: number})
         return
-    if isinstance(node, Element) and node.letter != "delta":
+    if isinstance(node, Free) or (isinstance(node, Element) and node.letter != "delta"):
         try:
-            yield node.letter, evaluator.indices(node.indices, env)
+            yield replace(node, indices=_fixed(evaluator.indices(node.indices, env)))
         except Undecided:
             return
     for child in children(node):
