@@ -9,8 +9,9 @@ name of the page's own (`Named`), which the page must define somewhere.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from symback.checking.tokens import FUNCTIONS, NotRead, Place, Token
 from symback.engine.graph import Graph
@@ -20,8 +21,11 @@ from symback.language.expressions import (
     LOSS,
     Array,
     Call,
+    Comparison,
     Element,
     Index,
+    Indicator,
+    Letter,
     Named,
     Node,
     OneHot,
@@ -108,7 +112,9 @@ class Scripted:
 class Letters:
     """The letters of one page; ``defined`` are names that it gives a meaning to itself.
 
-    ``own_errors`` says that the page calls something of its own δ_i, with one index.
+    ``own_errors`` says that the page calls something of its own δ_i, with one index.  ``layers``
+    says which layer's neurons an index letter numbers, where the letters carry no layer themselves
+    (`symback.checking.layers`).
     """
 
     def __init__(
@@ -118,9 +124,14 @@ class Letters:
         defined: frozenset[str] = frozenset(),
         *,
         own_errors: bool = False,
+        layers: Mapping[str, Index] = MappingProxyType({}),
     ) -> None:
         self.scope, self.notation = scope, notation
-        self.defined, self.own_errors = defined, own_errors
+        self.defined, self.own_errors, self.layers = defined, own_errors, layers
+        self.placed = {
+            letter: Index("", layer if layer > 0 else scope.depth + layer)
+            for letter, _, layer in notation.placed
+        }
         self.letters = notation.letters if scope.is_network else {}
         self.words = dict(notation.words) if scope.is_network else {}
         self.names = {_flat(name): name for name in (*scope.stages, *scope.leaves)}
@@ -131,6 +142,17 @@ class Letters:
             if name not in usual and name.rstrip("0123456789") not in self.letters
         )
         """Names of activations that the lexer would take apart, such as swish2 and leaky_relu."""
+
+    @property
+    def tells_layers_by_indices(self) -> bool:
+        """Whether letters carry no layer, and there are several."""
+        return self.notation.layer == "nowhere" and self.scope.depth > 1
+
+    def with_layers(self, layers: Mapping[str, Index]) -> Letters:
+        """The same letters in a statement in which its indices number these layers."""
+        return Letters(
+            self.scope, self.notation, self.defined, own_errors=self.own_errors, layers=layers
+        )
 
     # ------------------------------------------------------------------------------- words
 
@@ -296,9 +318,20 @@ class Letters:
             own = meaning == "delta" and self.own_errors and typed.layer is None and one_index
             if own or not meaning:
                 return self._named(typed)
-            node = self._looked_up(typed, meaning)
+            pair = self._kronecker(typed) if meaning == "delta" else None
+            node = pair or self._looked_up(typed, meaning)
         # a row, and W as (in, out), are symback's transposed
         return Transpose(node) if self.notation.rows and isinstance(node, Array) else node
+
+    def _kronecker(self, typed: Scripted) -> Node | None:
+        """δ_ij where an error has one index: 1 for i = j, else 0."""
+        if self.notation.layer != "nowhere" or typed.layer is not None or typed.below is None:
+            return None
+        found = self.indices(typed.below, typed.token.place)
+        if len(found) != 2:
+            return None
+        first, second = map(Letter, found)
+        return Indicator(Comparison(first, "=", second))
 
     def _named(self, typed: Scripted) -> Named:
         text, place = typed.token.text, typed.token.place
@@ -323,7 +356,7 @@ class Letters:
         layered = meaning in LAYERED
         if layered and typed.layer is None and self.notation.layer == "superscript":
             raise NotRead(f"{text} has no layer above it, as {self.notation.name} writes it", place)
-        head = () if typed.layer is None else (self.index(typed.layer, place, layer=True),)
+        head = self._head(typed, meaning)
         found = list(dict.fromkeys(self._readings(typed, meaning, head)))
         if len(found) == 1:
             return found[0]
@@ -343,6 +376,29 @@ class Letters:
             f"within the widths {sizes}",
             place,
         )
+
+    def _head(self, typed: Scripted, meaning: str) -> tuple[Index, ...]:
+        """The layer of a quantity where something else than its first index says it; else ()."""
+        if typed.layer is not None:
+            found = self.index(typed.layer, typed.token.place, layer=True)
+            later = self.notation.weights_lead_on and meaning in ("w", "b")
+            return (Index(found.letter, found.offset + later),)
+        if typed.token.text in self.placed:
+            return (self.placed[typed.token.text],)
+        if meaning not in LAYERED or self.notation.layer != "nowhere":
+            return ()
+        if self.scope.depth == 1:
+            return (Index("", 1),)
+        into_first = self.notation.weight_order == "into,from"
+        names = [t.text for t in typed.below or () if t.kind == "name" and t.text in self.layers]
+        counted = [t for t in typed.below or () if t.kind in ("name", "number")]
+        if not names:
+            raise NotRead(f"nothing says which layer {typed} is of", typed.token.place,
+                          "write the layer, as in a^{(2)}_1, or letters that tell it")  # fmt: skip
+        layer = self.layers[names[0]]
+        if meaning == "w" and (counted[0].text == names[0]) != into_first:
+            layer = Index(layer.letter, layer.offset + 1)
+        return (layer,)
 
     def _readings(
         self, typed: Scripted, meaning: str, head: tuple[Index, ...]

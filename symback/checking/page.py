@@ -350,7 +350,7 @@ def _condition(
         return Condition(first, relation, second, place)
     if relation == "=" and not supposing:
         return None
-    line = Line(letters, statement.latex, page.is_code and not statement.latex)
+    line = Line(page.letters_of(tokens), statement.latex, page.is_code and not statement.latex)
     readings = [reading(part, line) for part in (left, right)]
     named += [name for each in readings for name in each.named]
     one, other = (each.node for each in readings)
@@ -562,7 +562,8 @@ def _is_range(tokens: Sequence[Token], letters: Letters) -> bool:
 
 def _sides(statement: Statement, page: Page) -> Sides:
     """The sides of a statement as nodes.  Raises `NotRead`."""
-    tokens, place, letters = statement.tokens, statement.place, page.letters
+    tokens, place = statement.tokens, statement.place
+    letters = page.letters_of(tokens)
     changing = next((w for w in statement.words if w.text.lower() in ARITHMETIC), None)
     if changing is not None:
         raise NotRead(f"the word “{changing.text}” stands within a formula", changing.place,

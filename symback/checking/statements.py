@@ -13,9 +13,10 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from symback.checking.layers import known_layers, layers_of
 from symback.checking.letters import Letters, is_total
 from symback.checking.tokens import (
     CLOSES,
@@ -31,7 +32,7 @@ from symback.checking.tokens import (
     without_macros,
 )
 from symback.language.budget import Spent, spend
-from symback.language.expressions import Node
+from symback.language.expressions import Index, Node
 from symback.language.names import GREEK_NAMES
 
 NOTATION = re.compile(
@@ -54,7 +55,8 @@ class Page:
     """The text without comments and macros, where its lines start, and what its letters mean.
 
     ``is_code``: it holds lines of a program, in which * between arrays goes entry by entry;
-    ``numbering`` are the letters that stand in its subscripts.
+    ``numbering`` are the letters that stand in its subscripts; ``layers`` say which layer's neurons
+    they number, where nothing else does.
     """
 
     text: str
@@ -63,6 +65,7 @@ class Page:
     starts: tuple[int, ...]
     is_code: bool
     numbering: frozenset[str] = frozenset()
+    layers: Mapping[str, Index] = field(default_factory=dict)
 
     @classmethod
     def of(cls, text: str, letters: Letters) -> Page:
@@ -87,7 +90,16 @@ class Page:
             frozenset(filter(None, (defined_by(each, page) for each in statements))),
             own_errors=any(map(_defines_errors, statements)),
         )
-        return replace(page, letters=letters)
+        layers = {}
+        if letters.tells_layers_by_indices:
+            layers = known_layers((each.tokens for each in statements), letters)
+        return replace(page, letters=letters, layers=layers)
+
+    def letters_of(self, tokens: Sequence[Token]) -> Letters:
+        """What letters mean in one statement."""
+        if not self.letters.tells_layers_by_indices:
+            return self.letters
+        return self.letters.with_layers(layers_of(tokens, self.letters, self.layers))
 
     def place(self, position: int) -> Place:
         """Line and column of a position of the page."""

@@ -18,7 +18,7 @@ A notation's file is TOML; what it does not say is taken from ``base``, or from 
     base = "nielsen"
     preactivation = "z"       # letters, or names of Greek ones: preactivation, activation, weight,
     activation = "a"          #   bias, output, target, input, error, loss, function
-    layer = "superscript"     # w^k_{ij}; "subscript" w_{kij}, "bracketed" w^{(k)}_{ij}
+    layer = "superscript"     # w^k_{ij}; "subscript" w_{kij}, "bracketed" w^{(k)}_{ij}, "nowhere"
     weight_order = "into,from"  # or "from,into"
     first_index = 1           # or 0, of the neurons
     input_layer = 0           # or 1, where the inputs are layer 1
@@ -474,7 +474,11 @@ class Notation:
     """A page's way of writing.  Letters are as typed in text; yhat is ŷ.
 
     ``layer``: "subscript" (w_{kij}; a layer in brackets above is understood too), "bracketed"
-    (w^{(k)}_{ij}) or "superscript" (w^k_{ij}).  ``words`` are whole names, as in code: scores.
+    (w^{(k)}_{ij}), "superscript" (w^k_{ij}) or "nowhere" (w_{ij}: what the indices number elsewhere
+    in the line tells the layer).  ``words`` are whole names, as in code: scores.  ``placed`` are
+    letters that name one layer's quantity: its own letter, the lectures' and the layer, counted
+    from the end where it is not positive (0 is the last).  ``weights_lead_on`` says that W^(l)
+    leads on from layer l, and not into it.
     """
 
     name: str = "lectures"
@@ -496,6 +500,8 @@ class Notation:
     generic_sigma: bool = False
     rows: bool = False
     words: tuple[tuple[str, str], ...] = ()
+    placed: tuple[tuple[str, str, int], ...] = ()
+    weights_lead_on: bool = False
 
     @property
     def letters(self) -> dict[str, str]:
@@ -503,7 +509,7 @@ class Notation:
         found = {
             self.input: "x", self.target: "y", self.output: "yhat", self.error: "delta",
             self.bias: "b", self.activation: "h", self.preactivation: "a", self.weight: "w",
-            self.weight.upper(): "w",
+            self.weight.upper(): "w", **{letter: meaning for letter, meaning, _ in self.placed},
         }  # fmt: skip
         return {letter: meaning for letter, meaning in found.items() if letter}
 
@@ -516,6 +522,10 @@ class Notation:
         """
         if self.rows:
             raise UnknownNotation(f"sheets are written with columns; {self.name} writes rows")
+        if self.layer == "nowhere" or self.weights_lead_on:
+            raise UnknownNotation(
+                f"a sheet's letters say which layer they are of; {self.name} is for reading pages"
+            )
         if self.first_index != 1:
             raise UnknownNotation(
                 f"sheets count neurons from 1; {self.name} has first_index = {self.first_index}"
@@ -580,8 +590,8 @@ _LETTER_KEYS = ("preactivation", "activation", "weight", "bias", "output", "targ
 _QUANTITIES = frozenset((*string.ascii_letters, *GREEK_NAMES, "yhat"))
 """What may stand for a quantity: it is printed as TeX, as HTML and on terminals."""
 _CHOICES = (
-    (("layer",), ("subscript", "bracketed", "superscript"),
-     "one of subscript, bracketed, superscript"),
+    (("layer",), ("subscript", "bracketed", "superscript", "nowhere"),
+     "one of subscript, bracketed, superscript, nowhere"),
     (("weight_order",), ("into,from", "from,into"), "one of into,from or from,into"),
     (("first_index", "input_layer"), (0, 1), "0 or 1"),
 )  # fmt: skip
@@ -631,7 +641,7 @@ def _described(said: dict[str, object], path: Path) -> Notation:
     if base is None:
         raise _Wrong(f"base must be one of {', '.join(NOTATIONS)}")
     kinds = {each.name: type(getattr(base, each.name)) for each in fields(base)}
-    kinds = {key: kind for key, kind in kinds.items() if key not in ("name", "words")}
+    kinds = {key: kind for key, kind in kinds.items() if key not in ("name", "words", "placed")}
     for key, value in said.items():
         if key not in kinds:
             raise _Wrong(f"there is no key {printable(key)}{did_you_mean(key, kinds)}")
