@@ -16,7 +16,7 @@ their own columns, ∂L^{(i)}/∂z^{(i)}, is written with ``Element("L", sample=
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -84,9 +84,7 @@ def speaks_of_samples(node: Node, definitions: Sequence[Definition] = ()) -> boo
     )
 
 
-def with_definitions(
-    nodes: Sequence[Node], definitions: Sequence[Definition]
-) -> Iterator[Node]:
+def with_definitions(nodes: Sequence[Node], definitions: Sequence[Definition]) -> Iterator[Node]:
     """All parts of some nodes, and of what the page's names in them are."""
     waiting, seen = list(nodes), set()
     while waiting:
@@ -248,9 +246,7 @@ class Batch:
             samples = [self.evaluator.number_of(array.sample, env)]
             if samples[0] not in ranges[0]:
                 raise OutOfRange(f"there is no sample {samples[0]}")
-        return Grid(
-            tuple(tuple(element_of(variable, (s, i)) for s in samples) for i in ranges[1])
-        )
+        return Grid(tuple(tuple(element_of(variable, (s, i)) for s in samples) for i in ranges[1]))
 
     def _derivative(self, of: Node, by: Node, env: Environment) -> Spread:
         """∂of/∂by, of the shape of ``by``; of a column by a column the Jacobian."""
@@ -282,9 +278,7 @@ class Batch:
             raise OutOfRange(f"a {found} array has no component {list(own)}")
         return found.rows[i - 1][j - 1]
 
-    def _cases(
-        self, branches: Sequence[tuple[Node, Node | None]], env: Environment
-    ) -> Spread:
+    def _cases(self, branches: Sequence[tuple[Node, Node | None]], env: Environment) -> Spread:
         conditions = [condition for _, condition in branches if condition is not None]
         values = self._all([value for value, _ in branches], env)
 
@@ -318,9 +312,7 @@ class Batch:
             case "diag", (Grid() as found,) if 1 in found.shape:
                 listed = entries(found)
                 each = range(len(listed))
-                return Grid(
-                    tuple(tuple(listed[i] if i == j else ZERO for j in each) for i in each)
-                )
+                return Grid(tuple(tuple(listed[i] if i == j else ZERO for j in each) for i in each))
             case "diag" | "outer", _:
                 raise Undecided(f"{name} of an array that is no vector")
         if name == "O":
@@ -382,7 +374,9 @@ def joined(values: Sequence[Spread], join: Callable[[Sequence[Node]], Node]) -> 
         return value.rows[i if value.shape[0] > 1 else 0][j if value.shape[1] > 1 else 0]
 
     return Grid(
-        tuple(tuple(join([at(v, i, j) for v in values]) for j in range(columns)) for i in range(rows))
+        tuple(
+            tuple(join([at(v, i, j) for v in values]) for j in range(columns)) for i in range(rows)
+        )
     )
 
 

@@ -134,9 +134,7 @@ class _Conversion:
                     return Element(name, own)
                 variable = self.graph.by_base[name]
                 general, sample = element_of(variable, ()), own[0] if variable.batched else None
-                return Element(
-                    general.letter, (*general.indices, *own[variable.batched :]), sample
-                )
+                return Element(general.letter, (*general.indices, *own[variable.batched :]), sample)
             case Symbol():
                 return self.symbol(expr)
             case sympy.Rational():

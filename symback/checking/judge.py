@@ -255,9 +255,7 @@ class Judge:
 
     # ----------------------------------------------------------------------------- batches
 
-    def of_batch(
-        self, nodes: Sequence[Node], assumptions: Assumptions = _PLAIN
-    ) -> Judge | None:
+    def of_batch(self, nodes: Sequence[Node], assumptions: Assumptions = _PLAIN) -> Judge | None:
         """The judge of a claim that speaks of samples; None for one about a single sample.
 
         There are as many samples as the file has where the claim names numbers, which may be that
@@ -750,6 +748,9 @@ class Judge:
         if known is not None:
             assumptions = replace(assumptions, true_class=known)
         env = {letter: number for letter, number in at.items() if letter != ELL}
+        if self.samples is not None:  # at a point all samples share their biases
+            layers = frozenset(range(1, self.scope.depth + 1))
+            assumptions = replace(assumptions, shared=layers)
         asked = self._asked(left, right, env, assumptions, 0)
         best: tuple[float, Witness] | None = None
         # plain points first, then some that lie in the cells
@@ -1104,7 +1105,9 @@ def _twin(work: Work, least: int, samples: int | None) -> tuple[Graph, dict[str,
         return own, {}
     layers = tuple(replace(layer, units=Integer(sizes[layer.units])) for layer in spec.layers)
     twin = replace(plain, inputs=Integer(sizes[spec.inputs]), layers=layers)
-    return from_network(twin, batch, own_losses=True), {str(width): size for width, size in sizes.items()}
+    return from_network(twin, batch, own_losses=True), {
+        str(width): size for width, size in sizes.items()
+    }
 
 
 # ---------------------------------------------------------------------------------------- helpers
@@ -1264,8 +1267,11 @@ def _quantities(evaluator: Evaluator, node: Node, env: Mapping[str, int]) -> Ite
 
 def numbers_in(nodes: Sequence[Node], definitions: Sequence[Definition]) -> set[int]:
     """The whole numbers beyond 2 that a line names, above and below its fraction bars."""
-    parts = (part for part in with_definitions(nodes, definitions) if isinstance(part, Number))
-    found = {number for part in parts for number in (part.value.numerator, part.value.denominator)}
-    uppers = {part.upper.offset for part in with_definitions(nodes, definitions)
-              if isinstance(part, Sum) and part.upper is not None and part.upper.is_number}  # fmt: skip
-    return {abs(number) for number in found | uppers} - {0, 1, 2}
+    found: set[int] = set()
+    for part in with_definitions(nodes, definitions):
+        match part:
+            case Number(value):
+                found |= {abs(value.numerator), value.denominator}
+            case Sum(upper=Index("", last)):
+                found.add(last)
+    return found - {0, 1, 2}
