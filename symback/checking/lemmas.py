@@ -54,7 +54,7 @@ def lemma_of(tokens: Sequence[Token], letters: Letters) -> Lemma | None:
     if not found.variables and not found.bare:  # σ(0) = 1/2
         return None
     known = letters.is_name(letter) or letter in (*_NO_VARIABLES, "eta", letters.notation.loss)
-    if known or any(_is_decimal(side, letters) for side in split(tokens, RELATIONS)):
+    if known or any(_is_decimal(side) for side in split(tokens, RELATIONS)):
         return None
     return Lemma(letter, not found.stands, function_defined(tokens, letters))
 
@@ -168,7 +168,7 @@ def _is_letter(text: str) -> bool:
     return len(text) == 1 or text in GREEK_NAMES or text == "yhat"
 
 
-def _is_decimal(side: Sequence[Token], letters: Letters) -> bool:
+def _is_decimal(side: Sequence[Token]) -> bool:
     """Whether a side holds decimal numbers and neither a letter nor a function."""
     names = any(token.kind == "name" and token.text not in _WORDS for token in side)
     return not names and any(token.kind == "number" and "." in token.text for token in side)

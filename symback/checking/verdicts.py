@@ -79,6 +79,7 @@ from symback.language.expressions import (
     MINUS_ONE,
     Array,
     At,
+    Call,
     Comparison,
     Derivative,
     Element,
