@@ -176,7 +176,7 @@ LEMMAS = st.sampled_from(
     [
         ("σ'({v}) = σ({v})(1-σ({v}))", "σ'({v}) = σ({v})(1-{v})"),
         ("d/d{v} tanh({v}) = 1 - tanh({v})²", "d/d{v} tanh({v}) = 1 - tanh({v})"),
-        (r"$\frac{{d}}{{d{v}}} e^{{2{v}}} = 2e^{{2{v}}}$", r"$\frac{{d}}{{d{v}}} e^{{2{v}}} = e^{{2{v}}}$"),
+        (r"$\frac{{d e^{{2{v}}}}}{{d{v}}} = 2e^{{2{v}}}$", "(e^{{2{v}}})' = e^{{2{v}}}"),
         ("∂/∂{v} log({v}) = 1/{v}", "∂/∂{v} log({v}) = -1/{v}"),
         ("softplus({v}) - softplus(-{v}) = {v}", "softplus({v}) + softplus(-{v}) = {v}"),
         ("ReLU'({v}) = 1[{v} > 0]", "ReLU'({v}) = 1[{v} < 0]"),

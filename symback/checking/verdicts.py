@@ -850,15 +850,12 @@ def _of_another_function(page: _Page, truth: Node, node: Node) -> str:
         return ""
 
     def is_right_of(name: str, other: str) -> bool:
-        change = {name: other}
+        def renamed(part: Node) -> Node:
+            part = rebuilt(part, renamed)
+            is_it = isinstance(part, Call) and part.function == name
+            return replace(part, function=other) if is_it else part
 
-        def renamed(part: Node) -> Node | None:
-            if not isinstance(part, Call) or part.function not in change:
-                return None
-            return replace(rebuilt(part, everywhere(renamed)), function=other)
-
-        sides = map(everywhere(renamed), (truth, node))
-        return page.compare(*sides).is_equal
+        return page.compare(renamed(truth), renamed(node)).is_equal
 
     if "sigmoid" in called and "sigmoid" not in scope.activations and is_right_of("sigmoid", "g"):
         return "σ is the sigmoid, which no layer of this network has; of its activation this is so"
