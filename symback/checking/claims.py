@@ -211,7 +211,17 @@ class _Names:
         unknown = next(filter(None, (self._unknown(side.node) for side in claim.sides)), "")
         sides = tuple(replace(side, node=self._marked(side.node)) for side in claim.sides)
         given = tuple(map(self._marked, claim.given))
-        return replace(claim, sides=sides, given=given, unknown=claim.unknown or unknown)
+        after, *instead = (
+            None if node is None else self._marked(node) for node in (claim.after, *claim.instead)
+        )
+        return replace(
+            claim,
+            sides=sides,
+            given=given,
+            unknown=claim.unknown or unknown,
+            after=after,
+            instead=tuple(instead),
+        )
 
     def _defined(self, place: int, definition: Definition) -> Item:
         name = self.names.setdefault(definition.name, _Name())

@@ -302,7 +302,7 @@ def _latex_rows(page: Page, text: str, start: int, kind: str) -> Iterator[Row]:
         elif token.kind != "&" or depth:
             rows[-1].append(token)
         elif rows[-1] and token.end > 1 and tokens[place - 1].kind == "&":
-            rows[-1].append(replace(token, kind="⏐"))
+            rows[-1].append(replace(token, kind="⏐", text="&&"))
     for row in filter(None, rows):
         first, last = row[0].start, row[-1].end
         yield Row(row, kind, text[first:last].strip(), start + first)
@@ -416,7 +416,9 @@ class Condition:
 class Statement:
     """A stretch of a row that may be a claim, and what stands around it.
 
-    ``words`` are those of its row, ``before`` those between the statement before and this one.  The
+    ``words`` are those of its row, ``before`` those between the statement before and this one;
+    ``is_single`` says that nothing else stands in its row, ``is_noted`` that && stands before it.
+    The
     pass on conditions adds ``led_by``, all words since the statement before, those of a paragraph
     among them; ``paragraph``, whether an empty line stands before it; the ``condition`` that it
     states, where it is one; and ``holds_for``, the conditions that it stands under.
@@ -429,6 +431,8 @@ class Statement:
     failed: NotRead | None = None
     words: tuple[Token, ...] = ()
     before: str = ""
+    is_single: bool = False
+    is_noted: bool = False
     row: int = 0
     led_by: tuple[str, ...] = ()
     paragraph: bool = False
@@ -497,7 +501,16 @@ def _cut_row(row: Row, page: Page) -> Iterator[Statement]:
             failed = NotRead(f"the statement has more than {MOST_TOKENS:,} signs", place)
             yield Statement([], row.kind, source, place, failed)
         else:
-            yield replace(whole, tokens=piece, source=source, place=place, before=before)
+            noted = any(t.text == "&&" for t in tokens if t.end <= piece[0].start)
+            yield replace(
+                whole,
+                tokens=piece,
+                source=source,
+                place=place,
+                before=before,
+                is_single=len(pieces) == 1 and not words,
+                is_noted=noted,
+            )
     if not pieces:
         yield Statement([], "prose", row.source, place)
 
