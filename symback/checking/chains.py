@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from symback.checking.statements import Condition, Statement
-from symback.language.expressions import Derivative, Node, walk
+from symback.language.expressions import Array, Derivative, Element, Node, walk
 
 _LISTING = frozenset("where with recall note noting remember".split())
 """Words before an aside that may be a list: where p = … and q = …."""
@@ -102,9 +102,8 @@ class Flow:
             main = self.lanes[0]
             beside = self._is_beside(statement)
             concluded = not _CONCLUDING.isdisjoint(statement.led_by)
-            if beside and not (concluded or (main.aside and not word)):
-                lanes = (*self.lanes, chain)
-            elif word and not main.is_lost:
+            takes_over = concluded or (main.aside and not word)
+            if (beside and not takes_over) or (word and not main.is_lost):
                 lanes = (*self.lanes, chain)
             elif beside or main.uses(chain.head):
                 lanes = (chain, main)
@@ -113,9 +112,7 @@ class Flow:
     def _is_beside(self, statement: Statement) -> bool:
         """Whether a statement stands in the row, or on the line, in which the chain ends."""
         main = self.lanes[0] if self.lanes else None
-        return main is not None and (
-            main.row == statement.row or main.line == statement.place.line
-        )
+        return main is not None and (main.row == statement.row or main.line == statement.place.line)
 
     def aside(self, statement: Statement) -> str:
         """The word, or sign, by which a statement is an aside; "" where it is none."""
@@ -131,7 +128,9 @@ class Flow:
             words.pop()
         return words[-1] if words and words[-1] in _LISTING | _REASONS else ""
 
-    def mentioned(self, statement: Statement, nodes: Sequence[Node], *, steps: bool = False) -> Flow:
+    def mentioned(
+        self, statement: Statement, nodes: Sequence[Node], *, steps: bool = False
+    ) -> Flow:
         """The flow behind a quantity or an expression that stands by itself."""
         (node,) = nodes
         alone = statement.is_single and statement.kind != "inline"
@@ -139,6 +138,10 @@ class Flow:
         if not (alone or named) and (self.lanes or self.mention is not None):
             return self
         mention = replace(Chain.of(statement, nodes, steps=steps), last=None)
+        below = statement.goes_on
+        quantity = isinstance(node, (Element, Array, Derivative))
+        if below is not None and not (quantity and (named or not below.is_firm)):
+            return replace(self, lanes=(*self.lanes, mention))
         return replace(self, mention=mention, alone=alone and named)
 
     def lost(self, statement: Statement) -> Flow:

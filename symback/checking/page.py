@@ -113,6 +113,18 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """A last side with the row below it, and the claim so read; None where that is not read.
+
+    ``is_firm``: the place of the row says so, too.
+    """
+
+    node: Node | None
+    read_as: str
+    is_firm: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """``sides`` joined by ``relations`` (one fewer than the sides).
 
@@ -125,7 +137,8 @@ class Claim:
 
     A line "= …" that goes on from a chain further up has the left side of that; ``after`` is the
     side it goes on from, ``instead`` the left sides of other chains that it may go on from as well,
-    None for one that could not be read.
+    None for one that could not be read.  ``joined`` is the last side together with the row below,
+    where that may go on with it.
     """
 
     line: int
@@ -139,6 +152,7 @@ class Claim:
     unknown: str = ""
     after: Node | None = None
     instead: tuple[Node | None, ...] = ()
+    joined: Joined | None = None
 
     @property
     def steps(self) -> bool:
@@ -511,15 +525,10 @@ def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Fl
         if statement.condition is not None or _is_range(statement.tokens, page.letters):
             return prose, flow, []
         line = _sides(statement, page)
-        if line.continues:
-            return *_gone_on(statement, line, flow), list(line.named)
-        sides, nodes = line.sides, [side.node for side in line.sides]
-        if statement.holds_for:
-            sides = _under(sides, statement.holds_for)
-        items = _claimed(statement, replace(line, sides=sides))
-        behind = flow.begun if len(sides) > 1 else flow.mentioned
-        steps = any(isinstance(item, Claim) and item.steps for item in items)
-        return items, behind(statement, nodes, steps=steps), list(line.named)
+        items, after = _said(statement, line, flow)
+        if statement.tail is not None and isinstance(items[-1], Claim):
+            items[-1] = replace(items[-1], joined=_joined(statement, page, flow, items[-1]))
+        return items, after, list(line.named)
     except RecursionError:
         error = NotRead("the statement is nested too deeply", place)
     except NotRead as found:
@@ -530,6 +539,38 @@ def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Fl
         error = found
     unread = _unread(statement, page, error)
     return [unread], flow.lost(statement) if unread.begins else flow, []
+
+
+def _said(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item], Flow]:
+    """What a statement with these sides says, and the flow behind it."""
+    if line.continues:
+        return _gone_on(statement, line, flow)
+    sides, nodes = line.sides, [side.node for side in line.sides]
+    if statement.holds_for:
+        sides = _under(sides, statement.holds_for)
+    items = _claimed(statement, replace(line, sides=sides))
+    behind = flow.begun if len(sides) > 1 else flow.mentioned
+    steps = any(isinstance(item, Claim) and item.steps for item in items)
+    return items, behind(statement, nodes, steps=steps)
+
+
+def _joined(statement: Statement, page: Page, flow: Flow, alone: Claim) -> Joined:
+    """The last side of a claim together with the row below."""
+    tail = statement.tail
+    assert tail is not None
+    unknown = Joined(None, "", tail.is_firm)
+    if not tail.tokens:
+        return unknown
+    whole = replace(statement, tokens=[*statement.tokens, *tail.tokens], tail=None)
+    try:
+        line = _sides(whole, page)
+        *_, claim = _said(whole, line, flow)[0]
+    except (NotRead, RecursionError):
+        return unknown
+    known = [part for side in alone.sides for part in walk(side.node)]
+    if not isinstance(claim, Claim) or any(name not in known for name, _ in line.named):
+        return unknown
+    return Joined(claim.sides[-1].node, claim.read_as, tail.is_firm)
 
 
 def _gone_on(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item], Flow]:
@@ -742,7 +783,9 @@ def _claimed(statement: Statement, line: Sides, *, resumes: bool = False) -> lis
     if line.minus:
         step = Total((first, negative(sides[1].node)))
         sides = [sides[0], replace(sides[1], node=step)]
-    mention = isinstance(first, (Element, Array, Derivative, Named, Number))
+    mention = statement.goes_on is not None or isinstance(
+        first, (Element, Array, Derivative, Named, Number)
+    )
     if not line.relations and (mention or statement.kind == "inline" or statement.words):
         return [Prose(*statement.where)]
     relations = _as_updates([side.node for side in sides], line.relations)

@@ -48,6 +48,7 @@ from symback.checking.page import (
     Definition,
     Document,
     Item,
+    Joined,
     Prose,
     Relation,
     Side,
@@ -519,6 +520,13 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     page.orphaned = False
     if claim.unknown:
         return _as_it_is(claim, Verdict.UNDECIDED, claim.unknown)
+    if claim.joined is not None and page.anchor is not None:
+        alone = sides[-1].node
+        sides[-1], unclear = _with_row_below(page, page.anchor, sides[-1], claim.joined)
+        if unclear:
+            return _as_it_is(claim, Verdict.UNDECIDED, unclear)
+        if sides[-1].node != alone:
+            claim = replace(claim, read_as=claim.joined.read_as)
     found: list[tuple[Side, Finding]] = []
     for side, relation in zip(sides, claim.relations or (Relation.EQUAL,), strict=True):
         # what equals itself word for word says nothing, but a step of w ← … does
@@ -608,6 +616,22 @@ def _side(
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _with_row_below(page: _Page, truth: Node, side: Side, joined: Joined) -> tuple[Side, str]:
+    """A last side, alone or with the row below it, or why it is not clear which is meant."""
+    alone = _may_be(page, truth, side.node)
+    if joined.node is None:
+        unread = "the row below could not be read, and may go on with this one"
+        return side, "" if alone else unread
+    together = _may_be(page, truth, joined.node)
+    if alone and not together and joined.is_firm:
+        return (
+            side,
+            "this is right without the row below, which may go on with it, and wrong with it",
+        )
+    is_meant = together if alone != together else joined.is_firm and not alone
+    return (replace(side, node=joined.node) if is_meant else side), ""
 
 
 def _may_be(page: _Page, truth: Node | None, node: Node) -> bool:
