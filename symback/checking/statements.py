@@ -824,11 +824,14 @@ def _without_spacing(tokens: list[Token]) -> list[Token]:
         if place not in empty and not (token.kind == "⏐" and (again or depth > 0)):
             solid.append(token)
     kinds = ["", *(token.kind for token in solid), ""]
-    return [
-        token
-        for token, before, after in zip(solid, kinds, kinds[2:], strict=False)
-        if token.kind != "⏐" or not {before, after} & _OPERATORS
-    ]
+    kept: list[Token] = []
+    for token, before, after in zip(solid, kinds, kinds[2:], strict=False):
+        # a &= b & &= c: two columns, in each of which something goes on
+        column = token.text in ("&", "&&") and after in RELATIONS and before not in _OPERATORS
+        column = column and any(each.kind in RELATIONS for each in kept)
+        if token.kind != "⏐" or column or not {before, after} & _OPERATORS:
+            kept.append(token)
+    return kept
 
 
 def _with_condition_apart(tokens: list[Token], letters: Letters) -> list[Token]:
