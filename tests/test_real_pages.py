@@ -1,4 +1,4 @@
-r"""Constructs that real pages hold are read as what they mean, and judged; what may mean two things is not.
+r"""Constructs of real pages mean what they say, and are judged; of two meanings none is taken.
 
 Each case is a network and lines of our own wording, each with its verdict: "proved" and "refuted"
 show that the construct was read, right and mutated; "unread" and "undecided" that it was refused.
