@@ -19,6 +19,7 @@ from __future__ import annotations
 import enum
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -61,12 +62,14 @@ from symback.language.expressions import (
     Index,
     Indicator,
     Letter,
+    Matrix,
     Named,
     Node,
     Number,
     Product,
     Sum,
     Total,
+    Transpose,
     children,
     free_letters,
     is_array,
@@ -716,7 +719,13 @@ def _letters_beside(node: Node, left_out: Node) -> Iterator[str]:
 
 
 def _settled(nodes: list[Node], uncertain: set[Element], tokens: Sequence[Token]) -> list[Node]:
-    """Limits that are no index of the line are whole ranges; δ_ij is Kronecker's or ∂L/∂a."""
+    """Limits that are no index of the line are whole ranges; δ_ij is Kronecker's or ∂L/∂a.
+
+    A Σ that says no letter runs over the one of its terms that stands nowhere else.
+    """
+    if any(isinstance(part, Sum) and not part.letter for node in nodes for part in walk(node)):
+        place = next((t.place for t in tokens if t.text in ("Σ", "sum")), tokens[0].place)
+        nodes = _with_letters_of_sums(nodes, place)
 
     def without_limits(node: Node) -> Node:
         node = rebuilt(node, without_limits)
@@ -744,6 +753,74 @@ def _settled(nodes: list[Node], uncertain: set[Element], tokens: Sequence[Token]
         raise NotRead(_TWO_DELTAS, place, _OTHER_DELTAS)
 
     return [settle(node) for node in nodes]
+
+
+def _with_letters_of_sums(nodes: Sequence[Node], place: Place) -> list[Node]:
+    """The sides, in which each Σ without a letter has the only one that it can run over.
+
+    That is a letter of its terms which stands nowhere else in the line; without letters it adds up
+    the entries of an array, as in Σ (y - ŷ)².  Raises `NotRead`.
+    """
+    free = Counter(letter for node in nodes for letter in _letters_said(node))
+
+    def settle(node: Node) -> Node:
+        node = rebuilt(node, settle)
+        if not isinstance(node, Sum) or node.letter:
+            return node
+        inside = Counter(_letters_said(node.body))
+        own = sorted(set(free_letters(node.body)))
+        only = [letter for letter in own if inside[letter] == free[letter]]
+        if len(own) == 1 and isinstance(node.body, Call) and node.body.function == "exp":
+            only = own  # ŷ_i = e^{a_i} / Σ e^{a_i}: nothing else varies
+        if len(only) == 1:
+            return replace(node, letter=only[0])
+        if not own and is_array(node.body):
+            body = _entry_by_entry(node.body)
+            if not _multiplies_arrays(body):
+                return Call("sum", (body,))
+        raise NotRead("a sum without an index", place, "write Σ_i")
+
+    return [settle(node) for node in nodes]
+
+
+def _letters_said(node: Node) -> Iterator[str]:
+    """The index letters of a node, one for each time that it is written; those bound as well."""
+    yield from (index.letter for index in getattr(node, "indices", ()) if index.letter)
+    for index in (getattr(node, name, None) for name in ("index", "layer", "upper", "without")):
+        if isinstance(index, Index) and index.letter:
+            yield index.letter
+    for child in children(node):
+        yield from _letters_said(child)
+
+
+def _entry_by_entry(node: Node) -> Node:
+    """The node, in which columns side by side are multiplied entry by entry: -Σ y log ŷ.
+
+    As matrices they could not be.
+    """
+    node = rebuilt(node, _entry_by_entry)
+    if not isinstance(node, Product) or node.elementwise:
+        return node
+    columns = [part for part in node.factors if is_array(part)]
+    matrices = (Transpose, Matrix, Derivative)
+    plain = not any(
+        isinstance(part, matrices) or (isinstance(part, Array) and part.letter == "W")
+        for column in columns
+        for part in walk(column)
+    )
+    if len(columns) < 2 or not plain:
+        return node
+    numbers = [part for part in node.factors if not is_array(part)]
+    joined = Product(tuple(columns), True)
+    return Product((*numbers, joined)) if numbers else joined
+
+
+def _multiplies_arrays(node: Node) -> bool:
+    """Whether a product of arrays stands in it that is none entry by entry."""
+    return any(
+        isinstance(part, Product) and not part.elementwise and sum(map(is_array, part.factors)) > 1
+        for part in walk(node)
+    )
 
 
 def _letter_roles(nodes: Sequence[Node]) -> dict[str, set[str]]:
