@@ -134,7 +134,7 @@ def test_a_chain_goes_on_in_the_same_variable():
         r"$= \frac{e^{-x}}{(1+e^{-x})^3}$",
         "$= h_{11}(1-h_{11})$",
     ]
-    assert verdicts("\n".join(chain)) == ["proved", "proved", "refuted", "unread"]
+    assert verdicts("\n".join(chain)) == ["proved", "proved", "refuted", "undecided"]
 
 
 DEFINED = [

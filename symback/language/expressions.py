@@ -161,7 +161,8 @@ class Derivative(Node):
     """∂of/∂by: vary ``by`` alone and let everything computed from it follow.
 
     ``by`` is an `Element`, a `Free` variable, or an `Array`: then it is the array of derivatives of
-    a scalar (∇), of the shape of ``by``, or the Jacobian of a column, rows by ``of`` and columns by ``by``.
+    a scalar (∇), of the shape of ``by``, or the Jacobian of a column, rows by ``of`` and columns by
+    ``by``.
     ``of`` may be any expression: ∂/∂w [ (y-ŷ)² ].
     """
 
