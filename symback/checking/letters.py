@@ -123,7 +123,7 @@ class Letters:
 
     ``own_errors`` says that the page calls something of its own δ_i, with one index.  ``layers``
     says which layer's neurons an index letter numbers, where the letters carry no layer themselves
-    (`symback.checking.layers`).
+    (`symback.checking.layers`).  ``marks`` says that dz stands for ∂L/∂z, dW for ∂L/∂W.
     """
 
     def __init__(
@@ -134,9 +134,11 @@ class Letters:
         *,
         own_errors: bool = False,
         layers: Mapping[str, Index] = MappingProxyType({}),
+        marks: bool = False,
     ) -> None:
         self.scope, self.notation = scope, notation
         self.defined, self.own_errors, self.layers = defined, own_errors, layers
+        self.marks = marks
         self.placed = {
             letter: Index("", layer if layer > 0 else scope.depth + layer)
             for letter, _, layer in notation.placed
@@ -164,7 +166,12 @@ class Letters:
     def with_layers(self, layers: Mapping[str, Index]) -> Letters:
         """The same letters in a statement in which its indices number these layers."""
         return Letters(
-            self.scope, self.notation, self.defined, own_errors=self.own_errors, layers=layers
+            self.scope,
+            self.notation,
+            self.defined,
+            own_errors=self.own_errors,
+            layers=layers,
+            marks=self.marks,
         )
 
     # ----------------------------------------------------------------------------- samples
@@ -260,6 +267,10 @@ class Letters:
             return None
         if text in self.own_functions or text == "sum":
             return text
+        if text == "mean" and [token.kind for token in tokens[position + 1 : position + 2]] == [
+            "("
+        ]:
+            return text
         if text in FUNCTIONS and text != "id":
             return FUNCTIONS[text]
         ahead = tokens[position + 1 : position + 8]
@@ -270,6 +281,7 @@ class Letters:
             return "O"
         generic = text == self.notation.function or (text in _GENERIC and text not in self.letters)
         primed = kind == "^" and any(token.kind in PRIMES for token in ahead[1:3])
+        primed = primed or (text == "g" and _has_layer_above(tokens[position + 1 :]))
         if generic and (kind in ("(", *PRIMES) or primed):
             return "g"
         in_code = any(token.text == "prime" for token in ahead[:3])  # g1_prime, g_prime
@@ -622,6 +634,15 @@ class Letters:
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def _has_layer_above(tokens: Sequence[Token]) -> bool:
+    """Whether a layer in brackets, perhaps with a prime, and an argument follow: g^{[1]'}(Z)."""
+    kinds = [token.kind for token in tokens[:9] if token.kind not in ("{", "}")]
+    if kinds[:2] != ["^", "["] or "]" not in kinds:
+        return False
+    rest = [kind for kind in kinds[kinds.index("]") + 1 :] if kind not in (*PRIMES, "^")]
+    return rest[:1] == ["("]
 
 
 def is_total(tokens: Sequence[Token]) -> bool:
