@@ -96,7 +96,7 @@ FUNCTIONS = WORDS | {word: word for word in ("diag", "outer", "dot", "norm")}
 
 _LETTERS = {letter: name for name, letter in GREEK.items() if name in GREEK_NAMES} | {
     "ϕ": "phi", "ϵ": "epsilon", "ℓ": "ell", "ℒ": "L", "ŷ": "yhat", "Ŷ": "yhat",
-    "Σ": "sum", "∑": "sum", "Π": "prod", "∏": "prod", "𝟙": "indicator", "𝟏": "indicator",
+    "Σ": "Σ", "∑": "Σ", "Π": "Π", "∏": "Π", "𝟙": "indicator", "𝟏": "indicator",
     "√": "sqrt",
 }  # fmt: skip
 _SIGNS = {
@@ -130,8 +130,8 @@ _COMMANDS = {
     "Rightarrow": "⇒", "therefore": "⇒", "because": "⇒", "to": "→", "rightarrow": "→",
     "longrightarrow": "→", "Longrightarrow": "⇒", "iff": "⇒", "Leftrightarrow": "⇒", "div": "/",
     "equiv": "=", "%": "%", "triangleq": ":=", "defeq": ":=", "colon": ":", "star": "⋆",
-    "hadamard": "⊙", "bigodot": "⊙", "mapsto": "→", "top": "⊤", "intercal": "⊤", "quad": "⏐", "qquad": "⏐",
-    "hfill": "⏐", "sum": "sum", "prod": "prod", "int": "int",
+    "hadamard": "⊙", "bigodot": "⊙", "mapsto": "→", "top": "⊤", "intercal": "⊤", "quad": "⏐",
+    "qquad": "⏐", "hfill": "⏐", "sum": "Σ", "prod": "Π", "int": "int",
 }  # fmt: skip
 """What a LaTeX command stands for; ⏐ is a wide space."""
 
