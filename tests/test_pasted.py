@@ -64,7 +64,8 @@ def test_a_sum_over_a_set(below, verdict):
 
 
 def test_a_set_that_the_page_defines_is_not_read():
-    page = r"Let $S = \{1\}$ and $\frac{\partial L}{\partial h_{1j}} = \sum_{k \in S} \delta_{2k} w_{2kj}$"
+    claim = r"$\frac{\partial L}{\partial h_{1j}} = \sum_{k \in S} \delta_{2k} w_{2kj}$"
+    page = rf"Let $S = \{{1\}}$ and {claim}"
     assert judged(page)[-1] == "unread"
 
 

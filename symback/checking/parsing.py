@@ -988,10 +988,9 @@ class _Parser:
         lower, without = 1, None
         for part in split(tokens, (",",)):
             first, *others = split(part, ("=", "!=", "in"))
-            within = "in" in [token.kind for token in part]
-            if within and len(others) == 1 and self.is_whole_range(others[0]):
-                others = []
-            if len(others) > 1 or within != (not others and len(part) > 1) or [(t.kind, len(t.text)) for t in first] != [("name", 1)]:
+            if any(token.kind == "in" for token in part):
+                others = [] if self.is_whole_range(part[len(first) + 1 :]) else [part, part]
+            if len(others) > 1 or [(t.kind, len(t.text)) for t in first] != [("name", 1)]:
                 raise self.refuse("a sum runs over a letter, as in Σ_i", at=mark)
             letter = first[0].text
             if others and part[1].kind == "!=":
@@ -1011,11 +1010,10 @@ class _Parser:
 
         It is all neurons that the letter can number.
         """
-        named = {token.text for token in tokens if token.kind == "name"} - self.letters.defined
-        kinds = {token.kind for token in tokens}
-        return bool(kinds & {"name", "text"}) and (
-            tokens[0].text in named or tokens[0].kind == "text"
-        ) and kinds <= {"name", "text", "(", ")"}
+        if not tokens or not {token.kind for token in tokens} <= {"name", "text", "(", ")"}:
+            return False
+        first = tokens[0]
+        return first.kind == "text" or first.text not in {*self.letters.defined, "("}
 
     def above_sum(
         self, tokens: list[Token] | None, below: list[Token], mark: Token

@@ -703,7 +703,7 @@ def _decimal_comma(tokens: Sequence[Token]) -> Token | None:
 
 
 def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
-    """The letters of the subscripts of a statement."""
+    """The letters of the subscripts of a statement, but for the names of sets: k ∈ S."""
     depth = 0
     for place, token in enumerate(tokens):
         if depth:
@@ -713,7 +713,7 @@ def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
             yield from token.text if token.kind == "name" and len(token.text) < 5 else ""
         elif token.kind == "^":
             yield from (t.text for t in tokens[place + 1 : place + 4] if t.text in ("k", "l"))
-        if depth and token.kind == "name":
+        if depth and token.kind == "name" and tokens[place - 1].kind != "in":
             yield from (token.text,) if token.text == "ell" else token.text
 
 

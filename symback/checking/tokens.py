@@ -326,9 +326,7 @@ class _Lexer:
     def _next(self) -> Iterator[Token]:
         source, start = self.source, self.at
         mark = source[start]
-        if mark.isspace() or mark in _BLANKS:
-            self.at, self.spaced = start + 1, True
-        elif mark == "~" and self.latex:  # a space of LaTeX
+        if mark.isspace() or mark in _BLANKS or (mark == "~" and self.latex):
             self.at, self.spaced = start + 1, True
         elif mark == "%" and self.latex:
             end = source.find("\n", start)
