@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Any
 
 from symback.checking.letters import PRIMES, Letters, Scripted, is_total
-from symback.checking.tokens import CLOSING, COMPARISONS, FUNCTIONS, NotRead, Place, Token, split
+from symback.checking.tokens import CLOSING, COMPARISONS, FUNCTIONS, RELATIONS, NotRead, Place, Token, split
 from symback.language.budget import spend
 from symback.language.expressions import (
     LAYERED,
@@ -220,6 +220,8 @@ class _Parser:
         start = self.position
         if self.at("(", "["):
             self.group()
+        elif self.at("+") and self.at("_", "", *RELATIONS, ahead=1):  # w^+, after the step
+            self.take()
         elif self.accept("-", "+"):
             self.take()
         else:
@@ -1094,9 +1096,11 @@ class _Parser:
 
     def with_layer(self, typed: Scripted, tokens: list[Token]) -> Scripted | None:
         letters, word = self.letters, "".join(token.text for token in tokens)
-        if word in ("new", "old"):
-            self.noticed.steps |= word == "new"
+        if word in ("new", "old", "+"):
+            self.noticed.steps |= word != "old"
             return typed
+        if letters.own_name((typed.token, *(typed.below or ()))):
+            return None  # its layer is known: what stands above is a power
         ends = [tokens[0].kind, tokens[-1].kind] if len(tokens) > 2 else ["", ""]
         bracketed = ends[0] in ("(", "[") and ends[1] in (")", "]")
         inner = tokens[1:-1] if bracketed else tokens

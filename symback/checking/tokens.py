@@ -130,7 +130,7 @@ _COMMANDS = {
     "longrightarrow": "→", "Longrightarrow": "⇒", "iff": "⇒", "Leftrightarrow": "⇒", "div": "/",
     "equiv": "=", "%": "%", "triangleq": ":=", "defeq": ":=", "colon": ":", "star": "⋆",
     "hadamard": "⊙", "mapsto": "→", "top": "⊤", "intercal": "⊤", "quad": "⏐", "qquad": "⏐",
-    "hfill": "⏐", "sum": "sum", "prod": "prod", "int": "int",
+    "hfill": "⏐", "_": "_", "sum": "sum", "prod": "prod", "int": "int",
 }  # fmt: skip
 """What a LaTeX command stands for; ⏐ is a wide space."""
 

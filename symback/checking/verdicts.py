@@ -28,6 +28,7 @@ from weakref import WeakKeyDictionary
 from symback.checking.claims import bare, in_order, reaches, says_nothing
 from symback.checking.correct import correct_node, number
 from symback.checking.evaluation import Assumptions
+from symback.checking.guessing import read_with_names
 from symback.checking.judge import (
     AS_PRINTED,
     BOUND,
@@ -182,6 +183,7 @@ def check(
             document = read(text, Scope.of(net.graph), profile)
             with uncounted():
                 judge = _judge(net, largest_index(document))
+                document, named = read_with_names(text, judge, profile, document)
             judgement = judged(document, judge, about, prove=prove)
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
@@ -198,7 +200,7 @@ def check(
             late.append(f"not every mistake was looked for: {spent}")
     if convention is not None:
         lines = _under(convention, lines, strict=strict)
-    notes = (*_notes(judge, document, convention), *late)
+    notes = (*named, *_notes(judge, document, convention), *late)
     return Report(overall(lines), lines, _bound(lines), notes, judgement.reaches)
 
 
