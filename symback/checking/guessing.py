@@ -173,13 +173,17 @@ def _taken_apart(
     for term in _terms(node):
         factors = _factors(term)
         own = [part.name for part in factors if isinstance(part, Named) and part.name in names]
-        inputs = [source for part in factors if (source := _source(part, layer, scope))]
+        inputs = [source for part in factors if (source := _source(part, layer))]
         if len(own) == len(inputs) == 1 and len(factors) == 2:
             weight = (layer, neuron, inputs[0])
             is_whole &= weights.setdefault(own[0], weight) == weight
             sources.append(inputs[0])
         else:
-            bias = [part for part in factors if isinstance(part, (Element, Array)) and part.letter == "b"]
+            bias = [
+                part
+                for part in factors
+                if isinstance(part, (Element, Array)) and part.letter == "b"
+            ]
             is_whole &= len(bias) == len(factors) == 1
             biases += 1
         is_whole &= all(value == 1 for value in _numbers(term))
@@ -212,7 +216,7 @@ def _numbers(node: Node) -> Iterator[Fraction]:
         yield node.value
 
 
-def _source(node: Node, layer: int, scope: Scope) -> int:
+def _source(node: Node, layer: int) -> int:
     """The number of an input of a layer, or 0."""
     match node:
         case Element("x", (neuron,)) if layer == 1:
@@ -240,7 +244,7 @@ def _counted_on(
     by_columns = sorted(by_rows, key=lambda weight: (weight[0], weight[2], weight[1]))
     ways = []
     for order, first in itertools.product((by_rows, by_columns), (0, 1)):
-        numbered = {number: weight for number, weight in enumerate(order, start=first)}
+        numbered = dict(enumerate(order, start=first))
         if all(numbered.get(_number(name)) == weight for name, weight in found.items()):
             ways.append({name: numbered.get(_number(name)) for name in rest})
     if not ways or any(way != ways[0] for way in ways):

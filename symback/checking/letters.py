@@ -19,6 +19,7 @@ import sympy
 
 from symback.checking.tokens import FUNCTIONS, NotRead, Place, Token, lexed
 from symback.engine.graph import Graph
+from symback.language.errors import printable
 from symback.language.expressions import (
     ELL,
     LAYERED,
@@ -38,7 +39,6 @@ from symback.language.expressions import (
     reindexed,
     walk,
 )
-from symback.language.errors import printable
 from symback.language.names import (
     NOTATIONS,
     Notation,
@@ -236,7 +236,7 @@ class Letters:
         )
 
     def own_name(self, tokens: Sequence[Token]) -> str:
-        """The name that tokens spell, as it is looked up, if the notation says what it is; or ""."""
+        """The name that tokens spell, as it is looked up, if the notation knows it; or ""."""
         name = plain_name("".join(token.text for token in tokens))
         return name if name in self.own else ""
 

@@ -1,4 +1,4 @@
-r"""Names of several letters, and what such names say by themselves: net_{h1}, \text{out}_{o1}, y_pred.
+r"""Names of several letters, and what they say by themselves: net_{h1}, \text{out}_{o1}, y_pred.
 
 Here one can
 
@@ -64,7 +64,7 @@ _APART = ("text", "name", "number")
 _PLACED = re.compile(r"(?P<name>[^_]+)_(?P<layer>[A-Za-z]+)(?P<neuron>\d*)")
 
 
-# ------------------------------------------------------------------------------ one token for a name
+# ---------------------------------------------------------------------------- one token for a name
 
 
 def joined(
@@ -146,7 +146,12 @@ def _placed(tokens: Sequence[Token], *, latex: bool) -> Iterator[Token]:
     while place < len(tokens):
         token, following = tokens[place], tokens[place + 1 : place + 2]
         place += 1
-        if token.kind != "name" or token.text in _NO_NAMES or not following or following[0].kind != "_":
+        if (
+            token.kind != "name"
+            or token.text in _NO_NAMES
+            or not following
+            or following[0].kind != "_"
+        ):
             yield token
             continue
         inner, end = _lowered(tokens, place + 1, latex=latex)
@@ -276,14 +281,22 @@ def _meaning(name: str, used: Collection[str], notation: Notation) -> str:
     is_lectures = notation.letters == NOTATIONS["lectures"].letters
     meaning = notation.letters.get(name, "")
     if name == "a" and is_lectures:  # z and a, or a and h
-        before, behind = (any(each in used for each in group) for group in (_PREACTIVATIONS, _ACTIVATIONS))
+        before, behind = (
+            any(each in used for each in group) for group in (_PREACTIVATIONS, _ACTIVATIONS)
+        )
         return "h" if before and not behind else "a" if behind and not before else ""
     if name == "y" and meaning == "y":
         has_target = any(each in used for each in ("t", "target", "ytrue", "label"))
         has_output = any(each in used for each in ("o", "out", "output", "ypred", "yhat"))
-        return "h" if has_target and not has_output else "y" if has_output and not has_target else ""
+        return (
+            "h" if has_target and not has_output else "y" if has_output and not has_target else ""
+        )
     own = len(name) == 1 and not is_lectures and meaning
-    return {"w": "W" if name.isupper() else ""}.get(meaning, meaning) if own else _WITH_PLACE.get(name, "")
+    return (
+        {"w": "W" if name.isupper() else ""}.get(meaning, meaning)
+        if own
+        else _WITH_PLACE.get(name, "")
+    )
 
 
 def _layer(word: str, scope: Scope) -> int | None:
@@ -345,6 +358,4 @@ def _below(rows: Sequence[Sequence[Token]], name: str) -> Iterator[str]:
 
 def _defined(rows: Sequence[Sequence[Token]]) -> set[str]:
     """The names that begin a statement, before its first relation."""
-    return {
-        tokens[0].text for tokens in rows if len(tokens) > 2 and tokens[1].kind in RELATIONS
-    }
+    return {tokens[0].text for tokens in rows if len(tokens) > 2 and tokens[1].kind in RELATIONS}

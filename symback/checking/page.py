@@ -227,7 +227,9 @@ def read(
 ) -> Document:
     r"""The page ``text`` about the network of ``scope``, in a ``notation``.
 
-    ``unknown`` are names that are read as the page's own, whatever else they might mean.  Raises `TooLarge`, and `Spent` where a budget is used up before anything is read.
+    ``unknown`` are names that are read as the page's own, whatever else they might mean.
+
+    Raises `TooLarge`, and `Spent` where a budget is used up before anything is read.
 
     >>> scope = Scope((2, 3, 2), ("sigmoid", "softmax"), (1, 1))
     >>> page = read("since $h_{12} = \\sigma(a_{12})$ we get", scope)

@@ -20,7 +20,16 @@ from fractions import Fraction
 from typing import Any
 
 from symback.checking.letters import PRIMES, Letters, Scripted, is_total
-from symback.checking.tokens import CLOSING, COMPARISONS, FUNCTIONS, RELATIONS, NotRead, Place, Token, split
+from symback.checking.tokens import (
+    CLOSING,
+    COMPARISONS,
+    FUNCTIONS,
+    RELATIONS,
+    NotRead,
+    Place,
+    Token,
+    split,
+)
 from symback.language.budget import spend
 from symback.language.expressions import (
     LAYERED,
@@ -220,11 +229,9 @@ class _Parser:
         start = self.position
         if self.at("(", "["):
             self.group()
-        elif self.at("+") and self.at("_", "", *RELATIONS, ahead=1):  # w^+, after the step
-            self.take()
-        elif self.accept("-", "+"):
-            self.take()
-        else:
+        elif self.at("+", "-") and not self.at("_", "", *RELATIONS, ahead=1):
+            self.position += 2
+        else:  # a sign, or the + of w^+
             self.take()
         return self.tokens[start : self.position]
 
