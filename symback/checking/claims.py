@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from symback.checking.correct import numbered
-from symback.checking.page import Claim, Definition, Item, Relation, Side, Unread
+from symback.checking.page import Claim, Definition, Item, Joined, Relation, Side, Unread
 from symback.language.expressions import (
     LOSS,
     ONE,
@@ -211,7 +211,23 @@ class _Names:
         unknown = next(filter(None, (self._unknown(side.node) for side in claim.sides)), "")
         sides = tuple(replace(side, node=self._marked(side.node)) for side in claim.sides)
         given = tuple(map(self._marked, claim.given))
-        return replace(claim, sides=sides, given=given, unknown=claim.unknown or unknown)
+        after, *instead = (
+            None if node is None else self._marked(node) for node in (claim.after, *claim.instead)
+        )
+        return replace(
+            claim,
+            sides=sides,
+            given=given,
+            unknown=claim.unknown or unknown,
+            after=after,
+            instead=tuple(instead),
+            joined=self._joined(claim.joined),
+        )
+
+    def _joined(self, joined: Joined | None) -> Joined | None:
+        if joined is None or joined.node is None:
+            return joined
+        return replace(joined, node=self._marked(joined.node))
 
     def _defined(self, place: int, definition: Definition) -> Item:
         name = self.names.setdefault(definition.name, _Name())

@@ -55,7 +55,7 @@ _ACTIVATIONS = ("out", "act", "activation", "h", "o")
 
 _BELOW = frozenset((*_LAYERS, *_OF_OUTPUTS, *_LOSS_KINDS)) - {"h", "o", "i"}
 _WORDS = frozenset((*QUANTITIES, *_LOSS_KINDS, *LOSS_WORDS, "net", "out", "act", "logit"))
-_NO_NAMES = frozenset((*FUNCTIONS, *"defgwnN", "phi", "psi", "sum", "prod", "np", "grad", "sigma",
+_NO_NAMES = frozenset((*FUNCTIONS, *"defgwnN", "phi", "psi", "sum", "prod", "Σ", "Π", "np", "grad", "sigma",
                        "ehat", "indicator"))  # fmt: skip
 """What has no layer by name below it: functions, marks, and w, which has two neurons there."""
 _LOSS_LETTERS = ("L", "J", "C", "E", *LOSS_WORDS)
@@ -330,7 +330,11 @@ def _by_letters(rows: Sequence[Sequence[Token]], scope: Scope) -> Iterator[tuple
     named = {below for below in _below(rows, "W") if below in (*_BETWEEN, "h", "o")}
     if not named or scope.depth != 2:
         return
-    summed = {below[0] for below in (*_below(rows, "sum"), *_below(rows, "w")) if below}
+    summed = {
+        below[0]
+        for below in (*_below(rows, "sum"), *_below(rows, "Σ"), *_below(rows, "w"))
+        if below
+    }
     small = {mark for below in _below(rows, "w") for mark in below}
     if (summed | small) & {*"hoixy"}:
         return

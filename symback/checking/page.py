@@ -19,10 +19,12 @@ from __future__ import annotations
 import enum
 import itertools
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from symback.checking.chains import Flow
 from symback.checking.letters import Letters, Scope
 from symback.checking.naming import numbered, told
 from symback.checking.parsing import Line, reading
@@ -61,12 +63,14 @@ from symback.language.expressions import (
     Index,
     Indicator,
     Letter,
+    Matrix,
     Named,
     Node,
     Number,
     Product,
     Sum,
     Total,
+    Transpose,
     children,
     free_letters,
     is_array,
@@ -113,6 +117,18 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """A last side with the row below it, and the claim so read; None where that is not read.
+
+    ``is_firm``: the place of the row says so, too.
+    """
+
+    node: Node | None
+    read_as: str
+    is_firm: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """``sides`` joined by ``relations`` (one fewer than the sides).
 
@@ -122,6 +138,11 @@ class Claim:
     conditions on quantities that it stands under ("if a_11 > 0"); its sides are 0 where they fail.
     ``read_as`` is the canonical echo of the whole line; reading it gives the same.  ``unknown``
     says why the line means nothing definite, where a name in it does not.
+
+    A line "= …" that goes on from a chain further up has the left side of that; ``after`` is the
+    side it goes on from, ``instead`` the left sides of other chains that it may go on from as well,
+    None for one that could not be read.  ``joined`` is the last side together with the row below,
+    where that may go on with it.
     """
 
     line: int
@@ -133,6 +154,14 @@ class Claim:
     read_as: str = ""
     given: tuple[Comparison, ...] = ()
     unknown: str = ""
+    after: Node | None = None
+    instead: tuple[Node | None, ...] = ()
+    joined: Joined | None = None
+
+    @property
+    def steps(self) -> bool:
+        """Whether it is a step of gradient descent, which gives the left side a new value."""
+        return self.relations[:1] == (Relation.BECOMES,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +228,7 @@ _SUPPOSES = re.compile(
     r"\b(?:assum|suppos|given|provided|if|when|where|since|let|set|at|target|ignor)", re.I
 )
 _COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
+_EQUALS = re.compile(r"(?<![<>!:])=")
 _FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
 
 Item = Claim | Definition | Prose | Unread
@@ -250,15 +280,15 @@ def read(
     statements, named = _supposed(statements, page)
     allow(READ)
     items: list[Item] = []
-    chain = Chain()
+    flow = Flow()
     for each in statements:
         try:
-            found, chain = _items(each, page, chain)
+            found, flow, names = _items(each, page, flow)
         except Spent as spent:
             left = each, spent
             break
         items += found
-        named += chain.named
+        named += names
     allow(NAMED)
     if left is not None:
         each, spent = left
@@ -483,21 +513,10 @@ def _check_capture(node: Node, letter: str, index: Index, place: Place) -> None:
 # ------------------------------------------------------------------------------------------- items
 
 _RELATION = {each.value: each for each in Relation}
+Name = tuple[Named, Place]
+ORPHANED = "what this goes on from could not be read; begin the line with its left side"
 _TWO_DELTAS = "δ with two letters may be Kronecker's or the error ∂L/∂a"
 _OTHER_DELTAS = "write 1[i=j], or ∂L/∂a_{ki}"
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """The claims that lines which begin with "=" go on from.
-
-    ``head`` is what the chain begins with, ``holds_for`` the conditions it stands under; ``named``
-    are the page's own names in its last line, with their places.
-    """
-
-    head: Side | None = None
-    holds_for: tuple[Condition, ...] = ()
-    named: tuple[tuple[Named, Place], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,41 +534,93 @@ class Sides:
     named: tuple[tuple[Named, Place], ...]
 
 
-def _items(statement: Statement, page: Page, chain: Chain) -> tuple[list[Item], Chain]:
-    """What a statement says, and the chain as it goes on behind it."""
-    place, chain = statement.place, replace(chain, named=())
+def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Flow, list[Name]]:
+    """What a statement says, the flow behind it, and the page's own names in it."""
+    place = statement.place
     prose: list[Item] = [Prose(*statement.where)]
     if statement.failed is None and (not statement.tokens or statement.kind == "prose"):
-        return prose, chain
+        return prose, flow, []
     try:
         if statement.failed is not None:
             raise statement.failed
         spend(1 + len(statement.words))
         if statement.condition is not None or _is_range(statement.tokens, page.letters):
-            return prose, chain
+            return prose, flow, []
         line = _sides(statement, page)
-        sides, continues = line.sides, line.continues
-        chain = replace(chain, named=line.named)
-        if not continues:
-            chain = Chain(sides[0] if len(sides) > 1 else None, statement.holds_for, line.named)
-        elif statement.holds_for != chain.holds_for:  # under a condition of its own: starts anew
-            if chain.head is None:
-                raise NotRead("the lines before it stand under another condition", place,
-                              "begin the line with its left side")  # fmt: skip
-            chain = replace(chain, holds_for=statement.holds_for)
-            sides, continues = [chain.head, *sides], False
-        if statement.holds_for:
-            sides = _under(sides, statement.holds_for)
-        return _claimed(statement, replace(line, sides=sides, continues=continues)), chain
+        items, after = _said(statement, line, flow)
+        if statement.tail is not None and isinstance(items[-1], Claim):
+            items[-1] = replace(items[-1], joined=_joined(statement, page, flow, items[-1]))
+        return items, after, list(line.named)
     except RecursionError:
         error = NotRead("the statement is nested too deeply", place)
     except NotRead as found:
         # something without a relation that stands within words is a mention, no claim
         within = statement.kind == "inline" or bool(statement.words)
         if within and not statement.has_relation and statement.failed is None:
-            return prose, chain
+            return prose, flow, []
         error = found
-    return [_unread(statement, page, error)], chain
+    unread = _unread(statement, page, error)
+    return [unread], flow.lost(statement) if unread.begins else flow, []
+
+
+def _said(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item], Flow]:
+    """What a statement with these sides says, and the flow behind it."""
+    if line.continues:
+        return _gone_on(statement, line, flow)
+    sides, nodes = line.sides, [side.node for side in line.sides]
+    if statement.holds_for:
+        sides = _under(sides, statement.holds_for)
+    items = _claimed(statement, replace(line, sides=sides))
+    behind = flow.begun if len(sides) > 1 else flow.mentioned
+    steps = any(isinstance(item, Claim) and item.steps for item in items)
+    return items, behind(statement, nodes, steps=steps)
+
+
+def _joined(statement: Statement, page: Page, flow: Flow, alone: Claim) -> Joined:
+    """The last side of a claim together with the row below."""
+    tail = statement.tail
+    assert tail is not None
+    unknown = Joined(None, "", tail.is_firm)
+    if not tail.tokens:
+        return unknown
+    whole = replace(statement, tokens=[*statement.tokens, *tail.tokens], tail=None)
+    try:
+        line = _sides(whole, page)
+        *_, claim = _said(whole, line, flow)[0]
+    except (NotRead, RecursionError):
+        return unknown
+    known = [part for side in alone.sides for part in walk(side.node)]
+    if not isinstance(claim, Claim) or any(name not in known for name, _ in line.named):
+        return unknown
+    return Joined(claim.sides[-1].node, claim.read_as, tail.is_firm)
+
+
+def _gone_on(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item], Flow]:
+    """The claim that a line "= …" is, which has the left side of the chain that it goes on from."""
+    found, flow = flow.resumed(statement)
+    chain, sides, last = found.chain, line.sides, line.sides[-1].node
+    anew = chain.holds_for != statement.holds_for  # under a condition of its own
+    if chain.is_lost or (chain.head is None and not anew) or (found.is_next and not anew):
+        items = _claimed(statement, line)
+        if chain.is_lost:
+            items = [replace(each, unknown=ORPHANED) for each in items if isinstance(each, Claim)]
+        return items, flow.at(statement, last)
+    if chain.head is None:
+        raise NotRead("the lines before it stand under another condition", statement.place,
+                      "begin the line with its left side")  # fmt: skip
+    sides = [replace(sides[0], node=chain.head), *sides]
+    if statement.holds_for:
+        sides = _under(sides, statement.holds_for)
+    relations = line.relations
+    if chain.steps:
+        relations = [Relation.BECOMES, *relations[1:]]
+    line = replace(line, sides=sides, relations=relations, continues=False)
+    before = None if statement.holds_for or chain.holds_for else chain.last
+    items = [
+        replace(each, after=before, instead=found.others) if isinstance(each, Claim) else each
+        for each in _claimed(statement, line, resumes=True)
+    ]
+    return items, flow.at(statement, last)
 
 
 def _unread(statement: Statement, page: Page, error: NotRead) -> Unread:
@@ -560,7 +631,9 @@ def _unread(statement: Statement, page: Page, error: NotRead) -> Unread:
         first, found = statement.source.lstrip("& ")[:1], DEFINED.search(statement.source)
         known = found is None or page.letters.means_quantity(found[1])
         defines = "" if known or found is None else found[1]
-    where, begins = (place.line, place.column, statement.source), first not in RELATIONS
+    where = place.line, place.column, statement.source
+    several = not statement.tokens and len(_EQUALS.findall(statement.source)) > 1
+    begins = first not in RELATIONS or several
     return Unread(*where, error.message, error.suggestion, defines, begins)
 
 
@@ -665,7 +738,13 @@ def _letters_beside(node: Node, left_out: Node) -> Iterator[str]:
 
 
 def _settled(nodes: list[Node], uncertain: set[Element], tokens: Sequence[Token]) -> list[Node]:
-    """Limits that are no index of the line are whole ranges; δ_ij is Kronecker's or ∂L/∂a."""
+    """Limits that are no index of the line are whole ranges; δ_ij is Kronecker's or ∂L/∂a.
+
+    A Σ that says no letter runs over the one of its terms that stands nowhere else.
+    """
+    if any(isinstance(part, Sum) and not part.letter for node in nodes for part in walk(node)):
+        place = next((t.place for t in tokens if t.text in ("Σ", "sum")), tokens[0].place)
+        nodes = _with_letters_of_sums(nodes, place)
 
     def without_limits(node: Node) -> Node:
         node = rebuilt(node, without_limits)
@@ -693,6 +772,74 @@ def _settled(nodes: list[Node], uncertain: set[Element], tokens: Sequence[Token]
         raise NotRead(_TWO_DELTAS, place, _OTHER_DELTAS)
 
     return [settle(node) for node in nodes]
+
+
+def _with_letters_of_sums(nodes: Sequence[Node], place: Place) -> list[Node]:
+    """The sides, in which each Σ without a letter has the only one that it can run over.
+
+    That is a letter of its terms which stands nowhere else in the line; without letters it adds up
+    the entries of an array, as in Σ (y - ŷ)².  Raises `NotRead`.
+    """
+    free = Counter(letter for node in nodes for letter in _letters_said(node))
+
+    def settle(node: Node) -> Node:
+        node = rebuilt(node, settle)
+        if not isinstance(node, Sum) or node.letter:
+            return node
+        inside = Counter(_letters_said(node.body))
+        own = sorted(set(free_letters(node.body)))
+        only = [letter for letter in own if inside[letter] == free[letter]]
+        if len(own) == 1 and isinstance(node.body, Call) and node.body.function == "exp":
+            only = own  # ŷ_i = e^{a_i} / Σ e^{a_i}: nothing else varies
+        if len(only) == 1:
+            return replace(node, letter=only[0])
+        if not own and is_array(node.body):
+            body = _entry_by_entry(node.body)
+            if not _multiplies_arrays(body):
+                return Call("sum", (body,))
+        raise NotRead("a sum without an index", place, "write Σ_i")
+
+    return [settle(node) for node in nodes]
+
+
+def _letters_said(node: Node) -> Iterator[str]:
+    """The index letters of a node, one for each time that it is written; those bound as well."""
+    yield from (index.letter for index in getattr(node, "indices", ()) if index.letter)
+    for index in (getattr(node, name, None) for name in ("index", "layer", "upper", "without")):
+        if isinstance(index, Index) and index.letter:
+            yield index.letter
+    for child in children(node):
+        yield from _letters_said(child)
+
+
+def _entry_by_entry(node: Node) -> Node:
+    """The node, in which columns side by side are multiplied entry by entry: -Σ y log ŷ.
+
+    As matrices they could not be.
+    """
+    node = rebuilt(node, _entry_by_entry)
+    if not isinstance(node, Product) or node.elementwise:
+        return node
+    columns = [part for part in node.factors if is_array(part)]
+    matrices = (Transpose, Matrix, Derivative)
+    plain = not any(
+        isinstance(part, matrices) or (isinstance(part, Array) and part.letter == "W")
+        for column in columns
+        for part in walk(column)
+    )
+    if len(columns) < 2 or not plain:
+        return node
+    numbers = [part for part in node.factors if not is_array(part)]
+    joined = Product(tuple(columns), True)
+    return Product((*numbers, joined)) if numbers else joined
+
+
+def _multiplies_arrays(node: Node) -> bool:
+    """Whether a product of arrays stands in it that is none entry by entry."""
+    return any(
+        isinstance(part, Product) and not part.elementwise and sum(map(is_array, part.factors)) > 1
+        for part in walk(node)
+    )
 
 
 def _letter_roles(nodes: Sequence[Node]) -> dict[str, set[str]]:
@@ -723,19 +870,24 @@ def _summands(node: Node, scope: Scope) -> int:
     return min(inner * max(1, upper), MOST_SUMMANDS + 1)
 
 
-def _claimed(statement: Statement, line: Sides) -> list[Item]:
-    """The claim or the definition that a statement is; what says nothing to check is prose."""
+def _claimed(statement: Statement, line: Sides, *, resumes: bool = False) -> list[Item]:
+    """The claim or the definition that a statement is; what says nothing to check is prose.
+
+    ``resumes``: its left side is that of a chain further up, and gets no meaning here.
+    """
     sides, first = line.sides, line.sides[0].node
     if line.minus:
         step = Total((first, negative(sides[1].node)))
         sides = [sides[0], replace(sides[1], node=step)]
-    mention = isinstance(first, (Element, Array, Derivative, Named, Number))
+    mention = statement.goes_on is not None or isinstance(
+        first, (Element, Array, Derivative, Named, Number)
+    )
     if not line.relations and (mention or statement.kind == "inline" or statement.words):
         return [Prose(*statement.where)]
     relations = _as_updates([side.node for side in sides], line.relations)
     if line.steps and relations and isinstance(first, (Element, Array)):
         relations = [Relation.BECOMES, *relations[1:]]
-    starts = not line.continues and bool(relations)
+    starts = not line.continues and bool(relations) and not resumes
     items: list[Item] = []
     given = tuple(
         Comparison(each.left, each.relation, each.right)

@@ -21,9 +21,11 @@ from typing import Any
 
 from symback.checking.letters import PRIMES, Letters, Scripted, is_total
 from symback.checking.tokens import (
+    CLOSES,
     CLOSING,
     COMPARISONS,
     FUNCTIONS,
+    OPENS,
     RELATIONS,
     NotRead,
     Place,
@@ -316,7 +318,7 @@ class _Parser:
                 if self.at(*_BEGINS_FACTOR) and not numbers and not closed:
                     raise self.refuse("what stands under the slash has two readings",
                                       "put brackets around it, or a fraction", token)  # fmt: skip
-            elif token.kind in _BEGINS_FACTOR:
+            elif token.kind in _BEGINS_FACTOR or self.opens_bars():
                 following = self.factor()
                 if isinstance(following, Number) and token.kind == "number":
                     raise self.refuse("a number stands directly after a factor",
@@ -409,13 +411,8 @@ class _Parser:
                 return self.derivative()
             case "∇":
                 return self.gradient()
-            case "|":
-                return Call("abs", (self.whole(self.until("|")),))
-            case "‖":
-                node = self.whole(self.until("‖"))
-                if self.accept("_") and [each.text for each in self.script()] != ["2"]:
-                    raise self.refuse("only the Euclidean norm is known")
-                return Call("norm", (node,))
+            case "|" | "‖":
+                return self.between_bars(token)
             case "begin":
                 return self.environment()
             case "name":
@@ -431,6 +428,41 @@ class _Parser:
                 raise self.refuse(f"the words “{token.text}” stand within a formula")
             case _:
                 raise self.refuse(f"{_shown(token.text)} is not understood here")
+
+    def between_bars(self, opening: Token) -> Node:
+        """|x|, and ‖x‖, also typed ||x||, |x|_2 or, of an array with a square, |x|²."""
+        doubled = self.doubled_bar(0)
+        if doubled:
+            self.take()
+        inner = self.until(opening.kind, doubled=doubled)
+        node = self.whole(inner)
+        squared = self.at("^") and self.peek(1).text == "2" and is_array(node)
+        if opening.kind == "|" and not doubled and not squared and not self.at("_"):
+            return Call("abs", (node,))
+        if self.accept("_") and [each.text for each in self.script()] != ["2"]:
+            raise self.refuse("only the Euclidean norm is known")
+        return Call("norm", (node,))
+
+    def doubled_bar(self, ahead: int) -> bool:
+        """Whether two bars stand close together: ||."""
+        second = self.peek(ahead + 1)
+        return self.at("|", ahead=ahead) and second.kind == "|" and not second.spaced
+
+    def opens_bars(self) -> bool:
+        """Whether a bar opens something here, rather than to say where a value is taken: f|_{w=1}.
+
+        Within bars there is none that could close them: `until` leaves both out.
+        """
+        if not self.at("|") or self.at("_", ahead=1):
+            return False
+        depth = 0
+        for token in self.tokens[self.position + 1 :]:
+            depth += (token.kind in OPENS) - (token.kind in CLOSES)
+            if depth < 0:
+                return False
+            if token.kind == "|" and depth == 0:
+                return True
+        return False
 
     def number(self) -> Node:
         """A number, alone or times a power of ten; or the 1 of an indicator."""
@@ -507,14 +539,15 @@ class _Parser:
             branches.append((value, self.condition(part[marks[0] + 1 :])))
         return Cases(tuple(branches))
 
-    def until(self, bar: str) -> list[Token]:
-        """The tokens up to the closing bar."""
+    def until(self, bar: str, *, doubled: bool = False) -> list[Token]:
+        """The tokens up to the closing bar, or where it is doubled up to two of them."""
         opening = self.take(bar)
         depth, start = 0, self.position
         while (token := self.peek()).kind:
-            self.position += 1
-            if token.kind == bar and depth == 0:
-                return self.tokens[start : self.position - 1]
+            closes = token.kind == bar and depth == 0 and (not doubled or self.doubled_bar(0))
+            self.position += 1 + (closes and doubled)
+            if closes:
+                return self.tokens[start : self.position - 1 - doubled]
             depth += (token.kind in CLOSING) - (token.kind in CLOSING.values())
         raise self.refuse("the bar is never closed", at=opening)
 
@@ -662,7 +695,7 @@ class _Parser:
             ]
             self.read_instead(begin, *singles)
             return self.name(singles[0])
-        if text in ("sum", "prod") and not self.at("(", ahead=1):
+        if text in ("Σ", "Π") or (text in ("sum", "prod") and not self.at("(", ahead=1)):
             return self.sum()
         if text == "indicator":
             self.take()
@@ -861,8 +894,9 @@ class _Parser:
     # --------------------------------------------------------------------------------- sums
 
     def sum(self) -> Node:
-        """A Σ or Π with its limits and what it runs over."""
+        """A Σ or Π with its limits and what it runs over; without any it is settled by the line."""
         mark = self.take()
+        product = mark.text in ("Π", "prod")
         below: list[Token] | None = None
         above: list[Token] | None = None
         while self.at("_", "^"):
@@ -873,13 +907,15 @@ class _Parser:
             if self.at("_") and len(above) == 1:  # Σ_{i=1}^n_2 in text
                 above.append(self.take())
                 above += self.script()
+        if below is None and above is None and not product:
+            return Sum("", self.summand())
         if below is None:
             raise self.refuse("a sum without an index", "write Σ_i", mark)
         letters, lower, without = self.below_sum(below, mark)
         upper = self.above_sum(above, below, mark)
         bracketed = self.at(*_BRACKETS)
-        if mark.text == "sum":
-            body = self.product()
+        if not product:
+            body = self.summand()
         else:
             body = self.factor()
             if not bracketed and self.at("·", "*", *_BEGINS_FACTOR):
@@ -891,11 +927,15 @@ class _Parser:
             if upper.offset < lower:
                 raise self.refuse("a sum that ends before it begins", at=mark)
         for letter in reversed(letters):
-            body = Sum(letter, body, lower, upper, without, mark.text == "prod")
+            body = Sum(letter, body, lower, upper, without, product)
         if above and len(above) > 2 and above[0].text in ("n", "N", "m", "d"):
             assert isinstance(body, Sum)
             self.letters.check_width(body, above, mark.place)
         return body
+
+    def summand(self) -> Node:
+        """What a Σ adds up: a product; a minus right behind the Σ is its own."""
+        return self.signed_term() if self.at("-") else self.product()
 
     def below_sum(self, tokens: list[Token], mark: Token) -> tuple[list[str], int, Index | None]:
         """The letters of a sum, where they begin, and what is left out."""

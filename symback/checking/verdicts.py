@@ -56,10 +56,12 @@ from symback.checking.judge import (
 from symback.checking.letters import Scope
 from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN
 from symback.checking.page import (
+    ORPHANED,
     Claim,
     Definition,
     Document,
     Item,
+    Joined,
     Prose,
     Relation,
     Side,
@@ -549,7 +551,6 @@ def _given_behind(items: Sequence[Item], place: int) -> dict[Node, Node]:
 A_NAME = "a name that the page gives to an expression"
 SAYS_NOTHING = "both sides are the same: no claim"
 ANOTHER_MEANING = "the name has had another meaning so far; from here on it means this"
-ORPHANED = "what this goes on from could not be read; begin the line with its left side"
 NO_LEFT_SIDE = "nothing says what this should equal; begin the line with ∂L/∂w… =, or give --wrt"
 
 
@@ -619,7 +620,7 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     if not claim.continues and claim.relations:  # it begins a chain, with its left side
         first = sides.pop(0).node
         first = page.bare(first) if isinstance(first, Named) else first
-        page.anchor, page.previous = _meant(first, claim.relations[0]), None
+        page.anchor, page.previous = _meant(first, claim.relations[0]), claim.after
     elif claim.continues and page.orphaned:
         return _as_it_is(claim, Verdict.UNDECIDED, ORPHANED)
     elif page.anchor is None or (not claim.continues and page.wrt is not None):
@@ -629,12 +630,20 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     page.orphaned = False
     if claim.unknown:
         return _as_it_is(claim, Verdict.UNDECIDED, claim.unknown)
+    if claim.joined is not None and page.anchor is not None:
+        alone = sides[-1].node
+        sides[-1], unclear = _with_row_below(page, page.anchor, sides[-1], claim.joined)
+        if unclear:
+            return _as_it_is(claim, Verdict.UNDECIDED, unclear)
+        if sides[-1].node != alone:
+            claim = replace(claim, read_as=claim.joined.read_as)
     found: list[tuple[Side, Finding]] = []
     for side, relation in zip(sides, claim.relations or (Relation.EQUAL,), strict=True):
         # what equals itself word for word says nothing, but a step of w ← … does
         known = page.anchor if relation is not Relation.BECOMES else None
         if known is None or not says_nothing(known, side.node, page.definitions):
-            finding = _given(page, claim.given, side, _side(page, side, relation, place))
+            judged_so = _side(page, side, relation, place, claim.instead)
+            finding = _given(page, claim.given, side, judged_so)
             found.append((side, finding))
             in_general = finding.verdict is Verdict.CONDITIONAL and not claim.given
             if page.anchor is not None and (finding.verdict is Verdict.PROVED or in_general):
@@ -689,7 +698,10 @@ WHOLE_BATCH = (
 )
 
 
-def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
+def _side(
+    page: _Page, side: Side, relation: Relation, place: int, instead: Sequence[Node | None] = ()
+) -> Finding:
+    """What is said of a side; ``instead`` are other left sides that it may go on from."""
     truth = page.anchor
     if truth is None:
         return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
@@ -703,11 +715,51 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
             found = Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
     else:
         found = _as_symbols(page, truth, side)
+    if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
+        possible = [each for each in instead if _may_be(page, each, side.node)]
+        if possible:
+            ways = " or from ".join(map(_shown_left, (truth, *possible)))
+            reason = f"this may go on from {ways}; begin the line with its left side"
+            return Finding(Verdict.UNDECIDED, reason)
     if found.verdict is Verdict.REFUTED:
         page.refuted.append(Wrong(place, truth, side, page.previous, found))
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _with_row_below(page: _Page, truth: Node, side: Side, joined: Joined) -> tuple[Side, str]:
+    """A last side, alone or with the row below it, or why it is not clear which is meant."""
+    alone = _may_be(page, truth, side.node)
+    if joined.node is None:
+        unread = "the row below could not be read, and may go on with this one"
+        return side, "" if alone else unread
+    together = _may_be(page, truth, joined.node)
+    if alone and not together and joined.is_firm:
+        return (
+            side,
+            "this is right without the row below, which may go on with it, and wrong with it",
+        )
+    is_meant = together if alone != together else joined.is_firm and not alone
+    return (replace(side, node=joined.node) if is_meant else side), ""
+
+
+def _may_be(page: _Page, truth: Node | None, node: Node) -> bool:
+    """Whether a side is not certainly different from ``truth``, which None says is not known."""
+    if truth is None:
+        return True
+    try:
+        outcome = page.compare(truth, node)
+        if outcome.relationship not in (Relationship.DIFFERENT, Relationship.MISSHAPEN):
+            return True
+        exact, printed = page.numbers(truth), page.numbers(node, COARSE)
+    except NO_VALUE:
+        return True
+    return exact is not None and printed is not None and meets(exact, printed)
+
+
+def _shown_left(node: Node | None) -> str:
+    return "what could not be read" if node is None else echo(node)
 
 
 def _holds_samples(node: Node) -> bool:
