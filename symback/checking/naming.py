@@ -55,8 +55,10 @@ _ACTIVATIONS = ("out", "act", "activation", "h", "o")
 
 _BELOW = frozenset((*_LAYERS, *_OF_OUTPUTS, *_LOSS_KINDS)) - {"h", "o", "i"}
 _WORDS = frozenset((*QUANTITIES, *_LOSS_KINDS, *LOSS_WORDS, "net", "out", "act", "logit"))
-_NO_NAMES = frozenset((*FUNCTIONS, *"defgwnN", "phi", "psi", "sum", "prod", "Σ", "Π", "np", "grad", "sigma",
-                       "ehat", "indicator"))  # fmt: skip
+_NO_NAMES = frozenset(
+    (*FUNCTIONS, *"defgwnNΣΠ", "phi", "psi", "sum", "prod", "np", "grad", "sigma", "ehat",
+     "indicator")
+)  # fmt: skip
 """What has no layer by name below it: functions, marks, and w, which has two neurons there."""
 _LOSS_LETTERS = ("L", "J", "C", "E", *LOSS_WORDS)
 _APART = ("text", "name", "number")
