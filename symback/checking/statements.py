@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from symback.checking.layers import known_layers, layers_of
+from symback.checking.lemmas import Lemma, function_defined
 from symback.checking.letters import QUANTITIES, Letters, is_total
 from symback.checking.naming import joined
 from symback.checking.tokens import (
@@ -88,12 +89,14 @@ class Page:
         # "for i = 1" defines no i, unless the page goes on to calculate with it
         numbering |= {*"ijkm"} - {t.text for each in statements for t in each.tokens[1:]}
         page = replace(self, numbering=frozenset(numbering))
+        letters, told = self.letters, [each for each in statements if each.has_relation]
         letters = Letters(
             self.letters.scope,
             self.letters.notation,
             frozenset(filter(None, (defined_by(each, page) for each in statements))),
             own_errors=any(map(_defines_errors, statements)),
             unknown=self.letters.unknown,
+            functions=frozenset(filter(None, (function_defined(s.tokens, letters) for s in told))),
         )
         layers = {}
         if letters.tells_layers_by_indices:
@@ -526,7 +529,8 @@ class Statement:
     ``tail`` and ``goes_on`` are those of its `Row`.  The
     pass on conditions adds ``led_by``, all words since the statement before, those of a paragraph
     among them; ``paragraph``, whether an empty line stands before it; the ``condition`` that it
-    states, where it is one; and ``holds_for``, the conditions that it stands under.
+    states, where it is one; and ``holds_for``, the conditions that it stands under.  ``lemma`` is
+    set where it is about functions of a variable.
     """
 
     tokens: list[Token]
@@ -545,6 +549,7 @@ class Statement:
     paragraph: bool = False
     condition: Condition | None = None
     holds_for: tuple[Condition, ...] = ()
+    lemma: Lemma | None = None
 
     @property
     def latex(self) -> bool:
