@@ -27,6 +27,7 @@ from symback.checking.tokens import (
     COMPARISONS,
     FUNCTIONS,
     OPENS,
+    RELATIONS,
     NotRead,
     Place,
     Token,
@@ -240,9 +241,9 @@ class _Parser:
         start = self.position
         if self.at("(", "["):
             self.group()
-        elif self.accept("-", "+"):
-            self.take()
-        else:
+        elif self.at("+", "-") and not self.at("_", "", *RELATIONS, ahead=1):
+            self.position += 2
+        else:  # a sign, or the + of w^+
             self.take()
         return self.tokens[start : self.position]
 
@@ -1203,9 +1204,11 @@ class _Parser:
 
     def with_layer(self, typed: Scripted, tokens: list[Token]) -> Scripted | None:
         letters, word = self.letters, "".join(token.text for token in tokens)
-        if word in ("new", "old"):
-            self.noticed.steps |= word == "new"
+        if word in ("new", "old", "+"):
+            self.noticed.steps |= word != "old"
             return typed
+        if letters.own_name((typed.token, *(typed.below or ()))):
+            return None  # its layer is known: what stands above is a power
         ends = [tokens[0].kind, tokens[-1].kind] if len(tokens) > 2 else ["", ""]
         bracketed = ends[0] in ("(", "[") and ends[1] in (")", "]")
         inner = tokens[1:-1] if bracketed else tokens

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 
 from symback.checking.layers import known_layers, layers_of
 from symback.checking.lemmas import Lemma, function_defined
-from symback.checking.letters import Letters, is_total
+from symback.checking.letters import QUANTITIES, Letters, is_total
+from symback.checking.naming import joined
 from symback.checking.tokens import (
     CLOSES,
     COMPARISONS,
@@ -94,6 +95,7 @@ class Page:
             self.letters.notation,
             frozenset(filter(None, (defined_by(each, page) for each in statements))),
             own_errors=any(map(_defines_errors, statements)),
+            unknown=self.letters.unknown,
             functions=frozenset(filter(None, (function_defined(s.tokens, letters) for s in told))),
         )
         layers = {}
@@ -126,7 +128,8 @@ class Page:
         """The tokens of a stretch that stands at a position of the page."""
         functions = self.letters.own_functions
         place = self.place(start)
-        return lexed(text, place, latex=latex, macros=self.macros, functions=functions)
+        tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
+        return joined(tokens, latex=latex, own=self.letters.long_names)
 
 
 # ------------------------------------------------------------------------------------------- rows
@@ -479,6 +482,7 @@ def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
         scripted = follows.kind in ("_", "^", "(", "'") and not follows.spaced
         among = any(each.kind == "name" and len(each.text) > 2 for each in (*before, *behind))
         named = letters.is_name(text) or (letters.means_quantity(text) and not among)
+        named = named or text in QUANTITIES  # of which those in a sentence are words already
         article = text in ("a", "A", "I") and follows.kind == "name" and follows.spaced
         article = article and len(follows.text) > 2 and follows.text.lower() in _CONNECTING
         is_word = article or (english and not scripted and not named)
@@ -871,6 +875,8 @@ def defined_by(statement: Statement, page: Page) -> str:
     if not place or tokens[0].kind != "name":
         return ""
     name = tokens[0].text
+    if letters.own_name(tokens[:place]):
+        return ""
     if tokens[1].kind == "_" and is_total(tokens[2:place]):
         return ""
     numbers = place == 1 and name in page.numbering

@@ -131,7 +131,7 @@ _COMMANDS = {
     "longrightarrow": "→", "Longrightarrow": "⇒", "iff": "⇒", "Leftrightarrow": "⇒", "div": "/",
     "equiv": "=", "%": "%", "triangleq": ":=", "defeq": ":=", "colon": ":", "star": "⋆",
     "hadamard": "⊙", "bigodot": "⊙", "mapsto": "→", "top": "⊤", "intercal": "⊤", "quad": "⏐",
-    "qquad": "⏐", "hfill": "⏐", "sum": "Σ", "prod": "Π", "int": "int",
+    "qquad": "⏐", "hfill": "⏐", "_": "_", "sum": "Σ", "prod": "Π", "int": "int",
 }  # fmt: skip
 """What a LaTeX command stands for; ⏐ is a wide space."""
 

@@ -40,6 +40,7 @@ from symback.checking.conventions import (
 from symback.checking.correct import correct_node
 from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
+from symback.checking.guessing import read_with_names
 from symback.checking.judge import (
     AS_PRINTED,
     BOUND,
@@ -205,7 +206,7 @@ def check(
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             return Report(overall([line]), (line,), _bound([line]))
-        (document, judge, judgement), *equals = attempts
+        (document, judge, judgement, names), *equals = attempts
         deviation = None
         allow(UNDERSTOOD)
         try:
@@ -223,7 +224,7 @@ def check(
         lines = _under(deviation[0], excused, lines)
     if fixed is None:
         lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals])
-    notes = (*_notes(judge, document, deviation and deviation[0]), *late)
+    notes = (*names, *_notes(judge, document, deviation and deviation[0]), *late)
     return Report(overall(lines), lines, _bound(lines), notes, judgement.reaches, convention=said)
 
 
@@ -233,6 +234,8 @@ class Attempt(NamedTuple):
     document: Document
     judge: Judge
     judgement: Judgement
+    names: tuple[str, ...] = ()
+    """Sentences on what its own equations say of its names."""
 
 
 def _attempts(
@@ -244,12 +247,14 @@ def _attempts(
     """
     scope = Scope.of(net.graph)
 
-    def judged_as(document: Document) -> Attempt:
+    def judged_as(document: Document, notation: Notation) -> Attempt:
         with uncounted():
             judge = _judge(net, largest_index(document))
-        return Attempt(document, judge, judged(document, judge, about, prove=prove))
+        document, names = read_with_names(text, judge, notation, document)
+        return Attempt(document, judge, judged(document, judge, about, prove=prove), names)
 
-    first = judged_as(read(text, scope, fixed or NOTATIONS["lectures"]))
+    notation = fixed or NOTATIONS["lectures"]
+    first = judged_as(read(text, scope, notation), notation)
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
         return [first], ""
@@ -259,7 +264,7 @@ def _attempts(
         documents = [(each, read(text, scope, each)) for each in notations]
         documents.sort(key=lambda each: unread(each[1]))
         found = [(NOTATIONS["lectures"], first)]
-        found += [(each, judged_as(document)) for each, document in documents[:MOST_JUDGED]]
+        found += [(each, judged_as(document, each)) for each, document in documents[:MOST_JUDGED]]
     except Spent:
         return [first], ""
     weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
