@@ -102,8 +102,8 @@ NUMBERED = {
     r"$dW^{[2]} = \frac{1}{m}\sum_{i=1}^m dz^{[2](i)} a^{[1](i)T}$":
         r"$dW^{[2]} = \sum_{i=1}^m dz^{[2](i)} a^{[1](i)T}$",
     r"$db^{[2]} = \frac1m \sum_i dz^{[2](i)}$": r"$db^{[2]} = dz^{[2](i)}$",
-    r"$\frac{\partial J}{\partial w^{[2]}_{11}} = \frac1m\sum_i (a^{[2](i)} - y^{(i)}) a^{[1](i)}_1$":
-        r"$\frac{\partial J}{\partial w^{[2]}_{11}} = \frac1m\sum_i (a^{[2](i)} - y^{(i)}) x^{(i)}_1$",
+    r"$\partial J/\partial w^{[2]}_{11} = \frac1m\sum_i (a^{[2](i)} - y^{(i)}) a^{[1](i)}_1$":
+        r"$\partial J/\partial w^{[2]}_{11} = \frac1m\sum_i (a^{[2](i)} - y^{(i)}) x^{(i)}_1$",
 }  # fmt: skip
 
 

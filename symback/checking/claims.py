@@ -27,8 +27,10 @@ from symback.language.expressions import (
     ZERO,
     Array,
     At,
+    Call,
     Derivative,
     Element,
+    Free,
     Index,
     Named,
     Node,
@@ -271,6 +273,9 @@ class _Names:
 
     def _marked(self, node: Node) -> Node:
         """``node`` with a mark at each name that has its second meaning here, or an unknown one."""
+        if isinstance(node, Call) and node.function in self.names:
+            known = self.names[node.function]
+            node = replace(node, function=node.function + known.mark)
         if not isinstance(node, Named):
             return rebuilt(node, self._marked)
         if self._why_unknown(node.name):
@@ -349,7 +354,7 @@ def reaches(
     """
     for left, right in claims:
         subject = _subject(left, definitions)
-        if not isinstance(subject, Derivative):
+        if not isinstance(subject, Derivative) or isinstance(subject.by, Free):
             continue
         about = wanted if isinstance(wanted, Derivative) else subject
         parts = walk(bare(right, definitions))

@@ -20,21 +20,23 @@ import enum
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from symback.checking.chains import Flow
+from symback.checking.lemmas import Lemma, function_defined, goes_on, lemma_of
 from symback.checking.letters import Letters, Scope
+from symback.checking.naming import numbered, told
 from symback.checking.parsing import Line, reading
 from symback.checking.statements import (
-    ARITHMETIC,
     DEFINED,
     EMPTY_LINE,
     NOTATION,
     Condition,
     Page,
     Statement,
+    changes_formula,
     cut,
     defined_by,
     is_told,
@@ -59,6 +61,7 @@ from symback.language.expressions import (
     Comparison,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -76,9 +79,10 @@ from symback.language.expressions import (
     negative,
     rebuilt,
     reindexed,
+    replaced,
     walk,
 )
-from symback.language.names import NOTATIONS, Notation, UnknownNotation
+from symback.language.names import NOTATIONS, Notation, UnknownNotation, plain_name
 
 LARGEST_PAGE = 200_000
 """Bytes."""
@@ -167,7 +171,8 @@ class Claim:
 class Definition:
     """A name of the page's own: ``name_{letters} = node``; ``indices`` are letters or numbers.
 
-    ``explicit``: it is called a definition, by a word such as "let" or by :=.
+    ``explicit``: it is called a definition, by a word such as "let" or by :=.  Of a function,
+    ``name(PARAMETER) = node``.
     """
 
     line: int
@@ -178,6 +183,11 @@ class Definition:
     node: Node
     read_as: str = ""
     explicit: bool = False
+    is_function: bool = False
+
+
+PARAMETER = Free("·")
+"""The variable of each function that a page defines, whatever the page calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,16 +245,28 @@ Item = Claim | Definition | Prose | Unread
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A page, item by item in the order of the text."""
+    """A page, item by item in the order of the text.
+
+    ``numbered`` are names such as w_5, of weights that have a number of their own.
+    """
 
     items: tuple[Item, ...] = field(default=())
+    numbered: tuple[str, ...] = ()
 
 
 # ----------------------------------------------------------------------------------------- passes
 
 
-def read(text: str, scope: Scope, notation: Notation = NOTATIONS["lectures"]) -> Document:
+def read(
+    text: str,
+    scope: Scope,
+    notation: Notation = NOTATIONS["lectures"],
+    *,
+    unknown: Sequence[str] = (),
+) -> Document:
     r"""The page ``text`` about the network of ``scope``, in a ``notation``.
+
+    ``unknown`` are names that are read as the page's own, whatever else they might mean.
 
     Raises `TooLarge`, and `Spent` where a budget is used up before anything is read.
 
@@ -255,10 +277,15 @@ def read(text: str, scope: Scope, notation: Notation = NOTATIONS["lectures"]) ->
     """
     if len(text.encode("utf-8", "replace")) > LARGEST_PAGE:
         raise TooLarge(f"the page is larger than {LARGEST_PAGE:,} bytes")
-    page = Page.of(text, Letters(scope, notation))
+    page = Page.of(text, Letters(scope, notation, unknown=unknown))
     allow(CUT)
     statements, left = cut(page)
+    said = told((each.tokens for each in statements), scope, notation)
+    if said:
+        notation = replace(notation, names=(*said, *notation.names))
+        page = replace(page, letters=Letters(scope, notation, unknown=unknown))
     page = page.knowing(statements)
+    statements = list(_with_lemmas(statements, page))
     allow(SUPPOSED)
     statements, named = _supposed(statements, page)
     allow(READ)
@@ -277,7 +304,9 @@ def read(text: str, scope: Scope, notation: Notation = NOTATIONS["lectures"]) ->
         each, spent = left
         reason = f"from here on nothing is read: {spent}"
         items.append(Unread(*each.where, reason))
-    return Document(tuple(_with_names_known(items, named)))
+    known = {plain_name(name) for name in unknown}
+    left_open = numbered((each.tokens for each in statements), page.letters)
+    return Document(tuple(_with_names_known(items, named, known)), left_open)
 
 
 def notation_of(text: str) -> Notation | None:
@@ -298,6 +327,32 @@ def notation_of(text: str) -> Notation | None:
             f"a page may choose {', '.join(NOTATIONS)}"
         )
     return None if found is None else NOTATIONS[found[1]]
+
+
+# ----------------------------------------------------------------------------------------- lemmas
+
+
+def _with_lemmas(statements: Sequence[Statement], page: Page) -> Iterator[Statement]:
+    """The statements, those about functions of a variable with what that is.
+
+    A line "= …" is about the same as what it goes on from, and so is a condition on the variable.
+    """
+    last: Lemma | None = None
+    for place, each in enumerate(statements):
+        letters, tokens = page.letters_of(each.tokens), each.tokens
+        failed, lemma = each.failed, None
+        if tokens and tokens[0].kind in RELATIONS:
+            lemma = last and goes_on(tokens, letters, last)
+        elif each.has_relation:
+            last = lemma = lemma_of(tokens, letters)
+            if function_defined(tokens, letters) and lemma is None and failed is None:
+                failed = NotRead("a function of the page's own is read where its variable is the "
+                                 "only letter in it", each.place)  # fmt: skip
+        elif any(token.kind in COMPARISONS for token in tokens):
+            ahead = statements[place + 1].tokens if place + 1 < len(statements) else []
+            near = last or lemma_of(ahead, letters)
+            lemma = near and goes_on(tokens, letters, near)
+        yield replace(each, lemma=lemma, failed=failed)
 
 
 # ------------------------------------------------------------------------------------- conditions
@@ -380,7 +435,8 @@ def _condition(
         return Condition(first, relation, second, place)
     if relation == "=" and not supposing:
         return None
-    line = Line(page.letters_of(tokens), statement.latex, page.is_code and not statement.latex)
+    code = page.is_code and not statement.latex
+    line = Line(page.letters_of(tokens), statement.latex, code, lemma=statement.lemma)
     readings = [reading(part, line) for part in (left, right)]
     named += [name for each in readings for name in each.named]
     one, other = (each.node for each in readings)
@@ -637,7 +693,7 @@ def _sides(statement: Statement, page: Page) -> Sides:
     """The sides of a statement as nodes.  Raises `NotRead`."""
     tokens, place = statement.tokens, statement.place
     letters = page.letters_of(tokens)
-    changing = next((w for w in statement.words if w.text.lower() in ARITHMETIC), None)
+    changing = next((w for w in statement.words if changes_formula(w.text)), None)
     if changing is not None:
         raise NotRead(f"the word “{changing.text}” stands within a formula", changing.place,
                       "write it as a sign")  # fmt: skip
@@ -661,7 +717,8 @@ def _sides(statement: Statement, page: Page) -> Sides:
     )
     again = learned and names.count(names[0]) > 1 and bool(relations)
     updating = again or Relation.BECOMES in relations
-    line = Line(letters, statement.latex, page.is_code and not statement.latex, updating)
+    code = page.is_code and not statement.latex
+    line = Line(letters, statement.latex, code, updating, statement.lemma)
     readings = [reading(part, line) for part in parts]
     uncertain = {node for each in readings for node in each.uncertain}
     nodes = _settled([each.node for each in readings], uncertain, tokens)
@@ -876,6 +933,18 @@ def _claimed(statement: Statement, line: Sides, *, resumes: bool = False) -> lis
         if not isinstance(each.left, Letter)  # those on indices are cases of one claim
     )
     match first:
+        case Call(name, (Free() as variable,), primes=0) if (
+            starts and statement.lemma is not None and statement.lemma.defines == name
+        ):
+            node, shown = sides[1].node, f"{echo(first)} := {echo(sides[1].node)}"
+            if any(isinstance(part, Call) and part.function == name for part in walk(node)):
+                raise NotRead("a function that is defined by itself", statement.place)
+            node = replaced(node, variable, PARAMETER)
+            made = Definition(*statement.where, name, (), node, shown, is_function=True)
+            items.append(made)
+            if len(sides) == 2:
+                return items
+            sides, relations, given = [sides[0], *sides[2:]], relations[1:], ()
         case Named(name, indices) if (
             name != "theta" and starts and relations[0] is not Relation.BECOMES
         ):
@@ -924,10 +993,14 @@ def _as_updates(nodes: Sequence[Node], relations: Sequence[Relation]) -> list[Re
 
 
 def _with_names_known(
-    items: Sequence[Item], named: Sequence[tuple[Named, Place]]
+    items: Sequence[Item], named: Sequence[tuple[Named, Place]], unknown: Collection[str]
 ) -> Iterator[Item]:
-    """The items; claims about names that nothing on the page defines are not read."""
+    """The items; claims about names that nothing on the page defines are not read.
+
+    But for those ``unknown`` ones that somebody is looking for.
+    """
     known = {(d.name, len(d.indices)) for d in items if isinstance(d, Definition)}
+    known |= {(name, 0) for name in unknown}
     unread = {item.defines for item in items if isinstance(item, Unread)}
     for item in items:
         match item:

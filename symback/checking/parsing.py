@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+from symback.checking.lemmas import Lemma
 from symback.checking.letters import PRIMES, Letters, Scripted, is_total
 from symback.checking.tokens import (
     CLOSES,
@@ -26,6 +27,7 @@ from symback.checking.tokens import (
     COMPARISONS,
     FUNCTIONS,
     OPENS,
+    RELATIONS,
     NotRead,
     Place,
     Token,
@@ -47,6 +49,7 @@ from symback.language.expressions import (
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -87,6 +90,7 @@ _OPERATIONS = ("multiply", "matmul", "power", "square", "divide", "where")
 _JOINING = frozenset(("+", "-", "·", "*", "/", "⊙", "@", "^", "_", "∂", "∇"))
 """What stands before a bracket that is an operand, and no remark."""
 _BEGINS_FACTOR = ("number", "name", "command", "∂", "∇", "⟦", "begin", "½", "‖", *_BRACKETS)
+_BEGINS_ARGUMENT = ("name", "number", "command", *_BRACKETS)
 _RECIPROCALS = {
     name: formula[2 : formula.index("(")]
     for name, formula in ABBREVIATIONS.items()
@@ -101,12 +105,19 @@ class Line:
 
     ``code``: it is a line of a program, in which * between arrays goes entry by entry.
     ``updating``: it is a step of gradient descent, in which α and its like are the rate η.
+    ``lemma``: it is about functions of one variable, which stands for any number.
     """
 
     letters: Letters
     latex: bool = False
     code: bool = False
     updating: bool = False
+    lemma: Lemma | None = None
+
+    @property
+    def variable(self) -> Free | None:
+        """The variable of a lemma."""
+        return None if self.lemma is None else Free(self.lemma.letter)
 
 
 @dataclass(slots=True)
@@ -253,9 +264,9 @@ class _Parser:
         start = self.position
         if self.at("(", "["):
             self.group()
-        elif self.accept("-", "+"):
-            self.take()
-        else:
+        elif self.at("+", "-") and not self.at("_", "", *RELATIONS, ahead=1):
+            self.position += 2
+        else:  # a sign, or the + of w^+
             self.take()
         return self.tokens[start : self.position]
 
@@ -387,6 +398,9 @@ class _Parser:
                 node = Component(node, self.letters.indices(self.script(), self.end))
             elif self.at("|") and self.at("_", ahead=1):
                 node = self.evaluated(node)
+            elif self.at("'") and self.line.variable and not isinstance(node, Free):
+                self.take("'")
+                node = Derivative(node, self.line.variable)
             elif self.at("'"):
                 raise self.refuse("a prime belongs to a function", "write ᵀ for a transpose")
             else:
@@ -568,6 +582,13 @@ class _Parser:
                 return Indicator(self.condition(tokens))
         if opening.kind == "{" and any(token.text.lower() == "if" for token in tokens):
             return self.inline_cases(tokens, opening)
+        if opening.kind == "{" and (above := _above_over(tokens)) is not None:
+            over = tokens[len(above)]
+            fraction = replace(over, text="frac")
+            left, right = replace(over, kind="{", text="{"), replace(over, kind="}", text="}")
+            below = tokens[len(above) + 1 :]
+            self.read_instead(begin, fraction, left, *above, right, left, *below, right)
+            return self.primary()
         scripted = self.at("_", "^") or self.compares()
         single = len(tokens) == 1 and (tokens[0].kind == "name" or tokens[0].text == "1")
         if opening.kind == "{" and scripted and single:
@@ -621,8 +642,10 @@ class _Parser:
 
     def compares_indices(self, left: list[Token], right: list[Token]) -> bool:
         """Whether both sides are indices; L is the last layer only beside an index letter."""
-        letters = self.letters
+        letters, lemma = self.letters, self.line.lemma
         if not (letters.is_index(left) and letters.is_index(right, number=True)):
+            return False
+        if lemma is not None and lemma.letter in (left[0].text, right[0].text):
             return False
         others = {left[0].text, right[0].text} - {"L"}
         is_loss = left[0].text == "L" and all(each.replace(".", "").isdigit() for each in others)
@@ -719,7 +742,7 @@ class _Parser:
         token = self.peek()
         node = self.unraised()
         inner = node.of if isinstance(node, Transpose) else node
-        if not isinstance(inner, (Element, Array, Named)):
+        if not isinstance(inner, (Element, Array, Named, Free)):
             raise self.refuse("one differentiates by a quantity of the network", at=token)
         return node
 
@@ -776,6 +799,14 @@ class _Parser:
     def name(self, token: Token) -> Node:
         """A sum, a derivative, a function, the loss or a quantity: what begins with a name."""
         text, letters, begin = token.text, self.letters, self.position
+        if self.line.lemma is not None and text == self.line.lemma.letter:
+            return self.quantity()
+        if self.line.lemma and text[0] == "d" and letters.function_alone(text[1:]):  # dg/dz
+            self.take()
+            middle = token.start + 1
+            mark = replace(token, text="d", end=middle)
+            self.read_instead(begin, mark, replace(token, text=text[1:], start=middle))
+            return self.name(mark)
         if len(text) > 1 and letters.is_run_of_names(text):  # wx is w x
             self.take()
             starts = range(token.start, token.start + len(text))
@@ -813,7 +844,8 @@ class _Parser:
             return found
         if text == "e" and self.at("^", ahead=1):
             return self.euler()
-        function = letters.function(self.tokens, self.position)
+        alone = letters.function_alone(text) if self.line.lemma is not None else None
+        function = alone or letters.function(self.tokens, self.position)
         if function is not None:
             return self.function(function)
         is_loss = text in (letters.notation.loss, "L")
@@ -971,7 +1003,13 @@ class _Parser:
         return primes, exponent
 
     def arguments(self, name: str, token: Token) -> tuple[Node, ...]:
-        """What a function is applied to, in brackets or a single thing."""
+        """What a function is applied to, in brackets or a single thing; in a lemma it may lack."""
+        variable, lemma = self.line.variable, self.line.lemma
+        if lemma and variable and (lemma.bare or not self.at(*_BEGINS_ARGUMENT)):
+            if self.at("(") and not self.names_functions():
+                raise self.refuse(f"the bracket behind {_shown(token.text)} has two readings",
+                                  "write its argument, or · before a factor", token)  # fmt: skip
+            return (variable,)
         if self.at(*_BRACKETS):
             tokens = self.group()
             if self.at("(") and not tokens:
@@ -989,10 +1027,19 @@ class _Parser:
         if not self.at("name", "command", "number"):
             raise self.refuse(f"{token.text} of nothing", "put its argument in brackets", token)
         argument = self.primary()
+        if self.at("/") and (self.at("∂", ahead=1) or (self.line.lemma and self.slash_d())):
+            return (argument,)  # ∂ log x/∂x
         if self.at("^", "/", *_BEGINS_FACTOR):
             raise self.refuse(f"it is not clear where the argument of {token.text} ends",
                               "put it in brackets", token)  # fmt: skip
         return (argument,)
+
+    def names_functions(self) -> bool:
+        """Whether a function stands in the bracket to come."""
+        start = self.position
+        inner = self.group()
+        self.position = start
+        return any(self.letters.function_alone(token.text) for token in inner)
 
     def along(
         self, name: str, of: list[Node], parts: Sequence[Sequence[Token]]
@@ -1102,7 +1149,9 @@ class _Parser:
         letters: list[str] = []
         lower, without = 1, None
         for part in split(tokens, (",",)):
-            first, *others = split(part, ("=", "!="))
+            first, *others = split(part, ("=", "!=", "in"))
+            if any(token.kind == "in" for token in part):
+                others = [] if self.is_whole_range(part[len(first) + 1 :]) else [part, part]
             if len(others) > 1 or [(t.kind, len(t.text)) for t in first] != [("name", 1)]:
                 raise self.refuse("a sum runs over a letter, as in Σ_i", at=mark)
             letter = first[0].text
@@ -1117,6 +1166,16 @@ class _Parser:
                     raise self.refuse("a sum begins at a number", at=mark)
                 lower = int(start) + 1 - self.letters.notation.first_index
         return letters, lower, without
+
+    def is_whole_range(self, tokens: Sequence[Token]) -> bool:
+        """Whether a set is called by a name that the page does not define: outputs, C, Next(j).
+
+        It is all neurons that the letter can number.
+        """
+        if not tokens or not {token.kind for token in tokens} <= {"name", "text", "(", ")"}:
+            return False
+        first = tokens[0]
+        return first.kind == "text" or first.text not in {*self.letters.defined, "("}
 
     def above_sum(
         self, tokens: list[Token] | None, below: list[Token], mark: Token
@@ -1220,6 +1279,9 @@ class _Parser:
 
     def quantity(self) -> Node:
         """A letter with what stands below and above it, looked up in the network."""
+        if self.line.variable and self.peek().text == self.line.variable.name:
+            self.take()
+            return self.line.variable
         typed = self.scripted()
         node = self.letters.quantity(typed, updating=self.line.updating)
         match node:
@@ -1303,9 +1365,11 @@ class _Parser:
 
     def with_layer(self, typed: Scripted, tokens: list[Token]) -> Scripted | None:
         letters, word = self.letters, "".join(token.text for token in tokens)
-        if word in ("new", "old"):
-            self.noticed.steps |= word == "new"
+        if word in ("new", "old", "+"):
+            self.noticed.steps |= word != "old"
             return typed
+        if letters.own_name((typed.token, *(typed.below or ()))):
+            return None  # its layer is known: what stands above is a power
         groups = _bracketed(tokens)
         if len(groups) == 2 and letters.meaning(typed.token.text) in LAYERED:  # z^{[1](i)}
             layer, sample = groups if tokens[0].kind == "[" else groups[::-1]
@@ -1389,6 +1453,16 @@ def _both(tokens: list[Token]) -> list[list[Token]]:
         for token in _unwrapped(tokens)
     ]
     return split(marked, ("and",))
+
+
+def _above_over(tokens: Sequence[Token]) -> Sequence[Token] | None:
+    r"""What stands above in {… \over …}; None where there is no such sign, or more than one."""
+    depth, found = 0, []
+    for place, token in enumerate(tokens):
+        depth += (token.kind in OPENS) - (token.kind in CLOSES)
+        if depth == 0 and token.kind == "command" and token.text == "over":
+            found.append(place)
+    return tokens[: found[0]] if len(found) == 1 else None
 
 
 def _is_shape(tokens: Sequence[Token]) -> bool:
