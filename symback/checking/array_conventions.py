@@ -317,13 +317,17 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """One array under one candidate: its meaning, by which of its ``place``s, and if it is near."""
+    """One array under one candidate: its meaning, by which of its ``place``s, and if it is near.
+
+    ``turn`` is what of the quantity it is near to: 1, -1 where the sign is turned, or a step's -η.
+    """
 
     quantity: Quantity
     place: int
     array: np.ndarray
     fits: bool
     near: bool
+    turn: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +346,7 @@ class _Candidate:
         Shapes come first: no number speaks for a layout that the shapes speak against.
         """
         every = self.matches.values()
-        return sum(m.fits for m in every), sum(m.near for m in every), self.is_plain
+        return -sum(not m.fits for m in every), sum(m.near for m in every), self.is_plain
 
 
 # ---------------------------------------------------------------------------------- reading a file
@@ -503,16 +507,21 @@ class _Reader:
         return _likely_letters(list(self.spellings.values()), self.called.values())
 
     def _flats(self) -> tuple[bool, ...]:
-        """Whether bare W1, b1 may be gradients: a saved dict of them, and no other derivative."""
-        every = self.spellings.values()
-        bare = any(each.words[0] in PARAMETER_WORDS and not each.is_gradient for each in every)
-        marked = any(each.is_gradient and each.words[0] in PARAMETER_WORDS for each in every)
-        has_numbers = isinstance(self.net.spec, NetworkSpec) and bool(
-            self.net.spec.values.parameters
-        )
-        if not bare or marked or not has_numbers:
-            return (False,)
-        return (False, True) if any(each.is_gradient for each in every) else (True,)
+        """Whether bare W1, b1 may be gradients: a saved dict of them, and no dW1 beside them.
+
+        The network has to have parameters of its own then, and those of the file are not these.
+        """
+        every = self.spellings
+        bare = [
+            name
+            for name, each in every.items()
+            if each.words[0] in PARAMETER_WORDS and not each.is_gradient
+        ]
+        marked = any(e.is_gradient and e.words[0] in PARAMETER_WORDS for e in every.values())
+        values = self.net.spec.values.parameters if isinstance(self.net.spec, NetworkSpec) else ()
+        known = [sorted(np.asarray(value, dtype=float).ravel()) for _, value in values]
+        own = any(sorted(self.given[name].array.ravel()) in known for name in bare)
+        return (False, True) if bare and known and not marked and not own else (False,)
 
     def _orientations(self) -> tuple[bool, ...]:
         if self.page is not None and self.page.rows:
@@ -534,7 +543,7 @@ class _Reader:
             ):
                 own = self._as_inputs(self.given[name], quantity.variable, in_out=in_out)
                 known = inputs.get(quantity.variable.name)
-                if known is None or known[0][0].array.size < self.given[name].array.size:
+                if known is None or self._says_more(name, known[0][0]):
                     inputs[quantity.variable.name] = own
         tried = 0
         for choice in itertools.product(*inputs.values()):
@@ -548,6 +557,18 @@ class _Reader:
                 tried += 1
             if tried >= MOST_READINGS:
                 return
+
+    def _says_more(self, name: str, known: Given) -> bool:
+        """Whether of two arrays for one input this is the one: one-hot rows, not labels; t, not y.
+
+        Where a target is called t, y is an output.
+        """
+        names = [known.name.lower(), name.lower()]
+        if "y" in names:
+            other = next((each for each in names if each != "y"), "y")
+            if other in ("t", "target", "targets"):
+                return name.lower() != "y"
+        return known.array.size < self.given[name].array.size
 
     def _as_inputs(
         self, given: Given, variable: Variable, *, in_out: bool
@@ -565,6 +586,9 @@ class _Reader:
             if array.shape[0] == own or not own.is_Integer:
                 turned = (replace(given, array=array.T), f"{given.name} has a column a sample")
                 found = [turned, *found] if array.shape[1] != own else [*found, turned]
+        one_wide = variable.sizes[:1] == (1,) and array.ndim == 1 and array.size > 1
+        if variable.role in (Role.INPUT, Role.TARGET) and one_wide:
+            return [(replace(given, array=array.reshape(-1, 1)), "")]
         if variable.role is Role.TARGET:
             found = [*self._one_hot(given, variable), *found]
         return found
@@ -672,31 +696,52 @@ class _Reader:
                     quantity.is_gradient or quantity.variable.name in self.computed
                 ):
                     continue
-                match = self._match(self.given[name], quantity, truth, convention, scale, place)
-                if match and (best is None or (match.near and not best.near)):
+                match = self._match(name, quantity, truth, convention, scale, place)
+                if match and (best is None or _nearness(match) > _nearness(best)):
                     best = match
             if best is not None:
                 found[name] = best
         return found
 
     def _match(
-        self, given: Given, quantity: Quantity, truth: Truth, convention: Convention,
-        scale: Scale, place: int,
+        self, name: str, quantity: Quantity, truth: Truth, convention: Convention, scale: Scale,
+        place: int,
     ) -> _Match | None:  # fmt: skip
-        variable = truth.variables[quantity.variable.name]
+        given, variable = self.given[name], truth.variables[quantity.variable.name]
         quantity = Quantity(variable, quantity.is_gradient)
         right = truth.of(quantity)
-        if right is None:
+        if right is None or (variable.role is Role.LOSS and given.array.size > 1):
             return None
         turned = normal(given.array, variable, in_out=convention.in_out, columns=convention.columns)
         array = fitted(turned, right.shape)
         if array is None:
             return _Match(quantity, place, turned, fits=False, near=False)
         factor = float(scale.factor) if _is_scaled(quantity) else 1.0
-        near = truth.is_near(array, quantity, factor, given.precision)
-        if not near and scale.takes_mean and quantity.is_gradient and variable.batched:
-            near = truth.is_near(array, quantity, factor * truth.samples, given.precision)
-        return _Match(quantity, place, array / factor, fits=True, near=near)
+        own = scale.takes_mean and quantity.is_gradient and variable.batched
+        sizes = (factor, factor * truth.samples) if own else (factor,)
+        turn = next(
+            (
+                turn
+                for turn in self._turns(name, quantity)
+                if any(
+                    truth.is_near(array, quantity, turn * size, given.precision) for size in sizes
+                )
+            ),
+            0.0,
+        )
+        each = self.spellings[name]
+        near = turn == 1.0 or bool(turn and (each.is_delta or not each.sure))
+        return _Match(quantity, place, array / factor, fits=True, near=near, turn=turn)
+
+    def _turns(self, name: str, quantity: Quantity) -> Iterator[float]:
+        """What of a derivative an array may be: it, its negative, and of a Δw a step of descent."""
+        yield 1.0
+        if quantity.is_gradient and not self.strict:
+            yield -1.0
+            rate = self.net.learning_rate
+            if quantity.variable.role in PARAMETERS and not self.spellings[name].sure and rate:
+                yield -float(rate)
+                yield float(rate)
 
     # -------------------------------------------------------------------------------- the choice
 
@@ -706,14 +751,14 @@ class _Reader:
         for name, given in self.given.items():
             each, match = self.spellings.get(name), best.matches.get(name)
             if match is not None and each is not None:
-                turned = -1.0 if self._is_turned(name, match, best, convention) else 1.0
-                if not each.sure and not (match.near or turned < 0):
-                    unread.append(Unread(given, self._loose(each, match)))
+                if not each.sure and not match.near:
+                    unread.append(Unread(given, self._loose(match)))
                     continue
-                condition = self._condition(given, each, match, convention, turned)
-                reads.append(
-                    Read(given, match.quantity, turned * match.array, match.fits, condition)
-                )
+                is_turned = convention.turned_delta if each.is_delta else not each.sure
+                turn = match.turn if is_turned and match.turn else 1.0
+                condition = self._condition(given, each, match, convention, turn)
+                array = match.array / turn
+                reads.append(Read(given, match.quantity, array, match.fits, condition))
             elif each is not None and self._is_input(each, convention):
                 inputs.append(name)
             else:
@@ -732,46 +777,28 @@ class _Reader:
 
     def _turns_delta(self, best: _Candidate) -> bool:
         """Whether δ is -∂L/∂a here: every δ is, and no other derivative has its sign turned."""
-        if self.strict:
-            return False
-        deltas = [name for name in best.matches if self.spellings[name].is_delta]
+        deltas = [m for name, m in best.matches.items() if self.spellings[name].is_delta]
         others = [
-            name for name, match in best.matches.items()
-            if match.quantity.is_gradient and self.spellings[name].sure and name not in deltas
-        ]  # fmt: skip
+            match
+            for name, match in best.matches.items()
+            if self.spellings[name].sure and not self.spellings[name].is_delta
+        ]
         return (
-            bool(deltas)
-            and all(self._is_negative(name, best) for name in deltas)
-            and not any(self._is_negative(name, best) for name in others)
+            any(match.turn < 0 for match in deltas)
+            and all(match.turn < 0 or not match.array.any() for match in deltas)
+            and not any(match.turn < 0 for match in others)
         )
-
-    def _is_negative(self, name: str, best: _Candidate) -> bool:
-        match, precision = best.matches[name], self.given[name].precision
-        if not match.fits or match.near:
-            return False
-        batched = match.quantity.variable.batched and best.convention.scale.takes_mean
-        factors = (1, best.truth.samples) if batched else (1,)
-        return any(
-            best.truth.is_near(-match.array, match.quantity, factor, precision)
-            for factor in factors
-        )
-
-    def _is_turned(
-        self, name: str, match: _Match, best: _Candidate, convention: Convention
-    ) -> bool:
-        each = self.spellings[name]
-        if each.is_delta:
-            return convention.turned_delta
-        return not each.sure and not match.near and self._is_negative(name, best)
 
     # ------------------------------------------------------------------------------------- words
 
     def _condition(
-        self, given: Given, each: Spelled, match: _Match, convention: Convention, turned: float
+        self, given: Given, each: Spelled, match: _Match, convention: Convention, turn: float
     ) -> str:
         """Under what reading an array is right, where that is not its plain one."""
         what = match.quantity.text
-        if turned < 0:
+        if abs(turn) != 1:
+            return f"right as the step {'-' * (turn < 0)}η {what}"
+        if turn < 0:
             return f"right as -{what}: {printable(given.name)} points downhill"
         if match.near and (match.place > 0 or not each.sure):
             return f"right as {what}, which {printable(given.name)} may mean"
@@ -789,8 +816,8 @@ class _Reader:
             return letters_of(self.page)
         return self._likely_letters()[0]
 
-    def _loose(self, each: Spelled, match: _Match) -> str:
-        return f"may be {match.quantity.text} or another error; it is not that, so it is not judged"
+    def _loose(self, match: _Match) -> str:
+        return f"its name may mean {match.quantity.text}, which it is not; so it is not judged"
 
     def _told(
         self, best: _Candidate, convention: Convention, reads: Sequence[Read], inputs: Sequence[str]
@@ -849,7 +876,10 @@ class _Reader:
         )
         if strange:
             return self._no_quantity(strange[0])
-        return ArrayError("there is nothing to check: the arrays are inputs only; add dW1, db1, …")
+        return ArrayError(
+            "there is nothing to check: the arrays are inputs only; add dW1, db1, …, or say what "
+            "they are by --rename W1=dW1"
+        )
 
     # ------------------------------------------------------------------------- files of equations
 
@@ -892,6 +922,11 @@ class _Reader:
 
 def _stage_name(name: str) -> str:
     return name.translate(str.maketrans({"∂": "d", "∇": "grad"} | dict.fromkeys("_-. /", "")))
+
+
+def _nearness(match: _Match) -> tuple[bool, bool, bool]:
+    """The order of the meanings of a name: what it is, what it is the negative of, what it fits."""
+    return match.near, match.turn != 0, match.fits
 
 
 def _rights(matches: Mapping[str, _Match]) -> int:

@@ -49,8 +49,8 @@ class Spelled:
     ``words`` are the kinds that it may mean, its plain meaning first; ``sure`` says whether it is
     certainly one of them.  ``numbers`` stand in it, two of them for "from layer to layer";
     ``place`` is "hidden", "output", "input" or "", ``module`` the path before ``.weight`` or
-    ``/kernel``.  ``below`` is 1 for what enters a module, the activation of the layer before.  Where it
-    ``is_settled`` the number is symback's own and no other count of layers is tried.
+    ``/kernel``.  ``below`` is 1 for what enters a module, the activation of the layer before.
+    Where it ``is_settled`` the number is symback's own and no other count of layers is tried.
     """
 
     words: tuple[Word, ...]
@@ -80,11 +80,13 @@ _HIDDEN = frozenset("h hid hidden".split())
 _OUT = frozenset("o out outs output outputs final".split())
 _IN = frozenset("i in inp input inputs x".split())
 _PREDICTED = frozenset(
-    "yhat hat pred preds prediction predictions predicted prob probs probabilities p".split()
+    "yhat yh hat pred preds prediction predictions predicted prob probs probabilities p".split()
 )
-_TARGET = frozenset("t target targets label labels true truth onehot one hot".split())
+_TARGET = frozenset(
+    "t target targets label labels true truth onehot one hot expected desired actual".split()
+)
 _DATA = frozenset("x input inputs inp data features".split())
-_DELTA = frozenset("delta deltas".split())
+_DELTA = frozenset("delta deltas del".split())
 _ERROR = frozenset("error errors err".split())
 _MODULE = frozenset("dense fc linear lin affine".split())
 _LAYER = frozenset("layer layers l lyr".split())
@@ -222,11 +224,16 @@ def _read(words: list[str], numbers: tuple[int, ...], is_gradient: bool) -> Spel
     """What is left of a name when its marks and numbers are gone."""
     has = set(words)
     if has & _DELTA:
-        return _read_delta([each for each in words if each not in _DELTA], is_gradient)
+        rest = [each for each in words if each not in _DELTA | _ERROR]
+        return _read_delta(rest, is_gradient)
     if has & _ERROR and not has <= _ERROR | {"y"}:
         rest = [each for each in words if each not in _ERROR]
         place = _place(rest)
         return None if place is None else Spelled((Word.PRE, Word.ACT), True, (), place, sure=False)
+    if len(words) > len(has) and has & (_WEIGHT | _BIAS) and not has & {"h", "hidden"}:
+        return None  # no parameter has a word twice: BOb
+    if words in (["h", "b"], ["o", "b"]):
+        return None  # a bias, or what is sent back from o
     if has & _WEIGHT:
         return _read_parameter(Word.WEIGHT, [each for each in words if each not in _WEIGHT],
                                numbers, is_gradient)  # fmt: skip
@@ -265,6 +272,8 @@ def _read_parameter(
 ) -> Spelled | None:
     """W with what it leads from and into: ``W_h``, ``w_ih``, ``weights_hidden_output``."""
     rest = [each for each in rest if each not in _LAYER | _MODULE]
+    if len(rest) + 1 + len(numbers) > 4 or (word is Word.WEIGHT and set(rest) & _BIAS):
+        return None
     sides = [_side(each) for each in rest]
     if None in sides or len(sides) > 2 or (word is Word.BIAS and len(sides) > 1):
         return None
@@ -301,14 +310,15 @@ def _read_layer(
         yield found(Word.OUTPUT)
     if core == ["z"] and "l" in has and not numbered:
         yield found(Word.PRE, place="output")
+    known = not (numbered and "h" in only)  # h2in leads from h to in, net_h1 is a neuron
     if only & _HIDDEN and only <= _HIDDEN | _IN | _PRE:
         if only & (_IN | _PRE) - {"x"}:
-            yield found(Word.PRE, place="hidden")
+            yield found(Word.PRE, place="hidden", sure=known)
         both = (Word.ACT, Word.PRE) if is_gradient else (Word.ACT,)
         yield found(*(both if only & {"hid", "hidden"} else (Word.H,)),
                     place="hidden" if not numbered else "")  # fmt: skip
     if only & _HIDDEN and only <= _HIDDEN | _OUT | _ACT | {"a"}:
-        yield found(Word.ACT, place="hidden")
+        yield found(Word.ACT, place="hidden", sure=known or bool(only & _ACT))
     if only & _OUT and only <= _OUT | _IN | _PRE and only & (_IN | _PRE) - {"x", "i"}:
         yield found(Word.PRE, place="output")
     if core == ["a"]:
@@ -318,8 +328,8 @@ def _read_layer(
     if only and only <= _PRE | {"a", "act", "activation", "activations"} and only & _PRE:
         last = only & {"logit", "logits", "score", "scores"} and not numbered
         yield found(Word.PRE, place="output" if last else "")
-    if only and only <= _ACT | {"in", "input", "inputs"} and only & _ACT:
-        yield found(Word.PRE if only - _ACT else Word.ACT)
+    if only and only <= _ACT | _IN | _OUT and only & _ACT and (numbered or not only - _ACT):
+        yield found(Word.PRE if only & _IN else Word.ACT)
     if only == {"a", "out"} or only == {"a", "output"}:
         yield found(Word.OUTPUT)
     if only <= _OUT and only and numbered:
