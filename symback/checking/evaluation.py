@@ -165,7 +165,7 @@ def differentiated(node: Node, by: Element) -> Node:
             return Cases((won, (differentiated(second, by), None)))
         case Call("sum" | "diag"):
             return rebuilt(node, lambda part: differentiated(part, by))
-        case Call(name) if name in ("pi", "i") or SLOPES.get(name) == ZERO:
+        case Call(name) if name in ("pi", "i", "m") or SLOPES.get(name) == ZERO:
             return ZERO
         case Call(name, (inner,), primes=0) if name != "softmax":
             return Product((replace(node, primes=1), differentiated(inner, by)), True)
@@ -186,7 +186,8 @@ class Assumptions:
     ``definitions`` are the page's own names; ``overrides`` are claims of the page that are taken
     for true though they are not (to see what merely follows from them); ``pins`` are numbers put
     for quantities (the evaluation bar); ``from_leaves`` computes every preactivation from weights
-    and biases instead of drawing it, as the numbers of a file need it.
+    and biases instead of drawing it, as the numbers of a file need it; ``shared`` are the layers
+    for which a line about a batch needs the same, since it names their biases.
     """
 
     true_class: int | None = None
@@ -195,6 +196,7 @@ class Assumptions:
     overrides: tuple[tuple[Node, Node], ...] = ()
     pins: tuple[tuple[Node, Node], ...] = ()
     from_leaves: bool = False
+    shared: frozenset[int] = frozenset()
 
 
 Quantity = tuple[Variable, tuple[int, ...]]
@@ -234,9 +236,12 @@ class Evaluator:
         for left, right in assumptions.pins:
             if not isinstance(left, Element):
                 raise Undecided("only single quantities are given other values")
-            self._pins[equations.place(left.letter, self.indices(left.indices, {}))] = right
-        biased = any(variable in equations.solved for variable, _ in self._pins)
-        self._from_leaves = assumptions.from_leaves or biased
+            self._pins[self.place(left, {})] = right
+        biased = any(variable.role is Role.BIAS for variable, _ in self._pins)
+        all_drawn = not (assumptions.from_leaves or biased)
+        self._drawn = frozenset(
+            each for each in equations.free if all_drawn and each.layer not in assumptions.shared
+        )
 
     def under(self, assumptions: Assumptions) -> Evaluator:
         """The same point under other assumptions."""
@@ -247,9 +252,14 @@ class Evaluator:
         """The value of ``node``; index letters stand for the numbers in ``env``."""
         return self._value(node, env, self.arithmetic.at(level))
 
-    def element(self, letter: str, own: tuple[int, ...], level: int = 0) -> Value:
-        """The value of one scalar quantity, e.g. ("w", (2, 1, 2))."""
-        return self._element(letter, own, self.arithmetic.at(level))
+    def element(self, element: Element, level: int = 0) -> Value:
+        """The value of one scalar quantity, its indices numbers."""
+        return self._element(element, {}, self.arithmetic.at(level))
+
+    def place(self, element: Element, env: Environment) -> Quantity:
+        """The quantity that an element is, and its indices in it."""
+        sample = None if element.sample is None else self.number_of(element.sample, env)
+        return self.equations.place(element.letter, self.indices(element.indices, env), sample)
 
     # ------------------------------------------------------------------------------ any node
 
@@ -261,8 +271,8 @@ class Evaluator:
         match node:
             case Number(value, None):
                 return numbers.number(value)
-            case Element(letter, indices):
-                return self._element(letter, self.indices(indices, env), numbers)
+            case Element():
+                return self._element(node, env, numbers)
             case Product(factors, is_elementwise):
                 values = self._values(factors, env, numbers)
                 return (elementwise if is_elementwise else multiplied)(values, numbers)
@@ -282,12 +292,12 @@ class Evaluator:
             case Number(value, decimals):
                 return numbers.rounded(value, decimals or 0)
             case Letter(index, width):
-                number = self._index(index, env)
+                number = self.number_of(index, env)
                 return numbers.number(Fraction(self._width(number) if width else number))
             case Array("delta", layer):
                 return self._derivative(LOSS, Array("a", layer), env, numbers)
             case Array():
-                return self._grid(node, env, lambda one: self._element(*_named(one), numbers))
+                return self._grid(node, env, lambda one: self._element(one, {}, numbers))
             case Cases(()):
                 raise Undecided("no case of a function given by cases holds")
             case Cases(branches):
@@ -313,7 +323,7 @@ class Evaluator:
             case Component(of, indices):
                 return _component(self._value(of, env, numbers), self.indices(indices, env))
             case OneHot(index):
-                place, size = self._index(index, env), self._width(self.equations.scope.depth)
+                place, size = self.number_of(index, env), self._width(self.equations.scope.depth)
                 ones = (Fraction(int(k == place)) for k in range(1, size + 1))
                 return column([numbers.number(one) for one in ones])
             case Ones(like):
@@ -349,7 +359,7 @@ class Evaluator:
             case Product((Number(sign), Number(value))) if (sign * value).denominator == 1:
                 return self._whole(Number(sign * value), env)
             case Letter(index, width=False):
-                return self._index(index, env)
+                return self.number_of(index, env)
             case Total(terms):
                 parts = [self._whole(term, env) for term in terms]
                 return None if None in parts else sum(part for part in parts if part is not None)
@@ -370,13 +380,16 @@ class Evaluator:
         if node.upper is None:
             upper = self.extent(node.letter, node.body, env)
         else:
-            upper = self._index(node.upper, env)
-        without = None if node.without is None else self._index(node.without, env)
+            upper = self.number_of(node.upper, env)
+        without = None if node.without is None else self.number_of(node.without, env)
         return [k for k in range(node.lower, upper + 1) if k != without]
 
     def extent(self, letter: str, body: Node, env: Environment) -> int:
         """How many values an index letter has, from the first place where it stands."""
         for part in walk(body):
+            sample = getattr(part, "sample", None)
+            if sample is not None and sample.letter == letter and self.equations.samples:
+                return self.equations.samples - sample.offset
             for position, index in enumerate(getattr(part, "indices", ())):
                 if index.letter == letter:
                     size = self._size_at(part, position, env)
@@ -391,14 +404,14 @@ class Evaluator:
             case Component(Array() as array) | Component(Call(_, (Array() as array, *_))):
                 if array.layer is None:
                     return self._width(0 if array.letter == "x" else scope.depth)
-                return self._width(self._index(array.layer, env))
+                return self._width(self.number_of(array.layer, env))
             case Element("x" | "y" | "yhat" as letter) if scope.is_network:
                 return self._width(0 if letter == "x" else scope.depth)
             case Element(letter, (layer, *_)) if scope.is_network and letter in LAYERED:
                 if position == 0:
                     return scope.depth
                 before = letter == "w" and position == 2
-                return self._width(self._index(layer, env) - before)
+                return self._width(self.number_of(layer, env) - before)
         return None
 
     def _width(self, layer: int) -> int:
@@ -407,7 +420,8 @@ class Evaluator:
             raise OutOfRange(f"there is no layer {layer}")
         return int(widths[layer])
 
-    def _index(self, index: Index, env: Environment) -> int:
+    def number_of(self, index: Index, env: Environment) -> int:
+        """The number of an index."""
         if index.is_number:
             return index.offset
         if index.letter == ELL and self.assumptions.true_class is not None:
@@ -418,10 +432,10 @@ class Evaluator:
 
     def indices(self, indices: Sequence[Index], env: Environment) -> tuple[int, ...]:
         """The numbers of some indices."""
-        return tuple(self._index(index, env) for index in indices)
+        return tuple(self.number_of(index, env) for index in indices)
 
     def _named(self, node: Named, env: Environment, numbers: Arithmetic) -> Value:
-        definition, letters = self._definition(node, env)
+        definition, letters = self.definition(node, env)
         if len(self._standing_in) > 40:
             raise Undecided(f"the definition of {node.name} leads back to itself")
         key = ("definition", len(self._standing_in), node)
@@ -431,7 +445,8 @@ class Evaluator:
         finally:
             self._standing_in.discard(key)
 
-    def _definition(self, node: Named, env: Environment) -> tuple[Definition, dict[str, int]]:
+    def definition(self, node: Named, env: Environment) -> tuple[Definition, dict[str, int]]:
+        """What the page says a name is, and the numbers of its letters; raises `Undecided`."""
         own = self.indices(node.indices, env)
         for definition in reversed(self.assumptions.definitions):
             if definition.name == node.name and len(definition.indices) == len(own):
@@ -463,8 +478,8 @@ class Evaluator:
         match condition:
             case Comparison(Letter(index), relation, Letter() | Number() as right):
                 is_letter = isinstance(right, Letter)
-                second = self._index(right.index, env) if is_letter else right.value
-                return RELATIONS[relation](self._index(index, env), second)
+                second = self.number_of(right.index, env) if is_letter else right.value
+                return RELATIONS[relation](self.number_of(index, env), second)
             case Comparison() if self.signs is not None:
                 return self.signs.holds(condition, env)
             case Comparison(left, relation, right):
@@ -491,12 +506,12 @@ class Evaluator:
 
     # ---------------------------------------------------------------------------- quantities
 
-    def _element(self, letter: str, own: tuple[int, ...], numbers: Arithmetic) -> Value:
-        if letter == "eta":
+    def _element(self, element: Element, env: Environment, numbers: Arithmetic) -> Value:
+        if element.letter == "eta":
             return numbers.drawn("eta")
-        if letter == "delta":
-            return self._derivative(LOSS, Element("a", _fixed(own)), {}, numbers)
-        variable, own = self.equations.place(letter, own)
+        if element.letter == "delta":
+            return self._derivative(LOSS, replace(element, letter="a"), env, numbers)
+        variable, own = self.place(element, env)
         key = (variable, own, numbers.level)
         if key not in self._elements:
             self._prepare(variable, numbers)
@@ -509,11 +524,10 @@ class Evaluator:
         graph, order, level = self.equations.graph, self.equations.order, numbers.level
         if order[variable] < DEEP or (variable, level) in self._prepared:
             return
-        drawn = frozenset() if self._from_leaves else self.equations.free
         found, frontier = {variable}, [variable]
         while frontier:
             parent = frontier.pop()
-            parents = () if parent in drawn else graph.parents.get(parent, ())
+            parents = () if parent in self._drawn else graph.parents.get(parent, ())
             frontier += [parent for parent in parents if parent not in found]
             found.update(parents)
         self._prepared |= {(each, level) for each in found}
@@ -533,11 +547,11 @@ class Evaluator:
             if claimed is not None:
                 return claimed
         equations = self.equations
-        if not self._from_leaves and variable in equations.free:
+        if variable in self._drawn:
             return numbers.drawn((variable.name, own))
-        if not self._from_leaves and variable in equations.solved:
+        if self._drawn and variable in equations.solved:
             env = {letter.name: k for letter, k in zip(variable.indices, own, strict=True)}
-            a = self._element("a", (variable.layer or 0, *own), numbers)
+            a = self._element(Element("a", _fixed((variable.layer or 0, *own))), {}, numbers)
             rest = self._value(equations.without_bias[variable.layer], env, numbers)
             return _less(a, [rest], numbers)
         if variable in equations.rhs:
@@ -545,17 +559,33 @@ class Evaluator:
             env = {letter.name: k for letter, k in zip(free, own, strict=True)}
             return self._value(equations.rhs[variable], env, numbers)
         if variable.role is Role.TARGET:
-            known = self.assumptions
-            if known.true_class is not None:
-                return numbers.number(Fraction(int(own[0] == known.true_class)))
-            if known.known_sum is not None and own[0] == int(variable.shape[0]):
-                others = [self._element("y", (k,), numbers) for k in range(1, own[0])]
-                return _less(numbers.number(Fraction(known.known_sum)), others, numbers)
+            return self._target(variable, own, numbers)
         return numbers.drawn((variable.name, own))
+
+    def _target(self, variable: Variable, own: tuple[int, ...], numbers: Arithmetic) -> Value:
+        """What is known of a target: the true class, or Σ y_i.
+
+        A true class beyond the last one is that of the first sample, and the next sample has the
+        next.
+        """
+        known, place = self.assumptions, own[-1]
+        width, element = int(variable.shape[-1]), element_of(variable, own)
+        if known.true_class is not None:
+            later = 0 if element.sample is None else element.sample.offset - 1
+            steps, first = divmod(known.true_class - 1, width)
+            true_class = (first + later * steps) % width + 1
+            return numbers.number(Fraction(int(place == true_class)))
+        if known.known_sum is None or place < width:
+            return numbers.drawn((variable.name, own))
+        others = [
+            self._element(replace(element, indices=_fixed((k,))), {}, numbers)
+            for k in range(1, width)
+        ]
+        return _less(numbers.number(Fraction(known.known_sum)), others, numbers)
 
     def _grid(self, array: Array, env: Environment, entry: Callable[[Element], Value]) -> Grid:
         """What ``entry`` makes of each element of an array."""
-        layer = None if array.layer is None else self._index(array.layer, env)
+        layer = None if array.layer is None else self.number_of(array.layer, env)
         letter = "w" if array.letter == "W" else array.letter
         variable = self.equations.variable(letter, layer)
         if variable is None:
@@ -577,18 +607,18 @@ class Evaluator:
             return Grid(tuple(zip(*map(entries, made), strict=True)))
         if not isinstance(by, Element) or by.letter in ("delta", "eta"):
             raise Undecided("symback differentiates by quantities of the network only")
-        at = self.indices(by.indices, env)
-        by = Element(by.letter, _fixed(at))
+        quantity = self.place(by, env)
+        sample = None if by.sample is None else Index("", self.number_of(by.sample, env))
+        by = Element(by.letter, _fixed(self.indices(by.indices, env)), sample)
         match of:
             case Element("delta"):
                 raise Undecided("symback does not differentiate a derivative again")
-            case Element(letter, indices):
-                end = self.equations.place(letter, self.indices(indices, env))
-                return self._gradient(end, self.equations.place(by.letter, at), numbers)
+            case Element():
+                return self._gradient(self.place(of, env), quantity, numbers)
             case Array():
                 return self._grid(of, env, lambda one: self._derivative(one, by, env, numbers))
             case Named():
-                definition, letters = self._definition(of, env)
+                definition, letters = self.definition(of, env)
                 return self._derivative(definition.node, by, letters, numbers)
         return self._value(differentiated(of, by), env, numbers)
 
@@ -680,6 +710,10 @@ class Evaluator:
                 return numbers.pi()
             case "i", _:
                 return numbers.imaginary()
+            case "m", _:
+                if self.equations.samples is None:
+                    raise Undecided("a number of samples, where there is one by itself")
+                return numbers.number(Fraction(self.equations.samples))
             case "abs", (argument,):
                 above, opposite = Comparison(argument, ">?", ZERO), Product((MINUS_ONE, argument))
                 return self._either(above, argument, opposite, env, numbers)
@@ -721,7 +755,7 @@ class Evaluator:
         for part in walk(argument):
             match part:
                 case Array("a", Index() as layer) | Element("a", (layer, *_)):
-                    layers.append(self._index(layer, env))
+                    layers.append(self.number_of(layer, env))
         if len(set(layers)) == 1:
             if not 1 <= layers[0] <= len(activations):
                 raise OutOfRange(f"there is no layer {layers[0]}")
@@ -854,8 +888,8 @@ class Evaluator:
                 return inner, env
             case Call("sqrt", (inner,)):
                 return Quotient(log(inner), TWO), env
-            case Element(letter, indices) if letter not in ("eta", "delta"):
-                variable, own = self.equations.place(letter, self.indices(indices, env))
+            case Element(letter) if letter not in ("eta", "delta"):
+                variable, own = self.place(argument, env)
                 rhs = self.equations.rhs.get(variable)
                 known = variable in self.equations.free or (variable, own) in self._pins
                 if not known and isinstance(rhs, (Product, Quotient, Power, Call)):
@@ -935,10 +969,6 @@ def _fixed(own: Sequence[int]) -> tuple[Index, ...]:
     return tuple(Index("", number) for number in own)
 
 
-def _named(element: Element) -> tuple[str, tuple[int, ...]]:
-    return element.letter, tuple(index.offset for index in element.indices)
-
-
 def _less(value: Value, others: Sequence[Value], numbers: Arithmetic) -> Value:
     """A number less some others."""
     minus = numbers.number(Fraction(-1))
@@ -976,16 +1006,18 @@ def _matched(indices: Sequence[Index], own: Sequence[int]) -> dict[str, int] | N
 
 def _unified(claimed: Node, truth: Node) -> tuple[dict[str, int], tuple[int, ...] | None] | None:
     """The letters that make ``claimed`` speak of ``truth``; and the entry, if it is an array."""
-    at: tuple[Index, ...] = ()
     match claimed, truth:
-        case Element("delta", own), Derivative(Element("L"), Element("a", at)):
-            pass
-        case Element(first, own), Element(second, at) if first == second:
-            pass
-        case Derivative(Element(a, u), Element(b, v)), Derivative(Element(c, s), Element(d, t)):
-            if (a, b, len(u), len(v)) != (c, d, len(s), len(t)):
+        case Element("delta"), Derivative(Element("L"), Element("a")):
+            own, at = _numbering(claimed), _numbering(truth.by)
+        case Element(first), Element(second) if first == second:
+            own, at = _numbering(claimed), _numbering(truth)
+        case Derivative(Element(a) as f, Element(b) as by), Derivative(
+            Element(c) as g, Element(d) as one
+        ):
+            pairs = (_numbering(f), _numbering(g)), (_numbering(by), _numbering(one))
+            if (a, b) != (c, d) or any(len(u) != len(v) for u, v in pairs):
                 return None
-            own, at = (*u, *v), (*s, *t)
+            own, at = ((*first, *second) for first, second in zip(*pairs, strict=True))
         case Derivative(Element() as f, Array() as by), Derivative(
             Element() as g, Element() as one
         ):
@@ -998,6 +1030,11 @@ def _unified(claimed: Node, truth: Node) -> tuple[dict[str, int], tuple[int, ...
             return None
     letters = _matched(own, [index.offset for index in at])
     return None if letters is None else (letters, None)
+
+
+def _numbering(element: Element) -> tuple[Index, ...]:
+    """All indices of an element, that of its sample in front."""
+    return (*(() if element.sample is None else (element.sample,)), *element.indices)
 
 
 def _entry_of(by: Array, at: Element) -> tuple[dict[str, int], tuple[int, ...]] | None:
