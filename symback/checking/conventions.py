@@ -57,15 +57,15 @@ class Signs:
     ``letters`` counts those that stand for quantities, capitals as small ones; ``applied`` are the
     pairs (result, argument) of lines such as a = σ(z).  ``above`` are the brackets in which layers
     stand ("(", "[", or "" without), ``weights`` how many indices w has below (0 for a bare one),
-    ``bare`` whether a preactivation, an activation or a bias stands without a number of its layer,
-    ``rows`` whether an array stands before W, as in z = x W + b.
+    ``bare`` the letters of layers that stand without a number of their layer, ``rows`` whether an
+    array stands before W, as in z = x W + b.
     """
 
     letters: Counter[str]
     applied: frozenset[tuple[str, str]]
     above: frozenset[str]
     weights: frozenset[int]
-    bare: bool
+    bare: frozenset[str]
     rows: bool
 
 
@@ -77,7 +77,8 @@ def signs_of(text: str, scope: Scope) -> Signs:
     applied: set[tuple[str, str]] = set()
     above: set[str] = set()
     weights: set[int] = set()
-    bare = rows = False
+    bare: set[str] = set()
+    rows = False
     for tokens in statements:
         applied |= set(_applied(tokens))
         for place, name in _names(tokens):
@@ -94,9 +95,9 @@ def signs_of(text: str, scope: Scope) -> Signs:
                 rows |= name == "w" and _stands_behind_array(tokens, place)
             elif layered and not raised:
                 numbered = any(token.kind == "number" or token.text in "klL" for token in below)
-                bare |= not numbered and _count(below) < 2
+                bare |= {name} if not numbered and _count(below) < 2 else set()
     pairs = frozenset(applied)
-    return Signs(letters, pairs, frozenset(above), frozenset(weights), bare, rows)
+    return Signs(letters, pairs, frozenset(above), frozenset(weights), frozenset(bare), rows)
 
 
 def candidates(signs: Signs, scope: Scope) -> list[Notation]:
@@ -159,8 +160,11 @@ def _unused(letters: Iterable[str], seen: Collection[str]) -> str:
 
 def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
     """Where the layer stands, and how the layers and the indices of w are counted."""
-    turned = [replace(letters, rows=True)] if signs.rows else []
-    for each in (*turned, letters):
+    hidden = letters.activation
+    if scope.depth == 2 and letters.output and hidden in signs.bare:  # there is but one of them
+        letters = replace(letters, placed=((hidden, "h", 1),))
+    for rows in (True, False) if signs.rows else (False,):
+        each = replace(letters, rows=rows)
         orders = ("into,from", "from,into") if 2 in signs.weights else ("into,from",)
         if {"(", "["} & signs.above:
             for first, lead in ((0, False), (1, True), (1, False)):
@@ -169,8 +173,9 @@ def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]
             for first, lead in ((1, False), (0, False), (1, True)):
                 yield replace(each, layer="superscript", input_layer=first, weights_lead_on=lead)
         if scope.depth == 1 or signs.bare or {0, 1, 2} & signs.weights:
+            numbered = scope.depth > 1 and 1 in signs.weights
             for order in orders:
-                yield replace(each, layer="nowhere", weight_order=order)
+                yield replace(each, layer="nowhere", weight_order=order, numbered=numbered)
         yield each
 
 
