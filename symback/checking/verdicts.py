@@ -825,8 +825,6 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
 
 
 LOSS_UNREAD = "this is not so for the loss of the file, and what the page's loss is was not read"
-    "this is not so for the network's loss, and what the page says its loss is was not read"
-)
 
 
 def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
