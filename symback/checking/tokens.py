@@ -96,7 +96,7 @@ FUNCTIONS = WORDS | {word: word for word in ("diag", "outer", "dot", "norm")}
 
 _LETTERS = {letter: name for name, letter in GREEK.items() if name in GREEK_NAMES} | {
     "ϕ": "phi", "ϵ": "epsilon", "ℓ": "ell", "ℒ": "L", "ŷ": "yhat", "Ŷ": "yhat",
-    "Σ": "sum", "∑": "sum", "Π": "prod", "∏": "prod", "𝟙": "indicator", "𝟏": "indicator",
+    "Σ": "Σ", "∑": "Σ", "Π": "Π", "∏": "Π", "𝟙": "indicator", "𝟏": "indicator",
     "√": "sqrt",
 }  # fmt: skip
 _SIGNS = {
@@ -130,7 +130,7 @@ _COMMANDS = {
     "longrightarrow": "→", "Longrightarrow": "⇒", "iff": "⇒", "Leftrightarrow": "⇒", "div": "/",
     "equiv": "=", "%": "%", "triangleq": ":=", "defeq": ":=", "colon": ":", "star": "⋆",
     "hadamard": "⊙", "mapsto": "→", "top": "⊤", "intercal": "⊤", "quad": "⏐", "qquad": "⏐",
-    "hfill": "⏐", "sum": "sum", "prod": "prod", "int": "int",
+    "hfill": "⏐", "_": "_", "sum": "Σ", "prod": "Π", "int": "int",
 }  # fmt: skip
 """What a LaTeX command stands for; ⏐ is a wide space."""
 
