@@ -526,6 +526,13 @@ class _Parser:
                 return Indicator(self.condition(tokens))
         if opening.kind == "{" and any(token.text.lower() == "if" for token in tokens):
             return self.inline_cases(tokens, opening)
+        if opening.kind == "{" and (above := _above_over(tokens)) is not None:
+            over = tokens[len(above)]
+            fraction = replace(over, text="frac")
+            left, right = replace(over, kind="{", text="{"), replace(over, kind="}", text="}")
+            below = tokens[len(above) + 1 :]
+            self.read_instead(begin, fraction, left, *above, right, left, *below, right)
+            return self.primary()
         scripted = self.at("_", "^") or self.compares()
         single = len(tokens) == 1 and (tokens[0].kind == "name" or tokens[0].text == "1")
         if opening.kind == "{" and scripted and single:
@@ -981,7 +988,9 @@ class _Parser:
         letters: list[str] = []
         lower, without = 1, None
         for part in split(tokens, (",",)):
-            first, *others = split(part, ("=", "!="))
+            first, *others = split(part, ("=", "!=", "in"))
+            if any(token.kind == "in" for token in part):
+                others = [] if self.is_whole_range(part[len(first) + 1 :]) else [part, part]
             if len(others) > 1 or [(t.kind, len(t.text)) for t in first] != [("name", 1)]:
                 raise self.refuse("a sum runs over a letter, as in Σ_i", at=mark)
             letter = first[0].text
@@ -996,6 +1005,16 @@ class _Parser:
                     raise self.refuse("a sum begins at a number", at=mark)
                 lower = int(start) + 1 - self.letters.notation.first_index
         return letters, lower, without
+
+    def is_whole_range(self, tokens: Sequence[Token]) -> bool:
+        """Whether a set is called by a name that the page does not define: outputs, C, Next(j).
+
+        It is all neurons that the letter can number.
+        """
+        if not tokens or not {token.kind for token in tokens} <= {"name", "text", "(", ")"}:
+            return False
+        first = tokens[0]
+        return first.kind == "text" or first.text not in {*self.letters.defined, "("}
 
     def above_sum(
         self, tokens: list[Token] | None, below: list[Token], mark: Token
@@ -1245,6 +1264,16 @@ def _both(tokens: list[Token]) -> list[list[Token]]:
         for token in _unwrapped(tokens)
     ]
     return split(marked, ("and",))
+
+
+def _above_over(tokens: Sequence[Token]) -> Sequence[Token] | None:
+    r"""What stands above in {… \over …}; None where there is no such sign, or more than one."""
+    depth, found = 0, []
+    for place, token in enumerate(tokens):
+        depth += (token.kind in OPENS) - (token.kind in CLOSES)
+        if depth == 0 and token.kind == "command" and token.text == "over":
+            found.append(place)
+    return tokens[: found[0]] if len(found) == 1 else None
 
 
 def _is_shape(tokens: Sequence[Token]) -> bool:

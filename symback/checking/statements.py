@@ -139,10 +139,10 @@ _ENVIRONMENTS = (
     "gathered alignedat"
 ).split()
 _OPENING = re.compile(
-    r"\$\$|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
+    r"\$\$|\$`|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
     r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
 )
-_CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
+_CLOSERS = {"$$": "$$", "$`": "`$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
 _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
     r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
@@ -185,6 +185,8 @@ ARITHMETIC = frozenset(
     """.split()
 )
 """Words that would change a formula they stand in."""
+_CHANGING = frozenset("乘除加减減倍方转轉负負根逆非不곱나더빼배제")
+"""Signs in such words of Chinese, Japanese and Korean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +302,7 @@ def _single_rows(page: Page) -> Iterator[Row]:
         fenced, name, begin = opening["fence"] is not None, opening["name"], opening.end()
         closer = "```" if fenced else rf"\end{{{name}}}" if name else _CLOSERS[opening[0]]
         close = -1 if closer in unclosed else text.find(closer, begin, end)
-        inline = opening[0] in ("$", r"\(")
+        inline = opening[0] in ("$", "$`", r"\(")
         if close < 0 or (inline and "\n\n" in text[begin:close]):
             unclosed.add(closer)
             search = begin
@@ -459,6 +461,11 @@ def _is_typed_as_latex(text: str) -> bool:
     braced = re.search(r"[_^]\{|\^[A-Za-z]", text)
     signs = re.search(r"[Σ∂∇ŷ·⊙]|_\w\w", text)
     return bool(braced) and not signs and all(word in FUNCTIONS for word in words)
+
+
+def changes_formula(word: str) -> bool:
+    """Whether a formula in which ``word`` stands says something else than its signs alone."""
+    return word.lower() in ARITHMETIC or not _CHANGING.isdisjoint(word)
 
 
 def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
@@ -700,7 +707,7 @@ def _decimal_comma(tokens: Sequence[Token]) -> Token | None:
 
 
 def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
-    """The letters of the subscripts of a statement."""
+    """The letters of the subscripts of a statement, but for the names of sets: k ∈ S."""
     depth = 0
     for place, token in enumerate(tokens):
         if depth:
@@ -710,7 +717,7 @@ def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
             yield from token.text if token.kind == "name" and len(token.text) < 5 else ""
         elif token.kind == "^":
             yield from (t.text for t in tokens[place + 1 : place + 4] if t.text in ("k", "l"))
-        if depth and token.kind == "name":
+        if depth and token.kind == "name" and tokens[place - 1].kind != "in":
             yield from (token.text,) if token.text == "ell" else token.text
 
 
