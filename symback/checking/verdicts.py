@@ -19,15 +19,28 @@ right as they stand.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from symback.checking.claims import bare, in_order, reaches, says_nothing
-from symback.checking.correct import correct_node, number
+from symback.checking.claims import LOSS_LETTERS, bare, in_order, reaches, says_nothing
+from symback.checking.conventions import (
+    MOST_JUDGED,
+    candidates,
+    described,
+    listed,
+    signs_of,
+    unread,
+    weight,
+)
+from symback.checking.correct import correct_node
+from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
+from symback.checking.guessing import read_with_names
 from symback.checking.judge import (
     AS_PRINTED,
     BOUND,
@@ -40,13 +53,16 @@ from symback.checking.judge import (
     Relationship,
     meets,
 )
-from symback.checking.letters import Scope
-from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN, swapped
+from symback.checking.letters import GENERIC, Scope
+from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN
 from symback.checking.page import (
+    ORPHANED,
+    PARAMETER,
     Claim,
     Definition,
     Document,
     Item,
+    Joined,
     Prose,
     Relation,
     Side,
@@ -70,6 +86,7 @@ from symback.language.expressions import (
     Comparison,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -80,17 +97,14 @@ from symback.language.expressions import (
     OneHot,
     Ones,
     Product,
-    Quotient,
     Total,
-    Transpose,
     children,
-    everywhere,
     free_letters,
-    negative,
     rebuilt,
     walk,
 )
-from symback.language.names import Reference, Role, read_reference
+from symback.language.functions import ACTIVATIONS
+from symback.language.names import NOTATIONS, Notation, Reference, read_reference
 from symback.language.names import notation as notation_called
 
 JUDGED, REACHED, UNDERSTOOD = 0.7, 0.75, 0.8
@@ -130,12 +144,21 @@ class Wrong:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """A side and what it should equal, and on which line of a report."""
+
+    place: int
+    truth: Node
+    side: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """One report an item, the refuted sides in order, and every pair of sides that was compared."""
 
     lines: tuple[LineReport, ...]
     refuted: tuple[Wrong, ...]
-    claims: tuple[tuple[Node, Node], ...]
+    claims: tuple[Compared, ...]
     assumptions: Assumptions
     reaches: bool
     """Whether a claim that holds says what the derivative asked for is, or any where none was."""
@@ -174,32 +197,125 @@ def check(
     >>> bool(report), report.lines[0].verdict.value
     (True, 'proved')
     """
-    given = "lectures" if notation == "auto" else notation
-    profile = (notation_of(text) if given == "lectures" else None) or notation_called(given)
+    fixed = notation_of(text) if notation == "auto" else notation_called(notation)
     about = None if wrt is None else read_reference(wrt, net.graph.variables)
+    late: list[str] = []
     with within(Budget(budget)):
         try:
-            document = read(text, Scope.of(net.graph), profile)
-            with uncounted():
-                judge = _judge(net, largest_index(document))
-            judgement = judged(document, judge, about, prove=prove)
+            attempts, said = _attempts(text, net, about, fixed, prove=prove)
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             return Report(overall([line]), (line,), _bound([line]))
-        convention, late = None, []
+        (document, judge, judgement, names), *equals = attempts
+        deviation = None
         allow(UNDERSTOOD)
         try:
-            convention = _convention(judge, judgement)
+            if judgement.refuted:
+                pairs = [(each.truth, each.side) for each in judgement.claims]
+                deviation = deviation_of(judge, pairs, judgement.assumptions)
         except Spent as spent:
             late.append(f"no convention was looked for under which the page is right: {spent}")
         allow(1)
         lines, spent = _diagnosed(judge, judgement)
         if spent is not None:
             late.append(f"not every mistake was looked for: {spent}")
-    if convention is not None:
-        lines = _under(convention, lines, strict=strict)
-    notes = (*_notes(judge, document, convention), *late)
-    return Report(overall(lines), lines, _bound(lines), notes, judgement.reaches)
+    if deviation is not None:
+        excused = frozenset() if strict else _excused(judgement, *deviation)
+        lines = _under(deviation[0], excused, lines)
+    if fixed is None:
+        lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals])
+    notes = (*names, *_notes(judge, document, deviation and deviation[0]), *late)
+    return Report(overall(lines), lines, _bound(lines), notes, judgement.reaches, convention=said)
+
+
+class Attempt(NamedTuple):
+    """A page as it is read in one notation, and what is said of it then."""
+
+    document: Document
+    judge: Judge
+    judgement: Judgement
+    names: tuple[str, ...] = ()
+    """Sentences on what its own equations say of its names."""
+
+
+def _attempts(
+    text: str, net: Work, about: Reference | None, fixed: Notation | None, *, prove: bool
+) -> tuple[list[Attempt], str]:
+    """The readings of a page that explain it best, and what the report says of the first.
+
+    In a notation that is given, and where the lectures' letters leave nothing open, there is one.
+    """
+    scope = Scope.of(net.graph)
+
+    def judged_as(document: Document, notation: Notation) -> Attempt:
+        with uncounted():
+            judge = _judge(net, largest_index(document))
+        document, names = read_with_names(text, judge, notation, document)
+        return Attempt(document, judge, judged(document, judge, about, prove=prove), names)
+
+    notation = fixed or NOTATIONS["lectures"]
+    first = judged_as(read(text, scope, notation), notation)
+    settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
+    if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
+        return [first], ""
+    try:
+        signs = signs_of(text, scope)
+        notations = candidates(signs, scope)[1:]
+        documents = [(each, read(text, scope, each)) for each in notations]
+        documents.sort(key=lambda each: unread(each[1]))
+        found = [(NOTATIONS["lectures"], first)]
+        found += [(each, judged_as(document, each)) for each, document in documents[:MOST_JUDGED]]
+    except Spent:
+        return [first], ""
+    weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
+    best = max(each[0] for each in weighed)
+    kept = [(notation, attempt) for value, notation, attempt in weighed if value == best]
+    notation = kept[0][0]
+    right = [each.line for each in kept[0][1].judgement.lines if each.verdict is Verdict.PROVED]
+    said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
+    if said and right:
+        said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
+    return [attempt for _, attempt in kept], said
+
+
+def _as_far_as_clear(
+    lines: tuple[LineReport, ...], others: Sequence[Sequence[LineReport]]
+) -> tuple[LineReport, ...]:
+    """The lines, none of them blamed where the page may be read otherwise.
+
+    What another reading that explains the page as well judges differently is right only in one of
+    the two; and where more is wrong than right, and some of it not read, nothing is known.
+    """
+    counts = Counter(line.verdict for line in lines)
+    right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
+    lost = counts[Verdict.UNREAD] and right < counts[Verdict.REFUTED]
+    sure = {Verdict.PROVED, Verdict.CONDITIONAL}, {Verdict.REFUTED, Verdict.FOLLOWS}
+    made = []
+    for line in lines:
+        same_place = [
+            each
+            for other in others
+            for each in other
+            if (each.line, each.column) == (line.line, line.column)
+        ]
+        opposite = [
+            each
+            for each in same_place
+            if any(line.verdict in a and each.verdict in b for a, b in (sure, sure[::-1]))
+        ]
+        if opposite:
+            ways = [line, opposite[0]] if line.verdict in sure[0] else [opposite[0], line]
+            reason = f"right if it is read as {ways[0].read_as}, not as {ways[1].read_as}"
+            line = replace(line, verdict=Verdict.CONDITIONAL, reason=reason, diagnosis=(),
+                           correct="", witness=None)  # fmt: skip
+        elif lost and line.verdict in sure[1]:
+            line = replace(line, verdict=Verdict.UNDECIDED, reason=UNCLEAR, diagnosis=(),
+                           correct="", witness=None)  # fmt: skip
+        made.append(line)
+    return tuple(made)
+
+
+UNCLEAR = "it is not clear how the letters of this page are to be read; --notation … says it"
 
 
 def _judge(net: Work, least: int) -> Judge:
@@ -286,10 +402,10 @@ def _mistakes(
         return ()
 
 
-def _notes(judge: Judge, document: Document, convention: Convention | None) -> Iterator[str]:
+def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Iterator[str]:
     """Sentences about the whole page."""
-    if convention is not None:
-        yield f"the whole page is {convention.sentence}"
+    if deviation is not None:
+        yield f"the whole page is {deviation.sentence}"
     sizes = [
         f"{size} for {name}" if name.isdigit() else f"{name} = {size}"
         for name, size in judge.sizes.items()
@@ -320,6 +436,12 @@ class _Page:
     """Names of the page's own that it differentiates as its loss."""
     agreed: frozenset[str] = frozenset()
     """Those that have turned out to be the network's loss."""
+    doubtful: bool = False
+    """Whether that is taken to be so of a name whose definition could not be read."""
+    words: str = ""
+    """All that stands on the page, for the functions that it speaks of."""
+    source: str = ""
+    """What has been written of the chain so far."""
     anchor: Node | None = None
     previous: Node | None = None
     orphaned: bool = False
@@ -329,7 +451,7 @@ class _Page:
     slips: list[tuple[Fraction, Fraction, int]] = field(default_factory=list)
     """Wrong numbers, what they should be, and their lines."""
     refuted: list[Wrong] = field(default_factory=list)
-    claims: list[tuple[Node, Node]] = field(default_factory=list)
+    claims: list[Compared] = field(default_factory=list)
     right: list[tuple[Node, Node]] = field(default_factory=list)
     """The claims that hold."""
     given: dict[Node, Node] = field(default_factory=dict)
@@ -365,7 +487,9 @@ def judged(
     allow(JUDGED)
     about = None if wrt is None else _derivative(judge, wrt)
     read = in_order(document.items)
-    page = _Page(judge, about, read.definitions, prove, read.again, _losses(judge, read.items))
+    losses, words = _losses(judge, read.items), " ".join(item.source for item in read.items)
+    page = _Page(judge, about, read.definitions, prove, read.again, losses, words=words)
+    page.agreed, page.doubtful = _known_losses(page, read.items)
     lines = tuple(_lines(page, read.items))
     allow(REACHED)
     reached = reaches(page.right, about, page.definitions)
@@ -388,9 +512,6 @@ def _indices(*numbers: int) -> tuple[Index, ...]:
     return tuple(Index("", each) for each in numbers)
 
 
-LOSS_LETTERS = ("J", "C", "E")
-
-
 def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
     """The letters for a loss that the page defines itself and differentiates."""
     if not judge.scope.is_network:
@@ -403,6 +524,18 @@ def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
         if isinstance(part, Derivative) and isinstance(part.of, Named)
         if part.of.name in LOSS_LETTERS and not part.of.indices
     )
+
+
+def _known_losses(page: _Page, items: Sequence[Item]) -> tuple[frozenset[str], bool]:
+    """The names that are the network's loss from the top, and whether that is not sure of one."""
+    defined = {each.name: each for each in items if isinstance(each, Definition)}
+    agreed = {
+        name
+        for name in page.losses & defined.keys()
+        if not defined[name].indices and page.compare(LOSS, defined[name].node).is_equal
+    }
+    unread = {each.defines for each in items if isinstance(each, Unread)} & {*LOSS_LETTERS}
+    return frozenset(agreed | unread - defined.keys()), bool(unread - defined.keys())
 
 
 def _lines(page: _Page, items: Sequence[Item]) -> Iterator[LineReport]:
@@ -437,9 +570,9 @@ def _given_behind(items: Sequence[Item], place: int) -> dict[Node, Node]:
 
 
 A_NAME = "a name that the page gives to an expression"
+A_FUNCTION = "a function that the page defines"
 SAYS_NOTHING = "both sides are the same: no claim"
 ANOTHER_MEANING = "the name has had another meaning so far; from here on it means this"
-ORPHANED = "what this goes on from could not be read; begin the line with its left side"
 NO_LEFT_SIDE = "nothing says what this should equal; begin the line with ∂L/∂w… =, or give --wrt"
 
 
@@ -454,6 +587,10 @@ def _line(page: _Page, item: Item, place: int) -> LineReport:
             return _as_it_is(item, Verdict.TEXT, "")
         case Definition() if item.name in page.losses:
             return _loss_defined(page, item, place)
+        case Definition(is_function=True):
+            page.anchor, page.previous = Call(item.name, (PARAMETER,)), None
+            page.orphaned = False
+            return _as_it_is(item, Verdict.TEXT, A_FUNCTION)
         case Definition():
             page.anchor, page.previous, page.orphaned = item.node, item.node, False
             return _as_it_is(item, Verdict.TEXT, ANOTHER_MEANING if place in page.again else A_NAME)
@@ -506,10 +643,11 @@ def _with_loss(page: _Page, node: Node) -> Node:
 
 def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     sides = [replace(side, node=_with_loss(page, side.node)) for side in claim.sides]
+    page.source = f"{page.source} {claim.source}" if claim.continues else claim.source
     if not claim.continues and claim.relations:  # it begins a chain, with its left side
         first = sides.pop(0).node
         first = page.bare(first) if isinstance(first, Named) else first
-        page.anchor, page.previous = _meant(first, claim.relations[0]), None
+        page.anchor, page.previous = _meant(first, claim.relations[0]), claim.after
     elif claim.continues and page.orphaned:
         return _as_it_is(claim, Verdict.UNDECIDED, ORPHANED)
     elif page.anchor is None or (not claim.continues and page.wrt is not None):
@@ -519,12 +657,20 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     page.orphaned = False
     if claim.unknown:
         return _as_it_is(claim, Verdict.UNDECIDED, claim.unknown)
+    if claim.joined is not None and page.anchor is not None:
+        alone = sides[-1].node
+        sides[-1], unclear = _with_row_below(page, page.anchor, sides[-1], claim.joined)
+        if unclear:
+            return _as_it_is(claim, Verdict.UNDECIDED, unclear)
+        if sides[-1].node != alone:
+            claim = replace(claim, read_as=claim.joined.read_as)
     found: list[tuple[Side, Finding]] = []
     for side, relation in zip(sides, claim.relations or (Relation.EQUAL,), strict=True):
         # what equals itself word for word says nothing, but a step of w ← … does
         known = page.anchor if relation is not Relation.BECOMES else None
         if known is None or not says_nothing(known, side.node, page.definitions):
-            finding = _given(page, claim.given, side, _side(page, side, relation, place))
+            judged_so = _side(page, side, relation, place, claim.instead)
+            finding = _given(page, claim.given, side, judged_so)
             found.append((side, finding))
             in_general = finding.verdict is Verdict.CONDITIONAL and not claim.given
             if page.anchor is not None and (finding.verdict is Verdict.PROVED or in_general):
@@ -579,13 +725,16 @@ WHOLE_BATCH = (
 )
 
 
-def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
+def _side(
+    page: _Page, side: Side, relation: Relation, place: int, instead: Sequence[Node | None] = ()
+) -> Finding:
+    """What is said of a side; ``instead`` are other left sides that it may go on from."""
     truth = page.anchor
     if truth is None:
         return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
     if page.judge.scope.is_batch and any(map(_holds_samples, map(page.bare, (truth, side.node)))):
         return Finding(Verdict.UNDECIDED, WHOLE_BATCH)
-    page.claims.append((truth, side.node))
+    page.claims.append(Compared(place, truth, side.node))
     if not _names_quantities(side.node) or relation is Relation.ABOUT:
         try:
             found = _as_numbers(page, truth, side)
@@ -593,11 +742,51 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
             found = Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
     else:
         found = _as_symbols(page, truth, side)
+    if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
+        possible = [each for each in instead if _may_be(page, each, side.node)]
+        if possible:
+            ways = " or from ".join(map(_shown_left, (truth, *possible)))
+            reason = f"this may go on from {ways}; begin the line with its left side"
+            return Finding(Verdict.UNDECIDED, reason)
     if found.verdict is Verdict.REFUTED:
         page.refuted.append(Wrong(place, truth, side, page.previous, found))
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _with_row_below(page: _Page, truth: Node, side: Side, joined: Joined) -> tuple[Side, str]:
+    """A last side, alone or with the row below it, or why it is not clear which is meant."""
+    alone = _may_be(page, truth, side.node)
+    if joined.node is None:
+        unread = "the row below could not be read, and may go on with this one"
+        return side, "" if alone else unread
+    together = _may_be(page, truth, joined.node)
+    if alone and not together and joined.is_firm:
+        return (
+            side,
+            "this is right without the row below, which may go on with it, and wrong with it",
+        )
+    is_meant = together if alone != together else joined.is_firm and not alone
+    return (replace(side, node=joined.node) if is_meant else side), ""
+
+
+def _may_be(page: _Page, truth: Node | None, node: Node) -> bool:
+    """Whether a side is not certainly different from ``truth``, which None says is not known."""
+    if truth is None:
+        return True
+    try:
+        outcome = page.compare(truth, node)
+        if outcome.relationship not in (Relationship.DIFFERENT, Relationship.MISSHAPEN):
+            return True
+        exact, printed = page.numbers(truth), page.numbers(node, COARSE)
+    except NO_VALUE:
+        return True
+    return exact is not None and printed is not None and meets(exact, printed)
+
+
+def _shown_left(node: Node | None) -> str:
+    return "what could not be read" if node is None else echo(node)
 
 
 def _holds_samples(node: Node) -> bool:
@@ -692,10 +881,14 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     if found := _for_some_numbers(page, truth, side):
         return found
     for name in page.unread:  # a function of the page's own, or its derivative
-        if re.search(rf"(?<![^\W\d_]){re.escape(name)}\s*(?:'|\^\\prime|\()", side.source):
+        if re.search(rf"(?<![^\W\d_]){re.escape(name)}\s*(?:['′]|\^\\prime|\()", page.source):
             return Finding(Verdict.UNDECIDED, f"what the page says {name} is could not be read")
+    if page.doubtful and any(isinstance(part, Derivative) for part in walk(truth)):
+        return Finding(Verdict.UNDECIDED, LOSS_UNREAD)
     if page.unused is not None:
         reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
+        return Finding(Verdict.UNDECIDED, reason, outcome.at)
+    if reason := _of_another_function(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
     witness = judge.refutation(truth, side.node, outcome, page.assumptions)
     if witness is None:
@@ -703,6 +896,51 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
     against = "the left side" if before is None else "what the chain begins with"
     return Finding(Verdict.REFUTED, f"not equal to {against}", outcome.at, witness)
+
+
+LOSS_UNREAD = "this is not so for the loss of the file, and what the page's loss is was not read"
+
+
+def _is_lemma(*nodes: Node) -> bool:
+    """Whether sides are about a variable that stands for any number."""
+    return any(isinstance(part, Free) for node in nodes for part in walk(node))
+
+
+def _of_another_function(page: _Page, truth: Node, node: Node) -> str:
+    """Why a lemma that is false of the functions it was read with may be right of others.
+
+    f may be any function; g the one that the page speaks of; and σ is whatever the layers have,
+    where none has the sigmoid.
+    """
+    if not _is_lemma(truth, node):
+        return ""
+    if any(isinstance(part, (Element, Array)) for side in (truth, node) for part in walk(side)):
+        return "one side is about a variable that is any number, the other about the network"
+    called = {part.function for side in (truth, node) for part in walk(side)
+              if isinstance(part, Call)}  # fmt: skip
+    strange = sorted(called & {*GENERIC} - {"g"} - {d.name for d in page.definitions})
+    if strange:
+        return f"nothing says what function {strange[0]} is"
+    scope = page.judge.scope
+    if not scope.is_network:
+        return ""
+
+    def is_right_of(name: str, other: str) -> bool:
+        def renamed(part: Node) -> Node:
+            part = rebuilt(part, renamed)
+            is_it = isinstance(part, Call) and part.function == name
+            return replace(part, function=other) if is_it else part
+
+        return page.compare(renamed(truth), renamed(node)).is_equal
+
+    if "sigmoid" in called and "sigmoid" not in scope.activations and is_right_of("sigmoid", "g"):
+        return "σ is the sigmoid, which no layer of this network has; of its activation this is so"
+    for row in ACTIVATIONS.values() if "g" in called else ():
+        spoken = any(re.search(rf"(?i){re.escape(word)}", page.words)
+                     for word in (row.name, *row.words))  # fmt: skip
+        if spoken and row.name not in scope.activations and is_right_of("g", row.name):
+            return f"this is so of {row.title or row.name}, and g is not that in this network"
+    return ""
 
 
 def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
@@ -840,7 +1078,8 @@ GIVEN = (*PINNED, "h", "yhat")
 
 def _names_quantities(node: Node) -> bool:
     """Whether a side names anything but numbers."""
-    return any(isinstance(part, (Element, Array, Derivative, Named, Letter)) for part in walk(node))
+    naming = (Element, Array, Derivative, Free, Named, Letter)
+    return any(isinstance(part, naming) for part in walk(node))
 
 
 def _has_decimals(node: Node) -> bool:
@@ -889,6 +1128,8 @@ def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
     judge, outcome = page.judge, page.compare(truth, side.node)
     if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
         return _said(page, truth, side, outcome)
+    if _is_lemma(truth):
+        return Finding(Verdict.UNDECIDED, "if this is so, then for some numbers only")
     if page.previous is None and not _names_quantities(truth):
         return _calculated(page, truth, side)
     exact = judge.numbers(truth, {}, page.assumptions)
@@ -1040,147 +1281,41 @@ def _in_numbers(page: _Page, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]
     return ()
 
 
-# ------------------------------------------------------------------------------------ conventions
-
-SCALES = "loss-scale"
-"""The convention that excuses no page."""
-
-Reading = Callable[[Node], Node]
-"""What a node of the page means in a convention, as symback would write it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Convention:
-    """A name, and the sentence that is said of a page that is right under it."""
-
-    name: str
-    sentence: str
-
-
-def _convention(judge: Judge, judgement: Judgement) -> Convention | None:
-    """The convention under which all of a page is right that is not right as it stands."""
-    if not judgement.refuted:
-        return None
-    return convention_of(judge, judgement.claims, judgement.assumptions)
-
-
-def convention_of(
-    judge: Judge, claims: Sequence[tuple[Node, Node]], assumptions: Assumptions | None = None
-) -> Convention | None:
-    """The convention under which every pair of sides is equal; None where there is none.
-
-    The page is read as if w_kji were w_kij, the loss ½ or 1/n of itself, δ the opposite of ∂L/∂a,
-    the logarithm one to the base 2 or 10, or arrays in the transposed layout.
-
-    >>> import symback as sb
-    >>> from symback.checking.correct import indexed
-    >>> judge = Judge(sb.Network(2, [(3, "tanh"), (2, "softmax")], loss="cross_entropy"))
-    >>> error = Total((indexed("yhat", 2), negative(indexed("y", 2))))
-    >>> page = [(Derivative(LOSS, indexed("w", 2, 1, 2)), Product((error, indexed("h", 1, 1))))]
-    >>> print(convention_of(judge, page).sentence)
-    right if w_kij is the weight from neuron i to neuron j; here it leads into i from j
-    """
-    assumed = assumptions or Assumptions()
-    for fact in [each for each in judge.graph.facts if each.variable.role is Role.TARGET][:1]:
-        assumed = replace(assumed, known_sum=fact.total)
-
-    def is_right(read: Reading) -> bool:
-        try:
-            return all(judge.same(read(left), read(right), assumed) for left, right in claims)
-        except (SymbackError, ArithmeticError):
-            return False
-
-    if not claims or is_right(lambda node: node):
-        return None
-    return next((each for each, read in _conventions(judge) if is_right(read)), None)
-
-
-def _conventions(judge: Judge) -> Iterator[tuple[Convention, Reading]]:
-    order = "right if w_kij is the weight from neuron i to neuron j; here it leads into i from j"
-    yield Convention(ORDER.name, order), swapped
-    n = int(judge.equations.scope.widths[-1]) if judge.scope.is_network else 2
-    for factor in dict.fromkeys((Fraction(1, 2), Fraction(2), Fraction(1, n), Fraction(n))):
-        sentence = f"right for {factor} of the loss; the loss here has no such factor"
-        yield Convention(SCALES, sentence), everywhere(_times_loss(number(factor)))
-    sign = "right if δ is the opposite of ∂L/∂a; here it is ∂L/∂a"
-    yield (
-        Convention("delta-sign", sign),
-        everywhere(lambda node: negative(node) if getattr(node, "letter", "") == "delta" else None),
-    )
-    weights = "right if W is (in, out), the transpose of symback's (out, in)"
-    rows = "right if vectors are rows and W is (in, out); here vectors are columns"
-    gradients = "right if gradients are transposed (numerator layout)"
-    for sentence, turns in (
-        (weights, lambda array, _: array.letter == "W"),
-        (rows, lambda *_: True),
-        (gradients, lambda _, is_gradient: is_gradient),
-    ):
-        yield Convention("transposed-layout", sentence), everywhere(_transposing(turns))
-    for base in (2, 10):
-        sentence = f"right if log is the logarithm to the base {base}; here it is natural"
-        yield Convention("log-base", sentence), _to_base(base)
-
-
-def _times_loss(factor: Node) -> Callable[[Node], Node | None]:
-    """The page's loss is ``factor`` times symback's."""
-
-    def change(node: Node) -> Node | None:
-        match node:
-            case Derivative(Element("L")) | Element("L" | "delta") | Array("delta"):
-                return Product((factor, node))
-        return None
-
-    return change
-
-
-def _transposing(turns: Callable[[Array, bool], bool]) -> Callable[[Node], Node | None]:
-    """Those arrays, and derivatives by arrays, for which ``turns`` says so are transposed."""
-
-    def change(node: Node) -> Node | None:
-        match node:
-            case Array():
-                return Transpose(node) if turns(node, False) else node
-            case Derivative(_, Array() as by):
-                return Transpose(node) if turns(by, True) else node
-        return None
-
-    return change
-
-
-def _to_base(base: int) -> Reading:
-    """The page's logarithms, and with them its loss, are to this base."""
-    scaled = everywhere(_times_loss(Quotient(number(1), Call("log", (number(base),)))))
-
-    def change(node: Node) -> Node | None:
-        match node:
-            case Call("log", arguments) if any(isinstance(part, Element) for part in walk(node)):
-                return Call(f"log{base}", tuple(map(read, arguments)))
-            case Derivative() | Element() | Array():
-                return scaled(node)
-        return None
-
-    read = everywhere(change)
-    return read
+# ------------------------------------------------------------------------------------ deviations
 
 
 def _under(
-    convention: Convention, lines: tuple[LineReport, ...], *, strict: bool
+    deviation: Deviation, excused: frozenset[int], lines: tuple[LineReport, ...]
 ) -> tuple[LineReport, ...]:
-    """The lines with the convention said first; right under it, they are not diagnosed otherwise.
-
-    One line alone, and a loss that is a multiple of the file's, stay wrong: there the convention is
-    one way to see the mistake, and the file says which loss is meant.  ``strict`` excuses nothing.
-    """
-    failing = [line for line in lines if line.verdict in (Verdict.REFUTED, Verdict.FOLLOWS)]
-    is_excused = len(failing) > 1 and convention.name != SCALES and not strict
-    named = (Diagnosis(ORDER.name, convention.sentence),) if convention.name == ORDER.name else ()
+    """The wrong lines with the deviation said first; those that are right under it are excused."""
+    named = (Diagnosis(ORDER.name, deviation.sentence),) if deviation.name == ORDER.name else ()
     made = []
-    for line in lines:
-        if line not in failing:
+    for place, line in enumerate(lines):
+        if line.verdict not in (Verdict.REFUTED, Verdict.FOLLOWS):
             made.append(line)
-        elif is_excused:
-            made.append(replace(line, verdict=Verdict.CONDITIONAL, reason=convention.sentence,
+        elif place in excused:
+            made.append(replace(line, verdict=Verdict.CONDITIONAL, reason=deviation.sentence,
                                 diagnosis=named, correct="", witness=None))  # fmt: skip
         else:
-            made.append(replace(line, reason=f"{convention.sentence}; {line.reason}"))
+            made.append(replace(line, reason=f"{deviation.sentence}; {line.reason}"))
     return tuple(made)
+
+
+def _excused(judgement: Judgement, deviation: Deviation, right: frozenset[int]) -> frozenset[int]:
+    """The places of the lines that a deviation excuses.
+
+    One line alone stays wrong: there the deviation is one way to see the mistake.  A multiple of
+    the file's loss excuses a page only where the page itself says that this is its loss.
+    """
+    claims = judgement.claims
+    states_loss = any(bare(claims[k].truth) == LOSS for k in right)
+    if deviation.name == SCALES and not states_loss:
+        return frozenset()
+    wrong = {claim.place for k, claim in enumerate(claims) if k not in right}
+    failing = {
+        place
+        for place, line in enumerate(judgement.lines)
+        if line.verdict in (Verdict.REFUTED, Verdict.FOLLOWS)
+    }
+    found = {claims[k].place for k in right} & failing - wrong
+    return frozenset(found) if len(found) > 1 else frozenset()
