@@ -516,8 +516,17 @@ class Letters:
                 return self._named(typed)
             pair = self._kronecker(typed) if meaning == "delta" else None
             node = pair or self._of_samples(typed, self._looked_up(typed, meaning))
-        # a row, and W as (in, out), are symback's transposed
-        return Transpose(node) if self._is_turned(node) else node
+        # a row, W as (in, out), and the weights of one neuron as a column are symback's transposed
+        turned = self._is_turned(node) or (isinstance(node, Array) and self._is_column(typed, node))
+        return Transpose(node) if turned else node
+
+    def _is_column(self, typed: Scripted, node: Node) -> bool:
+        """Whether a small w is all weights of the one neuron of its layer, as in wᵀx."""
+        notation = self.notation
+        match node:
+            case Array("W", Index("", layer)) if notation.layer == "nowhere":
+                return typed.token.text == notation.weight and self.scope.widths[layer] == 1
+        return False
 
     def _is_turned(self, node: Node) -> bool:
         """Whether the page has the transpose of what symback calls by the same letter."""
@@ -581,6 +590,8 @@ class Letters:
         if layered and typed.layer is None and self.notation.layer == "superscript":
             raise NotRead(f"{text} has no layer above it, as {self.notation.name} writes it", place)
         head = self._head(typed, meaning)
+        if self._is_numbered(typed, meaning):
+            typed = replace(typed, below=None)
         found = list(dict.fromkeys(self._readings(typed, meaning, head)))
         if len(found) == 1:
             return found[0]
@@ -601,6 +612,16 @@ class Letters:
             place,
         )
 
+    def _is_numbered(self, typed: Scripted, meaning: str) -> bool:
+        """Whether a number below is the layer of a whole array, as in z_2."""
+        below = typed.below or ()
+        return (
+            self.notation.numbered
+            and meaning in LAYERED
+            and len(below) == 1
+            and below[0].kind == "number"
+        )
+
     def _head(self, typed: Scripted, meaning: str) -> tuple[Index, ...]:
         """The layer of a quantity where something else than its first index says it; else ()."""
         if typed.layer is not None:
@@ -609,6 +630,8 @@ class Letters:
             return (Index(found.letter, found.offset + later),)
         if typed.token.text in self.placed:
             return (self.placed[typed.token.text],)
+        if self._is_numbered(typed, meaning):
+            return (self.index(typed.below or (), typed.token.place, layer=True),)
         if meaning not in LAYERED or self.notation.layer != "nowhere":
             return ()
         if self.scope.depth == 1:
@@ -641,7 +664,8 @@ class Letters:
                 letter = self._renamed(meaning, indices[0])
                 yield Element(letter, indices if letter == meaning else indices[1:])
         capital = typed.token.text == notation.weight.upper()
-        scalars_only = meaning == "w" and not capital and notation.layer != "superscript"
+        above = notation.layer in ("superscript", "nowhere")
+        scalars_only = meaning == "w" and not capital and not above
         if scalars_only or (layered and wanted == 1):
             return
         for found in self._splits(typed.below, int(layered) - len(head), leads=leads):
@@ -716,10 +740,25 @@ class Letters:
             return None
         if layer is not None:
             meaning = self._renamed(meaning, layer)
+        single = layer is not None and typed.token.text not in self.batches
+        if meaning in LAYERED and layer and single and (one := self._single(meaning, layer)):
+            return one
         if meaning in LAYERED:
             return Array("W" if meaning == "w" else meaning, layer)
         alone = self._width(meaning) == 1 and typed.token.text not in self.batches
         return Element(meaning, (Index("", 1),)) if alone else Array(meaning)
+
+    def _single(self, meaning: str, layer: Index) -> Element | None:
+        """The element of a layer of one neuron, w if it has one weight, where it stands above."""
+        if self.notation.layer == "subscript" or not layer.is_number:
+            return None
+        widths = self.scope.widths
+        sizes = [widths[layer.offset], widths[layer.offset - 1] if meaning == "w" else 1]
+        if set(sizes) != {1}:
+            return None
+        one_bias = meaning == "b" and set(self.scope.biases) == {0}
+        ones = (Index("", 1),) * (2 if meaning == "w" else 1 - one_bias)
+        return Element(meaning, (layer, *ones))
 
     # ------------------------------------------------------------------------------------ sums
 

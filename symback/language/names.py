@@ -519,10 +519,11 @@ class Notation:
     (w^{(k)}_{ij}), "superscript" (w^k_{ij}) or "nowhere" (w_{ij}: what the indices number elsewhere
     in the line tells the layer).  ``words`` are whole names, as in code: scores.  ``placed`` are
     letters that name one layer's quantity: its own letter, the lectures' and the layer, counted
-    from the end where it is not positive (0 is the last).  ``weights_lead_on`` says that W^(l)
-    leads on from layer l, and not into it.  ``samples`` is how a batch is written.  ``names`` are
-    single names and what each is in the lectures' letters, ("w_5", "w_211"); they are looked up
-    before anything else.
+    from the end where it is not positive (0 is the last).  ``numbered``: with the layer nowhere, a
+    number alone below is it all the same (W_2, z_2).  ``weights_lead_on`` says that W^(l) leads on
+    from layer l, and not into it.  ``samples`` is how a batch is written.  ``names`` are single
+    names and what each is in the lectures' letters, ("w_5", "w_211"); they are looked up before
+    anything else.
     """
 
     name: str = "lectures"
@@ -545,6 +546,7 @@ class Notation:
     rows: bool = False
     words: tuple[tuple[str, str], ...] = ()
     placed: tuple[tuple[str, str, int], ...] = ()
+    numbered: bool = False
     weights_lead_on: bool = False
     samples: Samples = Samples()
     names: tuple[tuple[str, str], ...] = ()
@@ -555,7 +557,8 @@ class Notation:
         found = {
             self.input: "x", self.target: "y", self.output: "yhat", self.error: "delta",
             self.bias: "b", self.activation: "h", self.preactivation: "a", self.weight: "w",
-            self.weight.upper(): "w", **{letter: meaning for letter, meaning, _ in self.placed},
+            (self.weight.upper() if len(self.weight) == 1 else self.weight.capitalize()): "w",
+            **{letter: meaning for letter, meaning, _ in self.placed},
         }  # fmt: skip
         return {letter: meaning for letter, meaning in found.items() if letter}
 
