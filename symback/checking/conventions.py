@@ -53,6 +53,7 @@ class Signs:
     pairs (result, argument) of lines such as a = σ(z).  ``above`` are the brackets in which layers
     stand ("(", "[", or "" without), ``weights`` how many indices w has below (0 for a bare one),
     ``bare`` whether a preactivation, an activation or a bias stands without a number of its layer.
+    ``rows`` says that a weight matrix stands behind what it multiplies, as in z = x W + b.
     """
 
     letters: Counter[str]
@@ -61,6 +62,7 @@ class Signs:
     weights: frozenset[int]
     bare: bool
     transposes_weight: bool
+    rows: bool
 
 
 def signs_of(text: str, scope: Scope) -> Signs:
@@ -71,9 +73,10 @@ def signs_of(text: str, scope: Scope) -> Signs:
     applied: set[tuple[str, str]] = set()
     above: set[str] = set()
     weights: set[int] = set()
-    bare = transposed = False
+    bare = transposed = rows = False
     for tokens in statements:
         applied |= set(_applied(tokens))
+        rows |= _multiplies_a_row(tokens)
         for place, name in _names(tokens):
             letters[name] += 1
             below, raised = _scripts(tokens, place)
@@ -88,7 +91,7 @@ def signs_of(text: str, scope: Scope) -> Signs:
                 numbered = any(token.kind == "number" or token.text in "klL" for token in below)
                 bare |= not numbered and _count(below) < 2
     pairs = frozenset(applied)
-    return Signs(letters, pairs, frozenset(above), frozenset(weights), bare, transposed)
+    return Signs(letters, pairs, frozenset(above), frozenset(weights), bare, transposed, rows)
 
 
 def candidates(signs: Signs, scope: Scope) -> list[Notation]:
@@ -96,7 +99,9 @@ def candidates(signs: Signs, scope: Scope) -> list[Notation]:
     found = [LECTURES]
     if scope.is_network and not _in_lectures_letters(signs, scope):
         for letters in _letterings(signs, scope):
-            found += _placed(letters, signs, scope)
+            for placed in _placed(letters, signs, scope):
+                turned = replace(placed, rows=True, weight_order="from,into")
+                found += [turned, placed] if signs.rows else [placed]
     return list(dict.fromkeys(found))[:MOST_CANDIDATES]
 
 
@@ -200,6 +205,44 @@ def _names(tokens: Sequence[Token]) -> Iterator[tuple[int, str]]:
         if len(text) > 1 and text[0] == "d" and text[1:] not in ("elta",):
             text = text[1:] or text
         yield place, _OF_ARRAYS.get(text, text)
+
+
+def _multiplies_a_row(tokens: Sequence[Token]) -> bool:
+    """Whether an input or an activation stands before W, as in x W or h @ W2, neither turned."""
+    names = dict(_names(tokens))
+    ends = [_end_of_scripts(tokens, place) for place in names]
+    for end, (place, name) in zip(ends, names.items(), strict=True):
+        if name not in ("x", "h", "a", "z", "o", "out") or _is_turned(tokens, place):
+            continue
+        end += end < len(tokens) and tokens[end].kind in ("·", "@", "*")
+        behind = tokens[end : end + 1]
+        if behind and behind[0].text in ("W", "Theta") and not _is_turned(tokens, end):
+            return True
+    return False
+
+
+def _is_turned(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a letter is transposed."""
+    _, above = _scripts(tokens, place)
+    end = _end_of_scripts(tokens, place)
+    dotted = [each.text for each in tokens[end : end + 2]] == [".", "T"]
+    return dotted or above[-1:] in (["T"], ["⊤"], ["top"], ["intercal"])
+
+
+def _end_of_scripts(tokens: Sequence[Token], place: int) -> int:
+    """The place behind a letter and what stands below and above it."""
+    end = place + 1
+    if end < len(tokens) and tokens[end].kind == "number":
+        end += tokens[end].start == tokens[place].end
+    while end + 1 < len(tokens) and tokens[end].kind in ("_", "^"):
+        first, end = tokens[end + 1], end + 2
+        if first.kind in ("{", "("):
+            close = "}" if first.kind == "{" else ")"
+            depth = 1
+            while depth and end < len(tokens):
+                depth += (tokens[end].kind == first.kind) - (tokens[end].kind == close)
+                end += 1
+    return end
 
 
 def _scripts(tokens: Sequence[Token], place: int) -> tuple[list[Token], list[str]]:
@@ -317,6 +360,8 @@ def described(notation: Notation, signs: Signs) -> str:
         "nowhere": "no layer",
     }[notation.layer]
     said = [f"read with {', '.join(used)}" if used else "read as it is written", place]
+    if notation.rows:
+        said.append("vectors as rows and W as (in, out)")
     if notation.input_layer and notation.layer != "nowhere":
         said.append("the inputs as layer 1")
     if notation.weights_lead_on:

@@ -588,7 +588,7 @@ class _Parser:
         if not self.accept("/"):
             raise self.refuse("∂ of something must be divided by ∂ of a quantity", at=mark)
         self.take("∂")
-        return _by(of, self.variable())
+        return self.by(of, self.variable())
 
     def differentiated(self) -> Node:
         """What stands behind a ∂: the loss, a quantity, or an expression in brackets."""
@@ -647,6 +647,18 @@ class _Parser:
             return self.variable_in(self.group())
         return self.primary()
 
+    def by(self, of: Node, by: Node) -> Node:
+        """∂of/∂by; of an array that the page lays out the other way the transpose.
+
+        The Jacobian of two rows is that of the columns: ∂L/∂z ∂z/∂h is then a row as well.
+        """
+        if not isinstance(by, Transpose):
+            return Derivative(of, by)
+        both_rows = isinstance(of, Transpose) and getattr(by.of, "letter", "") != "W"
+        if both_rows and self.letters.notation.rows:
+            return Derivative(of.of, by.of)
+        return Transpose(Derivative(of, by.of))
+
     def applied(self, by: Node, mark: Token) -> Node:
         """The operator ∂/∂by applied to what follows."""
         bracketed = self.at(*_BRACKETS, "|")
@@ -656,7 +668,7 @@ class _Parser:
         if self.at(*_BEGINS_FACTOR) and not bracketed:
             raise self.refuse("what ∂/∂… is applied to has two readings",
                               "put brackets around it", mark)  # fmt: skip
-        return _by(of, by)
+        return self.by(of, by)
 
     def gradient(self) -> Node:
         """∇_v L; the loss may be left out."""
@@ -675,10 +687,10 @@ class _Parser:
         token, start = self.peek(), self.position
         if token.kind == "name" and token.text in _LOSS_LETTERS:
             if self.loss() is None and token.text in self.letters.defined:
-                return _by(self.quantity(), by)
+                return self.by(self.quantity(), by)
         elif token.kind == "(" and self.whole(self.group()) != LOSS:
             self.position = start
-        return _by(LOSS, by)
+        return self.by(LOSS, by)
 
     # -------------------------------------------------------------------------------- names
 
@@ -710,7 +722,7 @@ class _Parser:
             return self.code_derivative()
         if text == "grad" and self.at("_", ahead=1) and self.at("name", ahead=2):
             self.position += 2
-            return _by(LOSS, self.variable())
+            return self.by(LOSS, self.variable())
         if text == "d" and not letters.is_name(text):
             found = self.upright_differential()
         else:
@@ -739,7 +751,7 @@ class _Parser:
         node = of.differentiated()
         if of.peek().kind:
             raise of.refuse("a single quantity is expected")
-        return _by(node, self.variable_in(parts[1]))
+        return self.by(node, self.variable_in(parts[1]))
 
     def differential(self, token: Token) -> Node | None:
         """dL/dw, dL_dw212, dLdw212, and in code dW2 for ∂L/∂W_2."""
@@ -750,20 +762,20 @@ class _Parser:
         if rest in _LOSS_LETTERS and self.at("_", ahead=1):
             if self.peek(2).text.startswith("d"):
                 self.position += 2
-                return _by(LOSS, self.behind_d(self.peek().text[1:]))
+                return self.by(LOSS, self.behind_d(self.peek().text[1:]))
         elif rest[0] in _LOSS_LETTERS and rest[1:2] == "d" and len(rest) > 2:
-            return _by(LOSS, self.behind_d(rest[2:]))
+            return self.by(LOSS, self.behind_d(rest[2:]))
         start = self.position
         of = self.behind_d(rest)
         if self.slash_d():
             self.take()
-            return _by(of, self.behind_d(self.peek().text[1:]))
+            return self.by(of, self.behind_d(self.peek().text[1:]))
         if self.at("/") and self.at("∂", ahead=1):
             raise self.refuse("d above and ∂ below")
         if of == LOSS or not self.line.code:
             self.position = start
             raise self.refuse(f"{_shown(text)} alone is no derivative", "write dL/dw", token)
-        return _by(LOSS, of)
+        return self.by(LOSS, of)
 
     def behind_d(self, rest: str) -> Node:
         """The quantity that a name such as dw starts."""
@@ -787,7 +799,7 @@ class _Parser:
         if not rest:
             self.take()
         by = self.behind_d(rest) if rest else self.variable()
-        return self.applied(by, mark) if of is None else _by(of, by)
+        return self.applied(by, mark) if of is None else self.by(of, by)
 
     def slash_d(self) -> bool:
         """Whether / d follows, or / dw."""
@@ -1022,7 +1034,7 @@ class _Parser:
         if extra.kind:
             raise self.refuse(f"{_shown(extra.text)} stands behind what is differentiated",
                               "put brackets around it", extra)  # fmt: skip
-        return _by(of, by)
+        return self.by(of, by)
 
     def environment(self) -> Node:
         """A matrix, or cases."""
@@ -1173,11 +1185,6 @@ class _Parser:
 
 def _product(factors: Sequence[Node]) -> Node:
     return factors[0] if len(factors) == 1 else Product(tuple(factors))
-
-
-def _by(of: Node, by: Node) -> Node:
-    """∂of/∂by; of an array that the page lays out the other way the transpose."""
-    return Transpose(Derivative(of, by.of)) if isinstance(by, Transpose) else Derivative(of, by)
 
 
 def _unwrapped(tokens: list[Token]) -> list[Token]:
