@@ -20,15 +20,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from symback.checking.correct import numbered
-from symback.checking.page import Claim, Definition, Item, Relation, Side, Unread
+from symback.checking.page import Claim, Definition, Item, Joined, Relation, Side, Unread
 from symback.language.expressions import (
     LOSS,
     ONE,
     ZERO,
     Array,
     At,
+    Call,
     Derivative,
     Element,
+    Free,
     Index,
     Named,
     Node,
@@ -211,7 +213,23 @@ class _Names:
         unknown = next(filter(None, (self._unknown(side.node) for side in claim.sides)), "")
         sides = tuple(replace(side, node=self._marked(side.node)) for side in claim.sides)
         given = tuple(map(self._marked, claim.given))
-        return replace(claim, sides=sides, given=given, unknown=claim.unknown or unknown)
+        after, *instead = (
+            None if node is None else self._marked(node) for node in (claim.after, *claim.instead)
+        )
+        return replace(
+            claim,
+            sides=sides,
+            given=given,
+            unknown=claim.unknown or unknown,
+            after=after,
+            instead=tuple(instead),
+            joined=self._joined(claim.joined),
+        )
+
+    def _joined(self, joined: Joined | None) -> Joined | None:
+        if joined is None or joined.node is None:
+            return joined
+        return replace(joined, node=self._marked(joined.node))
 
     def _defined(self, place: int, definition: Definition) -> Item:
         name = self.names.setdefault(definition.name, _Name())
@@ -255,6 +273,9 @@ class _Names:
 
     def _marked(self, node: Node) -> Node:
         """``node`` with a mark at each name that has its second meaning here, or an unknown one."""
+        if isinstance(node, Call) and node.function in self.names:
+            known = self.names[node.function]
+            node = replace(node, function=node.function + known.mark)
         if not isinstance(node, Named):
             return rebuilt(node, self._marked)
         if self._why_unknown(node.name):
@@ -333,7 +354,7 @@ def reaches(
     """
     for left, right in claims:
         subject = _subject(left, definitions)
-        if not isinstance(subject, Derivative):
+        if not isinstance(subject, Derivative) or isinstance(subject.by, Free):
             continue
         about = wanted if isinstance(wanted, Derivative) else subject
         parts = walk(bare(right, definitions))

@@ -28,7 +28,8 @@ from typing import Any
 from symback.checking.cells import Switch
 from symback.checking.conversion import element_of
 from symback.checking.equations import Equations, Link
-from symback.checking.page import Definition
+from symback.checking.letters import GENERIC
+from symback.checking.page import PARAMETER, Definition
 from symback.engine.arithmetics import (
     RELATIONS,
     Arithmetic,
@@ -64,6 +65,7 @@ from symback.language.expressions import (
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -110,6 +112,7 @@ def _template(text: str) -> Any:
     return placed(read(text, names=("z", "i")))
 
 
+_Z = Element("z")
 _ROWS = ELEMENTARY.items()
 AS_EXPONENTIALS = {name: _template(row.exponentials) for name, row in _ROWS if row.exponentials}
 SLOPES = {name: _template(row.slope) for name, row in _ROWS if row.slope}
@@ -125,7 +128,7 @@ def with_z(template: Node, argument: Node) -> Any:
     return replaced(template, Element("z"), argument)
 
 
-def differentiated(node: Node, by: Element) -> Node:
+def differentiated(node: Node, by: Element | Free) -> Node:
     """∂node/∂by by the rules of calculus; ``by`` has numbers for indices.
 
     Elements become derivatives by name, so what they depend on follows.
@@ -133,7 +136,9 @@ def differentiated(node: Node, by: Element) -> Node:
     match node:
         case Number() | Letter() | Indicator() | OneHot() | Ones():
             return ZERO
-        case Element() | Array() | Named():
+        case Free(indices=()):
+            return ONE if node == by else ZERO
+        case Element() | Array() | Named() | Free():
             return Derivative(node, by)
         case Total(terms):
             return Total(tuple(differentiated(term, by) for term in terms))
@@ -149,7 +154,7 @@ def differentiated(node: Node, by: Element) -> Node:
             second = Product((MINUS_ONE, above, differentiated(below, by)), True)
             return Quotient(Total((first, second)), Power(below, TWO))
         case Power(base, exponent):
-            if any(isinstance(part, (Element, Array, Named)) for part in walk(exponent)):
+            if any(isinstance(part, (Element, Array, Named, Free)) for part in walk(exponent)):
                 raise Undecided("symback does not differentiate a power whose exponent varies")
             less = Power(base, Total((exponent, MINUS_ONE)))
             return Product((exponent, less, differentiated(base, by)), True)
@@ -294,6 +299,8 @@ class Evaluator:
             case Letter(index, width):
                 number = self.number_of(index, env)
                 return numbers.number(Fraction(self._width(number) if width else number))
+            case Free(name, indices):
+                return numbers.drawn((f"any {name}", self.indices(indices, env)))
             case Array("delta", layer):
                 return self._derivative(LOSS, Array("a", layer), env, numbers)
             case Array():
@@ -605,6 +612,8 @@ class Evaluator:
             if made.shape[1] > 1 or any(entry.shape[1] != 1 for entry in made):
                 raise Undecided("the derivative of an array by a matrix has more than two indices")
             return Grid(tuple(zip(*map(entries, made), strict=True)))
+        if isinstance(by, Free):
+            return self._by_variable(of, by, env, numbers)
         if not isinstance(by, Element) or by.letter in ("delta", "eta"):
             raise Undecided("symback differentiates by quantities of the network only")
         quantity = self.place(by, env)
@@ -619,6 +628,20 @@ class Evaluator:
                 return self._grid(of, env, lambda one: self._derivative(one, by, env, numbers))
             case Named():
                 definition, letters = self.definition(of, env)
+                return self._derivative(definition.node, by, letters, numbers)
+        return self._value(differentiated(of, by), env, numbers)
+
+    def _by_variable(self, of: Node, by: Free, env: Environment, numbers: Arithmetic) -> Value:
+        """∂of/∂by for the variable of a lemma, on which no quantity of the network depends."""
+        by = Free(by.name, _fixed(self.indices(by.indices, env)))
+        match of:
+            case Free(name, indices):
+                same = Free(name, _fixed(self.indices(indices, env))) == by
+                return numbers.number(Fraction(int(same)))
+            case Element() | Array():
+                raise Undecided(f"whether this depends on {by.name} is not known")
+            case Named():
+                definition, letters = self._definition(of, env)
                 return self._derivative(definition.node, by, letters, numbers)
         return self._value(differentiated(of, by), env, numbers)
 
@@ -689,7 +712,12 @@ class Evaluator:
     # ---------------------------------------------------------------------------- functions
 
     def _call(self, node: Call, env: Environment, numbers: Arithmetic) -> Value:
-        if node.function in ("O", "g"):
+        defined = self._function(node.function)
+        if defined is not None:
+            return self._page_function(defined, node, env, numbers)
+        if node.function in ("O", *GENERIC):
+            if not self.equations.scope.is_network:
+                raise Undecided(f"nothing says what {node.function} is")
             is_output, (argument, *_) = node.function == "O", node.arguments
             last = self.equations.scope.activations[-1]
             name = last if is_output else self._hidden_activation(argument, env)
@@ -748,6 +776,27 @@ class Evaluator:
                 return self._value(Product((first, Transpose(second))), env, numbers)
         return self._elementary(node, env, numbers)
 
+    def _function(self, name: str) -> Definition | None:
+        """What the page says a function is."""
+        own = (d for d in reversed(self.assumptions.definitions) if d.is_function)
+        return next((definition for definition in own if definition.name == name), None)
+
+    def _page_function(
+        self, definition: Definition, node: Call, env: Environment, numbers: Arithmetic
+    ) -> Value:
+        """The value, or with a prime the slope, of a function that the page defines."""
+        if node.primes > 1 or len(node.arguments) != 1:
+            raise Undecided("symback knows first derivatives of functions of one variable")
+        key = ("function", len(self._standing_in), definition.name)
+        if len(self._standing_in) > 40:
+            raise Undecided(f"the definition of {definition.name} leads back to itself")
+        body = differentiated(definition.node, PARAMETER) if node.primes else definition.node
+        self._standing_in.add(key)
+        try:
+            return self._each(body, node.arguments[0], env, numbers, PARAMETER)
+        finally:
+            self._standing_in.discard(key)
+
     def _hidden_activation(self, argument: Node, env: Environment) -> str:
         """The function that g names: that of the layer its argument is the preactivation of."""
         activations = self.equations.scope.activations
@@ -777,12 +826,19 @@ class Evaluator:
         template = SLOPES[name] if own is None else self.equations.slope_of(name)
         return self._each(template, node.arguments[0], env, numbers)
 
-    def _each(self, template: Node, argument: Node, env: Environment, numbers: Arithmetic) -> Value:
-        """``template`` with ``argument`` for z; for an array entry by entry."""
+    def _each(
+        self,
+        template: Node,
+        argument: Node,
+        env: Environment,
+        numbers: Arithmetic,
+        variable: Node = _Z,
+    ) -> Value:
+        """``template`` with ``argument`` for its variable; for an array entry by entry."""
         if not isinstance(argument, Array) or argument.letter == "delta":
-            return self._value(with_z(template, argument), env, numbers)
+            return self._value(replaced(template, variable, argument), env, numbers)
         return self._grid(
-            argument, env, lambda one: self._value(with_z(template, one), {}, numbers)
+            argument, env, lambda one: self._value(replaced(template, variable, one), {}, numbers)
         )
 
     def _elementary(self, node: Call, env: Environment, numbers: Arithmetic) -> Value:

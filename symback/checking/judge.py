@@ -93,6 +93,7 @@ from symback.language.expressions import (
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Matrix,
@@ -807,10 +808,12 @@ class Judge:
         shown: dict[str, str] = {}
         for one in named:
             numbers = [each.offset for each in one.indices]
-            name = f"{one.letter}_{pack(numbers)}" if numbers else one.letter
-            name += f"^({one.sample.offset})" if one.sample is not None else ""
+            letter = one.letter if isinstance(one, Element) else one.name
+            name = f"{letter}_{pack(numbers)}" if numbers else letter
+            if isinstance(one, Element) and one.sample is not None:
+                name += f"^({one.sample.offset})"
             if name not in shown and len(shown) < 12:
-                shown[name] = _short(bounds.element(one))
+                shown[name] = _short(bounds.value(one, {}))
         return shown
 
     # -------------------------------------------------------------------------------- numbers
@@ -1070,6 +1073,8 @@ class _FilePoint:
             if self.rate is None:
                 raise Undecided("the file gives no learning rate")
             return Fraction(self.rate)
+        if not self.has(name):
+            return _nowhere(name)
         array = self.given[name[0]]
         for index in name[1]:
             array = array[index - 1]
@@ -1245,22 +1250,28 @@ def _told_apart(first: Any, second: Any) -> tuple[str, str]:
     return shown
 
 
-def _quantities(evaluator: Evaluator, node: Node, env: Mapping[str, int]) -> Iterator[Element]:
+def _quantities(
+    evaluator: Evaluator, node: Node, env: Mapping[str, int]
+) -> Iterator[Element | Free]:
     """The scalar quantities that a node names, its sums and arrays written out."""
     if isinstance(node, Derivative):
+        if isinstance(node.by, Free):
+            yield from _quantities(evaluator, node.of, env)
+            yield from _quantities(evaluator, node.by, env)
         return
     if isinstance(node, Sum):
         for number in evaluator.range_of(node, env):
             yield from _quantities(evaluator, node.body, {**env, node.letter: number})
         return
-    if isinstance(node, Element) and node.letter != "delta":
+    if isinstance(node, Free) or (isinstance(node, Element) and node.letter != "delta"):
         try:
             numbers = evaluator.indices(node.indices, env)
-            sample = None if node.sample is None else evaluator.number_of(node.sample, env)
+            made = replace(node, indices=tuple(Index("", each) for each in numbers))
+            if isinstance(made, Element) and made.sample is not None:
+                made = replace(made, sample=Index("", evaluator.number_of(made.sample, env)))
         except Undecided:
             return
-        own = None if sample is None else Index("", sample)
-        yield Element(node.letter, tuple(Index("", each) for each in numbers), own)
+        yield made
     for child in children(node):
         yield from _quantities(evaluator, child, env)
 

@@ -41,7 +41,8 @@ LARGEST_INDEX = 20
 PRIMES = ("'", "''")
 _LOSSES = ("L", "J", "C", "E")
 _ELEMENT_INDICES = {"w": 3, "b": 2, "a": 2, "h": 2, "delta": 2, "x": 1, "y": 1, "yhat": 1}
-_GENERIC = ("g", "f", "phi", "psi", "varphi")
+GENERIC = ("g", "f", "phi", "psi", "varphi")
+"""Letters that pages call the activation by."""
 _WORDS_FOR_RATE = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
 
 
@@ -114,7 +115,7 @@ class Letters:
 
     ``own_errors`` says that the page calls something of its own δ_i, with one index.  ``layers``
     says which layer's neurons an index letter numbers, where the letters carry no layer themselves
-    (`symback.checking.layers`).
+    (`symback.checking.layers`); ``functions`` are those that the page defines, as f(u) = u(1 - u).
     """
 
     def __init__(
@@ -125,8 +126,9 @@ class Letters:
         *,
         own_errors: bool = False,
         layers: Mapping[str, Index] = MappingProxyType({}),
+        functions: frozenset[str] = frozenset(),
     ) -> None:
-        self.scope, self.notation = scope, notation
+        self.scope, self.notation, self.functions = scope, notation, functions
         self.defined, self.own_errors, self.layers = defined, own_errors, layers
         self.placed = {
             letter: Index("", layer if layer > 0 else scope.depth + layer)
@@ -151,8 +153,9 @@ class Letters:
     def with_layers(self, layers: Mapping[str, Index]) -> Letters:
         """The same letters in a statement in which its indices number these layers."""
         return Letters(
-            self.scope, self.notation, self.defined, own_errors=self.own_errors, layers=layers
-        )
+            self.scope, self.notation, self.defined, own_errors=self.own_errors, layers=layers,
+            functions=self.functions,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------------------- words
 
@@ -185,9 +188,15 @@ class Letters:
         known = self.is_name(text) or text in FUNCTIONS
         return not known and bool(self.names) and all(letter in self.names for letter in text)
 
+    def is_generic(self, text: str) -> bool:
+        """Whether a letter before an argument is the activation, whatever that is."""
+        return text == self.notation.function or (text in GENERIC and text not in self.letters)
+
     def function(self, tokens: Sequence[Token], position: int) -> str | None:
         """The function that a name stands for where it is followed by an argument."""
         text = tokens[position].text
+        if text in self.functions:
+            return text
         if text in self.names or text in self.defined:
             return None
         if text in self.own_functions or text == "sum":
@@ -200,13 +209,30 @@ class Letters:
             return "g" if self.notation.generic_sigma else "sigmoid"
         if text == "O" and kind == "(":
             return "O"
-        generic = text == self.notation.function or (text in _GENERIC and text not in self.letters)
+        generic = self.is_generic(text)
         primed = kind == "^" and any(token.kind in PRIMES for token in ahead[1:3])
         if generic and (kind in ("(", *PRIMES) or primed):
             return "g"
         in_code = any(token.text == "prime" for token in ahead[:3])  # g1_prime, g_prime
         lowered = kind == "_" and any(token.kind in ("(", "'") for token in ahead[1:])  # g_1(a_1)
         return "g" if text == "g" and (in_code or lowered) else None
+
+    def function_alone(self, text: str) -> str | None:
+        """The function that a name stands for in a lemma, with or without an argument.
+
+        f keeps its name there: what is wrong of the network's g may be right of the page's f.
+        """
+        if text in self.functions:
+            return text
+        if text in self.names or text in self.defined:
+            return None
+        if text == "sigma":
+            return "g" if self.notation.generic_sigma else "sigmoid"
+        if text in self.own_functions:
+            return text
+        if self.is_generic(text):
+            return "g" if text == self.notation.function else text
+        return FUNCTIONS.get(text)
 
     def is_output(self, tokens: Sequence[Token], position: int) -> bool:
         """Whether a letter is the whole output: Nielsen's ∇_a C is the gradient by a^L."""

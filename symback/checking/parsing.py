@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+from symback.checking.lemmas import Lemma
 from symback.checking.letters import PRIMES, Letters, Scripted, is_total
 from symback.checking.tokens import (
     CLOSES,
@@ -45,6 +46,7 @@ from symback.language.expressions import (
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -80,6 +82,7 @@ _BASES = {"e": "log", "2": "log2", "10": "log10"}
 _JOINING = frozenset(("+", "-", "·", "*", "/", "⊙", "@", "^", "_", "∂", "∇"))
 """What stands before a bracket that is an operand, and no remark."""
 _BEGINS_FACTOR = ("number", "name", "command", "∂", "∇", "⟦", "begin", "½", "‖", *_BRACKETS)
+_BEGINS_ARGUMENT = ("name", "number", "command", *_BRACKETS)
 _RECIPROCALS = {
     name: formula[2 : formula.index("(")]
     for name, formula in ABBREVIATIONS.items()
@@ -94,12 +97,19 @@ class Line:
 
     ``code``: it is a line of a program, in which * between arrays goes entry by entry.
     ``updating``: it is a step of gradient descent, in which α and its like are the rate η.
+    ``lemma``: it is about functions of one variable, which stands for any number.
     """
 
     letters: Letters
     latex: bool = False
     code: bool = False
     updating: bool = False
+    lemma: Lemma | None = None
+
+    @property
+    def variable(self) -> Free | None:
+        """The variable of a lemma."""
+        return None if self.lemma is None else Free(self.lemma.letter)
 
 
 @dataclass(slots=True)
@@ -355,6 +365,9 @@ class _Parser:
                 node = Component(node, self.letters.indices(self.script(), self.end))
             elif self.at("|") and self.at("_", ahead=1):
                 node = self.evaluated(node)
+            elif self.at("'") and self.line.variable and not isinstance(node, Free):
+                self.take("'")
+                node = Derivative(node, self.line.variable)
             elif self.at("'"):
                 raise self.refuse("a prime belongs to a function", "write ᵀ for a transpose")
             else:
@@ -565,8 +578,10 @@ class _Parser:
 
     def compares_indices(self, left: list[Token], right: list[Token]) -> bool:
         """Whether both sides are indices; L is the last layer only beside an index letter."""
-        letters = self.letters
+        letters, lemma = self.letters, self.line.lemma
         if not (letters.is_index(left) and letters.is_index(right, number=True)):
+            return False
+        if lemma is not None and lemma.letter in (left[0].text, right[0].text):
             return False
         others = {left[0].text, right[0].text} - {"L"}
         is_loss = left[0].text == "L" and all(each.replace(".", "").isdigit() for each in others)
@@ -628,7 +643,7 @@ class _Parser:
         token = self.peek()
         node = self.unraised()
         inner = node.of if isinstance(node, Transpose) else node
-        if not isinstance(inner, (Element, Array, Named)):
+        if not isinstance(inner, (Element, Array, Named, Free)):
             raise self.refuse("one differentiates by a quantity of the network", at=token)
         return node
 
@@ -697,6 +712,14 @@ class _Parser:
     def name(self, token: Token) -> Node:
         """A sum, a derivative, a function, the loss or a quantity: what begins with a name."""
         text, letters, begin = token.text, self.letters, self.position
+        if self.line.lemma is not None and text == self.line.lemma.letter:
+            return self.quantity()
+        if self.line.lemma and text[0] == "d" and letters.function_alone(text[1:]):  # dg/dz
+            self.take()
+            middle = token.start + 1
+            mark = replace(token, text="d", end=middle)
+            self.read_instead(begin, mark, replace(token, text=text[1:], start=middle))
+            return self.name(mark)
         if len(text) > 1 and letters.is_run_of_names(text):  # wx is w x
             self.take()
             starts = range(token.start, token.start + len(text))
@@ -731,7 +754,8 @@ class _Parser:
             return found
         if text == "e" and self.at("^", ahead=1):
             return self.euler()
-        function = letters.function(self.tokens, self.position)
+        alone = letters.function_alone(text) if self.line.lemma is not None else None
+        function = alone or letters.function(self.tokens, self.position)
         if function is not None:
             return self.function(function)
         is_loss = text in (letters.notation.loss, "L")
@@ -881,7 +905,13 @@ class _Parser:
         return primes, exponent
 
     def arguments(self, name: str, token: Token) -> tuple[Node, ...]:
-        """What a function is applied to, in brackets or a single thing."""
+        """What a function is applied to, in brackets or a single thing; in a lemma it may lack."""
+        variable, lemma = self.line.variable, self.line.lemma
+        if lemma and variable and (lemma.bare or not self.at(*_BEGINS_ARGUMENT)):
+            if self.at("(") and not self.names_functions():
+                raise self.refuse(f"the bracket behind {_shown(token.text)} has two readings",
+                                  "write its argument, or · before a factor", token)  # fmt: skip
+            return (variable,)
         if self.at(*_BRACKETS):
             tokens = self.group()
             if self.at("(") and not tokens:
@@ -897,10 +927,19 @@ class _Parser:
         if not self.at("name", "command", "number"):
             raise self.refuse(f"{token.text} of nothing", "put its argument in brackets", token)
         argument = self.primary()
+        if self.at("/") and (self.at("∂", ahead=1) or (self.line.lemma and self.slash_d())):
+            return (argument,)  # ∂ log x/∂x
         if self.at("^", "/", *_BEGINS_FACTOR):
             raise self.refuse(f"it is not clear where the argument of {token.text} ends",
                               "put it in brackets", token)  # fmt: skip
         return (argument,)
+
+    def names_functions(self) -> bool:
+        """Whether a function stands in the bracket to come."""
+        start = self.position
+        inner = self.group()
+        self.position = start
+        return any(self.letters.function_alone(token.text) for token in inner)
 
     # --------------------------------------------------------------------------------- sums
 
@@ -1071,6 +1110,9 @@ class _Parser:
 
     def quantity(self) -> Node:
         """A letter with what stands below and above it, looked up in the network."""
+        if self.line.variable and self.peek().text == self.line.variable.name:
+            self.take()
+            return self.line.variable
         typed = self.scripted()
         node = self.letters.quantity(typed, updating=self.line.updating)
         match node:

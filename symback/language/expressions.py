@@ -146,11 +146,23 @@ class Named(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Free(Node):
+    """A variable that stands for any real number, as the x of σ'(x) = σ(x)(1 - σ(x)).
+
+    With an index it is one of several: the z_i of a softmax that a page defines itself.
+    """
+
+    name: str
+    indices: tuple[Index, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Derivative(Node):
     """∂of/∂by: vary ``by`` alone and let everything computed from it follow.
 
-    ``by`` is an `Element`, or an `Array`: then it is the array of derivatives of a scalar (∇), of
-    the shape of ``by``, or the Jacobian of a column, rows by ``of`` and columns by ``by``.
+    ``by`` is an `Element`, a `Free` variable, or an `Array`: then it is the array of derivatives of
+    a scalar (∇), of the shape of ``by``, or the Jacobian of a column, rows by ``of`` and columns by
+    ``by``.
     ``of`` may be any expression: ∂/∂w [ (y-ŷ)² ].
     """
 
