@@ -27,6 +27,7 @@ from symback.checking.tokens import (
     COMPARISONS,
     FUNCTIONS,
     OPENS,
+    RELATIONS,
     NotRead,
     Place,
     Token,
@@ -240,9 +241,9 @@ class _Parser:
         start = self.position
         if self.at("(", "["):
             self.group()
-        elif self.accept("-", "+"):
-            self.take()
-        else:
+        elif self.at("+", "-") and not self.at("_", "", *RELATIONS, ahead=1):
+            self.position += 2
+        else:  # a sign, or the + of w^+
             self.take()
         return self.tokens[start : self.position]
 
@@ -525,6 +526,13 @@ class _Parser:
                 return Indicator(self.condition(tokens))
         if opening.kind == "{" and any(token.text.lower() == "if" for token in tokens):
             return self.inline_cases(tokens, opening)
+        if opening.kind == "{" and (above := _above_over(tokens)) is not None:
+            over = tokens[len(above)]
+            fraction = replace(over, text="frac")
+            left, right = replace(over, kind="{", text="{"), replace(over, kind="}", text="}")
+            below = tokens[len(above) + 1 :]
+            self.read_instead(begin, fraction, left, *above, right, left, *below, right)
+            return self.primary()
         scripted = self.at("_", "^") or self.compares()
         single = len(tokens) == 1 and (tokens[0].kind == "name" or tokens[0].text == "1")
         if opening.kind == "{" and scripted and single:
@@ -992,7 +1000,9 @@ class _Parser:
         letters: list[str] = []
         lower, without = 1, None
         for part in split(tokens, (",",)):
-            first, *others = split(part, ("=", "!="))
+            first, *others = split(part, ("=", "!=", "in"))
+            if any(token.kind == "in" for token in part):
+                others = [] if self.is_whole_range(part[len(first) + 1 :]) else [part, part]
             if len(others) > 1 or [(t.kind, len(t.text)) for t in first] != [("name", 1)]:
                 raise self.refuse("a sum runs over a letter, as in Σ_i", at=mark)
             letter = first[0].text
@@ -1007,6 +1017,16 @@ class _Parser:
                     raise self.refuse("a sum begins at a number", at=mark)
                 lower = int(start) + 1 - self.letters.notation.first_index
         return letters, lower, without
+
+    def is_whole_range(self, tokens: Sequence[Token]) -> bool:
+        """Whether a set is called by a name that the page does not define: outputs, C, Next(j).
+
+        It is all neurons that the letter can number.
+        """
+        if not tokens or not {token.kind for token in tokens} <= {"name", "text", "(", ")"}:
+            return False
+        first = tokens[0]
+        return first.kind == "text" or first.text not in {*self.letters.defined, "("}
 
     def above_sum(
         self, tokens: list[Token] | None, below: list[Token], mark: Token
@@ -1196,9 +1216,11 @@ class _Parser:
 
     def with_layer(self, typed: Scripted, tokens: list[Token]) -> Scripted | None:
         letters, word = self.letters, "".join(token.text for token in tokens)
-        if word in ("new", "old"):
-            self.noticed.steps |= word == "new"
+        if word in ("new", "old", "+"):
+            self.noticed.steps |= word != "old"
             return typed
+        if letters.own_name((typed.token, *(typed.below or ()))):
+            return None  # its layer is known: what stands above is a power
         ends = [tokens[0].kind, tokens[-1].kind] if len(tokens) > 2 else ["", ""]
         bracketed = ends[0] in ("(", "[") and ends[1] in (")", "]")
         inner = tokens[1:-1] if bracketed else tokens
@@ -1249,6 +1271,16 @@ def _both(tokens: list[Token]) -> list[list[Token]]:
         for token in _unwrapped(tokens)
     ]
     return split(marked, ("and",))
+
+
+def _above_over(tokens: Sequence[Token]) -> Sequence[Token] | None:
+    r"""What stands above in {… \over …}; None where there is no such sign, or more than one."""
+    depth, found = 0, []
+    for place, token in enumerate(tokens):
+        depth += (token.kind in OPENS) - (token.kind in CLOSES)
+        if depth == 0 and token.kind == "command" and token.text == "over":
+            found.append(place)
+    return tokens[: found[0]] if len(found) == 1 else None
 
 
 def _is_shape(tokens: Sequence[Token]) -> bool:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from symback.checking.claims import bare, in_order, reaches, says_nothing
+from symback.checking.claims import LOSS_LETTERS, bare, in_order, reaches, says_nothing
 from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
@@ -40,6 +40,7 @@ from symback.checking.conventions import (
 from symback.checking.correct import correct_node
 from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
+from symback.checking.guessing import read_with_names
 from symback.checking.judge import (
     AS_PRINTED,
     BOUND,
@@ -205,7 +206,7 @@ def check(
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             return Report(overall([line]), (line,), _bound([line]))
-        (document, judge, judgement), *equals = attempts
+        (document, judge, judgement, names), *equals = attempts
         deviation = None
         allow(UNDERSTOOD)
         try:
@@ -223,7 +224,7 @@ def check(
         lines = _under(deviation[0], excused, lines)
     if fixed is None:
         lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals])
-    notes = (*_notes(judge, document, deviation and deviation[0]), *late)
+    notes = (*names, *_notes(judge, document, deviation and deviation[0]), *late)
     return Report(overall(lines), lines, _bound(lines), notes, judgement.reaches, convention=said)
 
 
@@ -233,6 +234,8 @@ class Attempt(NamedTuple):
     document: Document
     judge: Judge
     judgement: Judgement
+    names: tuple[str, ...] = ()
+    """Sentences on what its own equations say of its names."""
 
 
 def _attempts(
@@ -244,12 +247,14 @@ def _attempts(
     """
     scope = Scope.of(net.graph)
 
-    def judged_as(document: Document) -> Attempt:
+    def judged_as(document: Document, notation: Notation) -> Attempt:
         with uncounted():
             judge = _judge(net, largest_index(document))
-        return Attempt(document, judge, judged(document, judge, about, prove=prove))
+        document, names = read_with_names(text, judge, notation, document)
+        return Attempt(document, judge, judged(document, judge, about, prove=prove), names)
 
-    first = judged_as(read(text, scope, fixed or NOTATIONS["lectures"]))
+    notation = fixed or NOTATIONS["lectures"]
+    first = judged_as(read(text, scope, notation), notation)
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
         return [first], ""
@@ -259,7 +264,7 @@ def _attempts(
         documents = [(each, read(text, scope, each)) for each in notations]
         documents.sort(key=lambda each: unread(each[1]))
         found = [(NOTATIONS["lectures"], first)]
-        found += [(each, judged_as(document)) for each, document in documents[:MOST_JUDGED]]
+        found += [(each, judged_as(document, each)) for each, document in documents[:MOST_JUDGED]]
     except Spent:
         return [first], ""
     weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
@@ -431,6 +436,8 @@ class _Page:
     """Names of the page's own that it differentiates as its loss."""
     agreed: frozenset[str] = frozenset()
     """Those that have turned out to be the network's loss."""
+    doubtful: bool = False
+    """Whether that is taken to be so of a name whose definition could not be read."""
     words: str = ""
     """All that stands on the page, for the functions that it speaks of."""
     source: str = ""
@@ -482,6 +489,7 @@ def judged(
     read = in_order(document.items)
     losses, words = _losses(judge, read.items), " ".join(item.source for item in read.items)
     page = _Page(judge, about, read.definitions, prove, read.again, losses, words=words)
+    page.agreed, page.doubtful = _known_losses(page, read.items)
     lines = tuple(_lines(page, read.items))
     allow(REACHED)
     reached = reaches(page.right, about, page.definitions)
@@ -504,9 +512,6 @@ def _indices(*numbers: int) -> tuple[Index, ...]:
     return tuple(Index("", each) for each in numbers)
 
 
-LOSS_LETTERS = ("J", "C", "E")
-
-
 def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
     """The letters for a loss that the page defines itself and differentiates."""
     if not judge.scope.is_network:
@@ -519,6 +524,18 @@ def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
         if isinstance(part, Derivative) and isinstance(part.of, Named)
         if part.of.name in LOSS_LETTERS and not part.of.indices
     )
+
+
+def _known_losses(page: _Page, items: Sequence[Item]) -> tuple[frozenset[str], bool]:
+    """The names that are the network's loss from the top, and whether that is not sure of one."""
+    defined = {each.name: each for each in items if isinstance(each, Definition)}
+    agreed = {
+        name
+        for name in page.losses & defined.keys()
+        if not defined[name].indices and page.compare(LOSS, defined[name].node).is_equal
+    }
+    unread = {each.defines for each in items if isinstance(each, Unread)} & {*LOSS_LETTERS}
+    return frozenset(agreed | unread - defined.keys()), bool(unread - defined.keys())
 
 
 def _lines(page: _Page, items: Sequence[Item]) -> Iterator[LineReport]:
@@ -866,6 +883,8 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     for name in page.unread:  # a function of the page's own, or its derivative
         if re.search(rf"(?<![^\W\d_]){re.escape(name)}\s*(?:['′]|\^\\prime|\()", page.source):
             return Finding(Verdict.UNDECIDED, f"what the page says {name} is could not be read")
+    if page.doubtful and any(isinstance(part, Derivative) for part in walk(truth)):
+        return Finding(Verdict.UNDECIDED, LOSS_UNREAD)
     if page.unused is not None:
         reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
@@ -877,6 +896,9 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
     against = "the left side" if before is None else "what the chain begins with"
     return Finding(Verdict.REFUTED, f"not equal to {against}", outcome.at, witness)
+
+
+LOSS_UNREAD = "this is not so for the loss of the file, and what the page's loss is was not read"
 
 
 def _is_lemma(*nodes: Node) -> bool:
