@@ -667,7 +667,7 @@ class _Parser:
         if not self.accept("/"):
             raise self.refuse("∂ of something must be divided by ∂ of a quantity", at=mark)
         self.take("∂")
-        return _by(of, self.variable())
+        return self.by(of, self.variable())
 
     def differentiated(self) -> Node:
         """What stands behind a ∂: the loss, a quantity, or an expression in brackets."""
@@ -761,6 +761,21 @@ class _Parser:
             return self.variable_in(self.group())
         return self.primary()
 
+    def by(self, of: Node, by: Node) -> Node:
+        """∂of/∂by; of an array that the page lays out the other way the transpose.
+
+        The Jacobian of two rows is that of the columns: ∂L/∂z ∂z/∂h is then a row as well.
+        """
+        if isinstance(of, Element) and of.sample == EVERY:  # the loss of the sample of ``by``
+            inner = by.of if isinstance(by, Transpose) else by
+            of = replace(of, sample=getattr(inner, "sample", None))
+        if not isinstance(by, Transpose):
+            return Derivative(of, by)
+        both_rows = isinstance(of, Transpose) and getattr(by.of, "letter", "") != "W"
+        if both_rows and self.letters.notation.rows:
+            return Derivative(of.of, by.of)
+        return Transpose(Derivative(of, by.of))
+
     def applied(self, by: Node, mark: Token) -> Node:
         """The operator ∂/∂by applied to what follows."""
         bracketed = self.at(*_BRACKETS, "|")
@@ -770,7 +785,7 @@ class _Parser:
         if self.at(*_BEGINS_FACTOR) and not bracketed:
             raise self.refuse("what ∂/∂… is applied to has two readings",
                               "put brackets around it", mark)  # fmt: skip
-        return _by(of, by)
+        return self.by(of, by)
 
     def gradient(self) -> Node:
         """∇_v L; the loss may be left out."""
@@ -789,10 +804,10 @@ class _Parser:
         token, start = self.peek(), self.position
         if token.kind == "name" and token.text in _LOSS_LETTERS:
             if self.loss() is None and token.text in self.letters.defined:
-                return _by(self.quantity(), by)
+                return self.by(self.quantity(), by)
         elif token.kind == "(" and self.whole(self.group()) != LOSS:
             self.position = start
-        return _by(LOSS, by)
+        return self.by(LOSS, by)
 
     # -------------------------------------------------------------------------------- names
 
@@ -835,7 +850,7 @@ class _Parser:
             return self.code_derivative()
         if text == "grad" and self.at("_", ahead=1) and self.at("name", ahead=2):
             self.position += 2
-            return _by(LOSS, self.variable())
+            return self.by(LOSS, self.variable())
         if text == "d" and not letters.is_name(text):
             found = self.upright_differential()
         else:
@@ -865,7 +880,7 @@ class _Parser:
         node = of.differentiated()
         if of.peek().kind:
             raise of.refuse("a single quantity is expected")
-        return _by(node, self.variable_in(parts[1]))
+        return self.by(node, self.variable_in(parts[1]))
 
     def differential(self, token: Token) -> Node | None:
         """dL/dw, dL_dw212, dLdw212, and in code dW2 for ∂L/∂W_2."""
@@ -876,14 +891,14 @@ class _Parser:
         if rest in _LOSS_LETTERS and self.at("_", ahead=1):
             if self.peek(2).text.startswith("d"):
                 self.position += 2
-                return _by(LOSS, self.behind_d(self.peek().text[1:]))
+                return self.by(LOSS, self.behind_d(self.peek().text[1:]))
         elif rest[0] in _LOSS_LETTERS and rest[1:2] == "d" and len(rest) > 2:
-            return _by(LOSS, self.behind_d(rest[2:]))
+            return self.by(LOSS, self.behind_d(rest[2:]))
         start = self.position
         of = self.behind_d(rest)
         if self.slash_d():
             self.take()
-            return _by(of, self.behind_d(self.peek().text[1:]))
+            return self.by(of, self.behind_d(self.peek().text[1:]))
         if self.at("/") and self.at("∂", ahead=1):
             raise self.refuse("d above and ∂ below")
         if of == LOSS or not (self.line.code or letters.marks):
@@ -919,7 +934,7 @@ class _Parser:
         if not rest:
             self.take()
         by = self.behind_d(rest) if rest else self.variable()
-        return self.applied(by, mark) if of is None else _by(of, by)
+        return self.applied(by, mark) if of is None else self.by(of, by)
 
     def slash_d(self) -> bool:
         """Whether / d follows, or / dw."""
@@ -1242,7 +1257,7 @@ class _Parser:
         if extra.kind:
             raise self.refuse(f"{_shown(extra.text)} stands behind what is differentiated",
                               "put brackets around it", extra)  # fmt: skip
-        return _by(of, by)
+        return self.by(of, by)
 
     def environment(self) -> Node:
         """A matrix, or cases."""
@@ -1424,13 +1439,6 @@ def _bracketed(tokens: Sequence[Token]) -> list[list[Token]]:
 def _of_all(loss: Node | None) -> Node | None:
     """The loss by its letter alone: that of one sample where that is all the line speaks of."""
     return LOSS if isinstance(loss, Element) and loss.sample == EVERY else loss
-
-
-def _by(of: Node, by: Node) -> Node:
-    """∂of/∂by; of an array that the page lays out the other way the transpose."""
-    if isinstance(of, Element) and of.sample == EVERY:  # the loss of the sample that ``by`` is of
-        of = replace(of, sample=getattr(by.of if isinstance(by, Transpose) else by, "sample", None))
-    return Transpose(Derivative(of, by.of)) if isinstance(by, Transpose) else Derivative(of, by)
 
 
 def _unwrapped(tokens: list[Token]) -> list[Token]:
