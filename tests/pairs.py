@@ -927,7 +927,7 @@ def asked(pair: Pair) -> Asked:
 
 QUICK = {
     "_diagnosed": lambda _, judgement: (tuple(judgement.lines), None),
-    "_convention": lambda *_: None,
+    "deviation_of": lambda *_: None,
 }
 """What stands in `symback.checking.verdicts` where verdicts alone are asked for."""
 

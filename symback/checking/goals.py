@@ -50,9 +50,10 @@ MOST_INSTANCES = 64
 class Said:
     """One side that was compared: what it is about, on which line, and what came of it.
 
-    ``left`` and ``right`` are without the conditions ``given``, under which alone they are said.
+    ``place`` is that of its line in the report.  ``left`` and ``right`` are without the conditions ``given``, under which alone they are said.
     """
 
+    place: int
     left: Node
     right: Node
     line: int

@@ -19,14 +19,26 @@ right as they stand.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from symback.checking.claims import bare, in_order, says_nothing
-from symback.checking.correct import correct_node, number
+from symback.checking.conventions import (
+    MOST_JUDGED,
+    candidates,
+    described,
+    listed,
+    signs_of,
+    unread,
+    weight,
+)
+from symback.checking.correct import correct_node
+from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
 from symback.checking.goals import Answers, Said, reaches
 from symback.checking.judge import (
@@ -42,7 +54,7 @@ from symback.checking.judge import (
     meets,
 )
 from symback.checking.letters import Scope
-from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN, swapped
+from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN
 from symback.checking.page import (
     Claim,
     Definition,
@@ -69,7 +81,6 @@ from symback.language.expressions import (
     ONE,
     Array,
     At,
-    Call,
     Comparison,
     Derivative,
     Element,
@@ -83,17 +94,13 @@ from symback.language.expressions import (
     OneHot,
     Ones,
     Product,
-    Quotient,
     Total,
-    Transpose,
     children,
-    everywhere,
     free_letters,
-    negative,
     rebuilt,
     walk,
 )
-from symback.language.names import Reference, Role, read_reference
+from symback.language.names import NOTATIONS, Notation, Reference, read_reference
 from symback.language.names import notation as notation_called
 
 JUDGED, UNDERSTOOD, ANSWERED = 0.7, 0.8, 0.85
@@ -133,12 +140,21 @@ class Wrong:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """A side and what it should equal, and on which line of a report."""
+
+    place: int
+    truth: Node
+    side: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """One report an item, the refuted sides in order, and every pair of sides that was compared."""
 
     lines: tuple[LineReport, ...]
     refuted: tuple[Wrong, ...]
-    claims: tuple[tuple[Node, Node], ...]
+    claims: tuple[Compared, ...]
     assumptions: Assumptions
     said: tuple[Said, ...]
     """Every side that was compared, and what came of it."""
@@ -180,38 +196,131 @@ def check(
     >>> bool(report), report.lines[0].verdict.value
     (True, 'proved')
     """
-    given = "lectures" if notation == "auto" else notation
-    profile = (notation_of(text) if given == "lectures" else None) or notation_called(given)
-    asked = None if wrt is None else read_reference(wrt, net.graph.variables)
+    fixed = notation_of(text) if notation == "auto" else notation_called(notation)
+    about = None if wrt is None else read_reference(wrt, net.graph.variables)
     wanted = tuple(map(net.goal, net.spec.goals if goals is None else goals))
+    late: list[str] = []
     with within(Budget(budget)):
         try:
-            document = read(text, Scope.of(net.graph), profile)
-            with uncounted():
-                judge = _judge(net, largest_index(document))
-            about = None if asked is None else _derivative(judge, asked)
-            judgement = judged(document, judge, about, prove=prove)
+            attempts, said = _attempts(text, net, about, fixed, prove=prove)
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
-            goals = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
-            return Report(overall([line]), (line,), _bound([line]), goals=goals)
-        convention, late = None, []
+            reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
+            return Report(overall([line]), (line,), _bound([line]), goals=reached)
+        (document, judge, judgement), *equals = attempts
+        deviation = None
         allow(UNDERSTOOD)
         try:
-            convention = _convention(judge, judgement)
+            if judgement.refuted:
+                pairs = [(each.truth, each.side) for each in judgement.claims]
+                deviation = deviation_of(judge, pairs, judgement.assumptions)
         except Spent as spent:
             late.append(f"no convention was looked for under which the page is right: {spent}")
-        is_excused = _excuses(convention, judgement.lines, strict=strict)
+
+        def settled(lines: tuple[LineReport, ...]) -> tuple[LineReport, ...]:
+            if deviation is not None:
+                excused = frozenset() if strict else _excused(judgement, *deviation)
+                lines = _under(deviation[0], excused, lines)
+            if fixed is None:
+                lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals])
+            return lines
+
         allow(ANSWERED)
-        reached, goals = _answers(judge, judgement, about, wanted, is_excused=is_excused)
+        verdicts = [line.verdict for line in settled(judgement.lines)]
+        reaches_it, reached = _answers(judge, judgement, verdicts, about, wanted)
         allow(1)
         lines, spent = _diagnosed(judge, judgement)
         if spent is not None:
             late.append(f"not every mistake was looked for: {spent}")
-    if convention is not None:
-        lines = _under(convention, lines, is_excused=is_excused)
-    notes = (*_notes(judge, document, convention), *late)
-    return Report(overall(lines), lines, _bound(lines), notes, reached, goals=goals)
+    lines = settled(lines)
+    notes = (*_notes(judge, document, deviation and deviation[0]), *late)
+    return Report(overall(lines), lines, _bound(lines), notes, reaches_it, said, reached)
+
+
+class Attempt(NamedTuple):
+    """A page as it is read in one notation, and what is said of it then."""
+
+    document: Document
+    judge: Judge
+    judgement: Judgement
+
+
+def _attempts(
+    text: str, net: Work, about: Reference | None, fixed: Notation | None, *, prove: bool
+) -> tuple[list[Attempt], str]:
+    """The readings of a page that explain it best, and what the report says of the first.
+
+    In a notation that is given, and where the lectures' letters leave nothing open, there is one.
+    """
+    scope = Scope.of(net.graph)
+
+    def judged_as(document: Document) -> Attempt:
+        with uncounted():
+            judge = _judge(net, largest_index(document))
+        return Attempt(document, judge, judged(document, judge, about, prove=prove))
+
+    first = judged_as(read(text, scope, fixed or NOTATIONS["lectures"]))
+    settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
+    if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
+        return [first], ""
+    try:
+        signs = signs_of(text, scope)
+        notations = candidates(signs, scope)[1:]
+        documents = [(each, read(text, scope, each)) for each in notations]
+        documents.sort(key=lambda each: unread(each[1]))
+        found = [(NOTATIONS["lectures"], first)]
+        found += [(each, judged_as(document)) for each, document in documents[:MOST_JUDGED]]
+    except Spent:
+        return [first], ""
+    weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
+    best = max(each[0] for each in weighed)
+    kept = [(notation, attempt) for value, notation, attempt in weighed if value == best]
+    notation = kept[0][0]
+    right = [each.line for each in kept[0][1].judgement.lines if each.verdict is Verdict.PROVED]
+    said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
+    if said and right:
+        said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
+    return [attempt for _, attempt in kept], said
+
+
+def _as_far_as_clear(
+    lines: tuple[LineReport, ...], others: Sequence[Sequence[LineReport]]
+) -> tuple[LineReport, ...]:
+    """The lines, none of them blamed where the page may be read otherwise.
+
+    What another reading that explains the page as well judges differently is right only in one of
+    the two; and where more is wrong than right, and some of it not read, nothing is known.
+    """
+    counts = Counter(line.verdict for line in lines)
+    right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
+    lost = counts[Verdict.UNREAD] and right < counts[Verdict.REFUTED]
+    sure = {Verdict.PROVED, Verdict.CONDITIONAL}, {Verdict.REFUTED, Verdict.FOLLOWS}
+    made = []
+    for line in lines:
+        same_place = [
+            each
+            for other in others
+            for each in other
+            if (each.line, each.column) == (line.line, line.column)
+        ]
+        opposite = [
+            each
+            for each in same_place
+            if any(line.verdict in a and each.verdict in b for a, b in (sure, sure[::-1]))
+        ]
+        if opposite:
+            ways = [line, opposite[0]] if line.verdict in sure[0] else [opposite[0], line]
+            reason = f"right if it is read as {ways[0].read_as}, not as {ways[1].read_as}"
+            line = replace(line, verdict=Verdict.CONDITIONAL, reason=reason, diagnosis=(),
+                           correct="", witness=None)  # fmt: skip
+        elif lost and line.verdict in sure[1]:
+            line = replace(line, verdict=Verdict.UNDECIDED, reason=UNCLEAR, diagnosis=(),
+                           correct="", witness=None)  # fmt: skip
+        made.append(line)
+    return tuple(made)
+
+
+UNCLEAR = "it is not clear how the letters of this page are to be read; --notation … says it"
 
 
 def _judge(net: Work, least: int) -> Judge:
@@ -303,18 +412,21 @@ def _mistakes(
 def _answers(
     judge: Judge,
     judgement: Judgement,
-    about: Derivative | None,
+    verdicts: Sequence[Verdict],
+    about: Reference | None,
     wanted: Sequence[Reference],
-    *,
-    is_excused: bool,
 ) -> tuple[bool, tuple[Goal, ...]]:
-    """Whether a line says what ``about`` is, and how far each goal is answered.
+    """Whether a line says what ∂L/∂about is, and how far each goal is answered.
 
-    Wrong lines that a convention excuses count as right.
+    ``verdicts`` are those that the report gives the lines: a wrong side of a line that is excused
+    counts as the line does.
     """
-    said = judgement.said
-    if is_excused:
-        said = tuple(replace(s, verdict=Verdict.CONDITIONAL) if s.is_wrong else s for s in said)
+    said = tuple(
+        replace(each, verdict=verdicts[each.place])
+        if verdicts[each.place] is not judgement.lines[each.place].verdict
+        else each
+        for each in judgement.said
+    )
     definitions = judgement.assumptions.definitions
 
     def sizes(letter: str, layer: int | None) -> Sequence[int]:
@@ -332,8 +444,10 @@ def _answers(
     answers = Answers(said, definitions, sizes, are_all)
     goals: list[Goal] = []
     try:
-        reached = reaches(said, about, definitions)
-        goals += (answers.goal(_name(each), _derivative(judge, each)) for each in wanted)
+        asked = None if about is None else _derivative(judge, about)
+        reached = reaches(said, asked, definitions)
+        for each in wanted:
+            goals.append(answers.goal(_name(each), _derivative(judge, each)))
     except Spent as spent:
         left = wanted[len(goals) :]
         goals += (Goal(_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
@@ -347,10 +461,10 @@ def _name(goal: Reference) -> str:
     return goal.variable.name if is_whole else goal.name
 
 
-def _notes(judge: Judge, document: Document, convention: Convention | None) -> Iterator[str]:
+def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Iterator[str]:
     """Sentences about the whole page."""
-    if convention is not None:
-        yield f"the whole page is {convention.sentence}"
+    if deviation is not None:
+        yield f"the whole page is {deviation.sentence}"
     if judge.sizes:
         yield "compared on a small network of the same kind"
     if judge.scope.is_batch:
@@ -385,7 +499,7 @@ class _Page:
     slips: list[tuple[Fraction, Fraction, int]] = field(default_factory=list)
     """Wrong numbers, what they should be, and their lines."""
     refuted: list[Wrong] = field(default_factory=list)
-    claims: list[tuple[Node, Node]] = field(default_factory=list)
+    claims: list[Compared] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
     """What it says, right and wrong; what holds only under a condition of its own is left out."""
     given: dict[Node, Node] = field(default_factory=dict)
@@ -415,10 +529,11 @@ class _Page:
 
 
 def judged(
-    document: Document, judge: Judge, about: Derivative | None = None, *, prove: bool = False
+    document: Document, judge: Judge, wrt: Reference | None = None, *, prove: bool = False
 ) -> Judgement:
-    """What is said of a page, line by line; ``about`` is what a page without left sides is."""
+    """What is said of a page, line by line."""
     allow(JUDGED)
+    about = None if wrt is None else _derivative(judge, wrt)
     read = in_order(document.items)
     page = _Page(judge, about, read.definitions, prove, read.again, _losses(judge, read.items))
     lines = tuple(_lines(page, read.items))
@@ -587,8 +702,9 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
             if page.anchor is not None and not (
                 claim.given and finding.verdict is Verdict.CONDITIONAL
             ):
-                sides_alone = (_without(node, claim.given) for node in (page.anchor, side.node))
-                page.said.append(Said(*sides_alone, side.line, finding.verdict, claim.given))
+                left, right = (_without(node, claim.given) for node in (page.anchor, side.node))
+                said = Said(place, left, right, side.line, finding.verdict, claim.given)
+                page.said.append(said)
         page.previous = side.node
     return _reported(claim, found) if found else _as_it_is(claim, Verdict.TEXT, SAYS_NOTHING)
 
@@ -627,7 +743,7 @@ def _reported(claim: Claim, found: Sequence[tuple[Side, Finding]]) -> LineReport
         (": " if wrong else "; ").join(filter(None, reasons)),
         finding.diagnosis,
         finding.witness,
-        span=_span(claim, side) if finding.verdict in (Verdict.REFUTED, Verdict.FOLLOWS) else None,
+        span=_span(claim, side) if wrong else None,
     )
 
 
@@ -661,7 +777,7 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
         return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
     if page.judge.scope.is_batch and any(map(_holds_samples, map(page.bare, (truth, side.node)))):
         return Finding(Verdict.UNDECIDED, WHOLE_BATCH)
-    page.claims.append((truth, side.node))
+    page.claims.append(Compared(place, truth, side.node))
     if not _names_quantities(side.node) or relation is Relation.ABOUT:
         try:
             found = _as_numbers(page, truth, side)
@@ -1116,152 +1232,41 @@ def _in_numbers(page: _Page, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]
     return ()
 
 
-# ------------------------------------------------------------------------------------ conventions
-
-SCALES = "loss-scale"
-"""The convention that excuses no page."""
-
-Reading = Callable[[Node], Node]
-"""What a node of the page means in a convention, as symback would write it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Convention:
-    """A name, and the sentence that is said of a page that is right under it."""
-
-    name: str
-    sentence: str
-
-
-def _convention(judge: Judge, judgement: Judgement) -> Convention | None:
-    """The convention under which all of a page is right that is not right as it stands."""
-    if not judgement.refuted:
-        return None
-    return convention_of(judge, judgement.claims, judgement.assumptions)
-
-
-def convention_of(
-    judge: Judge, claims: Sequence[tuple[Node, Node]], assumptions: Assumptions | None = None
-) -> Convention | None:
-    """The convention under which every pair of sides is equal; None where there is none.
-
-    The page is read as if w_kji were w_kij, the loss ½ or 1/n of itself, δ the opposite of ∂L/∂a,
-    the logarithm one to the base 2 or 10, or arrays in the transposed layout.
-
-    >>> import symback as sb
-    >>> from symback.checking.correct import indexed
-    >>> judge = Judge(sb.Network(2, [(3, "tanh"), (2, "softmax")], loss="cross_entropy"))
-    >>> error = Total((indexed("yhat", 2), negative(indexed("y", 2))))
-    >>> page = [(Derivative(LOSS, indexed("w", 2, 1, 2)), Product((error, indexed("h", 1, 1))))]
-    >>> print(convention_of(judge, page).sentence)
-    right if w_kij is the weight from neuron i to neuron j; here it leads into i from j
-    """
-    assumed = assumptions or Assumptions()
-    for fact in [each for each in judge.graph.facts if each.variable.role is Role.TARGET][:1]:
-        assumed = replace(assumed, known_sum=fact.total)
-
-    def is_right(read: Reading) -> bool:
-        try:
-            return all(judge.same(read(left), read(right), assumed) for left, right in claims)
-        except (SymbackError, ArithmeticError):
-            return False
-
-    if not claims or is_right(lambda node: node):
-        return None
-    return next((each for each, read in _conventions(judge) if is_right(read)), None)
-
-
-def _conventions(judge: Judge) -> Iterator[tuple[Convention, Reading]]:
-    order = "right if w_kij is the weight from neuron i to neuron j; here it leads into i from j"
-    yield Convention(ORDER.name, order), swapped
-    n = int(judge.equations.scope.widths[-1]) if judge.scope.is_network else 2
-    for factor in dict.fromkeys((Fraction(1, 2), Fraction(2), Fraction(1, n), Fraction(n))):
-        sentence = f"right for {factor} of the loss; the loss here has no such factor"
-        yield Convention(SCALES, sentence), everywhere(_times_loss(number(factor)))
-    sign = "right if δ is the opposite of ∂L/∂a; here it is ∂L/∂a"
-    yield (
-        Convention("delta-sign", sign),
-        everywhere(lambda node: negative(node) if getattr(node, "letter", "") == "delta" else None),
-    )
-    weights = "right if W is (in, out), the transpose of symback's (out, in)"
-    rows = "right if vectors are rows and W is (in, out); here vectors are columns"
-    gradients = "right if gradients are transposed (numerator layout)"
-    for sentence, turns in (
-        (weights, lambda array, _: array.letter == "W"),
-        (rows, lambda *_: True),
-        (gradients, lambda _, is_gradient: is_gradient),
-    ):
-        yield Convention("transposed-layout", sentence), everywhere(_transposing(turns))
-    for base in (2, 10):
-        sentence = f"right if log is the logarithm to the base {base}; here it is natural"
-        yield Convention("log-base", sentence), _to_base(base)
-
-
-def _times_loss(factor: Node) -> Callable[[Node], Node | None]:
-    """The page's loss is ``factor`` times symback's."""
-
-    def change(node: Node) -> Node | None:
-        match node:
-            case Derivative(Element("L")) | Element("L" | "delta") | Array("delta"):
-                return Product((factor, node))
-        return None
-
-    return change
-
-
-def _transposing(turns: Callable[[Array, bool], bool]) -> Callable[[Node], Node | None]:
-    """Those arrays, and derivatives by arrays, for which ``turns`` says so are transposed."""
-
-    def change(node: Node) -> Node | None:
-        match node:
-            case Array():
-                return Transpose(node) if turns(node, False) else node
-            case Derivative(_, Array() as by):
-                return Transpose(node) if turns(by, True) else node
-        return None
-
-    return change
-
-
-def _to_base(base: int) -> Reading:
-    """The page's logarithms, and with them its loss, are to this base."""
-    scaled = everywhere(_times_loss(Quotient(number(1), Call("log", (number(base),)))))
-
-    def change(node: Node) -> Node | None:
-        match node:
-            case Call("log", arguments) if any(isinstance(part, Element) for part in walk(node)):
-                return Call(f"log{base}", tuple(map(read, arguments)))
-            case Derivative() | Element() | Array():
-                return scaled(node)
-        return None
-
-    read = everywhere(change)
-    return read
-
-
-def _excuses(convention: Convention | None, lines: Sequence[LineReport], *, strict: bool) -> bool:
-    """Whether what is wrong is right under the convention.
-
-    One line alone, and a loss that is a multiple of the file's, stay wrong: there the convention is
-    one way to see the mistake, and the file says which loss is meant.  ``strict`` excuses nothing.
-    """
-    if convention is None or convention.name == SCALES or strict:
-        return False
-    return sum(line.verdict in (Verdict.REFUTED, Verdict.FOLLOWS) for line in lines) > 1
+# ------------------------------------------------------------------------------------ deviations
 
 
 def _under(
-    convention: Convention, lines: tuple[LineReport, ...], *, is_excused: bool
+    deviation: Deviation, excused: frozenset[int], lines: tuple[LineReport, ...]
 ) -> tuple[LineReport, ...]:
-    """The lines with the convention said first; what is right under it has no other mistake."""
-    named = (Diagnosis(ORDER.name, convention.sentence),) if convention.name == ORDER.name else ()
+    """The wrong lines with the deviation said first; those that are right under it are excused."""
+    named = (Diagnosis(ORDER.name, deviation.sentence),) if deviation.name == ORDER.name else ()
     made = []
-    for line in lines:
+    for place, line in enumerate(lines):
         if line.verdict not in (Verdict.REFUTED, Verdict.FOLLOWS):
             made.append(line)
-        elif is_excused:
-            made.append(replace(line, verdict=Verdict.CONDITIONAL, reason=convention.sentence,
+        elif place in excused:
+            made.append(replace(line, verdict=Verdict.CONDITIONAL, reason=deviation.sentence,
                                 diagnosis=named, correct="", witness=None))  # fmt: skip
         else:
-            made.append(replace(line, reason=f"{convention.sentence}; {line.reason}"))
+            made.append(replace(line, reason=f"{deviation.sentence}; {line.reason}"))
     return tuple(made)
+
+
+def _excused(judgement: Judgement, deviation: Deviation, right: frozenset[int]) -> frozenset[int]:
+    """The places of the lines that a deviation excuses.
+
+    One line alone stays wrong: there the deviation is one way to see the mistake.  A multiple of
+    the file's loss excuses a page only where the page itself says that this is its loss.
+    """
+    claims = judgement.claims
+    states_loss = any(bare(claims[k].truth) == LOSS for k in right)
+    if deviation.name == SCALES and not states_loss:
+        return frozenset()
+    wrong = {claim.place for k, claim in enumerate(claims) if k not in right}
+    failing = {
+        place
+        for place, line in enumerate(judgement.lines)
+        if line.verdict in (Verdict.REFUTED, Verdict.FOLLOWS)
+    }
+    found = {claims[k].place for k in right} & failing - wrong
+    return frozenset(found) if len(found) > 1 else frozenset()

@@ -1,0 +1,327 @@
+"""How a page is to be read: the letters it uses, found from the page itself.
+
+Nobody says in advance that z is the preactivation, that the layer stands above in brackets, or that
+w_ij leads from i to j.  Here one can
+
+* see which letters a page uses, and how it writes their indices: `signs_of`;
+* get the notations that these allow, the likeliest first: `candidates`;
+* weigh how well a page is explained by one of them: `weight`.
+
+`symback.checking.verdicts` reads and judges the page under each and takes the one that explains
+most; a line that two of them explain equally well and judge differently is right only if it is
+read in one of the two.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from symback.checking.letters import Letters, Scope
+from symback.checking.page import Claim, Document, Item, Unread
+from symback.checking.report import LineReport, Verdict
+from symback.checking.statements import Page, Statement, cut
+from symback.checking.tokens import FUNCTIONS, Token
+from symback.language.expressions import Derivative, Element, walk
+from symback.language.names import NOTATIONS, SIGNS, Notation
+
+MOST_CANDIDATES = 24
+"""So many notations a page is read in, at most."""
+MOST_JUDGED = 6
+"""So many of these are judged: those that leave least unread."""
+
+LECTURES = NOTATIONS["lectures"]
+_PREACTIVATIONS = ("z", "net", "a", "v", "s", "u", "o", "theta", "in", "q", "f", "l")
+_ACTIVATIONS = ("h", "a", "o", "z", "out", "y", "s", "p", "phi", "f")
+_OUTPUTS = ("yhat", "p", "o", "y", "q", "f", "s", "pi", "a", "h")
+_TARGETS = ("t", "d", "y")
+_WEIGHTS = ("w", "theta", "Theta", "v")
+_QUANTITIES = frozenset(
+    (*_PREACTIVATIONS, *_ACTIVATIONS, *_OUTPUTS, *_TARGETS, *_WEIGHTS, "x", "b", "delta")
+)
+_FUNCTIONS = frozenset(("sigma", "g", "f", "phi", "psi", "h", "softmax", "sigmoid", "tanh", "relu"))
+_OF_ARRAYS = {"W": "w", "Z": "z", "A": "a", "H": "h", "X": "x", "Y": "y", "B": "b", "O": "o"}
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What a page's letters look like.
+
+    ``letters`` counts those that stand for quantities, capitals as small ones; ``applied`` are the
+    pairs (result, argument) of lines such as a = σ(z).  ``above`` are the brackets in which layers
+    stand ("(", "[", or "" without), ``weights`` how many indices w has below (0 for a bare one),
+    ``bare`` whether a preactivation, an activation or a bias stands without a number of its layer.
+    """
+
+    letters: Counter[str]
+    applied: frozenset[tuple[str, str]]
+    above: frozenset[str]
+    weights: frozenset[int]
+    bare: bool
+    transposes_weight: bool
+
+
+def signs_of(text: str, scope: Scope) -> Signs:
+    """What the letters of a page look like, before anybody knows what they mean."""
+    page = Page.of(text, Letters(scope, LECTURES))
+    statements = [_spread(each) for each in cut(page)[0]]
+    letters: Counter[str] = Counter()
+    applied: set[tuple[str, str]] = set()
+    above: set[str] = set()
+    weights: set[int] = set()
+    bare = transposed = False
+    for tokens in statements:
+        applied |= set(_applied(tokens))
+        for place, name in _names(tokens):
+            letters[name] += 1
+            below, raised = _scripts(tokens, place)
+            turned = raised[:1] in (["T"], ["⊤"], ["top"])
+            layered = name in _QUANTITIES - {"x", "y", "t", "d", "yhat"}
+            if layered and raised and not turned and raised != ["'"]:
+                above.add(raised[0] if raised[0] in ("(", "[") else "")
+            elif name in ("w", "theta", "Theta"):
+                weights.add(_count(below))
+                transposed |= turned and not below
+            elif layered and not raised:
+                numbered = any(token.kind == "number" or token.text in "klL" for token in below)
+                bare |= not numbered and _count(below) < 2
+    pairs = frozenset(applied)
+    return Signs(letters, pairs, frozenset(above), frozenset(weights), bare, transposed)
+
+
+def candidates(signs: Signs, scope: Scope) -> list[Notation]:
+    """The notations that a page's letters allow, the lectures' first."""
+    found = [LECTURES]
+    if scope.is_network and not _in_lectures_letters(signs, scope):
+        for letters in _letterings(signs, scope):
+            found += _placed(letters, signs, scope)
+    return list(dict.fromkeys(found))[:MOST_CANDIDATES]
+
+
+def _in_lectures_letters(signs: Signs, scope: Scope) -> bool:
+    """Whether every letter is one of the lectures, and written as they write it."""
+    own = {"a", "h", "yhat", "y", "x", "w", "b", "delta", "L", "e", "eta"}
+    foreign = [each for each in signs.letters if each in _QUANTITIES and each not in own]
+    plain = signs.weights <= {1, 3} and not signs.bare and "" not in signs.above
+    return not foreign and plain and scope.depth > 1
+
+
+def _letterings(signs: Signs, scope: Scope) -> Iterator[Notation]:
+    """Which letter is the preactivation, the activation, the output and the target."""
+    seen = {letter for letter, _ in signs.letters.items()}
+    arguments = {argument for _, argument in signs.applied} - {"x"}
+    targets = [each for each in _TARGETS if each in seen] or ["y"]
+    before = [each for each in _PREACTIVATIONS if each in arguments]
+    before = before or [each for each in _PREACTIVATIONS if each in seen] or ["a", "z"]
+    after = [each for each in _ACTIVATIONS if each in seen] or ["h"]
+    outputs = [each for each in _OUTPUTS if each in seen]
+    weight = next((each for each in _WEIGHTS if each in seen), "w")
+    ranked: list[tuple[int, Notation]] = []
+    for pre, act, out, target in itertools.product(before, after, [*outputs, ""], targets):
+        letters = [pre, act, target, "x", "b", weight]
+        if len(set(letters)) < len(letters) or out in (pre, target, act):
+            continue
+        if target == "y" and "yhat" not in seen and "t" in seen and out != "y" != act:
+            continue
+        explained = sum(signs.letters[letter] for letter in {*letters, out})
+        matched = sum(pre == argument for result, argument in signs.applied
+                      if result in (act, out))  # fmt: skip
+        made = replace(
+            LECTURES, name="", preactivation=pre, activation=act, output=out, target=target,
+            weight=weight, generic_sigma="sigmoid" not in scope.activations,
+            function="g" if "h" in (pre, act, out) else "h", output_is_activation=not out,
+        )  # fmt: skip
+        ranked.append((-(explained + 3 * matched), made))
+    ranked.sort(key=lambda each: each[0])
+    best = ranked[0][0] if ranked else 0
+    yield from (made for score, made in ranked[:8] if score <= best * 0.8)
+
+
+def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
+    """Where the layer stands, and how the layers and the indices of w are counted."""
+    orders = ("into,from", "from,into") if 2 in signs.weights else ("into,from",)
+    if {"(", "["} & signs.above:
+        for first, lead in ((0, False), (1, True), (1, False)):
+            yield replace(letters, layer="bracketed", input_layer=first, weights_lead_on=lead)
+    if "" in signs.above:
+        for first, lead in ((1, False), (0, False), (1, True)):
+            yield replace(letters, layer="superscript", input_layer=first, weights_lead_on=lead)
+    if scope.depth == 1 or signs.bare or {0, 1, 2} & signs.weights:
+        for order in orders:
+            yield replace(letters, layer="nowhere", weight_order=order)
+    yield letters
+
+
+# ------------------------------------------------------------------------------- what stands where
+
+
+def _spread(statement: Statement) -> list[Token]:
+    """The tokens of a statement, a subscript that is typed close together in braces: w_12j."""
+    made: list[Token] = []
+    is_open = False
+    for token in statement.tokens:
+        close = is_open and token.kind in ("number", "name") and token.start == made[-1].end
+        if is_open and not close:
+            made.append(replace(token, kind="}", text="}"))
+            is_open = False
+        begins = bool(made) and made[-1].kind == "_" and token.kind in ("number", "name")
+        if begins and not statement.latex and not is_open:
+            made.append(replace(token, kind="{", text="{"))
+            is_open = True
+        made.append(token)
+    return [*made, replace(made[-1], kind="}", text="}")] if is_open else made
+
+
+def _names(tokens: Sequence[Token]) -> Iterator[tuple[int, str]]:
+    """The places of letters that are no index and no function, and the letters in small."""
+    depth = 0
+    for place, token in enumerate(tokens):
+        before = tokens[place - 1].kind if place else ""
+        if depth:
+            depth += (token.kind in ("{", "(", "[")) - (token.kind in ("}", ")", "]"))
+            continue
+        if before in ("_", "^"):
+            depth = int(token.kind in ("{", "(", "["))
+            continue
+        text = token.text
+        if token.kind == "command" and text in ("hat", "widehat"):
+            inner = [each.text for each in tokens[place + 1 : place + 4] if each.kind == "name"]
+            if inner:
+                yield place, inner[0].lower() + "hat"
+            continue
+        hatted = place > 1 and tokens[place - 2].text in ("hat", "widehat")
+        if token.kind != "name" or hatted or tokens[place - 1].text in ("hat", "widehat"):
+            continue
+        follows = tokens[place + 1].kind if place + 1 < len(tokens) else ""
+        if text in FUNCTIONS or (text in _FUNCTIONS and follows in ("(", "'")):
+            continue
+        if len(text) > 1 and text[0] == "d" and text[1:] not in ("elta",):
+            text = text[1:] or text
+        yield place, _OF_ARRAYS.get(text, text)
+
+
+def _scripts(tokens: Sequence[Token], place: int) -> tuple[list[Token], list[str]]:
+    """What stands below a letter, and the texts of what stands above it."""
+    below: list[Token] = []
+    above: list[str] = []
+    position = place + 1
+    while position + 1 < len(tokens) and tokens[position].kind in ("_", "^"):
+        mark, first = tokens[position].kind, tokens[position + 1]
+        end = position + 2
+        if first.kind in ("{", "("):
+            close = "}" if first.kind == "{" else ")"
+            ends = (k + 1 for k in range(position, len(tokens)) if tokens[k].kind == close)
+            end = next(ends, end)
+        inner = [each for each in tokens[position + 1 : end] if each.kind not in ("{", "}")]
+        if mark == "_":
+            below = inner
+        else:
+            above = [each.text for each in inner]
+        position = end
+    return below, above
+
+
+def _count(below: Sequence[Token]) -> int:
+    """How many indices a subscript has; of packed digits as many as there are digits."""
+    return sum(len(each.text) if each.kind == "number" else each.kind == "name" for each in below)
+
+
+def _applied(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
+    """The result and the argument of a = σ(z), and of p_i = e^{z_i}/Σ e^{z_j}."""
+    named = dict(_names(tokens))
+    equals = next((k for k, token in enumerate(tokens) if token.kind in ("=", ":=")), None)
+    if equals is None:
+        return
+    left = [name for place, name in named.items() if place < equals]
+    right = [(place, name) for place, name in named.items() if place > equals]
+    if len(left) != 1 or not right:
+        return
+    behind = tokens[equals + 1] if equals + 1 < len(tokens) else tokens[equals]
+    is_function = behind.text in FUNCTIONS or behind.text in _FUNCTIONS
+    is_exponential = any(token.text in ("e", "exp") for token in tokens[equals:])
+    others = {name for _, name in right if name in _QUANTITIES}
+    if (is_function or is_exponential) and len(others) == 1:
+        yield left[0], others.pop()
+
+
+# ----------------------------------------------------------------------------- what explains a page
+
+_WEIGHT = {
+    Verdict.PROVED: 2.0,
+    Verdict.CONDITIONAL: 1.0,
+    Verdict.FOLLOWS: -1.0,
+    Verdict.REFUTED: -2.0,
+    Verdict.UNREAD: -1.0,
+    Verdict.UNDECIDED: -0.5,
+}
+
+
+def weight(items: Sequence[Item], lines: Iterable[LineReport]) -> float:
+    """How well a reading explains a page: forward equations count twice."""
+    forward = {
+        (item.line, item.column)
+        for item in items
+        if isinstance(item, Claim) and not any(_is_derivative(side.node) for side in item.sides)
+    }
+    decided = (Verdict.PROVED, Verdict.REFUTED)
+    return sum(
+        _WEIGHT.get(line.verdict, 0.0)
+        * (1 + (line.verdict in decided and (line.line, line.column) in forward))
+        for line in lines
+    )
+
+
+def unread(document: Document) -> int:
+    """How much of a page is not read."""
+    return sum(isinstance(item, Unread) for item in document.items)
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Line numbers as one says them: 1–3, 7."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def _is_derivative(node: object) -> bool:
+    return any(
+        isinstance(part, Derivative) or (isinstance(part, Element) and part.letter == "delta")
+        for part in walk(node)  # pyright: ignore[reportArgumentType]
+    )
+
+
+def described(notation: Notation, signs: Signs) -> str:
+    """What a report says first of a page that is read in ``notation``."""
+    named = next((name for name, each in NOTATIONS.items() if each == notation), "")
+    if named:
+        return f"read in the letters of {named}"
+    roles = (
+        ("preactivation", notation.preactivation), ("activation", notation.activation),
+        ("output", notation.output), ("target", notation.target), ("weight", notation.weight),
+    )  # fmt: skip
+    used = [
+        f"{SIGNS.get(letter, letter)} the {role}"
+        for role, letter in roles
+        if letter and letter in signs.letters
+    ]
+    place = {
+        "subscript": "the layer below",
+        "bracketed": "the layer above in brackets",
+        "superscript": "the layer above",
+        "nowhere": "no layer",
+    }[notation.layer]
+    said = [f"read with {', '.join(used)}" if used else "read as it is written", place]
+    if notation.input_layer and notation.layer != "nowhere":
+        said.append("the inputs as layer 1")
+    if notation.weights_lead_on:
+        said.append("W of a layer leading on from it")
+    if 2 in signs.weights and notation.layer == "nowhere":
+        into_first = notation.weight_order == "into,from"
+        said.append("w_ij into i from j" if into_first else "w_ij from i to j")
+    return ", ".join(said)
