@@ -50,7 +50,8 @@ MOST_INSTANCES = 64
 class Said:
     """One side that was compared: what it is about, on which line, and what came of it.
 
-    ``place`` is that of its line in the report.  ``left`` and ``right`` are without the conditions ``given``, under which alone they are said.
+    ``place`` is that of its line in the report.  ``left`` and ``right`` are without the conditions
+    ``given``, under which alone they are said.
     """
 
     place: int
@@ -133,16 +134,17 @@ class Answers:
                 found = half or Goal(name, Answer.NOT_ANSWERED)
                 found = replace(found, reason=f"what line {said.line} says of it is wrong")
                 cases.clear()
-            elif said.is_right and not self._is_closed(right):
-                half = Goal(name, Answer.PARTLY, said.line, "derivatives are left in it")
-                found = half if found.answer is Answer.NOT_ANSWERED else found
             elif said.is_right:
+                if _needs(right) != ():
+                    half = Goal(name, Answer.PARTLY, said.line, "derivatives are left in it")
+                if not self._is_closed(right):
+                    found = half if found.answer is Answer.NOT_ANSWERED else found
+                    continue
                 cases.append(said.given)
                 if not said.given or self._are_all(cases):
                     found = Goal(name, Answer.ANSWERED, said.line)
                 elif found.answer is not Answer.ANSWERED:
-                    half = Goal(name, Answer.PARTLY, said.line, "not for all cases")
-                    found = half
+                    found = half = Goal(name, Answer.PARTLY, said.line, "not for all cases")
         return found
 
     def _about(self, wanted: Derivative) -> Iterator[tuple[Said, Node]]:

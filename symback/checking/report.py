@@ -353,8 +353,12 @@ def text(report: Report, style: Style = PLAIN, *, points: bool = False) -> str:
     digits = len(str(max((line.line for line in report.lines), default=1)))
     read = _clean(report.convention)
     head = [_wrapped("", read, "", style.width), ""] if read else []
-    summary = f"{style.mark(report.verdict)} {style.coloured(_clean(report.summary), '1')}"
-    head += [summary, *(_wrapped("  ", each, "  ", style.width) for each in _worth(report, points))]
+    rows = _wrapped("", report.summary, "  ", style.width).split("\n  ")
+    summary = "\n  ".join(style.coloured(row, "1") for row in rows)
+    head += [
+        f"{style.mark(report.verdict)} {summary}",
+        *(_wrapped("  ", each, "  ", style.width) for each in _worth(report, points)),
+    ]
     lines = [row for line, _ in _grouped(report) for row in _line(line, digits, style, points)]
     notes = [_wrapped("", note, "", style.width) for note in _notes(report)]
     return "\n".join([*head, "", *lines, *(["", *notes] if notes else [])])
@@ -386,16 +390,47 @@ def _points(report: Report) -> str:
 
 
 def _grouped(report: Report) -> list[tuple[LineReport, list[LineReport]]]:
-    """The lines with their pieces; words and the letters among them, which say nothing, are one."""
+    """The rows that are shown, each with its pieces.
+
+    Words are kept whole: a paragraph is one row, with the formulas that stand in its lines, and the
+    claims among those follow it as rows of their own.
+    """
     groups: list[list[LineReport]] = []
     for line in report.lines:
-        beside = groups and groups[-1][-1].line == line.line
-        if beside and all(each.verdict is Verdict.TEXT and not each.read_as
-                          for each in (groups[-1][-1], line)):  # fmt: skip
+        if groups and _goes_on(groups[-1], line):
             groups[-1].append(line)
         else:
             groups.append([line])
-    return [(replace(g[0], source=" ".join(line.source for line in g)), g) for g in groups]
+    rows = []
+    for group in groups:
+        if any(map(_is_words, group)):
+            whole = LineReport(group[0].line, 1, _joined(group), "", Verdict.TEXT)
+            rows.append((whole, group))
+        rows += [(line, [line]) for line in group if not _is_words(line)]
+    return rows
+
+
+def _is_words(line: LineReport) -> bool:
+    """Whether a piece is prose, or a formula in it that says nothing."""
+    return line.verdict is Verdict.TEXT and not line.read_as
+
+
+def _goes_on(group: Sequence[LineReport], line: LineReport) -> bool:
+    """Whether a piece goes on with the paragraph before it, in its last line or the next one."""
+    end = group[-1].line + group[-1].source.count("\n")
+    is_prose = any(map(_is_words, group))
+    if line.line == end:
+        return is_prose or _is_words(line)
+    return line.line == end + 1 and is_prose and _is_words(line)
+
+
+def _joined(pieces: Sequence[LineReport]) -> str:
+    """A paragraph in one piece, without a blank before a comma."""
+    said = ""
+    for piece in pieces:
+        blank = "" if not said or piece.source[:1] in ",.;:!?)" else " "
+        said += blank + piece.source
+    return said
 
 
 def marks(report: Report, *, points: bool = False) -> str:
@@ -417,7 +452,7 @@ def marks(report: Report, *, points: bool = False) -> str:
     for line in report.claims:
         by_line.setdefault(line.line, []).append(line)
     for number, claims in sorted(by_line.items()):
-        worst = min(claims, key=lambda line: order.index(line.verdict))
+        worst = max(claims, key=lambda line: order.index(line.verdict))
         row = words["label"]["line"].format(line=number, word=words["word"][worst.verdict.value])
         row += f", {_column(worst)}" if worst.verdict is Verdict.UNREAD else ""
         worth = [line.points for line in claims if line.points is not None]
@@ -425,7 +460,7 @@ def marks(report: Report, *, points: bool = False) -> str:
             row += f", {words['page']['points'].format(given=sum(worth), of=len(worth))}"
         rows.append(row)
         rows += [f"    {words['label']['read_as']} {_clean(line.read_as)}"
-                 for line in claims if not _reads_alike(line)]  # fmt: skip
+                 for line in claims if line.read_as]  # fmt: skip
     return "\n".join(rows) if by_line else report.summary
 
 
@@ -449,16 +484,16 @@ def _summary(report: Report) -> str:
         return known["unjudged" if total != 1 else "unjudged_one"].format(of=total)
     if report.not_judged:
         return f"{left}; {known['unread']}"
-    if report.verdict is Verdict.CONDITIONAL and all(map(_is_rounded, report.lines)):
+    under = [line for line in report.lines if line.verdict is Verdict.CONDITIONAL]
+    if report.verdict is Verdict.CONDITIONAL and under and all(map(_is_rounded, under)):
         return known["proved"]
     return known[report.verdict.value]
 
 
 def _is_rounded(line: LineReport) -> bool:
-    """Whether nothing is said of a line but that it goes on from rounded numbers, if that."""
-    if line.verdict is not Verdict.CONDITIONAL:
-        return True
-    return bool(line.diagnosis) and all(each.name == ROUNDING for each in line.diagnosis)
+    """Whether a line is right, and all there is to say is that it uses rounded numbers."""
+    names = {each.name for each in line.diagnosis}
+    return line.verdict is Verdict.CONDITIONAL and names == {ROUNDING}
 
 
 ROUNDING = "rounding"
@@ -499,11 +534,14 @@ def _line(line: LineReport, digits: int, style: Style, points: bool) -> Iterator
 def _underlined(shown: str, indent: int, line: LineReport, style: Style) -> str:
     """The rows of a line with its wrong side in colour, or without colours with ~~~ under it.
 
-    A line that is one side is marked by its margin already.
+    Without colours the only right side of a line has no need of it.
     """
     if line.span is None or line.verdict is not Verdict.REFUTED:
         return shown
     before, side = line.source[: line.span[0]], line.source[slice(*line.span)]
+    is_alone = len(_RELATION.findall(before)) < 2 and not line.source[line.span[1] :].strip()
+    if is_alone and not style.is_coloured:
+        return shown
     start = len("".join(_clean(before).split()))
     stop = start + len("".join(_clean(side).split()))
     rows, seen = [], 0
@@ -525,6 +563,9 @@ def _underlined(shown: str, indent: int, line: LineReport, style: Style) -> str:
         else:
             rows += [row, " " * (indent + first) + "~" * (last - first)]
     return "\n".join(rows)
+
+
+_RELATION = re.compile(r"[=≈←]|\\(?:approx|gets|leftarrow|coloneqq)")
 
 
 def _after_margin(row: str, indent: int, style: Style) -> tuple[str, str]:

@@ -97,10 +97,11 @@ from symback.language.expressions import (
     Total,
     children,
     free_letters,
+    negative,
     rebuilt,
     walk,
 )
-from symback.language.names import NOTATIONS, Notation, Reference, read_reference
+from symback.language.names import NOTATIONS, Notation, Reference, Role, read_reference
 from symback.language.names import notation as notation_called
 
 JUDGED, UNDERSTOOD, ANSWERED = 0.7, 0.8, 0.85
@@ -312,10 +313,10 @@ def _as_far_as_clear(
             ways = [line, opposite[0]] if line.verdict in sure[0] else [opposite[0], line]
             reason = f"right if it is read as {ways[0].read_as}, not as {ways[1].read_as}"
             line = replace(line, verdict=Verdict.CONDITIONAL, reason=reason, diagnosis=(),
-                           correct="", witness=None)  # fmt: skip
+                           correct="", witness=None, span=None)  # fmt: skip
         elif lost and line.verdict in sure[1]:
             line = replace(line, verdict=Verdict.UNDECIDED, reason=UNCLEAR, diagnosis=(),
-                           correct="", witness=None)  # fmt: skip
+                           correct="", witness=None, span=None)  # fmt: skip
         made.append(line)
     return tuple(made)
 
@@ -446,8 +447,7 @@ def _answers(
     try:
         asked = None if about is None else _derivative(judge, about)
         reached = reaches(said, asked, definitions)
-        for each in wanted:
-            goals.append(answers.goal(_name(each), _derivative(judge, each)))
+        goals += (answers.goal(_name(each), _derivative(judge, each)) for each in wanted)
     except Spent as spent:
         left = wanted[len(goals) :]
         goals += (Goal(_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
@@ -1246,7 +1246,8 @@ def _under(
             made.append(line)
         elif place in excused:
             made.append(replace(line, verdict=Verdict.CONDITIONAL, reason=deviation.sentence,
-                                diagnosis=named, correct="", witness=None))  # fmt: skip
+                                diagnosis=named, correct="", witness=None,
+                                span=None))  # fmt: skip
         else:
             made.append(replace(line, reason=f"{deviation.sentence}; {line.reason}"))
     return tuple(made)
