@@ -419,6 +419,7 @@ def _check(chosen: argparse.Namespace) -> int:
     work = Work(load(chosen.net))
     work.check_goals()
     exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.strict, chosen.goal or None,
+                        tuple(chosen.rename),
                         chosen.prove, chosen.budget)  # fmt: skip
     if chosen.file == "-":
         if sys.stdin is None:
@@ -475,6 +476,14 @@ def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
 
 
 # ------------------------------------------------------------------------------------- options
+
+
+def _renamed(given: str) -> tuple[str, str]:
+    """The two names in OLD=NEW."""
+    old, equals, new = given.partition("=")
+    if not (old and equals and new):
+        raise argparse.ArgumentTypeError(f"{printable(given)} given; expected OLD=NEW, e.g. g1=dW1")
+    return old, new
 
 
 def _number(pattern: str, kind: type, complaint: str) -> Callable[[str], Any]:
@@ -636,6 +645,8 @@ COMMANDS: tuple[tuple[Callable[..., int | None], str, Sequence[Option | list[Opt
                "how far it is answered (default: [goals] of the network file)"),
         _option("--points", action="store_true",
                 help="a point for each claim that is right; carried errors are not charged twice"),
+        _option("--rename", action="append", default=[], type=_renamed, metavar="OLD=NEW",
+                help="of arrays: OLD is what symback calls NEW, e.g. err2=delta2; may be repeated"),
         _option("--exam", action="store_true",
                 help="only how each line was read and right or wrong"),
         _option("--prove", action="store_true", help="proofs without chance where possible"),

@@ -26,6 +26,7 @@ from symback.language.expressions import (
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -231,6 +232,7 @@ _CALLS: Mapping[str, Callable[[_Meaning, list[ast.expr]], Node]] = {
         _name(args[1]), m.node(args[0]), 1, m.index(args[2]) if len(args) > 2 else None, None, True
     ),
     "N_": _named,
+    "Any": lambda _, args: Free(_relation(args[0])),
     "E": lambda _, args: Element(_relation(args[0])),
     "Comp": lambda m, args: Component(m.node(args[0]), tuple(map(m.index, args[1:]))),
     "Onehot": lambda m, args: OneHot(m.index(args[0])),

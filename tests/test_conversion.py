@@ -8,7 +8,7 @@ import sympy
 import symback as sb
 from symback.checking.conversion import Inexpressible, element_of, to_node
 from symback.checking.judge import Judge
-from symback.language.expressions import LOSS, Derivative, Element, Index
+from symback.language.expressions import LOSS, Derivative, Element, Index, walk
 from symback.language.functions import ACTIVATIONS, LOSSES
 from symback.language.names import elements
 
@@ -75,14 +75,19 @@ def test_stages_are_elements_of_their_own_name():
 
 
 def test_what_has_no_node_is_said():
-    """A function the checker does not know, and the elements of a batch."""
+    """A function the checker does not know."""
     z = sympy.Symbol("z", real=True)
     with pytest.raises(Inexpressible, match="no node for besselj"):
         to_node(sympy.besselj(1, z), None)
+
+
+def test_elements_of_a_batch_name_their_sample():
+    """a_1i^(s) = b_1i + Σ_j w_1ij x_j^(s): the samples share what has no s."""
     values = {"x": [[1.0], [2.0]], "y": [[0.0], [1.0]]}
     net = sb.Network(1, [(1, "sigmoid")], loss="squared_error", values=values)
-    with pytest.raises(Inexpressible, match="one sample"):
-        to_node(net.graph.equations[0].rhs, net.graph)
+    node = to_node(net.graph.equations[0].rhs, net.graph)
+    samples = {part.letter: part.sample for part in walk(node) if isinstance(part, Element)}
+    assert samples == {"x": Index("s"), "w": None, "b": None}
 
 
 def test_symbolic_widths_stay_letters():

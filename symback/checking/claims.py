@@ -20,13 +20,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from symback.checking.correct import numbered
-from symback.checking.page import Claim, Definition, Item, Relation, Side, Unread
+from symback.checking.page import Claim, Definition, Item, Joined, Relation, Side, Unread
 from symback.language.expressions import (
     LOSS,
     ONE,
     ZERO,
     Array,
     At,
+    Call,
     Derivative,
     Element,
     Index,
@@ -41,6 +42,10 @@ from symback.language.expressions import (
     rebuilt,
     walk,
 )
+
+LOSS_LETTERS = ("J", "C", "E")
+"""Where the definition of one of them could not be read, it is the network's loss, or close to it:
+what is right for that is right, and what is wrong for it is not known."""
 
 MOST_PARTS = 500
 """So many parts of a side are looked at; in each name there may be two others."""
@@ -203,7 +208,7 @@ class _Names:
                 return self._defined(place, item)
             case Claim():
                 return self._claimed(item)
-            case Unread() if item.defines:
+            case Unread() if item.defines and item.defines not in LOSS_LETTERS:
                 self.names.setdefault(item.defines, _Name()).unknown = _unread(item)
         return item
 
@@ -211,7 +216,23 @@ class _Names:
         unknown = next(filter(None, (self._unknown(side.node) for side in claim.sides)), "")
         sides = tuple(replace(side, node=self._marked(side.node)) for side in claim.sides)
         given = tuple(map(self._marked, claim.given))
-        return replace(claim, sides=sides, given=given, unknown=claim.unknown or unknown)
+        after, *instead = (
+            None if node is None else self._marked(node) for node in (claim.after, *claim.instead)
+        )
+        return replace(
+            claim,
+            sides=sides,
+            given=given,
+            unknown=claim.unknown or unknown,
+            after=after,
+            instead=tuple(instead),
+            joined=self._joined(claim.joined),
+        )
+
+    def _joined(self, joined: Joined | None) -> Joined | None:
+        if joined is None or joined.node is None:
+            return joined
+        return replace(joined, node=self._marked(joined.node))
 
     def _defined(self, place: int, definition: Definition) -> Item:
         name = self.names.setdefault(definition.name, _Name())
@@ -255,6 +276,9 @@ class _Names:
 
     def _marked(self, node: Node) -> Node:
         """``node`` with a mark at each name that has its second meaning here, or an unknown one."""
+        if isinstance(node, Call) and node.function in self.names:
+            known = self.names[node.function]
+            node = replace(node, function=node.function + known.mark)
         if not isinstance(node, Named):
             return rebuilt(node, self._marked)
         if self._why_unknown(node.name):
@@ -274,7 +298,8 @@ class _Names:
         for item in self.items:
             if isinstance(item, Definition) and item.name == name:
                 return ""
-            if isinstance(item, Unread) and item.defines == name:
+            unread = isinstance(item, Unread) and item.defines == name
+            if unread and name not in LOSS_LETTERS:
                 return _unread(item)
         return ""
 

@@ -47,7 +47,7 @@ from symback.language.expressions import (
     everywhere,
 )
 from symback.language.functions import BY_SYMPY
-from symback.language.names import SAMPLE, Role, Variable, unpack
+from symback.language.names import Role, Variable, unpack
 
 
 class Inexpressible(SymbackError):
@@ -61,7 +61,7 @@ def to_node(expr: Expr, graph: Graph | None) -> Node:
     named as the lectures do (``h_13``, as in `Derivation.expr`) are read with the sizes of the
     graph.
 
-    Raises `Inexpressible` for what has no node, such as the elements of a batch.
+    Raises `Inexpressible` for what has no node, such as the arrays of a batch.
 
     >>> z = Symbol("z", real=True)
     >>> to_node(1 - z, None)  # doctest: +NORMALIZE_WHITESPACE
@@ -73,8 +73,15 @@ def to_node(expr: Expr, graph: Graph | None) -> Node:
 
 
 def element_of(variable: Variable, indices: Iterable[int]) -> Element:
-    """The node of one element of a quantity, the layer in front where its name carries one."""
-    return Element(variable.letter, tuple(Index("", n) for n in (*variable.head, *indices)))
+    """The node of one element of a quantity, the layer in front where its name carries one.
+
+    Of a quantity of a batch the first of the ``indices``, if there are any, is the sample.
+    """
+    own = tuple(indices)
+    batched = variable.batched and bool(own)
+    sample = Index("", own[0]) if batched else None
+    numbers = (*variable.head, *own[batched:])
+    return Element(variable.letter, tuple(Index("", n) for n in numbers), sample)
 
 
 _NAMES: Mapping[type, str] = {getattr(sympy, word): row.name for word, row in BY_SYMPY.items()}
@@ -122,13 +129,12 @@ class _Conversion:
             case sympy.MatAdd() | Terms():
                 return Total(self.nodes(expr.args))
             case Indexed():
-                if SAMPLE in expr.indices:
-                    raise Inexpressible("the checker looks at one sample, not at a batch")
                 name, own = expr.base.name, tuple(map(_index, expr.indices))
                 if self.graph is None:
                     return Element(name, own)
-                general = element_of(self.graph.by_base[name], ())
-                return Element(general.letter, (*general.indices, *own))
+                variable = self.graph.by_base[name]
+                general, sample = element_of(variable, ()), own[0] if variable.batched else None
+                return Element(general.letter, (*general.indices, *own[variable.batched :]), sample)
             case Symbol():
                 return self.symbol(expr)
             case sympy.Rational():
@@ -200,6 +206,8 @@ class _Conversion:
         if self.graph is None or expr.name not in self.graph.by_base:
             raise Inexpressible(f"there is no array {expr.name}")
         variable = self.graph.by_base[expr.name]
+        if variable.batched:
+            raise Inexpressible("of a batch only single elements are turned into nodes")
         return Array(variable.capital, Index("", *variable.head) if variable.head else None)
 
     def product(self, expr: Expr) -> Node:

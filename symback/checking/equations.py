@@ -16,7 +16,7 @@ from sympy import Expr
 
 from symback.checking.conversion import element_of, to_node
 from symback.checking.letters import Scope
-from symback.engine.arithmetics import OutOfRange
+from symback.engine.arithmetics import OutOfRange, Undecided
 from symback.engine.calculus import LocalDerivative, local_derivative
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Equation, Graph
@@ -24,6 +24,7 @@ from symback.language.algebra import value_of
 from symback.language.budget import uncounted
 from symback.language.expressions import (
     LAYERED,
+    LOSS,
     Array,
     Call,
     Cases,
@@ -77,7 +78,7 @@ class Link:
 
 
 class Equations:
-    """A graph whose widths are numbers, without samples, as nodes; made once for all points."""
+    """A graph whose widths and samples are numbers, as nodes; made once for all points."""
 
     def __init__(self, graph: Graph, activations: Mapping[str, Activation | SoftMax]) -> None:
         self.graph = graph
@@ -85,12 +86,22 @@ class Equations:
         self.activations = {**ACTIVATIONS, **activations}
         self.order = {variable: place for place, variable in enumerate(graph.variables)}
         self._by_letter: dict[tuple[str, int | None], Variable] = {}
+        self.own_loss: Variable | None = None
+        """Of a batch the losses of the samples, one each."""
         for variable in graph.variables:
+            if variable.role is Role.LOSS and variable.batched:
+                self.own_loss = variable
+                continue
             general = element_of(variable, ())
             layer = general.indices[0].offset if general.indices else None
             self._by_letter[general.letter, layer] = variable
         self._links: dict[Variable, list[Link]] = {}
-        self._places: dict[tuple[str, tuple[int, ...]], tuple[Variable, tuple[int, ...]]] = {}
+        self._places: dict[object, tuple[Variable, tuple[int, ...]]] = {}
+
+    @cached_property
+    def samples(self) -> int | None:
+        """How many samples a batch has; None where there is one sample, by itself."""
+        return None if self.graph.samples is None else int(self.graph.samples)
 
     def variable(self, letter: str, layer: int | None) -> Variable | None:
         """The quantity behind a letter and a layer; h_0 is x and h_L is ŷ."""
@@ -100,20 +111,35 @@ class Equations:
             letter, layer = "yhat", None
         return self._by_letter.get((letter, layer))
 
-    def place(self, letter: str, numbers: tuple[int, ...]) -> tuple[Variable, tuple[int, ...]]:
-        """The quantity of an element and its own indices; raises `OutOfRange`."""
-        if (letter, numbers) in self._places:
-            return self._places[letter, numbers]
+    def place(
+        self, letter: str, numbers: tuple[int, ...], sample: int | None = None
+    ) -> tuple[Variable, tuple[int, ...]]:
+        """The quantity of an element and its own indices, in a batch the sample first.
+
+        Raises `OutOfRange`, and `Undecided` where it is not said which sample is meant.
+        """
+        key = letter, numbers, sample
+        if key in self._places:
+            return self._places[key]
         layer, own = (numbers[0], numbers[1:]) if letter in LAYERED and numbers else (None, numbers)
         variable = self.variable(letter, layer)
         if variable is None and not numbers:
             variable = self.variable(letter, None)
+        if letter == LOSS.letter and sample is not None:
+            variable = self.own_loss
+        if variable is not None and variable.batched != (sample is not None):
+            shown = f"{letter}_{','.join(map(str, numbers))}" if numbers else letter
+            which = f"each sample has its own {shown}, and nothing says which is meant"
+            raise Undecided(which if sample is None else f"{shown} is the same for all samples")
+        own = own if sample is None else (sample, *own)
         sizes = () if variable is None else tuple(int(size) for size in variable.shape)
         fits = len(own) == len(sizes) and all(1 <= k <= n for k, n in zip(own, sizes, strict=True))
         if variable is None or not fits:
             shown = ",".join(map(str, numbers))
-            raise OutOfRange(f"there is no {letter}_{shown}" if shown else f"there is no {letter}")
-        self._places[letter, numbers] = variable, own
+            of = "" if sample is None else f" of sample {sample}"
+            name = f"{letter}_{shown}" if shown else letter
+            raise OutOfRange(f"there is no {name}{of}")
+        self._places[key] = variable, own
         return variable, own
 
     @cached_property
@@ -146,15 +172,27 @@ class Equations:
 
     @cached_property
     def solved(self) -> frozenset[Variable]:
-        """The biases that are solved for, so that their preactivations are free."""
+        """The biases that are solved for, so that their preactivations are free.
+
+        None of a batch, whose samples share them.
+        """
+        return self._own_biases if self.samples is None else frozenset()
+
+    @cached_property
+    def _own_biases(self) -> frozenset[Variable]:
+        """The biases of layers in which each neuron has one of its own."""
         return frozenset(
             v for v in self.graph.variables if v.role is Role.BIAS and len(v.shape) == 1
         )
 
     @cached_property
     def free(self) -> frozenset[Variable]:
-        """The preactivations that are drawn."""
-        layers = {variable.layer for variable in self.solved}
+        """The preactivations that are drawn.
+
+        In a batch as if each sample had biases of its own: what is equal then is equal too where
+        they are shared.  `Assumptions.shared` are the layers for which that will not do.
+        """
+        layers = {variable.layer for variable in self._own_biases}
         return frozenset(
             v for v in self.graph.variables if v.role is Role.PREACTIVATION and v.layer in layers
         )

@@ -28,7 +28,8 @@ from typing import Any
 from symback.checking.cells import Switch
 from symback.checking.conversion import element_of
 from symback.checking.equations import Equations, Link
-from symback.checking.page import Definition
+from symback.checking.letters import GENERIC
+from symback.checking.page import PARAMETER, Definition
 from symback.engine.arithmetics import (
     RELATIONS,
     Arithmetic,
@@ -64,6 +65,7 @@ from symback.language.expressions import (
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -110,6 +112,7 @@ def _template(text: str) -> Any:
     return placed(read(text, names=("z", "i")))
 
 
+_Z = Element("z")
 _ROWS = ELEMENTARY.items()
 AS_EXPONENTIALS = {name: _template(row.exponentials) for name, row in _ROWS if row.exponentials}
 SLOPES = {name: _template(row.slope) for name, row in _ROWS if row.slope}
@@ -125,7 +128,7 @@ def with_z(template: Node, argument: Node) -> Any:
     return replaced(template, Element("z"), argument)
 
 
-def differentiated(node: Node, by: Element) -> Node:
+def differentiated(node: Node, by: Element | Free) -> Node:
     """∂node/∂by by the rules of calculus; ``by`` has numbers for indices.
 
     Elements become derivatives by name, so what they depend on follows.
@@ -133,7 +136,9 @@ def differentiated(node: Node, by: Element) -> Node:
     match node:
         case Number() | Letter() | Indicator() | OneHot() | Ones():
             return ZERO
-        case Element() | Array() | Named():
+        case Free(indices=()):
+            return ONE if node == by else ZERO
+        case Element() | Array() | Named() | Free():
             return Derivative(node, by)
         case Total(terms):
             return Total(tuple(differentiated(term, by) for term in terms))
@@ -149,7 +154,7 @@ def differentiated(node: Node, by: Element) -> Node:
             second = Product((MINUS_ONE, above, differentiated(below, by)), True)
             return Quotient(Total((first, second)), Power(below, TWO))
         case Power(base, exponent):
-            if any(isinstance(part, (Element, Array, Named)) for part in walk(exponent)):
+            if any(isinstance(part, (Element, Array, Named, Free)) for part in walk(exponent)):
                 raise Undecided("symback does not differentiate a power whose exponent varies")
             less = Power(base, Total((exponent, MINUS_ONE)))
             return Product((exponent, less, differentiated(base, by)), True)
@@ -163,9 +168,14 @@ def differentiated(node: Node, by: Element) -> Node:
             relation = ">" if name == "max" else "<"
             won = differentiated(first, by), Comparison(first, relation, second)
             return Cases((won, (differentiated(second, by), None)))
+        case Call("norm", (inner,), primes=0):
+            return Quotient(Call("dot", (inner, differentiated(inner, by))), node)
+        case Call("dot", (first, second)):
+            parts = (differentiated(first, by), second), (first, differentiated(second, by))
+            return Total(tuple(Call("dot", each) for each in parts))
         case Call("sum" | "diag"):
             return rebuilt(node, lambda part: differentiated(part, by))
-        case Call(name) if name in ("pi", "i") or SLOPES.get(name) == ZERO:
+        case Call(name) if name in ("pi", "i", "m") or SLOPES.get(name) == ZERO:
             return ZERO
         case Call(name, (inner,), primes=0) if name != "softmax":
             return Product((replace(node, primes=1), differentiated(inner, by)), True)
@@ -186,7 +196,8 @@ class Assumptions:
     ``definitions`` are the page's own names; ``overrides`` are claims of the page that are taken
     for true though they are not (to see what merely follows from them); ``pins`` are numbers put
     for quantities (the evaluation bar); ``from_leaves`` computes every preactivation from weights
-    and biases instead of drawing it, as the numbers of a file need it.
+    and biases instead of drawing it, as the numbers of a file need it; ``shared`` are the layers
+    for which a line about a batch needs the same, since it names their biases.
     """
 
     true_class: int | None = None
@@ -195,6 +206,7 @@ class Assumptions:
     overrides: tuple[tuple[Node, Node], ...] = ()
     pins: tuple[tuple[Node, Node], ...] = ()
     from_leaves: bool = False
+    shared: frozenset[int] = frozenset()
 
 
 Quantity = tuple[Variable, tuple[int, ...]]
@@ -234,9 +246,12 @@ class Evaluator:
         for left, right in assumptions.pins:
             if not isinstance(left, Element):
                 raise Undecided("only single quantities are given other values")
-            self._pins[equations.place(left.letter, self.indices(left.indices, {}))] = right
-        biased = any(variable in equations.solved for variable, _ in self._pins)
-        self._from_leaves = assumptions.from_leaves or biased
+            self._pins[self.place(left, {})] = right
+        biased = any(variable.role is Role.BIAS for variable, _ in self._pins)
+        all_drawn = not (assumptions.from_leaves or biased)
+        self._drawn = frozenset(
+            each for each in equations.free if all_drawn and each.layer not in assumptions.shared
+        )
 
     def under(self, assumptions: Assumptions) -> Evaluator:
         """The same point under other assumptions."""
@@ -247,9 +262,14 @@ class Evaluator:
         """The value of ``node``; index letters stand for the numbers in ``env``."""
         return self._value(node, env, self.arithmetic.at(level))
 
-    def element(self, letter: str, own: tuple[int, ...], level: int = 0) -> Value:
-        """The value of one scalar quantity, e.g. ("w", (2, 1, 2))."""
-        return self._element(letter, own, self.arithmetic.at(level))
+    def element(self, element: Element, level: int = 0) -> Value:
+        """The value of one scalar quantity, its indices numbers."""
+        return self._element(element, {}, self.arithmetic.at(level))
+
+    def place(self, element: Element, env: Environment) -> Quantity:
+        """The quantity that an element is, and its indices in it."""
+        sample = None if element.sample is None else self.number_of(element.sample, env)
+        return self.equations.place(element.letter, self.indices(element.indices, env), sample)
 
     # ------------------------------------------------------------------------------ any node
 
@@ -261,8 +281,8 @@ class Evaluator:
         match node:
             case Number(value, None):
                 return numbers.number(value)
-            case Element(letter, indices):
-                return self._element(letter, self.indices(indices, env), numbers)
+            case Element():
+                return self._element(node, env, numbers)
             case Product(factors, is_elementwise):
                 values = self._values(factors, env, numbers)
                 return (elementwise if is_elementwise else multiplied)(values, numbers)
@@ -282,12 +302,14 @@ class Evaluator:
             case Number(value, decimals):
                 return numbers.rounded(value, decimals or 0)
             case Letter(index, width):
-                number = self._index(index, env)
+                number = self.number_of(index, env)
                 return numbers.number(Fraction(self._width(number) if width else number))
+            case Free(name, indices):
+                return numbers.drawn((f"any {name}", self.indices(indices, env)))
             case Array("delta", layer):
                 return self._derivative(LOSS, Array("a", layer), env, numbers)
             case Array():
-                return self._grid(node, env, lambda one: self._element(*_named(one), numbers))
+                return self._grid(node, env, lambda one: self._element(one, {}, numbers))
             case Cases(()):
                 raise Undecided("no case of a function given by cases holds")
             case Cases(branches):
@@ -313,7 +335,7 @@ class Evaluator:
             case Component(of, indices):
                 return _component(self._value(of, env, numbers), self.indices(indices, env))
             case OneHot(index):
-                place, size = self._index(index, env), self._width(self.equations.scope.depth)
+                place, size = self.number_of(index, env), self._width(self.equations.scope.depth)
                 ones = (Fraction(int(k == place)) for k in range(1, size + 1))
                 return column([numbers.number(one) for one in ones])
             case Ones(like):
@@ -349,7 +371,7 @@ class Evaluator:
             case Product((Number(sign), Number(value))) if (sign * value).denominator == 1:
                 return self._whole(Number(sign * value), env)
             case Letter(index, width=False):
-                return self._index(index, env)
+                return self.number_of(index, env)
             case Total(terms):
                 parts = [self._whole(term, env) for term in terms]
                 return None if None in parts else sum(part for part in parts if part is not None)
@@ -370,13 +392,16 @@ class Evaluator:
         if node.upper is None:
             upper = self.extent(node.letter, node.body, env)
         else:
-            upper = self._index(node.upper, env)
-        without = None if node.without is None else self._index(node.without, env)
+            upper = self.number_of(node.upper, env)
+        without = None if node.without is None else self.number_of(node.without, env)
         return [k for k in range(node.lower, upper + 1) if k != without]
 
     def extent(self, letter: str, body: Node, env: Environment) -> int:
         """How many values an index letter has, from the first place where it stands."""
         for part in walk(body):
+            sample = getattr(part, "sample", None)
+            if sample is not None and sample.letter == letter and self.equations.samples:
+                return self.equations.samples - sample.offset
             for position, index in enumerate(getattr(part, "indices", ())):
                 if index.letter == letter:
                     size = self._size_at(part, position, env)
@@ -391,14 +416,14 @@ class Evaluator:
             case Component(Array() as array) | Component(Call(_, (Array() as array, *_))):
                 if array.layer is None:
                     return self._width(0 if array.letter == "x" else scope.depth)
-                return self._width(self._index(array.layer, env))
+                return self._width(self.number_of(array.layer, env))
             case Element("x" | "y" | "yhat" as letter) if scope.is_network:
                 return self._width(0 if letter == "x" else scope.depth)
             case Element(letter, (layer, *_)) if scope.is_network and letter in LAYERED:
                 if position == 0:
                     return scope.depth
                 before = letter == "w" and position == 2
-                return self._width(self._index(layer, env) - before)
+                return self._width(self.number_of(layer, env) - before)
         return None
 
     def _width(self, layer: int) -> int:
@@ -407,7 +432,8 @@ class Evaluator:
             raise OutOfRange(f"there is no layer {layer}")
         return int(widths[layer])
 
-    def _index(self, index: Index, env: Environment) -> int:
+    def number_of(self, index: Index, env: Environment) -> int:
+        """The number of an index."""
         if index.is_number:
             return index.offset
         if index.letter == ELL and self.assumptions.true_class is not None:
@@ -418,10 +444,10 @@ class Evaluator:
 
     def indices(self, indices: Sequence[Index], env: Environment) -> tuple[int, ...]:
         """The numbers of some indices."""
-        return tuple(self._index(index, env) for index in indices)
+        return tuple(self.number_of(index, env) for index in indices)
 
     def _named(self, node: Named, env: Environment, numbers: Arithmetic) -> Value:
-        definition, letters = self._definition(node, env)
+        definition, letters = self.definition(node, env)
         if len(self._standing_in) > 40:
             raise Undecided(f"the definition of {node.name} leads back to itself")
         key = ("definition", len(self._standing_in), node)
@@ -431,7 +457,8 @@ class Evaluator:
         finally:
             self._standing_in.discard(key)
 
-    def _definition(self, node: Named, env: Environment) -> tuple[Definition, dict[str, int]]:
+    def definition(self, node: Named, env: Environment) -> tuple[Definition, dict[str, int]]:
+        """What the page says a name is, and the numbers of its letters; raises `Undecided`."""
         own = self.indices(node.indices, env)
         for definition in reversed(self.assumptions.definitions):
             if definition.name == node.name and len(definition.indices) == len(own):
@@ -463,8 +490,8 @@ class Evaluator:
         match condition:
             case Comparison(Letter(index), relation, Letter() | Number() as right):
                 is_letter = isinstance(right, Letter)
-                second = self._index(right.index, env) if is_letter else right.value
-                return RELATIONS[relation](self._index(index, env), second)
+                second = self.number_of(right.index, env) if is_letter else right.value
+                return RELATIONS[relation](self.number_of(index, env), second)
             case Comparison() if self.signs is not None:
                 return self.signs.holds(condition, env)
             case Comparison(left, relation, right):
@@ -491,12 +518,12 @@ class Evaluator:
 
     # ---------------------------------------------------------------------------- quantities
 
-    def _element(self, letter: str, own: tuple[int, ...], numbers: Arithmetic) -> Value:
-        if letter == "eta":
+    def _element(self, element: Element, env: Environment, numbers: Arithmetic) -> Value:
+        if element.letter == "eta":
             return numbers.drawn("eta")
-        if letter == "delta":
-            return self._derivative(LOSS, Element("a", _fixed(own)), {}, numbers)
-        variable, own = self.equations.place(letter, own)
+        if element.letter == "delta":
+            return self._derivative(LOSS, replace(element, letter="a"), env, numbers)
+        variable, own = self.place(element, env)
         key = (variable, own, numbers.level)
         if key not in self._elements:
             self._prepare(variable, numbers)
@@ -509,11 +536,10 @@ class Evaluator:
         graph, order, level = self.equations.graph, self.equations.order, numbers.level
         if order[variable] < DEEP or (variable, level) in self._prepared:
             return
-        drawn = frozenset() if self._from_leaves else self.equations.free
         found, frontier = {variable}, [variable]
         while frontier:
             parent = frontier.pop()
-            parents = () if parent in drawn else graph.parents.get(parent, ())
+            parents = () if parent in self._drawn else graph.parents.get(parent, ())
             frontier += [parent for parent in parents if parent not in found]
             found.update(parents)
         self._prepared |= {(each, level) for each in found}
@@ -533,11 +559,11 @@ class Evaluator:
             if claimed is not None:
                 return claimed
         equations = self.equations
-        if not self._from_leaves and variable in equations.free:
+        if variable in self._drawn:
             return numbers.drawn((variable.name, own))
-        if not self._from_leaves and variable in equations.solved:
+        if self._drawn and variable in equations.solved:
             env = {letter.name: k for letter, k in zip(variable.indices, own, strict=True)}
-            a = self._element("a", (variable.layer or 0, *own), numbers)
+            a = self._element(Element("a", _fixed((variable.layer or 0, *own))), {}, numbers)
             rest = self._value(equations.without_bias[variable.layer], env, numbers)
             return _less(a, [rest], numbers)
         if variable in equations.rhs:
@@ -545,17 +571,33 @@ class Evaluator:
             env = {letter.name: k for letter, k in zip(free, own, strict=True)}
             return self._value(equations.rhs[variable], env, numbers)
         if variable.role is Role.TARGET:
-            known = self.assumptions
-            if known.true_class is not None:
-                return numbers.number(Fraction(int(own[0] == known.true_class)))
-            if known.known_sum is not None and own[0] == int(variable.shape[0]):
-                others = [self._element("y", (k,), numbers) for k in range(1, own[0])]
-                return _less(numbers.number(Fraction(known.known_sum)), others, numbers)
+            return self._target(variable, own, numbers)
         return numbers.drawn((variable.name, own))
+
+    def _target(self, variable: Variable, own: tuple[int, ...], numbers: Arithmetic) -> Value:
+        """What is known of a target: the true class, or Σ y_i.
+
+        A true class beyond the last one is that of the first sample, and the next sample has the
+        next.
+        """
+        known, place = self.assumptions, own[-1]
+        width, element = int(variable.shape[-1]), element_of(variable, own)
+        if known.true_class is not None:
+            later = 0 if element.sample is None else element.sample.offset - 1
+            steps, first = divmod(known.true_class - 1, width)
+            true_class = (first + later * steps) % width + 1
+            return numbers.number(Fraction(int(place == true_class)))
+        if known.known_sum is None or place < width:
+            return numbers.drawn((variable.name, own))
+        others = [
+            self._element(replace(element, indices=_fixed((k,))), {}, numbers)
+            for k in range(1, width)
+        ]
+        return _less(numbers.number(Fraction(known.known_sum)), others, numbers)
 
     def _grid(self, array: Array, env: Environment, entry: Callable[[Element], Value]) -> Grid:
         """What ``entry`` makes of each element of an array."""
-        layer = None if array.layer is None else self._index(array.layer, env)
+        layer = None if array.layer is None else self.number_of(array.layer, env)
         letter = "w" if array.letter == "W" else array.letter
         variable = self.equations.variable(letter, layer)
         if variable is None:
@@ -575,18 +617,34 @@ class Evaluator:
             if made.shape[1] > 1 or any(entry.shape[1] != 1 for entry in made):
                 raise Undecided("the derivative of an array by a matrix has more than two indices")
             return Grid(tuple(zip(*map(entries, made), strict=True)))
+        if isinstance(by, Free):
+            return self._by_variable(of, by, env, numbers)
         if not isinstance(by, Element) or by.letter in ("delta", "eta"):
             raise Undecided("symback differentiates by quantities of the network only")
-        at = self.indices(by.indices, env)
-        by = Element(by.letter, _fixed(at))
+        quantity = self.place(by, env)
+        sample = None if by.sample is None else Index("", self.number_of(by.sample, env))
+        by = Element(by.letter, _fixed(self.indices(by.indices, env)), sample)
         match of:
             case Element("delta"):
                 raise Undecided("symback does not differentiate a derivative again")
-            case Element(letter, indices):
-                end = self.equations.place(letter, self.indices(indices, env))
-                return self._gradient(end, self.equations.place(by.letter, at), numbers)
+            case Element():
+                return self._gradient(self.place(of, env), quantity, numbers)
             case Array():
                 return self._grid(of, env, lambda one: self._derivative(one, by, env, numbers))
+            case Named():
+                definition, letters = self.definition(of, env)
+                return self._derivative(definition.node, by, letters, numbers)
+        return self._value(differentiated(of, by), env, numbers)
+
+    def _by_variable(self, of: Node, by: Free, env: Environment, numbers: Arithmetic) -> Value:
+        """∂of/∂by for the variable of a lemma, on which no quantity of the network depends."""
+        by = Free(by.name, _fixed(self.indices(by.indices, env)))
+        match of:
+            case Free(name, indices):
+                same = Free(name, _fixed(self.indices(indices, env))) == by
+                return numbers.number(Fraction(int(same)))
+            case Element() | Array():
+                raise Undecided(f"whether this depends on {by.name} is not known")
             case Named():
                 definition, letters = self._definition(of, env)
                 return self._derivative(definition.node, by, letters, numbers)
@@ -659,7 +717,12 @@ class Evaluator:
     # ---------------------------------------------------------------------------- functions
 
     def _call(self, node: Call, env: Environment, numbers: Arithmetic) -> Value:
-        if node.function in ("O", "g"):
+        defined = self._function(node.function)
+        if defined is not None:
+            return self._page_function(defined, node, env, numbers)
+        if node.function in ("O", *GENERIC):
+            if not self.equations.scope.is_network:
+                raise Undecided(f"nothing says what {node.function} is")
             is_output, (argument, *_) = node.function == "O", node.arguments
             last = self.equations.scope.activations[-1]
             name = last if is_output else self._hidden_activation(argument, env)
@@ -680,6 +743,10 @@ class Evaluator:
                 return numbers.pi()
             case "i", _:
                 return numbers.imaginary()
+            case "m", _:
+                if self.equations.samples is None:
+                    raise Undecided("a number of samples, where there is one by itself")
+                return numbers.number(Fraction(self.equations.samples))
             case "abs", (argument,):
                 above, opposite = Comparison(argument, ">?", ZERO), Product((MINUS_ONE, argument))
                 return self._either(above, argument, opposite, env, numbers)
@@ -714,6 +781,27 @@ class Evaluator:
                 return self._value(Product((first, Transpose(second))), env, numbers)
         return self._elementary(node, env, numbers)
 
+    def _function(self, name: str) -> Definition | None:
+        """What the page says a function is."""
+        own = (d for d in reversed(self.assumptions.definitions) if d.is_function)
+        return next((definition for definition in own if definition.name == name), None)
+
+    def _page_function(
+        self, definition: Definition, node: Call, env: Environment, numbers: Arithmetic
+    ) -> Value:
+        """The value, or with a prime the slope, of a function that the page defines."""
+        if node.primes > 1 or len(node.arguments) != 1:
+            raise Undecided("symback knows first derivatives of functions of one variable")
+        key = ("function", len(self._standing_in), definition.name)
+        if len(self._standing_in) > 40:
+            raise Undecided(f"the definition of {definition.name} leads back to itself")
+        body = differentiated(definition.node, PARAMETER) if node.primes else definition.node
+        self._standing_in.add(key)
+        try:
+            return self._each(body, node.arguments[0], env, numbers, PARAMETER)
+        finally:
+            self._standing_in.discard(key)
+
     def _hidden_activation(self, argument: Node, env: Environment) -> str:
         """The function that g names: that of the layer its argument is the preactivation of."""
         activations = self.equations.scope.activations
@@ -721,7 +809,7 @@ class Evaluator:
         for part in walk(argument):
             match part:
                 case Array("a", Index() as layer) | Element("a", (layer, *_)):
-                    layers.append(self._index(layer, env))
+                    layers.append(self.number_of(layer, env))
         if len(set(layers)) == 1:
             if not 1 <= layers[0] <= len(activations):
                 raise OutOfRange(f"there is no layer {layers[0]}")
@@ -743,12 +831,19 @@ class Evaluator:
         template = SLOPES[name] if own is None else self.equations.slope_of(name)
         return self._each(template, node.arguments[0], env, numbers)
 
-    def _each(self, template: Node, argument: Node, env: Environment, numbers: Arithmetic) -> Value:
-        """``template`` with ``argument`` for z; for an array entry by entry."""
+    def _each(
+        self,
+        template: Node,
+        argument: Node,
+        env: Environment,
+        numbers: Arithmetic,
+        variable: Node = _Z,
+    ) -> Value:
+        """``template`` with ``argument`` for its variable; for an array entry by entry."""
         if not isinstance(argument, Array) or argument.letter == "delta":
-            return self._value(with_z(template, argument), env, numbers)
+            return self._value(replaced(template, variable, argument), env, numbers)
         return self._grid(
-            argument, env, lambda one: self._value(with_z(template, one), {}, numbers)
+            argument, env, lambda one: self._value(replaced(template, variable, one), {}, numbers)
         )
 
     def _elementary(self, node: Call, env: Environment, numbers: Arithmetic) -> Value:
@@ -854,8 +949,8 @@ class Evaluator:
                 return inner, env
             case Call("sqrt", (inner,)):
                 return Quotient(log(inner), TWO), env
-            case Element(letter, indices) if letter not in ("eta", "delta"):
-                variable, own = self.equations.place(letter, self.indices(indices, env))
+            case Element(letter) if letter not in ("eta", "delta"):
+                variable, own = self.place(argument, env)
                 rhs = self.equations.rhs.get(variable)
                 known = variable in self.equations.free or (variable, own) in self._pins
                 if not known and isinstance(rhs, (Product, Quotient, Power, Call)):
@@ -935,10 +1030,6 @@ def _fixed(own: Sequence[int]) -> tuple[Index, ...]:
     return tuple(Index("", number) for number in own)
 
 
-def _named(element: Element) -> tuple[str, tuple[int, ...]]:
-    return element.letter, tuple(index.offset for index in element.indices)
-
-
 def _less(value: Value, others: Sequence[Value], numbers: Arithmetic) -> Value:
     """A number less some others."""
     minus = numbers.number(Fraction(-1))
@@ -976,16 +1067,18 @@ def _matched(indices: Sequence[Index], own: Sequence[int]) -> dict[str, int] | N
 
 def _unified(claimed: Node, truth: Node) -> tuple[dict[str, int], tuple[int, ...] | None] | None:
     """The letters that make ``claimed`` speak of ``truth``; and the entry, if it is an array."""
-    at: tuple[Index, ...] = ()
     match claimed, truth:
-        case Element("delta", own), Derivative(Element("L"), Element("a", at)):
-            pass
-        case Element(first, own), Element(second, at) if first == second:
-            pass
-        case Derivative(Element(a, u), Element(b, v)), Derivative(Element(c, s), Element(d, t)):
-            if (a, b, len(u), len(v)) != (c, d, len(s), len(t)):
+        case Element("delta"), Derivative(Element("L"), Element("a")):
+            own, at = _numbering(claimed), _numbering(truth.by)
+        case Element(first), Element(second) if first == second:
+            own, at = _numbering(claimed), _numbering(truth)
+        case Derivative(Element(a) as f, Element(b) as by), Derivative(
+            Element(c) as g, Element(d) as one
+        ):
+            pairs = (_numbering(f), _numbering(g)), (_numbering(by), _numbering(one))
+            if (a, b) != (c, d) or any(len(u) != len(v) for u, v in pairs):
                 return None
-            own, at = (*u, *v), (*s, *t)
+            own, at = ((*first, *second) for first, second in zip(*pairs, strict=True))
         case Derivative(Element() as f, Array() as by), Derivative(
             Element() as g, Element() as one
         ):
@@ -998,6 +1091,11 @@ def _unified(claimed: Node, truth: Node) -> tuple[dict[str, int], tuple[int, ...
             return None
     letters = _matched(own, [index.offset for index in at])
     return None if letters is None else (letters, None)
+
+
+def _numbering(element: Element) -> tuple[Index, ...]:
+    """All indices of an element, that of its sample in front."""
+    return (*(() if element.sample is None else (element.sample,)), *element.indices)
 
 
 def _entry_of(by: Array, at: Element) -> tuple[dict[str, int], tuple[int, ...]] | None:

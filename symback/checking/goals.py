@@ -30,6 +30,7 @@ from symback.language.expressions import (
     Comparison,
     Derivative,
     Element,
+    Free,
     Index,
     Named,
     Node,
@@ -84,6 +85,8 @@ def reaches(
         about = subject(each.left, definitions)
         in_general = all(one.relation == "=" for one in each.given)
         if not (each.is_right and in_general and isinstance(about, Derivative)):
+            continue
+        if isinstance(about.by, Free):
             continue
         asked = wanted if isinstance(wanted, Derivative) else about
         right = bare(each.right, definitions)
@@ -275,6 +278,12 @@ def _matches(claimed: Node, wanted: Node, found: dict[str, Index]) -> bool:
         return True
     mine, its = _parts(claimed), _parts(wanted)
     if mine is None or its is None or mine[0] != its[0]:
+        return False
+    of_samples = getattr(claimed, "sample", None), getattr(wanted, "sample", None)
+    if None not in of_samples:
+        if not _index_matches(*of_samples, found):
+            return False
+    elif of_samples[0] != of_samples[1]:
         return False
     (_, own, is_array), (_, given, is_whole) = mine, its
     if is_array:

@@ -44,8 +44,9 @@ class Exercise:
 
     ``wrt`` is the name of a weight where a page begins with its right side, ``notation`` how the
     pages write, ``strict`` whether what the network file fixes is wrong where a page has another
-    convention, ``goals`` what the pages should answer (None: those of the network file), ``budget``
-    how many seconds of the processor each page may take.
+    convention, ``goals`` what the pages should answer (None: those of the network file), ``rename``
+    what symback calls the arrays of a file, ``budget`` how many seconds of the processor each page
+    may take.
     """
 
     net: Work
@@ -53,6 +54,7 @@ class Exercise:
     notation: str = "auto"
     strict: bool = False
     goals: Sequence[str] | None = None
+    rename: tuple[tuple[str, str], ...] = ()
     prove: bool = False
     budget: float = SECONDS
 
@@ -69,8 +71,10 @@ class Exercise:
         if path.suffix == ".npz":
             from symback.checking.arrays import check_arrays_file  # 0.1 s that a page need not wait
 
-            letters = None if self.notation == "auto" else self.notation
-            return check_arrays_file(path, self.net, notation=letters).as_report()
+            return check_arrays_file(
+                path, self.net, notation=self.notation, rename=dict(self.rename),
+                strict=self.strict,
+            ).as_report()  # fmt: skip
         try:
             content = files.content(path, MOST_BYTES)
         except files.CannotRead as error:

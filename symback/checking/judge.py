@@ -41,6 +41,7 @@ from typing import Any
 from flint import arb, ctx
 from sympy import Integer
 
+from symback.checking.batches import Batch, biases_named, speaks_of_samples, with_definitions
 from symback.checking.cells import (
     Condition,
     Decisions,
@@ -55,6 +56,7 @@ from symback.checking.cells import (
 from symback.checking.equations import Equations
 from symback.checking.evaluation import Assumptions, Evaluator
 from symback.checking.letters import Scope
+from symback.checking.page import Definition
 from symback.checking.report import Witness
 from symback.engine.arithmetics import (
     BITS,
@@ -87,10 +89,12 @@ from symback.language.expressions import (
     ELL,
     Array,
     At,
+    Call,
     Comparison,
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Matrix,
@@ -104,6 +108,7 @@ from symback.language.expressions import (
     Total,
     children,
     free_letters,
+    is_array,
     negative,
     walk,
 )
@@ -122,6 +127,7 @@ LONGEST = 2  # seconds that a comparison may take
 LARGEST = 400  # networks with more weights are checked at smaller widths of the same kind
 MOST_PATTERNS = 64  # combinations of cases at which a diagnosis looks mistakes up
 MOST_CELLS = 512  # cells that are gone through one by one
+MOST_SAMPLES = 8  # of a batch whose number of samples a line may name as a number
 PROBES = 6  # cells that are taken at random first, where there are many
 MOST_DIFFERING = 3  # cells in which sides differ; one with a point in it is enough
 ROOTED_POINTS = 24  # where sides with square roots must agree: each root has one of two signs
@@ -230,12 +236,14 @@ class Restricted(Undecided):
 class Judge:
     """Compares sides of claims about one network.
 
-    ``least`` is the largest index on the page; widths that are replaced stay above it.
+    ``least`` is the largest index on the page; widths that are replaced stay above it.  Claims that
+    speak of samples go to a second judge (`of_batch`), of the same network with a batch of so many
+    ``samples``, which writes its sides out entry by entry (`symback.checking.batches`).
     """
 
-    def __init__(self, work: Work, least: int = 0) -> None:
-        self.work = work
-        self.graph, self.sizes = _twin(work, least)
+    def __init__(self, work: Work, least: int = 0, samples: int | None = None) -> None:
+        self.work, self.least, self.samples = work, least, samples
+        self.graph, self.sizes = _twin(work, least, samples)
         layers = work.spec.layers if isinstance(work.spec, NetworkSpec) else ()
         own = {layer.activation.name: layer.activation for layer in layers}
         self.equations = Equations(self.graph, own)
@@ -246,6 +254,59 @@ class Judge:
         self._deadline = float("inf")
         self._is_dear = False
         """Whether one evaluation at a point takes so long that the first witness will do."""
+        self._batches: dict[int, Judge] = {}
+
+    # ----------------------------------------------------------------------------- batches
+
+    def of_batch(self, nodes: Sequence[Node], assumptions: Assumptions = _PLAIN) -> Judge | None:
+        """The judge of a claim that speaks of samples; None for one about a single sample.
+
+        There are as many samples as the file has where the claim names numbers, which may be that
+        one; else so many that no width and no number of the claim is the same.
+        """
+        definitions = assumptions.definitions
+        if self.samples is not None or not self.scope.is_network:
+            return None
+        if not any(speaks_of_samples(node, definitions) for node in nodes):
+            return None
+        own, numbers = self.work.graph.samples, numbers_in(nodes, definitions)
+        if own is not None and numbers:
+            if not own.is_Integer or own > MOST_SAMPLES:
+                raise Undecided(f"numbers in a line about a batch of more than {MOST_SAMPLES}")
+            return self._batch(int(own))
+        widths = {int(width) for width in self.equations.scope.widths}
+        return self._batch(next(m for m in itertools.count(3) if m not in widths | numbers))
+
+    def _batch(self, samples: int) -> Judge:
+        if samples not in self._batches:
+            self._batches[samples] = Judge(self.work, self.least, samples)
+        return self._batches[samples]
+
+    def _asked(
+        self,
+        left: Node,
+        right: Node,
+        env: Mapping[str, int],
+        assumptions: Assumptions,
+        level: int = SHALLOW,
+    ) -> _Question:
+        """The question whether two sides are equal, written out entry by entry where it must be.
+
+        That is of a batch, and where arrays that are no plain quantities are compared with numbers.
+        """
+        if self.samples is None and not any(map(_compares_arrays, (left, right))):
+            return _Question(left, right, env, assumptions, level)
+        writer = Batch(self.at(0, assumptions))
+        sides = writer.node(left, env), writer.node(right, env)
+        return _Question(*sides, {}, assumptions, level)
+
+    def _sharing(self, nodes: Sequence[Node], assumptions: Assumptions) -> Assumptions:
+        """The assumptions for a line about a batch: which layers' biases it names."""
+        layers = set(biases_named(nodes, assumptions.definitions))
+        numbers = {each.offset for each in layers if each.is_number}
+        if len(numbers) < len(layers):
+            numbers = set(range(1, self.scope.depth + 1))
+        return replace(assumptions, shared=frozenset(numbers))
 
     # ------------------------------------------------------------------------------ residues
 
@@ -272,6 +333,10 @@ class Judge:
         assumptions: Assumptions = _PLAIN,
     ) -> tuple[int, ...]:
         """() for a scalar, (rows, columns) for an array."""
+        if (batch := self.of_batch((node,), assumptions)) is not None:
+            return batch.shape(node, env, assumptions)
+        if self.samples is not None:
+            node, env = self._asked(node, node, env or {}, assumptions).left, {}
         if not any(isinstance(part, _MAY_BE_ARRAYS) for part in walk(node)):
             return ()  # without the value, which takes long in a deep network
         value = self.at(0, assumptions).value(node, env or {}, SHALLOW)
@@ -279,6 +344,8 @@ class Judge:
 
     def same(self, left: Node, right: Node, assumptions: Assumptions = _PLAIN) -> bool:
         """Whether two nodes are equal for general targets; raises `Undecided`."""
+        if (batch := self.of_batch((left, right), assumptions)) is not None:
+            return batch.same(left, right, batch._sharing((left, right), assumptions))
         return self._agree(left, right, assumptions).at is None
 
     def patterns(self, nodes: Sequence[Node]) -> range:
@@ -390,6 +457,8 @@ class Judge:
             assumptions = replace(assumptions, pins=(*assumptions.pins, *left.values))
             left = left.of
         try:
+            if (batch := self.of_batch((left, right), assumptions)) is not None:
+                return batch.compare(left, right, batch._sharing((left, right), assumptions))
             return self._compared(left, right, assumptions)
         except Misshapen as error:
             return Outcome(Relationship.MISSHAPEN, error.message)
@@ -408,6 +477,8 @@ class Judge:
 
     def _compared(self, left: Node, right: Node, assumptions: Assumptions) -> Outcome:
         letters = {*_letters_of(left, right, assumptions)}
+        if ELL in letters and self.samples is not None:
+            raise Undecided("each sample has its own true class")
         if ELL in letters:
             found = self._for_each_class(left, right, assumptions)
             return _outcome(found, Relationship.EQUAL, "for the one-hot target e(ℓ)")
@@ -432,7 +503,8 @@ class Judge:
     def _for_each_class(self, left: Node, right: Node, assumptions: Assumptions) -> Agreement:
         classes = int(self.equations.scope.widths[-1]) if self.equations.scope.is_network else 0
         made = Agreement()
-        for number in range(1, classes + 1):
+        arrangements = 1 if self.samples is None else 2  # all of one class, and of different ones
+        for number in range(1, arrangements * classes + 1):
             found = self._agree(left, right, replace(assumptions, true_class=number))
             if found.at is not None:
                 return replace(found, at=((ELL, number), *found.at))
@@ -447,9 +519,10 @@ class Judge:
         for env in self.instances(left, right, assumptions):
             try:
                 try:
-                    found = self._agreement(_Question(left, right, env, assumptions, SHALLOW))
+                    found = self._agreement(self._asked(left, right, env, assumptions))
                 except TooDeep:
-                    found = self._agreement(_Question(left, right, env, assumptions, LEVELS - 1))
+                    deep = self._asked(left, right, env, assumptions, LEVELS - 1)
+                    found = self._agreement(deep)
             except OutOfRange as error:
                 misfit = error
                 continue
@@ -622,7 +695,10 @@ class Judge:
         expanded (`symback.engine.calculus.is_zero`).  Where functions are defined case by case, or
         a sum of many terms would have to be expanded, none is tried.
         """
-        if self.equations.has_kinks or any(map(self.equations.is_kinked, (left, right))):
+        sides = left, right
+        if self.equations.has_kinks or any(map(self.equations.is_kinked, sides)):
+            return False
+        if self.of_batch(sides, assumptions) is not None:
             return False
         evaluator = Evaluator(self.equations, Symbols(), assumptions)
         deadline = clock() + 1
@@ -652,6 +728,9 @@ class Judge:
         Where targets can be one-hot, the sides must differ for such ones too: else the line may be
         right for all targets that there are.
         """
+        if (batch := self.of_batch((left, right), assumptions)) is not None:
+            assumptions = batch._sharing((left, right), assumptions)
+            return batch.refutation(left, right, outcome, assumptions)
         strict = outcome.one_hot
         if strict is not None:
             found = self.witness(left, right, dict(strict.at), assumptions, strict.cells)
@@ -675,7 +754,10 @@ class Judge:
         if known is not None:
             assumptions = replace(assumptions, true_class=known)
         env = {letter: number for letter, number in at.items() if letter != ELL}
-        asked = _Question(left, right, env, assumptions, 0)
+        if self.samples is not None:  # at a point all samples share their biases
+            layers = frozenset(range(1, self.scope.depth + 1))
+            assumptions = replace(assumptions, shared=layers)
+        asked = self._asked(left, right, env, assumptions, 0)
         best: tuple[float, Witness] | None = None
         # plain points first, then some that lie in the cells
         points = [_Point(b"witness %d" % attempt) for attempt in range(24)]
@@ -721,25 +803,31 @@ class Judge:
 
         A line of derivatives alone is best told by the targets and outputs.
         """
-        named = [pair for node in asked.sides for pair in _quantities(bounds, node, asked.env)]
+        named = [one for node in asked.sides for one in _quantities(bounds, node, asked.env)]
         scope = self.equations.scope
         if not named and scope.is_network:
             letters = ("y", "yhat") if scope.has_target else ("yhat",)
             places = range(1, int(scope.widths[-1]) + 1)
-            named = [(letter, (k,)) for letter in letters for k in places]
+            sample = None if self.samples is None else Index("", 1)
+            named = [Element(letter, (Index("", k),), sample) for letter in letters for k in places]
         shown: dict[str, str] = {}
-        for letter, numbers in named:
+        for one in named:
+            numbers = [each.offset for each in one.indices]
+            letter = one.letter if isinstance(one, Element) else one.name
             name = f"{letter}_{pack(numbers)}" if numbers else letter
+            if isinstance(one, Element) and one.sample is not None:
+                name += f"^({one.sample.offset})"
             if name not in shown and len(shown) < 12:
-                shown[name] = _short(bounds.element(letter, numbers, 0))
+                shown[name] = _short(bounds.value(one, {}))
         return shown
 
     # -------------------------------------------------------------------------------- numbers
 
     @cached_property
     def file_numbers(self) -> Mapping[str, Any] | None:
-        """The numbers of the file by name, where it has all that are needed for one sample."""
-        if not self.work.has_numbers or self.work.graph.samples is not None:
+        """The numbers of the file by name, where it has all that are needed for the samples."""
+        own = self.work.graph.samples
+        if not self.work.has_numbers or (None if own is None else int(own)) != self.samples:
             return None
         return self.work.spec.given
 
@@ -756,6 +844,8 @@ class Judge:
         numbers = self.file_numbers
         if numbers is None or self.sizes or not self.scope.is_network or not numbers.get("y"):
             return ()
+        if self.samples is not None:
+            return ()
         return tuple(
             (Element("y", (Index("", place),)), Number(Fraction(str(value))))
             for place, value in enumerate(numbers["y"], start=1)
@@ -768,8 +858,14 @@ class Judge:
 
         A decimal number of at least so many significant ``digits`` means any that rounds to it.
         """
+        if (batch := self.of_batch((node,), assumptions)) is not None:
+            own = self.work.graph.samples
+            judge = batch if own is None or own > MOST_SAMPLES else self._batch(int(own))
+            return judge.numbers(node, env, assumptions, digits)
         if self._file_point is None:
             return None
+        if self.samples is not None:
+            node, env = self._asked(node, node, env, assumptions).left, {}
         assumptions = replace(assumptions, from_leaves=True)
         arithmetic = _Rounded(self._file_point, digits)
         with ctx.workprec(self._precision):
@@ -778,6 +874,8 @@ class Judge:
 
     def same_at_numbers(self, left: Node, right: Node, assumptions: Assumptions) -> bool:
         """Whether two sides are equal, exactly, at the numbers of the file; raises `Undecided`."""
+        if self.of_batch((left, right), assumptions) is not None:
+            return False
         point = self._file_point
         if point is None:
             return False
@@ -980,6 +1078,8 @@ class _FilePoint:
             if self.rate is None:
                 raise Undecided("the file gives no learning rate")
             return Fraction(self.rate)
+        if not self.has(name):
+            return _nowhere(name)
         array = self.given[name[0]]
         for index in name[1]:
             array = array[index - 1]
@@ -989,8 +1089,8 @@ class _FilePoint:
 # --------------------------------------------------------------------------------------- the twin
 
 
-def _twin(work: Work, least: int) -> tuple[Graph, dict[str, int]]:
-    """The network without samples, at small widths where its own are symbols or large.
+def _twin(work: Work, least: int, samples: int | None) -> tuple[Graph, dict[str, int]]:
+    """The network of so many samples, or of one, at small widths where its own are large.
 
     Also the replaced widths: name or number of layer → new number.
     """
@@ -1002,7 +1102,9 @@ def _twin(work: Work, least: int) -> tuple[Graph, dict[str, int]]:
     pairs = list(itertools.pairwise(spec.widths))
     large = not symbolic and sum(int(a) * int(b) for a, b in pairs) > LARGEST
     plain = replace(spec, values=Values())
-    own = work.graph if spec.values.samples is None else from_network(plain)
+    batch = None if samples is None else Integer(samples)
+    is_own = spec.values.samples is None and samples is None
+    own = work.graph if is_own else from_network(plain, batch, own_losses=True)
     if not symbolic and not large:
         return own, {}
     sizes: dict[Any, int] = {}
@@ -1013,7 +1115,9 @@ def _twin(work: Work, least: int) -> tuple[Graph, dict[str, int]]:
         return own, {}
     layers = tuple(replace(layer, units=Integer(sizes[layer.units])) for layer in spec.layers)
     twin = replace(plain, inputs=Integer(sizes[spec.inputs]), layers=layers)
-    return from_network(twin), {str(width): size for width, size in sizes.items()}
+    return from_network(twin, batch, own_losses=True), {
+        str(width): size for width, size in sizes.items()
+    }
 
 
 # ---------------------------------------------------------------------------------------- helpers
@@ -1059,6 +1163,24 @@ def _letters_of(left: Node, right: Node, assumptions: Assumptions) -> Iterator[s
         bound = frozenset(index.letter for index in definition.indices)
         yield from free_letters(definition.node, bound)
         waiting += [part for part in walk(definition.node) if isinstance(part, Named)]
+
+
+def _compares_arrays(node: Node) -> bool:
+    """Whether a condition, or a function that is defined case by case, is about an array."""
+    return any(
+        (isinstance(part, Comparison) and (is_array(part.left) or is_array(part.right)))
+        or (isinstance(part, Call) and part.function not in _OF_WHOLES and _is_made(part.arguments))
+        for part in walk(node)
+    )
+
+
+_OF_WHOLES = frozenset("sum mean norm dot outer diag softmax exp log".split())
+"""Functions of a whole array, and those that take each of its entries without a condition."""
+
+
+def _is_made(arguments: Sequence[Node]) -> bool:
+    """Whether an array among arguments is more than a quantity by its name."""
+    return any(is_array(each) and not isinstance(each, Array) for each in arguments)
 
 
 def _numbers_layers(letter: str, nodes: Sequence[Node]) -> bool:
@@ -1153,18 +1275,37 @@ def _told_apart(first: Any, second: Any) -> tuple[str, str]:
 
 def _quantities(
     evaluator: Evaluator, node: Node, env: Mapping[str, int]
-) -> Iterator[tuple[str, tuple[int, ...]]]:
+) -> Iterator[Element | Free]:
     """The scalar quantities that a node names, its sums and arrays written out."""
     if isinstance(node, Derivative):
+        if isinstance(node.by, Free):
+            yield from _quantities(evaluator, node.of, env)
+            yield from _quantities(evaluator, node.by, env)
         return
     if isinstance(node, Sum):
         for number in evaluator.range_of(node, env):
             yield from _quantities(evaluator, node.body, {**env, node.letter: number})
         return
-    if isinstance(node, Element) and node.letter != "delta":
+    if isinstance(node, Free) or (isinstance(node, Element) and node.letter != "delta"):
         try:
-            yield node.letter, evaluator.indices(node.indices, env)
+            numbers = evaluator.indices(node.indices, env)
+            made = replace(node, indices=tuple(Index("", each) for each in numbers))
+            if isinstance(made, Element) and made.sample is not None:
+                made = replace(made, sample=Index("", evaluator.number_of(made.sample, env)))
         except Undecided:
             return
+        yield made
     for child in children(node):
         yield from _quantities(evaluator, child, env)
+
+
+def numbers_in(nodes: Sequence[Node], definitions: Sequence[Definition]) -> set[int]:
+    """The whole numbers beyond 2 that a line names, above and below its fraction bars."""
+    found: set[int] = set()
+    for part in with_definitions(nodes, definitions):
+        match part:
+            case Number(value):
+                found |= {abs(value.numerator), value.denominator}
+            case Sum(upper=Index("", last)):
+                found.add(last)
+    return found - {0, 1, 2}

@@ -8,13 +8,18 @@ name of the page's own (`Named`), which the page must define somewhere.
 
 from __future__ import annotations
 
+import copy
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from symback.checking.tokens import FUNCTIONS, NotRead, Place, Token
+import sympy
+
+from symback.checking.tokens import FUNCTIONS, NotRead, Place, Token, lexed
 from symback.engine.graph import Graph
+from symback.language.errors import printable
 from symback.language.expressions import (
     ELL,
     LAYERED,
@@ -31,17 +36,36 @@ from symback.language.expressions import (
     OneHot,
     Sum,
     Transpose,
+    reindexed,
     walk,
 )
-from symback.language.names import Notation, Role, cuts
+from symback.language.names import (
+    NOTATIONS,
+    Notation,
+    Role,
+    UnknownNotation,
+    cuts,
+    plain_name,
+)
 
 LARGEST_INDEX = 20
 """Of a neuron in a layer whose width is a symbol: a page there names the first few neurons."""
 
+LONGEST_NAME = 24
+"""Characters of a name of the page's own."""
+
 PRIMES = ("'", "''")
 _LOSSES = ("L", "J", "C", "E")
 _ELEMENT_INDICES = {"w": 3, "b": 2, "a": 2, "h": 2, "delta": 2, "x": 1, "y": 1, "yhat": 1}
-_GENERIC = ("g", "f", "phi", "psi", "varphi")
+QUANTITIES = {
+    **dict.fromkeys(("output", "outputs", "prediction", "predictions", "ypred"), "yhat"),
+    **dict.fromkeys(("target", "targets", "label", "labels", "ytrue"), "y"),
+    **dict.fromkeys(("input", "inputs"), "x"),
+}
+"""Words that are a quantity wherever they stand in a formula, with the lectures' letter for it."""
+LOSS_WORDS = ("loss", "Loss", "cost", "Cost")
+GENERIC = ("g", "f", "phi", "psi", "varphi")
+"""Letters that pages call the activation by."""
 _WORDS_FOR_RATE = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
 
 
@@ -61,6 +85,8 @@ class Scope:
     has_target: bool = True
     stages: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
+    loss: str = ""
+    """"entropy" where the loss holds a logarithm, "squared" where it squares differences."""
     is_batch: bool = False
     """Whether the network's values are those of several samples."""
 
@@ -86,11 +112,13 @@ class Scope:
         biases = {v.layer: len(v.shape) for v in by_role[Role.BIAS]}
         computed = [v for v in graph.variables if v.role in (Role.ACTIVATION, Role.OUTPUT)]
         functions = [graph.by_variable[variable].named for variable in computed]
+        loss = graph.by_variable[graph.target].rhs
         return cls(
             widths=tuple(int(size) if size.isdigit() else size for size in sizes),
             activations=tuple("" if f is None else type(f).__name__ for f in functions),
             biases=tuple(biases.get(v.layer, -1) for v in preactivations),
             has_target=bool(by_role[Role.TARGET]),
+            loss="entropy" if loss.has(sympy.log) else "squared" if loss.has(sympy.Pow) else "",
             is_batch=graph.samples is not None,
         )
 
@@ -114,7 +142,9 @@ class Letters:
 
     ``own_errors`` says that the page calls something of its own δ_i, with one index.  ``layers``
     says which layer's neurons an index letter numbers, where the letters carry no layer themselves
-    (`symback.checking.layers`).
+    (`symback.checking.layers`); ``functions`` are those that the page defines, as f(u) = u(1 - u).
+    ``unknown`` are names such as w_5 that are taken for the page's own while one looks for what
+    they are.
     """
 
     def __init__(
@@ -125,14 +155,16 @@ class Letters:
         *,
         own_errors: bool = False,
         layers: Mapping[str, Index] = MappingProxyType({}),
+        unknown: Sequence[str] = (),
+        functions: frozenset[str] = frozenset(),
     ) -> None:
-        self.scope, self.notation = scope, notation
+        self.scope, self.notation, self.functions = scope, notation, functions
         self.defined, self.own_errors, self.layers = defined, own_errors, layers
         self.placed = {
             letter: Index("", layer if layer > 0 else scope.depth + layer)
             for letter, _, layer in notation.placed
         }
-        self.letters = notation.letters if scope.is_network else {}
+        self.letters = QUANTITIES | notation.letters if scope.is_network else {}
         self.words = dict(notation.words) if scope.is_network else {}
         self.names = {_flat(name): name for name in (*scope.stages, *scope.leaves)}
         usual = {name for name in (*FUNCTIONS, *FUNCTIONS.values()) if "_" not in name}
@@ -142,6 +174,22 @@ class Letters:
             if name not in usual and name.rstrip("0123456789") not in self.letters
         )
         """Names of activations that the lexer would take apart, such as swish2 and leaky_relu."""
+        self.unknown = unknown
+        self.own: dict[str, Node] = {plain_name(name): Named(plain_name(name)) for name in unknown}
+        """What the notation says of single names, such as w_5, as nodes."""
+        self.patterns: dict[str, tuple[str, Node]] = {}
+        """Names with an index letter, such as s_i, by what stands before it."""
+        for own, meant in notation.names:
+            node = self.own[plain_name(own)] = self.meant(own, meant)
+            before, _, below = own.rpartition("_")
+            letter = plain_name(below)
+            if any(index.letter == letter for index in getattr(node, "indices", ())):
+                self.patterns[plain_name(before)] = letter, node
+        written = (*self.names.values(), *(own for own, _ in notation.names))
+        self.long_names = frozenset(
+            word for name in written for word in re.findall(r"[A-Za-z]{2,}", name)
+        )
+        """Words among the names of the file and of the notation."""
 
     @property
     def tells_layers_by_indices(self) -> bool:
@@ -150,9 +198,50 @@ class Letters:
 
     def with_layers(self, layers: Mapping[str, Index]) -> Letters:
         """The same letters in a statement in which its indices number these layers."""
-        return Letters(
-            self.scope, self.notation, self.defined, own_errors=self.own_errors, layers=layers
+        made = copy.copy(self)
+        made.layers = layers
+        return made
+
+    # ------------------------------------------------------------------- names of the notation
+
+    def meant(self, own: str, meant: str) -> Node:
+        """What a notation says that a name is: a quantity in the lectures' letters.
+
+        Raises `UnknownNotation`, with the quantities that there are.
+        """
+        letters = Letters(self.scope, NOTATIONS["lectures"])
+        try:
+            token, *rest = lexed(meant, Place(1, 1), latex=False)
+            below = [each for each in rest if each.kind not in ("_", "{", "}")]
+            found = letters.quantity(Scripted(token, below or None))
+            if meant == "L" and self.scope.is_network:
+                found = LOSS
+            if isinstance(found, (Element, Array)):
+                # a row, and W as (in, out), are symback's transposed
+                turned = self.notation.rows and isinstance(found, Array)
+                return Transpose(found) if turned else found
+            reason = f"there is no {printable(meant)}"
+        except NotRead as error:
+            reason = error.message
+        raise UnknownNotation(
+            f"[names] says {printable(own)} = {printable(meant)}, but {reason}; "
+            f"{letters.what_there_is()}"
         )
+
+    def what_there_is(self) -> str:
+        """A sentence on the quantities that a name can be given."""
+        if not self.scope.is_network:
+            return f"there are {', '.join((*self.scope.stages, *self.scope.leaves))}"
+        widths = ", ".join(map(str, self.scope.widths))
+        return (
+            "there are w_kij, b_ki, a_ki, h_ki, delta_ki, x_j, y_i, yhat_i and L, and the arrays "
+            f"W_k, b_k, a_k, h_k, x, y, yhat; the layers have {widths} neurons"
+        )
+
+    def own_name(self, tokens: Sequence[Token]) -> str:
+        """The name that tokens spell, as it is looked up, if the notation knows it; or ""."""
+        name = plain_name("".join(token.text for token in tokens))
+        return name if name in self.own else ""
 
     # ------------------------------------------------------------------------------- words
 
@@ -162,7 +251,7 @@ class Letters:
 
     def means_quantity(self, text: str) -> bool:
         """Whether the letter is a quantity of the network."""
-        return text in self.letters or text in self.words
+        return text in self.letters or text in self.words or text in self.own
 
     def takes_digits(self, text: str) -> bool:
         """Whether digits typed close to a name are its index."""
@@ -174,7 +263,8 @@ class Letters:
             return False
         known = self.means_quantity(text) or text in _LOSSES or text == "yhat"
         joined = text[0] in _LOSSES and text[1:2] == "d"
-        return known or joined or any(name.startswith(_flat(text)) for name in self.names)
+        begun = (*self.names, *self.own)
+        return known or joined or any(name.startswith(_flat(text)) for name in begun)
 
     def is_name(self, text: str) -> bool:
         """Whether a name is one of an [equations] file, or of the page."""
@@ -185,9 +275,15 @@ class Letters:
         known = self.is_name(text) or text in FUNCTIONS
         return not known and bool(self.names) and all(letter in self.names for letter in text)
 
+    def is_generic(self, text: str) -> bool:
+        """Whether a letter before an argument is the activation, whatever that is."""
+        return text == self.notation.function or (text in GENERIC and text not in self.letters)
+
     def function(self, tokens: Sequence[Token], position: int) -> str | None:
         """The function that a name stands for where it is followed by an argument."""
         text = tokens[position].text
+        if text in self.functions:
+            return text
         if text in self.names or text in self.defined:
             return None
         if text in self.own_functions or text == "sum":
@@ -200,13 +296,30 @@ class Letters:
             return "g" if self.notation.generic_sigma else "sigmoid"
         if text == "O" and kind == "(":
             return "O"
-        generic = text == self.notation.function or (text in _GENERIC and text not in self.letters)
+        generic = self.is_generic(text)
         primed = kind == "^" and any(token.kind in PRIMES for token in ahead[1:3])
         if generic and (kind in ("(", *PRIMES) or primed):
             return "g"
         in_code = any(token.text == "prime" for token in ahead[:3])  # g1_prime, g_prime
         lowered = kind == "_" and any(token.kind in ("(", "'") for token in ahead[1:])  # g_1(a_1)
         return "g" if text == "g" and (in_code or lowered) else None
+
+    def function_alone(self, text: str) -> str | None:
+        """The function that a name stands for in a lemma, with or without an argument.
+
+        f keeps its name there: what is wrong of the network's g may be right of the page's f.
+        """
+        if text in self.functions:
+            return text
+        if text in self.names or text in self.defined:
+            return None
+        if text == "sigma":
+            return "g" if self.notation.generic_sigma else "sigmoid"
+        if text in self.own_functions:
+            return text
+        if self.is_generic(text):
+            return "g" if text == self.notation.function else text
+        return FUNCTIONS.get(text)
 
     def is_output(self, tokens: Sequence[Token], position: int) -> bool:
         """Whether a letter is the whole output: Nielsen's ∇_a C is the gradient by a^L."""
@@ -294,6 +407,10 @@ class Letters:
     def quantity(self, typed: Scripted, *, updating: bool = False) -> Node:
         """What a letter with its scripts is; in an update, α and its like are the rate η."""
         text, below, defined = typed.token.text, typed.below, self.defined
+        if self.own and (name := self.own_name((typed.token, *(below or ())))):
+            return self.own[name]
+        if text in self.patterns and below is not None and typed.layer is None:
+            return self._instance(typed, *self.patterns[text])
         if not self.scope.is_network:
             whole = text if below is None else text + "".join(token.text for token in below)
             name = self.names.get(_flat(whole))
@@ -320,8 +437,25 @@ class Letters:
                 return self._named(typed)
             pair = self._kronecker(typed) if meaning == "delta" else None
             node = pair or self._looked_up(typed, meaning)
-        # a row, and W as (in, out), are symback's transposed
-        return Transpose(node) if self.notation.rows and isinstance(node, Array) else node
+        # a row, W as (in, out), and the weights of one neuron as a column are symback's transposed
+        turned = self.notation.rows or self._is_column(typed, node)
+        return Transpose(node) if turned and isinstance(node, Array) else node
+
+    def _is_column(self, typed: Scripted, node: Node) -> bool:
+        """Whether a small w is all weights of the one neuron of its layer, as in wᵀx."""
+        notation = self.notation
+        match node:
+            case Array("W", Index("", layer)) if notation.layer == "nowhere":
+                return typed.token.text == notation.weight and self.scope.widths[layer] == 1
+        return False
+
+    def _instance(self, typed: Scripted, letter: str, general: Node) -> Node:
+        """s_2 or s_j, where the page says what s_i is."""
+        index = self.index(list(typed.below or ()), typed.token.place)
+        found = reindexed(general, {letter: index})
+        if isinstance(found, Element) and not self._exists(found.letter, found.indices):
+            raise NotRead(f"there is no {typed}", typed.token.place)
+        return found
 
     def _kronecker(self, typed: Scripted) -> Node | None:
         """δ_ij where an error has one index: 1 for i = j, else 0."""
@@ -335,7 +469,7 @@ class Letters:
 
     def _named(self, typed: Scripted) -> Named:
         text, place = typed.token.text, typed.token.place
-        if len(text) > 12:
+        if len(text) > LONGEST_NAME:
             raise NotRead(f"{text} is no name of the network", place)
         if typed.layer is not None:
             raise NotRead(f"{text} has no layer", place)
@@ -357,6 +491,8 @@ class Letters:
         if layered and typed.layer is None and self.notation.layer == "superscript":
             raise NotRead(f"{text} has no layer above it, as {self.notation.name} writes it", place)
         head = self._head(typed, meaning)
+        if self._is_numbered(typed, meaning):
+            typed = replace(typed, below=None)
         found = list(dict.fromkeys(self._readings(typed, meaning, head)))
         if len(found) == 1:
             return found[0]
@@ -377,6 +513,16 @@ class Letters:
             place,
         )
 
+    def _is_numbered(self, typed: Scripted, meaning: str) -> bool:
+        """Whether a number below is the layer of a whole array, as in z_2."""
+        below = typed.below or ()
+        return (
+            self.notation.numbered
+            and meaning in LAYERED
+            and len(below) == 1
+            and below[0].kind == "number"
+        )
+
     def _head(self, typed: Scripted, meaning: str) -> tuple[Index, ...]:
         """The layer of a quantity where something else than its first index says it; else ()."""
         if typed.layer is not None:
@@ -385,6 +531,8 @@ class Letters:
             return (Index(found.letter, found.offset + later),)
         if typed.token.text in self.placed:
             return (self.placed[typed.token.text],)
+        if self._is_numbered(typed, meaning):
+            return (self.index(typed.below or (), typed.token.place, layer=True),)
         if meaning not in LAYERED or self.notation.layer != "nowhere":
             return ()
         if self.scope.depth == 1:
@@ -417,7 +565,8 @@ class Letters:
                 letter = self._renamed(meaning, indices[0])
                 yield Element(letter, indices if letter == meaning else indices[1:])
         capital = typed.token.text == notation.weight.upper()
-        scalars_only = meaning == "w" and not capital and notation.layer != "superscript"
+        above = notation.layer in ("superscript", "nowhere")
+        scalars_only = meaning == "w" and not capital and not above
         if scalars_only or (layered and wanted == 1):
             return
         for found in self._splits(typed.below, int(layered) - len(head), leads=leads):
@@ -490,9 +639,23 @@ class Letters:
             return None
         if layer is not None:
             meaning = self._renamed(meaning, layer)
+        if meaning in LAYERED and layer is not None and (one := self._single(meaning, layer)):
+            return one
         if meaning in LAYERED:
             return Array("W" if meaning == "w" else meaning, layer)
         return Element(meaning, (Index("", 1),)) if self._width(meaning) == 1 else Array(meaning)
+
+    def _single(self, meaning: str, layer: Index) -> Element | None:
+        """The element of a layer of one neuron, w if it has one weight, where it stands above."""
+        if self.notation.layer == "subscript" or not layer.is_number:
+            return None
+        widths = self.scope.widths
+        sizes = [widths[layer.offset], widths[layer.offset - 1] if meaning == "w" else 1]
+        if set(sizes) != {1}:
+            return None
+        one_bias = meaning == "b" and set(self.scope.biases) == {0}
+        ones = (Index("", 1),) * (2 if meaning == "w" else 1 - one_bias)
+        return Element(meaning, (layer, *ones))
 
     # ------------------------------------------------------------------------------------ sums
 

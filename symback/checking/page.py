@@ -19,20 +19,24 @@ from __future__ import annotations
 import enum
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from symback.checking.chains import Flow
+from symback.checking.lemmas import Lemma, function_defined, goes_on, lemma_of
 from symback.checking.letters import Letters, Scope
+from symback.checking.naming import numbered, told
 from symback.checking.parsing import Line, reading
 from symback.checking.statements import (
-    ARITHMETIC,
     DEFINED,
     EMPTY_LINE,
     NOTATION,
     Condition,
     Page,
     Statement,
+    changes_formula,
     cut,
     defined_by,
     is_told,
@@ -57,24 +61,28 @@ from symback.language.expressions import (
     Comparison,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
+    Matrix,
     Named,
     Node,
     Number,
     Product,
     Sum,
     Total,
+    Transpose,
     children,
     free_letters,
     is_array,
     negative,
     rebuilt,
     reindexed,
+    replaced,
     walk,
 )
-from symback.language.names import NOTATIONS, Notation, UnknownNotation
+from symback.language.names import NOTATIONS, Notation, UnknownNotation, plain_name
 
 LARGEST_PAGE = 200_000
 """Bytes."""
@@ -112,6 +120,18 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """A last side with the row below it, and the claim so read; None where that is not read.
+
+    ``is_firm``: the place of the row says so, too.
+    """
+
+    node: Node | None
+    read_as: str
+    is_firm: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """``sides`` joined by ``relations`` (one fewer than the sides).
 
@@ -121,6 +141,11 @@ class Claim:
     conditions on quantities that it stands under ("if a_11 > 0"); its sides are 0 where they fail.
     ``read_as`` is the canonical echo of the whole line; reading it gives the same.  ``unknown``
     says why the line means nothing definite, where a name in it does not.
+
+    A line "= …" that goes on from a chain further up has the left side of that; ``after`` is the
+    side it goes on from, ``instead`` the left sides of other chains that it may go on from as well,
+    None for one that could not be read.  ``joined`` is the last side together with the row below,
+    where that may go on with it.
     """
 
     line: int
@@ -132,13 +157,22 @@ class Claim:
     read_as: str = ""
     given: tuple[Comparison, ...] = ()
     unknown: str = ""
+    after: Node | None = None
+    instead: tuple[Node | None, ...] = ()
+    joined: Joined | None = None
+
+    @property
+    def steps(self) -> bool:
+        """Whether it is a step of gradient descent, which gives the left side a new value."""
+        return self.relations[:1] == (Relation.BECOMES,)
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
     """A name of the page's own: ``name_{letters} = node``; ``indices`` are letters or numbers.
 
-    ``explicit``: it is called a definition, by a word such as "let" or by :=.
+    ``explicit``: it is called a definition, by a word such as "let" or by :=.  Of a function,
+    ``name(PARAMETER) = node``.
     """
 
     line: int
@@ -149,6 +183,11 @@ class Definition:
     node: Node
     read_as: str = ""
     explicit: bool = False
+    is_function: bool = False
+
+
+PARAMETER = Free("·")
+"""The variable of each function that a page defines, whatever the page calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +237,7 @@ _SUPPOSES = re.compile(
     r"\b(?:assum|suppos|given|provided|if|when|where|since|let|set|at|target|ignor)", re.I
 )
 _COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
+_EQUALS = re.compile(r"(?<![<>!:])=")
 _FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
 
 Item = Claim | Definition | Prose | Unread
@@ -205,16 +245,28 @@ Item = Claim | Definition | Prose | Unread
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A page, item by item in the order of the text."""
+    """A page, item by item in the order of the text.
+
+    ``numbered`` are names such as w_5, of weights that have a number of their own.
+    """
 
     items: tuple[Item, ...] = field(default=())
+    numbered: tuple[str, ...] = ()
 
 
 # ----------------------------------------------------------------------------------------- passes
 
 
-def read(text: str, scope: Scope, notation: Notation = NOTATIONS["lectures"]) -> Document:
+def read(
+    text: str,
+    scope: Scope,
+    notation: Notation = NOTATIONS["lectures"],
+    *,
+    unknown: Sequence[str] = (),
+) -> Document:
     r"""The page ``text`` about the network of ``scope``, in a ``notation``.
+
+    ``unknown`` are names that are read as the page's own, whatever else they might mean.
 
     Raises `TooLarge`, and `Spent` where a budget is used up before anything is read.
 
@@ -225,29 +277,36 @@ def read(text: str, scope: Scope, notation: Notation = NOTATIONS["lectures"]) ->
     """
     if len(text.encode("utf-8", "replace")) > LARGEST_PAGE:
         raise TooLarge(f"the page is larger than {LARGEST_PAGE:,} bytes")
-    page = Page.of(text, Letters(scope, notation))
+    page = Page.of(text, Letters(scope, notation, unknown=unknown))
     allow(CUT)
     statements, left = cut(page)
+    said = told((each.tokens for each in statements), scope, notation)
+    if said:
+        notation = replace(notation, names=(*said, *notation.names))
+        page = replace(page, letters=Letters(scope, notation, unknown=unknown))
     page = page.knowing(statements)
+    statements = list(_with_lemmas(statements, page))
     allow(SUPPOSED)
     statements, named = _supposed(statements, page)
     allow(READ)
     items: list[Item] = []
-    chain = Chain()
+    flow = Flow()
     for each in statements:
         try:
-            found, chain = _items(each, page, chain)
+            found, flow, names = _items(each, page, flow)
         except Spent as spent:
             left = each, spent
             break
         items += found
-        named += chain.named
+        named += names
     allow(NAMED)
     if left is not None:
         each, spent = left
         reason = f"from here on nothing is read: {spent}"
         items.append(Unread(*each.where, reason))
-    return Document(tuple(_with_names_known(items, named)))
+    known = {plain_name(name) for name in unknown}
+    left_open = numbered((each.tokens for each in statements), page.letters)
+    return Document(tuple(_with_names_known(items, named, known)), left_open)
 
 
 def notation_of(text: str) -> Notation | None:
@@ -268,6 +327,32 @@ def notation_of(text: str) -> Notation | None:
             f"a page may choose {', '.join(NOTATIONS)}"
         )
     return None if found is None else NOTATIONS[found[1]]
+
+
+# ----------------------------------------------------------------------------------------- lemmas
+
+
+def _with_lemmas(statements: Sequence[Statement], page: Page) -> Iterator[Statement]:
+    """The statements, those about functions of a variable with what that is.
+
+    A line "= …" is about the same as what it goes on from, and so is a condition on the variable.
+    """
+    last: Lemma | None = None
+    for place, each in enumerate(statements):
+        letters, tokens = page.letters_of(each.tokens), each.tokens
+        failed, lemma = each.failed, None
+        if tokens and tokens[0].kind in RELATIONS:
+            lemma = last and goes_on(tokens, letters, last)
+        elif each.has_relation:
+            last = lemma = lemma_of(tokens, letters)
+            if function_defined(tokens, letters) and lemma is None and failed is None:
+                failed = NotRead("a function of the page's own is read where its variable is the "
+                                 "only letter in it", each.place)  # fmt: skip
+        elif any(token.kind in COMPARISONS for token in tokens):
+            ahead = statements[place + 1].tokens if place + 1 < len(statements) else []
+            near = last or lemma_of(ahead, letters)
+            lemma = near and goes_on(tokens, letters, near)
+        yield replace(each, lemma=lemma, failed=failed)
 
 
 # ------------------------------------------------------------------------------------- conditions
@@ -350,7 +435,8 @@ def _condition(
         return Condition(first, relation, second, place)
     if relation == "=" and not supposing:
         return None
-    line = Line(page.letters_of(tokens), statement.latex, page.is_code and not statement.latex)
+    code = page.is_code and not statement.latex
+    line = Line(page.letters_of(tokens), statement.latex, code, lemma=statement.lemma)
     readings = [reading(part, line) for part in (left, right)]
     named += [name for each in readings for name in each.named]
     one, other = (each.node for each in readings)
@@ -464,21 +550,10 @@ def _check_capture(node: Node, letter: str, index: Index, place: Place) -> None:
 # ------------------------------------------------------------------------------------------- items
 
 _RELATION = {each.value: each for each in Relation}
+Name = tuple[Named, Place]
+ORPHANED = "what this goes on from could not be read; begin the line with its left side"
 _TWO_DELTAS = "δ with two letters may be Kronecker's or the error ∂L/∂a"
 _OTHER_DELTAS = "write 1[i=j], or ∂L/∂a_{ki}"
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """The claims that lines which begin with "=" go on from.
-
-    ``head`` is what the chain begins with, ``holds_for`` the conditions it stands under; ``named``
-    are the page's own names in its last line, with their places.
-    """
-
-    head: Side | None = None
-    holds_for: tuple[Condition, ...] = ()
-    named: tuple[tuple[Named, Place], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,41 +571,93 @@ class Sides:
     named: tuple[tuple[Named, Place], ...]
 
 
-def _items(statement: Statement, page: Page, chain: Chain) -> tuple[list[Item], Chain]:
-    """What a statement says, and the chain as it goes on behind it."""
-    place, chain = statement.place, replace(chain, named=())
+def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Flow, list[Name]]:
+    """What a statement says, the flow behind it, and the page's own names in it."""
+    place = statement.place
     prose: list[Item] = [Prose(*statement.where)]
     if statement.failed is None and (not statement.tokens or statement.kind == "prose"):
-        return prose, chain
+        return prose, flow, []
     try:
         if statement.failed is not None:
             raise statement.failed
         spend(1 + len(statement.words))
         if statement.condition is not None or _is_range(statement.tokens, page.letters):
-            return prose, chain
+            return prose, flow, []
         line = _sides(statement, page)
-        sides, continues = line.sides, line.continues
-        chain = replace(chain, named=line.named)
-        if not continues:
-            chain = Chain(sides[0] if len(sides) > 1 else None, statement.holds_for, line.named)
-        elif statement.holds_for != chain.holds_for:  # under a condition of its own: starts anew
-            if chain.head is None:
-                raise NotRead("the lines before it stand under another condition", place,
-                              "begin the line with its left side")  # fmt: skip
-            chain = replace(chain, holds_for=statement.holds_for)
-            sides, continues = [chain.head, *sides], False
-        if statement.holds_for:
-            sides = _under(sides, statement.holds_for)
-        return _claimed(statement, replace(line, sides=sides, continues=continues)), chain
+        items, after = _said(statement, line, flow)
+        if statement.tail is not None and isinstance(items[-1], Claim):
+            items[-1] = replace(items[-1], joined=_joined(statement, page, flow, items[-1]))
+        return items, after, list(line.named)
     except RecursionError:
         error = NotRead("the statement is nested too deeply", place)
     except NotRead as found:
         # something without a relation that stands within words is a mention, no claim
         within = statement.kind == "inline" or bool(statement.words)
         if within and not statement.has_relation and statement.failed is None:
-            return prose, chain
+            return prose, flow, []
         error = found
-    return [_unread(statement, page, error)], chain
+    unread = _unread(statement, page, error)
+    return [unread], flow.lost(statement) if unread.begins else flow, []
+
+
+def _said(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item], Flow]:
+    """What a statement with these sides says, and the flow behind it."""
+    if line.continues:
+        return _gone_on(statement, line, flow)
+    sides, nodes = line.sides, [side.node for side in line.sides]
+    if statement.holds_for:
+        sides = _under(sides, statement.holds_for)
+    items = _claimed(statement, replace(line, sides=sides))
+    behind = flow.begun if len(sides) > 1 else flow.mentioned
+    steps = any(isinstance(item, Claim) and item.steps for item in items)
+    return items, behind(statement, nodes, steps=steps)
+
+
+def _joined(statement: Statement, page: Page, flow: Flow, alone: Claim) -> Joined:
+    """The last side of a claim together with the row below."""
+    tail = statement.tail
+    assert tail is not None
+    unknown = Joined(None, "", tail.is_firm)
+    if not tail.tokens:
+        return unknown
+    whole = replace(statement, tokens=[*statement.tokens, *tail.tokens], tail=None)
+    try:
+        line = _sides(whole, page)
+        *_, claim = _said(whole, line, flow)[0]
+    except (NotRead, RecursionError):
+        return unknown
+    known = [part for side in alone.sides for part in walk(side.node)]
+    if not isinstance(claim, Claim) or any(name not in known for name, _ in line.named):
+        return unknown
+    return Joined(claim.sides[-1].node, claim.read_as, tail.is_firm)
+
+
+def _gone_on(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item], Flow]:
+    """The claim that a line "= …" is, which has the left side of the chain that it goes on from."""
+    found, flow = flow.resumed(statement)
+    chain, sides, last = found.chain, line.sides, line.sides[-1].node
+    anew = chain.holds_for != statement.holds_for  # under a condition of its own
+    if chain.is_lost or (chain.head is None and not anew) or (found.is_next and not anew):
+        items = _claimed(statement, line)
+        if chain.is_lost:
+            items = [replace(each, unknown=ORPHANED) for each in items if isinstance(each, Claim)]
+        return items, flow.at(statement, last)
+    if chain.head is None:
+        raise NotRead("the lines before it stand under another condition", statement.place,
+                      "begin the line with its left side")  # fmt: skip
+    sides = [replace(sides[0], node=chain.head), *sides]
+    if statement.holds_for:
+        sides = _under(sides, statement.holds_for)
+    relations = line.relations
+    if chain.steps:
+        relations = [Relation.BECOMES, *relations[1:]]
+    line = replace(line, sides=sides, relations=relations, continues=False)
+    before = None if statement.holds_for or chain.holds_for else chain.last
+    items = [
+        replace(each, after=before, instead=found.others) if isinstance(each, Claim) else each
+        for each in _claimed(statement, line, resumes=True)
+    ]
+    return items, flow.at(statement, last)
 
 
 def _unread(statement: Statement, page: Page, error: NotRead) -> Unread:
@@ -541,7 +668,9 @@ def _unread(statement: Statement, page: Page, error: NotRead) -> Unread:
         first, found = statement.source.lstrip("& ")[:1], DEFINED.search(statement.source)
         known = found is None or page.letters.means_quantity(found[1])
         defines = "" if known or found is None else found[1]
-    where, begins = (place.line, place.column, statement.source), first not in RELATIONS
+    where = place.line, place.column, statement.source
+    several = not statement.tokens and len(_EQUALS.findall(statement.source)) > 1
+    begins = first not in RELATIONS or several
     return Unread(*where, error.message, error.suggestion, defines, begins)
 
 
@@ -564,7 +693,7 @@ def _sides(statement: Statement, page: Page) -> Sides:
     """The sides of a statement as nodes.  Raises `NotRead`."""
     tokens, place = statement.tokens, statement.place
     letters = page.letters_of(tokens)
-    changing = next((w for w in statement.words if w.text.lower() in ARITHMETIC), None)
+    changing = next((w for w in statement.words if changes_formula(w.text)), None)
     if changing is not None:
         raise NotRead(f"the word “{changing.text}” stands within a formula", changing.place,
                       "write it as a sign")  # fmt: skip
@@ -588,7 +717,8 @@ def _sides(statement: Statement, page: Page) -> Sides:
     )
     again = learned and names.count(names[0]) > 1 and bool(relations)
     updating = again or Relation.BECOMES in relations
-    line = Line(letters, statement.latex, page.is_code and not statement.latex, updating)
+    code = page.is_code and not statement.latex
+    line = Line(letters, statement.latex, code, updating, statement.lemma)
     readings = [reading(part, line) for part in parts]
     uncertain = {node for each in readings for node in each.uncertain}
     nodes = _settled([each.node for each in readings], uncertain, tokens)
@@ -646,7 +776,13 @@ def _letters_beside(node: Node, left_out: Node) -> Iterator[str]:
 
 
 def _settled(nodes: list[Node], uncertain: set[Element], tokens: Sequence[Token]) -> list[Node]:
-    """Limits that are no index of the line are whole ranges; δ_ij is Kronecker's or ∂L/∂a."""
+    """Limits that are no index of the line are whole ranges; δ_ij is Kronecker's or ∂L/∂a.
+
+    A Σ that says no letter runs over the one of its terms that stands nowhere else.
+    """
+    if any(isinstance(part, Sum) and not part.letter for node in nodes for part in walk(node)):
+        place = next((t.place for t in tokens if t.text in ("Σ", "sum")), tokens[0].place)
+        nodes = _with_letters_of_sums(nodes, place)
 
     def without_limits(node: Node) -> Node:
         node = rebuilt(node, without_limits)
@@ -674,6 +810,74 @@ def _settled(nodes: list[Node], uncertain: set[Element], tokens: Sequence[Token]
         raise NotRead(_TWO_DELTAS, place, _OTHER_DELTAS)
 
     return [settle(node) for node in nodes]
+
+
+def _with_letters_of_sums(nodes: Sequence[Node], place: Place) -> list[Node]:
+    """The sides, in which each Σ without a letter has the only one that it can run over.
+
+    That is a letter of its terms which stands nowhere else in the line; without letters it adds up
+    the entries of an array, as in Σ (y - ŷ)².  Raises `NotRead`.
+    """
+    free = Counter(letter for node in nodes for letter in _letters_said(node))
+
+    def settle(node: Node) -> Node:
+        node = rebuilt(node, settle)
+        if not isinstance(node, Sum) or node.letter:
+            return node
+        inside = Counter(_letters_said(node.body))
+        own = sorted(set(free_letters(node.body)))
+        only = [letter for letter in own if inside[letter] == free[letter]]
+        if len(own) == 1 and isinstance(node.body, Call) and node.body.function == "exp":
+            only = own  # ŷ_i = e^{a_i} / Σ e^{a_i}: nothing else varies
+        if len(only) == 1:
+            return replace(node, letter=only[0])
+        if not own and is_array(node.body):
+            body = _entry_by_entry(node.body)
+            if not _multiplies_arrays(body):
+                return Call("sum", (body,))
+        raise NotRead("a sum without an index", place, "write Σ_i")
+
+    return [settle(node) for node in nodes]
+
+
+def _letters_said(node: Node) -> Iterator[str]:
+    """The index letters of a node, one for each time that it is written; those bound as well."""
+    yield from (index.letter for index in getattr(node, "indices", ()) if index.letter)
+    for index in (getattr(node, name, None) for name in ("index", "layer", "upper", "without")):
+        if isinstance(index, Index) and index.letter:
+            yield index.letter
+    for child in children(node):
+        yield from _letters_said(child)
+
+
+def _entry_by_entry(node: Node) -> Node:
+    """The node, in which columns side by side are multiplied entry by entry: -Σ y log ŷ.
+
+    As matrices they could not be.
+    """
+    node = rebuilt(node, _entry_by_entry)
+    if not isinstance(node, Product) or node.elementwise:
+        return node
+    columns = [part for part in node.factors if is_array(part)]
+    matrices = (Transpose, Matrix, Derivative)
+    plain = not any(
+        isinstance(part, matrices) or (isinstance(part, Array) and part.letter == "W")
+        for column in columns
+        for part in walk(column)
+    )
+    if len(columns) < 2 or not plain:
+        return node
+    numbers = [part for part in node.factors if not is_array(part)]
+    joined = Product(tuple(columns), True)
+    return Product((*numbers, joined)) if numbers else joined
+
+
+def _multiplies_arrays(node: Node) -> bool:
+    """Whether a product of arrays stands in it that is none entry by entry."""
+    return any(
+        isinstance(part, Product) and not part.elementwise and sum(map(is_array, part.factors)) > 1
+        for part in walk(node)
+    )
 
 
 def _letter_roles(nodes: Sequence[Node]) -> dict[str, set[str]]:
@@ -704,19 +908,24 @@ def _summands(node: Node, scope: Scope) -> int:
     return min(inner * max(1, upper), MOST_SUMMANDS + 1)
 
 
-def _claimed(statement: Statement, line: Sides) -> list[Item]:
-    """The claim or the definition that a statement is; what says nothing to check is prose."""
+def _claimed(statement: Statement, line: Sides, *, resumes: bool = False) -> list[Item]:
+    """The claim or the definition that a statement is; what says nothing to check is prose.
+
+    ``resumes``: its left side is that of a chain further up, and gets no meaning here.
+    """
     sides, first = line.sides, line.sides[0].node
     if line.minus:
         step = Total((first, negative(sides[1].node)))
         sides = [sides[0], replace(sides[1], node=step)]
-    mention = isinstance(first, (Element, Array, Derivative, Named, Number))
+    mention = statement.goes_on is not None or isinstance(
+        first, (Element, Array, Derivative, Named, Number)
+    )
     if not line.relations and (mention or statement.kind == "inline" or statement.words):
         return [Prose(*statement.where)]
     relations = _as_updates([side.node for side in sides], line.relations)
     if line.steps and relations and isinstance(first, (Element, Array)):
         relations = [Relation.BECOMES, *relations[1:]]
-    starts = not line.continues and bool(relations)
+    starts = not line.continues and bool(relations) and not resumes
     items: list[Item] = []
     given = tuple(
         Comparison(each.left, each.relation, each.right)
@@ -724,6 +933,18 @@ def _claimed(statement: Statement, line: Sides) -> list[Item]:
         if not isinstance(each.left, Letter)  # those on indices are cases of one claim
     )
     match first:
+        case Call(name, (Free() as variable,), primes=0) if (
+            starts and statement.lemma is not None and statement.lemma.defines == name
+        ):
+            node, shown = sides[1].node, f"{echo(first)} := {echo(sides[1].node)}"
+            if any(isinstance(part, Call) and part.function == name for part in walk(node)):
+                raise NotRead("a function that is defined by itself", statement.place)
+            node = replaced(node, variable, PARAMETER)
+            made = Definition(*statement.where, name, (), node, shown, is_function=True)
+            items.append(made)
+            if len(sides) == 2:
+                return items
+            sides, relations, given = [sides[0], *sides[2:]], relations[1:], ()
         case Named(name, indices) if (
             name != "theta" and starts and relations[0] is not Relation.BECOMES
         ):
@@ -772,10 +993,14 @@ def _as_updates(nodes: Sequence[Node], relations: Sequence[Relation]) -> list[Re
 
 
 def _with_names_known(
-    items: Sequence[Item], named: Sequence[tuple[Named, Place]]
+    items: Sequence[Item], named: Sequence[tuple[Named, Place]], unknown: Collection[str]
 ) -> Iterator[Item]:
-    """The items; claims about names that nothing on the page defines are not read."""
+    """The items; claims about names that nothing on the page defines are not read.
+
+    But for those ``unknown`` ones that somebody is looking for.
+    """
     known = {(d.name, len(d.indices)) for d in items if isinstance(d, Definition)}
+    known |= {(name, 0) for name in unknown}
     unread = {item.defines for item in items if isinstance(item, Unread)}
     for item in items:
         match item:

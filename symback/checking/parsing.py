@@ -19,8 +19,20 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+from symback.checking.lemmas import Lemma
 from symback.checking.letters import PRIMES, Letters, Scripted, is_total
-from symback.checking.tokens import CLOSING, COMPARISONS, FUNCTIONS, NotRead, Place, Token, split
+from symback.checking.tokens import (
+    CLOSES,
+    CLOSING,
+    COMPARISONS,
+    FUNCTIONS,
+    OPENS,
+    RELATIONS,
+    NotRead,
+    Place,
+    Token,
+    split,
+)
 from symback.language.budget import spend
 from symback.language.expressions import (
     LAYERED,
@@ -35,6 +47,7 @@ from symback.language.expressions import (
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -70,6 +83,7 @@ _BASES = {"e": "log", "2": "log2", "10": "log10"}
 _JOINING = frozenset(("+", "-", "·", "*", "/", "⊙", "@", "^", "_", "∂", "∇"))
 """What stands before a bracket that is an operand, and no remark."""
 _BEGINS_FACTOR = ("number", "name", "command", "∂", "∇", "⟦", "begin", "½", "‖", *_BRACKETS)
+_BEGINS_ARGUMENT = ("name", "number", "command", *_BRACKETS)
 _RECIPROCALS = {
     name: formula[2 : formula.index("(")]
     for name, formula in ABBREVIATIONS.items()
@@ -84,12 +98,19 @@ class Line:
 
     ``code``: it is a line of a program, in which * between arrays goes entry by entry.
     ``updating``: it is a step of gradient descent, in which α and its like are the rate η.
+    ``lemma``: it is about functions of one variable, which stands for any number.
     """
 
     letters: Letters
     latex: bool = False
     code: bool = False
     updating: bool = False
+    lemma: Lemma | None = None
+
+    @property
+    def variable(self) -> Free | None:
+        """The variable of a lemma."""
+        return None if self.lemma is None else Free(self.lemma.letter)
 
 
 @dataclass(slots=True)
@@ -220,9 +241,9 @@ class _Parser:
         start = self.position
         if self.at("(", "["):
             self.group()
-        elif self.accept("-", "+"):
-            self.take()
-        else:
+        elif self.at("+", "-") and not self.at("_", "", *RELATIONS, ahead=1):
+            self.position += 2
+        else:  # a sign, or the + of w^+
             self.take()
         return self.tokens[start : self.position]
 
@@ -307,7 +328,7 @@ class _Parser:
                 if self.at(*_BEGINS_FACTOR) and not numbers and not closed:
                     raise self.refuse("what stands under the slash has two readings",
                                       "put brackets around it, or a fraction", token)  # fmt: skip
-            elif token.kind in _BEGINS_FACTOR:
+            elif token.kind in _BEGINS_FACTOR or self.opens_bars():
                 following = self.factor()
                 if isinstance(following, Number) and token.kind == "number":
                     raise self.refuse("a number stands directly after a factor",
@@ -345,6 +366,9 @@ class _Parser:
                 node = Component(node, self.letters.indices(self.script(), self.end))
             elif self.at("|") and self.at("_", ahead=1):
                 node = self.evaluated(node)
+            elif self.at("'") and self.line.variable and not isinstance(node, Free):
+                self.take("'")
+                node = Derivative(node, self.line.variable)
             elif self.at("'"):
                 raise self.refuse("a prime belongs to a function", "write ᵀ for a transpose")
             else:
@@ -400,13 +424,8 @@ class _Parser:
                 return self.derivative()
             case "∇":
                 return self.gradient()
-            case "|":
-                return Call("abs", (self.whole(self.until("|")),))
-            case "‖":
-                node = self.whole(self.until("‖"))
-                if self.accept("_") and [each.text for each in self.script()] != ["2"]:
-                    raise self.refuse("only the Euclidean norm is known")
-                return Call("norm", (node,))
+            case "|" | "‖":
+                return self.between_bars(token)
             case "begin":
                 return self.environment()
             case "name":
@@ -422,6 +441,41 @@ class _Parser:
                 raise self.refuse(f"the words “{token.text}” stand within a formula")
             case _:
                 raise self.refuse(f"{_shown(token.text)} is not understood here")
+
+    def between_bars(self, opening: Token) -> Node:
+        """|x|, and ‖x‖, also typed ||x||, |x|_2 or, of an array with a square, |x|²."""
+        doubled = self.doubled_bar(0)
+        if doubled:
+            self.take()
+        inner = self.until(opening.kind, doubled=doubled)
+        node = self.whole(inner)
+        squared = self.at("^") and self.peek(1).text == "2" and is_array(node)
+        if opening.kind == "|" and not doubled and not squared and not self.at("_"):
+            return Call("abs", (node,))
+        if self.accept("_") and [each.text for each in self.script()] != ["2"]:
+            raise self.refuse("only the Euclidean norm is known")
+        return Call("norm", (node,))
+
+    def doubled_bar(self, ahead: int) -> bool:
+        """Whether two bars stand close together: ||."""
+        second = self.peek(ahead + 1)
+        return self.at("|", ahead=ahead) and second.kind == "|" and not second.spaced
+
+    def opens_bars(self) -> bool:
+        """Whether a bar opens something here, rather than to say where a value is taken: f|_{w=1}.
+
+        Within bars there is none that could close them: `until` leaves both out.
+        """
+        if not self.at("|") or self.at("_", ahead=1):
+            return False
+        depth = 0
+        for token in self.tokens[self.position + 1 :]:
+            depth += (token.kind in OPENS) - (token.kind in CLOSES)
+            if depth < 0:
+                return False
+            if token.kind == "|" and depth == 0:
+                return True
+        return False
 
     def number(self) -> Node:
         """A number, alone or times a power of ten; or the 1 of an indicator."""
@@ -472,6 +526,13 @@ class _Parser:
                 return Indicator(self.condition(tokens))
         if opening.kind == "{" and any(token.text.lower() == "if" for token in tokens):
             return self.inline_cases(tokens, opening)
+        if opening.kind == "{" and (above := _above_over(tokens)) is not None:
+            over = tokens[len(above)]
+            fraction = replace(over, text="frac")
+            left, right = replace(over, kind="{", text="{"), replace(over, kind="}", text="}")
+            below = tokens[len(above) + 1 :]
+            self.read_instead(begin, fraction, left, *above, right, left, *below, right)
+            return self.primary()
         scripted = self.at("_", "^") or self.compares()
         single = len(tokens) == 1 and (tokens[0].kind == "name" or tokens[0].text == "1")
         if opening.kind == "{" and scripted and single:
@@ -498,14 +559,15 @@ class _Parser:
             branches.append((value, self.condition(part[marks[0] + 1 :])))
         return Cases(tuple(branches))
 
-    def until(self, bar: str) -> list[Token]:
-        """The tokens up to the closing bar."""
+    def until(self, bar: str, *, doubled: bool = False) -> list[Token]:
+        """The tokens up to the closing bar, or where it is doubled up to two of them."""
         opening = self.take(bar)
         depth, start = 0, self.position
         while (token := self.peek()).kind:
-            self.position += 1
-            if token.kind == bar and depth == 0:
-                return self.tokens[start : self.position - 1]
+            closes = token.kind == bar and depth == 0 and (not doubled or self.doubled_bar(0))
+            self.position += 1 + (closes and doubled)
+            if closes:
+                return self.tokens[start : self.position - 1 - doubled]
             depth += (token.kind in CLOSING) - (token.kind in CLOSING.values())
         raise self.refuse("the bar is never closed", at=opening)
 
@@ -524,8 +586,10 @@ class _Parser:
 
     def compares_indices(self, left: list[Token], right: list[Token]) -> bool:
         """Whether both sides are indices; L is the last layer only beside an index letter."""
-        letters = self.letters
+        letters, lemma = self.letters, self.line.lemma
         if not (letters.is_index(left) and letters.is_index(right, number=True)):
+            return False
+        if lemma is not None and lemma.letter in (left[0].text, right[0].text):
             return False
         others = {left[0].text, right[0].text} - {"L"}
         is_loss = left[0].text == "L" and all(each.replace(".", "").isdigit() for each in others)
@@ -587,7 +651,7 @@ class _Parser:
         token = self.peek()
         node = self.unraised()
         inner = node.of if isinstance(node, Transpose) else node
-        if not isinstance(inner, (Element, Array, Named)):
+        if not isinstance(inner, (Element, Array, Named, Free)):
             raise self.refuse("one differentiates by a quantity of the network", at=token)
         return node
 
@@ -644,6 +708,14 @@ class _Parser:
     def name(self, token: Token) -> Node:
         """A sum, a derivative, a function, the loss or a quantity: what begins with a name."""
         text, letters, begin = token.text, self.letters, self.position
+        if self.line.lemma is not None and text == self.line.lemma.letter:
+            return self.quantity()
+        if self.line.lemma and text[0] == "d" and letters.function_alone(text[1:]):  # dg/dz
+            self.take()
+            middle = token.start + 1
+            mark = replace(token, text="d", end=middle)
+            self.read_instead(begin, mark, replace(token, text=text[1:], start=middle))
+            return self.name(mark)
         if len(text) > 1 and letters.is_run_of_names(text):  # wx is w x
             self.take()
             starts = range(token.start, token.start + len(text))
@@ -653,7 +725,7 @@ class _Parser:
             ]
             self.read_instead(begin, *singles)
             return self.name(singles[0])
-        if text in ("sum", "prod") and not self.at("(", ahead=1):
+        if text in ("Σ", "Π") or (text in ("sum", "prod") and not self.at("(", ahead=1)):
             return self.sum()
         if text == "indicator":
             self.take()
@@ -678,7 +750,8 @@ class _Parser:
             return found
         if text == "e" and self.at("^", ahead=1):
             return self.euler()
-        function = letters.function(self.tokens, self.position)
+        alone = letters.function_alone(text) if self.line.lemma is not None else None
+        function = alone or letters.function(self.tokens, self.position)
         if function is not None:
             return self.function(function)
         is_loss = text in (letters.notation.loss, "L")
@@ -828,7 +901,13 @@ class _Parser:
         return primes, exponent
 
     def arguments(self, name: str, token: Token) -> tuple[Node, ...]:
-        """What a function is applied to, in brackets or a single thing."""
+        """What a function is applied to, in brackets or a single thing; in a lemma it may lack."""
+        variable, lemma = self.line.variable, self.line.lemma
+        if lemma and variable and (lemma.bare or not self.at(*_BEGINS_ARGUMENT)):
+            if self.at("(") and not self.names_functions():
+                raise self.refuse(f"the bracket behind {_shown(token.text)} has two readings",
+                                  "write its argument, or · before a factor", token)  # fmt: skip
+            return (variable,)
         if self.at(*_BRACKETS):
             tokens = self.group()
             if self.at("(") and not tokens:
@@ -844,16 +923,26 @@ class _Parser:
         if not self.at("name", "command", "number"):
             raise self.refuse(f"{token.text} of nothing", "put its argument in brackets", token)
         argument = self.primary()
+        if self.at("/") and (self.at("∂", ahead=1) or (self.line.lemma and self.slash_d())):
+            return (argument,)  # ∂ log x/∂x
         if self.at("^", "/", *_BEGINS_FACTOR):
             raise self.refuse(f"it is not clear where the argument of {token.text} ends",
                               "put it in brackets", token)  # fmt: skip
         return (argument,)
 
+    def names_functions(self) -> bool:
+        """Whether a function stands in the bracket to come."""
+        start = self.position
+        inner = self.group()
+        self.position = start
+        return any(self.letters.function_alone(token.text) for token in inner)
+
     # --------------------------------------------------------------------------------- sums
 
     def sum(self) -> Node:
-        """A Σ or Π with its limits and what it runs over."""
+        """A Σ or Π with its limits and what it runs over; without any it is settled by the line."""
         mark = self.take()
+        product = mark.text in ("Π", "prod")
         below: list[Token] | None = None
         above: list[Token] | None = None
         while self.at("_", "^"):
@@ -864,13 +953,15 @@ class _Parser:
             if self.at("_") and len(above) == 1:  # Σ_{i=1}^n_2 in text
                 above.append(self.take())
                 above += self.script()
+        if below is None and above is None and not product:
+            return Sum("", self.summand())
         if below is None:
             raise self.refuse("a sum without an index", "write Σ_i", mark)
         letters, lower, without = self.below_sum(below, mark)
         upper = self.above_sum(above, below, mark)
         bracketed = self.at(*_BRACKETS)
-        if mark.text == "sum":
-            body = self.product()
+        if not product:
+            body = self.summand()
         else:
             body = self.factor()
             if not bracketed and self.at("·", "*", *_BEGINS_FACTOR):
@@ -882,18 +973,24 @@ class _Parser:
             if upper.offset < lower:
                 raise self.refuse("a sum that ends before it begins", at=mark)
         for letter in reversed(letters):
-            body = Sum(letter, body, lower, upper, without, mark.text == "prod")
+            body = Sum(letter, body, lower, upper, without, product)
         if above and len(above) > 2 and above[0].text in ("n", "N", "m", "d"):
             assert isinstance(body, Sum)
             self.letters.check_width(body, above, mark.place)
         return body
+
+    def summand(self) -> Node:
+        """What a Σ adds up: a product; a minus right behind the Σ is its own."""
+        return self.signed_term() if self.at("-") else self.product()
 
     def below_sum(self, tokens: list[Token], mark: Token) -> tuple[list[str], int, Index | None]:
         """The letters of a sum, where they begin, and what is left out."""
         letters: list[str] = []
         lower, without = 1, None
         for part in split(tokens, (",",)):
-            first, *others = split(part, ("=", "!="))
+            first, *others = split(part, ("=", "!=", "in"))
+            if any(token.kind == "in" for token in part):
+                others = [] if self.is_whole_range(part[len(first) + 1 :]) else [part, part]
             if len(others) > 1 or [(t.kind, len(t.text)) for t in first] != [("name", 1)]:
                 raise self.refuse("a sum runs over a letter, as in Σ_i", at=mark)
             letter = first[0].text
@@ -908,6 +1005,16 @@ class _Parser:
                     raise self.refuse("a sum begins at a number", at=mark)
                 lower = int(start) + 1 - self.letters.notation.first_index
         return letters, lower, without
+
+    def is_whole_range(self, tokens: Sequence[Token]) -> bool:
+        """Whether a set is called by a name that the page does not define: outputs, C, Next(j).
+
+        It is all neurons that the letter can number.
+        """
+        if not tokens or not {token.kind for token in tokens} <= {"name", "text", "(", ")"}:
+            return False
+        first = tokens[0]
+        return first.kind == "text" or first.text not in {*self.letters.defined, "("}
 
     def above_sum(
         self, tokens: list[Token] | None, below: list[Token], mark: Token
@@ -1011,6 +1118,9 @@ class _Parser:
 
     def quantity(self) -> Node:
         """A letter with what stands below and above it, looked up in the network."""
+        if self.line.variable and self.peek().text == self.line.variable.name:
+            self.take()
+            return self.line.variable
         typed = self.scripted()
         node = self.letters.quantity(typed, updating=self.line.updating)
         match node:
@@ -1094,9 +1204,11 @@ class _Parser:
 
     def with_layer(self, typed: Scripted, tokens: list[Token]) -> Scripted | None:
         letters, word = self.letters, "".join(token.text for token in tokens)
-        if word in ("new", "old"):
-            self.noticed.steps |= word == "new"
+        if word in ("new", "old", "+"):
+            self.noticed.steps |= word != "old"
             return typed
+        if letters.own_name((typed.token, *(typed.below or ()))):
+            return None  # its layer is known: what stands above is a power
         ends = [tokens[0].kind, tokens[-1].kind] if len(tokens) > 2 else ["", ""]
         bracketed = ends[0] in ("(", "[") and ends[1] in (")", "]")
         inner = tokens[1:-1] if bracketed else tokens
@@ -1152,6 +1264,16 @@ def _both(tokens: list[Token]) -> list[list[Token]]:
         for token in _unwrapped(tokens)
     ]
     return split(marked, ("and",))
+
+
+def _above_over(tokens: Sequence[Token]) -> Sequence[Token] | None:
+    r"""What stands above in {… \over …}; None where there is no such sign, or more than one."""
+    depth, found = 0, []
+    for place, token in enumerate(tokens):
+        depth += (token.kind in OPENS) - (token.kind in CLOSES)
+        if depth == 0 and token.kind == "command" and token.text == "over":
+            found.append(place)
+    return tokens[: found[0]] if len(found) == 1 else None
 
 
 def _is_shape(tokens: Sequence[Token]) -> bool:

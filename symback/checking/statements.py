@@ -17,9 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from symback.checking.layers import known_layers, layers_of
-from symback.checking.letters import Letters, is_total
+from symback.checking.lemmas import Lemma, function_defined
+from symback.checking.letters import QUANTITIES, Letters, is_total
+from symback.checking.naming import joined
 from symback.checking.tokens import (
     CLOSES,
+    COMPARISONS,
     FUNCTIONS,
     MOST_TOKENS,
     OPENS,
@@ -29,6 +32,7 @@ from symback.checking.tokens import (
     Place,
     Token,
     lexed,
+    split,
     without_macros,
 )
 from symback.language.budget import Spent, spend
@@ -48,6 +52,7 @@ _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)(%[^\n]*)")
 r"""A comment of LaTeX; \% is none."""
 EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _SIGN = re.compile(r"\S")
+_EQUALITY = re.compile(r"[=≈←]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +89,14 @@ class Page:
         # "for i = 1" defines no i, unless the page goes on to calculate with it
         numbering |= {*"ijkm"} - {t.text for each in statements for t in each.tokens[1:]}
         page = replace(self, numbering=frozenset(numbering))
+        letters, told = self.letters, [each for each in statements if each.has_relation]
         letters = Letters(
             self.letters.scope,
             self.letters.notation,
             frozenset(filter(None, (defined_by(each, page) for each in statements))),
             own_errors=any(map(_defines_errors, statements)),
+            unknown=self.letters.unknown,
+            functions=frozenset(filter(None, (function_defined(s.tokens, letters) for s in told))),
         )
         layers = {}
         if letters.tells_layers_by_indices:
@@ -108,16 +116,20 @@ class Page:
 
     def between(self, tokens: Sequence[Token]) -> str:
         """The text from the first of some tokens to the last."""
-        first, last = tokens[0].place, tokens[-1]
+        first = tokens[0].place
         begin = self.starts[first.line - 1] + first.column - 1
-        finish = self.starts[last.place.line - 1] + last.place.column - 1 + (last.end - last.start)
-        return self.text[begin:finish].strip()
+        return self.text[begin : self.behind(tokens[-1])].strip()
+
+    def behind(self, token: Token) -> int:
+        """The position of the page behind a token."""
+        return self.starts[token.place.line - 1] + token.place.column - 1 + token.end - token.start
 
     def lexed(self, text: str, start: int, *, latex: bool) -> list[Token]:
         """The tokens of a stretch that stands at a position of the page."""
         functions = self.letters.own_functions
         place = self.place(start)
-        return lexed(text, place, latex=latex, macros=self.macros, functions=functions)
+        tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
+        return joined(tokens, latex=latex, own=self.letters.long_names)
 
 
 # ------------------------------------------------------------------------------------------- rows
@@ -127,10 +139,10 @@ _ENVIRONMENTS = (
     "gathered alignedat"
 ).split()
 _OPENING = re.compile(
-    r"\$\$|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
+    r"\$\$|\$`|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
     r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
 )
-_CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
+_CLOSERS = {"$$": "$$", "$`": "`$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
 _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
     r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
@@ -173,17 +185,37 @@ ARITHMETIC = frozenset(
     """.split()
 )
 """Words that would change a formula they stand in."""
+_CHANGING = frozenset("乘除加减減倍方转轉负負根逆非不곱나더빼배제")
+"""Signs in such words of Chinese, Japanese and Korean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The row below another, which may go on with it: a factor, or a term with its minus.
+
+    ``tokens`` are empty where it could not be read; ``is_firm``: its place says so, too.
+    """
+
+    tokens: list[Token]
+    is_firm: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The tokens of a row of the page; ``kind``: display, inline, latex, plain or prose."""
+    """The tokens of a row of the page; ``kind``: display, inline, latex, plain or prose.
+
+    ``tail`` is the row below, where that may go on with this one; ``goes_on`` is this row, where it
+    may go on with the one above.  ``is_bulleted``: it is a point of a list.
+    """
 
     tokens: list[Token]
     kind: str
     source: str
     start: int
     failed: NotRead | None = None
+    is_bulleted: bool = False
+    tail: Tail | None = None
+    goes_on: Tail | None = None
 
 
 def _rows(page: Page) -> Iterator[Row]:
@@ -191,20 +223,53 @@ def _rows(page: Page) -> Iterator[Row]:
     waiting: Row | None = None
     for row in _single_rows(page):
         spend()
-        if waiting is None or not _goes_on(waiting, row):
-            if waiting is not None:
-                yield waiting
-            waiting = row
+        if waiting is not None and _goes_on(waiting, row):
+            join = page.text[waiting.start : row.start]
+            waiting = replace(
+                waiting,
+                tokens=[*waiting.tokens, *row.tokens],
+                source=join + row.source if len(join) < 4000 else waiting.source,
+                failed=waiting.failed or row.failed,
+            )
             continue
-        join = page.text[waiting.start : row.start]
-        waiting = replace(
-            waiting,
-            tokens=[*waiting.tokens, *row.tokens],
-            source=join + row.source if len(join) < 4000 else waiting.source,
-            failed=waiting.failed or row.failed,
-        )
+        if waiting is not None:
+            tail = _tail(waiting, row, page)
+            yield waiting if tail is None else replace(waiting, tail=tail)
+            row = replace(row, goes_on=tail)
+        waiting = row
     if waiting is not None:
         yield waiting
+
+
+def _tail(before: Row, row: Row, page: Page) -> Tail | None:
+    """``row`` as what may go on with the row ``before``; None where it does not.
+
+    It has no relation of its own, or one behind a minus that may be a bullet, and stands right
+    below a row that has one.
+    """
+    kinds = [token.kind for token in before.tokens]
+    if "inline" in (before.kind, row.kind) or "prose" in (before.kind, row.kind):
+        return None
+    if not set(kinds) & set(RELATIONS) or kinds[-1] in (",", ";", ":", ".", "text"):
+        return None
+    between = page.text[page.behind(before.tokens[-1]) : row.start]
+    displayed = before.kind == "display"
+    apart = EMPTY_LINE.search(between) is not None or (row.kind == "display") != displayed
+    if apart or (not displayed and before.is_bulleted):
+        return None
+    if not row.tokens:
+        return None if _EQUALITY.search(row.source) else Tail([], is_firm=False)
+    start = next((k for k, token in enumerate(row.tokens) if token.kind != "⏐"), 0)
+    visible = split(row.tokens[start:], ("⏐",))[0]
+    listed = row.tokens[0].kind == "-" and row.failed is not None
+    parts = split(visible, RELATIONS)
+    said = {token.kind for token in visible}
+    if (len(parts) > 1 and not listed) or said & {"text", "in", *COMPARISONS[1:], ",", ";", ":"}:
+        return None
+    within = displayed and re.search(r"\\\\|\$\$|\\\]|\\(?:end|begin)\{", between)
+    same = displayed and (within is None or within[0] == r"\\")
+    indented = not displayed and page.text[row.start] in (" ", "\t")
+    return Tail(parts[0], same or indented or visible[0].kind == "-")
 
 
 def _goes_on(before: Row, row: Row) -> bool:
@@ -237,7 +302,7 @@ def _single_rows(page: Page) -> Iterator[Row]:
         fenced, name, begin = opening["fence"] is not None, opening["name"], opening.end()
         closer = "```" if fenced else rf"\end{{{name}}}" if name else _CLOSERS[opening[0]]
         close = -1 if closer in unclosed else text.find(closer, begin, end)
-        inline = opening[0] in ("$", r"\(")
+        inline = opening[0] in ("$", "$`", r"\(")
         if close < 0 or (inline and "\n\n" in text[begin:close]):
             unclosed.add(closer)
             search = begin
@@ -245,7 +310,8 @@ def _single_rows(page: Page) -> Iterator[Row]:
         yield from _plain_rows(page, position, opening.start())
         if not fenced:
             kind = "inline" if inline else "display"
-            yield from _latex_rows(page, text[begin:close], begin, kind)
+            whole = name is not None and name.startswith("multline")
+            yield from _latex_rows(page, text[begin:close], begin, kind, whole=whole)
         elif "\\" in text[begin:close]:
             yield from _lines_of_latex(page, begin, close)
         else:
@@ -280,61 +346,104 @@ def _lines_of_latex(page: Page, start: int, end: int) -> Iterator[Row]:
             yield replace(row, tokens=_with_spelled_words(row.tokens))
 
 
-def _latex_rows(page: Page, text: str, start: int, kind: str) -> Iterator[Row]:
-    r"""The rows of a display, cut at \\ outside inner environments."""
+def _latex_rows(
+    page: Page, text: str, start: int, kind: str, *, whole: bool = False
+) -> Iterator[Row]:
+    r"""The rows of a display, cut at \\ outside inner environments; ``whole``: as one formula."""
     if not text.strip() or (text.lstrip().startswith("%") and "\n" not in text.strip()):
         return
-    columns = re.match(r"\s*\{\d\}", text)  # of alignat and array
-    body = text if columns is None else " " * columns.end() + text[columns.end() :]
+    given = re.match(r"\s*\{\d\}", text)  # columns of alignat
+    body = text if given is None else " " * given.end() + text[given.end() :]
     try:
         tokens = page.lexed(body, start, latex=True)
     except NotRead as error:
         yield Row([], kind, text, start, error)
         return
     rows: list[list[Token]] = [[]]
-    depth = 0
+    depth = columns = 0
     for place, token in enumerate(tokens):
         if token.kind in ("begin", "end") and token.text in _ENVIRONMENTS:
+            whole = whole or token.text.startswith("multline")
             continue
         depth += (token.kind in ("begin", "{")) - (token.kind in ("end", "}"))
         if token.kind == "\\\\" and depth == 0:
             rows.append([])
+            columns = 0
         elif token.kind != "&" or depth:
             rows[-1].append(token)
         elif rows[-1] and token.end > 1 and tokens[place - 1].kind == "&":
-            rows[-1].append(replace(token, kind="⏐"))
-    for row in filter(None, rows):
+            rows[-1].append(replace(token, kind="⏐", text="&&"))
+        else:  # the second one stands between two equations: a &= b & c &= d
+            columns += 1
+            if rows[-1] and columns % 2 == 0:
+                rows[-1].append(replace(token, kind="⏐"))
+    for row in _in_one(rows) if whole else filter(None, rows):
         first, last = row[0].start, row[-1].end
         yield Row(row, kind, text[first:last].strip(), start + first)
 
 
+def _in_one(rows: Sequence[list[Token]]) -> Iterator[list[Token]]:
+    """The rows of one formula over several lines; one that has a left side stands for itself."""
+    waiting: list[Token] = []
+    for row in rows:
+        if waiting and any(token.kind in RELATIONS for token in row[1:]):
+            yield waiting
+            waiting = []
+        waiting = waiting + row
+    if waiting:
+        yield waiting
+
+
 def _plain_rows(page: Page, begin: int, end: int) -> Iterator[Row]:
     """Lines of text: those that hold no formula are prose."""
+    above = ""  # the formula right above, unless it is one of a list
     for line, start in _lines(page, begin, end):
         text = line.strip()
         if set(text) <= set("-=_*~.:;,#|!>") or NOTATION.match(line):
+            above = ""
             continue
-        body, offset = line, 0
-        bullet = _BULLET.match(line) or (_DASH.match(line) if "=" in line else None)
-        if bullet is not None and line[bullet.end() :].strip():
-            body, offset = line[bullet.end() :], bullet.end()
+        bullet = _bullet(line, above)
+        offset = 0 if bullet is None else bullet.end()
+        body = line[offset:]
         bare = body.strip()
         if len(bare) > 4 and bare.startswith("**") and bare.endswith("**"):  # bold type
             stars = body.index("**") + 2
             body, offset = body[stars : body.rindex("**")], offset + stars
         body = _CODE_COMMENT.sub("", body)
         if not _looks_like_formula(body):
+            above = ""
             yield Row([], "prose", text, start)
             continue
+        failed = None
+        if above and bullet is None and _DASH.match(body) and _EQUALITY.search(body):
+            failed = NotRead("the dash in front may be a minus or begin a point of a list",
+                             page.place(start + body.index(text[0])),
+                             "leave a line empty between")  # fmt: skip
         latex = "\\" in body or _is_typed_as_latex(body)
         try:
             tokens = page.lexed(body, start + offset, latex=latex)
         except NotRead as error:
-            yield Row([], "plain", text, start, error)
+            yield Row([], "plain", text, start, error, bullet is not None)
             continue
         tokens = [token for token in tokens if token.kind != "&"]
         tokens = _with_spelled_words(tokens) if latex else _with_words(tokens, page.letters)
-        yield Row(tokens, "latex" if latex else "plain", text, start)
+        kind = "latex" if latex else "plain"
+        yield Row(tokens, kind, text, start, failed, bullet is not None)
+        above = "" if bullet is not None or text[-1] in ":;,." else text
+
+
+def _bullet(line: str, above: str) -> re.Match[str] | None:
+    """What marks a line as a point of a list.
+
+    Below a formula a star before something without a relation is a sign, and a dash may be.
+    """
+    found = _BULLET.match(line)
+    if found is None and "=" in line and not above:
+        found = _DASH.match(line)
+    if found is None or not line[found.end() :].strip():
+        return None
+    is_sign = above and found[0].strip() == "*" and not _EQUALITY.search(line)
+    return None if is_sign else found
 
 
 def _looks_like_formula(text: str) -> bool:
@@ -354,6 +463,11 @@ def _is_typed_as_latex(text: str) -> bool:
     return bool(braced) and not signs and all(word in FUNCTIONS for word in words)
 
 
+def changes_formula(word: str) -> bool:
+    """Whether a formula in which ``word`` stands says something else than its signs alone."""
+    return word.lower() in ARITHMETIC or not _CHANGING.isdisjoint(word)
+
+
 def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
     """Words of English among the names of a line become words."""
     made = []
@@ -368,6 +482,7 @@ def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
         scripted = follows.kind in ("_", "^", "(", "'") and not follows.spaced
         among = any(each.kind == "name" and len(each.text) > 2 for each in (*before, *behind))
         named = letters.is_name(text) or (letters.means_quantity(text) and not among)
+        named = named or text in QUANTITIES  # of which those in a sentence are words already
         article = text in ("a", "A", "I") and follows.kind == "name" and follows.spaced
         article = article and len(follows.text) > 2 and follows.text.lower() in _CONNECTING
         is_word = article or (english and not scripted and not named)
@@ -416,10 +531,13 @@ class Condition:
 class Statement:
     """A stretch of a row that may be a claim, and what stands around it.
 
-    ``words`` are those of its row, ``before`` those between the statement before and this one.  The
+    ``words`` are those of its row, ``before`` those between the statement before and this one;
+    ``is_single`` says that nothing else stands in its row, ``is_noted`` that && stands before it;
+    ``tail`` and ``goes_on`` are those of its `Row`.  The
     pass on conditions adds ``led_by``, all words since the statement before, those of a paragraph
     among them; ``paragraph``, whether an empty line stands before it; the ``condition`` that it
-    states, where it is one; and ``holds_for``, the conditions that it stands under.
+    states, where it is one; and ``holds_for``, the conditions that it stands under.  ``lemma`` is
+    set where it is about functions of a variable.
     """
 
     tokens: list[Token]
@@ -429,11 +547,16 @@ class Statement:
     failed: NotRead | None = None
     words: tuple[Token, ...] = ()
     before: str = ""
+    is_single: bool = False
+    is_noted: bool = False
+    tail: Tail | None = None
+    goes_on: Tail | None = None
     row: int = 0
     led_by: tuple[str, ...] = ()
     paragraph: bool = False
     condition: Condition | None = None
     holds_for: tuple[Condition, ...] = ()
+    lemma: Lemma | None = None
 
     @property
     def latex(self) -> bool:
@@ -488,16 +611,26 @@ def _cut_row(row: Row, page: Page) -> Iterator[Statement]:
         yield Statement([], row.kind, row.source, place, failed)
         return
     words = tuple(token for token in tokens if token.kind == "text")
-    whole = Statement([], row.kind, row.source, place, words=words)
+    whole = Statement([], row.kind, row.source, place, words=words, goes_on=row.goes_on)
     pieces = _pieces(tokens, latex=whole.latex)
-    for piece, before in pieces:
+    for number, (piece, before) in enumerate(pieces, start=1):
         spend()
         source, place = page.between(piece) or row.source, piece[0].place
         if len(piece) > MOST_TOKENS:
             failed = NotRead(f"the statement has more than {MOST_TOKENS:,} signs", place)
             yield Statement([], row.kind, source, place, failed)
         else:
-            yield replace(whole, tokens=piece, source=source, place=place, before=before)
+            noted = any(t.text == "&&" for t in tokens if t.end <= piece[0].start)
+            yield replace(
+                whole,
+                tokens=piece,
+                source=source,
+                place=place,
+                before=before,
+                is_single=len(pieces) == 1 and not words,
+                is_noted=noted,
+                tail=row.tail if number == len(pieces) else None,
+            )
     if not pieces:
         yield Statement([], "prose", row.source, place)
 
@@ -574,7 +707,7 @@ def _decimal_comma(tokens: Sequence[Token]) -> Token | None:
 
 
 def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
-    """The letters of the subscripts of a statement."""
+    """The letters of the subscripts of a statement, but for the names of sets: k ∈ S."""
     depth = 0
     for place, token in enumerate(tokens):
         if depth:
@@ -584,7 +717,7 @@ def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
             yield from token.text if token.kind == "name" and len(token.text) < 5 else ""
         elif token.kind == "^":
             yield from (t.text for t in tokens[place + 1 : place + 4] if t.text in ("k", "l"))
-        if depth and token.kind == "name":
+        if depth and token.kind == "name" and tokens[place - 1].kind != "in":
             yield from (token.text,) if token.text == "ell" else token.text
 
 
@@ -707,11 +840,14 @@ def _without_spacing(tokens: list[Token]) -> list[Token]:
         if place not in empty and not (token.kind == "⏐" and (again or depth > 0)):
             solid.append(token)
     kinds = ["", *(token.kind for token in solid), ""]
-    return [
-        token
-        for token, before, after in zip(solid, kinds, kinds[2:], strict=False)
-        if token.kind != "⏐" or not {before, after} & _OPERATORS
-    ]
+    kept: list[Token] = []
+    for token, before, after in zip(solid, kinds, kinds[2:], strict=False):
+        # a &= b & &= c: two columns, in each of which something goes on
+        column = token.text in ("&", "&&") and after in RELATIONS and before not in _OPERATORS
+        column = column and any(each.kind in RELATIONS for each in kept)
+        if token.kind != "⏐" or column or not {before, after} & _OPERATORS:
+            kept.append(token)
+    return kept
 
 
 def _with_condition_apart(tokens: list[Token], letters: Letters) -> list[Token]:
@@ -739,6 +875,8 @@ def defined_by(statement: Statement, page: Page) -> str:
     if not place or tokens[0].kind != "name":
         return ""
     name = tokens[0].text
+    if letters.own_name(tokens[:place]):
+        return ""
     if tokens[1].kind == "_" and is_total(tokens[2:place]):
         return ""
     numbers = place == 1 and name in page.numbering

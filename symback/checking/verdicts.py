@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from symback.checking.claims import bare, in_order, says_nothing
+from symback.checking.claims import LOSS_LETTERS, bare, in_order, says_nothing
 from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
@@ -41,6 +41,7 @@ from symback.checking.correct import correct_node
 from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
 from symback.checking.goals import Answers, Said, reaches
+from symback.checking.guessing import read_with_names
 from symback.checking.judge import (
     AS_PRINTED,
     BOUND,
@@ -53,13 +54,16 @@ from symback.checking.judge import (
     Relationship,
     meets,
 )
-from symback.checking.letters import Scope
+from symback.checking.letters import GENERIC, Scope
 from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN
 from symback.checking.page import (
+    ORPHANED,
+    PARAMETER,
     Claim,
     Definition,
     Document,
     Item,
+    Joined,
     Prose,
     Relation,
     Side,
@@ -81,9 +85,11 @@ from symback.language.expressions import (
     ONE,
     Array,
     At,
+    Call,
     Comparison,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -101,6 +107,7 @@ from symback.language.expressions import (
     rebuilt,
     walk,
 )
+from symback.language.functions import ACTIVATIONS
 from symback.language.names import NOTATIONS, Notation, Reference, Role, read_reference
 from symback.language.names import notation as notation_called
 
@@ -208,7 +215,7 @@ def check(
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
             return Report(overall([line]), (line,), _bound([line]), goals=reached)
-        (document, judge, judgement), *equals = attempts
+        (document, judge, judgement, names), *equals = attempts
         deviation = None
         allow(UNDERSTOOD)
         try:
@@ -234,7 +241,7 @@ def check(
         if spent is not None:
             late.append(f"not every mistake was looked for: {spent}")
     lines = settled(lines)
-    notes = (*_notes(judge, document, deviation and deviation[0]), *late)
+    notes = (*names, *_notes(judge, document, deviation and deviation[0]), *late)
     return Report(overall(lines), lines, _bound(lines), notes, reaches_it, said, reached)
 
 
@@ -244,6 +251,8 @@ class Attempt(NamedTuple):
     document: Document
     judge: Judge
     judgement: Judgement
+    names: tuple[str, ...] = ()
+    """Sentences on what its own equations say of its names."""
 
 
 def _attempts(
@@ -255,12 +264,14 @@ def _attempts(
     """
     scope = Scope.of(net.graph)
 
-    def judged_as(document: Document) -> Attempt:
+    def judged_as(document: Document, notation: Notation) -> Attempt:
         with uncounted():
             judge = _judge(net, largest_index(document))
-        return Attempt(document, judge, judged(document, judge, about, prove=prove))
+        document, names = read_with_names(text, judge, notation, document)
+        return Attempt(document, judge, judged(document, judge, about, prove=prove), names)
 
-    first = judged_as(read(text, scope, fixed or NOTATIONS["lectures"]))
+    notation = fixed or NOTATIONS["lectures"]
+    first = judged_as(read(text, scope, notation), notation)
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
         return [first], ""
@@ -270,7 +281,7 @@ def _attempts(
         documents = [(each, read(text, scope, each)) for each in notations]
         documents.sort(key=lambda each: unread(each[1]))
         found = [(NOTATIONS["lectures"], first)]
-        found += [(each, judged_as(document)) for each, document in documents[:MOST_JUDGED]]
+        found += [(each, judged_as(document, each)) for each, document in documents[:MOST_JUDGED]]
     except Spent:
         return [first], ""
     weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
@@ -490,6 +501,12 @@ class _Page:
     """Names of the page's own that it differentiates as its loss."""
     agreed: frozenset[str] = frozenset()
     """Those that have turned out to be the network's loss."""
+    doubtful: bool = False
+    """Whether that is taken to be so of a name whose definition could not be read."""
+    words: str = ""
+    """All that stands on the page, for the functions that it speaks of."""
+    source: str = ""
+    """What has been written of the chain so far."""
     anchor: Node | None = None
     previous: Node | None = None
     orphaned: bool = False
@@ -535,7 +552,9 @@ def judged(
     allow(JUDGED)
     about = None if wrt is None else _derivative(judge, wrt)
     read = in_order(document.items)
-    page = _Page(judge, about, read.definitions, prove, read.again, _losses(judge, read.items))
+    losses, words = _losses(judge, read.items), " ".join(item.source for item in read.items)
+    page = _Page(judge, about, read.definitions, prove, read.again, losses, words=words)
+    page.agreed, page.doubtful = _known_losses(page, read.items)
     lines = tuple(_lines(page, read.items))
     claims, said = tuple(page.claims), tuple(page.said)
     return Judgement(lines, tuple(page.refuted), claims, page.assumptions, said)
@@ -560,9 +579,6 @@ def _indices(*numbers: int) -> tuple[Index, ...]:
     return tuple(Index("", each) for each in numbers)
 
 
-LOSS_LETTERS = ("J", "C", "E")
-
-
 def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
     """The letters for a loss that the page defines itself and differentiates."""
     if not judge.scope.is_network:
@@ -575,6 +591,18 @@ def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
         if isinstance(part, Derivative) and isinstance(part.of, Named)
         if part.of.name in LOSS_LETTERS and not part.of.indices
     )
+
+
+def _known_losses(page: _Page, items: Sequence[Item]) -> tuple[frozenset[str], bool]:
+    """The names that are the network's loss from the top, and whether that is not sure of one."""
+    defined = {each.name: each for each in items if isinstance(each, Definition)}
+    agreed = {
+        name
+        for name in page.losses & defined.keys()
+        if not defined[name].indices and page.compare(LOSS, defined[name].node).is_equal
+    }
+    unread = {each.defines for each in items if isinstance(each, Unread)} & {*LOSS_LETTERS}
+    return frozenset(agreed | unread - defined.keys()), bool(unread - defined.keys())
 
 
 def _lines(page: _Page, items: Sequence[Item]) -> Iterator[LineReport]:
@@ -610,9 +638,9 @@ def _given_behind(items: Sequence[Item], place: int) -> dict[Node, Node]:
 
 
 A_NAME = "a name that the page gives to an expression"
+A_FUNCTION = "a function that the page defines"
 SAYS_NOTHING = "both sides are the same: no claim"
 ANOTHER_MEANING = "the name has had another meaning so far; from here on it means this"
-ORPHANED = "what this goes on from could not be read; begin the line with its left side"
 NO_LEFT_SIDE = "nothing says what this should equal; begin the line with ∂L/∂w… =, or give --wrt"
 
 
@@ -627,6 +655,10 @@ def _line(page: _Page, item: Item, place: int) -> LineReport:
             return _as_it_is(item, Verdict.TEXT, "")
         case Definition() if item.name in page.losses:
             return _loss_defined(page, item, place)
+        case Definition(is_function=True):
+            page.anchor, page.previous = Call(item.name, (PARAMETER,)), None
+            page.orphaned = False
+            return _as_it_is(item, Verdict.TEXT, A_FUNCTION)
         case Definition():
             page.anchor, page.previous, page.orphaned = item.node, item.node, False
             return _as_it_is(item, Verdict.TEXT, ANOTHER_MEANING if place in page.again else A_NAME)
@@ -679,10 +711,11 @@ def _with_loss(page: _Page, node: Node) -> Node:
 
 def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     sides = [replace(side, node=_with_loss(page, side.node)) for side in claim.sides]
+    page.source = f"{page.source} {claim.source}" if claim.continues else claim.source
     if not claim.continues and claim.relations:  # it begins a chain, with its left side
         first = sides.pop(0).node
         first = page.bare(first) if isinstance(first, Named) else first
-        page.anchor, page.previous = _meant(first, claim.relations[0]), None
+        page.anchor, page.previous = _meant(first, claim.relations[0]), claim.after
     elif claim.continues and page.orphaned:
         return _as_it_is(claim, Verdict.UNDECIDED, ORPHANED)
     elif page.anchor is None or (not claim.continues and page.wrt is not None):
@@ -692,12 +725,20 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     page.orphaned = False
     if claim.unknown:
         return _as_it_is(claim, Verdict.UNDECIDED, claim.unknown)
+    if claim.joined is not None and page.anchor is not None:
+        alone = sides[-1].node
+        sides[-1], unclear = _with_row_below(page, page.anchor, sides[-1], claim.joined)
+        if unclear:
+            return _as_it_is(claim, Verdict.UNDECIDED, unclear)
+        if sides[-1].node != alone:
+            claim = replace(claim, read_as=claim.joined.read_as)
     found: list[tuple[Side, Finding]] = []
     for side, relation in zip(sides, claim.relations or (Relation.EQUAL,), strict=True):
         # what equals itself word for word says nothing, but a step of w ← … does
         known = page.anchor if relation is not Relation.BECOMES else None
         if known is None or not says_nothing(known, side.node, page.definitions):
-            finding = _given(page, claim.given, side, _side(page, side, relation, place))
+            judged_so = _side(page, side, relation, place, claim.instead)
+            finding = _given(page, claim.given, side, judged_so)
             found.append((side, finding))
             if page.anchor is not None and not (
                 claim.given and finding.verdict is Verdict.CONDITIONAL
@@ -771,7 +812,10 @@ WHOLE_BATCH = (
 )
 
 
-def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
+def _side(
+    page: _Page, side: Side, relation: Relation, place: int, instead: Sequence[Node | None] = ()
+) -> Finding:
+    """What is said of a side; ``instead`` are other left sides that it may go on from."""
     truth = page.anchor
     if truth is None:
         return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
@@ -785,11 +829,51 @@ def _side(page: _Page, side: Side, relation: Relation, place: int) -> Finding:
             found = Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
     else:
         found = _as_symbols(page, truth, side)
+    if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
+        possible = [each for each in instead if _may_be(page, each, side.node)]
+        if possible:
+            ways = " or from ".join(map(_shown_left, (truth, *possible)))
+            reason = f"this may go on from {ways}; begin the line with its left side"
+            return Finding(Verdict.UNDECIDED, reason)
     if found.verdict is Verdict.REFUTED:
         page.refuted.append(Wrong(place, truth, side, page.previous, found))
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _with_row_below(page: _Page, truth: Node, side: Side, joined: Joined) -> tuple[Side, str]:
+    """A last side, alone or with the row below it, or why it is not clear which is meant."""
+    alone = _may_be(page, truth, side.node)
+    if joined.node is None:
+        unread = "the row below could not be read, and may go on with this one"
+        return side, "" if alone else unread
+    together = _may_be(page, truth, joined.node)
+    if alone and not together and joined.is_firm:
+        return (
+            side,
+            "this is right without the row below, which may go on with it, and wrong with it",
+        )
+    is_meant = together if alone != together else joined.is_firm and not alone
+    return (replace(side, node=joined.node) if is_meant else side), ""
+
+
+def _may_be(page: _Page, truth: Node | None, node: Node) -> bool:
+    """Whether a side is not certainly different from ``truth``, which None says is not known."""
+    if truth is None:
+        return True
+    try:
+        outcome = page.compare(truth, node)
+        if outcome.relationship not in (Relationship.DIFFERENT, Relationship.MISSHAPEN):
+            return True
+        exact, printed = page.numbers(truth), page.numbers(node, COARSE)
+    except NO_VALUE:
+        return True
+    return exact is not None and printed is not None and meets(exact, printed)
+
+
+def _shown_left(node: Node | None) -> str:
+    return "what could not be read" if node is None else echo(node)
 
 
 def _holds_samples(node: Node) -> bool:
@@ -884,10 +968,14 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     if found := _for_some_numbers(page, truth, side):
         return found
     for name in page.unread:  # a function of the page's own, or its derivative
-        if re.search(rf"(?<![^\W\d_]){re.escape(name)}\s*(?:'|\^\\prime|\()", side.source):
+        if re.search(rf"(?<![^\W\d_]){re.escape(name)}\s*(?:['′]|\^\\prime|\()", page.source):
             return Finding(Verdict.UNDECIDED, f"what the page says {name} is could not be read")
+    if page.doubtful and any(isinstance(part, Derivative) for part in walk(truth)):
+        return Finding(Verdict.UNDECIDED, LOSS_UNREAD)
     if page.unused is not None:
         reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
+        return Finding(Verdict.UNDECIDED, reason, outcome.at)
+    if reason := _of_another_function(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
     witness = judge.refutation(truth, side.node, outcome, page.assumptions)
     if witness is None:
@@ -895,6 +983,51 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
     against = "the left side" if before is None else "what the chain begins with"
     return Finding(Verdict.REFUTED, f"not equal to {against}", outcome.at, witness)
+
+
+LOSS_UNREAD = "this is not so for the loss of the file, and what the page's loss is was not read"
+
+
+def _is_lemma(*nodes: Node) -> bool:
+    """Whether sides are about a variable that stands for any number."""
+    return any(isinstance(part, Free) for node in nodes for part in walk(node))
+
+
+def _of_another_function(page: _Page, truth: Node, node: Node) -> str:
+    """Why a lemma that is false of the functions it was read with may be right of others.
+
+    f may be any function; g the one that the page speaks of; and σ is whatever the layers have,
+    where none has the sigmoid.
+    """
+    if not _is_lemma(truth, node):
+        return ""
+    if any(isinstance(part, (Element, Array)) for side in (truth, node) for part in walk(side)):
+        return "one side is about a variable that is any number, the other about the network"
+    called = {part.function for side in (truth, node) for part in walk(side)
+              if isinstance(part, Call)}  # fmt: skip
+    strange = sorted(called & {*GENERIC} - {"g"} - {d.name for d in page.definitions})
+    if strange:
+        return f"nothing says what function {strange[0]} is"
+    scope = page.judge.scope
+    if not scope.is_network:
+        return ""
+
+    def is_right_of(name: str, other: str) -> bool:
+        def renamed(part: Node) -> Node:
+            part = rebuilt(part, renamed)
+            is_it = isinstance(part, Call) and part.function == name
+            return replace(part, function=other) if is_it else part
+
+        return page.compare(renamed(truth), renamed(node)).is_equal
+
+    if "sigmoid" in called and "sigmoid" not in scope.activations and is_right_of("sigmoid", "g"):
+        return "σ is the sigmoid, which no layer of this network has; of its activation this is so"
+    for row in ACTIVATIONS.values() if "g" in called else ():
+        spoken = any(re.search(rf"(?i){re.escape(word)}", page.words)
+                     for word in (row.name, *row.words))  # fmt: skip
+        if spoken and row.name not in scope.activations and is_right_of("g", row.name):
+            return f"this is so of {row.title or row.name}, and g is not that in this network"
+    return ""
 
 
 def _said(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
@@ -1032,7 +1165,8 @@ GIVEN = (*PINNED, "h", "yhat")
 
 def _names_quantities(node: Node) -> bool:
     """Whether a side names anything but numbers."""
-    return any(isinstance(part, (Element, Array, Derivative, Named, Letter)) for part in walk(node))
+    naming = (Element, Array, Derivative, Free, Named, Letter)
+    return any(isinstance(part, naming) for part in walk(node))
 
 
 def _has_decimals(node: Node) -> bool:
@@ -1081,6 +1215,8 @@ def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
     judge, outcome = page.judge, page.compare(truth, side.node)
     if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
         return _said(page, truth, side, outcome)
+    if _is_lemma(truth):
+        return Finding(Verdict.UNDECIDED, "if this is so, then for some numbers only")
     if page.previous is None and not _names_quantities(truth):
         return _calculated(page, truth, side)
     exact = judge.numbers(truth, {}, page.assumptions)

@@ -185,11 +185,14 @@ def base_name(element: Expr) -> str:
 # --------------------------------------------------------------------------- front end: networks
 
 
-def from_network(spec: NetworkSpec, samples: Expr | None = None) -> Graph:
+def from_network(
+    spec: NetworkSpec, samples: Expr | None = None, *, own_losses: bool = False
+) -> Graph:
     """The equations of a feed-forward network: a_k, h_k (ŷ for the last layer) and the loss.
 
     ``samples`` makes it one of a batch of so many, also a symbolic number; without it the values
-    of ``spec`` say whether they are a batch.
+    of ``spec`` say whether they are a batch.  With ``own_losses`` the loss of each sample of a
+    batch is a quantity, E, and the loss their mean or sum.
     """
     if samples is None and spec.values.samples is not None:
         samples = Integer(spec.values.samples)
@@ -234,8 +237,16 @@ def from_network(spec: NetworkSpec, samples: Expr | None = None) -> Graph:
         facts += [KnownSum(h, fact.total, fact.because) for fact in g.facts]
 
     y = vector("y", Role.TARGET, None, h.shape[-1]) if spec.loss.uses_target else None
+    if own_losses and samples is not None:
+        each = Variable("E", Role.LOSS, None, (samples,), batched=True)
+        variables.append(each)
+        equations.append(_loss_equation(spec, each, y, h))
     target = declare("L", Role.LOSS, None, ())
-    equations.append(_loss_equation(spec, target, y, h))
+    equations.append(
+        _total_of_losses(spec, target, variables[-2])
+        if own_losses and samples is not None
+        else _loss_equation(spec, target, y, h)
+    )
     if y is not None:
         rows: Any = spec.values.y if spec.values.samples is not None else (spec.values.y,)
         facts += [
@@ -257,9 +268,13 @@ def from_network(spec: NetworkSpec, samples: Expr | None = None) -> Graph:
 def _loss_equation(
     spec: NetworkSpec, target: Variable, y: Variable | None, yhat: Variable
 ) -> Equation:
-    """L = scale · Σ_s Σ_i term, the scale 1, 1/n, 1/B or 1/(nB) as the means ask."""
+    """L = scale · Σ_s Σ_i term, the scale 1, 1/n, 1/B or 1/(nB) as the means ask.
+
+    That of a sample, where ``target`` has one for each, is the part of Σ_i, the scale 1 or 1/n.
+    """
     i, (*samples, size) = index("i"), yhat.shape
     indices = (SAMPLE, i) if samples else (i,)
+    samples = [] if target.batched else samples
     scale = 1 / size if spec.over_outputs == "mean" else Integer(1)
     if samples and spec.over_samples == "mean":
         scale = scale / samples[0]
@@ -288,7 +303,15 @@ def _loss_equation(
             form = Product(scale, form)
         declared = (Declared(yhat, indices, form),)
     rhs = scale * over_all(value_of(spec.loss.formula, letters))
-    return Equation(target, (), rhs, typed=typed, declared=declared)
+    return Equation(target, indices[: target.batched], rhs, typed=typed, declared=declared)
+
+
+def _total_of_losses(spec: NetworkSpec, target: Variable, own: Variable) -> Equation:
+    """L = Σ_s E_s, or their mean."""
+    (samples,) = own.shape
+    scale = 1 / samples if spec.over_samples == "mean" else Integer(1)
+    total = Sigma(own.at(SAMPLE), (SAMPLE, 1, samples))
+    return Equation(target, (), scale * total)
 
 
 # -------------------------------------------------------------------------- front end: equations

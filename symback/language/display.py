@@ -14,6 +14,7 @@ from symback.language.budget import spend
 from symback.language.echo import shown_index
 from symback.language.expressions import (
     ELL,
+    EVERY,
     LOSS,
     MINUS_ONE,
     Array,
@@ -24,6 +25,7 @@ from symback.language.expressions import (
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -85,16 +87,18 @@ def _written(node: Node) -> tuple[str, int]:
         case Quotient(above, below):
             return rf"\frac{{{in_latex(above)}}}{{{in_latex(below)}}}", _FACTOR
         case Power(base, exponent):
-            bare = isinstance(base, (Element, Number)) and base != LOSS
+            bare = isinstance(base, (Element, Free, Number)) and base != LOSS
             text = in_latex(base, _ATOM)
             if not (bare and isinstance(exponent, Number)) and not text.startswith(r"\left("):
                 text = rf"\left({text}\right)"
             return rf"{text}^{{{in_latex(exponent)}}}", _FACTOR
-        case Element(letter, indices) | Named(letter, indices):
-            listed = isinstance(node, Named)
-            return _letter(letter) + _subscript(indices, listed=listed), _ATOM
-        case Array(letter, layer):
-            return _letter(letter) + _subscript(() if layer is None else (layer,)), _ATOM
+        case Element(letter, indices, sample):
+            return _letter(letter) + _subscript(indices) + _of_sample(sample), _ATOM
+        case Named(letter, indices) | Free(letter, indices):
+            return _letter(letter) + _subscript(indices, listed=True), _ATOM
+        case Array(letter, layer, sample):
+            below = _subscript(() if layer is None else (layer,))
+            return _letter(letter) + below + _of_sample(sample), _ATOM
         case Letter(index):
             return _index(index), _ATOM
         case OneHot(index):
@@ -215,6 +219,10 @@ def _joined(factors: Sequence[Node]) -> str:
 
 def _letter(letter: str) -> str:
     return r"\hat{y}" if letter == "yhat" else latex_letter(letter)
+
+
+def _of_sample(sample: Index | None) -> str:
+    return "" if sample is None or sample == EVERY else f"^{{({_index(sample)})}}"
 
 
 def _index(index: Index) -> str:

@@ -23,6 +23,7 @@ from symback.language.expressions import (
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -91,7 +92,7 @@ def _written(node: Node) -> tuple[str, int]:
             return f"{echo(above, _FACTOR)}/{echo(below, _ATOM)}", _PRODUCT
         case Power(base, exponent):
             # without brackets what stands above might be a layer, a transpose or an argument
-            bare = isinstance(base, (Element, Number)) and base != LOSS
+            bare = isinstance(base, (Element, Free, Number)) and base != LOSS
             text = echo(base, _ATOM)
             if not (bare and isinstance(exponent, Number)) and not text.startswith("("):
                 text = f"({text})"
@@ -101,7 +102,7 @@ def _written(node: Node) -> tuple[str, int]:
         case Array(letter, layer):
             below = "" if layer is None else _subscript((layer,))
             return SIGNS.get(letter, letter) + below, _ATOM
-        case Named(name, indices):
+        case Named(name, indices) | Free(name, indices):
             return _NAMED.get(name, name) + _subscript(indices, listed=True), _ATOM
         case Letter(index):
             return shown_index(index), _ATOM
@@ -186,7 +187,7 @@ def _called(function: str) -> str:
     row = {**ACTIVATIONS, **ELEMENTARY}.get(function)
     if row is not None and (len(row.text) == 1 or row.text in getattr(row, "aliases", ())):
         return row.text
-    return function
+    return _NAMED.get(function, function)
 
 
 def shown_index(index: Index) -> str:

@@ -50,6 +50,9 @@ class Index:
 ELL = "ℓ"
 """The letter of the true class, as in e(ℓ) and ŷ_ℓ: a line with it speaks of the target e(ℓ)."""
 
+EVERY = Index("", 0)
+"""The ``sample`` of what holds all samples of a batch; samples are counted from 1."""
+
 # ----------------------------------------------------------------------------------------- nodes
 
 
@@ -87,6 +90,11 @@ class Element(Node):
 
     letter: str
     indices: tuple[Index, ...] = ()
+    sample: Index | None = None
+    """Of a batch: of which sample it is; None where a line is about one sample, by itself.
+
+    `EVERY` makes it the row of all samples' quantities: ``Element("L", sample=EVERY)``.
+    """
 
 
 LOSS = Element("L")
@@ -98,11 +106,13 @@ LAYERED = ("w", "b", "a", "h", "delta")
 class Array(Node):
     """A whole quantity: W, b, a, h, delta of a ``layer``; x, y, yhat without one.
 
-    A vector is a column, W_k is n_k × n_{k-1}.
+    A vector is a column, W_k is n_k × n_{k-1}.  With a ``sample`` it is that one's column of a
+    batch; with `EVERY` the matrix of all of them, a column a sample.
     """
 
     letter: str
     layer: Index | None = None
+    sample: Index | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +146,23 @@ class Named(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Free(Node):
+    """A variable that stands for any real number, as the x of σ'(x) = σ(x)(1 - σ(x)).
+
+    With an index it is one of several: the z_i of a softmax that a page defines itself.
+    """
+
+    name: str
+    indices: tuple[Index, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Derivative(Node):
     """∂of/∂by: vary ``by`` alone and let everything computed from it follow.
 
-    ``by`` is an `Element`, or an `Array`: then it is the array of derivatives of a scalar (∇), of
-    the shape of ``by``, or the Jacobian of a column, rows by ``of`` and columns by ``by``.
+    ``by`` is an `Element`, a `Free` variable, or an `Array`: then it is the array of derivatives of
+    a scalar (∇), of the shape of ``by``, or the Jacobian of a column, rows by ``of`` and columns by
+    ``by``.
     ``of`` may be any expression: ∂/∂w [ (y-ŷ)² ].
     """
 
@@ -208,7 +230,8 @@ class Call(Node):
     ``function``: exp, log, sqrt, abs, sign, erf, max, min, sin, cos, tan; an activation of the
     catalogue (sigmoid, tanh, relu, softmax, …); ``g``, the hidden activation of the layer its
     argument belongs to, and ``O``, the output function; for arrays also diag, sum (of all entries),
-    norm (Euclidean), dot, outer.  log is natural; ``log10`` and ``log2`` are themselves.
+    norm (Euclidean), dot, outer, and sum or mean along an axis, 0 or 1, as their second argument;
+    ``m`` is how many samples there are.  log is natural; ``log10`` and ``log2`` are themselves.
     """
 
     function: str
@@ -274,6 +297,8 @@ def is_array(node: Node) -> bool:
     match node:
         case Array() | OneHot() | Ones() | Matrix():
             return True
+        case Element(sample=sample):
+            return sample == EVERY
         case Derivative(of, by):
             return is_array(by) or is_array(of)
         case Product(factors):
@@ -293,7 +318,8 @@ def is_array(node: Node) -> bool:
         case Indicator(Comparison(left, _, _)):
             return is_array(left)
         case Call(function, arguments):
-            scalar = function in ("sum", "norm", "dot", "pi", "i")
+            whole = function in ("sum", "mean") and len(arguments) == 1
+            scalar = whole or function in ("norm", "dot", "pi", "i", "m")
             return not scalar and any(map(is_array, arguments))
         case _:
             return False
@@ -305,7 +331,7 @@ def free_letters(node: Node, bound: frozenset[str] = frozenset()) -> Iterator[st
         indices: tuple[Index | None, ...] = (node.upper, node.without)
         inner, bound_within = (node.body,), bound | {node.letter}
     else:
-        own = (getattr(node, "index", None), getattr(node, "layer", None))
+        own = (getattr(node, name, None) for name in ("index", "layer", "sample"))
         indices = (*own, *getattr(node, "indices", ()))
         inner, bound_within = tuple(children(node)), bound
     for index in indices:
@@ -394,7 +420,7 @@ def reindexed(node: Node, indices: Mapping[str, Index]) -> Node:
         return each if new is None else Index(new.letter, new.offset + each.offset)
 
     made = rebuilt(node, lambda part: reindexed(part, indices))
-    for name in ("indices", "index", "layer", "upper", "without"):
+    for name in ("indices", "index", "layer", "sample", "upper", "without"):
         old = new = getattr(made, name, None)
         if isinstance(old, tuple):
             new = tuple(map(put, old))
@@ -433,6 +459,10 @@ def replaced(node: Node, old: Node, new: Node) -> Node:
 
 
 ZERO, ONE, TWO, MINUS_ONE = (Number(Fraction(number)) for number in (0, 1, 2, -1))
+
+
+COUNT = Call("m", ())
+"""How many samples a batch has."""
 
 
 def negative(*factors: Node) -> Node:

@@ -1,0 +1,61 @@
+r"""Constructs of real pages mean what they say, and are judged; of two meanings none is taken.
+
+Each case is a network and lines of our own wording, each with its verdict: "proved" and "refuted"
+show that the construct was read, right and mutated; "unread" and "undecided" that it was refused.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+import symback as sb
+
+SQUARED = sb.Network(2, [(3, "sigmoid"), (2, "sigmoid")], loss="half_squared_error")
+ENTROPY = sb.Network(2, [(3, "tanh"), (2, "softmax")], loss="cross_entropy")
+
+CASES = [
+    # a Σ that says no letter: the entries of an array …
+    (SQUARED, r"$L = \frac12 \sum (y - \hat y)^2$", "proved"),
+    (SQUARED, "L = 1/2 Σ (y - ŷ)²", "proved"),
+    (SQUARED, r"$L = \sum (y - \hat y)^2$", "refuted"),
+    (SQUARED, r"$L = \frac12 \left(\sum (y - \hat y)\right)^2$", "refuted"),
+    (ENTROPY, r"$L = -\sum y \log \hat y$", "proved"),
+    (ENTROPY, r"$L = \sum y \log \hat y$", "refuted"),
+    (ENTROPY, r"$L = \sum -y \log \hat y$", "proved"),
+    # … or the letter that stands only within it
+    (SQUARED, r"$L = \frac12 \sum (y_k - \hat y_k)^2$", "proved"),
+    (SQUARED, r"$h_{11} = \sigma(\sum w_{11j} x_j + b_{11})$", "proved"),
+    (SQUARED, r"$h_{11} = \sigma(\sum w_{12j} x_j + b_{11})$", "refuted"),
+    (
+        SQUARED,
+        r"$\hat y_1 = \sigma(\sum w_{21j} \sigma(\sum w_{1ji} x_i + b_{1j}) + b_{21})$",
+        "proved",
+    ),
+    (SQUARED, r"$\frac{\partial L}{\partial h_{1j}} = \sum w_{2kj} \delta_{2k}$", "proved"),
+    (SQUARED, r"$\frac{\partial L}{\partial h_{1j}} = \sum w_{2kj} \delta_{2j}$", "refuted"),
+    (ENTROPY, r"$\hat y_i = \frac{e^{a_{2i}}}{\sum e^{a_{2i}}}$", "proved"),
+    (ENTROPY, r"$\hat y_i = \frac{e^{a_{2i}}}{\sum e^{a_2}}$", "proved"),
+    (ENTROPY, r"$\hat y_i = \frac{e^{a_{2i}}}{\sum e^{a_{1i}}}$", "refuted"),
+    (SQUARED, r"$\frac{\partial L}{\partial w_{2ij}} = \sum (\hat y_i - y_i) h_{1j}$", "unread"),
+    (SQUARED, r"$L = \frac12 \sum y_i - \hat y_i$", "unread"),
+    (SQUARED, r"$L = \sum W_2 h_1$", "unread"),
+    # a minus behind Σ
+    (ENTROPY, r"$L = \sum_i -y_i \log \hat y_i$", "proved"),
+    (ENTROPY, r"$L = -\sum_i -y_i \log \hat y_i$", "refuted"),
+    # bars of norms
+    (SQUARED, r"$L = \frac12 \|y - \hat y\|^2$", "proved"),
+    (SQUARED, r"$L = \frac12 ||y - \hat y||^2$", "proved"),
+    (SQUARED, r"$L = \frac12 ||y - \hat y||_2^2$", "proved"),
+    (SQUARED, r"$L = \frac12 |y - \hat y|_2^2$", "proved"),
+    (SQUARED, r"$L = \frac12 |y - \hat y|^2$", "proved"),
+    (SQUARED, r"$L = ||y - \hat y||^2$", "refuted"),
+    (SQUARED, r"$L = \frac12 ||y - \hat y||$", "refuted"),
+    (SQUARED, r"$L = \frac12 ||y - \hat y||_1$", "unread"),
+    (SQUARED, r"$L = \frac12 \sum_i |y_i - \hat y_i||y_i - \hat y_i|$", "proved"),
+]
+
+
+@pytest.mark.parametrize(("net", "line", "verdict"), CASES, ids=[line for _, line, _ in CASES])
+def test_a_construct_of_real_pages_gets_its_verdict(net, line, verdict):
+    said = [each.verdict.value for each in sb.check(line, net).lines]
+    assert [each for each in said if each != "text"] == [verdict]
