@@ -222,7 +222,9 @@ def _letter(letter: str) -> str:
 
 
 def _of_sample(sample: Index | None) -> str:
-    return "" if sample is None or sample == EVERY else f"^{{({_index(sample)})}}"
+    if sample is None:
+        return ""
+    return r"^{(\cdot)}" if sample == EVERY else f"^{{({_index(sample)})}}"
 
 
 def _index(index: Index) -> str:

@@ -210,7 +210,7 @@ def _sample(sample: Index | None) -> str:
     """The sample above a quantity; a dot for each of them."""
     if sample is None:
         return ""
-    return "^{(·)}" if sample == EVERY else f"^{{({_index(sample)})}}"
+    return "^{(·)}" if sample == EVERY else f"^{{({shown_index(sample)})}}"
 
 
 def _subscript(indices: Sequence[Index], *, listed: bool = False) -> str:
