@@ -167,8 +167,10 @@ def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]
     if scope.depth == 2 and letters.output and hidden in signs.bare:  # there is but one of them
         letters = replace(letters, placed=((hidden, "h", 1),))
     for rows in (True, False) if signs.rows else (False,):
-        each = replace(letters, rows=rows)
-        orders = ("into,from", "from,into") if 2 in signs.weights else ("into,from",)
+        # the entry W_jk of a matrix (in, out) is that from j into k
+        each = replace(letters, rows=rows, weight_order="from,into" if rows else "into,from")
+        both = 2 in signs.weights and not rows
+        orders = ("into,from", "from,into") if both else (each.weight_order,)
         if {"(", "["} & signs.above:
             for first, lead in ((0, False), (1, True), (1, False)):
                 yield replace(each, layer="bracketed", input_layer=first, weights_lead_on=lead)
@@ -364,6 +366,8 @@ def described(notation: Notation, signs: Signs) -> str:
         "nowhere": "no layer",
     }[notation.layer]
     said = [f"read with {', '.join(used)}" if used else "read as it is written", place]
+    if notation.rows:
+        said.append("vectors as rows and W as (in, out)")
     if notation.input_layer and notation.layer != "nowhere":
         said.append("the inputs as layer 1")
     if notation.weights_lead_on:
