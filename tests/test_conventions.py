@@ -154,7 +154,7 @@ PAGES = {
         ),
         (
             (3, r"\frac{\partial C_0}{\partial a^{(L)}} = 2(y - a^{(L)})"),
-            (5, r"\frac{\partial C_0}{\partial b^{(L)}} = a^{(L)} \sigma'(z^{(L)}) 2 (a^{(L)} - y)"),
+            (5, r"\frac{\partial C_0}{\partial b^{(L)}} = a^{(L)} \sigma'(z^{(L)}) 2(a^{(L)} - y)"),
         ),
     ),
 }  # fmt: skip
