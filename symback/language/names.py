@@ -484,7 +484,8 @@ class Notation:
     letters that name one layer's quantity: its own letter, the lectures' and the layer, counted
     from the end where it is not positive (0 is the last).  ``weights_lead_on`` says that W^(l)
     leads on from layer l, and not into it.  ``names`` are single names and what each is in the
-    lectures' letters, ("w_5", "w_211"); they are looked up before anything else.
+    lectures' letters, ("w_5", "w_211"); they are looked up before anything else.  One with an index
+    letter in braces, ("s_{i}", "a_1,i"), holds for every index.
     """
 
     name: str = "lectures"
