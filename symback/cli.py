@@ -417,8 +417,8 @@ def _check(chosen: argparse.Namespace) -> int:
     from symback.engine.work import Work  # not `Network`: sheets and kernels are not needed here
 
     work = Work(load(chosen.net))
-    exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.strict, chosen.prove,
-                        chosen.budget)  # fmt: skip
+    exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.strict, tuple(chosen.rename),
+                        chosen.prove, chosen.budget)  # fmt: skip
     if chosen.file == "-":
         if sys.stdin is None:
             raise SymbackError("standard input is closed; name a file")
@@ -470,6 +470,14 @@ def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
 
 
 # ------------------------------------------------------------------------------------- options
+
+
+def _renamed(given: str) -> tuple[str, str]:
+    """The two names in OLD=NEW."""
+    old, equals, new = given.partition("=")
+    if not (old and equals and new):
+        raise argparse.ArgumentTypeError(f"{printable(given)} given; expected OLD=NEW, e.g. g1=dW1")
+    return old, new
 
 
 def _number(pattern: str, kind: type, complaint: str) -> Callable[[str], Any]:
@@ -626,6 +634,8 @@ COMMANDS: tuple[tuple[Callable[..., int | None], str, Sequence[Option | list[Opt
         _option("--strict", action="store_true",
                 help="what the network file fixes (layout, factor ½, mean, sign of δ) counts as "
                 "wrong where the page has another"),
+        _option("--rename", action="append", default=[], type=_renamed, metavar="OLD=NEW",
+                help="of arrays: OLD is what symback calls NEW, e.g. err2=delta2; may be repeated"),
         _option("--exam", action="store_true", help="only the line and right or wrong"),
         _option("--prove", action="store_true", help="proofs without chance where possible"),
         _option("--budget", default=2.0, metavar="S",

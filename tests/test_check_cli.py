@@ -359,6 +359,25 @@ def test_arrays_are_checked_too(run, tmp_path):
     assert "sign-flipped" not in run(tmp_path / "wrong.npz", "--exam")[1]
 
 
+def test_arrays_under_names_of_their_own(run, tmp_path):
+    """Any layout and usual names as they are; a name of one's own with --rename; else reported."""
+    import numpy as np
+
+    gradients = network("s4").evaluate()["gradients"]
+    arrays = {f"nabla_w_{k}": np.array(gradients[f"W{k + 1}"]).T for k in (0, 1)}
+    np.savez(tmp_path / "own.npz", **arrays, mine=np.array(gradients["b2"]))
+    status, out, _ = run(tmp_path / "own.npz")
+    assert status == 0
+    assert "W is (in, out)" in out.splitlines()[0]
+    assert "not judged: mine" in " ".join(out.split())
+    data = json.loads(run(tmp_path / "own.npz", "--rename", "mine=db2", "--json")[1])
+    assert [line["verdict"] for line in data["lines"]] == ["proved"] * 3
+    assert run(tmp_path / "own.npz", "--rename", "mine=db1")[0] == 1
+    status, _, err = run(tmp_path / "own.npz", "--rename", "min=db2")
+    assert (status, 'did you mean "mine"' in err) == (2, True)
+    assert run(tmp_path / "own.npz", "--rename", "db2")[0] == 2
+
+
 # ------------------------------------------------------------------------------------------ Python
 
 

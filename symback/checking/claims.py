@@ -44,6 +44,10 @@ from symback.language.expressions import (
     walk,
 )
 
+LOSS_LETTERS = ("J", "C", "E")
+"""Where the definition of one of them could not be read, it is the network's loss, or close to it:
+what is right for that is right, and what is wrong for it is not known."""
+
 MOST_PARTS = 500
 """So many parts of a side are looked at; in each name there may be two others."""
 
@@ -205,7 +209,7 @@ class _Names:
                 return self._defined(place, item)
             case Claim():
                 return self._claimed(item)
-            case Unread() if item.defines:
+            case Unread() if item.defines and item.defines not in LOSS_LETTERS:
                 self.names.setdefault(item.defines, _Name()).unknown = _unread(item)
         return item
 
@@ -295,7 +299,8 @@ class _Names:
         for item in self.items:
             if isinstance(item, Definition) and item.name == name:
                 return ""
-            if isinstance(item, Unread) and item.defines == name:
+            unread = isinstance(item, Unread) and item.defines == name
+            if unread and name not in LOSS_LETTERS:
                 return _unread(item)
         return ""
 

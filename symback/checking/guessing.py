@@ -98,7 +98,7 @@ class _Forward:
     """
 
     line: int
-    weights: Mapping[str, Weight]
+    weights: tuple[tuple[str, Weight], ...]
     is_whole: bool
 
 
@@ -116,9 +116,9 @@ def numbered_weights(document: Document, names: Sequence[str], scope: Scope) -> 
     for equation in _forward_equations(document, known, scope):
         lines.append(equation.line)
         is_whole |= equation.is_whole
-        for name, weight in equation.weights.items():
+        for name, weight in equation.weights:
             if found.setdefault(name, weight) != weight:
-                reason = f"line {equation.line} has {known[name]} elsewhere than a line above it"
+                reason = f"line {equation.line} has {known[name]} where it cannot be as well"
     if not reason and len({*found.values()}) < len(found):
         reason = "two of these names would be one weight"
     if not reason and not is_whole:
@@ -174,15 +174,14 @@ def _taken_apart(
 ) -> _Forward:
     """Which weight stands with which input in Σ_j w_kij h_j + b, signs and numbers left aside."""
     layer, neuron = place
-    weights: dict[str, Weight] = {}
+    weights: list[tuple[str, Weight]] = []
     is_whole, sources, biases = True, [], 0
     for term in _terms(node):
         factors = _factors(term)
         own = [part.name for part in factors if isinstance(part, Named) and part.name in names]
         inputs = [source for part in factors if (source := _source(part, layer))]
         if len(own) == len(inputs) == 1 and len(factors) == 2:
-            weight = (layer, neuron, inputs[0])
-            is_whole &= weights.setdefault(own[0], weight) == weight
+            weights.append((own[0], (layer, neuron, inputs[0])))
             sources.append(inputs[0])
         else:
             bias = [
@@ -196,7 +195,7 @@ def _taken_apart(
     width = scope.widths[layer - 1]
     is_whole &= sorted(sources) == [*range(1, int(width) + 1)] if isinstance(width, int) else False
     is_whole &= biases == int(scope.biases[layer - 1] >= 0)
-    return _Forward(line, weights, is_whole)
+    return _Forward(line, tuple(weights), is_whole)
 
 
 def _terms(node: Node) -> Iterator[Node]:

@@ -30,13 +30,13 @@ from symback.checking.letters import Letters, Scope
 from symback.checking.naming import numbered_names, told
 from symback.checking.parsing import Line, reading
 from symback.checking.statements import (
-    ARITHMETIC,
     DEFINED,
     EMPTY_LINE,
     NOTATION,
     Condition,
     Page,
     Statement,
+    changes_formula,
     cut,
     defined_by,
     is_told,
@@ -693,7 +693,7 @@ def _sides(statement: Statement, page: Page) -> Sides:
     """The sides of a statement as nodes.  Raises `NotRead`."""
     tokens, place = statement.tokens, statement.place
     letters = page.letters_of(tokens)
-    changing = next((w for w in statement.words if w.text.lower() in ARITHMETIC), None)
+    changing = next((w for w in statement.words if changes_formula(w.text)), None)
     if changing is not None:
         raise NotRead(f"the word “{changing.text}” stands within a formula", changing.place,
                       "write it as a sign")  # fmt: skip

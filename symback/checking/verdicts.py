@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from symback.checking.claims import bare, in_order, reaches, says_nothing
+from symback.checking.claims import LOSS_LETTERS, bare, in_order, reaches, says_nothing
 from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
@@ -437,6 +437,8 @@ class _Page:
     """Names of the page's own that it differentiates as its loss."""
     agreed: frozenset[str] = frozenset()
     """Those that have turned out to be the network's loss."""
+    doubtful: bool = False
+    """Whether that is taken to be so of a name whose definition could not be read."""
     words: str = ""
     """All that stands on the page, for the functions that it speaks of."""
     source: str = ""
@@ -488,6 +490,7 @@ def judged(
     read = in_order(document.items)
     losses, words = _losses(judge, read.items), " ".join(item.source for item in read.items)
     page = _Page(judge, about, read.definitions, prove, read.again, losses, words=words)
+    page.agreed, page.doubtful = _known_losses(page, read.items)
     lines = tuple(_lines(page, read.items))
     allow(REACHED)
     reached = reaches(page.right, about, page.definitions)
@@ -510,9 +513,6 @@ def _indices(*numbers: int) -> tuple[Index, ...]:
     return tuple(Index("", each) for each in numbers)
 
 
-LOSS_LETTERS = ("J", "C", "E")
-
-
 def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
     """The letters for a loss that the page defines itself and differentiates."""
     if not judge.scope.is_network:
@@ -526,6 +526,18 @@ def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
         if part.of.name in LOSS_LETTERS or names_loss(part.of.name, judge.scope)
         if not part.of.indices
     )
+
+
+def _known_losses(page: _Page, items: Sequence[Item]) -> tuple[frozenset[str], bool]:
+    """The names that are the network's loss from the top, and whether that is not sure of one."""
+    defined = {each.name: each for each in items if isinstance(each, Definition)}
+    agreed = {
+        name
+        for name in page.losses & defined.keys()
+        if not defined[name].indices and page.compare(LOSS, defined[name].node).is_equal
+    }
+    unread = {each.defines for each in items if isinstance(each, Unread)} & {*LOSS_LETTERS}
+    return frozenset(agreed | unread - defined.keys()), bool(unread - defined.keys())
 
 
 def _lines(page: _Page, items: Sequence[Item]) -> Iterator[LineReport]:
@@ -873,6 +885,8 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     for name in page.unread:  # a function of the page's own, or its derivative
         if re.search(rf"(?<![^\W\d_]){re.escape(name)}\s*(?:['′]|\^\\prime|\()", page.source):
             return Finding(Verdict.UNDECIDED, f"what the page says {name} is could not be read")
+    if page.doubtful and any(isinstance(part, Derivative) for part in walk(truth)):
+        return Finding(Verdict.UNDECIDED, LOSS_UNREAD)
     if page.unused is not None:
         reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
@@ -884,6 +898,9 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
     against = "the left side" if before is None else "what the chain begins with"
     return Finding(Verdict.REFUTED, f"not equal to {against}", outcome.at, witness)
+
+
+LOSS_UNREAD = "this is not so for the loss of the file, and what the page's loss is was not read"
 
 
 def _is_lemma(*nodes: Node) -> bool:

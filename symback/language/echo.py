@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from symback.language.budget import spend
 from symback.language.expressions import (
     ELL,
+    EVERY,
     LOSS,
     MINUS_ONE,
     Array,
@@ -97,11 +98,14 @@ def _written(node: Node) -> tuple[str, int]:
             if not (bare and isinstance(exponent, Number)) and not text.startswith("("):
                 text = f"({text})"
             return f"{text}^{{{echo(exponent)}}}", _FACTOR
-        case Element(letter, indices):
-            return SIGNS.get(letter, letter) + _subscript(indices), _ATOM
-        case Array(letter, layer):
+        case Element(letter, indices, sample):
+            return SIGNS.get(letter, letter) + _subscript(indices) + _sample(sample), _ATOM
+        case Array(letter, layer, sample):
             below = "" if layer is None else _subscript((layer,))
-            return SIGNS.get(letter, letter) + below, _ATOM
+            name = SIGNS.get(letter, letter)
+            if sample == EVERY:  # all samples of a batch: X, Ŷ, H_1
+                return name.upper() + below, _ATOM
+            return name + below + _sample(sample), _ATOM
         case Named(name, indices) | Free(name, indices):
             return _NAMED.get(name, name) + _subscript(indices, listed=True), _ATOM
         case Letter(index):
@@ -127,6 +131,10 @@ def _written(node: Node) -> tuple[str, int]:
             return body + _subscript(indices, listed=True), _FACTOR
         case Call("pi"):
             return "π", _ATOM
+        case Call("m", ()):
+            return "m", _ATOM
+        case Call("sum" | "mean" as function, (of, axis)):
+            return f"{function}({echo(of)}, axis={echo(axis)})", _ATOM
         case Call(function, arguments, primes):
             name = _called(function) + "′" * primes
             return f"{name}({', '.join(map(echo, arguments))})", _ATOM
@@ -195,6 +203,13 @@ def _index(index: Index) -> str:
         return str(index.offset)
     letter = "ℓ" if index.letter == ELL else index.letter
     return letter + (f"{index.offset:+d}" if index.offset else "")
+
+
+def _sample(sample: Index | None) -> str:
+    """The sample above a quantity; a dot for each of them."""
+    if sample is None:
+        return ""
+    return "^{(·)}" if sample == EVERY else f"^{{({_index(sample)})}}"
 
 
 def _subscript(indices: Sequence[Index], *, listed: bool = False) -> str:
