@@ -655,7 +655,10 @@ class Letters:
         leads = layered and not head
         one_bias = meaning == "b" and set(self.scope.biases) == {0}
         wanted = 1 if one_bias else _ELEMENT_INDICES[meaning]
-        for found in self._splits(typed.below, wanted - len(head), leads=leads):
+        for found in (
+            *self._splits(typed.below, wanted - len(head), leads=leads),
+            *self._only_index(typed.below, meaning, head),
+        ):
             indices = (*head, *found)
             if meaning == "w" and notation.weight_order != "into,from":
                 layer, first, second = indices
@@ -664,7 +667,7 @@ class Letters:
                 letter = self._renamed(meaning, indices[0])
                 yield Element(letter, indices if letter == meaning else indices[1:])
         capital = typed.token.text == notation.weight.upper()
-        above = notation.layer in ("superscript", "nowhere")
+        above = notation.layer != "subscript"
         scalars_only = meaning == "w" and not capital and not above
         if scalars_only or (layered and wanted == 1):
             return
@@ -672,6 +675,20 @@ class Letters:
             array = self._array(typed, meaning, *head, *found)
             if array is not None:
                 yield array
+
+    def _only_index(
+        self, tokens: Sequence[Token] | None, meaning: str, head: tuple[Index, ...]
+    ) -> Iterator[tuple[Index, ...]]:
+        """Both indices of w_j, a weight of the only neuron, and of w_i, that of the only input."""
+        if meaning != "w" or self.notation.layer != "nowhere" or not head[0].is_number:
+            return
+        one, (found, *others) = Index("", 1), [*self._splits(tokens, 1, leads=False), ()][:1]
+        if not found or others:
+            return
+        into, source = self.scope.widths[head[0].offset], self.scope.widths[head[0].offset - 1]
+        pair = (one, *found) if into == 1 else (*found, one) if source == 1 else ()
+        if pair:
+            yield pair if self.notation.weight_order == "into,from" else pair[::-1]
 
     def _splits(
         self, tokens: Sequence[Token] | None, wanted: int, *, leads: bool
