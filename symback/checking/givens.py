@@ -4,7 +4,7 @@ They are supposed and no claims: what stands below them is judged with them (`ve
 can
 
 * take the two sides of an equation for values of single quantities: `values`;
-* find the ones that are given in words: `told`, with the place of the words.
+* find the ones that are given in words: `given_in_words`, with the place of the words.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _RATE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class InWords:
     """What the words from ``start`` to ``end`` of a text give; no values where it is not clear."""
 
     start: int
@@ -58,11 +58,11 @@ class Told:
     values: Values
 
 
-def told(text: str, scope: Scope, first_index: int = 1) -> Iterator[Told]:
+def given_in_words(text: str, scope: Scope, first_index: int = 1) -> Iterator[InWords]:
     """The values that are given in words.
 
     >>> scope = Scope((2, 3, 2), ("sigmoid", "softmax"), (1, 1))
-    >>> [each.values for each in told("The true class is 2.", scope)] == [
+    >>> [each.values for each in given_in_words("The true class is 2.", scope)] == [
     ...     {_element("y", 1): ZERO, _element("y", 2): ONE}
     ... ]
     True
@@ -75,7 +75,7 @@ def told(text: str, scope: Scope, first_index: int = 1) -> Iterator[Told]:
             values = {Element("eta"): _number(each[1])}
         else:
             values = _of_class(int(each[1]), scope, first_index)
-        yield Told(each.start(), each.end(), values)
+        yield InWords(each.start(), each.end(), values)
 
 
 def _number(text: str) -> Number:

@@ -20,23 +20,24 @@ import enum
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from symback.checking.chains import Flow
-from symback.checking.givens import told
+from symback.checking.givens import given_in_words
 from symback.checking.lemmas import Lemma, function_defined, goes_on, lemma_of
 from symback.checking.letters import Letters, Scope
+from symback.checking.naming import numbered_names, told
 from symback.checking.parsing import Line, reading
 from symback.checking.statements import (
-    ARITHMETIC,
     DEFINED,
     EMPTY_LINE,
     NOTATION,
     Condition,
     Page,
     Statement,
+    changes_formula,
     cut,
     defined_by,
     is_told,
@@ -82,7 +83,7 @@ from symback.language.expressions import (
     replaced,
     walk,
 )
-from symback.language.names import NOTATIONS, Notation, UnknownNotation
+from symback.language.names import NOTATIONS, Notation, UnknownNotation, plain_name
 
 LARGEST_PAGE = 200_000
 """Bytes."""
@@ -269,16 +270,28 @@ Item = Claim | Definition | Given | Prose | Unread
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A page, item by item in the order of the text."""
+    """A page, item by item in the order of the text.
+
+    ``numbered`` are names such as w_5, of weights that have a number of their own.
+    """
 
     items: tuple[Item, ...] = field(default=())
+    numbered: tuple[str, ...] = ()
 
 
 # ----------------------------------------------------------------------------------------- passes
 
 
-def read(text: str, scope: Scope, notation: Notation = NOTATIONS["lectures"]) -> Document:
+def read(
+    text: str,
+    scope: Scope,
+    notation: Notation = NOTATIONS["lectures"],
+    *,
+    unknown: Sequence[str] = (),
+) -> Document:
     r"""The page ``text`` about the network of ``scope``, in a ``notation``.
+
+    ``unknown`` are names that are read as the page's own, whatever else they might mean.
 
     Raises `TooLarge`, and `Spent` where a budget is used up before anything is read.
 
@@ -289,10 +302,14 @@ def read(text: str, scope: Scope, notation: Notation = NOTATIONS["lectures"]) ->
     """
     if len(text.encode("utf-8", "replace")) > LARGEST_PAGE:
         raise TooLarge(f"the page is larger than {LARGEST_PAGE:,} bytes")
-    page = Page.of(text, Letters(scope, notation))
+    page = Page.of(text, Letters(scope, notation, unknown=unknown))
     page, given = _without_given(page, scope, notation)
     allow(CUT)
     statements, left = cut(page)
+    said = told(((each.tokens, each.latex) for each in statements), scope, notation)
+    if said:
+        notation = replace(notation, names=(*said, *notation.names))
+        page = replace(page, letters=Letters(scope, notation, unknown=unknown))
     page = page.knowing(statements)
     statements = list(_with_lemmas(statements, page))
     allow(SUPPOSED)
@@ -316,13 +333,15 @@ def read(text: str, scope: Scope, notation: Notation = NOTATIONS["lectures"]) ->
         each, spent = left
         reason = f"from here on nothing is read: {spent}"
         items.append(Unread(*each.where, reason))
-    return Document(tuple(_with_names_known(items, named)))
+    known = {plain_name(name) for name in unknown}
+    left_open = numbered_names(((each.tokens, each.latex) for each in statements), page.letters)
+    return Document(tuple(_with_names_known(items, named, known)), left_open)
 
 
 def _without_given(page: Page, scope: Scope, notation: Notation) -> tuple[Page, list[Given]]:
     """The page without the words that give values, which become blanks, and those values."""
     text, given = page.text, []
-    for each in told(page.text, scope, notation.first_index):
+    for each in given_in_words(page.text, scope, notation.first_index):
         source = page.text[each.start : each.end]
         place = page.place(each.start)
         given.append(Given(place.line, place.column, source.strip(), tuple(each.values.items())))
@@ -683,6 +702,9 @@ def _gone_on(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item],
     chain, sides, last = found.chain, line.sides, line.sides[-1].node
     anew = chain.holds_for != statement.holds_for  # under a condition of its own
     if chain.is_lost or (chain.head is None and not anew) or (found.is_next and not anew):
+        if statement.holds_for and chain.head is not None:  # its sides are 0 where the head is
+            whole = _under([replace(sides[0], node=chain.head), *sides], statement.holds_for)
+            line = replace(line, sides=whole[1:])
         items = _claimed(statement, line)
         if chain.is_lost:
             items = [replace(each, unknown=ORPHANED) for each in items if isinstance(each, Claim)]
@@ -738,7 +760,7 @@ def _sides(statement: Statement, page: Page) -> Sides:
     """The sides of a statement as nodes.  Raises `NotRead`."""
     tokens, place = statement.tokens, statement.place
     letters = page.letters_of(tokens)
-    changing = next((w for w in statement.words if w.text.lower() in ARITHMETIC), None)
+    changing = next((w for w in statement.words if changes_formula(w.text)), None)
     if changing is not None:
         raise NotRead(f"the word “{changing.text}” stands within a formula", changing.place,
                       "write it as a sign")  # fmt: skip
@@ -1038,10 +1060,14 @@ def _as_updates(nodes: Sequence[Node], relations: Sequence[Relation]) -> list[Re
 
 
 def _with_names_known(
-    items: Sequence[Item], named: Sequence[tuple[Named, Place]]
+    items: Sequence[Item], named: Sequence[tuple[Named, Place]], unknown: Collection[str]
 ) -> Iterator[Item]:
-    """The items; claims about names that nothing on the page defines are not read."""
+    """The items; claims about names that nothing on the page defines are not read.
+
+    But for those ``unknown`` ones that somebody is looking for.
+    """
     known = {(d.name, len(d.indices)) for d in items if isinstance(d, Definition)}
+    known |= {(name, 0) for name in unknown}
     unread = {item.defines for item in items if isinstance(item, Unread)}
     for item in items:
         match item:

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 
 from symback.checking.layers import known_layers, layers_of
 from symback.checking.lemmas import Lemma, function_defined
-from symback.checking.letters import Letters, is_total
+from symback.checking.letters import QUANTITIES, Letters, is_total
+from symback.checking.naming import joined
 from symback.checking.tokens import (
     CLOSES,
     COMPARISONS,
@@ -94,6 +95,8 @@ class Page:
             self.letters.notation,
             frozenset(filter(None, (defined_by(each, page) for each in statements))),
             own_errors=any(map(_defines_errors, statements)),
+            marks=_has_marks(statements, page),
+            unknown=self.letters.unknown,
             functions=frozenset(filter(None, (function_defined(s.tokens, letters) for s in told))),
         )
         layers = {}
@@ -126,7 +129,8 @@ class Page:
         """The tokens of a stretch that stands at a position of the page."""
         functions = self.letters.own_functions
         place = self.place(start)
-        return lexed(text, place, latex=latex, macros=self.macros, functions=functions)
+        tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
+        return joined(tokens, latex=latex, own=self.letters.long_names)
 
 
 # ------------------------------------------------------------------------------------------- rows
@@ -136,10 +140,10 @@ _ENVIRONMENTS = (
     "gathered alignedat"
 ).split()
 _OPENING = re.compile(
-    r"\$\$|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
+    r"\$\$|\$`|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
     r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
 )
-_CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
+_CLOSERS = {"$$": "$$", "$`": "`$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
 _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
     r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
@@ -182,6 +186,8 @@ ARITHMETIC = frozenset(
     """.split()
 )
 """Words that would change a formula they stand in."""
+_CHANGING = frozenset("乘除加减減倍方转轉负負根逆非不곱나더빼배제")
+"""Signs in such words of Chinese, Japanese and Korean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +303,7 @@ def _single_rows(page: Page) -> Iterator[Row]:
         fenced, name, begin = opening["fence"] is not None, opening["name"], opening.end()
         closer = "```" if fenced else rf"\end{{{name}}}" if name else _CLOSERS[opening[0]]
         close = -1 if closer in unclosed else text.find(closer, begin, end)
-        inline = opening[0] in ("$", r"\(")
+        inline = opening[0] in ("$", "$`", r"\(")
         if close < 0 or (inline and "\n\n" in text[begin:close]):
             unclosed.add(closer)
             search = begin
@@ -458,6 +464,11 @@ def _is_typed_as_latex(text: str) -> bool:
     return bool(braced) and not signs and all(word in FUNCTIONS for word in words)
 
 
+def changes_formula(word: str) -> bool:
+    """Whether a formula in which ``word`` stands says something else than its signs alone."""
+    return word.lower() in ARITHMETIC or not _CHANGING.isdisjoint(word)
+
+
 def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
     """Words of English among the names of a line become words."""
     made = []
@@ -472,6 +483,7 @@ def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
         scripted = follows.kind in ("_", "^", "(", "'") and not follows.spaced
         among = any(each.kind == "name" and len(each.text) > 2 for each in (*before, *behind))
         named = letters.is_name(text) or (letters.means_quantity(text) and not among)
+        named = named or text in QUANTITIES  # of which those in a sentence are words already
         article = text in ("a", "A", "I") and follows.kind == "name" and follows.spaced
         article = article and len(follows.text) > 2 and follows.text.lower() in _CONNECTING
         is_word = article or (english and not scripted and not named)
@@ -698,7 +710,7 @@ def _decimal_comma(tokens: Sequence[Token]) -> Token | None:
 
 
 def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
-    """The letters of the subscripts of a statement."""
+    """The letters of the subscripts of a statement, but for the names of sets: k ∈ S."""
     depth = 0
     for place, token in enumerate(tokens):
         if depth:
@@ -708,7 +720,7 @@ def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
             yield from token.text if token.kind == "name" and len(token.text) < 5 else ""
         elif token.kind == "^":
             yield from (t.text for t in tokens[place + 1 : place + 4] if t.text in ("k", "l"))
-        if depth and token.kind == "name":
+        if depth and token.kind == "name" and tokens[place - 1].kind != "in":
             yield from (token.text,) if token.text == "ell" else token.text
 
 
@@ -887,14 +899,44 @@ def defined_by(statement: Statement, page: Page) -> str:
     if not place or tokens[0].kind != "name":
         return ""
     name = tokens[0].text
+    if letters.own_name(tokens[:place]):
+        return ""
     if tokens[1].kind == "_" and is_total(tokens[2:place]):
         return ""
-    numbers = place == 1 and name in page.numbering
+    numbers = place == 1 and (name in page.numbering or _counts_samples(tokens, letters))
     if numbers or letters.means_quantity(name) or name in ("L", "d"):
         return ""
     if name.startswith("d") and letters.begins_quantity(name[1:]):
         return ""
     return name if place == 1 or tokens[1].kind in ("_", "number") else ""
+
+
+def _counts_samples(tokens: Sequence[Token], letters: Letters) -> bool:
+    """Whether a statement only says how many samples there are: m = X.shape[1], N = 4."""
+    said = {token.text for token in tokens[2:]}
+    single = len(tokens) == 3 and tokens[2].kind == "number"
+    return letters.is_count(tokens[0].text) and bool(single or {"shape", "len"} & said)
+
+
+def _has_marks(statements: Sequence[Statement], page: Page) -> bool:
+    """Whether the page writes dW or db for a derivative, alone on a left side, and has no dL."""
+    left = [
+        "".join(token.text for token in each.tokens[:2])
+        for each in statements
+        if each.tokens
+        and "/" not in {token.kind for token in _before_relation(each.tokens)}
+        and each.has_relation
+    ]
+    letters = page.letters.notation.weight, page.letters.notation.bias
+    names = {each for letter in letters for each in (letter, letter.upper())}
+    return any(text[:1] == "d" and text[1:2] in names for text in left) and not any(
+        text[:1] == "d" and text[1:2] in ("L", "J", "C", "E") for text in left
+    )
+
+
+def _before_relation(tokens: Sequence[Token]) -> Sequence[Token]:
+    place = next((k for k, token in enumerate(tokens) if token.kind in RELATIONS), 0)
+    return tokens[:place]
 
 
 def _defines_errors(statement: Statement) -> bool:

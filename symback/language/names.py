@@ -25,10 +25,15 @@ A notation's file is TOML; what it does not say is taken from ``base``, or from 
     output_is_activation = true   # the outputs are a^L, no letter of their own
     rows = false              # true: a layer is a row and W is (in, out), as in x @ W
 
+    [names]                   # names of the page's own, and the quantities of the network they are
+    w_5 = "w_211"
+    net_h1 = "a_11"           # net_{h1} as well, in text and in LaTeX
+    W_out = "W_2"
+
 Sources: M. Nielsen, *Neural Networks and Deep Learning* (2015), ch. 2; C. Bishop, *Pattern
 Recognition and Machine Learning* (2006), ch. 5; Goodfellow, Bengio and Courville, *Deep Learning*
-(2016), ch. 6; Stanford CS231n, course notes and assignments 1 and 2 (W is (in, out), scores,
-probs).
+(2016), ch. 6; A. Ng, *Neural Networks and Deep Learning* (Coursera, 2017), weeks 2-4; Stanford
+CS231n, course notes and assignments 1 and 2 (W is (in, out), scores, probs).
 """
 
 from __future__ import annotations
@@ -470,6 +475,43 @@ EQUATIONS = Lettering(loss="L")
 
 
 @dataclass(frozen=True, slots=True)
+class Samples:
+    """How a page writes the samples of a batch; a page about one sample needs none of it.
+
+    ``axis``: what the arrays of inputs, targets, preactivations, activations and outputs are:
+    "none": those of one sample; "numbered": the same, and x^{(i)} is that of sample i; "columns":
+    matrices with a sample in each column (Ng); "rows": with a sample in each row (NumPy, PyTorch,
+    cs231n, d2l; with it `Notation.rows` where W is (in, out) too).  ``capitals``: only capital
+    letters are such matrices, and small ones belong to one sample (Ng's Z^{[1]} and z^{[1]}).
+
+    ``derivatives``: what dZ and δ are: "batch": ∂J/∂Z, of the loss of the batch; "sample": in each
+    column the derivative of that sample's own loss, so that dW = 1/m·dZ Aᵀ (Ng, where J is the
+    mean).  dW and db are always those of the batch.  ``loss``: the letter of one sample's loss,
+    where it is not that of the batch's (Ng's L beside J).  ``counts`` may stand for the number of
+    samples.  Whether the batch's loss is the sum or the mean, the network file says.
+
+    >>> notation("ng").samples.axis
+    'columns'
+    """
+
+    axis: str = "none"
+    capitals: bool = False
+    derivatives: str = "batch"
+    loss: str = ""
+    counts: tuple[str, ...] = ("m", "N", "n", "M")
+
+    @property
+    def are_named(self) -> bool:
+        """Whether the page may speak of samples at all."""
+        return self.axis != "none"
+
+    @property
+    def are_in_arrays(self) -> bool:
+        """Whether there are arrays of all samples."""
+        return self.axis in ("columns", "rows")
+
+
+@dataclass(frozen=True, slots=True)
 class Notation:
     """A page's way of writing.  Letters are as typed in text; yhat is ŷ.
 
@@ -477,8 +519,11 @@ class Notation:
     (w^{(k)}_{ij}), "superscript" (w^k_{ij}) or "nowhere" (w_{ij}: what the indices number elsewhere
     in the line tells the layer).  ``words`` are whole names, as in code: scores.  ``placed`` are
     letters that name one layer's quantity: its own letter, the lectures' and the layer, counted
-    from the end where it is not positive (0 is the last).  ``weights_lead_on`` says that W^(l)
-    leads on from layer l, and not into it.
+    from the end where it is not positive (0 is the last).  ``numbered``: with the layer nowhere, a
+    number alone below is it all the same (W_2, z_2).  ``weights_lead_on`` says that W^(l) leads on
+    from layer l, and not into it.  ``samples`` is how a batch is written.  ``names`` are single
+    names and what each is in the lectures' letters, ("w_5", "w_211"); they are looked up before
+    anything else.  One with an index letter in braces, ("s_{i}", "a_1,i"), holds for every index.
     """
 
     name: str = "lectures"
@@ -501,7 +546,10 @@ class Notation:
     rows: bool = False
     words: tuple[tuple[str, str], ...] = ()
     placed: tuple[tuple[str, str, int], ...] = ()
+    numbered: bool = False
     weights_lead_on: bool = False
+    samples: Samples = Samples()
+    names: tuple[tuple[str, str], ...] = ()
 
     @property
     def letters(self) -> dict[str, str]:
@@ -509,7 +557,8 @@ class Notation:
         found = {
             self.input: "x", self.target: "y", self.output: "yhat", self.error: "delta",
             self.bias: "b", self.activation: "h", self.preactivation: "a", self.weight: "w",
-            self.weight.upper(): "w", **{letter: meaning for letter, meaning, _ in self.placed},
+            (self.weight.upper() if len(self.weight) == 1 else self.weight.capitalize()): "w",
+            **{letter: meaning for letter, meaning, _ in self.placed},
         }  # fmt: skip
         return {letter: meaning for letter, meaning in found.items() if letter}
 
@@ -577,6 +626,10 @@ NOTATIONS: dict[str, Notation] = {
         ),
         Notation("goodfellow", loss="J", layer="bracketed"),
         Notation(
+            "ng", preactivation="z", activation="a", loss="J", layer="bracketed",
+            samples=Samples("columns", capitals=True, derivatives="sample", loss="L"),
+        ),
+        Notation(
             "cs231n", preactivation="z", rows=True,
             words=(("scores", "a"), ("probs", "yhat"), ("hidden_layer", "h1"), ("hidden", "h1"),
                    ("X", "x"), ("loss", "L")),
@@ -585,6 +638,8 @@ NOTATIONS: dict[str, Notation] = {
 }  # fmt: skip
 
 LARGEST_FILE = 20_000  # bytes of a notation
+MOST_NAMES = 500
+"""Names that a notation gives."""
 _LETTER_KEYS = ("preactivation", "activation", "weight", "bias", "output", "target", "input",
                 "error", "loss", "function")  # fmt: skip
 _QUANTITIES = frozenset((*string.ascii_letters, *GREEK_NAMES, "yhat"))
@@ -607,7 +662,7 @@ def notation(name: str | Path) -> Notation:
     >>> notation("nielson")
     Traceback (most recent call last):
     symback.language.names.UnknownNotation: there is no notation nielson; did you mean \
-"nielsen"? There are lectures, nielsen, bishop, goodfellow, cs231n, or a file ending in .toml
+"nielsen"? There are lectures, nielsen, bishop, goodfellow, ng, cs231n, or a file ending in .toml
     """
     text = str(name)
     if text in NOTATIONS:
@@ -630,24 +685,68 @@ def notation(name: str | Path) -> Notation:
     raise UnknownNotation(f"{printable(str(path), 200)}: {reason}") from None
 
 
+_NOT_KEYS = ("name", "words", "placed", "names", "samples")
+"""Fields of a notation that its file does not give as keys of their own."""
+_OWN_NAME = re.compile(r"\\?[^\W\d](?:\w|[\\{}, ]){0,59}")
+_MEANT = re.compile(r"[^\W\d_]+(?:_?\{?\w+(?:,\w+){0,3}\}?)?")
+
+
+def _names(said: object) -> Iterator[tuple[str, str]]:
+    """The names of a [names] table and what they are; raises `_Wrong`.
+
+    >>> list(_names({"net_h1": "a_11"}))
+    [('net_h1', 'a_11')]
+    """
+    form = 'in [names] a name of the page is given a quantity of the network, as in w_5 = "w_211"'
+    if not isinstance(said, dict):
+        raise _Wrong(f"names must be a table; {form}")
+    if len(said) > MOST_NAMES:
+        raise _Wrong(f"[names] has more than {MOST_NAMES} names")
+    known: dict[str, str] = {}
+    for written, meant in said.items():
+        if not _OWN_NAME.fullmatch(written):
+            raise _Wrong(f"{printable(repr(written))} is no name; {form}")
+        if not isinstance(meant, str) or not _MEANT.fullmatch(meant):
+            shown = printable(repr(meant))
+            raise _Wrong(f"{written} = {shown} names no quantity; {form}")
+        before = known.setdefault(plain_name(written), written)
+        if before != written:
+            raise _Wrong(f"{before} and {written} are the same name")
+        yield written, meant
+
+
+_LOOK = re.compile(r"\\(?:text|textrm|textit|mathrm|mathit|mathbf|operatorname)\b|[\s_{}()\\]")
+
+
+def plain_name(written: str) -> str:
+    r"""A name without what only says how it looks: by this one spelling names are looked up.
+
+    >>> plain_name(r"\text{net}_{h1}"), plain_name("net_h1"), plain_name("w_{2,11,3}")
+    ('neth1', 'neth1', 'w2,11,3')
+    """
+    return _LOOK.sub("", written)
+
+
 class _Wrong(ValueError):
     """What a notation's file says is none."""
 
 
 def _described(said: dict[str, object], path: Path) -> Notation:
     """The notation of a file's keys; raises `_Wrong`."""
-    wanted = said.pop("base", "lectures")
+    wanted, own = said.pop("base", "lectures"), said.pop("names", {})
     base = NOTATIONS.get(wanted) if isinstance(wanted, str) else None
     if base is None:
         raise _Wrong(f"base must be one of {', '.join(NOTATIONS)}")
     kinds = {each.name: type(getattr(base, each.name)) for each in fields(base)}
-    kinds = {key: kind for key, kind in kinds.items() if key not in ("name", "words", "placed")}
+    kinds = {key: kind for key, kind in kinds.items() if key not in _NOT_KEYS}
     for key, value in said.items():
         if key not in kinds:
-            raise _Wrong(f"there is no key {printable(key)}{did_you_mean(key, kinds)}")
+            hint = did_you_mean(key, (*kinds, "base", "names"))
+            raise _Wrong(f"there is no key {printable(key)}{hint}")
         if type(value) is not kinds[key]:
             raise _Wrong(f"{key} must be a {kinds[key].__name__}")
-    made = replace(base, name=printable(path.stem), **said)  # pyright: ignore[reportArgumentType]
+    given = {"name": printable(path.stem), "names": (*base.names, *_names(own)), **said}
+    made = replace(base, **given)  # pyright: ignore[reportArgumentType]
     for keys, choices, told in _CHOICES:
         if any(getattr(made, key) not in choices for key in keys):
             raise _Wrong(f"{' and '.join(keys)} must be {told}")
