@@ -1344,10 +1344,11 @@ def _from_numbers_of_page(
     if isinstance(exact.value, Grid) or isinstance(printed.value, Grid):
         return None
     known = tuple((node, value) for node, value in page.printed.items() if node != truth)
-    if known and abs(exact.middle - printed.middle) <= MOST_CARRIED * abs(exact.middle):
-        reach = page.numbers(truth, AS_PRINTED, overrides=known)
+    is_near = abs(exact.middle - printed.middle) <= MOST_CARRIED * abs(exact.middle)
+    for taken in ((EXACT, AS_PRINTED) if is_near else (EXACT,)) if known else ():
+        reach = page.numbers(truth, taken, overrides=known)
         if reach is not None and meets(reach, printed):
-            return _from_rounded(exact, printed) or _rounded_before(exact)
+            return _rounded_before(exact)
     wrong = tuple((node, value) for node, value, _ in page.wrongs if _literal(value))
     if wrong and truth not in dict(wrong):
         reach = page.numbers(truth, AS_PRINTED, overrides=(*wrong, *known))
