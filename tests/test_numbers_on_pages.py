@@ -157,16 +157,14 @@ class Hand:
     @property
     def net(self) -> sb.Network:
         """The network of these numbers."""
-        get = self.given
-        return sb.Network(
-            2, [(2, "sigmoid"), (2, "sigmoid")], loss="half_squared_error",
-            values={
-                "x": [get["x_1"], get["x_2"]], "y": [get["y_1"], get["y_2"]],
-                **{f"W{k}": [[get[f"w_{k}{i}{j}"] for j in (1, 2)] for i in (1, 2)] for k in (1, 2)},
-                **{f"b{k}": [get[f"b_{k}{i}"] for i in (1, 2)] for k in (1, 2)},
-                "learning_rate": 0.5,
-            },
-        )  # fmt: skip
+        get, both = self.given, (1, 2)
+        values = {"x": [get["x_1"], get["x_2"]], "y": [get["y_1"], get["y_2"]]}
+        for k in both:
+            values[f"W{k}"] = [[get[f"w_{k}{i}{j}"] for j in both] for i in both]
+            values[f"b{k}"] = [get[f"b_{k}{i}"] for i in both]
+        layers = [(2, "sigmoid"), (2, "sigmoid")]
+        values["learning_rate"] = 0.5
+        return sb.Network(2, layers, loss="half_squared_error", values=values)
 
     def said(self, name: str) -> str:
         """A quantity as a number in a calculation, in brackets where it is negative."""

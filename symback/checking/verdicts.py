@@ -1191,6 +1191,9 @@ def _as_step(page: _Page, truth: Node, side: Side, printed: Bounds) -> Finding |
         return Finding(
             Verdict.PROVED, "the new value at the numbers of the file, as far as printed"
         )
+    if exact is not None and (found := _from_numbers_of_page(page, step, exact, printed)):
+        page.anchor = step
+        return found
     rates = _rates(page, truth, side.node)
     for rate in rates:
         own = page.numbers(replaced(step, Element("eta"), rate))
