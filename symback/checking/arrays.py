@@ -3,7 +3,7 @@
 Here one can
 
 * check arrays in memory: `check_arrays`, a mapping of names to arrays such as ``delta1``, ``dW1``,
-  ``db1``, in any usual spelling (`Names`);
+  ``db1``, in any usual spelling, or a model of PyTorch whose ``.grad`` is filled;
 * check an .npz file, whose code is never run and whose sizes are looked at first:
   `check_arrays_file`;
 * read the report: `ArraysReport`, true where nothing is wrong, of `ArrayReport`s.
@@ -16,28 +16,33 @@ wrong is compared again with what follows from the student's own earlier arrays;
 "follows" and is not blamed.  Else the formula that it does equal is looked for
 (`symback.checking.array_search`).
 
-**Names.**  The letters are the lectures' (a preactivation, h activation; z is a preactivation too)
-unless a `symback.language.names.Notation` says otherwise: in Nielsen's book a is the activation, in
-Bishop's z is.  Layers are counted as the network file counts them in every notation: W1 is its W1.
-A spelling that two quantities answer to is refused, with both.
+**Names and layouts** are those of the file's author: one convention for the whole file is found
+before anything is judged (`symback.checking.array_conventions`) and said first in the report.  A
+`symback.language.names.Notation` settles what its letters mean; with ``strict`` W is (out, in),
+one row is one sample and the gradients are of the loss that the network file says.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sympy import Expr
 
-from symback.checking.array_rounding import DOUBLE, HALF, SINGLE, Bounds, Precision, bounds
+from symback.checking.array_conventions import File, Quantity, Unread, read
+from symback.checking.array_inputs import (
+    MOST_BYTES,
+    ArrayError,
+    ArrayNameError,
+    Given,
+    all_given,
+)
+from symback.checking.array_rounding import DOUBLE, SINGLE, Precision
 from symback.checking.array_search import (
     Search,
     Seen,
@@ -50,47 +55,40 @@ from symback.checking.array_search import (
 from symback.checking.mistakes import LAYOUT, SIGN, Told, named
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 from symback.engine.arithmetics import number
-from symback.engine.evaluation import MissingNumbers, Numbers
-from symback.engine.graph import Graph
-from symback.engine.spec import EquationsSpec, NetworkSpec
+from symback.engine.evaluation import Numbers
 from symback.engine.work import Work
 from symback.language import npz
 from symback.language.errors import SymbackError, did_you_mean, printable
-from symback.language.names import PARAMETERS, Notation, Role, Variable, element_name, notation
-
-MOST_PRODUCTS = 200_000
-"""Weights times samples; with 50 digits more would take longer than some ten seconds."""
+from symback.language.names import PARAMETERS, Role, Variable, element_name
+from symback.language.names import notation as notation_called
 
 LAST_PLACES = 16
 """An entry within so many units in the last place of the truth is right whatever the bound."""
 
-MOST_BYTES = 64_000_000
-MOST_AXES = 4
 LONGEST_PATH = 400
-EXACT_INTEGERS = 2**53
-
-
-class ArrayError(SymbackError):
-    """A file of arrays that cannot be opened, or an array that holds no real numbers."""
-
-
-class ArrayNameError(SymbackError):
-    """An array whose name is that of no quantity, of two, or of one that is there already."""
 
 
 def check_arrays(
-    mapping: Mapping[str, Any], net: Work, *, notation: str | Path | None = None
+    mapping: Mapping[str, Any] | Any,
+    net: Work,
+    *,
+    notation: str | Path | None = None,
+    rename: Mapping[str, str] | None = None,
+    strict: bool = False,
 ) -> ArraysReport:
     """Compare the arrays of a hand-written backward pass with what symback derives.
 
     ``mapping`` holds arrays by name, float32 or float64: ∂L/∂v as ``dW1``, ``db1``, ``delta1``,
-    ``dh1``, ``dx``, ``dyhat``, …, the forward pass as ``a1``, ``h1``, ``yhat``, ``L``, and inputs
-    ``x``, ``y``, ``W1``, ``b1`` in place of the network's [values].  W is (out, in); of a batch one
-    row is one sample, and ∂L/∂a is that of the whole loss, or of each sample's own, which is said.
-    ``notation`` settles letters, as in `symback.language.names`: nielsen (a is g(z)), bishop
-    (z is g(a)), cs231n (W is (in, out)), …
+    ``nabla_w_0``, ``dh1``, ``dx``, …, the forward pass as ``a1``, ``h1``, ``z1``, ``A2``, ``yhat``,
+    ``L``, and inputs ``x``, ``y``, ``W1``, ``b1`` in place of the network's [values]; or it is a
+    torch module whose ``.grad`` is filled, whose parameters are then the inputs.  Whether W is
+    (out, in) or (in, out), samples rows or columns, y labels or one-hot rows, is read off the
+    whole file and said first.  ``notation`` settles letters, as in `symback.language.names`;
+    ``rename`` maps a name of the file to one that symback knows; with ``strict`` another layout,
+    sum for mean, or ½ is wrong.
 
-    Raises `SymbackError` for names that mean nothing and for arrays that hold no real numbers.
+    What has a name that means nothing is reported and not judged.  Raises `SymbackError` where
+    nothing is left to judge, and for arrays that hold no real numbers.
 
     >>> import symback as sb
     >>> net = sb.load("examples/s4.toml")
@@ -101,363 +99,55 @@ def check_arrays(
     >>> report.first_wrong, report["db2"].diagnosis[0].name
     ('db2', 'sign-flipped')
     """
-    given = all_given(mapping)
-    names = Names(net.graph, notation)
-    quantities = names.read_all(given)
-    computed = {equation.variable for equation in net.graph.equations}
-    inputs, checked = {}, {}
-    for name, quantity in quantities.items():
-        if quantity.is_gradient or quantity.variable in computed:
-            checked[name] = given[name], quantity
-        else:
-            inputs[quantity.variable.name] = given[name]
-    in_out = names.notation.rows
-    work = with_inputs(net, inputs, weights_are_in_out=in_out)
-    _check_size(work)
-    if not checked:
-        raise ArrayError("there is nothing to check: the arrays are inputs only; add dW1, db1, …")
-    return _Check(work, checked, weights_are_in_out=in_out).report()
+    given = all_given(of_module(mapping))
+    called = dict(rename or {})
+    strange = next((name for name in called if name not in given), None)
+    if strange is not None:
+        raise ArrayNameError(
+            f"there is no array {printable(strange)} to rename{did_you_mean(strange, given)}"
+        )
+    page = None if notation in (None, "auto") else notation_called(notation)
+    return _Check(read(given, net, page, called, strict=strict)).report()
 
 
 def check_arrays_file(
-    path: str | Path, net: Work, *, notation: str | Path | None = None
+    path: str | Path,
+    net: Work,
+    *,
+    notation: str | Path | None = None,
+    rename: Mapping[str, str] | None = None,
+    strict: bool = False,
 ) -> ArraysReport:
     """`check_arrays` for an .npz file of at most 64 MB, opened without unpickling anything."""
     try:
         arrays = npz.read(path, MOST_BYTES)
     except npz.NpzError as error:
         raise ArrayError(f"{printable(str(path), LONGEST_PATH)}: {error.message}") from None
-    return check_arrays(arrays, net, notation=notation)
+    return check_arrays(arrays, net, notation=notation, rename=rename, strict=strict)
 
 
-def _check_size(work: Work) -> None:
-    """Raise `ArrayError` where numbers are missing or there is too much to work out."""
-    try:
-        given = work.numbers.given
-    except MissingNumbers as error:
-        raise ArrayError(f"{error.message}, or in the arrays under these names") from None
-    weights = sum(given[v.name].size for v in work.numbers.inputs if v.role in PARAMETERS)
-    samples = 1 if work.graph.samples is None else int(work.graph.samples)
-    if weights * samples > MOST_PRODUCTS:
-        raise ArrayError(
-            f"{weights:,} parameters times {samples:,} samples are {weights * samples:,} products; "
-            f"at most {MOST_PRODUCTS:,} are worked out to 50 digits: save fewer samples"
-        )
+def of_module(model: Any) -> Any:
+    """The parameters of a torch module and their gradients, by name; anything else as it is.
 
-
-# --------------------------------------------------------------------------- arrays as they are
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """One array as saved: doubles in the shape it had, and the precision it was computed in."""
-
-    name: str
-    array: np.ndarray
-    dtype: str
-    precision: Precision
-
-    @classmethod
-    def of(cls, name: str, raw: Any) -> Given:
-        """``raw`` as numbers; integers are taken as exact.  Raises `ArrayError`."""
-        shown = printable(name)
-        if isinstance(raw, np.ma.MaskedArray):
-            raise ArrayError(f"{shown} is a masked array; expected one without a mask")
-        try:
-            array = np.asarray(raw)
-        except (ValueError, TypeError) as error:
-            reason = printable(str(error))
-            raise ArrayError(f"{shown} is no array of numbers: {reason}") from None
-        if array.dtype.kind not in "fiub":
-            raise ArrayError(
-                f"{shown} holds {npz.kind_of(array.dtype)}; expected real numbers (float32 or "
-                "float64)"
-            )
-        if array.size == 0 or array.ndim > MOST_AXES:
-            raise ArrayError(f"{shown} has shape {array.shape}; there is nothing to compare")
-        if array.dtype.kind in "iu" and int(np.max(np.abs(array.astype(float)))) > EXACT_INTEGERS:
-            raise ArrayError(f"{shown} holds integers beyond 2^53; save floats")
-        precision = {"float16": HALF, "float32": SINGLE}.get(array.dtype.name, DOUBLE)
-        with np.errstate(over="ignore"):
-            return cls(name, array.astype(float), array.dtype.name, precision)
-
-
-def all_given(mapping: Mapping[str, Any]) -> dict[str, Given]:
-    """Every array of a mapping by name; raises `ArrayError`."""
-    if not isinstance(mapping, Mapping):
-        raise ArrayError(f"expected a mapping of names to arrays, not {type(mapping).__name__}")
-    for name in mapping:
-        if not isinstance(name, str):
-            raise ArrayError(f"the names of arrays are text; {printable(repr(name))} is none")
-    found = {name: Given.of(name, raw) for name, raw in mapping.items()}
-    size = sum(given.array.nbytes for given in found.values())
-    if size > 2 * MOST_BYTES:  # float32 arrays have become twice as large
-        raise ArrayError(
-            f"the mapping holds {size / 1e6:,.1f} MB of arrays; "
-            f"at most {MOST_BYTES / 1e6:.0f} MB are read"
-        )
+    PyTorch is not imported: whatever has ``named_parameters`` and gradients is taken.
+    """
+    if isinstance(model, Mapping) or not hasattr(model, "named_parameters"):
+        return model
+    found: dict[str, Any] = {}
+    for name, parameter in model.named_parameters():
+        found[name] = _as_array(parameter)
+        if parameter.grad is not None:
+            found[f"{name}.grad"] = _as_array(parameter.grad)
+    if not any(name.endswith(".grad") for name in found):
+        raise ArrayError("the model has no gradients yet: call loss.backward() first")
     return found
 
 
-def fitted(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
-    """``array`` in ``shape``, or None where it is another thing.
-
-    A vector may be saved as a column or a row, a matrix with one row or column as a vector, and a
-    scalar as an array of one number; a matrix is never turned.
-
-    >>> fitted(np.zeros((3, 1)), (3,)).shape, fitted(np.zeros((4, 2)), (2, 4)) is None
-    ((3,), True)
-    """
-    if array.shape == shape:
-        return array
-    long, wanted = ([size for size in each if size != 1] for each in (array.shape, shape))
-    if (array.ndim == 2 and len(shape) == 2) or long != wanted:
-        return None
-    return array.reshape(shape)
-
-
-# ------------------------------------------------------------------------------------ their names
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A quantity of a network, or the derivative of the loss by it."""
-
-    variable: Variable
-    is_gradient: bool = False
-
-    @property
-    def text(self) -> str:
-        """As the lectures write it: W_1, ŷ, ∂L/∂a_1."""
-        return f"∂L/∂{named(self.variable)}" if self.is_gradient else named(self.variable)
-
-
-_PLAIN = str.maketrans(
-    {
-        "δ": "delta", "Δ": "d", "∂": "d", "∇": "grad", "ŷ": "yhat", "Ŷ": "yhat", "η": "eta",
-        "θ": "theta", "𝓛": "l", "ℒ": "l", "′": "",
-    }
-    | dict.fromkeys("_-. /\\^(){}[],:", ""),
-)  # fmt: skip
-
-_OUTPUT = "yhat ypred ypredicted prediction predictions probs output out o".split()
-_LOSS = "l loss j cost c e".split()
-
-
-class Names:
-    """All spellings of the quantities of one graph.
-
-    ``delta1``, ``d1``, ``dz1``, ``dL_da1`` and ``grad_a1`` are all ∂L/∂a_1.
-
-    >>> import symback as sb
-    >>> net = sb.Network(2, [(3, "tanh"), (2, "softmax")], loss="cross_entropy")
-    >>> names = Names(net.graph)
-    >>> [names.read(name).text for name in ("delta1", "dL_dW2", "b1_grad", "dŷ", "H_1")]
-    ['∂L/∂a_1', '∂L/∂W_2', '∂L/∂b_1', '∂L/∂ŷ', 'h_1']
-    >>> names.read("dW3")
-    Traceback (most recent call last):
-    symback.checking.arrays.ArrayNameError: dW3 names no quantity of the network; its arrays \
-are x, W1, b1, a1, h1, W2, b2, a2, yhat, y, L, and the derivatives by them, dW1 or delta1; did you \
-mean "dW2"?
-    """
-
-    def __init__(self, graph: Graph, page: str | Path | None = None) -> None:
-        """The spellings of a notation; raises `UnknownNotation`."""
-        self.graph, self.notation = graph, notation(page or "lectures")
-        self._is_network = graph.target.role is Role.LOSS
-        self._letters = _letters(self.notation)
-        self.known: dict[str, dict[Quantity, None]] = {}
-        for variable in graph.variables:
-            for spelling, is_gradient in self._spellings(variable):
-                self.known.setdefault(spelling, {})[Quantity(variable, is_gradient)] = None
-
-    def read(self, name: str) -> Quantity:
-        """The quantity that ``name`` means; raises `ArrayNameError`."""
-        found = list(self.known.get(self._plain(name), ()))
-        if len(found) == 1:
-            return found[0]
-        if found:
-            both = " or ".join(
-                f"{q.text} (write {'dL_d' if q.is_gradient else ''}{q.variable.name})"
-                for q in found
-            )
-            raise ArrayNameError(f"{printable(name)} may mean {both}")
-        names = [variable.name for variable in self.graph.variables]
-        deltas = [f"delta{v.layer}" for v in self.graph.variables if v.role is Role.PREACTIVATION]
-        suggestions = [*names, *(f"d{each}" for each in names[:-1]), *deltas]
-        example = "dW1 or delta1" if self._is_network else f"d{names[0]}"
-        raise ArrayNameError(
-            f"{printable(name)} names no quantity of the network; its arrays are "
-            f"{', '.join(names)}, and the derivatives by them, {example}"
-            f"{did_you_mean(name, suggestions)}"
-        )
-
-    def read_all(self, names: Iterable[str]) -> dict[str, Quantity]:
-        """The quantity of each name; raises `ArrayNameError` where two name the same."""
-        found: dict[str, Quantity] = {}
-        for name in names:
-            quantity = self.read(name)
-            twin = next((other for other, known in found.items() if known == quantity), None)
-            if twin is not None:
-                letters = {letter for each in (twin, name) for letter in self._plain(each)}
-                both = ", or say whose letters these are: nielsen (a is g(z)) or bishop (z is g(a))"
-                raise ArrayNameError(
-                    f"{printable(twin)} and {printable(name)} both name {quantity.text}; save it "
-                    f"once{both if {'a', 'z'} <= letters else ''}"
-                )
-            found[name] = quantity
-        return found
-
-    def _plain(self, name: str) -> str:
-        composed = unicodedata.normalize("NFC", name)
-        plain = unicodedata.normalize("NFKC", composed.translate(_PLAIN))
-        return plain.lower() if self._is_network else plain
-
-    def _spellings(self, v: Variable) -> Iterator[tuple[str, bool]]:
-        """Every plain spelling of a quantity, and of the derivative by it (then True)."""
-        target = self.graph.target
-        losses = self._letters[Role.LOSS] if self._is_network else (target.name,)
-        depth = max((each.layer or 0 for each in self.graph.variables), default=0)
-        numbers = [str(v.layer), *([""] if depth == 1 else [])]
-        for name in self._names(v, numbers, is_last=v.layer == depth):
-            yield name, False
-            if v != target:
-                for mark in ("d", "grad", "gradient", "g", *(f"d{loss}d" for loss in losses)):
-                    yield f"{mark}{name}", True
-                yield from ((f"{name}{mark}", True) for mark in ("grad", "gradient"))
-        if v.role is Role.PREACTIVATION:
-            yield from ((f"delta{number}", True) for number in numbers)
-            yield f"d{v.layer}", True
-        if v.role is Role.OUTPUT:  # dy often means this one, but it may mean the target
-            yield "dy", True
-
-    def _names(self, v: Variable, numbers: list[str], *, is_last: bool) -> Iterator[str]:
-        page = self._letters
-        for word, meaning in self.notation.words:
-            if meaning == v.name:
-                yield word.replace("_", "").lower()
-        match v.role:
-            case Role.INPUT:
-                yield from (*page[v.role], *(f"{each}0" for each in page[Role.ACTIVATION]))
-            case Role.TARGET | Role.LOSS:
-                yield from page[v.role]
-            case Role.OUTPUT:
-                yield from (*_OUTPUT, f"yhat{v.layer}")
-                yield from (f"{each}{v.layer}" for each in page[Role.ACTIVATION])
-            case Role.WEIGHT | Role.BIAS | Role.PREACTIVATION | Role.ACTIVATION:
-                yield from map("".join, itertools.product(page[v.role], numbers))
-                if v.role is Role.PREACTIVATION and is_last:
-                    yield from ("scores", "logits")
-            case _:
-                yield v.name.replace("_", "")
-
-
-def _letters(page: Notation) -> dict[Role, Sequence[str]]:
-    """The letters of a page, and the usual ones that it gives no other meaning."""
-    output = [each for each in (page.output, *_OUTPUT) if each]
-
-    def but(letters: Sequence[str], *taken: str) -> list[str]:
-        return [letter for letter in dict.fromkeys(letters) if letter not in taken]
-
-    return {
-        Role.INPUT: ("x", "input", "inputs"),
-        Role.WEIGHT: ("w", "weight", "weights"),
-        Role.BIAS: ("b", "bias"),
-        Role.PREACTIVATION: but(("a", "z", "pre", "preact"), page.activation),
-        Role.ACTIVATION: but((page.activation, "h", "act", "hidden"), page.preactivation),
-        Role.TARGET: but((page.target, "y", "t", "target", "targets"), *output),
-        Role.LOSS: but((page.loss.lower(), *_LOSS)),
-    }
-
-
-# -------------------------------------------------------------------------------- their inputs
-
-_FIRST = (Role.WEIGHT, Role.BIAS, Role.INPUT, Role.TARGET, Role.LEAF)
-"""Weights first: they fix the widths that a file leaves as symbols."""
-
-
-def with_inputs(work: Work, given: Mapping[str, Given], *, weights_are_in_out: bool) -> Work:
-    """``work`` with the arrays ``given`` (by the names of the contract) for its [values].
-
-    Raises `ArrayError` naming both shapes, or the place of a number that is not finite.
-    """
-    if not given:
-        return work
-    for array in given.values():
-        bad = np.argwhere(~np.isfinite(array.array))
-        if len(bad):
-            at = ", ".join(str(int(k) + 1) for k in bad[0])
-            place = f" at ({at}), counted from 1" if at else ""
-            value = float(array.array[tuple(bad[0])])
-            raise ArrayError(f"{printable(array.name)} holds {value}{place}; an input is finite")
-    if isinstance(work.spec, EquationsSpec):
-        return Work(_equations(work.spec, given))
-    if weights_are_in_out:
-        weights = {v.name for v in work.graph.variables if v.role is Role.WEIGHT}
-        given = {n: replace(g, array=g.array.T) if n in weights else g for n, g in given.items()}
-    return Work(_network(work.spec, work.graph, given))
-
-
-def _equations(spec: EquationsSpec, given: Mapping[str, Given]) -> EquationsSpec:
-    for array in given.values():
-        if array.array.size != 1:
-            raise ArrayError(
-                f"{printable(array.name)} has shape {array.array.shape}; expected one number"
-            )
-    mine = {name: _decimals(array.array.reshape(())) for name, array in given.items()}
-    return replace(spec, values=tuple((dict(spec.values) | mine).items()))
-
-
-def _network(spec: NetworkSpec, graph: Graph, given: Mapping[str, Given]) -> NetworkSpec:
-    sizes: dict[Expr, int] = {}
-    values = dict(spec.values.parameters)
-    data: dict[str, Any] = {"x": spec.values.x, "y": spec.values.y}
-    for variable in (v for role in _FIRST for v in graph.variables if v.role is role):
-        if variable.name in given:
-            array = _input(given[variable.name], variable, sizes)
-            (data if variable.name in data else values)[variable.name] = _decimals(array)
-    if data["x"] is not None and data["y"] is not None:
-        counts = [len(each) if isinstance(each[0], tuple) else None for each in data.values()]
-        if counts[0] != counts[1]:
-            said = ["one sample" if count is None else f"{count} samples" for count in counts]
-            where = ["in the arrays" if name in given else "under [values]" for name in data]
-            raise ArrayError(
-                f"x {where[0]} has {said[0]}, but y {where[1]} has {said[1]}; save both x and y"
-            )
-    parameters = tuple((v.name, values[v.name]) for v in graph.variables if v.name in values)
-    return replace(spec, values=replace(spec.values, **data, parameters=parameters))
-
-
-def _input(given: Given, variable: Variable, sizes: dict[Expr, int]) -> np.ndarray:
-    """An input in its shape; widths that are symbols are what the first array makes them."""
-    own, array = variable.shape[variable.batched :], given.array
-    is_data = variable.role in (Role.INPUT, Role.TARGET)
-    widths = [int(size) if size.is_Integer else sizes.get(size) for size in own]
-    if None in widths and array.ndim >= len(widths):
-        tail = array.shape[array.ndim - len(widths) :]
-        widths = [each if each is not None else got for each, got in zip(widths, tail, strict=True)]
-    shape = tuple(each for each in widths if each is not None)
-    found = fitted(array, shape)
-    if found is None and is_data and array.ndim == 2 and array.shape[1:] == shape:
-        found = array
-    if found is None:
-        wanted = f"expected {shape}"
-        if is_data:
-            wanted += f", or (samples, {shape[0]}) for a batch, one row a sample"
-        if variable.role is Role.TARGET and array.ndim == 1:
-            wanted += "; write class labels as one-hot rows"
-        if variable.role is Role.WEIGHT and array.shape == shape[::-1]:
-            wanted += ", (out, in); this is its transpose, as in x @ W (--notation cs231n)"
-        raise ArrayError(f"{printable(given.name)} has shape {array.shape}; {wanted}")
-    sizes |= {size: got for size, got in zip(own, found.shape[-len(own) :], strict=True) if own}
-    return found
-
-
-def _decimals(array: np.ndarray) -> Any:
-    """Nested tuples of exact numbers, as a specification holds them."""
-    if array.ndim == 0:
-        return Decimal(float(array))
-    return tuple(_decimals(each) for each in array)
+def _as_array(tensor: Any) -> np.ndarray:
+    """A tensor as NumPy's, off the graph and off the device."""
+    for way in ("detach", "cpu", "numpy"):
+        tensor = getattr(tensor, way, lambda own=tensor: own)()
+    return np.asarray(tensor)
 
 
 # -------------------------------------------------------------------------------------- reports
@@ -468,6 +158,7 @@ MARKS = {
     Verdict.REFUTED: "✗",
     Verdict.FOLLOWS: "↳",
     Verdict.UNDECIDED: "?",
+    Verdict.UNREAD: "?",
 }
 
 
@@ -535,7 +226,8 @@ class ArrayReport:
 
     def __str__(self) -> str:
         shape = "×".join(map(str, self.shape)) or "scalar"
-        name = f"{MARKS[self.verdict]} {printable(self.name)} = {self.read_as}"
+        meant = f" = {self.read_as}" if self.read_as else ""
+        name = f"{MARKS[self.verdict]} {printable(self.name)}{meant}"
         lines = [f"{name} ({shape}, {self.dtype}): {self.verdict.value}"]
         lines += [f"    {text}" for text in (self.reason,) if text]
         lines += [f"    {found.name}: {found.detail}" for found in self.diagnosis]
@@ -553,7 +245,9 @@ class ArraysReport:
     verdict: Verdict
     arrays: tuple[ArrayReport, ...]
     notes: tuple[str, ...] = ()
-    """Sentences about all arrays: conventions they keep, how they were read."""
+    """Sentences about all arrays: conventions they keep, slopes at kinks."""
+    convention: str = ""
+    """How the file was read, in one sentence: letters, layouts, from where lists are counted."""
 
     def __bool__(self) -> bool:
         return self.verdict in (Verdict.PROVED, Verdict.CONDITIONAL)
@@ -572,6 +266,7 @@ class ArraysReport:
         """The report as ``--json`` prints it."""
         first = self.first_wrong
         return {
+            "convention": self.convention,
             "verdict": self.verdict.value,
             "first_wrong": None if first is None else printable(first),
             "arrays": [each.as_data() for each in self.arrays],
@@ -581,10 +276,12 @@ class ArraysReport:
     def as_report(self) -> Report:
         """The same as the report of a page, one line an array, for whatever shows pages."""
         lines = tuple(each.as_line(line) for line, each in enumerate(self.arrays, start=1))
-        return Report(self.verdict, lines, "rounding", self.notes)
+        return Report(self.verdict, lines, "rounding", self.notes, convention=self.convention)
 
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.arrays), *(f"note: {note}" for note in self.notes)])
+        head = [self.convention] if self.convention else []
+        notes = (f"note: {note}" for note in self.notes)
+        return "\n".join([*head, *map(str, self.arrays), *notes])
 
 
 # ------------------------------------------------------------------------------------- the check
@@ -592,13 +289,18 @@ class ArraysReport:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One array to check, in its quantity's shape, or as it was given where it ``fits`` none."""
+    """One array to check, in its quantity's shape, or as it was given where it ``fits`` none.
+
+    ``raw`` is the same before it was made a share of the mean over the samples.
+    """
 
     given: Given
     quantity: Quantity
     precision: Precision
     array: np.ndarray
     fits: bool
+    raw: np.ndarray
+    condition: str = ""
 
     @property
     def variable(self) -> Variable:
@@ -631,60 +333,41 @@ class _Comparison:
 class _Check:
     """One run through all arrays, in the order of computation."""
 
-    def __init__(
-        self,
-        work: Work,
-        checked: Mapping[str, tuple[Given, Quantity]],
-        *,
-        weights_are_in_out: bool,
-    ) -> None:
-        self.work, self.in_out = work, weights_are_in_out
-        self._bounds: dict[str, Bounds] = {}
+    def __init__(self, file: File) -> None:
+        self.work, self.file = file.truth.work, file
         self.wrong: dict[Quantity, str] = {}
         self.hinted = ""  # the array that shows a slip in one that was not given
-        spec, samples = work.spec, work.graph.samples
+        samples = self.work.graph.samples
         self.samples = 1 if samples is None else int(samples)
-        self.takes_mean = self.samples > 1 and (
-            isinstance(spec, NetworkSpec) and spec.over_samples == "mean"
-        )
-        saved = self._in_order(checked)
+        self.takes_mean = file.convention.scale.takes_mean
+        saved = self._in_order()
         self.own_losses = any(map(self._is_own_loss, saved))
         self.entries = [self._rescaled(entry) for entry in saved] if self.own_losses else saved
-        self.own = work.numbers
-        self.search = self._search(work.numbers, {})
+        self.own = self.work.numbers
+        self.search = self._search(self.work.numbers, {})
 
     def report(self) -> ArraysReport:
         """Every verdict, and the one on the whole."""
-        reports = tuple(self._judged(entry) for entry in self.entries)
-        verdicts = {each.verdict for each in reports}
+        judged = tuple(self._judged(entry) for entry in self.entries)
+        verdicts = {each.verdict for each in judged}
         bad = (v for v in (Verdict.REFUTED, Verdict.CONDITIONAL) if v in verdicts)
-        return ArraysReport(next(bad, Verdict.PROVED), reports, tuple(self._notes()))
+        unread = tuple(map(_of_unread, self.file.unread))
+        return ArraysReport(next(bad, Verdict.PROVED), (*judged, *unread), tuple(self._notes()),
+                            self.file.convention.text)  # fmt: skip
 
     # ------------------------------------------------------------------------- what is given
 
-    def _in_order(self, checked: Mapping[str, tuple[Given, Quantity]]) -> list[_Entry]:
+    def _in_order(self) -> list[_Entry]:
         """The forward pass, then from the loss back; precision once lost stays lost."""
-        variables = {variable.name: variable for variable in self.work.graph.variables}
         order = [Quantity(equation.variable) for equation in self.work.graph.equations]
         order += [Quantity(v, is_gradient=True) for v in self.work.backward.adjoints]
-        by_quantity = {
-            Quantity(variables[q.variable.name], q.is_gradient): given
-            for given, q in checked.values()
-        }
+        places = {quantity: place for place, quantity in enumerate(order)}
         entries: list[_Entry] = []
         coarsest = DOUBLE
-        for quantity in order:
-            given = by_quantity.pop(quantity, None)
-            if given is None:
-                continue
-            coarsest = max(coarsest, given.precision, key=lambda each: each.unit)
-            turned = self.in_out and quantity.variable.role is Role.WEIGHT and given.array.ndim == 2
-            array = fitted(given.array.T if turned else given.array, self._truth(quantity).shape)
-            shown = given.array if array is None else array
-            entries.append(_Entry(given, quantity, coarsest, shown, array is not None))
-        if by_quantity:
-            nothing, given = next(iter(by_quantity.items()))
-            raise ArrayError(f"{printable(given.name)}: L does not depend on {nothing.text[5:]}")
+        for each in sorted(self.file.reads, key=lambda each: places[each.quantity]):
+            coarsest = max(coarsest, each.given.precision, key=lambda known: known.unit)
+            entries.append(_Entry(each.given, each.quantity, coarsest, each.array, each.fits,
+                                  each.array, each.condition))  # fmt: skip
         return entries
 
     def _truth(self, quantity: Quantity) -> np.ndarray:
@@ -693,11 +376,7 @@ class _Check:
         return table[quantity.variable.name]
 
     def _bound(self, quantity: Quantity, precision: Precision) -> np.ndarray:
-        if precision.name not in self._bounds:
-            found = bounds(self.work.numbers, self.work.backward, precision)
-            self._bounds[precision.name] = found
-        known = self._bounds[precision.name]
-        return (known.gradients if quantity.is_gradient else known.values)[quantity.variable.name]
+        return self.file.truth.bound(quantity, precision)
 
     def _search(self, numbers: Numbers, known: dict[Variable, np.ndarray]) -> Search:
         rate = self.work.learning_rate
@@ -746,6 +425,9 @@ class _Check:
                 f"right as far as {name} can tell: every entry is lost in its rounding here, so "
                 "take weights that saturate less to be sure"
             )
+        if entry.condition:
+            verdict = Verdict.CONDITIONAL
+            reason = f"{entry.condition}; {reason}"
         if self._is_own_loss(entry):
             verdict = Verdict.CONDITIONAL
             reason = (
@@ -883,10 +565,10 @@ class _Check:
 
     def _is_own_loss(self, entry: _Entry) -> bool:
         """Whether an array is right as the derivative of each sample's own loss."""
-        raw = fitted(entry.given.array, self._truth(entry.quantity).shape)
-        if not self._per_sample(entry) or raw is None or not np.isfinite(raw).all():
+        if not self._per_sample(entry) or not entry.fits or not np.isfinite(entry.raw).all():
             return False
-        own, mean = (self._compared(each, entry) for each in (raw / self.samples, raw))
+        shares = entry.raw / self.samples, entry.raw
+        own, mean = (self._compared(each, entry) for each in shares)
         return not own.wrong and not own.says_nothing and mean.wrong > 0
 
     def _per_sample(self, entry: _Entry) -> bool:
@@ -931,6 +613,12 @@ class _Check:
 
     def _notes(self) -> Iterator[str]:
         """What holds of all arrays; where a slope is a matter of convention, and was."""
+        scale = self.file.convention.scale
+        if scale.words:
+            yield f"all your gradients are {scale.words}; they are right as that"
+        if self.file.unread:
+            names = ", ".join(printable(each.given.name) for each in self.file.unread)
+            yield f"not judged: {names}; --rename OLD=NEW says what an array is"
         if self.own_losses:
             yield (
                 "arrays with a row a sample are read as derivatives of each sample's own loss, "
@@ -950,3 +638,9 @@ def _reshaped(entry: _Entry) -> str:
     if entry.given.array.shape == entry.array.shape:
         return ""
     return f"; its shape {entry.given.array.shape} is read as {entry.array.shape}"
+
+
+def _of_unread(each: Unread) -> ArrayReport:
+    """An array that was not judged."""
+    given = each.given
+    return ArrayReport(given.name, "", given.array.shape, given.dtype, Verdict.UNREAD, each.reason)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from symback.checking.letters import Letters, Scope
@@ -33,14 +33,19 @@ MOST_JUDGED = 6
 """So many of these are judged: those that leave least unread."""
 
 LECTURES = NOTATIONS["lectures"]
-_PREACTIVATIONS = ("z", "net", "a", "v", "s", "u", "o", "theta", "in", "q", "f", "l")
-_ACTIVATIONS = ("h", "a", "o", "z", "out", "y", "s", "p", "phi", "f")
-_OUTPUTS = ("yhat", "p", "o", "y", "q", "f", "s", "pi", "a", "h")
+_PREACTIVATIONS = ("z", "net", "a", "o"), ("v", "s", "u", "theta", "in", "q", "f", "y")
+_ACTIVATIONS = ("h", "a", "o", "z", "out", "y"), ("s", "p", "phi", "f", "q", "pi")
+_OUTPUTS = ("yhat", "p", "o", "y"), ("q", "f", "s", "pi", "a", "h")
+"""Letters that are as a rule a preactivation, an activation or an output, and letters that are one
+where a line of the page applies a function to it, or gives it what a function makes."""
 _TARGETS = ("t", "d", "y")
 _WEIGHTS = ("w", "theta", "Theta", "v")
 _QUANTITIES = frozenset(
-    (*_PREACTIVATIONS, *_ACTIVATIONS, *_OUTPUTS, *_TARGETS, *_WEIGHTS, "x", "b", "delta")
-)
+    (
+        *itertools.chain(*_PREACTIVATIONS, *_ACTIVATIONS, *_OUTPUTS),
+        *_TARGETS, *_WEIGHTS, "x", "b", "delta",
+    )
+)  # fmt: skip
 _FUNCTIONS = frozenset(("sigma", "g", "f", "phi", "psi", "h", "softmax", "sigmoid", "tanh", "relu"))
 _OF_ARRAYS = {"W": "w", "Z": "z", "A": "a", "H": "h", "X": "x", "Y": "y", "B": "b", "O": "o"}
 
@@ -52,43 +57,47 @@ class Signs:
     ``letters`` counts those that stand for quantities, capitals as small ones; ``applied`` are the
     pairs (result, argument) of lines such as a = σ(z).  ``above`` are the brackets in which layers
     stand ("(", "[", or "" without), ``weights`` how many indices w has below (0 for a bare one),
-    ``bare`` whether a preactivation, an activation or a bias stands without a number of its layer.
+    ``bare`` the letters of layers that stand without a number of their layer, ``rows`` whether an
+    array stands before W, as in z = x W + b.
     """
 
     letters: Counter[str]
     applied: frozenset[tuple[str, str]]
     above: frozenset[str]
     weights: frozenset[int]
-    bare: bool
-    transposes_weight: bool
+    bare: frozenset[str]
+    rows: bool
 
 
 def signs_of(text: str, scope: Scope) -> Signs:
     """What the letters of a page look like, before anybody knows what they mean."""
     page = Page.of(text, Letters(scope, LECTURES))
-    statements = [_spread(each) for each in cut(page)[0]]
+    statements = [_spread(each) for each in cut(page)[0] if each.has_relation]
     letters: Counter[str] = Counter()
     applied: set[tuple[str, str]] = set()
     above: set[str] = set()
     weights: set[int] = set()
-    bare = transposed = False
+    bare: set[str] = set()
+    rows = False
     for tokens in statements:
         applied |= set(_applied(tokens))
         for place, name in _names(tokens):
-            letters[name] += 1
             below, raised = _scripts(tokens, place)
+            if name == "d" and not below:  # that of dL/dw
+                continue
+            letters[name] += 1
             turned = raised[:1] in (["T"], ["⊤"], ["top"])
             layered = name in _QUANTITIES - {"x", "y", "t", "d", "yhat"}
             if layered and raised and not turned and raised != ["'"]:
                 above.add(raised[0] if raised[0] in ("(", "[") else "")
             elif name in ("w", "theta", "Theta"):
                 weights.add(_count(below))
-                transposed |= turned and not below
+                rows |= name == "w" and _stands_behind_array(tokens, place)
             elif layered and not raised:
                 numbered = any(token.kind == "number" or token.text in "klL" for token in below)
-                bare |= not numbered and _count(below) < 2
+                bare |= {name} if not numbered and _count(below) < 2 else set()
     pairs = frozenset(applied)
-    return Signs(letters, pairs, frozenset(above), frozenset(weights), bare, transposed)
+    return Signs(letters, pairs, frozenset(above), frozenset(weights), frozenset(bare), rows)
 
 
 def candidates(signs: Signs, scope: Scope) -> list[Notation]:
@@ -104,22 +113,27 @@ def _in_lectures_letters(signs: Signs, scope: Scope) -> bool:
     """Whether every letter is one of the lectures, and written as they write it."""
     own = {"a", "h", "yhat", "y", "x", "w", "b", "delta", "L", "e", "eta"}
     foreign = [each for each in signs.letters if each in _QUANTITIES and each not in own]
-    plain = signs.weights <= {1, 3} and not signs.bare and "" not in signs.above
+    plain = signs.weights <= {1, 3} and not signs.bare and not signs.above
     return not foreign and plain and scope.depth > 1
 
 
 def _letterings(signs: Signs, scope: Scope) -> Iterator[Notation]:
     """Which letter is the preactivation, the activation, the output and the target."""
-    seen = {letter for letter, _ in signs.letters.items()}
-    arguments = {argument for _, argument in signs.applied} - {"x"}
+    seen = {letter for letter in signs.letters if letter in _QUANTITIES}
+    results = {result for result, _ in signs.applied}
+    arguments = {argument for _, argument in signs.applied}
+
+    def known(letters: tuple[tuple[str, ...], ...], applied: set[str]) -> list[str]:
+        usual, rarer = letters
+        return [each for each in usual if each in seen] + [e for e in rarer if e in applied]
+
     targets = [each for each in _TARGETS if each in seen] or ["y"]
-    before = [each for each in _PREACTIVATIONS if each in arguments]
-    before = before or [each for each in _PREACTIVATIONS if each in seen] or ["a", "z"]
-    after = [each for each in _ACTIVATIONS if each in seen] or ["h"]
-    outputs = [each for each in _OUTPUTS if each in seen]
+    before = [*known(_PREACTIVATIONS, arguments), _unused(_PREACTIVATIONS[0], seen)]
+    after = [*known(_ACTIVATIONS, results), _unused(_ACTIVATIONS[0], seen)]
+    outputs = [*known(_OUTPUTS, results), ""]
     weight = next((each for each in _WEIGHTS if each in seen), "w")
     ranked: list[tuple[int, Notation]] = []
-    for pre, act, out, target in itertools.product(before, after, [*outputs, ""], targets):
+    for pre, act, out, target in itertools.product(before, after, outputs, targets):
         letters = [pre, act, target, "x", "b", weight]
         if len(set(letters)) < len(letters) or out in (pre, target, act):
             continue
@@ -139,19 +153,35 @@ def _letterings(signs: Signs, scope: Scope) -> Iterator[Notation]:
     yield from (made for score, made in ranked[:8] if score <= best * 0.8)
 
 
+def _unused(letters: Iterable[str], seen: Collection[str]) -> str:
+    """The first letter that the page does not use, for what it does not name."""
+    return next((letter for letter in letters if letter not in seen), "a")
+
+
 def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
     """Where the layer stands, and how the layers and the indices of w are counted."""
-    orders = ("into,from", "from,into") if 2 in signs.weights else ("into,from",)
-    if {"(", "["} & signs.above:
-        for first, lead in ((0, False), (1, True), (1, False)):
-            yield replace(letters, layer="bracketed", input_layer=first, weights_lead_on=lead)
-    if "" in signs.above:
-        for first, lead in ((1, False), (0, False), (1, True)):
-            yield replace(letters, layer="superscript", input_layer=first, weights_lead_on=lead)
-    if scope.depth == 1 or signs.bare or {0, 1, 2} & signs.weights:
-        for order in orders:
-            yield replace(letters, layer="nowhere", weight_order=order)
-    yield letters
+    hidden = letters.activation
+    twice = scope.depth == 1 and letters.output and hidden in signs.letters
+    if twice and (hidden, letters.output) != ("a", "yhat"):  # two letters for one thing
+        return
+    if scope.depth == 2 and letters.output and hidden in signs.bare:  # there is but one of them
+        letters = replace(letters, placed=((hidden, "h", 1),))
+    for rows in (True, False) if signs.rows else (False,):
+        # the entry W_jk of a matrix (in, out) is that from j into k
+        each = replace(letters, rows=rows, weight_order="from,into" if rows else "into,from")
+        both = 2 in signs.weights and not rows
+        orders = ("into,from", "from,into") if both else (each.weight_order,)
+        if {"(", "["} & signs.above:
+            for first, lead in ((0, False), (1, True), (1, False)):
+                yield replace(each, layer="bracketed", input_layer=first, weights_lead_on=lead)
+        if "" in signs.above:
+            for first, lead in ((1, False), (0, False), (1, True)):
+                yield replace(each, layer="superscript", input_layer=first, weights_lead_on=lead)
+        if scope.depth == 1 or signs.bare or {0, 1, 2} & signs.weights:
+            numbered = scope.depth > 1 and 1 in signs.weights
+            for order in orders:
+                yield replace(each, layer="nowhere", weight_order=order, numbered=numbered)
+        yield each
 
 
 # ------------------------------------------------------------------------------- what stands where
@@ -221,6 +251,25 @@ def _scripts(tokens: Sequence[Token], place: int) -> tuple[list[Token], list[str
             above = [each.text for each in inner]
         position = end
     return below, above
+
+
+def _stands_behind_array(tokens: Sequence[Token], place: int) -> bool:
+    """Whether W has an array just before it that is multiplied by it: x W, a_1 W_2, x @ W."""
+    if tokens[place].text != "W":
+        return False
+    back = place - 1
+    while back >= 0 and tokens[back].kind in ("·", "@", "*"):
+        back -= 1
+    depth = 0
+    while back >= 0:  # over the scripts of the array
+        kind = tokens[back].kind
+        depth += (kind in ("}", ")", "]")) - (kind in ("{", "(", "["))
+        scripted = depth or kind in ("{", "_", "^") or tokens[back - 1].kind in ("_", "^")
+        if not scripted:
+            break
+        back -= 1
+    text = tokens[back].text if back >= 0 and tokens[back].kind == "name" else ""
+    return _OF_ARRAYS.get(text, text) in ("x", "a", "h", "z", "o", "y")
 
 
 def _count(below: Sequence[Token]) -> int:
@@ -317,6 +366,8 @@ def described(notation: Notation, signs: Signs) -> str:
         "nowhere": "no layer",
     }[notation.layer]
     said = [f"read with {', '.join(used)}" if used else "read as it is written", place]
+    if notation.rows:
+        said.append("vectors as rows and W as (in, out)")
     if notation.input_layer and notation.layer != "nowhere":
         said.append("the inputs as layer 1")
     if notation.weights_lead_on:

@@ -168,6 +168,11 @@ def differentiated(node: Node, by: Element | Free) -> Node:
             relation = ">" if name == "max" else "<"
             won = differentiated(first, by), Comparison(first, relation, second)
             return Cases((won, (differentiated(second, by), None)))
+        case Call("norm", (inner,), primes=0):
+            return Quotient(Call("dot", (inner, differentiated(inner, by))), node)
+        case Call("dot", (first, second)):
+            parts = (differentiated(first, by), second), (first, differentiated(second, by))
+            return Total(tuple(Call("dot", each) for each in parts))
         case Call("sum" | "diag"):
             return rebuilt(node, lambda part: differentiated(part, by))
         case Call(name) if name in ("pi", "i", "m") or SLOPES.get(name) == ZERO:

@@ -89,6 +89,7 @@ from symback.language.expressions import (
     ELL,
     Array,
     At,
+    Call,
     Comparison,
     Component,
     Derivative,
@@ -107,6 +108,7 @@ from symback.language.expressions import (
     Total,
     children,
     free_letters,
+    is_array,
     negative,
     walk,
 )
@@ -322,8 +324,11 @@ class Judge:
         assumptions: Assumptions,
         level: int = SHALLOW,
     ) -> _Question:
-        """The question whether two sides are equal; of a batch written out entry by entry."""
-        if self.samples is None:
+        """The question whether two sides are equal, written out entry by entry where it must be.
+
+        That is of a batch, and where arrays that are no plain quantities are compared with numbers.
+        """
+        if self.samples is None and not any(map(_compares_arrays, (left, right))):
             return _Question(left, right, env, assumptions, level)
         writer = Batch(self.at(0, assumptions))
         sides = writer.node(left, env), writer.node(right, env)
@@ -1206,6 +1211,24 @@ def _letters_of(left: Node, right: Node, assumptions: Assumptions) -> Iterator[s
         bound = frozenset(index.letter for index in definition.indices)
         yield from free_letters(definition.node, bound)
         waiting += [part for part in walk(definition.node) if isinstance(part, Named)]
+
+
+def _compares_arrays(node: Node) -> bool:
+    """Whether a condition, or a function that is defined case by case, is about an array."""
+    return any(
+        (isinstance(part, Comparison) and (is_array(part.left) or is_array(part.right)))
+        or (isinstance(part, Call) and part.function not in _OF_WHOLES and _is_made(part.arguments))
+        for part in walk(node)
+    )
+
+
+_OF_WHOLES = frozenset("sum mean norm dot outer diag softmax exp log".split())
+"""Functions of a whole array, and those that take each of its entries without a condition."""
+
+
+def _is_made(arguments: Sequence[Node]) -> bool:
+    """Whether an array among arguments is more than a quantity by its name."""
+    return any(is_array(each) and not isinstance(each, Array) for each in arguments)
 
 
 def _numbers_layers(letter: str, nodes: Sequence[Node]) -> bool:

@@ -27,16 +27,16 @@ from fractions import Fraction
 from symback.checking.chains import Flow
 from symback.checking.lemmas import Lemma, function_defined, goes_on, lemma_of
 from symback.checking.letters import Letters, Scope
-from symback.checking.naming import numbered, told
+from symback.checking.naming import numbered_names, told
 from symback.checking.parsing import Line, reading
 from symback.checking.statements import (
-    ARITHMETIC,
     DEFINED,
     EMPTY_LINE,
     NOTATION,
     Condition,
     Page,
     Statement,
+    changes_formula,
     cut,
     defined_by,
     is_told,
@@ -280,7 +280,7 @@ def read(
     page = Page.of(text, Letters(scope, notation, unknown=unknown))
     allow(CUT)
     statements, left = cut(page)
-    said = told((each.tokens for each in statements), scope, notation)
+    said = told(((each.tokens, each.latex) for each in statements), scope, notation)
     if said:
         notation = replace(notation, names=(*said, *notation.names))
         page = replace(page, letters=Letters(scope, notation, unknown=unknown))
@@ -305,7 +305,7 @@ def read(
         reason = f"from here on nothing is read: {spent}"
         items.append(Unread(*each.where, reason))
     known = {plain_name(name) for name in unknown}
-    left_open = numbered((each.tokens for each in statements), page.letters)
+    left_open = numbered_names(((each.tokens, each.latex) for each in statements), page.letters)
     return Document(tuple(_with_names_known(items, named, known)), left_open)
 
 
@@ -693,7 +693,7 @@ def _sides(statement: Statement, page: Page) -> Sides:
     """The sides of a statement as nodes.  Raises `NotRead`."""
     tokens, place = statement.tokens, statement.place
     letters = page.letters_of(tokens)
-    changing = next((w for w in statement.words if w.text.lower() in ARITHMETIC), None)
+    changing = next((w for w in statement.words if changes_formula(w.text)), None)
     if changing is not None:
         raise NotRead(f"the word “{changing.text}” stands within a formula", changing.place,
                       "write it as a sign")  # fmt: skip

@@ -95,6 +95,7 @@ class Page:
             self.letters.notation,
             frozenset(filter(None, (defined_by(each, page) for each in statements))),
             own_errors=any(map(_defines_errors, statements)),
+            marks=_has_marks(statements, page),
             unknown=self.letters.unknown,
             functions=frozenset(filter(None, (function_defined(s.tokens, letters) for s in told))),
         )
@@ -139,10 +140,10 @@ _ENVIRONMENTS = (
     "gathered alignedat"
 ).split()
 _OPENING = re.compile(
-    r"\$\$|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
+    r"\$\$|\$`|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
     r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
 )
-_CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
+_CLOSERS = {"$$": "$$", "$`": "`$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
 _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
     r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
@@ -185,6 +186,8 @@ ARITHMETIC = frozenset(
     """.split()
 )
 """Words that would change a formula they stand in."""
+_CHANGING = frozenset("乘除加减減倍方转轉负負根逆非不곱나더빼배제")
+"""Signs in such words of Chinese, Japanese and Korean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +303,7 @@ def _single_rows(page: Page) -> Iterator[Row]:
         fenced, name, begin = opening["fence"] is not None, opening["name"], opening.end()
         closer = "```" if fenced else rf"\end{{{name}}}" if name else _CLOSERS[opening[0]]
         close = -1 if closer in unclosed else text.find(closer, begin, end)
-        inline = opening[0] in ("$", r"\(")
+        inline = opening[0] in ("$", "$`", r"\(")
         if close < 0 or (inline and "\n\n" in text[begin:close]):
             unclosed.add(closer)
             search = begin
@@ -459,6 +462,11 @@ def _is_typed_as_latex(text: str) -> bool:
     braced = re.search(r"[_^]\{|\^[A-Za-z]", text)
     signs = re.search(r"[Σ∂∇ŷ·⊙]|_\w\w", text)
     return bool(braced) and not signs and all(word in FUNCTIONS for word in words)
+
+
+def changes_formula(word: str) -> bool:
+    """Whether a formula in which ``word`` stands says something else than its signs alone."""
+    return word.lower() in ARITHMETIC or not _CHANGING.isdisjoint(word)
 
 
 def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
@@ -700,7 +708,7 @@ def _decimal_comma(tokens: Sequence[Token]) -> Token | None:
 
 
 def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
-    """The letters of the subscripts of a statement."""
+    """The letters of the subscripts of a statement, but for the names of sets: k ∈ S."""
     depth = 0
     for place, token in enumerate(tokens):
         if depth:
@@ -710,7 +718,7 @@ def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
             yield from token.text if token.kind == "name" and len(token.text) < 5 else ""
         elif token.kind == "^":
             yield from (t.text for t in tokens[place + 1 : place + 4] if t.text in ("k", "l"))
-        if depth and token.kind == "name":
+        if depth and token.kind == "name" and tokens[place - 1].kind != "in":
             yield from (token.text,) if token.text == "ell" else token.text
 
 
@@ -872,12 +880,40 @@ def defined_by(statement: Statement, page: Page) -> str:
         return ""
     if tokens[1].kind == "_" and is_total(tokens[2:place]):
         return ""
-    numbers = place == 1 and name in page.numbering
+    numbers = place == 1 and (name in page.numbering or _counts_samples(tokens, letters))
     if numbers or letters.means_quantity(name) or name in ("L", "d"):
         return ""
     if name.startswith("d") and letters.begins_quantity(name[1:]):
         return ""
     return name if place == 1 or tokens[1].kind in ("_", "number") else ""
+
+
+def _counts_samples(tokens: Sequence[Token], letters: Letters) -> bool:
+    """Whether a statement only says how many samples there are: m = X.shape[1], N = 4."""
+    said = {token.text for token in tokens[2:]}
+    single = len(tokens) == 3 and tokens[2].kind == "number"
+    return letters.is_count(tokens[0].text) and bool(single or {"shape", "len"} & said)
+
+
+def _has_marks(statements: Sequence[Statement], page: Page) -> bool:
+    """Whether the page writes dW or db for a derivative, alone on a left side, and has no dL."""
+    left = [
+        "".join(token.text for token in each.tokens[:2])
+        for each in statements
+        if each.tokens
+        and "/" not in {token.kind for token in _before_relation(each.tokens)}
+        and each.has_relation
+    ]
+    letters = page.letters.notation.weight, page.letters.notation.bias
+    names = {each for letter in letters for each in (letter, letter.upper())}
+    return any(text[:1] == "d" and text[1:2] in names for text in left) and not any(
+        text[:1] == "d" and text[1:2] in ("L", "J", "C", "E") for text in left
+    )
+
+
+def _before_relation(tokens: Sequence[Token]) -> Sequence[Token]:
+    place = next((k for k, token in enumerate(tokens) if token.kind in RELATIONS), 0)
+    return tokens[:place]
 
 
 def _defines_errors(statement: Statement) -> bool:

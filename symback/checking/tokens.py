@@ -104,7 +104,8 @@ _SIGNS = {
     "⊙": "⊙", "∘": "⊙", "≈": "≈", "≃": "≈", "≅": "≈", "←": "←", "≤": "<=", "≥": ">=", "≠": "!=",
     "′": "'", "’": "'", "″": "''", "∂": "∂", "∇": "∇", "→": "→", "⇒": "⇒", "⟹": "⇒", "∴": "⇒",
     "‖": "‖", "∈": "in", "⟦": "⟦", "⟧": "⟧", "…": "...", "⋯": "...", "⊗": "⊗", "÷": "/", "½": "½",
-    "⊤": "⊤", "⊺": "⊤", **{mark: mark for mark in "+-*/=<>^_()[]{}|,;:.&'!@~%"},
+    "⊤": "⊤", "⊺": "⊤", "：": ":", "，": ",", "；": ";", "。": ".", "、": ",", "（": "(", "）": ")",
+    **{mark: mark for mark in "+-*/=<>^_()[]{}|,;:.&'!@~%"},
 }  # fmt: skip
 _TWO_SIGNS = {
     ":=": ":=", "==": "=", "<=": "<=", ">=": ">=", "!=": "!=", "**": "^", "<-": "←", "->": "→",
@@ -129,8 +130,8 @@ _COMMANDS = {
     "Rightarrow": "⇒", "therefore": "⇒", "because": "⇒", "to": "→", "rightarrow": "→",
     "longrightarrow": "→", "Longrightarrow": "⇒", "iff": "⇒", "Leftrightarrow": "⇒", "div": "/",
     "equiv": "=", "%": "%", "triangleq": ":=", "defeq": ":=", "colon": ":", "star": "⋆",
-    "hadamard": "⊙", "mapsto": "→", "top": "⊤", "intercal": "⊤", "quad": "⏐", "qquad": "⏐",
-    "hfill": "⏐", "_": "_", "sum": "Σ", "prod": "Π", "int": "int",
+    "hadamard": "⊙", "bigodot": "⊙", "mapsto": "→", "top": "⊤", "intercal": "⊤", "quad": "⏐",
+    "qquad": "⏐", "hfill": "⏐", "_": "_", "sum": "Σ", "prod": "Π", "int": "int",
 }  # fmt: skip
 """What a LaTeX command stands for; ⏐ is a wide space."""
 
@@ -140,7 +141,8 @@ _NO_MEANING = set(
     allowbreak noindent centering bm boldsymbol mathbf mathit vec mathsf mathnormal pmb bf rm it
     underline cancel boldmath blacksquare square qed checkmark Box qedsymbol protect mathord
     mathbin mathrel ensuremath small normalsize negthinspace medspace thickspace strut bigm Bigm
-    biggm""".split()
+    biggm tiny footnotesize large Large LARGE huge Huge cal space nobreakspace displaylimits
+    """.split()
 ) | {" "}
 """Commands that change how something looks and not what it means."""
 
@@ -153,13 +155,13 @@ _CALLIGRAPHIC = set("mathscr mathcal mathfrak mathbb mathds mathbbm".split())
 _STRUCTURE = set(
     """frac dfrac tfrac cfrac nicefrac sfrac hat widehat tilde bar sqrt boxed fbox underbrace
     overbrace overset underset stackrel overline dot substack limits not binom color ddot widetilde
-    underline cancel mathcolor""".split()
+    underline cancel mathcolor over""".split()
 )
 """Commands that the parser reads."""
 _MEANINGFUL = {
     *_STRUCTURE, *_WORDS, *_CALLIGRAPHIC, *FUNCTIONS, *GREEK_NAMES, *_COMMANDS, "hspace",
     *(f"var{letter}" for letter in GREEK_NAMES),
-    "begin", "end", "\\", "operatorname", "mathop", "forall", "over",
+    "begin", "end", "\\", "operatorname", "mathop", "forall",
 }  # fmt: skip
 """Commands that mean something by themselves, so that a page may not define them anew."""
 _LATEX_WORDS = {"lr", "yhat", "eta", "sum", "prod"}
@@ -167,6 +169,16 @@ _LATEX_WORDS = {"lr", "yhat", "eta", "sum", "prod"}
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4}(?![\w.]))?|\.[0-9]+")
 _WORD = re.compile(r"[A-Za-z]+")
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.)", re.S)
+_FOREIGN = re.compile(
+    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]+"
+    r"|(?=[A-Za-z]*[À-ÁÃ-ÉË-ÍÏ-ÓÕ-ÖØ-ÚÜ-áã-éë-íï-óõ-öø-úü-ÿ])[A-Za-zÀ-ÖØ-öø-ÿ]{3,}"
+)
+"""A word of a language that has other letters; one with a hat may be ŷ."""
+_ENGLISH = {
+    "若": "if", "如果": "if", "当": "when", "當": "when", "否则": "otherwise", "其他": "otherwise",
+    "其它": "otherwise", "假设": "suppose", "假設": "suppose", "만약": "if", "もし": "if",
+}  # fmt: skip
+"""What a word begins with that makes a condition."""
 _OPENED = re.compile(r"\s*(?:\*\s*)?\{")
 _OVER_A_SIGN = re.compile(r"\s*\{[^{}]*\}\s*\{\s*(=|\\approx)\s*\}")
 """A remark over an equals sign, and the sign."""
@@ -314,7 +326,7 @@ class _Lexer:
     def _next(self) -> Iterator[Token]:
         source, start = self.source, self.at
         mark = source[start]
-        if mark.isspace() or mark in _BLANKS:
+        if mark.isspace() or mark in _BLANKS or (mark == "~" and self.latex):
             self.at, self.spaced = start + 1, True
         elif mark == "%" and self.latex:
             end = source.find("\n", start)
@@ -329,6 +341,9 @@ class _Lexer:
             yield self.token("number", match[0], start, match.end())
         elif own := next(filter(self._stands_here, self.functions), None):
             yield self.token("name", own, start, start + len(own))
+        elif match := _FOREIGN.match(source, start):
+            word = next(filter(match[0].startswith, _ENGLISH), match[0])
+            yield self.token("text", _ENGLISH.get(word, word), start, match.end())
         elif match := _WORD.match(source, start):
             yield from self._word(match[0])
         else:
@@ -349,6 +364,8 @@ class _Lexer:
             for position in range(start, end - 1):
                 yield self.token("name", self.source[position], position, position + 1)
             yield self.token("name", word[-1] + "hat", end - 1, end + 1)
+        elif self.latex and word == "np" and self.source.startswith(".", end):
+            yield self.token("name", word, start, end)
         elif self.latex and word not in FUNCTIONS and word not in _LATEX_WORDS:
             for position in range(start, end):
                 yield self.token("name", self.source[position], position, position + 1)
