@@ -196,10 +196,9 @@ class Letters:
         """Names with an index letter, such as s_i, by what stands before it."""
         for own, meant in notation.names:
             node = self.own[plain_name(own)] = self.meant(own, meant)
-            before, _, below = own.rpartition("_")
-            letter = plain_name(below)
-            if any(index.letter == letter for index in getattr(node, "indices", ())):
-                self.patterns[plain_name(before)] = letter, node
+            general = re.fullmatch(r"(.+)_\{([a-z])\}", own)
+            if general and any(i.letter == general[2] for i in getattr(node, "indices", ())):
+                self.patterns[plain_name(general[1])] = general[2], node
         written = (*self.names.values(), *(own for own, _ in notation.names))
         self.long_names = frozenset(
             word for name in written for word in re.findall(r"[A-Za-z]{2,}", name)
@@ -331,7 +330,8 @@ class Letters:
         """Whether dX can be the differential of ``text``."""
         if not text:
             return False
-        known = self.means_quantity(text) or text in _LOSSES or text == "yhat"
+        known = self.means_quantity(text) or text in (*_LOSSES, *LOSS_WORDS, "yhat")
+        known = known or (text.isupper() and text in self.defined)  # MSE
         joined = text[0] in _LOSSES and text[1:2] == "d"
         begun = (*self.names, *self.own)
         return known or joined or any(name.startswith(_flat(text)) for name in begun)

@@ -57,6 +57,7 @@ from symback.checking.judge import (
 )
 from symback.checking.letters import GENERIC, Scope
 from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN
+from symback.checking.naming import names_loss
 from symback.checking.page import (
     ORPHANED,
     PARAMETER,
@@ -611,7 +612,8 @@ def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
         part.of.name
         for part in parts
         if isinstance(part, Derivative) and isinstance(part.of, Named)
-        if part.of.name in LOSS_LETTERS and not part.of.indices
+        if part.of.name in LOSS_LETTERS or names_loss(part.of.name, judge.scope)
+        if not part.of.indices
     )
 
 
