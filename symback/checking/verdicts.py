@@ -32,6 +32,7 @@ from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
     described,
+    is_turned,
     listed,
     signs_of,
     unread,
@@ -77,7 +78,15 @@ from symback.checking.page import (
 from symback.checking.report import Answer, Diagnosis, Goal, LineReport, Report, Verdict, Witness
 from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
 from symback.engine.work import Work
-from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
+from symback.language.budget import (
+    SECONDS,
+    Budget,
+    Spent,
+    allow,
+    begin_again,
+    uncounted,
+    within,
+)
 from symback.language.display import in_latex
 from symback.language.echo import echo
 from symback.language.errors import SymbackError, printable
@@ -279,19 +288,32 @@ def _attempts(
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
         return [first], ""
+    found = [(notation, first)]
     try:
+        begin_again()
         signs = signs_of(text, scope)
-        notations = candidates(signs, scope)[1:]
-        documents = [(each, read(text, scope, each)) for each in notations]
+        documents = []
+        for each in candidates(signs, scope)[1:]:
+            begin_again()
+            documents.append((each, read(text, scope, each)))
         documents.sort(key=lambda each: unread(each[1]))
-        found = [(NOTATIONS["lectures"], first)]
-        found += [(each, judged_as(document, each)) for each, document in documents[:MOST_JUDGED]]
+        for each, document in documents[:MOST_JUDGED]:
+            begin_again()
+            found.append((each, judged_as(document, each)))
+            if all(line.verdict in settled for line in found[-1][1].judgement.lines):
+                break
     except Spent:
-        return [first], ""
+        if len(found) == 1:
+            return [first], ""
     weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
     best = max(each[0] for each in weighed)
-    kept = [(notation, attempt) for value, notation, attempt in weighed if value == best]
-    notation = kept[0][0]
+    notation = next(each for value, each, _ in weighed if value == best)
+    kept = [
+        (each, attempt)
+        for value, each, attempt in weighed
+        if value == best or (2 * value >= best > 0 and is_turned(each, notation))
+    ]
+    kept.sort(key=lambda each: each[0] != notation)
     right = [each.line for each in kept[0][1].judgement.lines if each.verdict is Verdict.PROVED]
     said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
     if said and right:
@@ -317,7 +339,7 @@ def _as_far_as_clear(
             each
             for other in others
             for each in other
-            if (each.line, each.column) == (line.line, line.column)
+            if each.source == line.source and each.line == line.line
         ]
         opposite = [
             each
