@@ -108,7 +108,7 @@ def values(left: Node, right: Node, scope: Scope) -> Values:
     """
     match left, right:
         case Element(letter), _ if letter in LEAVES:
-            number = literal(right)
+            number = plain_number(right)
             return {} if number is None else {left: number}
         case Array("y"), OneHot(Index(letter="") as index):
             return _of_class(index.offset, scope)
@@ -140,14 +140,14 @@ def _entries(
     found: Values = {}
     for i, row in enumerate(rows, start=1):
         for j, cell in enumerate(row, start=1):
-            number = literal(cell)
+            number = plain_number(cell)
             if number is None:
                 return {}
             found[_element(letter, *head, i, *((j,) if letter == "w" else ()))] = number
     return found
 
 
-def literal(node: Node) -> Number | None:
+def plain_number(node: Node) -> Number | None:
     """The number that a side is, with its sign; None where it is more than one."""
     match node:
         case Number():
