@@ -73,7 +73,17 @@ from symback.checking.page import (
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
 from symback.engine.work import Work
-from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
+from symback.language.budget import (
+    SECONDS,
+    STEPS,
+    Budget,
+    Spent,
+    allow,
+    part,
+    spend,
+    uncounted,
+    within,
+)
 from symback.language.echo import echo
 from symback.language.errors import SymbackError, printable
 from symback.language.expressions import (
@@ -107,7 +117,7 @@ from symback.language.functions import ACTIVATIONS
 from symback.language.names import NOTATIONS, Notation, Reference, read_reference
 from symback.language.names import notation as notation_called
 
-JUDGED, REACHED, UNDERSTOOD = 0.7, 0.75, 0.8
+TRIED, JUDGED, REACHED, UNDERSTOOD = 0.6, 0.7, 0.75, 0.8
 """The shares of the page's budget that are used up at most when its claims are judged, when it is
 known what they reach, and when a convention has been looked for."""
 
@@ -202,7 +212,7 @@ def check(
     late: list[str] = []
     with within(Budget(budget)):
         try:
-            attempts, said = _attempts(text, net, about, fixed, prove=prove)
+            attempts, said, left = _attempts(text, net, about, fixed, prove=prove)
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             return Report(overall([line]), (line,), _bound([line]))
@@ -223,7 +233,7 @@ def check(
         excused = frozenset() if strict else _excused(judgement, *deviation)
         lines = _under(deviation[0], excused, lines)
     if fixed is None:
-        lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals])
+        lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals], left)
     notes = (*names, *_notes(judge, document, deviation and deviation[0]), *late)
     return Report(overall(lines), lines, _bound(lines), notes, judgement.reaches, convention=said)
 
@@ -240,10 +250,11 @@ class Attempt(NamedTuple):
 
 def _attempts(
     text: str, net: Work, about: Reference | None, fixed: Notation | None, *, prove: bool
-) -> tuple[list[Attempt], str]:
+) -> tuple[list[Attempt], str, Spent | None]:
     """The readings of a page that explain it best, and what the report says of the first.
 
     In a notation that is given, and where the lectures' letters leave nothing open, there is one.
+    The last says why not all were tried, where the budget did not allow it.
     """
     scope = Scope.of(net.graph)
 
@@ -257,34 +268,47 @@ def _attempts(
     first = judged_as(read(text, scope, notation), notation)
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
-        return [first], ""
+        return [first], "", None
+    found, left, signs = [(NOTATIONS["lectures"], first)], None, None
     try:
-        signs = signs_of(text, scope)
-        notations = candidates(signs, scope)[1:]
-        documents = [(each, read(text, scope, each)) for each in notations]
+        with part(TRIED):
+            signs = signs_of(text, scope)
+            notations = candidates(signs, scope)[1:]
+        documents = []
+        for each in notations:
+            with part(TRIED):
+                documents.append((each, read(text, scope, each)))
         documents.sort(key=lambda each: unread(each[1]))
-        found = [(NOTATIONS["lectures"], first)]
-        found += [(each, judged_as(document, each)) for each, document in documents[:MOST_JUDGED]]
-    except Spent:
-        return [first], ""
+        for each, document in documents[:MOST_JUDGED]:
+            with part(JUDGED):
+                attempt = judged_as(document, each)
+                allow(1)
+                spend(STEPS)  # what is judged in part is not weighed
+            found.append((each, attempt))
+    except Spent as spent:
+        left = spent
+    if len(found) == 1:
+        return [first], "", left
     weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
     best = max(each[0] for each in weighed)
     kept = [(notation, attempt) for value, notation, attempt in weighed if value == best]
     notation = kept[0][0]
     right = [each.line for each in kept[0][1].judgement.lines if each.verdict is Verdict.PROVED]
-    said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
+    foreign = signs is not None and notation != NOTATIONS["lectures"]
+    said = described(notation, signs) if foreign else ""
     if said and right:
         said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
-    return [attempt for _, attempt in kept], said
+    return [attempt for _, attempt in kept], said, left
 
 
 def _as_far_as_clear(
-    lines: tuple[LineReport, ...], others: Sequence[Sequence[LineReport]]
+    lines: tuple[LineReport, ...], others: Sequence[Sequence[LineReport]], left: Spent | None
 ) -> tuple[LineReport, ...]:
     """The lines, none of them blamed where the page may be read otherwise.
 
     What another reading that explains the page as well judges differently is right only in one of
-    the two; and where more is wrong than right, and some of it not read, nothing is known.
+    the two; and where more is wrong than right, and some of it not read, nothing is known, nor is
+    it where ``left`` says that not all readings were tried.
     """
     counts = Counter(line.verdict for line in lines)
     right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
@@ -308,8 +332,9 @@ def _as_far_as_clear(
             reason = f"right if it is read as {ways[0].read_as}, not as {ways[1].read_as}"
             line = replace(line, verdict=Verdict.CONDITIONAL, reason=reason, diagnosis=(),
                            correct="", witness=None)  # fmt: skip
-        elif lost and line.verdict in sure[1]:
-            line = replace(line, verdict=Verdict.UNDECIDED, reason=UNCLEAR, diagnosis=(),
+        elif (lost or left) and line.verdict in sure[1]:
+            reason = f"not all ways to read this page were tried: {left}" if left else UNCLEAR
+            line = replace(line, verdict=Verdict.UNDECIDED, reason=reason, diagnosis=(),
                            correct="", witness=None)  # fmt: skip
         made.append(line)
     return tuple(made)

@@ -5,7 +5,7 @@ Here one can
 * check something within a budget: `within`; what is not done when it is used up raises `Spent`;
 * count a step of work, in every loop that a page can make long: `spend`;
 * say how much of it is used up by the end of a stage: `allow`, so that a page that takes long to
-  read leaves time to judge what was read;
+  read leaves time to judge what was read; where the stages begin anew, `part` says of how much;
 * leave out what is worked out about the network, which no page makes longer: `uncounted`; `clock`
   tells the seconds without that.
 
@@ -59,6 +59,7 @@ class Budget:
         self.seconds, self.megabytes = seconds, megabytes
         self.last, self.size = clock(), _size()
         self.used, self.allowed = 0.0, seconds
+        self.begun, self.end = 0.0, seconds
         self.left = STEPS
 
     def spend(self, steps: int) -> None:
@@ -78,7 +79,7 @@ class Budget:
 
     def allow(self, share: float) -> None:
         """Let the work go on until that share of the seconds is used up."""
-        self.allowed = share * self.seconds
+        self.allowed = self.begun + share * (self.end - self.begun)
 
 
 def _peak() -> float:
@@ -172,3 +173,19 @@ def allow(share: float) -> None:
     budget = _current.get()
     if budget is not None:
         budget.allow(share)
+
+
+@contextmanager
+def part(share: float) -> Iterator[None]:
+    """What is done here may use the budget up to that share; its stages begin with it."""
+    budget = _current.get()
+    if budget is None:
+        yield
+        return
+    before = budget.begun, budget.end, budget.allowed
+    budget.begun, budget.end = budget.used, max(share * budget.seconds, budget.used)
+    budget.allow(1)
+    try:
+        yield
+    finally:
+        budget.begun, budget.end, budget.allowed = before
