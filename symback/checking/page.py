@@ -27,7 +27,7 @@ from fractions import Fraction
 from symback.checking.chains import Flow
 from symback.checking.lemmas import Lemma, function_defined, goes_on, lemma_of
 from symback.checking.letters import Letters, Scope
-from symback.checking.naming import numbered, told
+from symback.checking.naming import numbered_names, told
 from symback.checking.parsing import Line, reading
 from symback.checking.statements import (
     DEFINED,
@@ -280,7 +280,7 @@ def read(
     page = Page.of(text, Letters(scope, notation, unknown=unknown))
     allow(CUT)
     statements, left = cut(page)
-    said = told((each.tokens for each in statements), scope, notation)
+    said = told(((each.tokens, each.latex) for each in statements), scope, notation)
     if said:
         notation = replace(notation, names=(*said, *notation.names))
         page = replace(page, letters=Letters(scope, notation, unknown=unknown))
@@ -305,7 +305,7 @@ def read(
         reason = f"from here on nothing is read: {spent}"
         items.append(Unread(*each.where, reason))
     known = {plain_name(name) for name in unknown}
-    left_open = numbered((each.tokens for each in statements), page.letters)
+    left_open = numbered_names(((each.tokens, each.latex) for each in statements), page.letters)
     return Document(tuple(_with_names_known(items, named, known)), left_open)
 
 

@@ -95,6 +95,7 @@ class Page:
             self.letters.notation,
             frozenset(filter(None, (defined_by(each, page) for each in statements))),
             own_errors=any(map(_defines_errors, statements)),
+            marks=_has_marks(statements, page),
             unknown=self.letters.unknown,
             functions=frozenset(filter(None, (function_defined(s.tokens, letters) for s in told))),
         )
@@ -879,12 +880,40 @@ def defined_by(statement: Statement, page: Page) -> str:
         return ""
     if tokens[1].kind == "_" and is_total(tokens[2:place]):
         return ""
-    numbers = place == 1 and name in page.numbering
+    numbers = place == 1 and (name in page.numbering or _counts_samples(tokens, letters))
     if numbers or letters.means_quantity(name) or name in ("L", "d"):
         return ""
     if name.startswith("d") and letters.begins_quantity(name[1:]):
         return ""
     return name if place == 1 or tokens[1].kind in ("_", "number") else ""
+
+
+def _counts_samples(tokens: Sequence[Token], letters: Letters) -> bool:
+    """Whether a statement only says how many samples there are: m = X.shape[1], N = 4."""
+    said = {token.text for token in tokens[2:]}
+    single = len(tokens) == 3 and tokens[2].kind == "number"
+    return letters.is_count(tokens[0].text) and bool(single or {"shape", "len"} & said)
+
+
+def _has_marks(statements: Sequence[Statement], page: Page) -> bool:
+    """Whether the page writes dW or db for a derivative, alone on a left side, and has no dL."""
+    left = [
+        "".join(token.text for token in each.tokens[:2])
+        for each in statements
+        if each.tokens
+        and "/" not in {token.kind for token in _before_relation(each.tokens)}
+        and each.has_relation
+    ]
+    letters = page.letters.notation.weight, page.letters.notation.bias
+    names = {each for letter in letters for each in (letter, letter.upper())}
+    return any(text[:1] == "d" and text[1:2] in names for text in left) and not any(
+        text[:1] == "d" and text[1:2] in ("L", "J", "C", "E") for text in left
+    )
+
+
+def _before_relation(tokens: Sequence[Token]) -> Sequence[Token]:
+    place = next((k for k, token in enumerate(tokens) if token.kind in RELATIONS), 0)
+    return tokens[:place]
 
 
 def _defines_errors(statement: Statement) -> bool:

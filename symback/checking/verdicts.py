@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from symback.checking.claims import LOSS_LETTERS, bare, in_order, reaches, says_nothing
+from symback.checking.claims import LOSS_LETTERS, bare, in_order, says_nothing
 from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
@@ -40,6 +40,7 @@ from symback.checking.conventions import (
 from symback.checking.correct import correct_node
 from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
+from symback.checking.goals import Answers, Said, reaches
 from symback.checking.guessing import read_with_names
 from symback.checking.judge import (
     AS_PRINTED,
@@ -55,6 +56,7 @@ from symback.checking.judge import (
 )
 from symback.checking.letters import GENERIC, Scope
 from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN
+from symback.checking.naming import names_loss
 from symback.checking.page import (
     ORPHANED,
     PARAMETER,
@@ -70,7 +72,7 @@ from symback.checking.page import (
     notation_of,
     read,
 )
-from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
+from symback.checking.report import Answer, Diagnosis, Goal, LineReport, Report, Verdict, Witness
 from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
 from symback.engine.work import Work
 from symback.language.budget import (
@@ -84,12 +86,14 @@ from symback.language.budget import (
     uncounted,
     within,
 )
+from symback.language.display import in_latex
 from symback.language.echo import echo
 from symback.language.errors import SymbackError, printable
 from symback.language.expressions import (
     ELL,
     LOSS,
     MINUS_ONE,
+    ONE,
     Array,
     At,
     Call,
@@ -110,16 +114,18 @@ from symback.language.expressions import (
     Total,
     children,
     free_letters,
+    negative,
     rebuilt,
     walk,
 )
 from symback.language.functions import ACTIVATIONS
-from symback.language.names import NOTATIONS, Notation, Reference, read_reference
+from symback.language.names import NOTATIONS, Notation, Reference, Role, read_reference
 from symback.language.names import notation as notation_called
 
-TRIED, JUDGED, REACHED, UNDERSTOOD = 0.6, 0.7, 0.75, 0.8
-"""The shares of the page's budget that are used up at most when its claims are judged, when it is
-known what they reach, and when a convention has been looked for."""
+TRIED, JUDGED, UNDERSTOOD, ANSWERED = 0.6, 0.7, 0.8, 0.85
+"""The shares of the page's budget that are used up at most when all ways to read it were tried,
+when its claims are judged, when a convention has been looked for, and when it is known what they
+answer."""
 
 MOST_DIAGNOSED = 12
 """So many wrong lines of a page are diagnosed; the first is what a student needs."""
@@ -170,8 +176,8 @@ class Judgement:
     refuted: tuple[Wrong, ...]
     claims: tuple[Compared, ...]
     assumptions: Assumptions
-    reaches: bool
-    """Whether a claim that holds says what the derivative asked for is, or any where none was."""
+    said: tuple[Said, ...]
+    """Every side that was compared, and what came of it."""
 
 
 # ----------------------------------------------------------------------------------- the pipeline
@@ -186,6 +192,7 @@ def check(
     *,
     notation: str | Path = "auto",
     strict: bool = False,
+    goals: Sequence[str] | None = None,
     prove: bool = False,
     budget: float = SECONDS,
 ) -> Report:
@@ -195,11 +202,13 @@ def check(
     without a left side is about, ``notation`` one of `symback.language.names.NOTATIONS` or the path
     of a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those with a
     name.  ``strict``: what the network file fixes (layout, factor ½, mean, sign of δ) counts as
-    wrong where the page has another.  ``prove`` looks for a proof without chance as well.
-    ``budget`` is how many seconds of the processor the page may take (and 512 MB); what it leaves
-    unread or undecided is said so.
+    wrong where the page has another.  ``goals`` are what the page should differentiate by
+    (``"w_212"``, or ``"W2"`` for all of it; default: those of the network file): the report says of
+    each how far it is answered.  ``prove`` looks for a proof without chance as well.  ``budget`` is
+    how many seconds of the processor the page may take (and 512 MB); what it leaves unread or
+    undecided is said so.
 
-    Raises `UnknownName` for ``wrt``, `UnknownNotation`, `TooLarge`.
+    Raises `UnknownName` for ``wrt`` and ``goals``, `UnknownNotation`, `TooLarge`.
 
     >>> import symback as sb
     >>> net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
@@ -209,13 +218,15 @@ def check(
     """
     fixed = notation_of(text) if notation == "auto" else notation_called(notation)
     about = None if wrt is None else read_reference(wrt, net.graph.variables)
+    wanted = tuple(map(net.goal, net.spec.goals if goals is None else goals))
     late: list[str] = []
     with within(Budget(budget)):
         try:
             attempts, said, left = _attempts(text, net, about, fixed, prove=prove)
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
-            return Report(overall([line]), (line,), _bound([line]))
+            reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
+            return Report(overall([line]), (line,), _bound([line]), goals=reached)
         (document, judge, judgement, names), *equals = attempts
         deviation = None
         allow(UNDERSTOOD)
@@ -225,17 +236,25 @@ def check(
                 deviation = deviation_of(judge, pairs, judgement.assumptions)
         except Spent as spent:
             late.append(f"no convention was looked for under which the page is right: {spent}")
+
+        def settled(lines: tuple[LineReport, ...]) -> tuple[LineReport, ...]:
+            if deviation is not None:
+                excused = frozenset() if strict else _excused(judgement, *deviation)
+                lines = _under(deviation[0], excused, lines)
+            if fixed is None:
+                lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals], left)
+            return lines
+
+        allow(ANSWERED)
+        verdicts = [line.verdict for line in settled(judgement.lines)]
+        reaches_it, reached = _answers(judge, judgement, verdicts, about, wanted)
         allow(1)
         lines, spent = _diagnosed(judge, judgement)
         if spent is not None:
             late.append(f"not every mistake was looked for: {spent}")
-    if deviation is not None:
-        excused = frozenset() if strict else _excused(judgement, *deviation)
-        lines = _under(deviation[0], excused, lines)
-    if fixed is None:
-        lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals], left)
+    lines = settled(lines)
     notes = (*names, *_notes(judge, document, deviation and deviation[0]), *late)
-    return Report(overall(lines), lines, _bound(lines), notes, judgement.reaches, convention=said)
+    return Report(overall(lines), lines, _bound(lines), notes, reaches_it, said, reached)
 
 
 class Attempt(NamedTuple):
@@ -331,11 +350,11 @@ def _as_far_as_clear(
             ways = [line, opposite[0]] if line.verdict in sure[0] else [opposite[0], line]
             reason = f"right if it is read as {ways[0].read_as}, not as {ways[1].read_as}"
             line = replace(line, verdict=Verdict.CONDITIONAL, reason=reason, diagnosis=(),
-                           correct="", witness=None)  # fmt: skip
+                           correct="", witness=None, span=None)  # fmt: skip
         elif (lost or left) and line.verdict in sure[1]:
             reason = f"not all ways to read this page were tried: {left}" if left else UNCLEAR
             line = replace(line, verdict=Verdict.UNDECIDED, reason=reason, diagnosis=(),
-                           correct="", witness=None)  # fmt: skip
+                           correct="", witness=None, span=None)  # fmt: skip
         made.append(line)
     return tuple(made)
 
@@ -395,24 +414,26 @@ def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[tuple[LineReport, ..
             continue
         reported.add(wrong.place)
         try:
-            correct = _correct(judge, wrong.truth)
+            correct, latex = _correct(judge, wrong.truth)
             found = wrong.finding.diagnosis or _mistakes(
                 judge, wrong.truth, wrong.side.node, wrong.previous, judgement.assumptions
             )
         except Spent as spent:
             return tuple(lines), spent
         named = tuple(each if each.correct else replace(each, correct=correct) for each in found)
-        lines[wrong.place] = replace(lines[wrong.place], diagnosis=named, correct=correct)
+        lines[wrong.place] = replace(
+            lines[wrong.place], diagnosis=named, correct=correct, correct_latex=latex
+        )
     return tuple(lines), None
 
 
-def _correct(judge: Judge, truth: Node) -> str:
-    """The right side in canonical form, where there is one."""
+def _correct(judge: Judge, truth: Node) -> tuple[str, str]:
+    """The right side in canonical form and in LaTeX, where there is one."""
     try:
         node = correct_node(judge, truth)
-        return "" if node is None else echo(node)
+        return ("", "") if node is None else (echo(node), in_latex(node))
     except (SymbackError, ArithmeticError, RecursionError):
-        return ""
+        return "", ""
 
 
 def _mistakes(
@@ -427,17 +448,63 @@ def _mistakes(
         return ()
 
 
+def _answers(
+    judge: Judge,
+    judgement: Judgement,
+    verdicts: Sequence[Verdict],
+    about: Reference | None,
+    wanted: Sequence[Reference],
+) -> tuple[bool, tuple[Goal, ...]]:
+    """Whether a line says what ∂L/∂about is, and how far each goal is answered.
+
+    ``verdicts`` are those that the report gives the lines: a wrong side of a line that is excused
+    counts as the line does.
+    """
+    said = tuple(
+        replace(each, verdict=verdicts[each.place])
+        if verdicts[each.place] is not judgement.lines[each.place].verdict
+        else each
+        for each in judgement.said
+    )
+    definitions = judgement.assumptions.definitions
+
+    def sizes(letter: str, layer: int | None) -> Sequence[int]:
+        variable = None if judge.sizes else judge.equations.variable(letter, layer)
+        return () if variable is None else [int(size) for size in variable.shape]
+
+    def are_all(cases: Sequence[Sequence[Comparison]]) -> bool:
+        left = [Total((ONE, negative(Product(tuple(map(Indicator, case)))))) for case in cases]
+        none = Number(Fraction(0))
+        try:
+            return judge.compare(Product(tuple(left)), none, judgement.assumptions).is_equal
+        except NO_VALUE:
+            return False
+
+    answers = Answers(said, definitions, sizes, are_all)
+    goals: list[Goal] = []
+    try:
+        asked = None if about is None else _derivative(judge, about)
+        reached = reaches(said, asked, definitions)
+        goals += (answers.goal(_name(each), _derivative(judge, each)) for each in wanted)
+    except Spent as spent:
+        left = wanted[len(goals) :]
+        goals += (Goal(_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
+        reached = False
+    return reached, tuple(goals)
+
+
+def _name(goal: Reference) -> str:
+    """w_212, or W2 for all of them."""
+    is_whole = goal.variable.sizes and not goal.indices
+    return goal.variable.name if is_whole else goal.name
+
+
 def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Iterator[str]:
     """Sentences about the whole page."""
     if deviation is not None:
         yield f"the whole page is {deviation.sentence}"
-    sizes = [
-        f"{size} for {name}" if name.isdigit() else f"{name} = {size}"
-        for name, size in judge.sizes.items()
-        if name != str(size)
-    ]
-    if sizes:
-        yield f"compared at small widths of the same kind: {', '.join(sizes)}"
+    if judge.sizes:
+        yield "compared on a small network of the same kind"
     if judge.scope.is_batch:
         yield "each line was read as about one sample of the batch, by itself"
     if any(isinstance(item, Definition) for item in document.items):
@@ -477,8 +544,8 @@ class _Page:
     """Wrong numbers, what they should be, and their lines."""
     refuted: list[Wrong] = field(default_factory=list)
     claims: list[Compared] = field(default_factory=list)
-    right: list[tuple[Node, Node]] = field(default_factory=list)
-    """The claims that hold."""
+    said: list[Said] = field(default_factory=list)
+    """What it says, right and wrong; what holds only under a condition of its own is left out."""
     given: dict[Node, Node] = field(default_factory=dict)
     """Numbers that the page gives to quantities and the file does not: y_1 = 1."""
     unread: list[str] = field(default_factory=list)
@@ -516,19 +583,21 @@ def judged(
     page = _Page(judge, about, read.definitions, prove, read.again, losses, words=words)
     page.agreed, page.doubtful = _known_losses(page, read.items)
     lines = tuple(_lines(page, read.items))
-    allow(REACHED)
-    reached = reaches(page.right, about, page.definitions)
-    return Judgement(lines, tuple(page.refuted), tuple(page.claims), page.assumptions, reached)
+    claims, said = tuple(page.claims), tuple(page.said)
+    return Judgement(lines, tuple(page.refuted), claims, page.assumptions, said)
 
 
-def _derivative(judge: Judge, wrt: Reference) -> Node:
-    """∂L/∂wrt as a node."""
+def _derivative(judge: Judge, wrt: Reference) -> Derivative:
+    """∂L/∂wrt as a node; of a whole quantity where ``wrt`` has no indices."""
     variable = wrt.variable
     if not judge.scope.is_network:
         target = Element(judge.graph.target.name)
         return Derivative(target, Element(variable.letter, _indices(*wrt.indices)))
     layered = variable.letter not in ("yhat", "L")
     layer = () if variable.layer is None or not layered else (variable.layer,)
+    if variable.sizes and not wrt.indices:
+        of_all = variable.letter.upper() if variable.role is Role.WEIGHT else variable.letter
+        return Derivative(LOSS, Array(of_all, *_indices(*layer)))
     numbers = (*layer, *wrt.indices)
     return Derivative(LOSS, Element(variable.letter, _indices(*numbers)))
 
@@ -547,7 +616,8 @@ def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
         part.of.name
         for part in parts
         if isinstance(part, Derivative) and isinstance(part.of, Named)
-        if part.of.name in LOSS_LETTERS and not part.of.indices
+        if part.of.name in LOSS_LETTERS or names_loss(part.of.name, judge.scope)
+        if not part.of.indices
     )
 
 
@@ -578,7 +648,8 @@ def _lines(page: _Page, items: Sequence[Item]) -> Iterator[LineReport]:
             late = spent
             many = sum(isinstance(each, Claim) for each in items[place + 1 :])
             rest = f", nor are the {many} claims below it" if many else ""
-            yield _as_it_is(item, Verdict.UNDECIDED, f"not judged{rest}: {spent}")
+            line = _as_it_is(item, Verdict.UNDECIDED, f"not judged{rest}: {spent}")
+            yield replace(line, more=many)
 
 
 def _given_behind(items: Sequence[Item], place: int) -> dict[Node, Node]:
@@ -697,9 +768,12 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
             judged_so = _side(page, side, relation, place, claim.instead)
             finding = _given(page, claim.given, side, judged_so)
             found.append((side, finding))
-            in_general = finding.verdict is Verdict.CONDITIONAL and not claim.given
-            if page.anchor is not None and (finding.verdict is Verdict.PROVED or in_general):
-                page.right.append((page.anchor, side.node))
+            if page.anchor is not None and not (
+                claim.given and finding.verdict is Verdict.CONDITIONAL
+            ):
+                left, right = (_without(node, claim.given) for node in (page.anchor, side.node))
+                said = Said(place, left, right, side.line, finding.verdict, claim.given)
+                page.said.append(said)
         page.previous = side.node
     return _reported(claim, found) if found else _as_it_is(claim, Verdict.TEXT, SAYS_NOTHING)
 
@@ -738,7 +812,23 @@ def _reported(claim: Claim, found: Sequence[tuple[Side, Finding]]) -> LineReport
         (": " if wrong else "; ").join(filter(None, reasons)),
         finding.diagnosis,
         finding.witness,
+        span=_span(claim, side) if wrong else None,
     )
+
+
+def _span(claim: Claim, side: Side) -> tuple[int, int] | None:
+    """Where a side stands in the source of its claim; None where it does not stand there as typed.
+
+    A macro, or words between the two halves of a formula, are why it may not.
+    """
+    rows = claim.source.split("\n")[: side.line - claim.line]
+    start = sum(len(row) + 1 for row in rows) + side.column - 1
+    start -= 0 if rows else claim.column - 1
+    if start < 0 or not claim.source.startswith(side.source, start):
+        if claim.source.count(side.source) != 1:
+            return None
+        start = claim.source.index(side.source)
+    return start, start + len(side.source)
 
 
 # -------------------------------------------------------------------------------------- one side
@@ -1320,7 +1410,8 @@ def _under(
             made.append(line)
         elif place in excused:
             made.append(replace(line, verdict=Verdict.CONDITIONAL, reason=deviation.sentence,
-                                diagnosis=named, correct="", witness=None))  # fmt: skip
+                                diagnosis=named, correct="", witness=None,
+                                span=None))  # fmt: skip
         else:
             made.append(replace(line, reason=f"{deviation.sentence}; {line.reason}"))
     return tuple(made)
