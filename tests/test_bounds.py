@@ -17,7 +17,7 @@ import pytest
 import symback as sb
 from symback.checking.grading import Row, as_csv
 from symback.cli import main
-from symback.language.budget import Budget, Spent, allow, part, spend, uncounted, within
+from symback.language.budget import Budget, Spent, spend, uncounted, within
 from typesetting import ROOT
 
 TOML = """[network]
@@ -460,21 +460,12 @@ def test_a_number_too_large_for_a_function_is_refused(tmp_path, command):
 def test_nothing_is_blamed_before_all_ways_to_read_a_page_were_tried(monkeypatch):
     """What is wrong in the lectures' letters may be right in those of the page."""
     page = "h_12 = σ(z_12)\n\n∂L/∂a_21 = y_1 - ŷ_1"
-    monkeypatch.setattr("symback.checking.verdicts.TRIED", 0)
+
+    def signs_of(*_):
+        raise Spent("no time")
+
+    monkeypatch.setattr("symback.checking.verdicts.signs_of", signs_of)
     last = sb.check(page, NET).lines[-1]
     assert last.verdict.value == "undecided"
     assert "not all ways" in last.reason
     assert sb.check(page, NET, notation="lectures").lines[-1].verdict.value == "refuted"
-
-
-def test_the_last_way_to_read_a_page_has_as_much_time_as_the_first():
-    """The stages of each begin with it: `symback.language.budget.part`."""
-    budget = Budget(4)
-    with within(budget):
-        budget.used = 2.0
-        allow(0.25)
-        assert budget.allowed == 1.0
-        with part(0.75):
-            allow(0.25)
-            assert budget.allowed == 2.25
-        assert budget.allowed == 1.0

@@ -638,6 +638,9 @@ def _gone_on(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item],
     chain, sides, last = found.chain, line.sides, line.sides[-1].node
     anew = chain.holds_for != statement.holds_for  # under a condition of its own
     if chain.is_lost or (chain.head is None and not anew) or (found.is_next and not anew):
+        if statement.holds_for and chain.head is not None:  # its sides are 0 where the head is
+            whole = _under([replace(sides[0], node=chain.head), *sides], statement.holds_for)
+            line = replace(line, sides=whole[1:])
         items = _claimed(statement, line)
         if chain.is_lost:
             items = [replace(each, unknown=ORPHANED) for each in items if isinstance(each, Claim)]

@@ -799,7 +799,7 @@ class _Parser:
             by = self.variable_in(self.script())
         elif self.letters.is_output(self.tokens, self.position):
             self.take()
-            by = Array("yhat")
+            by = self.letters.turned(Array("yhat"))
         else:
             by = self.variable()
         token, start = self.peek(), self.position

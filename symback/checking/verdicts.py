@@ -32,6 +32,7 @@ from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
     described,
+    is_turned,
     listed,
     signs_of,
     unread,
@@ -81,7 +82,7 @@ from symback.language.budget import (
     Budget,
     Spent,
     allow,
-    part,
+    begin_again,
     spend,
     uncounted,
     within,
@@ -122,10 +123,9 @@ from symback.language.functions import ACTIVATIONS
 from symback.language.names import NOTATIONS, Notation, Reference, Role, read_reference
 from symback.language.names import notation as notation_called
 
-TRIED, JUDGED, UNDERSTOOD, ANSWERED = 0.6, 0.7, 0.8, 0.85
-"""The shares of the page's budget that are used up at most when all ways to read it were tried,
-when its claims are judged, when a convention has been looked for, and when it is known what they
-answer."""
+JUDGED, UNDERSTOOD, ANSWERED = 0.7, 0.8, 0.85
+"""The shares of the page's budget that are used up at most when its claims are judged, when a
+convention has been looked for, and when it is known what they answer."""
 
 MOST_DIAGNOSED = 12
 """So many wrong lines of a page are diagnosed; the first is what a student needs."""
@@ -288,33 +288,37 @@ def _attempts(
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
         return [first], "", None
-    found, left, signs = [(NOTATIONS["lectures"], first)], None, None
+    found, left = [(notation, first)], None
     try:
-        with part(TRIED):
-            signs = signs_of(text, scope)
-            notations = candidates(signs, scope)[1:]
+        begin_again()
+        signs = signs_of(text, scope)
         documents = []
-        for each in notations:
-            with part(TRIED):
-                documents.append((each, read(text, scope, each)))
+        for each in candidates(signs, scope)[1:]:
+            begin_again()
+            documents.append((each, read(text, scope, each)))
         documents.sort(key=lambda each: unread(each[1]))
         for each, document in documents[:MOST_JUDGED]:
-            with part(JUDGED):
-                attempt = judged_as(document, each)
-                allow(1)
-                spend(STEPS)  # what is judged in part is not weighed
+            begin_again()
+            attempt = judged_as(document, each)
+            spend(STEPS)  # what is judged in part is not weighed
             found.append((each, attempt))
+            if all(line.verdict in settled for line in found[-1][1].judgement.lines):
+                break
     except Spent as spent:
         left = spent
-    if len(found) == 1:
-        return [first], "", left
+        if len(found) == 1:
+            return [first], "", left
     weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
     best = max(each[0] for each in weighed)
-    kept = [(notation, attempt) for value, notation, attempt in weighed if value == best]
-    notation = kept[0][0]
+    notation = next(each for value, each, _ in weighed if value == best)
+    kept = [
+        (each, attempt)
+        for value, each, attempt in weighed
+        if value == best or (2 * value >= best > 0 and is_turned(each, notation))
+    ]
+    kept.sort(key=lambda each: each[0] != notation)
     right = [each.line for each in kept[0][1].judgement.lines if each.verdict is Verdict.PROVED]
-    foreign = signs is not None and notation != NOTATIONS["lectures"]
-    said = described(notation, signs) if foreign else ""
+    said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
     if said and right:
         said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
     return [attempt for _, attempt in kept], said, left
@@ -339,7 +343,7 @@ def _as_far_as_clear(
             each
             for other in others
             for each in other
-            if (each.line, each.column) == (line.line, line.column)
+            if each.source == line.source and each.line == line.line
         ]
         opposite = [
             each

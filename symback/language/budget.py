@@ -5,7 +5,7 @@ Here one can
 * check something within a budget: `within`; what is not done when it is used up raises `Spent`;
 * count a step of work, in every loop that a page can make long: `spend`;
 * say how much of it is used up by the end of a stage: `allow`, so that a page that takes long to
-  read leaves time to judge what was read; where the stages begin anew, `part` says of how much;
+  read leaves time to judge what was read;
 * leave out what is worked out about the network, which no page makes longer: `uncounted`; `clock`
   tells the seconds without that.
 
@@ -58,8 +58,7 @@ class Budget:
     def __init__(self, seconds: float = SECONDS, megabytes: float = MEGABYTES) -> None:
         self.seconds, self.megabytes = seconds, megabytes
         self.last, self.size = clock(), _size()
-        self.used, self.allowed = 0.0, seconds
-        self.begun, self.end = 0.0, seconds
+        self.used, self.begun, self.allowed = 0.0, 0.0, seconds
         self.left = STEPS
 
     def spend(self, steps: int) -> None:
@@ -79,7 +78,11 @@ class Budget:
 
     def allow(self, share: float) -> None:
         """Let the work go on until that share of the seconds is used up."""
-        self.allowed = self.begun + share * (self.end - self.begun)
+        self.allowed = self.begun + share * (self.seconds - self.begun)
+
+    def begin_again(self) -> None:
+        """From here on shares are those of the seconds that are left."""
+        self.begun = self.used
 
 
 def _peak() -> float:
@@ -175,17 +178,8 @@ def allow(share: float) -> None:
         budget.allow(share)
 
 
-@contextmanager
-def part(share: float) -> Iterator[None]:
-    """What is done here may use the budget up to that share; its stages begin with it."""
+def begin_again() -> None:
+    """Let the shares of the stages to come be those of what is left of the budget's seconds."""
     budget = _current.get()
-    if budget is None:
-        yield
-        return
-    before = budget.begun, budget.end, budget.allowed
-    budget.begun, budget.end = budget.used, max(share * budget.seconds, budget.used)
-    budget.allow(1)
-    try:
-        yield
-    finally:
-        budget.begun, budget.end, budget.allowed = before
+    if budget is not None:
+        budget.begin_again()
