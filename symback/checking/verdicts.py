@@ -82,10 +82,12 @@ from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDeno
 from symback.engine.work import Work
 from symback.language.budget import (
     SECONDS,
+    STEPS,
     Budget,
     Spent,
     allow,
     begin_again,
+    spend,
     uncounted,
     within,
 )
@@ -225,7 +227,7 @@ def check(
     late: list[str] = []
     with within(Budget(budget)):
         try:
-            attempts, said = _attempts(text, net, about, fixed, prove=prove)
+            attempts, said, left = _attempts(text, net, about, fixed, prove=prove)
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
@@ -245,7 +247,7 @@ def check(
                 excused = frozenset() if strict else _excused(judgement, *deviation)
                 lines = _under(deviation[0], excused, lines)
             if fixed is None:
-                lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals])
+                lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals], left)
             return lines
 
         allow(ANSWERED)
@@ -272,10 +274,11 @@ class Attempt(NamedTuple):
 
 def _attempts(
     text: str, net: Work, about: Reference | None, fixed: Notation | None, *, prove: bool
-) -> tuple[list[Attempt], str]:
+) -> tuple[list[Attempt], str, Spent | None]:
     """The readings of a page that explain it best, and what the report says of the first.
 
     In a notation that is given, and where the lectures' letters leave nothing open, there is one.
+    The last says why not all were tried, where the budget did not allow it.
     """
     scope = Scope.of(net.graph)
 
@@ -289,8 +292,8 @@ def _attempts(
     first = judged_as(read(text, scope, notation), notation)
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
-        return [first], ""
-    found = [(notation, first)]
+        return [first], "", None
+    found, left = [(notation, first)], None
     try:
         begin_again()
         signs = signs_of(text, scope)
@@ -301,12 +304,15 @@ def _attempts(
         documents.sort(key=lambda each: unread(each[1]))
         for each, document in documents[:MOST_JUDGED]:
             begin_again()
-            found.append((each, judged_as(document, each)))
+            attempt = judged_as(document, each)
+            spend(STEPS)  # what is judged in part is not weighed
+            found.append((each, attempt))
             if all(line.verdict in settled for line in found[-1][1].judgement.lines):
                 break
-    except Spent:
+    except Spent as spent:
+        left = spent
         if len(found) == 1:
-            return [first], ""
+            return [first], "", left
     weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
     best = max(each[0] for each in weighed)
     notation = next(each for value, each, _ in weighed if value == best)
@@ -320,16 +326,17 @@ def _attempts(
     said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
     if said and right:
         said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
-    return [attempt for _, attempt in kept], said
+    return [attempt for _, attempt in kept], said, left
 
 
 def _as_far_as_clear(
-    lines: tuple[LineReport, ...], others: Sequence[Sequence[LineReport]]
+    lines: tuple[LineReport, ...], others: Sequence[Sequence[LineReport]], left: Spent | None
 ) -> tuple[LineReport, ...]:
     """The lines, none of them blamed where the page may be read otherwise.
 
     What another reading that explains the page as well judges differently is right only in one of
-    the two; and where more is wrong than right, and some of it not read, nothing is known.
+    the two; and where more is wrong than right, and some of it not read, nothing is known, nor is
+    it where ``left`` says that not all readings were tried.
     """
     counts = Counter(line.verdict for line in lines)
     right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
@@ -353,8 +360,9 @@ def _as_far_as_clear(
             reason = f"right if it is read as {ways[0].read_as}, not as {ways[1].read_as}"
             line = replace(line, verdict=Verdict.CONDITIONAL, reason=reason, diagnosis=(),
                            correct="", witness=None, span=None)  # fmt: skip
-        elif lost and line.verdict in sure[1]:
-            line = replace(line, verdict=Verdict.UNDECIDED, reason=UNCLEAR, diagnosis=(),
+        elif (lost or left) and line.verdict in sure[1]:
+            reason = f"not all ways to read this page were tried: {left}" if left else UNCLEAR
+            line = replace(line, verdict=Verdict.UNDECIDED, reason=reason, diagnosis=(),
                            correct="", witness=None, span=None)  # fmt: skip
         made.append(line)
     return tuple(made)
