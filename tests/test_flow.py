@@ -160,6 +160,15 @@ def test_given_values_of_one_output():
     assert verdicts(page.replace("2(ŷ - 1)", "2 ŷ"), ONE) == "TTTRC"
 
 
+OTHER = (
+    r"If $i \neq j$:"
+    "\n"
+    r"\begin{align} \frac{\partial \hat y_i}{\partial a_{2j}}"
+    r"&= -\frac{e^{a_{2i}} e^{a_{2j}}}{(\sum_k e^{a_{2k}})^2} \\"
+    r"&= -\frac{e^{a_{2i}}}{\sum_k e^{a_{2k}}} \cdot \frac{e^{a_{2j}}}{\sum_k e^{a_{2k}}} \\"
+)
+
+
 @pytest.mark.parametrize(
     ("page", "net", "expected"),
     [
@@ -172,6 +181,9 @@ def test_given_values_of_one_output():
         (("$\\frac{\\partial \\hat y_i}{\\partial a_{2j}} = \\hat y_i(1-\\hat y_i)$ if $i = j$ and "
          "$-\\hat y_i\\hat y_j$ if $i\\neq j$.\n\n∂L/∂a_2i = ŷ_i - y_i"), SOFTMAX, "PP"),
         ("∂L/∂w_2ij = (ŷ_i - y_i) h_1j for i = 1, 2", SOFTMAX, "P"),
+        # to the whole of its chain
+        (OTHER + r"&= -\hat y_i \hat y_j \end{align}", SOFTMAX, "PPP"),
+        (OTHER + r"&= \hat y_i \hat y_j \end{align}", SOFTMAX, "PPR"),
     ],
 )  # fmt: skip
 def test_a_condition_belongs_to_its_claim(page, net, expected):

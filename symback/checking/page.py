@@ -705,6 +705,8 @@ def _gone_on(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item],
         if statement.holds_for and chain.head is not None:  # its sides are 0 where the head is
             whole = _under([replace(sides[0], node=chain.head), *sides], statement.holds_for)
             line = replace(line, sides=whole[1:])
+        if statement.holds_for:
+            line = replace(line, sides=_under(sides, statement.holds_for))
         items = _claimed(statement, line)
         if chain.is_lost:
             items = [replace(each, unknown=ORPHANED) for each in items if isinstance(each, Claim)]
