@@ -766,6 +766,9 @@ def _sides(statement: Statement, page: Page) -> Sides:
     if changing is not None:
         raise NotRead(f"the word “{changing.text}” stands within a formula", changing.place,
                       "write it as a sign")  # fmt: skip
+    if (sign := next((token for token in tokens if token.kind == "∝"), None)) is not None:
+        raise NotRead("a proportion leaves its factor open and is not judged", sign.place,
+                      "write = and the factor")  # fmt: skip
     parts = split(tokens, RELATIONS)
     ends = itertools.accumulate(len(part) + 1 for part in parts[:-1])
     relations = [_RELATION[tokens[end - 1].kind] for end in ends]
