@@ -979,7 +979,7 @@ class _Parser:
             if primes:
                 raise self.refuse(f"the derivative of {name} is not known", at=token)
             node = Quotient(ONE, Call(_RECIPROCALS[name], arguments))
-        if name == "dot" and any(map(_is_matrix, arguments)):
+        if name == "dot" and (self.letters.batches or any(map(_is_matrix, arguments))):
             node = Product(arguments)
         return node if exponent is None else self.power(node, exponent, token)
 

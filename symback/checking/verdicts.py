@@ -370,7 +370,9 @@ def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[tuple[LineReport, ..
             continue
         reported.add(wrong.place)
         try:
-            correct = _correct(judge, wrong.truth)
+            sides = wrong.truth, wrong.side.node
+            of_batch = judge.of_batch(sides, judgement.assumptions) is not None
+            correct = "" if of_batch else _correct(judge, wrong.truth)
             found = wrong.finding.diagnosis or _mistakes(
                 judge, wrong.truth, wrong.side.node, wrong.previous, judgement.assumptions
             )
@@ -413,7 +415,10 @@ def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Ite
     ]
     if sizes:
         yield f"compared at small widths of the same kind: {', '.join(sizes)}"
-    if judge.scope.is_batch:
+    if judge.batches:
+        counts = " or ".join(map(str, sorted(judge.batches)))
+        yield f"lines about all samples of a batch were compared for {counts} samples"
+    elif judge.scope.is_batch:
         yield "each line was read as about one sample of the batch, by itself"
     if any(isinstance(item, Definition) for item in document.items):
         yield "names that the page defines stand for what it says they are"
