@@ -1071,7 +1071,8 @@ class _Parser:
                 keeps = texts in ("True", "1")
             else:
                 raise self.refuse(f"what else is said of this {name} is not read")
-        if axis is None:
+        if axis is None:  # of all entries, so that it does not matter how a vector lies
+            self.noticed.flat[:] = [each for each in self.noticed.flat if _scaled(of[0]) != each]
             return tuple(of)
         if axis == ONE and not keeps:
             self.noticed.flat.append(Call(name, (*of, axis)))

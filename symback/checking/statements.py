@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from symback.checking.layers import known_layers, layers_of
 from symback.checking.lemmas import Lemma, function_defined
 from symback.checking.letters import QUANTITIES, Letters, is_total
-from symback.checking.naming import joined
+from symback.checking.naming import joined, snake_cased
 from symback.checking.tokens import (
     CLOSES,
     COMPARISONS,
@@ -93,7 +93,12 @@ class Page:
         letters = Letters(
             self.letters.scope,
             self.letters.notation,
-            frozenset(filter(None, (defined_by(each, page) for each in statements))),
+            frozenset(
+                name
+                for each in statements
+                for name in (each.changes, defined_by(each, page))
+                if name
+            ),
             own_errors=any(map(_defines_errors, statements)),
             marks=_has_marks(statements, page),
             unknown=self.letters.unknown,
@@ -130,7 +135,8 @@ class Page:
         functions = self.letters.own_functions
         place = self.place(start)
         tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
-        return joined(tokens, latex=latex, own=self.letters.long_names)
+        made = joined(tokens, latex=latex, own=self.letters.long_names)
+        return snake_cased(made) if self.is_code and not latex else made
 
 
 # ------------------------------------------------------------------------------------------- rows
@@ -538,7 +544,8 @@ class Statement:
     pass on conditions adds ``led_by``, all words since the statement before, those of a paragraph
     among them; ``paragraph``, whether an empty line stands before it; the ``condition`` that it
     states, where it is one; and ``holds_for``, the conditions that it stands under.  ``lemma`` is
-    set where it is about functions of a variable.
+    set where it is about functions of a variable; ``changes`` is the name of a program that it
+    gives another value than it had (`symback.checking.programs`).
     """
 
     tokens: list[Token]
@@ -558,6 +565,7 @@ class Statement:
     condition: Condition | None = None
     holds_for: tuple[Condition, ...] = ()
     lemma: Lemma | None = None
+    changes: str = ""
 
     @property
     def latex(self) -> bool:

@@ -98,6 +98,7 @@ from symback.language.expressions import (
     Ones,
     Product,
     Total,
+    Transpose,
     children,
     free_letters,
     rebuilt,
@@ -686,9 +687,12 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
 
 def _meant(node: Node, relation: Relation) -> Node:
     """What the right sides should equal: for w ← … the step of gradient descent."""
-    if relation is not Relation.BECOMES or not isinstance(node, (Element, Array)):
+    inner = node.of if isinstance(node, Transpose) else node
+    if relation is not Relation.BECOMES or not isinstance(inner, (Element, Array)):
         return node
-    return Total((node, Product((MINUS_ONE, Element("eta"), Derivative(LOSS, node)))))
+    gradient: Node = Derivative(LOSS, inner)
+    gradient = Transpose(gradient) if isinstance(node, Transpose) else gradient
+    return Total((node, Product((MINUS_ONE, Element("eta"), gradient))))
 
 
 def _reported(claim: Claim, found: Sequence[tuple[Side, Finding]]) -> LineReport:
