@@ -27,7 +27,7 @@ from fractions import Fraction
 from symback.checking.chains import Flow
 from symback.checking.lemmas import Lemma, function_defined, goes_on, lemma_of
 from symback.checking.letters import Letters, Scope
-from symback.checking.naming import numbered, told
+from symback.checking.naming import numbered_names, told
 from symback.checking.parsing import Line, reading
 from symback.checking.programs import folded
 from symback.checking.statements import (
@@ -281,7 +281,7 @@ def read(
     page = Page.of(text, Letters(scope, notation, unknown=unknown))
     allow(CUT)
     statements, left = cut(page)
-    said = told((each.tokens for each in statements), scope, notation)
+    said = told(((each.tokens, each.latex) for each in statements), scope, notation)
     if said:
         notation = replace(notation, names=(*said, *notation.names))
         page = replace(page, letters=Letters(scope, notation, unknown=unknown))
@@ -307,7 +307,7 @@ def read(
         reason = f"from here on nothing is read: {spent}"
         items.append(Unread(*each.where, reason))
     known = {plain_name(name) for name in unknown}
-    left_open = numbered((each.tokens for each in statements), page.letters)
+    left_open = numbered_names(((each.tokens, each.latex) for each in statements), page.letters)
     return Document(tuple(_with_names_known(items, named, known)), left_open)
 
 
@@ -640,6 +640,9 @@ def _gone_on(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item],
     chain, sides, last = found.chain, line.sides, line.sides[-1].node
     anew = chain.holds_for != statement.holds_for  # under a condition of its own
     if chain.is_lost or (chain.head is None and not anew) or (found.is_next and not anew):
+        if statement.holds_for and chain.head is not None:  # its sides are 0 where the head is
+            whole = _under([replace(sides[0], node=chain.head), *sides], statement.holds_for)
+            line = replace(line, sides=whole[1:])
         items = _claimed(statement, line)
         if chain.is_lost:
             items = [replace(each, unknown=ORPHANED) for each in items if isinstance(each, Claim)]

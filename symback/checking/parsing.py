@@ -352,8 +352,9 @@ class _Parser:
                     raise self.refuse("what stands under the slash has two readings",
                                       "put brackets around it, or a fraction", token)  # fmt: skip
             elif token.kind in _BEGINS_FACTOR or self.opens_bars():
-                following = self.factor()
-                if isinstance(following, Number) and token.kind == "number":
+                before, following = self.peek(-1), self.factor()
+                number = isinstance(following, Number) and token.kind == "number"
+                if number and before.kind not in (")", "]"):
                     raise self.refuse("a number stands directly after a factor",
                                       "write · between them", token)  # fmt: skip
                 factors.append(following)
@@ -798,7 +799,7 @@ class _Parser:
             by = self.variable_in(self.script())
         elif self.letters.is_output(self.tokens, self.position):
             self.take()
-            by = Array("yhat")
+            by = self.letters.turned(Array("yhat"))
         else:
             by = self.variable()
         token, start = self.peek(), self.position

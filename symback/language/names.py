@@ -523,7 +523,7 @@ class Notation:
     number alone below is it all the same (W_2, z_2).  ``weights_lead_on`` says that W^(l) leads on
     from layer l, and not into it.  ``samples`` is how a batch is written.  ``names`` are single
     names and what each is in the lectures' letters, ("w_5", "w_211"); they are looked up before
-    anything else.
+    anything else.  One with an index letter in braces, ("s_{i}", "a_1,i"), holds for every index.
     """
 
     name: str = "lectures"
