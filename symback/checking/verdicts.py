@@ -44,6 +44,7 @@ from symback.checking.evaluation import Assumptions
 from symback.checking.goals import Answers, Said, reaches
 from symback.checking.guessing import read_with_names
 from symback.checking.judge import (
+    ABOUT,
     AS_PRINTED,
     BOUND,
     COARSE,
@@ -52,6 +53,7 @@ from symback.checking.judge import (
     Bounds,
     Judge,
     Outcome,
+    Printed,
     Relationship,
     meets,
 )
@@ -115,6 +117,7 @@ from symback.language.expressions import (
     free_letters,
     negative,
     rebuilt,
+    replaced,
     walk,
 )
 from symback.language.functions import ACTIVATIONS
@@ -536,6 +539,8 @@ class _Page:
     """Whether what a line "= …" would go on from could not be read."""
     wrongs: list[tuple[Node, Node, int]] = field(default_factory=list)
     """False claims, the latest first: truth, side, line."""
+    printed: dict[Node, Node] = field(default_factory=dict)
+    """Quantities and derivatives with the numbers that the page has found for them."""
     slips: list[tuple[Fraction, Fraction, int]] = field(default_factory=list)
     """Wrong numbers, what they should be, and their lines."""
     refuted: list[Wrong] = field(default_factory=list)
@@ -560,10 +565,16 @@ class _Page:
         """How two sides compare, with what else is assumed."""
         return self.judge.compare(left, right, replace(self.assumptions, **known))
 
-    def numbers(self, node: Node, digits: int = EXACT) -> Bounds | None:
+    @property
+    def coarse(self) -> Printed:
+        """What numbers stand for in a calculation that may have begun with rounded ones."""
+        found = filter(None, map(_literal, self.printed.values()))
+        return replace(COARSE, known=frozenset(abs(each.value) for each in found))
+
+    def numbers(self, node: Node, taken: Printed = EXACT, **known: object) -> Bounds | None:
         """A side at the numbers of the file; None where it has no value there."""
         try:
-            return self.judge.numbers(node, {}, self.assumptions, digits)
+            return self.judge.numbers(node, {}, replace(self.assumptions, **known), taken)
         except NO_VALUE:
             return None
 
@@ -736,6 +747,7 @@ def _with_loss(page: _Page, node: Node) -> Node:
 def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     sides = [replace(side, node=_with_loss(page, side.node)) for side in claim.sides]
     page.source = f"{page.source} {claim.source}" if claim.continues else claim.source
+    claim, sides = _quantity_first(claim, sides)
     if not claim.continues and claim.relations:  # it begins a chain, with its left side
         first = sides.pop(0).node
         first = page.bare(first) if isinstance(first, Named) else first
@@ -772,6 +784,20 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
                 page.said.append(said)
         page.previous = side.node
     return _reported(claim, found) if found else _as_it_is(claim, Verdict.TEXT, SAYS_NOTHING)
+
+
+def _quantity_first(claim: Claim, sides: list[Side]) -> tuple[Claim, list[Side]]:
+    """0.1219 = L says what L is, as L = 0.1219 does: what is no number comes first."""
+    first = sides[0].node
+    plain = {*claim.relations} <= {Relation.EQUAL, Relation.ABOUT} and not claim.continues
+    if not plain or len(sides) < 2 or _names_quantities(first) or not _has_decimals(first):
+        return claim, sides
+    place = next((k for k, side in enumerate(sides) if _names_quantities(side.node)), 0)
+    if not place:
+        return claim, sides
+    about = Relation.ABOUT if Relation.ABOUT in claim.relations else Relation.EQUAL
+    order = [sides[place], *sides[:place], *sides[place + 1 :]]
+    return replace(claim, relations=(about,) * len(claim.relations)), order
 
 
 def _meant(node: Node, relation: Relation) -> Node:
@@ -848,7 +874,7 @@ def _side(
     page.claims.append(Compared(place, truth, side.node))
     if not _names_quantities(side.node) or relation is Relation.ABOUT:
         try:
-            found = _as_numbers(page, truth, side)
+            found = _as_numbers(page, truth, side, relation)
         except NO_VALUE as error:
             found = Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
     else:
@@ -859,6 +885,9 @@ def _side(
             ways = " or from ".join(map(_shown_left, (truth, *possible)))
             reason = f"this may go on from {ways}; begin the line with its left side"
             return Finding(Verdict.UNDECIDED, reason)
+    literal = _literal(side.node)
+    if literal is not None and found.verdict in (Verdict.PROVED, Verdict.CONDITIONAL):
+        page.printed[truth] = side.node
     if found.verdict is Verdict.REFUTED:
         page.refuted.append(Wrong(place, truth, side, page.previous, found))
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
@@ -1221,20 +1250,28 @@ def _literal(node: Node) -> Number | None:
     return None
 
 
-def _precision(node: Node) -> int:
+def _taken(node: Node, relation: Relation) -> Printed:
     """A number alone is compared as printed; within a calculation, short ones are exact."""
-    return ROUNDED if _literal(node) is None else AS_PRINTED
+    if _literal(node) is None:
+        return ROUNDED
+    return ABOUT if relation is Relation.ABOUT else AS_PRINTED
 
 
-def _is_nearly(exact: Bounds, node: Node) -> bool:
-    """Whether a single decimal number misses by less than one in its last place."""
+def _is_nearly(exact: Bounds, node: Node, units: Fraction = Fraction(999, 1000)) -> bool:
+    """Whether a single decimal number misses by less than so many ``units`` of its last place."""
     literal = _literal(node)
     if literal is None or literal.decimals is None or isinstance(exact.value, Grid):
         return False
-    return abs(exact.middle - literal.value) < Fraction(999, 1000) / 10**literal.decimals
+    return abs(exact.middle - literal.value) < units / 10**literal.decimals
 
 
-def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
+def _is_short(node: Node) -> bool:
+    """Whether a number has one significant digit, of which one more or less is much."""
+    literal = _literal(node)
+    return literal is not None and abs(literal.value) * 10 ** (literal.decimals or 0) < 10
+
+
+def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Finding:
     """A side of numbers: exactly true, or true at the numbers of the file as far as printed."""
     judge, outcome = page.judge, page.compare(truth, side.node)
     if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
@@ -1242,23 +1279,86 @@ def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
     if _is_lemma(truth):
         return Finding(Verdict.UNDECIDED, "if this is so, then for some numbers only")
     if page.previous is None and not _names_quantities(truth):
-        return _calculated(page, truth, side)
-    exact = judge.numbers(truth, {}, page.assumptions)
-    printed = judge.numbers(side.node, {}, page.assumptions, _precision(side.node))
+        return _calculated(page, truth, side, relation)
+    exact, taken = judge.numbers(truth, {}, page.assumptions), _taken(side.node, relation)
+    printed = judge.numbers(side.node, {}, page.assumptions, taken)
     if exact is None or printed is None:
-        return _without_numbers(page, truth, side, outcome)
+        return _without_numbers(page, truth, side, outcome, relation)
     is_exact = not (exact.is_rounded or printed.is_rounded)
     if is_exact and judge.same_at_numbers(truth, side.node, page.assumptions):
         return Finding(Verdict.PROVED, "at the numbers of the file")
     if meets(exact, printed):
         return Finding(Verdict.PROVED, "at the numbers of the file, as far as printed")
-    return _number_is_off(page, side, exact, printed)
+    if found := _as_step(page, truth, side, printed):
+        return found
+    if (
+        relation is Relation.ABOUT
+        and not _is_short(side.node)
+        and _is_nearly(exact, side.node, NEAR)
+    ):
+        return Finding(Verdict.CONDITIONAL, f"one off in the last place: {exact}")
+    return _number_is_off(page, truth, side, exact, printed)
 
 
-def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
+NEAR = Fraction(3, 2)
+"""How many units of its last place a number that is "about" another may be away."""
+
+
+def _as_step(page: _Page, truth: Node, side: Side, printed: Bounds) -> Finding | None:
+    """w = 0.4 - 0.5·0.0822: a new value that goes by the letter of the weight.
+
+    What looks like a step is judged as one; None where the numbers do not say that it is right.
+    """
+    letters = ("w", "b", *page.judge.scope.leaves)
+    if not isinstance(truth, Element) or truth.letter not in letters:
+        return None
+    step = _meant(truth, Relation.BECOMES)
+    exact = page.numbers(step)
+    if exact is not None and meets(exact, printed):
+        page.anchor = step
+        return Finding(
+            Verdict.PROVED, "the new value at the numbers of the file, as far as printed"
+        )
+    if exact is not None and (found := _from_numbers_of_page(page, step, exact, printed)):
+        page.anchor = step
+        return found
+    rates = _rates(page, truth, side.node)
+    for rate in rates:
+        own = page.numbers(replaced(step, Element("eta"), rate))
+        if own is not None and meets(own, printed):
+            page.anchor = step if exact is not None else page.anchor
+            reason = f"the new value for a learning rate of {echo(rate)}, not that of the file"
+            return Finding(Verdict.CONDITIONAL, reason)
+    if not rates or exact is None:
+        return None
+    page.anchor = step
+    own_rate = page.numbers(Element("eta"))
+    known = [each for each in rates if own_rate is not None and own_rate.holds(float(each.value))]
+    old = [each for each in walk(side.node.terms[0]) if isinstance(each, Number)]
+    plain = {each.value: each.value for each in (*old, *known[:1])}
+    return _number_is_off(
+        page, step, replace(side, node=_with_numbers(side.node, plain)), exact, printed
+    )
+
+
+def _rates(page: _Page, weight: Node, node: Node) -> list[Number]:
+    """The two factors, one of which is the rate, in the old value ± rate · gradient."""
+    match node:
+        case Total((old, Product() as move)) if _literal(old) is not None:
+            value, taken = page.numbers(weight), page.numbers(old, AS_PRINTED)
+            factors = [part for part in walk(move) if isinstance(part, Number)]
+            factors = [part for part in factors if part != MINUS_ONE]
+            if value is not None and taken is not None and meets(value, taken):
+                return factors if len(factors) == 2 else []
+    return []
+
+
+def _without_numbers(
+    page: _Page, truth: Node, side: Side, outcome: Outcome, relation: Relation
+) -> Finding:
     """No numbers in the file: only the arithmetic of two sides of numbers can be looked at."""
     if page.previous is not None and not _names_quantities(page.previous):
-        return _calculated(page, page.previous, side)
+        return _calculated(page, page.previous, side, relation)
     if isinstance(truth, (Element, Array)) and truth.letter in GIVEN:
         if isinstance(truth, Array):
             page.unused = (side.line, side.source)
@@ -1272,10 +1372,10 @@ def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> 
     return Finding(Verdict.UNDECIDED, "the network file gives no numbers to compare with")
 
 
-def _calculated(page: _Page, before: Node, side: Side) -> Finding:
+def _calculated(page: _Page, before: Node, side: Side, relation: Relation) -> Finding:
     """Whether a number follows from the numbers before it, whatever the network."""
-    judge = page.judge
-    value, printed = judge.bounds(before), judge.bounds(side.node, _precision(side.node))
+    judge, taken = page.judge, _taken(side.node, relation)
+    value, printed = judge.bounds(before), judge.bounds(side.node, taken)
     if value is None or printed is None:
         return Finding(Verdict.UNDECIDED, "one of the two has no value, or none that symback knows")
     is_exact = not (value.is_rounded or printed.is_rounded)
@@ -1297,7 +1397,7 @@ def _arithmetic(value: Bounds | None, witness: Witness | None = None) -> Finding
     return Finding(Verdict.REFUTED, reason, witness=witness, diagnosis=named)
 
 
-def _number_is_off(page: _Page, side: Side, exact: Bounds, printed: Bounds) -> Finding:
+def _number_is_off(page: _Page, truth: Node, side: Side, exact: Bounds, printed: Bounds) -> Finding:
     """A number that is not the truth: rounded before, following from an error, or wrong."""
     judge, before, shown = page.judge, page.previous, str(exact)
     literal = _literal(side.node)
@@ -1306,6 +1406,8 @@ def _number_is_off(page: _Page, side: Side, exact: Bounds, printed: Bounds) -> F
         carried = _carried(page, before, exact, printed)
     if carried is not None and carried.verdict is not Verdict.FOLLOWS:
         return carried
+    if found := _from_numbers_of_page(page, truth, exact, printed):
+        return found
     if literal is not None and not isinstance(exact.value, Grid):  # it may be used again
         right = exact.middle.limit_denominator(10**30)
         page.slips.append((abs(literal.value), abs(right), side.line))
@@ -1316,18 +1418,22 @@ def _number_is_off(page: _Page, side: Side, exact: Bounds, printed: Bounds) -> F
         if found := _from_rounded_or_wrong(page, side, exact):
             return found
         witness = Witness({}, shown, str(judge.bounds(side.node) or exact))
-        named = _in_numbers(page, side, exact)
+        named = _in_numbers(page, truth, side, exact)
         return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
     witness = Witness({}, shown, str(judge.bounds(side.node) or printed))
     calculated = before is not None and not _names_quantities(before)
     value = judge.bounds(before) if before is not None and calculated else None
     if _is_nearly(value or exact, side.node):
         detail = f"not correctly rounded: {shown}"
+        if not _is_short(side.node):
+            return Finding(Verdict.CONDITIONAL, detail)
         named = (Diagnosis(ROUNDING.name, detail, shown),)
     elif calculated:
         return _arithmetic(value, witness)
     else:
-        named = _in_numbers(page, side, exact) or (Diagnosis(ARITHMETIC.name, detail, shown),)
+        named = _in_numbers(page, truth, side, exact) or (
+            Diagnosis(ARITHMETIC.name, detail, shown),
+        )
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
@@ -1339,13 +1445,56 @@ def _carried(page: _Page, before: Node, exact: Bounds, printed: Bounds) -> Findi
     wrong = next((line for _, side, line in page.wrongs if side == before), None)
     if wrong is not None:
         return Finding(Verdict.FOLLOWS, f"follows from the error in line {wrong}")
-    return _from_rounded(exact, page.numbers(before, COARSE))
+    return _from_rounded(exact, page.numbers(before, page.coarse))
+
+
+MOST_CARRIED = Fraction(1, 100)
+"""How far off, of its size, a number may be that comes from rounded ones further up."""
+
+
+def _known_mistakes(page: _Page, truth: Node, side: Side, reach: Bounds) -> tuple[Diagnosis, ...]:
+    """The mistakes of the table that give this number at the numbers of the file.
+
+    Of two digits or fewer too many fit by chance.
+    """
+    literal = _literal(side.node)
+    if literal is not None and abs(literal.value) * 10 ** (literal.decimals or 0) < 100:
+        return ()
+    from symback.checking.diagnosis import diagnose_number  # as in `_mistakes`
+
+    try:
+        return diagnose_number(page.judge, truth, reach, page.assumptions)
+    except (SymbackError, ArithmeticError, RecursionError):
+        return ()
+
+
+def _from_numbers_of_page(
+    page: _Page, truth: Node, exact: Bounds, printed: Bounds
+) -> Finding | None:
+    """A number that follows from those that the page has found for other quantities."""
+    if isinstance(exact.value, Grid) or isinstance(printed.value, Grid):
+        return None
+    known = tuple((node, value) for node, value in page.printed.items() if node != truth)
+    is_near = abs(exact.middle - printed.middle) <= MOST_CARRIED * abs(exact.middle)
+    for taken in ((EXACT, AS_PRINTED) if is_near else (EXACT,)) if known else ():
+        reach = page.numbers(truth, taken, overrides=known)
+        if reach is not None and meets(reach, printed):
+            return _rounded_before(exact)
+    wrong = tuple((node, value) for node, value, _ in page.wrongs if _literal(value))
+    if wrong and truth not in dict(wrong):
+        reach = page.numbers(truth, AS_PRINTED, overrides=(*wrong, *known))
+        if reach is not None and meets(reach, printed):
+            return Finding(Verdict.FOLLOWS, f"follows from the error in line {page.wrongs[0][2]}")
+    return None
 
 
 def _from_rounded(exact: Bounds, reach: Bounds | None) -> Finding | None:
     """A result that rounded numbers allow, where ``reach`` is what they may stand for."""
-    if reach is None or not meets(reach, exact):
-        return None
+    return None if reach is None or not meets(reach, exact) else _rounded_before(exact)
+
+
+def _rounded_before(exact: Bounds) -> Finding:
+    """What is said of a result of rounded numbers."""
     named = Diagnosis(ROUNDING.name, "rounded numbers were carried along", str(exact))
     reason = f"right from the rounded numbers before it; unrounded it is {exact}"
     return Finding(Verdict.CONDITIONAL, reason, diagnosis=(named,))
@@ -1355,12 +1504,12 @@ def _from_rounded_or_wrong(page: _Page, side: Side, exact: Bounds) -> Finding | 
     """Numbers put for quantities: too much rounded ones, or wrong ones of an earlier line."""
     mended = _with_numbers(side.node, {value: right for value, right, _ in page.slips})
     if mended != side.node:
-        reach = page.numbers(mended, COARSE)
+        reach = page.numbers(mended, page.coarse)
         if reach is not None and meets(exact, reach):
             used = {part.value for part in walk(side.node) if isinstance(part, Number)}
             line = next(line for value, _, line in page.slips if value in used)
             return Finding(Verdict.FOLLOWS, f"follows from the error in line {line}")
-    return _from_rounded(exact, page.numbers(side.node, COARSE))
+    return _from_rounded(exact, page.numbers(side.node, page.coarse))
 
 
 def _with_numbers(node: Node, values: Mapping[Fraction, Fraction]) -> Node:
@@ -1370,26 +1519,30 @@ def _with_numbers(node: Node, values: Mapping[Fraction, Fraction]) -> Node:
     return rebuilt(node, lambda part: _with_numbers(part, values))
 
 
-def _in_numbers(page: _Page, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]:
+def _in_numbers(page: _Page, truth: Node, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]:
     """The mistakes that numbers alone betray: a sign, a step uphill, a factor of two."""
-    reach = page.numbers(side.node, _precision(side.node))
+    reach = page.numbers(side.node, _taken(side.node, Relation.EQUAL))
     if reach is None or isinstance(exact.value, Grid) or isinstance(reach.value, Grid):
         return ()
     shown = str(exact)
-    match page.anchor:  # the step of `_meant` with the gradient added
+    match truth:  # the step of `_meant` with the gradient added
         case Total((start, Product((sign, *rest)))) if sign == MINUS_ONE and Element("eta") in rest:
             other = page.numbers(Total((start, Product(tuple(rest)))))
             found = other is not None and meets(other, reach)
             detail = "the step goes uphill: the gradient is added"
-            return (Diagnosis(DESCENT.name, detail, shown),) if found else ()
-    for factor, mistake, detail in (
-        (Fraction(-1), SIGN, "the negative of the right number"),
-        (Fraction(2), CONSTANT, "2 times the right number"),
-        (Fraction(1, 2), CONSTANT, "1/2 times the right number"),
-    ):
-        if meets(exact.times(factor), reach):
-            return (Diagnosis(mistake.name, detail, shown),)
-    return ()
+            if found:
+                return (Diagnosis(DESCENT.name, detail, shown),)
+            return _known_mistakes(page, truth, side, reach)
+    plain = tuple(
+        Diagnosis(mistake.name, detail, shown)
+        for factor, mistake, detail in (
+            (Fraction(-1), SIGN, "the negative of the right number"),
+            (Fraction(2), CONSTANT, "2 times the right number"),
+            (Fraction(1, 2), CONSTANT, "1/2 times the right number"),
+        )
+        if meets(exact.times(factor), reach)
+    )
+    return plain[:1] or _known_mistakes(page, truth, side, reach)
 
 
 # ------------------------------------------------------------------------------------ deviations
