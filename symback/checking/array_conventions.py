@@ -483,7 +483,7 @@ class _Reader:
         for candidate in self._candidates():
             if best is None or candidate.score > best.score:
                 best = candidate
-            if best.score[1] == len(best.matches) and best.is_plain:
+            if best.matches and best.score[1] == len(best.matches) and best.is_plain:
                 break
         if best is None:
             raise self._refusal or self._nothing()
