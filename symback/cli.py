@@ -417,7 +417,9 @@ def _check(chosen: argparse.Namespace) -> int:
     from symback.engine.work import Work  # not `Network`: sheets and kernels are not needed here
 
     work = Work(load(chosen.net))
-    exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.strict, tuple(chosen.rename),
+    work.check_goals()
+    exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.strict, chosen.goal or None,
+                        tuple(chosen.rename),
                         chosen.prove, chosen.budget)  # fmt: skip
     if chosen.file == "-":
         if sys.stdin is None:
@@ -431,13 +433,17 @@ def _check(chosen: argparse.Namespace) -> int:
     told = report.for_exam() if chosen.exam else report
     written = []
     if chosen.html is not None:
-        page = showing.page(told, title, f"checked against {Path(chosen.net).name}")
+        against = f"checked against {Path(chosen.net).name}"
+        page = showing.page(told, title, against, points=chosen.points)
         written = _write(page, chosen.html)
     if chosen.json:
         _print_json(told.as_data())
     else:
+        style = showing.Style.of(sys.stdout)
         print(
-            showing.marks(told) if chosen.exam else showing.text(told, showing.Style.of(sys.stdout))
+            showing.marks(told, points=chosen.points)
+            if chosen.exam
+            else showing.text(told, style, points=chosen.points)
         )
         for line in written:
             print(line)
@@ -634,9 +640,15 @@ COMMANDS: tuple[tuple[Callable[..., int | None], str, Sequence[Option | list[Opt
         _option("--strict", action="store_true",
                 help="what the network file fixes (layout, factor ½, mean, sign of δ) counts as "
                 "wrong where the page has another"),
+        _named("--goal", **MANY,
+               help="what the page is to differentiate by, e.g. w_212, or W2 for all of it: says "
+               "how far it is answered (default: [goals] of the network file)"),
+        _option("--points", action="store_true",
+                help="a point for each claim that is right; carried errors are not charged twice"),
         _option("--rename", action="append", default=[], type=_renamed, metavar="OLD=NEW",
                 help="of arrays: OLD is what symback calls NEW, e.g. err2=delta2; may be repeated"),
-        _option("--exam", action="store_true", help="only the line and right or wrong"),
+        _option("--exam", action="store_true",
+                help="only how each line was read and right or wrong"),
         _option("--prove", action="store_true", help="proofs without chance where possible"),
         _option("--budget", default=2.0, metavar="S",
                 type=_number(r"[0-9]{1,6}(?:\.[0-9]{1,6})?", float,

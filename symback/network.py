@@ -387,7 +387,9 @@ class Network(Work):
 
 def load(path: str | Path) -> Network:
     """The network of a file; raises `SpecError` naming the file, the place, what was expected."""
-    return Network.from_spec(spec.load(path))
+    network = Network.from_spec(spec.load(path))
+    network.check_goals()
+    return network
 
 
 def equations(

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symback.checking import report as showing
-from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
+from symback.checking.report import Answer, Diagnosis, Goal, LineReport, Report, Verdict, Witness
 from symback.language.files import template_dir
 from typesetting import browser_console, browser_dom, needs_browser, outside_addresses
 
@@ -48,7 +48,7 @@ REPORT = Report(
     ("Σy = 1 is used",),
 )
 TEXT = """\
-✗ wrong: line 4 is the first that is
+✗ wrong at line 4; 1 of 4 formulas was not judged
 
    1  Softmax couples the outputs, so:
 ✓  3  \\frac{\\partial L}{\\partial w_{212}} = \\frac{\\partial L}{\\partial a_{21}} h_{12}
@@ -139,7 +139,7 @@ def test_how_a_page_was_read_is_said_first():
     assert str(report) == f"{said}\n\n{REPORT}"
     assert next(iter(report.as_data().items())) == ("convention", said)
     for made in (showing.page(report), showing.fragment(report)):
-        assert made.index("letters, because") < made.index("is the first that is")
+        assert made.index("letters, because") < made.index("wrong at line 4")
     assert 'class="convention"' not in showing.page(REPORT)
     assert report.for_exam().convention == said
 
@@ -147,21 +147,36 @@ def test_how_a_page_was_read_is_said_first():
 @pytest.mark.parametrize(
     ("lines", "verdict", "summary"),
     [
-        ((), Verdict.UNREAD, "no claim was found"),
-        ((Verdict.TEXT,), Verdict.UNREAD, "no claim was found"),
-        ((Verdict.UNREAD,), Verdict.UNREAD, "no claim could be read"),
-        ((Verdict.UNREAD, Verdict.PROVED), Verdict.UNREAD, "not all of it could be read"),
+        ((), Verdict.NO_CLAIM, "no claim was found"),
+        ((Verdict.TEXT,), Verdict.NO_CLAIM, "no claim was found"),
+        ((Verdict.UNREAD,), Verdict.UNREAD, "its one formula could not be judged"),
+        ((Verdict.UNREAD, Verdict.UNDECIDED), Verdict.UNREAD, "none of 2 formulas could be judged"),
+        (
+            (Verdict.UNREAD, Verdict.PROVED),
+            Verdict.UNREAD,
+            "1 of 2 formulas was not judged; right as far as read",
+        ),
+        (
+            (Verdict.UNREAD, Verdict.UNDECIDED, Verdict.CONDITIONAL, Verdict.TEXT),
+            Verdict.UNREAD,
+            "2 of 3 formulas were not judged; right as far as read",
+        ),
         ((Verdict.PROVED,), Verdict.PROVED, "right"),
-        ((Verdict.REFUTED, Verdict.REFUTED), Verdict.REFUTED, "line 1 is the first that is"),
+        ((Verdict.REFUTED, Verdict.REFUTED), Verdict.REFUTED, "wrong at line 1"),
+        (
+            (Verdict.PROVED, Verdict.REFUTED, Verdict.UNREAD),
+            Verdict.REFUTED,
+            "wrong at line 2; 1 of 3 formulas was not judged",
+        ),
         ((Verdict.CONDITIONAL,), Verdict.CONDITIONAL, "right under a condition"),
-        ((Verdict.UNDECIDED,), Verdict.UNDECIDED, "not decided"),
+        ((Verdict.UNDECIDED,), Verdict.UNDECIDED, "its one formula could not be judged"),
     ],
 )
 def test_the_first_line_sums_up(lines, verdict, summary):
     """What is said of the whole says no more than what is said of the lines."""
     made = tuple(LineReport(n, 1, "w", "", found) for n, found in enumerate(lines, start=1))
-    first = str(Report(verdict, made, "2^-160")).splitlines()[0]
-    assert first.endswith(summary)
+    report = Report(verdict, made, "2^-160")
+    assert str(report).splitlines()[0][2:] == summary == report.summary
 
 
 def test_the_bound_is_named_only_where_something_is_proved():
@@ -273,7 +288,16 @@ def test_the_json_is_that_of_the_contract():
         "reason",
         "diagnosis",
         "witness",
+        "correct",
+        "correct_latex",
+        "span",
+        "points",
     ]
+    after = ["notes", "summary", "judged", "not_judged", "goals", "points"]
+    assert [*data][5:] == after
+    assert (data["judged"], data["not_judged"]) == (3, 1)
+    assert data["points"] == {"given": 2, "of": 3, "look_yourself": 1}
+    assert [each["points"] for each in data["lines"]] == [None, 1, 0, 1, None]
     assert [*line["diagnosis"][0]] == ["name", "detail", "correct"]
     assert line["witness"] == {
         "values": {"ŷ_1": "0.25", "h_12": "0.5"},
@@ -294,14 +318,17 @@ def told(verdict: Verdict) -> Report:
         2,
         5,
         "what the student wrote",
-        SECRET,
+        "how it was read",
         verdict,
         SECRET,
         (Diagnosis(SECRET, SECRET, SECRET),),
         Witness({SECRET: SECRET}, SECRET, SECRET),
         SECRET,
+        SECRET,
+        (0, 4),
     )
-    return Report(verdict, (line,), "2^-160", (SECRET,))
+    goals = (Goal("w_212", Answer.PARTLY, 2, SECRET),)
+    return Report(verdict, (line,), "2^-160", (SECRET,), goals=goals)
 
 
 @pytest.mark.parametrize("verdict", [each for each in Verdict if each is not Verdict.NO_CLAIM])
@@ -318,6 +345,10 @@ def test_an_examination_learns_nothing_but_right_or_wrong(verdict):
         repr(exam),
     )
     assert [form for form in forms if SECRET in form] == []
+    if verdict is not Verdict.TEXT:
+        assert [form for form in forms if "how it was read" not in form] == []
+    assert exam.lines[0].span is None
+    assert exam.points == report.points
     assert SECRET in str(report)
     assert bool(exam) is bool(report)
     assert exam.first_wrong == report.first_wrong or verdict is Verdict.FOLLOWS
@@ -331,10 +362,25 @@ def test_an_examination_learns_nothing_but_right_or_wrong(verdict):
 
 
 def test_the_marks_of_an_examination():
-    """A line and a word; a column for what was not read; nothing else, not even the source."""
-    assert showing.marks(REPORT.for_exam()) == (
-        "line 3: right\nline 4: wrong\nline 5: wrong\nline 11: not read, column 14"
-    )
+    """A line, a word and how it was read; a column for what was not; never the source."""
+    exam = REPORT.for_exam()
+    assert showing.marks(exam).splitlines() == [
+        "line 3: right",
+        "    read as ∂L/∂w_212 = ∂L/∂a_21·h_12",
+        "line 4: wrong",
+        "    read as = -2·(y_1 - ŷ_1)·ŷ_1·(1 - ŷ_1)·h_12",
+        "line 5: wrong",
+        "    read as = 2·w",
+        "line 11: not read, column 14",
+    ]
+    rows = [row for row in showing.marks(exam, points=True).splitlines() if "read as" not in row]
+    assert rows == [
+        "2 of 3 points; look yourself at line 11",
+        "line 3: right, 1 of 1 points",
+        "line 4: wrong, 0 of 1 points",
+        "line 5: wrong, 1 of 1 points",
+        "line 11: not read, column 14",
+    ]
     assert showing.marks(Report(Verdict.UNREAD, (), "2^-160")) == "no claim was found"
 
 
@@ -391,7 +437,7 @@ def test_what_the_text_says_the_page_says(form):
     """Number, reason, mistake, right side, counterexample: none is lost on the page."""
     words = "".join(Tags(form(REPORT)).words.split())
     for part in (
-        "wrong: line 4 is the first that is",
+        "wrong at line 4; 1 of 4 formulas was not judged",
         "not equal to what the line begins with",
         "missing-path",
         "1 of 2 paths; missing w212 → a21 → ŷ2 → L",

@@ -50,6 +50,7 @@ from symback.language.expressions import (
     Component,
     Derivative,
     Element,
+    Free,
     Index,
     Indicator,
     Letter,
@@ -155,7 +156,7 @@ class Batch:
                 places = range(1, self.samples + 1)
                 one = self._fixed(node, env)
                 return Grid((tuple(_of_sample(one, place) for place in places),))
-            case Number() | Letter() | Element():
+            case Number() | Letter() | Element() | Free():
                 return self._fixed(node, env)
             case Array("delta", layer, sample):
                 return self._derivative(LOSS, Array("a", layer, sample), env)

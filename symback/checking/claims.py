@@ -5,7 +5,7 @@ Here one can
 * read the names that a page gives in order from the top, each marked by its meaning: `in_order`;
 * look a page's names up in a node, and leave out what changes nothing: `bare`;
 * tell a claim from a line whose two sides are one and the same, as in L = L: `says_nothing`;
-* ask whether the claims of a page give the derivative that was asked for: `reaches`.
+* see what a left side is about: `subject`.
 
 A definition holds from its line on, and above it where nothing else does ("…, where Δ = ŷ - y").
 A second meaning of a name holds from its own line on: the name gets a mark, so that all that was
@@ -16,7 +16,7 @@ L, is a claim about that; and "let s = ∂L/∂w_212", then "∂L/∂w_212 = s",
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from symback.checking.correct import numbered
@@ -30,7 +30,6 @@ from symback.language.expressions import (
     Call,
     Derivative,
     Element,
-    Free,
     Index,
     Named,
     Node,
@@ -147,7 +146,7 @@ def _instance(definition: Definition, indices: Sequence[Index]) -> Node:
     return numbered(definition.node, letters)
 
 
-def _subject(node: Node, definitions: Sequence[Definition] = ()) -> Node:
+def subject(node: Node, definitions: Sequence[Definition] = ()) -> Node:
     """What a left side is about: without a bar, and not transposed."""
     node = bare(node, definitions)
     while isinstance(node, (At, Transpose)):
@@ -341,47 +340,6 @@ def _is_claim(before: Definition, again: Definition) -> bool:
     said = instance or (before.explicit and not again.explicit)
     return (
         said
-        and isinstance(_subject(before.node), of_network)
-        and not (itself or isinstance(_subject(again.node), of_network))
-    )
-
-
-# ---------------------------------------------------------------------------------- what is reached
-
-
-def reaches(
-    claims: Iterable[tuple[Node, Node]], wanted: Node | None, definitions: Sequence[Definition] = ()
-) -> bool:
-    """Whether a claim says what ``wanted`` is, or without it what any derivative is.
-
-    ``wanted`` is ∂L/∂w for one weight; a claim about all of them, by letters or as an array, will
-    do.  A right side that holds the derivative itself does not say what it is.
-    """
-    for left, right in claims:
-        subject = _subject(left, definitions)
-        if not isinstance(subject, Derivative) or isinstance(subject.by, Free):
-            continue
-        about = wanted if isinstance(wanted, Derivative) else subject
-        parts = walk(bare(right, definitions))
-        if _covers(subject, about) and not any(_covers(part, about) for part in parts):
-            return True
-    return False
-
-
-def _covers(claimed: Node, wanted: Derivative) -> bool:
-    """Whether a derivative is the one that is wanted, or all of its kind."""
-    if claimed == wanted:
-        return True
-    match claimed, wanted.by:
-        case Derivative(of, Element(letter, own)), Element(other, at) if of == wanted.of:
-            pass
-        case Derivative(of, Array(array, layer)), Element(other, at) if of == wanted.of:
-            letter, own = array.lower(), () if layer is None else (layer,)
-            at = at[: len(own)]
-        case _:
-            return False
-    return (
-        letter == other
-        and len(own) == len(at)
-        and all(mine == its or not mine.is_number for mine, its in zip(own, at, strict=True))
+        and isinstance(subject(before.node), of_network)
+        and not (itself or isinstance(subject(again.node), of_network))
     )

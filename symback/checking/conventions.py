@@ -33,7 +33,7 @@ MOST_JUDGED = 6
 """So many of these are judged: those that leave least unread."""
 
 LECTURES = NOTATIONS["lectures"]
-_PREACTIVATIONS = ("z", "net", "a"), ("v", "s", "u", "o", "theta", "in", "q", "f", "y")
+_PREACTIVATIONS = ("z", "net", "a", "o"), ("v", "s", "u", "theta", "in", "q", "f", "y")
 _ACTIVATIONS = ("h", "a", "o", "z", "out", "y"), ("s", "p", "phi", "f", "q", "pi")
 _OUTPUTS = ("yhat", "p", "o", "y"), ("q", "f", "s", "pi", "a", "h")
 """Letters that are as a rule a preactivation, an activation or an output, and letters that are one
@@ -86,13 +86,13 @@ def signs_of(text: str, scope: Scope) -> Signs:
             if name == "d" and not below:  # that of dL/dw
                 continue
             letters[name] += 1
+            rows |= name == "w" and _stands_behind_array(tokens, place)
             turned = raised[:1] in (["T"], ["⊤"], ["top"])
             layered = name in _QUANTITIES - {"x", "y", "t", "d", "yhat"}
             if layered and raised and not turned and raised != ["'"]:
                 above.add(raised[0] if raised[0] in ("(", "[") else "")
             elif name in ("w", "theta", "Theta"):
                 weights.add(_count(below))
-                rows |= name == "w" and _stands_behind_array(tokens, place)
             elif layered and not raised:
                 numbered = any(token.kind == "number" or token.text in "klL" for token in below)
                 bare |= {name} if not numbered and _count(below) < 2 else set()
@@ -113,7 +113,7 @@ def _in_lectures_letters(signs: Signs, scope: Scope) -> bool:
     """Whether every letter is one of the lectures, and written as they write it."""
     own = {"a", "h", "yhat", "y", "x", "w", "b", "delta", "L", "e", "eta"}
     foreign = [each for each in signs.letters if each in _QUANTITIES and each not in own]
-    plain = signs.weights <= {1, 3} and not signs.bare and "" not in signs.above
+    plain = signs.weights <= {1, 3} and not signs.bare and not signs.above
     return not foreign and plain and scope.depth > 1
 
 
@@ -161,11 +161,16 @@ def _unused(letters: Iterable[str], seen: Collection[str]) -> str:
 def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
     """Where the layer stands, and how the layers and the indices of w are counted."""
     hidden = letters.activation
+    twice = scope.depth == 1 and letters.output and hidden in signs.letters
+    if twice and (hidden, letters.output) != ("a", "yhat"):  # two letters for one thing
+        return
     if scope.depth == 2 and letters.output and hidden in signs.bare:  # there is but one of them
         letters = replace(letters, placed=((hidden, "h", 1),))
     for rows in (True, False) if signs.rows else (False,):
-        each = replace(letters, rows=rows)
-        orders = ("into,from", "from,into") if 2 in signs.weights else ("into,from",)
+        # the entry W_jk of a matrix (in, out) is that from j into k
+        each = replace(letters, rows=rows, weight_order="from,into" if rows else "into,from")
+        both = 2 in signs.weights and not rows
+        orders = ("into,from", "from,into") if both else (each.weight_order,)
         if {"(", "["} & signs.above:
             for first, lead in ((0, False), (1, True), (1, False)):
                 yield replace(each, layer="bracketed", input_layer=first, weights_lead_on=lead)
@@ -322,6 +327,12 @@ def unread(document: Document) -> int:
     return sum(isinstance(item, Unread) for item in document.items)
 
 
+def is_turned(notation: Notation, other: Notation) -> bool:
+    """Whether two notations differ in rows and columns only: a page may have both."""
+    letters = replace(notation, rows=other.rows, weight_order=other.weight_order)
+    return notation.rows != other.rows and letters == other
+
+
 def listed(numbers: Iterable[int]) -> str:
     """Line numbers as one says them: 1–3, 7."""
     runs: list[list[int]] = []
@@ -361,6 +372,8 @@ def described(notation: Notation, signs: Signs) -> str:
         "nowhere": "no layer",
     }[notation.layer]
     said = [f"read with {', '.join(used)}" if used else "read as it is written", place]
+    if notation.rows:
+        said.append("vectors as rows and W as (in, out)")
     if notation.input_layer and notation.layer != "nowhere":
         said.append("the inputs as layer 1")
     if notation.weights_lead_on:

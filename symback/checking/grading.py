@@ -17,12 +17,12 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from symback.checking import check
-from symback.checking.report import Report, Verdict, marks
+from symback.checking.report import Answer, Report, Verdict, marks
 from symback.engine.work import Work
 from symback.language import files
 from symback.language.budget import SECONDS
@@ -44,14 +44,16 @@ class Exercise:
 
     ``wrt`` is the name of a weight where a page begins with its right side, ``notation`` how the
     pages write, ``strict`` whether what the network file fixes is wrong where a page has another
-    convention, ``rename`` what symback calls the arrays of a file, ``budget`` how many seconds of
-    the processor each page may take.
+    convention, ``goals`` what the pages should answer (None: those of the network file), ``rename``
+    what symback calls the arrays of a file, ``budget`` how many seconds of the processor each page
+    may take.
     """
 
     net: Work
     wrt: str | None = None
     notation: str = "auto"
     strict: bool = False
+    goals: Sequence[str] | None = None
     rename: tuple[tuple[str, str], ...] = ()
     prove: bool = False
     budget: float = SECONDS
@@ -59,7 +61,7 @@ class Exercise:
     def check_text(self, text: str) -> Report:
         """The report on one page."""
         return check(text, self.net, self.wrt, notation=self.notation, strict=self.strict,
-                     prove=self.prove, budget=self.budget)  # fmt: skip
+                     goals=self.goals, prove=self.prove, budget=self.budget)  # fmt: skip
 
     def check_file(self, path: Path) -> Report:
         """The report on a file, of arrays one line an array.
@@ -216,16 +218,21 @@ def assert_derivation(
     *,
     notation: str = "auto",
     strict: bool = False,
+    goals: Sequence[str] | None = None,
     exam: bool = False,
 ) -> None:
     """Raise `AssertionError` with the report unless all is right and the derivative is reached.
 
     That is: all was read, nothing is wrong, and a line says what ∂L/∂wrt is; without ``wrt``, what
-    some derivative is.  ``exam`` names only the line and right or wrong.
+    some derivative is.  All ``goals`` (default: those of the network file) are answered.
+    ``exam`` names only the line and right or wrong.
     """
-    report = check(text, net, wrt, notation=notation, strict=strict)
+    report = check(text, net, wrt, notation=notation, strict=strict, goals=goals)
     if not report:
         raise AssertionError(marks(report.for_exam()) if exam else f"\n{report}")
     if not report.reaches:
         wanted = "a derivative" if wrt is None else f"the derivative by {wrt}"
         raise AssertionError(f"no line says what {wanted} is")
+    for goal in report.goals:
+        if goal.answer is not Answer.ANSWERED:
+            raise AssertionError(f"the derivative by {goal.name} is {goal.answer.value}")

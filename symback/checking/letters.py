@@ -21,12 +21,15 @@ from symback.checking.tokens import FUNCTIONS, NotRead, Place, Token, lexed
 from symback.engine.graph import Graph
 from symback.language.errors import printable
 from symback.language.expressions import (
+    COUNT,
     ELL,
+    EVERY,
     LAYERED,
     LOSS,
     Array,
     Call,
     Comparison,
+    Derivative,
     Element,
     Index,
     Indicator,
@@ -57,6 +60,8 @@ LONGEST_NAME = 24
 PRIMES = ("'", "''")
 _LOSSES = ("L", "J", "C", "E")
 _ELEMENT_INDICES = {"w": 3, "b": 2, "a": 2, "h": 2, "delta": 2, "x": 1, "y": 1, "yhat": 1}
+OF_A_SAMPLE = ("x", "y", "yhat", "a", "h", "delta")
+"""The lectures' letters of what each sample has its own of."""
 QUANTITIES = {
     **dict.fromkeys(("output", "outputs", "prediction", "predictions", "ypred"), "yhat"),
     **dict.fromkeys(("target", "targets", "label", "labels", "ytrue"), "y"),
@@ -66,7 +71,7 @@ QUANTITIES = {
 LOSS_WORDS = ("loss", "Loss", "cost", "Cost")
 GENERIC = ("g", "f", "phi", "psi", "varphi")
 """Letters that pages call the activation by."""
-_WORDS_FOR_RATE = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
+RATES = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +130,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Scripted:
-    """A letter as it is typed, with its indices ``below`` and the ``layer`` above, if any."""
+    """A letter as it is typed, with its indices ``below``, the ``layer`` above and the ``sample``.
+
+    Each is None where there is none.
+    """
 
     token: Token
     below: Sequence[Token] | None = None
     layer: Sequence[Token] | None = None
+    sample: Sequence[Token] | None = None
 
     def __str__(self) -> str:
         below = "" if self.below is None else "_" + "".join(token.text for token in self.below)
@@ -144,7 +153,7 @@ class Letters:
     says which layer's neurons an index letter numbers, where the letters carry no layer themselves
     (`symback.checking.layers`); ``functions`` are those that the page defines, as f(u) = u(1 - u).
     ``unknown`` are names such as w_5 that are taken for the page's own while one looks for what
-    they are.
+    they are.  ``marks`` says that dz stands for ∂L/∂z, dW for ∂L/∂W.
     """
 
     def __init__(
@@ -155,16 +164,22 @@ class Letters:
         *,
         own_errors: bool = False,
         layers: Mapping[str, Index] = MappingProxyType({}),
+        marks: bool = False,
         unknown: Sequence[str] = (),
         functions: frozenset[str] = frozenset(),
     ) -> None:
         self.scope, self.notation, self.functions = scope, notation, functions
         self.defined, self.own_errors, self.layers = defined, own_errors, layers
+        self.marks = marks
         self.placed = {
             letter: Index("", layer if layer > 0 else scope.depth + layer)
             for letter, _, layer in notation.placed
         }
         self.letters = QUANTITIES | notation.letters if scope.is_network else {}
+        self.batches: frozenset[str] = frozenset()
+        """Letters that stand for an array of all samples."""
+        if scope.is_network and notation.samples.are_in_arrays:
+            self._add_arrays()
         self.words = dict(notation.words) if scope.is_network else {}
         self.names = {_flat(name): name for name in (*scope.stages, *scope.leaves)}
         usual = {name for name in (*FUNCTIONS, *FUNCTIONS.values()) if "_" not in name}
@@ -181,10 +196,9 @@ class Letters:
         """Names with an index letter, such as s_i, by what stands before it."""
         for own, meant in notation.names:
             node = self.own[plain_name(own)] = self.meant(own, meant)
-            before, _, below = own.rpartition("_")
-            letter = plain_name(below)
-            if any(index.letter == letter for index in getattr(node, "indices", ())):
-                self.patterns[plain_name(before)] = letter, node
+            general = re.fullmatch(r"(.+)_\{([a-z])\}", own)
+            if general and any(i.letter == general[2] for i in getattr(node, "indices", ())):
+                self.patterns[plain_name(general[1])] = general[2], node
         written = (*self.names.values(), *(own for own, _ in notation.names))
         self.long_names = frozenset(
             word for name in written for word in re.findall(r"[A-Za-z]{2,}", name)
@@ -243,6 +257,61 @@ class Letters:
         name = plain_name("".join(token.text for token in tokens))
         return name if name in self.own else ""
 
+    # ----------------------------------------------------------------------------- samples
+
+    def _add_arrays(self) -> None:
+        """Take in the letters of arrays of all samples: X, A, Z and H for x, a, z and h."""
+        own = {letter: meaning for letter, meaning in self.letters.items()
+               if meaning in OF_A_SAMPLE}  # fmt: skip
+        for letter, meaning in own.items():
+            capital = letter[:1].upper() + letter[1:]
+            self.letters.setdefault(capital, meaning)
+        capitals = self.notation.samples.capitals
+        self.batches = frozenset(
+            letter
+            for letter, meaning in self.letters.items()
+            if meaning in OF_A_SAMPLE and not (capitals and letter[:1].islower())
+        )
+
+    def is_count(self, text: str) -> bool:
+        """Whether a letter is the number of samples."""
+        samples = self.notation.samples
+        known = text in self.defined or text in self.letters or not self.scope.is_network
+        return samples.are_named and text in samples.counts and not known
+
+    def takes_sample(self, typed: Scripted, inner: Sequence[Token]) -> bool:
+        """Whether what stands in round brackets above a letter, an index, is a sample."""
+        samples, text = self.notation.samples, typed.token.text
+        meaning, letter = self.meaning(text), inner[0].text
+        if not self.scope.is_network or meaning not in OF_A_SAMPLE or typed.sample is not None:
+            return False
+        if letter == "s" and len(inner) == 1:
+            return True
+        if not samples.are_named or letter in ("k", "l", "ell", "L"):
+            return False
+        if meaning not in LAYERED or typed.layer is not None:
+            return True
+        return self.notation.layer == "nowhere" or (
+            self.notation.layer == "subscript" and bool(typed.below)
+        )
+
+    def sample(self, tokens: Sequence[Token] | None, place: Place) -> Index | None:
+        """Which sample is meant."""
+        if tokens is None:
+            return None
+        if len(tokens) == 1 and tokens[0].kind == "name" and len(tokens[0].text) == 1:
+            return Index(tokens[0].text)
+        return self.index(tokens, place)
+
+    def error(self, by: Node) -> Node:
+        """What d stands for before a quantity, and δ: the derivative of a loss by it."""
+        inner = by.of if isinstance(by, Transpose) else by
+        sample = getattr(inner, "sample", None)
+        own = sample is not None and self.notation.samples.derivatives == "sample"
+        loss = Element(LOSS.letter, (), sample) if own else LOSS
+        made = Derivative(loss, inner)
+        return Transpose(made) if isinstance(by, Transpose) else made
+
     # ------------------------------------------------------------------------------- words
 
     def meaning(self, text: str) -> str:
@@ -261,7 +330,8 @@ class Letters:
         """Whether dX can be the differential of ``text``."""
         if not text:
             return False
-        known = self.means_quantity(text) or text in _LOSSES or text == "yhat"
+        known = self.means_quantity(text) or text in (*_LOSSES, *LOSS_WORDS, "yhat")
+        known = known or (text.isupper() and text in self.defined)  # MSE
         joined = text[0] in _LOSSES and text[1:2] == "d"
         begun = (*self.names, *self.own)
         return known or joined or any(name.startswith(_flat(text)) for name in begun)
@@ -288,6 +358,10 @@ class Letters:
             return None
         if text in self.own_functions or text == "sum":
             return text
+        if text == "mean" and [token.kind for token in tokens[position + 1 : position + 2]] == [
+            "("
+        ]:
+            return text
         if text in FUNCTIONS and text != "id":
             return FUNCTIONS[text]
         ahead = tokens[position + 1 : position + 8]
@@ -298,6 +372,7 @@ class Letters:
             return "O"
         generic = self.is_generic(text)
         primed = kind == "^" and any(token.kind in PRIMES for token in ahead[1:3])
+        primed = primed or (text == "g" and _has_layer_above(tokens[position + 1 :]))
         if generic and (kind in ("(", *PRIMES) or primed):
             return "g"
         in_code = any(token.text == "prime" for token in ahead[:3])  # g1_prime, g_prime
@@ -420,14 +495,18 @@ class Letters:
             inner = [token for token in below if token.kind not in ("(", ")")]
             of_class = len(inner) == 1 and inner[0].text in ("ell", "y", "l")
             return OneHot(Index(ELL) if of_class else self.index(inner, typed.token.place))
-        if text == "eta" or (updating and text in _WORDS_FOR_RATE):
+        if text == "eta" or (updating and text in RATES):
             return Element("eta")
         if text == "pi" and below is None:
             return Call("pi", ())
+        if below is None and typed.layer is None and self.is_count(text):
+            return COUNT
         if text in self.words and below is None:
             meaning = self.words[text]
             layers = {"a": Index("", self.scope.depth), "h1": Index("", 1)}
-            node: Node = Array(meaning[0] if meaning in layers else meaning, layers.get(meaning))
+            every = EVERY if self.batches and not self.notation.samples.capitals else None
+            letter = meaning[0] if meaning in layers else meaning
+            node: Node = Array(letter, layers.get(meaning), every)
             node = LOSS if meaning == "L" else node
         else:
             meaning = self.meaning(text)
@@ -436,18 +515,40 @@ class Letters:
             if own or not meaning:
                 return self._named(typed)
             pair = self._kronecker(typed) if meaning == "delta" else None
-            node = pair or self._looked_up(typed, meaning)
-        # a row, W as (in, out), and the weights of one neuron as a column are symback's transposed
-        turned = self.notation.rows or self._is_column(typed, node)
-        return Transpose(node) if turned and isinstance(node, Array) else node
+            node = pair or self._of_samples(typed, self._looked_up(typed, meaning))
+        return Transpose(node) if self._is_column(typed, node) else self.turned(node)
+
+    def turned(self, node: Node) -> Node:
+        """What symback would call a quantity of the page: a row, and W as (in, out), transposed."""
+        return Transpose(node) if self.notation.rows and isinstance(node, Array) else node
 
     def _is_column(self, typed: Scripted, node: Node) -> bool:
         """Whether a small w is all weights of the one neuron of its layer, as in wᵀx."""
         notation = self.notation
         match node:
-            case Array("W", Index("", layer)) if notation.layer == "nowhere":
+            case Array("W", Index("", layer)) if notation.layer == "nowhere" and not notation.rows:
                 return typed.token.text == notation.weight and self.scope.widths[layer] == 1
         return False
+
+    def _is_turned(self, node: Node) -> bool:
+        """Whether the page has the transpose of what symback calls by the same letter."""
+        inner = node.by if isinstance(node, Derivative) else node
+        if not isinstance(inner, Array):
+            return False
+        if inner.sample == EVERY:
+            return self.notation.samples.axis == "rows"
+        return self.notation.rows
+
+    def _of_samples(self, typed: Scripted, node: Node) -> Node:
+        """A quantity as that of its sample, or of all samples."""
+        sample = self.sample(typed.sample, typed.token.place)
+        if sample is None and isinstance(node, Array) and typed.token.text in self.batches:
+            sample = EVERY
+        if sample is None or not isinstance(node, (Element, Array)):
+            return node
+        if node.letter == "delta":
+            return self.error(replace(node, letter="a", sample=sample))
+        return replace(node, sample=sample)
 
     def _instance(self, typed: Scripted, letter: str, general: Node) -> Node:
         """s_2 or s_j, where the page says what s_i is."""
@@ -556,7 +657,10 @@ class Letters:
         leads = layered and not head
         one_bias = meaning == "b" and set(self.scope.biases) == {0}
         wanted = 1 if one_bias else _ELEMENT_INDICES[meaning]
-        for found in self._splits(typed.below, wanted - len(head), leads=leads):
+        for found in (
+            *self._splits(typed.below, wanted - len(head), leads=leads),
+            *self._only_index(typed.below, meaning, head),
+        ):
             indices = (*head, *found)
             if meaning == "w" and notation.weight_order != "into,from":
                 layer, first, second = indices
@@ -565,14 +669,28 @@ class Letters:
                 letter = self._renamed(meaning, indices[0])
                 yield Element(letter, indices if letter == meaning else indices[1:])
         capital = typed.token.text == notation.weight.upper()
-        above = notation.layer in ("superscript", "nowhere")
+        above = notation.layer != "subscript"
         scalars_only = meaning == "w" and not capital and not above
         if scalars_only or (layered and wanted == 1):
             return
         for found in self._splits(typed.below, int(layered) - len(head), leads=leads):
-            array = self._array(meaning, *head, *found)
+            array = self._array(typed, meaning, *head, *found)
             if array is not None:
                 yield array
+
+    def _only_index(
+        self, tokens: Sequence[Token] | None, meaning: str, head: tuple[Index, ...]
+    ) -> Iterator[tuple[Index, ...]]:
+        """Both indices of w_j, a weight of the only neuron, and of w_i, that of the only input."""
+        if meaning != "w" or self.notation.layer != "nowhere" or not head[0].is_number:
+            return
+        one, (found, *others) = Index("", 1), [*self._splits(tokens, 1, leads=False), ()][:1]
+        if not found or others:
+            return
+        into, source = self.scope.widths[head[0].offset], self.scope.widths[head[0].offset - 1]
+        pair = (one, *found) if into == 1 else (*found, one) if source == 1 else ()
+        if pair:
+            yield pair if self.notation.weight_order == "into,from" else pair[::-1]
 
     def _splits(
         self, tokens: Sequence[Token] | None, wanted: int, *, leads: bool
@@ -633,17 +751,21 @@ class Letters:
             return meaning
         return {0: "x", self.scope.depth: "yhat"}.get(layer.offset, "h")
 
-    def _array(self, meaning: str, layer: Index | None = None) -> Element | Array | None:
+    def _array(
+        self, typed: Scripted, meaning: str, layer: Index | None = None
+    ) -> Element | Array | None:
         """The whole quantity of a layer; of one neuron alone its element."""
         if layer is not None and not self._has_layer(meaning, layer):
             return None
         if layer is not None:
             meaning = self._renamed(meaning, layer)
-        if meaning in LAYERED and layer is not None and (one := self._single(meaning, layer)):
+        single = layer is not None and typed.token.text not in self.batches
+        if meaning in LAYERED and layer and single and (one := self._single(meaning, layer)):
             return one
         if meaning in LAYERED:
             return Array("W" if meaning == "w" else meaning, layer)
-        return Element(meaning, (Index("", 1),)) if self._width(meaning) == 1 else Array(meaning)
+        alone = self._width(meaning) == 1 and typed.token.text not in self.batches
+        return Element(meaning, (Index("", 1),)) if alone else Array(meaning)
 
     def _single(self, meaning: str, layer: Index) -> Element | None:
         """The element of a layer of one neuron, w if it has one weight, where it stands above."""
@@ -690,6 +812,15 @@ class Letters:
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def _has_layer_above(tokens: Sequence[Token]) -> bool:
+    """Whether a layer in brackets, perhaps with a prime, and an argument follow: g^{[1]'}(Z)."""
+    kinds = [token.kind for token in tokens[:9] if token.kind not in ("{", "}")]
+    if kinds[:2] != ["^", "["] or "]" not in kinds:
+        return False
+    rest = [kind for kind in kinds[kinds.index("]") + 1 :] if kind not in (*PRIMES, "^")]
+    return rest[:1] == ["("]
 
 
 def is_total(tokens: Sequence[Token]) -> bool:

@@ -302,6 +302,8 @@ def _neurons(variable: Variable) -> Iterator[tuple[int, ...]]:
 def _siblings(f: Factor) -> Iterator[Wrong]:
     """Every other element of the quantity that belongs here, on a forward line."""
     belongs = f.right if isinstance(f.right, Indexed) else f.parent
+    if not isinstance(belongs, Indexed):
+        return  # a bias that its layer shares has none
     variable = f.graph.by_base[base_name(belongs)]
     turned = (variable.at(*belongs.indices[::-1]),)  # which has a name of its own
     for own in _neurons(variable):

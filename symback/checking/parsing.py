@@ -35,6 +35,8 @@ from symback.checking.tokens import (
 )
 from symback.language.budget import spend
 from symback.language.expressions import (
+    COUNT,
+    EVERY,
     LAYERED,
     LOSS,
     ONE,
@@ -74,12 +76,17 @@ _INEQUALITIES = COMPARISONS[1:]
 _WIDTH_LETTERS = ("n", "N", "K", "C", "m", "M", "k", "D", "d", "H", "J", "c", "p", "q", "r")
 _LOSS_LETTERS = ("L", "J", "C", "E")
 _INDEX_LETTERS = frozenset("ijklmnpqrstuvL")
+_SAMPLE_LETTERS = ("i", "n", "x", "s", "p", "t", "m", "mu")
 _BRACKETS = ("(", "[", "{")
 _ARGUMENTS = {"dot": (2, 2), "outer": (2, 2)} | {
     name: (2, 9) for name, row in ELEMENTARY.items() if row.arguments > 1
 }
 """The fewest and the most arguments of functions that have more than one."""
 _BASES = {"e": "log", "2": "log2", "10": "log10"}
+_REDUCING = ("sum", "mean")
+"""Functions that make one number of many, or one of each row or column."""
+_OPERATIONS = ("multiply", "matmul", "power", "square", "divide", "where")
+"""Functions of NumPy that are operators elsewhere."""
 _JOINING = frozenset(("+", "-", "·", "*", "/", "⊙", "@", "^", "_", "∂", "∇"))
 """What stands before a bracket that is an operand, and no remark."""
 _BEGINS_FACTOR = ("number", "name", "command", "∂", "∇", "⟦", "begin", "½", "‖", *_BRACKETS)
@@ -125,13 +132,29 @@ class Reading:
     steps: bool = False
     uncertain: set[Element] = field(default_factory=set)
     named: list[tuple[Named, Place]] = field(default_factory=list)
+    flat: list[Node] = field(default_factory=list)
+    """Sums along the second axis that NumPy lays flat, for want of keepdims."""
 
 
 def reading(tokens: Sequence[Token], line: Line) -> Reading:
     """What ``tokens`` say, one whole side of a claim.  Raises `NotRead`."""
     found = Reading()
     found.node = _Parser(tokens, line, found, tokens[-1].place).side()
+    if any(_scaled(found.node) != each for each in found.flat):
+        raise NotRead("without keepdims=True this sum is a vector that goes along the other axis",
+                      tokens[0].place, "write keepdims=True")  # fmt: skip
     return found
+
+
+def _scaled(node: Node) -> Node:
+    """What is left of a node without the numbers that scale it."""
+    match node:
+        case Quotient(above, below) if not is_array(below):
+            return _scaled(above)
+        case Product(factors):
+            arrays = [factor for factor in factors if is_array(factor)]
+            return _scaled(arrays[0]) if len(arrays) == 1 else node
+    return node
 
 
 class _Parser:
@@ -314,7 +337,7 @@ class _Parser:
                 following = negative(following) if minus else following
                 if token.kind != "*" or not (is_array(factors[-1]) and is_array(following)):
                     factors.append(following)
-                elif self.line.code:
+                elif self.line.code or self.letters.marks:  # Ng writes so too
                     factors = [Product((_product(factors), following), True)]
                 else:
                     way = "write ⊙ for entry by entry, or nothing for a matrix product"
@@ -329,8 +352,9 @@ class _Parser:
                     raise self.refuse("what stands under the slash has two readings",
                                       "put brackets around it, or a fraction", token)  # fmt: skip
             elif token.kind in _BEGINS_FACTOR or self.opens_bars():
-                following = self.factor()
-                if isinstance(following, Number) and token.kind == "number":
+                before, following = self.peek(-1), self.factor()
+                number = isinstance(following, Number) and token.kind == "number"
+                if number and before.kind not in (")", "]"):
                     raise self.refuse("a number stands directly after a factor",
                                       "write · between them", token)  # fmt: skip
                 factors.append(following)
@@ -361,6 +385,15 @@ class _Parser:
                 node = self.transposed(node)
             elif self.at("(", ahead=2) and self.accept_words(".", "dot"):
                 node = Product((node, self.whole(self.group())))
+            elif self.at("(", ahead=2) and (method := self.method()):
+                parts = [part for part in split(self.group(), (",",)) if part]
+                node = Call(method, self.along(method, [node], parts))
+            elif self.at("[", ahead=2) and self.accept_words(".", "shape"):
+                tokens = self.group()
+                axis = tokens[0].text if len(tokens) == 1 else ""
+                node = self.extent(node, int(axis) if axis.isdigit() else 2)
+            elif self.line.code and (found := self.of_true_class(node)) is not None:
+                node = found
             elif self.at("_") and is_array(node):
                 self.take("_")
                 node = Component(node, self.letters.indices(self.script(), self.end))
@@ -373,6 +406,30 @@ class _Parser:
                 raise self.refuse("a prime belongs to a function", "write ᵀ for a transpose")
             else:
                 return node
+
+    def method(self) -> str:
+        """Take .sum or .mean of an array; "" where something else follows."""
+        return next((name for name in _REDUCING if self.accept_words(".", name)), "")
+
+    def of_true_class(self, node: Node) -> Node | None:
+        """probs[range(N), y]: of each sample the entry of its true class; None for other entries.
+
+        It is Σ_j y_j p_j with the rows y as one-hot vectors.
+        """
+        texts = [token.text for token in self.tokens[self.position : self.position + 9]]
+        if texts[:1] != ["["] or self.peek().spaced:
+            return None
+        start, inner = self.position, self.group()
+        parts = split(inner, (",",))
+        words = [token.text for token in parts[0]]
+        ranges = {"range", "arange"}.intersection(words) and len(parts) == 2
+        if not ranges or [self.letters.meaning(t.text) for t in parts[1]] != ["y"]:
+            self.position = start
+            return None
+        target = self.whole(parts[1])
+        if not isinstance(target, Transpose):
+            raise self.refuse("entries by sample and class are read where rows are samples")
+        return Call("sum", (Product((target, node), True), ONE))
 
     def transposed(self, node: Node) -> Node:
         if not is_array(node) and not isinstance(node, Named):
@@ -540,10 +597,37 @@ class _Parser:
             return self.primary()
         if not tokens:
             raise self.refuse("there is nothing between the brackets", at=opening)
+        parts = split(tokens, (",", ";"))
+        if len(parts) > 1 and opening.kind != "{":
+            if before.kind and before.kind not in _JOINING:
+                way = "write · before a vector, and leave a shape out"
+                raise self.refuse("this may be the shape of an array or a vector", way, opening)
+            return self.vector(parts)
         if before.kind and before.kind not in _JOINING and _is_shape(tokens):
             way = "leave a shape out, or write the product with ·"
             raise self.refuse("this may be the shape of an array or a factor", way, opening)
         return self.whole(tokens)
+
+    def vector(self, parts: Sequence[Sequence[Token]]) -> Node:
+        """[a, b] as a column, with or without a transpose behind it; [[a, b], [c, d]] by rows."""
+        cells = [self.whole(part) for part in parts]
+        if all(isinstance(cell, Matrix) and len(cell.rows[0]) == 1 for cell in cells):
+            rows = [
+                tuple(row[0] for row in cell.rows) for cell in cells if isinstance(cell, Matrix)
+            ]
+            if len({len(row) for row in rows}) != 1:
+                raise self.refuse("the rows of the matrix have different lengths")
+            return Matrix(tuple(rows))
+        if any(map(is_array, cells)):
+            raise self.refuse("the entries of a vector are numbers, not arrays")
+        column, start = Matrix(tuple((cell,) for cell in cells)), self.position
+        if self.accept("⊤") or self.accept_words(".", "T"):
+            return column
+        if self.accept("^"):
+            if _is_transpose(self.script()):
+                return column
+            self.position = start
+        return Transpose(column) if self.letters.notation.rows else column
 
     def inline_cases(self, tokens: list[Token], opening: Token) -> Node:
         """{1 if a > 0; 0 otherwise}, as symback writes it in text."""
@@ -611,7 +695,7 @@ class _Parser:
         if not self.accept("/"):
             raise self.refuse("∂ of something must be divided by ∂ of a quantity", at=mark)
         self.take("∂")
-        return _by(of, self.variable())
+        return self.by(of, self.variable())
 
     def differentiated(self) -> Node:
         """What stands behind a ∂: the loss, a quantity, or an expression in brackets."""
@@ -623,20 +707,55 @@ class _Parser:
         token = self.take()
         free = token.text == letters.notation.loss or token.text not in letters.defined
         known = letters.scope.is_network and free and not letters.means_quantity(token.text)
-        if token.kind != "name" or not known or (self.at("_", "^") and not self.takes_total()):
+        known = known and token.kind == "name"
+        sample = self.sample_of_loss() if known else None
+        if not known or (self.at("_", "^") and not self.takes_total()):
             self.position = start
             return None
         if self.at("("):  # (θ), (W, b), (ŷ, y): of what the loss is a function is known
             start = self.position
             tokens = self.group()
-            names = ("name", "_", ",", ";", "number", "{", "}", "^", "command")
+            names = ("name", "_", ",", ";", "number", "{", "}", "^", "command", *"()[]")
             plain = all(token.kind in names for token in tokens)
             several = any(token.kind in (",", ";") for token in tokens)
             theta = bool(tokens) and tokens[0].text in ("theta", "Theta")
             single = sum(token.kind not in ("{", "}") for token in tokens) == 1
             if not (plain and (several or theta or single)):
                 self.position = start
-        return LOSS
+            elif sample is None:
+                sample = self.sample_among(tokens)
+        if sample is None and token.text == letters.notation.samples.loss:
+            sample = EVERY
+        return replace(LOSS, sample=sample)
+
+    def sample_of_loss(self) -> Index | None:
+        """Take the sample of L^{(i)}, L_i, E_n or C_x, if it is one."""
+        start, named = self.position, self.letters.notation.samples.are_named
+        if self.accept("^"):
+            groups = _bracketed(self.script())
+            if len(groups) == 1 and self.letters.is_index(groups[0], number=named):
+                first = groups[0][0].text
+                if first == "s" or (named and first not in ("k", "l", "ell", "L")):
+                    return self.letters.sample(groups[0], self.end)
+        elif named and self.accept("_"):
+            tokens = self.script()
+            if len(tokens) == 1 and tokens[0].text in _SAMPLE_LETTERS:
+                return self.letters.sample(tokens, self.end)
+        self.position = start
+        return None
+
+    def sample_among(self, tokens: Sequence[Token]) -> Index | None:
+        """The one sample that the arguments of a loss are of: L(a^{(i)}, y^{(i)})."""
+        found = {
+            tokens[k + 1].text: tokens[k + 1 : k + 2]
+            for k, token in enumerate(tokens[:-2])
+            if token.kind == "(" and tokens[k + 2].kind == ")" and k
+            if tokens[k - 1].kind in ("^", "{", "]")
+        }
+        if len(found) != 1 or not self.letters.notation.samples.are_named:
+            return None
+        (inner,) = found.values()
+        return self.letters.sample(inner, self.end)
 
     def takes_total(self) -> bool:
         """E_total, as some pages write the loss, and Bishop's E_n, that of one sample."""
@@ -670,6 +789,21 @@ class _Parser:
             return self.variable_in(self.group())
         return self.primary()
 
+    def by(self, of: Node, by: Node) -> Node:
+        """∂of/∂by; of an array that the page lays out the other way the transpose.
+
+        The Jacobian of two rows is that of the columns: ∂L/∂z ∂z/∂h is then a row as well.
+        """
+        if isinstance(of, Element) and of.sample == EVERY:  # the loss of the sample of ``by``
+            inner = by.of if isinstance(by, Transpose) else by
+            of = replace(of, sample=getattr(inner, "sample", None))
+        if not isinstance(by, Transpose):
+            return Derivative(of, by)
+        both_rows = isinstance(of, Transpose) and getattr(by.of, "letter", "") != "W"
+        if both_rows and self.letters.notation.rows:
+            return Derivative(of.of, by.of)
+        return Transpose(Derivative(of, by.of))
+
     def applied(self, by: Node, mark: Token) -> Node:
         """The operator ∂/∂by applied to what follows."""
         bracketed = self.at(*_BRACKETS, "|")
@@ -679,7 +813,7 @@ class _Parser:
         if self.at(*_BEGINS_FACTOR) and not bracketed:
             raise self.refuse("what ∂/∂… is applied to has two readings",
                               "put brackets around it", mark)  # fmt: skip
-        return _by(of, by)
+        return self.by(of, by)
 
     def gradient(self) -> Node:
         """∇_v L; the loss may be left out."""
@@ -692,16 +826,16 @@ class _Parser:
             by = self.variable_in(self.script())
         elif self.letters.is_output(self.tokens, self.position):
             self.take()
-            by = Array("yhat")
+            by = self.letters.turned(Array("yhat"))
         else:
             by = self.variable()
         token, start = self.peek(), self.position
         if token.kind == "name" and token.text in _LOSS_LETTERS:
             if self.loss() is None and token.text in self.letters.defined:
-                return _by(self.quantity(), by)
+                return self.by(self.quantity(), by)
         elif token.kind == "(" and self.whole(self.group()) != LOSS:
             self.position = start
-        return _by(LOSS, by)
+        return self.by(LOSS, by)
 
     # -------------------------------------------------------------------------------- names
 
@@ -732,16 +866,21 @@ class _Parser:
             if self.at("_", *_BRACKETS):
                 return self.indicated(self.script() if self.accept("_") else self.group())
             raise self.refuse("an indicator without a condition", "write 1[i = ℓ]")
-        if text == "np" and self.at(".", ahead=1):
+        if text == "len" and self.at("(", ahead=1) and self.line.code:
+            self.take()
+            return self.extent(self.whole(self.group()), 0)
+        if text in ("np", "numpy", "torch") and self.at(".", ahead=1):
             self.position += 2
             if not self.at("name"):
                 raise self.refuse("np. is followed by the name of a function", at=token)
-            return self.name(self.peek())
+            if self.at("(", ahead=1) and self.accept_words("array"):
+                return self.whole(self.group())
+            return self.numpy(self.peek().text) or self.name(self.peek())
         if text in ("Derivative", "diff", "grad") and self.at("(", ahead=1):
             return self.code_derivative()
         if text == "grad" and self.at("_", ahead=1) and self.at("name", ahead=2):
             self.position += 2
-            return _by(LOSS, self.variable())
+            return self.by(LOSS, self.variable())
         if text == "d" and not letters.is_name(text):
             found = self.upright_differential()
         else:
@@ -759,7 +898,7 @@ class _Parser:
             self.take()
             is_loss = self.takes_total()
             self.position = begin
-        return (is_loss and self.loss()) or self.quantity()
+        return (is_loss and _of_all(self.loss())) or self.quantity()
 
     def code_derivative(self) -> Node:
         """Derivative(L, w212)."""
@@ -771,7 +910,7 @@ class _Parser:
         node = of.differentiated()
         if of.peek().kind:
             raise of.refuse("a single quantity is expected")
-        return _by(node, self.variable_in(parts[1]))
+        return self.by(node, self.variable_in(parts[1]))
 
     def differential(self, token: Token) -> Node | None:
         """dL/dw, dL_dw212, dLdw212, and in code dW2 for ∂L/∂W_2."""
@@ -782,20 +921,20 @@ class _Parser:
         if rest in _LOSS_LETTERS and self.at("_", ahead=1):
             if self.peek(2).text.startswith("d"):
                 self.position += 2
-                return _by(LOSS, self.behind_d(self.peek().text[1:]))
+                return self.by(LOSS, self.behind_d(self.peek().text[1:]))
         elif rest[0] in _LOSS_LETTERS and rest[1:2] == "d" and len(rest) > 2:
-            return _by(LOSS, self.behind_d(rest[2:]))
+            return self.by(LOSS, self.behind_d(rest[2:]))
         start = self.position
         of = self.behind_d(rest)
         if self.slash_d():
             self.take()
-            return _by(of, self.behind_d(self.peek().text[1:]))
+            return self.by(of, self.behind_d(self.peek().text[1:]))
         if self.at("/") and self.at("∂", ahead=1):
             raise self.refuse("d above and ∂ below")
-        if of == LOSS or not self.line.code:
+        if of == LOSS or not (self.line.code or letters.marks):
             self.position = start
             raise self.refuse(f"{_shown(text)} alone is no derivative", "write dL/dw", token)
-        return _by(LOSS, of)
+        return letters.error(of)
 
     def behind_d(self, rest: str) -> Node:
         """The quantity that a name such as dw starts."""
@@ -808,7 +947,13 @@ class _Parser:
     def upright_differential(self) -> Node | None:
         """d L / d w and d/dw [ … ], typed with a d of its own."""
         start, mark = self.position, self.take()
-        of = None
+        of, near = None, self.peek()
+        close = near.kind == "name" and near.start == mark.end
+        if close and self.letters.marks and self.letters.means_quantity(near.text):
+            by = self.variable()
+            if not self.at("/"):
+                return self.letters.error(by)
+            self.position = start + 1
         if not self.slash_d() and self.at("name", "command", "(", "{"):
             of = self.differentiated()
         if not self.slash_d():
@@ -819,7 +964,7 @@ class _Parser:
         if not rest:
             self.take()
         by = self.behind_d(rest) if rest else self.variable()
-        return self.applied(by, mark) if of is None else _by(of, by)
+        return self.applied(by, mark) if of is None else self.by(of, by)
 
     def slash_d(self) -> bool:
         """Whether / d follows, or / dw."""
@@ -892,8 +1037,10 @@ class _Parser:
             tokens = [token] if token.kind in PRIMES else self.script()
             if all(part.kind in PRIMES for part in tokens):
                 primes += sum(len(part.kind) for part in tokens)
-            elif any(part.kind == "(" for part in tokens):
-                self.letters.indices(tokens[1:-1], self.end)
+            elif tokens[0].kind in ("(", "["):  # the layer, perhaps with a prime: g^{[1]'}
+                rest = [part for part in tokens if part.kind not in PRIMES]
+                primes += sum(len(part.kind) for part in tokens if part.kind in PRIMES)
+                self.letters.indices(rest[1:-1], self.end)
             else:
                 exponent = self.whole(tokens)
                 if _plain_number(exponent) == -1:
@@ -913,6 +1060,8 @@ class _Parser:
             if self.at("(") and not tokens:
                 raise self.refuse("a function of nothing", at=token)
             parts = split(tokens, (",", ";"))
+            if name in _REDUCING:
+                return self.along(name, [self.whole(parts[0])], parts[1:])
             least, most = _ARGUMENTS.get(name, (1, 1))
             if not least <= len(parts) <= most:
                 count = "1 argument" if len(parts) == 1 else f"{len(parts)} arguments"
@@ -936,6 +1085,63 @@ class _Parser:
         inner = self.group()
         self.position = start
         return any(self.letters.function_alone(token.text) for token in inner)
+
+    def along(
+        self, name: str, of: list[Node], parts: Sequence[Sequence[Token]]
+    ) -> tuple[Node, ...]:
+        """What a sum is taken of, and along which axis: axis=1, keepdims=True."""
+        axis: Node | None = None
+        keeps = False
+        for part in parts:
+            word, _, texts = "".join(token.text for token in part).rpartition("=")
+            word = word or "axis"
+            if word in ("axis", "dim") and texts in ("0", "1", "-1") and axis is None:
+                axis = Number(Fraction(abs(int(texts))))
+            elif word in ("keepdims", "keepdim") and texts in ("True", "False", "1", "0"):
+                keeps = texts in ("True", "1")
+            else:
+                raise self.refuse(f"what else is said of this {name} is not read")
+        if axis is None:
+            return tuple(of)
+        if axis == ONE and not keeps:
+            self.noticed.flat.append(Call(name, (*of, axis)))
+        return (*of, axis)
+
+    def numpy(self, name: str) -> Node | None:
+        """np.multiply and the like, which are written as operators elsewhere."""
+        if name not in _OPERATIONS or not self.at("(", ahead=1):
+            return None
+        token = self.take()
+        parts = [self.whole(part) for part in split(self.group(), (",",))]
+        match name, parts:
+            case "multiply", (first, second):
+                elementwise = is_array(first) and is_array(second)
+                return Product((first, second), elementwise)
+            case "matmul", (first, second):
+                return Product((first, second))
+            case "power", (base, exponent):
+                return self.power(base, exponent, token)
+            case "square", (base,):
+                return self.power(base, TWO, token)
+            case "divide", (above, below):
+                return Quotient(above, below)
+            case "where", (condition, chosen, otherwise):
+                if isinstance(condition, Indicator):
+                    return Cases(((chosen, condition.condition), (otherwise, None)))
+        raise self.refuse(f"np.{name} of these arguments is not read", at=token)
+
+    def extent(self, node: Node, axis: int) -> Node:
+        """X.shape[0]: the number of samples, or of neurons."""
+        turns = 0
+        while isinstance(node, Transpose):
+            node, turns = node.of, turns + 1
+        if not isinstance(node, Array) or node.sample != EVERY or axis not in (0, 1):
+            raise self.refuse("the shape of this is not known")
+        if (axis + turns) % 2:
+            return COUNT
+        last = self.letters.scope.depth
+        layer = {"x": Index("", 0), "y": Index("", last), "yhat": Index("", last)}
+        return Letter(node.layer or layer[node.letter], width=True)
 
     # --------------------------------------------------------------------------------- sums
 
@@ -1081,7 +1287,7 @@ class _Parser:
         if extra.kind:
             raise self.refuse(f"{_shown(extra.text)} stands behind what is differentiated",
                               "put brackets around it", extra)  # fmt: skip
-        return _by(of, by)
+        return self.by(of, by)
 
     def environment(self) -> Node:
         """A matrix, or cases."""
@@ -1209,14 +1415,22 @@ class _Parser:
             return typed
         if letters.own_name((typed.token, *(typed.below or ()))):
             return None  # its layer is known: what stands above is a power
+        groups = _bracketed(tokens)
+        if len(groups) == 2 and letters.meaning(typed.token.text) in LAYERED:  # z^{[1](i)}
+            layer, sample = groups if tokens[0].kind == "[" else groups[::-1]
+            indices = all(letters.is_index(each, number=True) for each in groups)
+            return replace(typed, layer=layer, sample=sample) if indices else None
         ends = [tokens[0].kind, tokens[-1].kind] if len(tokens) > 2 else ["", ""]
         bracketed = ends[0] in ("(", "[") and ends[1] in (")", "]")
         inner = tokens[1:-1] if bracketed else tokens
         is_index = letters.is_index(inner, number=True)
+        if ends[0] == "(" and is_index and letters.takes_sample(typed, inner):
+            return replace(typed, sample=inner)
         if letters.meaning(typed.token.text) not in LAYERED or not is_index:
             return None
         layer = inner[0].text in ("k", "l", "ell", "L")  # where others may number samples
-        if letters.scope.is_batch and bracketed and not layer:
+        known = letters.notation.samples.are_named
+        if letters.scope.is_batch and bracketed and not (layer or known):
             why = "what stands above in brackets may be a sample or a layer"
             raise NotRead(why, tokens[0].place, "write the line for one sample, without its number")
         last = len(inner) == 1 and inner[0].text == "L"
@@ -1239,9 +1453,22 @@ def _product(factors: Sequence[Node]) -> Node:
     return factors[0] if len(factors) == 1 else Product(tuple(factors))
 
 
-def _by(of: Node, by: Node) -> Node:
-    """∂of/∂by; of an array that the page lays out the other way the transpose."""
-    return Transpose(Derivative(of, by.of)) if isinstance(by, Transpose) else Derivative(of, by)
+def _bracketed(tokens: Sequence[Token]) -> list[list[Token]]:
+    """What stands in each of some brackets side by side, as in [1](i); [] where more is there."""
+    found: list[list[Token]] = []
+    rest = list(tokens)
+    while rest:
+        ends = [k for k, token in enumerate(rest) if token.kind == CLOSING.get(rest[0].kind, "")]
+        if rest[0].kind not in ("(", "[") or not ends:
+            return []
+        found.append(rest[1 : ends[0]])
+        rest = rest[ends[0] + 1 :]
+    return found
+
+
+def _of_all(loss: Node | None) -> Node | None:
+    """The loss by its letter alone: that of one sample where that is all the line speaks of."""
+    return LOSS if isinstance(loss, Element) and loss.sample == EVERY else loss
 
 
 def _unwrapped(tokens: list[Token]) -> list[Token]:

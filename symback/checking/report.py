@@ -51,6 +51,29 @@ class Verdict(enum.Enum):
     NO_CLAIM = "no claim"  # of a page: every line of it is words, or says nothing
 
 
+class Answer(enum.Enum):
+    """How far a page answers what was asked."""
+
+    ANSWERED = "answered"
+    PARTLY = "partly"  # right, but derivatives or cases are left
+    NOT_ANSWERED = "not answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What the page was to differentiate by, how far it answers that, where, and what is left."""
+
+    name: str
+    answer: Answer
+    line: int | None = None
+    reason: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """The goal as ``--json`` prints it."""
+        return {"name": self.name, "answer": self.answer.value, "line": self.line,
+                "reason": self.reason}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """A mistake by name (the names of CHECKING.md), what of it is in the line, and the right line.
@@ -91,6 +114,29 @@ class LineReport:
     witness: Witness | None = None
     correct: str = ""
     """The right side in canonical form, for a line that is wrong."""
+    correct_latex: str = ""
+    """The same in LaTeX."""
+    span: tuple[int, int] | None = None
+    """Where in ``source`` the side stands that is wrong, from and up to which character."""
+    more: int = 0
+    """So many claims below it were not judged either, since the budget was used up."""
+    is_charged: bool = True
+    """Whether it is wrong on its own account, where it is wrong."""
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it is a claim, and said to be right or wrong."""
+        return self.verdict not in (Verdict.TEXT, Verdict.UNREAD, Verdict.UNDECIDED)
+
+    @property
+    def points(self) -> int | None:
+        """1 for a claim that is right or only follows from an earlier error, 0 for a wrong one.
+
+        None for what was not judged: somebody has to look.
+        """
+        if not self.is_judged:
+            return None
+        return int(self.verdict is not Verdict.REFUTED or not self.is_charged)
 
     def as_data(self) -> dict[str, Any]:
         """The line as ``--json`` prints it."""
@@ -105,19 +151,36 @@ class LineReport:
             "diagnosis": [found.as_data() for found in self.diagnosis],
             "witness": witness
             and {"values": dict(witness.values), "left": witness.left, "right": witness.right},
+            "correct": self.correct,
+            "correct_latex": self.correct_latex,
+            "span": self.span and list(self.span),
+            "points": self.points,
         }
 
     def for_exam(self) -> LineReport:
-        """Only where the line stands and whether it is right: nothing that leaks the answer.
+        """Where the line stands, how it was read and whether it is right: nothing else leaks out.
 
-        What follows from an error is wrong too, and a condition is not named.
+        What follows from an error is wrong too, though not charged; a condition is not named.
         """
-        return LineReport(
-            self.line, self.column, self.source, "", _IN_EXAMS.get(self.verdict, self.verdict)
-        )
+        verdict = _IN_EXAMS.get(self.verdict, self.verdict)
+        return LineReport(self.line, self.column, self.source, self.read_as, verdict,
+                          more=self.more, is_charged=self.points == 0)  # fmt: skip
 
 
 _IN_EXAMS = {Verdict.FOLLOWS: Verdict.REFUTED, Verdict.CONDITIONAL: Verdict.PROVED}
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """What the judged claims of a page are worth, and how many are left for somebody to look at."""
+
+    given: int
+    of: int
+    look_yourself: int
+
+    def as_data(self) -> dict[str, int]:
+        """The points as ``--json`` prints them."""
+        return {"given": self.given, "of": self.of, "look_yourself": self.look_yourself}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +196,8 @@ class Report:
     """Whether a line that is right says what the derivative asked for is, or any where none was."""
     convention: str = ""
     """How the page was read and why, in one sentence: "read in Nielsen's letters, because …"."""
+    goals: tuple[Goal, ...] = ()
+    """How far the page answers each derivative that was asked for."""
 
     def __bool__(self) -> bool:
         return self.verdict in (Verdict.PROVED, Verdict.CONDITIONAL)
@@ -143,6 +208,31 @@ class Report:
         verdicts = {line.verdict for line in self.lines}
         right = {Verdict.PROVED, Verdict.CONDITIONAL} & verdicts
         return bool(right) and verdicts.isdisjoint((Verdict.REFUTED, Verdict.FOLLOWS))
+
+    @property
+    def claims(self) -> list[LineReport]:
+        """The lines that claim something, read or not."""
+        return [line for line in self.lines if line.verdict is not Verdict.TEXT]
+
+    @property
+    def judged(self) -> int:
+        """How many claims are said to be right or wrong."""
+        return sum(line.is_judged for line in self.lines)
+
+    @property
+    def not_judged(self) -> int:
+        """How many were not read, or neither proved nor refuted."""
+        return sum(1 + line.more for line in self.claims if not line.is_judged)
+
+    @property
+    def points(self) -> Points:
+        """One point a judged claim; an error that is carried on is not charged twice."""
+        return Points(sum(line.points or 0 for line in self.lines), self.judged, self.not_judged)
+
+    @property
+    def summary(self) -> str:
+        """The verdict in words: "wrong at line 7; 2 of 9 formulas were not judged"."""
+        return _summary(self)
 
     @property
     def first_wrong(self) -> int | None:
@@ -159,16 +249,23 @@ class Report:
             "bound": self.bound,
             "lines": [line.as_data() for line in self.lines],
             "notes": list(self.notes),
+            "summary": self.summary,
+            "judged": self.judged,
+            "not_judged": self.not_judged,
+            "goals": [goal.as_data() for goal in self.goals],
+            "points": self.points.as_data(),
         }
 
     def for_exam(self) -> Report:
-        """The same with only the place of each line and right or wrong: nothing leaks the answer.
+        """The same with each line's place, how it was read and right or wrong: nothing else.
 
-        ``conditional`` counts as right, as it does for ``bool(report)``.
+        Of a goal it says whether and where it is answered.  ``conditional`` counts as right, as it
+        does for ``bool(report)``.
         """
         verdict = Verdict.PROVED if self.verdict is Verdict.CONDITIONAL else self.verdict
         lines = tuple(line.for_exam() for line in self.lines)
-        return replace(self, verdict=verdict, lines=lines, notes=())
+        goals = tuple(replace(goal, reason="") for goal in self.goals)
+        return replace(self, verdict=verdict, lines=lines, notes=(), goals=goals)
 
     def __str__(self) -> str:
         return text(self)
@@ -246,57 +343,125 @@ def _words() -> dict[str, dict[str, str]]:
 # ------------------------------------------------------------------------------------------- text
 
 
-def text(report: Report, style: Style = PLAIN) -> str:
+def text(report: Report, style: Style = PLAIN, *, points: bool = False) -> str:
     """The report as text: how it was read, what is said of the whole, the lines, the notes.
 
-    Each line has its mark, its number and what the student wrote; under it how it was read where
-    that differs, why, and where it is wrong the mistakes by name, a counterexample and the right
-    side.
+    Each line has its mark, its number and what the student wrote, the wrong side underlined; under
+    it how it was read where that differs, why, and where it is wrong the mistakes by name, a
+    counterexample and the right side.  With ``points`` those of each line stand beside it.
     """
     digits = len(str(max((line.line for line in report.lines), default=1)))
     read = _clean(report.convention)
     head = [_wrapped("", read, "", style.width), ""] if read else []
-    summary = f"{style.mark(report.verdict)} {style.coloured(_summary(report), '1')}"
-    lines = [row for line, _ in _grouped(report) for row in _line(line, digits, style)]
+    rows = _wrapped("", report.summary, "  ", style.width).split("\n  ")
+    summary = "\n  ".join(style.coloured(row, "1") for row in rows)
+    head += [
+        f"{style.mark(report.verdict)} {summary}",
+        *(_wrapped("  ", each, "  ", style.width) for each in _worth(report, points)),
+    ]
+    lines = [row for line, _ in _grouped(report) for row in _line(line, digits, style, points)]
     notes = [_wrapped("", note, "", style.width) for note in _notes(report)]
-    return "\n".join([*head, summary, "", *lines, *(["", *notes] if notes else [])])
+    return "\n".join([*head, "", *lines, *(["", *notes] if notes else [])])
+
+
+def _worth(report: Report, points: bool) -> Iterator[str]:
+    """What of the goals is reached, and the points, one sentence each."""
+    for goal in report.goals:
+        yield f"{_clean(goal.name)}: {_answer(goal)}"
+    if points:
+        yield _points(report)
+
+
+def _answer(goal: Goal) -> str:
+    """How far a goal is reached, in words."""
+    said = _words()["goal"][goal.answer.value].format(line=goal.line)
+    return f"{said}: {_clean(goal.reason)}" if goal.reason else said
+
+
+def _points(report: Report) -> str:
+    """The points in words, and the lines that somebody has to look at."""
+    known, found = _words()["page"], report.points
+    said = known["points"].format(given=found.given, of=found.of)
+    lines = list(dict.fromkeys(str(line.line) for line in report.claims if not line.is_judged))
+    if not lines:
+        return said
+    look = known["look" if len(lines) == 1 else "looks"].format(lines=", ".join(lines))
+    return f"{said}; {look}"
 
 
 def _grouped(report: Report) -> list[tuple[LineReport, list[LineReport]]]:
-    """The lines with their pieces; words and the letters among them, which say nothing, are one."""
+    """The rows that are shown, each with its pieces.
+
+    Words are kept whole: a paragraph is one row, with the formulas that stand in its lines, and the
+    claims among those follow it as rows of their own.
+    """
     groups: list[list[LineReport]] = []
     for line in report.lines:
-        beside = groups and groups[-1][-1].line == line.line
-        if beside and all(each.verdict is Verdict.TEXT and not each.read_as
-                          for each in (groups[-1][-1], line)):  # fmt: skip
+        if groups and _goes_on(groups[-1], line):
             groups[-1].append(line)
         else:
             groups.append([line])
-    return [(replace(g[0], source=" ".join(line.source for line in g)), g) for g in groups]
+    rows = []
+    for group in groups:
+        if any(map(_is_words, group)):
+            whole = LineReport(group[0].line, 1, _joined(group), "", Verdict.TEXT)
+            rows.append((whole, group))
+        rows += [(line, [line]) for line in group if not _is_words(line)]
+    return rows
 
 
-def marks(report: Report) -> str:
-    """A line and right or wrong, one a row; for what was not read also the column.
+def _is_words(line: LineReport) -> bool:
+    """Whether a piece is prose, or a formula in it that says nothing."""
+    return line.verdict is Verdict.TEXT and not line.read_as
+
+
+def _goes_on(group: Sequence[LineReport], line: LineReport) -> bool:
+    """Whether a piece goes on with the paragraph before it, in its last line or the next one."""
+    end = group[-1].line + group[-1].source.count("\n")
+    is_prose = any(map(_is_words, group))
+    if line.line == end:
+        return is_prose or _is_words(line)
+    return line.line == end + 1 and is_prose and _is_words(line)
+
+
+def _joined(pieces: Sequence[LineReport]) -> str:
+    """A paragraph in one piece, without a blank before a comma."""
+    said = ""
+    for piece in pieces:
+        blank = "" if not said or piece.source[:1] in ",.;:!?)" else " "
+        said += blank + piece.source
+    return said
+
+
+def marks(report: Report, *, points: bool = False) -> str:
+    """A line and right or wrong, one a row, and under it how it was read.
+
+    For what was not read also the column; with ``points`` those of the line and of the page.
 
     >>> from symback.checking.report import LineReport, Report, Verdict
-    >>> first = LineReport(1, 1, "∂L/∂w = 2", "", Verdict.REFUTED)
+    >>> first = LineReport(1, 1, "dL/dw = 2", "∂L/∂w = 2", Verdict.REFUTED)
     >>> print(marks(Report(Verdict.REFUTED, (first,), "2^-160")))
     line 1: wrong
+        read as ∂L/∂w = 2
     """
     words = _words()
     order = list(_COLOURS)  # of several claims in one line the worst is told
-    claims = sorted(_claims(report), key=lambda line: order.index(line.verdict))
-    worst = {line.line: line for line in claims}
-    rows = []
-    for number in sorted(worst):
-        verdict = worst[number].verdict
-        row = words["label"]["line"].format(line=number, word=words["word"][verdict.value])
-        rows.append(f"{row}, {_column(worst[number])}" if verdict is Verdict.UNREAD else row)
-    return "\n".join(rows) or _summary(report)
-
-
-def _claims(report: Report) -> list[LineReport]:
-    return [line for line in report.lines if line.verdict is not Verdict.TEXT]
+    rows = [_clean(report.convention)] if report.convention else []
+    rows += _worth(report, points)
+    by_line: dict[int, list[LineReport]] = {}
+    for line in report.claims:
+        by_line.setdefault(line.line, []).append(line)
+    for number, claims in sorted(by_line.items()):
+        worst = max(claims, key=lambda line: order.index(line.verdict))
+        row = words["label"]["line"].format(line=number, word=words["word"][worst.verdict.value])
+        row += f", {_column(worst)}" if worst.verdict is Verdict.UNREAD else ""
+        worth = [line.points for line in claims if line.points is not None]
+        if points and worth:
+            row += f", {words['page']['points'].format(given=sum(worth), of=len(worth))}"
+        rows.append(row)
+        rows += [f"    {words['label']['read_as']} {_clean(line.read_as)}"
+                 for line in claims if line.read_as]  # fmt: skip
+    return "\n".join(rows) if by_line else report.summary
 
 
 def _column(line: LineReport) -> str:
@@ -304,14 +469,35 @@ def _column(line: LineReport) -> str:
 
 
 def _summary(report: Report) -> str:
-    """One sentence on the whole."""
+    """One sentence on the whole: what was not judged stands before what is said of the rest."""
     known = _words()["page"]
+    total = report.judged + report.not_judged
+    left = known["left" if report.not_judged != 1 else "left_one"].format(
+        count=report.not_judged, of=total
+    )
     if report.verdict is Verdict.REFUTED and report.first_wrong is not None:
-        return known["refuted"].format(line=report.first_wrong)
-    if report.verdict is Verdict.UNREAD:
-        read = any(line.verdict is not Verdict.UNREAD for line in _claims(report))
-        return known["unread" if read else "unread_alone" if _claims(report) else "text"]
+        wrong = known["refuted"].format(line=report.first_wrong)
+        return f"{wrong}; {left}" if report.not_judged else wrong
+    if not total:
+        return known["text"]
+    if not report.judged:
+        return known["unjudged" if total != 1 else "unjudged_one"].format(of=total)
+    if report.not_judged:
+        return f"{left}; {known['unread']}"
+    under = [line for line in report.lines if line.verdict is Verdict.CONDITIONAL]
+    if report.verdict is Verdict.CONDITIONAL and under and all(map(_is_rounded, under)):
+        return known["proved"]
     return known[report.verdict.value]
+
+
+def _is_rounded(line: LineReport) -> bool:
+    """Whether a line is right, and all there is to say is that it uses rounded numbers."""
+    names = {each.name for each in line.diagnosis}
+    return line.verdict is Verdict.CONDITIONAL and names == {ROUNDING}
+
+
+ROUNDING = "rounding"
+"""The name of what is no mistake in a line that is right but for it."""
 
 
 def _notes(report: Report) -> list[str]:
@@ -322,20 +508,70 @@ def _notes(report: Report) -> list[str]:
     return [*map(_clean, report.notes), *([sure.format(bound=report.bound)] if proved else [])]
 
 
-def _line(line: LineReport, digits: int, style: Style) -> Iterator[str]:
+def _line(line: LineReport, digits: int, style: Style, points: bool) -> Iterator[str]:
     """One line of the page, and under it what is said of it."""
-    margin = f"{style.mark(line.verdict)} {line.line:>{digits}}  "
-    indent = " " * (digits + 4)
+    number = f"{line.line:>{digits}}"
+    if points:
+        worth = "?" if line.points is None else line.points
+        number += "    " if line.verdict is Verdict.TEXT else f" [{worth}]"
+    margin = f"{style.mark(line.verdict)} {number}  "
+    indent = " " * (len(number) + 4)
     first, _, others = _clean(line.source).partition("\n")  # less the blanks that all others share
     rows = [first.strip(), *(f"  {row}" for row in textwrap.dedent(others).splitlines())]
-    for number, part in enumerate(rows):
-        yield _wrapped(indent if number else margin, part, indent, style.width)
+    marked = "\n".join(
+        _wrapped(indent if number else margin, part, indent, style.width)
+        for number, part in enumerate(rows)
+    )
+    yield _underlined(marked, len(indent), line, style)
     words = _words()
     named = (words["label"][key] for key in ("read_as", "mistake", "example", "correct"))
     column = max(map(len, (*named, *words["head"].values())))
     for label, said in _remarks(line):
         head = f"{indent}{style.coloured(label.ljust(column), '2')}  "
         yield _wrapped(head, said, " " * (len(indent) + column + 2), style.width)
+
+
+def _underlined(shown: str, indent: int, line: LineReport, style: Style) -> str:
+    """The rows of a line with its wrong side in colour, or without colours with ~~~ under it.
+
+    Without colours the only right side of a line has no need of it.
+    """
+    if line.span is None or line.verdict is not Verdict.REFUTED:
+        return shown
+    before, side = line.source[: line.span[0]], line.source[slice(*line.span)]
+    is_alone = len(_RELATION.findall(before)) < 2 and not line.source[line.span[1] :].strip()
+    if is_alone and not style.is_coloured:
+        return shown
+    start = len("".join(_clean(before).split()))
+    stop = start + len("".join(_clean(side).split()))
+    rows, seen = [], 0
+    for number, row in enumerate(shown.split("\n")):
+        head, body = (row[: len(row) - len(row[indent:])], row[indent:])
+        if number == 0:
+            head, body = _after_margin(row, indent, style)
+        inside = []
+        for mark in body:
+            inside.append(not mark.isspace() and start <= seen < stop)
+            seen += not mark.isspace()
+        if True not in inside:
+            rows.append(row)
+            continue
+        first, last = inside.index(True), len(inside) - inside[::-1].index(True)
+        if style.is_coloured:
+            wrong = style.coloured(body[first:last], _COLOURS[Verdict.REFUTED])
+            rows.append(head + body[:first] + wrong + body[last:])
+        else:
+            rows += [row, " " * (indent + first) + "~" * (last - first)]
+    return "\n".join(rows)
+
+
+_RELATION = re.compile(r"[=≈←]|\\(?:approx|gets|leftarrow|coloneqq)")
+
+
+def _after_margin(row: str, indent: int, style: Style) -> tuple[str, str]:
+    """A first row cut behind its margin, in which a mark may be coloured."""
+    extra = len(style.mark(Verdict.REFUTED)) - 1
+    return row[: indent + extra], row[indent + extra :]
 
 
 def _remarks(line: LineReport) -> Iterator[tuple[str, str]]:
@@ -345,6 +581,8 @@ def _remarks(line: LineReport) -> Iterator[tuple[str, str]]:
         yield label["read_as"], _clean(line.read_as)
     if reason := _reason(line):
         yield _words()["head"][line.verdict.value], reason
+    if _is_rounded(line):  # what rounding explains is no mistake
+        return
     for found in line.diagnosis:
         yield label["mistake"], _clean(f"{found.name}: {found.detail}")
     if right := _right(line):
@@ -409,7 +647,7 @@ def _wrapped(head: str, said: str, indent: str, width: int) -> str:
 # ------------------------------------------------------------------------------------------- HTML
 
 
-def page(report: Report, title: str = "", subtitle: str = "") -> str:
+def page(report: Report, title: str = "", subtitle: str = "", *, points: bool = False) -> str:
     """The report as one HTML file: KaTeX and its fonts inside, no address outside itself.
 
     ``title`` and ``subtitle`` are words of a user, e.g. the names of the two files.
@@ -418,7 +656,7 @@ def page(report: Report, title: str = "", subtitle: str = "") -> str:
         environment()
         .get_template("check.html")
         .render(
-            **_facts(report),
+            **facts(report, points=points),
             title=_clean(title) or _words()["title"]["untitled"],
             subtitle=_clean(subtitle),
             css=(template_dir() / "check.css").read_text("utf-8"),
@@ -432,15 +670,20 @@ def fragment(report: Report) -> str:
 
     All that a student wrote stands in ``<code>``, where a notebook looks for no formulas.
     """
-    return environment().get_template("check_fragment.html").render(**_facts(report))
+    return environment().get_template("check_fragment.html").render(**facts(report))
 
 
-def _facts(report: Report) -> Mapping[str, Any]:
-    """What the templates of the page and of the fragment ask for."""
+def facts(report: Report, *, points: bool = False) -> Mapping[str, Any]:
+    """What the templates of a page, of a fragment and of a folder ask for."""
     return {
         "words": _words(),
         "convention_html": raised(_clean(report.convention)),
-        "summary": _summary(report),
+        "summary": report.summary,
+        "goals": [
+            (raised(_clean(goal.name)), goal.answer.value, raised(_answer(goal)))
+            for goal in report.goals
+        ],
+        "points": _points(report) if points else "",
         "verdict": report.verdict.value,
         "mark": _words()["mark"][report.verdict.value],
         "rows": [_row(line, pieces) for line, pieces in _grouped(report)],
@@ -451,21 +694,69 @@ def _facts(report: Report) -> Mapping[str, Any]:
 def _row(line: LineReport, pieces: Sequence[LineReport]) -> Mapping[str, Any]:
     """One line for the templates; what ends in ``_html`` is escaped already."""
     witness = line.witness
+    mistakes = () if _is_rounded(line) else line.diagnosis
     return {
         "number": line.line,
         "verdict": line.verdict.value,
         "mark": _words()["mark"][line.verdict.value],
         "word": _words()["word"][line.verdict.value],
         "source": _clean(line.source),
-        "pieces": [(_clean(piece.source), formula(piece.source)) for piece in pieces],
+        "points": "?" if line.points is None else line.points,
+        "pieces": _pieces(line) or [_piece(piece.source) for piece in pieces],
         "read_html": "" if _reads_alike(line) else raised(_clean(line.read_as)),
         # a way to write what was not read stays as it must be typed
         "reason_html": (escape_xml if line.verdict is Verdict.UNREAD else raised)(_reason(line)),
-        "mistakes": [(found.name, raised(_clean(found.detail))) for found in line.diagnosis],
+        "mistakes": [(found.name, raised(_clean(found.detail))) for found in mistakes],
         "values_html": raised(_clean(_values(witness))) if witness else "",
         "sides_html": raised(_clean(_sides(witness))) if witness else "",
-        "correct_html": raised(_clean(_right(line))),
+        "correct_html": raised(_clean(_right(line))) if mistakes or line.correct else "",
+        "correct_latex": formula(line.correct_latex) if line.correct else "",
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a line on the page: as typed, in LaTeX where KaTeX can set it, wrong or not."""
+
+    source: str
+    formula: str
+    is_wrong: bool = False
+
+
+def _piece(source: str, *, is_wrong: bool = False) -> Piece:
+    return Piece(_clean(source), formula(source), is_wrong)
+
+
+def _pieces(line: LineReport) -> list[Piece]:
+    """What stands before the wrong side, that side, and what stands behind it; none if whole.
+
+    LaTeX can be cut only where each piece is a formula by itself.
+    """
+    if line.span is None or line.verdict is not Verdict.REFUTED:
+        return []
+    start, stop = line.span
+    parts = line.source[:start], line.source[start:stop], line.source[stop:]
+    is_latex = bool(formula(line.source))
+    if is_latex and not all(map(_is_whole, parts)):
+        return []
+    made = [_piece(part, is_wrong=part is parts[1]) for part in parts if part.strip()]
+    if not is_latex:
+        return made
+    return [replace(each, formula=each.formula or _inside(each.source)) for each in made]
+
+
+def _is_whole(part: str) -> bool:
+    """Whether every bracket and environment of LaTeX that is opened in a piece is closed in it."""
+    pairs = (
+        ("{", "}"),
+        (r"\begin", r"\end"),
+        (r"\left", r"\right"),
+        (r"\[", r"\]"),
+        (r"\(", r"\)"),
+    )
+    return "$" not in part and r"\\" not in part and all(
+        part.count(start) == part.count(end) for start, end in pairs
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------------- formulas on the page
@@ -485,7 +776,12 @@ def formula(source: str) -> str:
     for start, end in _OUTSIDE:
         if len(inside) > len(start + end) and inside.startswith(start) and inside.endswith(end):
             inside = inside[len(start) : -len(end)].strip()
-    if not _LATEX.search(inside) or len(inside) > LONGEST_LINE:
+    return _inside(inside) if _LATEX.search(inside) else ""
+
+
+def _inside(inside: str) -> str:
+    """A formula without delimiters as KaTeX takes it; empty where it is too long."""
+    if len(inside) > LONGEST_LINE:
         return ""
     inside = inside.removesuffix("\\\\").strip()
     if "&" not in inside or r"\begin" in inside:

@@ -364,6 +364,8 @@ class _Lexer:
             for position in range(start, end - 1):
                 yield self.token("name", self.source[position], position, position + 1)
             yield self.token("name", word[-1] + "hat", end - 1, end + 1)
+        elif self.latex and word == "np" and self.source.startswith(".", end):
+            yield self.token("name", word, start, end)
         elif self.latex and word not in FUNCTIONS and word not in _LATEX_WORDS:
             for position in range(start, end):
                 yield self.token("name", self.source[position], position, position + 1)

@@ -50,8 +50,10 @@ MOST_EQUATIONS = 500
 MOST_DIGITS = 100  # of one number
 LARGEST_EXPONENT = 1_000  # of a zero, such as 0e999999, whose power of ten SymPy would compute
 LONGEST_TITLE = 200
+LONGEST_NAME = 100
+MOST_GOALS = 200
 
-TOP_KEYS = ("title", "network", "equations", "values", "activations", "losses")
+TOP_KEYS = ("title", "network", "equations", "values", "activations", "losses", "goals")
 NETWORK_KEYS = ("inputs", "layers", "loss", "bias", "over_outputs", "over_samples", "title")
 LAYER_KEYS = ("units", "activation")
 BIASES = ("per_neuron", "per_layer", "none")  # the first of each is the default
@@ -111,6 +113,8 @@ class NetworkSpec:
     values: Values = field(default_factory=Values)
     title: str = ""
     source: str = ""
+    goals: tuple[str, ...] = ()
+    """What a derivation by hand is to differentiate by, as written: ``("w_212",)``."""
 
     @property
     def widths(self) -> tuple[Expr, ...]:
@@ -143,6 +147,7 @@ class EquationsSpec:
     taken_apart: bool = False
     title: str = ""
     source: str = ""
+    goals: tuple[str, ...] = ()
 
     @property
     def given(self) -> dict[str, Any]:
@@ -360,6 +365,27 @@ def _title(mapping: Mapping[str, Any], table: Mapping[str, Any], place: _Place) 
     return title
 
 
+def _goals(mapping: Mapping[str, Any], place: _Place) -> tuple[str, ...]:
+    """Return the names of ``[goals] wrt``; whether the network has them, `work.Work` says."""
+    here = place.within("goals")
+    if "goals" not in mapping:
+        return ()
+    table = _table(mapping["goals"], ("wrt",), here)
+    names = _required(table, "wrt", _GOALS, here)
+    here = here.key("wrt")
+    if not _is_list(names) or not names:
+        here.expected(_GOALS, names)
+    if len(names) > MOST_GOALS:
+        here.fail(f"{len(names):,} names given, expected at most {MOST_GOALS}")
+    for n, name in enumerate(names, 1):
+        if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+            here.item(n).expected('a name such as "w_212"', name)
+    return tuple(names)
+
+
+_GOALS = 'a list of names such as ["w_212", "b_21"]'
+
+
 # ---------------------------------------------------------------------------------------- networks
 
 
@@ -394,6 +420,7 @@ def _network(mapping: Mapping[str, Any], place: _Place) -> NetworkSpec:
         over_samples=choice("over_samples", OVER_SAMPLES),
         title=_title(mapping, table, place),
         source=place.source,
+        goals=_goals(mapping, place),
     )
     values = _network_values(mapping.get("values", {}), spec, place.within("values"))
     return replace(spec, values=values)
@@ -764,6 +791,7 @@ def _equations(mapping: Mapping[str, Any], place: _Place) -> EquationsSpec:
         taken_apart=len(stages) > len(written),
         title=_title(mapping, {}, place),
         source=place.source,
+        goals=_goals(mapping, place),
     )
 
 

@@ -10,8 +10,17 @@ from symback.engine.derivation import BackwardPass, Derivation
 from symback.engine.evaluation import Gradients, MissingNumbers, Numbers, agreement
 from symback.engine.graph import Graph, from_equations, from_network
 from symback.engine.matrix import MatrixForm, lift
-from symback.engine.spec import EquationsSpec, NetworkSpec
-from symback.language.names import EQUATIONS, NETWORK, ONE_VARIABLE, Lettering, Reference
+from symback.engine.spec import EquationsSpec, NetworkSpec, SpecError
+from symback.language.errors import printable
+from symback.language.names import (
+    EQUATIONS,
+    NETWORK,
+    ONE_VARIABLE,
+    Lettering,
+    Reference,
+    UnknownName,
+    read_reference,
+)
 
 
 class Work:
@@ -22,6 +31,27 @@ class Work:
 
     def __init__(self, spec: NetworkSpec | EquationsSpec, written: Lettering | None = None) -> None:
         self.spec, self.written = spec, written
+
+    def goal(self, name: str) -> Reference:
+        """What a derivation by hand differentiates by: one element, or all of ``W2`` or ``b1``.
+
+        Raises `UnknownName`.
+        """
+        variables = self.graph.variables
+        whole = next((each for each in variables if each.name == name.strip() and each.sizes), None)
+        found = read_reference(name, variables) if whole is None else Reference(whole, ())
+        if found.variable == self.graph.target:
+            raise UnknownName(f"{printable(name)} is what is differentiated; name a weight")
+        return found
+
+    def check_goals(self) -> None:
+        """Raise `SpecError` where ``[goals]`` of the network file names what it does not have."""
+        for n, name in enumerate(self.spec.goals, 1):
+            try:
+                self.goal(name)
+            except UnknownName as error:
+                where = f"{self.spec.source}: [goals] wrt[{n}]"
+                raise SpecError(f"{where}: {error.message}") from None
 
     @cached_property
     def graph(self) -> Graph:

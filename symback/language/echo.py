@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from symback.language.budget import spend
 from symback.language.expressions import (
     ELL,
+    EVERY,
     LOSS,
     MINUS_ONE,
     Array,
@@ -97,17 +98,20 @@ def _written(node: Node) -> tuple[str, int]:
             if not (bare and isinstance(exponent, Number)) and not text.startswith("("):
                 text = f"({text})"
             return f"{text}^{{{echo(exponent)}}}", _FACTOR
-        case Element(letter, indices):
-            return SIGNS.get(letter, letter) + _subscript(indices), _ATOM
-        case Array(letter, layer):
+        case Element(letter, indices, sample):
+            return SIGNS.get(letter, letter) + _subscript(indices) + _sample(sample), _ATOM
+        case Array(letter, layer, sample):
             below = "" if layer is None else _subscript((layer,))
-            return SIGNS.get(letter, letter) + below, _ATOM
+            name = SIGNS.get(letter, letter)
+            if sample == EVERY:  # all samples of a batch: X, Ŷ, H_1
+                return name.upper() + below, _ATOM
+            return name + below + _sample(sample), _ATOM
         case Named(name, indices) | Free(name, indices):
             return _NAMED.get(name, name) + _subscript(indices, listed=True), _ATOM
         case Letter(index):
-            return _index(index), _ATOM
+            return shown_index(index), _ATOM
         case OneHot(index):
-            return f"e({_index(index)})", _ATOM
+            return f"e({shown_index(index)})", _ATOM
         case Ones(like):
             return f"ones({echo(like)})", _ATOM
         case Derivative(of, Array() as by) if of == LOSS:
@@ -127,14 +131,18 @@ def _written(node: Node) -> tuple[str, int]:
             return body + _subscript(indices, listed=True), _FACTOR
         case Call("pi"):
             return "π", _ATOM
+        case Call("m", ()):
+            return "m", _ATOM
+        case Call("sum" | "mean" as function, (of, axis)):
+            return f"{function}({echo(of)}, axis={echo(axis)})", _ATOM
         case Call(function, arguments, primes):
             name = _called(function) + "′" * primes
             return f"{name}({', '.join(map(echo, arguments))})", _ATOM
         case Sum(letter, body, lower, upper, without, product):
             below = letter if lower == 1 and upper is None else f"{letter}={lower}"
             if without is not None:
-                below += f", {letter}≠{_index(without)}"
-            above = "" if upper is None else f"^{{{_index(upper)}}}"
+                below += f", {letter}≠{shown_index(without)}"
+            above = "" if upper is None else f"^{{{shown_index(upper)}}}"
             tight = isinstance(body, Product) and _without_minus(body) is None
             need = _FACTOR if product else _SUM if tight else _PRODUCT
             return f"{'Π' if product else 'Σ'}_{{{below}}}{above} {echo(body, need)}", _HADAMARD
@@ -190,17 +198,25 @@ def _called(function: str) -> str:
     return _NAMED.get(function, function)
 
 
-def _index(index: Index) -> str:
+def shown_index(index: Index) -> str:
+    """An index as it is written: 2, i, k+1, ℓ."""
     if index.is_number:
         return str(index.offset)
     letter = "ℓ" if index.letter == ELL else index.letter
     return letter + (f"{index.offset:+d}" if index.offset else "")
 
 
+def _sample(sample: Index | None) -> str:
+    """The sample above a quantity; a dot for each of them."""
+    if sample is None:
+        return ""
+    return "^{(·)}" if sample == EVERY else f"^{{({shown_index(sample)})}}"
+
+
 def _subscript(indices: Sequence[Index], *, listed: bool = False) -> str:
     if not indices:
         return ""
-    texts = [_index(index) for index in indices]
+    texts = [shown_index(index) for index in indices]
     if all(text.isdigit() and len(text) == 1 for text in texts) and not listed:
         return "_" + "".join(texts)
     return "_{" + ",".join(texts) + "}"

@@ -32,8 +32,8 @@ A notation's file is TOML; what it does not say is taken from ``base``, or from 
 
 Sources: M. Nielsen, *Neural Networks and Deep Learning* (2015), ch. 2; C. Bishop, *Pattern
 Recognition and Machine Learning* (2006), ch. 5; Goodfellow, Bengio and Courville, *Deep Learning*
-(2016), ch. 6; Stanford CS231n, course notes and assignments 1 and 2 (W is (in, out), scores,
-probs).
+(2016), ch. 6; A. Ng, *Neural Networks and Deep Learning* (Coursera, 2017), weeks 2-4; Stanford
+CS231n, course notes and assignments 1 and 2 (W is (in, out), scores, probs).
 """
 
 from __future__ import annotations
@@ -475,6 +475,43 @@ EQUATIONS = Lettering(loss="L")
 
 
 @dataclass(frozen=True, slots=True)
+class Samples:
+    """How a page writes the samples of a batch; a page about one sample needs none of it.
+
+    ``axis``: what the arrays of inputs, targets, preactivations, activations and outputs are:
+    "none": those of one sample; "numbered": the same, and x^{(i)} is that of sample i; "columns":
+    matrices with a sample in each column (Ng); "rows": with a sample in each row (NumPy, PyTorch,
+    cs231n, d2l; with it `Notation.rows` where W is (in, out) too).  ``capitals``: only capital
+    letters are such matrices, and small ones belong to one sample (Ng's Z^{[1]} and z^{[1]}).
+
+    ``derivatives``: what dZ and δ are: "batch": ∂J/∂Z, of the loss of the batch; "sample": in each
+    column the derivative of that sample's own loss, so that dW = 1/m·dZ Aᵀ (Ng, where J is the
+    mean).  dW and db are always those of the batch.  ``loss``: the letter of one sample's loss,
+    where it is not that of the batch's (Ng's L beside J).  ``counts`` may stand for the number of
+    samples.  Whether the batch's loss is the sum or the mean, the network file says.
+
+    >>> notation("ng").samples.axis
+    'columns'
+    """
+
+    axis: str = "none"
+    capitals: bool = False
+    derivatives: str = "batch"
+    loss: str = ""
+    counts: tuple[str, ...] = ("m", "N", "n", "M")
+
+    @property
+    def are_named(self) -> bool:
+        """Whether the page may speak of samples at all."""
+        return self.axis != "none"
+
+    @property
+    def are_in_arrays(self) -> bool:
+        """Whether there are arrays of all samples."""
+        return self.axis in ("columns", "rows")
+
+
+@dataclass(frozen=True, slots=True)
 class Notation:
     """A page's way of writing.  Letters are as typed in text; yhat is ŷ.
 
@@ -484,8 +521,9 @@ class Notation:
     letters that name one layer's quantity: its own letter, the lectures' and the layer, counted
     from the end where it is not positive (0 is the last).  ``numbered``: with the layer nowhere, a
     number alone below is it all the same (W_2, z_2).  ``weights_lead_on`` says that W^(l) leads on
-    from layer l, and not into it.  ``names`` are single names and what each is in the lectures'
-    letters, ("w_5", "w_211"); they are looked up before anything else.
+    from layer l, and not into it.  ``samples`` is how a batch is written.  ``names`` are single
+    names and what each is in the lectures' letters, ("w_5", "w_211"); they are looked up before
+    anything else.  One with an index letter in braces, ("s_{i}", "a_1,i"), holds for every index.
     """
 
     name: str = "lectures"
@@ -510,6 +548,7 @@ class Notation:
     placed: tuple[tuple[str, str, int], ...] = ()
     numbered: bool = False
     weights_lead_on: bool = False
+    samples: Samples = Samples()
     names: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -587,6 +626,10 @@ NOTATIONS: dict[str, Notation] = {
         ),
         Notation("goodfellow", loss="J", layer="bracketed"),
         Notation(
+            "ng", preactivation="z", activation="a", loss="J", layer="bracketed",
+            samples=Samples("columns", capitals=True, derivatives="sample", loss="L"),
+        ),
+        Notation(
             "cs231n", preactivation="z", rows=True,
             words=(("scores", "a"), ("probs", "yhat"), ("hidden_layer", "h1"), ("hidden", "h1"),
                    ("X", "x"), ("loss", "L")),
@@ -619,7 +662,7 @@ def notation(name: str | Path) -> Notation:
     >>> notation("nielson")
     Traceback (most recent call last):
     symback.language.names.UnknownNotation: there is no notation nielson; did you mean \
-"nielsen"? There are lectures, nielsen, bishop, goodfellow, cs231n, or a file ending in .toml
+"nielsen"? There are lectures, nielsen, bishop, goodfellow, ng, cs231n, or a file ending in .toml
     """
     text = str(name)
     if text in NOTATIONS:
@@ -642,7 +685,7 @@ def notation(name: str | Path) -> Notation:
     raise UnknownNotation(f"{printable(str(path), 200)}: {reason}") from None
 
 
-_NOT_KEYS = ("name", "words", "placed", "names")
+_NOT_KEYS = ("name", "words", "placed", "names", "samples")
 """Fields of a notation that its file does not give as keys of their own."""
 _OWN_NAME = re.compile(r"\\?[^\W\d](?:\w|[\\{}, ]){0,59}")
 _MEANT = re.compile(r"[^\W\d_]+(?:_?\{?\w+(?:,\w+){0,3}\}?)?")

@@ -635,7 +635,7 @@ class Latex(Writer):
         """A letter with its indices; a layer may be a superscript, and the sample is one."""
         above = spelled.superscript + ("(s)" if sampled else "")
         subscript = f"_{{{spelled.subscript}}}" if spelled.subscript else ""
-        return _latex_letter(spelled.letter) + subscript + (f"^{{{above}}}" if above else "")
+        return latex_letter(spelled.letter) + subscript + (f"^{{{above}}}" if above else "")
 
     def derivative(self, of: str, by: str) -> str:
         """∂of/∂by as a fraction."""
@@ -739,9 +739,10 @@ def _closes_at_end(body: str) -> bool:
     return False
 
 
-def _latex_letter(letter: str) -> str:
+def latex_letter(letter: str) -> str:
+    r"""A letter or a name in LaTeX: ``\hat{y}`` for yhat, ``\mathrm{net}`` for a word."""
     if letter.endswith("hat") and len(letter) > 3:
-        return rf"\hat{{{_latex_letter(letter[:-3])}}}"
+        return rf"\hat{{{latex_letter(letter[:-3])}}}"
     if letter in GREEK:
         return rf"\{letter}"
     if letter in GREEK_LETTERS:

@@ -1,0 +1,127 @@
+"""Pages about all samples of a batch: in columns, in rows, and numbered one by one."""
+
+from __future__ import annotations
+
+import pytest
+
+import symback as sb
+
+
+def network(mean="mean", **values):
+    """The 2-3-1 network of a first course: sigmoids and binary cross-entropy."""
+    layers = [(3, "sigmoid"), (1, "sigmoid")]
+    return sb.Network(2, layers, loss="binary_cross_entropy", over_samples=mean, **values)
+
+
+MEAN, SUM = network(), network("sum")
+
+
+def verdict(line, net=MEAN, notation="ng"):
+    """What is said of the last line of a page."""
+    return sb.check(line, net, notation=notation).lines[-1].verdict.value
+
+
+# ------------------------------------------------------------------------------- Ng's columns
+
+COLUMNS = {
+    r"$dZ^{[2]} = A^{[2]} - Y$": (r"$dZ^{[2]} = Y - A^{[2]}$", r"$dZ^{[2]} = A^{[1]} - Y$"),
+    r"$dW^{[2]} = \frac{1}{m} dZ^{[2]} A^{[1]T}$": (
+        r"$dW^{[2]} = dZ^{[2]} A^{[1]T}$",
+        r"$dW^{[2]} = \frac{1}{m} A^{[1]} dZ^{[2]T}$",
+        r"$dW^{[2]} = \frac{1}{m} dZ^{[2]} A^{[1]}$",
+        r"$dW^{[2]} = \frac{1}{m} dZ^{[2]} A^{[2]T}$",
+    ),
+    r"$db^{[2]} = \frac{1}{m} np.sum(dZ^{[2]}, axis=1, keepdims=True)$": (
+        r"$db^{[2]} = \frac{1}{m} np.sum(dZ^{[2]}, axis=0, keepdims=True)$",
+        r"$db^{[2]} = np.sum(dZ^{[2]}, axis=1, keepdims=True)$",
+        r"$db^{[2]} = \frac{1}{m} dZ^{[2]}$",
+    ),
+    r"$dZ^{[1]} = W^{[2]T} dZ^{[2]} * g^{[1]'}(Z^{[1]})$": (
+        r"$dZ^{[1]} = W^{[2]T} dZ^{[2]}$",
+        r"$dZ^{[1]} = W^{[2]} dZ^{[2]} * g^{[1]'}(Z^{[1]})$",
+        r"$dZ^{[1]} = W^{[2]T} dZ^{[2]} * g^{[1]}(Z^{[1]})$",
+        r"$dZ^{[1]} = \frac{1}{m} W^{[2]T} dZ^{[2]} * g^{[1]'}(Z^{[1]})$",
+    ),
+    r"$dW^{[1]} = \frac{1}{m} dZ^{[1]} X^T$": (r"$dW^{[1]} = \frac{1}{m} dZ^{[1]} X$",),
+    r"$Z^{[1]} = W^{[1]} X + b^{[1]}$": (r"$Z^{[1]} = W^{[1]T} X + b^{[1]}$",),
+    r"$A^{[2]} = \sigma(Z^{[2]})$": (r"$A^{[2]} = \sigma(Z^{[1]})$",),
+    r"$\frac{\partial J}{\partial Z^{[2]}} = \frac{1}{m}(A^{[2]} - Y)$": (
+        r"$\frac{\partial J}{\partial Z^{[2]}} = A^{[2]} - Y$",
+    ),
+}
+"""Right lines in Ng's letters, and wrong ones beside them."""
+
+
+def with_marks(line):
+    """The line on a page that says by another one what d stands for."""
+    return f"$dW^{{[2]}} = \\frac{{1}}{{m}} dZ^{{[2]}} A^{{[1]T}}$\n\n{line}"
+
+
+@pytest.mark.parametrize("line", COLUMNS)
+def test_right_lines_in_columns_are_proved(line):
+    """Each of Ng's lines for a batch holds."""
+    assert verdict(with_marks(line)) == "proved"
+
+
+@pytest.mark.parametrize("line", [wrong for each in COLUMNS.values() for wrong in each])
+def test_wrong_lines_in_columns_are_not(line):
+    """A missing 1/m, another axis, no sum over the samples, a transpose: never proved."""
+    assert verdict(with_marks(line)) in ("refuted", "undecided")
+
+
+CODE = {
+    "dZ2 = A2 - Y": "dZ2 = (A2 - Y) / m",
+    "dW2 = 1/m * np.dot(dZ2, A1.T)": "dW2 = np.dot(dZ2, A1.T)",
+    "dW1 = np.dot(dZ1, X.T) / m": "dW1 = np.dot(X, dZ1.T) / m",
+    "db2 = 1/m * np.sum(dZ2, axis=1, keepdims=True)": "db2 = 1/m * np.sum(dZ2, keepdims=True)",
+    "db1 = np.sum(dZ1, axis=1, keepdims=True) / m": "db1 = np.sum(dZ1, axis=0) / m",
+    "dZ1 = np.multiply(np.dot(W2.T, dZ2), A1 * (1 - A1))": "dZ1 = np.dot(W2.T, dZ2) * (1 - A1)",
+    "dZ1 = W2.T @ dZ2 * A1 * (1 - A1)": "dZ1 = W2.T @ dZ2 * (1 - np.power(A1, 2))",
+    "dW2 = dZ2 @ A1.T / X.shape[1]": "dW2 = dZ2 @ A1.T / X.shape[0]",
+    "J = -np.sum(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)) / m":
+        "J = -np.sum(Y * np.log(A2) + (1 - Y) * np.log(1 - A2))",
+    "J = np.mean(-Y * np.log(A2) - (1 - Y) * np.log(1 - A2))":
+        "J = np.mean(-Y * np.log(A2) - (1 - Y) * np.log(A2))",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", CODE)
+def test_the_same_as_a_program(line):
+    """The lines of the course's exercises; the wrong one beside each is not proved."""
+    assert verdict(line) == "proved"
+    if "sum(dZ2, keepdims" not in CODE[line]:  # of one neuron the sum of all entries is the sum
+        assert verdict(CODE[line]) in ("refuted", "undecided")
+
+
+NUMBERED = {
+    r"$z^{[1](i)} = W^{[1]} x^{(i)} + b^{[1]}$": r"$z^{[1](i)} = W^{[1]} x^{(i)}$",
+    r"$J = \frac{1}{m}\sum_{i=1}^m L(a^{[2](i)}, y^{(i)})$":
+        r"$J = \sum_{i=1}^m L(a^{[2](i)}, y^{(i)})$",
+    r"$J = \frac{1}{m}\sum_i L^{(i)}$": r"$J = L^{(i)}$",
+    r"$dz^{[2](i)} = a^{[2](i)} - y^{(i)}$": r"$dz^{[2](i)} = \frac1m (a^{[2](i)} - y^{(i)})$",
+    r"$dW^{[2]} = \frac{1}{m}\sum_{i=1}^m dz^{[2](i)} a^{[1](i)T}$":
+        r"$dW^{[2]} = \sum_{i=1}^m dz^{[2](i)} a^{[1](i)T}$",
+    r"$db^{[2]} = \frac1m \sum_i dz^{[2](i)}$": r"$db^{[2]} = dz^{[2](i)}$",
+    r"$\partial J/\partial w^{[2]}_{11} = \frac1m\sum_i (a^{[2](i)} - y^{(i)}) a^{[1](i)}_1$":
+        r"$\partial J/\partial w^{[2]}_{11} = \frac1m\sum_i (a^{[2](i)} - y^{(i)}) x^{(i)}_1$",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", NUMBERED)
+def test_samples_by_their_numbers(line):
+    """x^{(i)}, z^{[1](i)}, sums over i; the wrong one beside each is not proved."""
+    assert verdict(with_marks(line)) == "proved"
+    assert verdict(with_marks(NUMBERED[line])) in ("refuted", "undecided")
+
+
+def test_sum_or_mean_is_what_the_network_file_says():
+    """With J the sum there is no 1/m, and a line with it is wrong."""
+    without = "dW2 = np.dot(dZ2, A1.T)"
+    assert (verdict(without, SUM), verdict(without, MEAN)) == ("proved", "refuted")
+    assert verdict("dW2 = np.dot(dZ2, A1.T) / m", SUM) == "refuted"
+
+
+def test_small_letters_are_one_sample():
+    """On the same page dz, dw and db of one sample need no sum."""
+    assert verdict("$dW^{[2]} = dz^{[2]} a^{[1]T}$") == "proved"
+    assert verdict(r"$dW^{[2]} = \frac1m dz^{[2]} a^{[1]T}$") in ("undecided", "unread")
