@@ -520,7 +520,7 @@ class Letters:
 
     def turned(self, node: Node) -> Node:
         """What symback would call a quantity of the page: a row, and W as (in, out), transposed."""
-        return Transpose(node) if self.notation.rows and isinstance(node, Array) else node
+        return Transpose(node) if self._is_turned(node) else node
 
     def _is_column(self, typed: Scripted, node: Node) -> bool:
         """Whether a small w is all weights of the one neuron of its layer, as in wᵀx."""
