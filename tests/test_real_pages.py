@@ -107,3 +107,18 @@ def test_the_entry_jk_of_a_matrix_in_rows_is_from_j_into_k():
     page = f"{ROWS}\n{gradient} h_{{1j}} \\delta_{{2k}}$$\n{gradient} h_{{1k}} \\delta_{{2j}}$$"
     report = sb.check(page, ENTROPY)
     assert [each.verdict.value for each in report.lines] == ["proved"] * 5 + ["refuted"]
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        ("By the chain rule", "proved"),
+        ("Since BCE and the softmax go together we get", "proved"),
+        ("The derivative by W1", "unread"),  # what this equals is said in words
+    ],
+)
+def test_a_formula_goes_on_from_what_the_words_before_it_name(words, verdict):
+    r"""“The derivative by W1 $= …$” is no line of the chain above it."""
+    chain = r"$\frac{\partial L}{\partial a_{21}} = \frac{\partial L}{\partial a_{21}} \cdot 1$"
+    report = sb.check(f"{chain}\n{words} $= \\hat y_1 - y_1$.", ENTROPY)
+    assert report.lines[-1].verdict.value == verdict
