@@ -650,6 +650,9 @@ def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Fl
         if statement.condition is not None or _is_range(statement.tokens, page.letters):
             return prose, flow, []
         line = _sides(statement, page)
+        if line.continues and (said := page.named_before(place)):
+            raise NotRead(f"what this equals stands in words before it: “{said}”", place,
+                          "write it within the formula")  # fmt: skip
         items, after = _said(statement, line, flow)
         if statement.tail is not None and isinstance(items[-1], Claim):
             items[-1] = replace(items[-1], joined=_joined(statement, page, flow, items[-1]))

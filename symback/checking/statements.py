@@ -52,6 +52,10 @@ _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)(%[^\n]*)")
 r"""A comment of LaTeX; \% is none."""
 EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _SIGN = re.compile(r"\S")
+_NAMED_IN_WORDS = re.compile(
+    r"[A-Za-z]\s+(?!I\b|A\b)([A-Z]\w{0,4}|[a-z]\w?\d)\s*(?:\${1,2}|\\\(|\\\[)\s*$"
+)
+"""Words, a name such as W1, and the sign that opens a formula."""
 _EQUALITY = re.compile(r"[=≈←]")
 
 
@@ -119,6 +123,15 @@ class Page:
         """Line and column of a position of the page."""
         line = bisect.bisect_right(self.starts, position)
         return Place(line, position - self.starts[line - 1] + 1)
+
+    def named_before(self, place: Place) -> str:
+        """The name with which the words on a line end, right before the formula at a place; or "".
+
+        In "the derivative by W1 $= …$" it is W1: the formula goes on from what the words say.
+        """
+        begin = self.starts[place.line - 1]
+        found = _NAMED_IN_WORDS.search(self.text[begin : begin + place.column - 1])
+        return "" if found is None else found[1]
 
     def between(self, tokens: Sequence[Token]) -> str:
         """The text from the first of some tokens to the last."""

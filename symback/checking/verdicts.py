@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from symback.checking.claims import LOSS_LETTERS, bare, in_order, says_nothing
+from symback.checking.claims import LOSS_LETTERS, bare, in_order, names_decimals, says_nothing
 from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
@@ -1051,10 +1051,14 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         return followed
     before = page.previous
     filled = before is not None and before != side.node and _is_filled_in(before, side.node)
-    if filled or _has_decimals(side.node):
+    measured = names_decimals(side.node, page.definitions)
+    if filled or measured or _has_decimals(side.node):
         exact, printed = page.numbers(truth), page.numbers(side.node, COARSE)
         if exact is not None and printed is not None and meets(exact, printed):
             return Finding(Verdict.CONDITIONAL, "right at the numbers of the file only")
+        if measured and exact is None:
+            reason = "a name in it is given as a number, and the network file gives none to compare"
+            return Finding(Verdict.UNDECIDED, reason)
     if found := _for_some_numbers(page, truth, side):
         return found
     for name in page.unread:  # a function of the page's own, or its derivative
