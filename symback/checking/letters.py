@@ -71,7 +71,7 @@ QUANTITIES = {
 LOSS_WORDS = ("loss", "Loss", "cost", "Cost")
 GENERIC = ("g", "f", "phi", "psi", "varphi")
 """Letters that pages call the activation by."""
-RATES = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
+RATES = ("alpha", "lr", "learning_rate", "step_size", "epsilon", "mu", "gamma", "lambda")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ for in the page's equations by `symback.checking.guessing`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -83,6 +84,42 @@ def joined(
     """
     words = _WORDS.union(own)
     return list(_placed(_unbraced(_spelled(tokens, words, latex=latex), words), latex=latex))
+
+
+def snake_cased(tokens: Sequence[Token]) -> list[Token]:
+    """The tokens of a line of a program with each name of several words as one: exp_scores.
+
+    >>> from symback.checking.tokens import Place, lexed
+    >>> typed = lexed("dhidden_layer = dL_dw + exp_scores_1", Place(1, 1), latex=False)
+    >>> [token.text for token in snake_cased(typed)][:3]
+    ['dhidden_layer', '=', 'dL']
+    """
+    made: list[Token] = []
+    place = 0
+    while place < len(tokens):
+        token, end = tokens[place], place + 1
+        while _is_word_of_snake(token) and _is_joined(tokens[end - 1 : end + 2]):
+            end += 2
+        words = [each.text for each in tokens[place:end:2]]
+        is_mark = len(words) > 1 and (
+            words[0] in ("grad", "np") or words[1] == "prime" or words[1][0] == "d" == words[0][0]
+        )
+        if end > place + 1 and not is_mark:
+            made.append(replace(token, text="_".join(words), end=tokens[end - 1].end))
+        else:
+            made += tokens[place:end]
+        place = end
+    return made
+
+
+def _is_word_of_snake(token: Token) -> bool:
+    return token.kind == "name" and len(token.text) > 1 and token.text.isascii()
+
+
+def _is_joined(tokens: Sequence[Token]) -> bool:
+    """Whether a word, _ and a word stand close together."""
+    close = all(a.end == b.start for a, b in itertools.pairwise(tokens))
+    return len(tokens) == 3 and tokens[1].kind == "_" and close and _is_word_of_snake(tokens[2])
 
 
 def _spelled(tokens: Sequence[Token], words: frozenset[str], *, latex: bool) -> list[Token]:
