@@ -40,11 +40,8 @@ _BETWEEN = {
     **dict.fromkeys(("ho", "oh", "hy", "yh"), "output"),
 }
 """The layer of weights that are named by the two layers between which they stand."""
-_OF_OUTPUTS = {
-    **dict.fromkeys(("pred", "predicted", "hat"), "ypred"),
-    **dict.fromkeys(("true", "actual", "target", "label"), "ytrue"),
-}
-"""What y_… is."""
+_OF_OUTPUTS = ("pred", "predicted", "hat", "true", "actual", "target", "label")
+"""What may stand below y: y_pred is the name ypred."""
 _LOSS_KINDS = {
     **dict.fromkeys(("MSE", "mse", "SSE", "sse"), "squared"),
     **dict.fromkeys(("CE", "ce", "BCE", "bce", "NLL", "nll"), "entropy"),
@@ -72,49 +69,90 @@ _PLACED = re.compile(r"(?P<name>[^_]+)_(?P<layer>[A-Za-z]+)(?P<neuron>\d*)")
 
 
 def joined(
-    tokens: Sequence[Token], *, latex: bool, own: Collection[str] = frozenset()
+    tokens: Sequence[Token],
+    *,
+    latex: bool,
+    own: Collection[str] = (),
+    letters: Collection[str] = (),
 ) -> list[Token]:
-    r"""The tokens with each name of several letters as one; ``own`` are words that are names here.
+    r"""The tokens with each name of several letters as one.
+
+    ``own`` are words that are names here beside the usual ones, and ``letters`` names of one
+    letter: what is a name and a product of those as well is refused.
 
     >>> from symback.checking.tokens import Place, lexed
     >>> typed = lexed(r"\mathrm{out}_{h_1} w_5 + net_{o1}", Place(1, 1), latex=True)
     >>> [token.text for token in joined(typed, latex=True)]
     ['out_h1', 'w', '_', '5', '+', 'net_o1']
     """
+    runs = list(_runs(tokens, latex=latex))
+    for run in runs:
+        word = _word(run)
+        if len(run) > 1 and word in own and letters and {*word} <= {*letters}:
+            raise NotRead(f"{word} is a name and may be a product of letters", run[0].place,
+                          rf"write \text{{{word}}}, or put \cdot between the letters")  # fmt: skip
     words = _WORDS.union(own)
-    return list(_placed(_unbraced(_spelled(tokens, words, latex=latex), words), latex=latex))
+    spelled = _spelled(runs, words, frozenset(own), latex=latex)
+    return list(_placed(_unbraced(spelled, words), latex=latex))
 
 
-def _spelled(tokens: Sequence[Token], words: frozenset[str], *, latex: bool) -> list[Token]:
+def _runs(tokens: Sequence[Token], *, latex: bool) -> Iterator[Sequence[Token]]:
+    """The tokens one by one, in LaTeX letters that stand close together at once."""
+    place = 0
+    while place < len(tokens):
+        end = place + 1
+        while latex and _is_letter(tokens[place]) and end < len(tokens) and _goes_on(tokens, end):
+            end += 1
+        yield tokens[place:end]
+        place = end
+
+
+def _word(run: Sequence[Token]) -> str:
+    return "".join(token.text for token in run)
+
+
+def _spelled(
+    runs: Sequence[Sequence[Token]], words: frozenset[str], own: frozenset[str], *, latex: bool
+) -> list[Token]:
     r"""Runs of letters and \text{…} that are a word become a name, where no sentence goes on."""
     made: list[Token] = []
     lowered: list[bool] = []  # for each open brace whether it is within a subscript
-    place = 0
-    while place < len(tokens):
-        token, end = tokens[place], place + 1
-        below = (place and tokens[place - 1].kind == "_") or any(lowered)
+    for place, run in enumerate(runs):
+        token, word, several = run[0], _word(run), len(run) > 1
+        beside = (*runs[max(0, place - 1) : place], *runs[place + 1 : place + 2])
+        below = any(lowered) or (place > 0 and runs[place - 1][0].kind == "_")
         if token.kind == "{":
-            lowered.append(bool(below))
+            lowered.append(below)
         elif token.kind == "}" and lowered:
             lowered.pop()
-        while latex and _is_letter(token) and end < len(tokens) and _goes_on(tokens, end):
-            end += 1
-        word = "".join(each.text for each in tokens[place:end])
-        known = word in words or (below and word in _BELOW and (end == place + 1 or word != "in"))
-        beside = (*tokens[max(0, place - 1) : place], *tokens[end : end + 1])
-        scripted = tokens[end : end + 1] != [] and tokens[end].kind in ("_", "^")
-        alone = bool(beside) and not any(each.kind in _APART for each in beside)
-        is_name = below or scripted or alone
+        known = word in words or (below and word in _BELOW and not (several and word == "in"))
+        scripted = len(runs) > place + 1 and runs[place + 1][0].kind in ("_", "^")
+        goes_on = any(_is_sentence(near, words, own=word in own) for near in beside)
+        is_name = below or scripted or (bool(beside) and not goes_on)
         if token.kind == "text" and (known or below or scripted) and _is_word(word) and is_name:
             made.append(replace(token, kind="name"))
-        elif end > place + 1 and known and is_name:
-            made.append(replace(token, text=word, end=tokens[end - 1].end))
+        elif several and known and is_name:
+            made.append(replace(token, text=word, end=run[-1].end))
         elif not latex and token.kind == "name" and word in QUANTITIES and not is_name:
             made.append(replace(token, kind="text"))  # "the target y_1 is"
         else:
-            made += tokens[place:end]
-        place = end
+            made += run
     return made
+
+
+def _is_sentence(near: Sequence[Token], words: frozenset[str], *, own: bool) -> bool:
+    """Whether what stands beside a word may be another word, or makes it a product of letters.
+
+    A name of the file or of the notation (``own``) may stand beside letters and numbers.
+    """
+    kind, word = near[0].kind, _word(near)
+    if word == "d" or (own and word in words):
+        return False
+    return (
+        kind == "text"
+        or (kind == "name" and (not own or len(word) > 1))
+        or (kind == "number" and not own)
+    )
 
 
 def _is_letter(token: Token) -> bool:
@@ -194,7 +232,7 @@ def _named_with(name: str, below: Sequence[Token]) -> tuple[str, Sequence[Token]
             return ("" if is_element else f"{name}_{word}{digits}"), ()
         case [word, *rest] if word in _BELOW and rest[:1] in ([], [","]):
             if name in ("y", "Y") and word in _OF_OUTPUTS:
-                return _OF_OUTPUTS[word], below[2:]
+                return f"y{word}", below[2:]
             is_kind = word in _LOSS_KINDS and name not in _LOSS_LETTERS
             unlike = word in _OF_OUTPUTS and word not in _LAYERS
             return ("" if rest or is_kind or unlike else f"{name}_{word}"), ()

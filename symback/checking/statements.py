@@ -130,7 +130,8 @@ class Page:
         functions = self.letters.own_functions
         place = self.place(start)
         tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
-        return joined(tokens, latex=latex, own=self.letters.long_names)
+        own = self.letters.long_names, self.letters.short_names
+        return joined(tokens, latex=latex, own=own[0], letters=own[1])
 
 
 # ------------------------------------------------------------------------------------------- rows
