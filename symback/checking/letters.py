@@ -331,7 +331,7 @@ class Letters:
 
     def begins_quantity(self, text: str) -> bool:
         """Whether dX can be the differential of ``text``."""
-        if not text:
+        if not text or text[0] == "_":
             return False
         known = self.means_quantity(text) or text in (*_LOSSES, *LOSS_WORDS, "yhat")
         known = known or (text.isupper() and text in self.defined)  # MSE

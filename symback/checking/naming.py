@@ -52,10 +52,14 @@ _STYLE = frozenset(("net", "out", "in", "preact", "act", "preactivation", "activ
 _PREACTIVATIONS = ("net", "in", "preact", "preactivation", "logit", "z", "s", "u", "v")
 _ACTIVATIONS = ("out", "act", "activation", "h", "o")
 
+_AFTER_LAYER = ("net", "preact", "preactivation", "logit", "out", "act", "activation", "output")
+"""What a layer has that is named by it: hidden_net, hidden_out."""
+
 _BELOW = frozenset((*_LAYERS, *_OF_OUTPUTS, *_LOSS_KINDS)) - {"h", "o", "i"}
-_WORDS = frozenset((*QUANTITIES, *_LOSS_KINDS, *LOSS_WORDS, "net", "out", "act", "logit"))
+WORDS = frozenset((*QUANTITIES, *_LOSS_KINDS, *LOSS_WORDS, "net", "out", "act", "logit"))
+"""Words that are a name wherever they stand between signs."""
 _NO_NAMES = frozenset(
-    (*FUNCTIONS, *"defgwnNΣΠ", "phi", "psi", "sum", "prod", "np", "grad", "sigma", "ehat",
+    (*FUNCTIONS, *"efgwnNΣΠ", "phi", "psi", "sum", "prod", "np", "grad", "sigma", "ehat",
      "indicator")
 )  # fmt: skip
 """What has no layer by name below it: functions, marks, and w, which has two neurons there."""
@@ -91,7 +95,7 @@ def joined(
         if len(run) > 1 and word in own and letters and {*word} <= {*letters}:
             raise NotRead(f"{word} is a name and may be a product of letters", run[0].place,
                           rf"write \text{{{word}}}, or put \cdot between the letters")  # fmt: skip
-    words = _WORDS.union(own)
+    words = WORDS.union(own)
     spelled = _spelled(runs, words, frozenset(own), latex=latex)
     return list(_placed(_unbraced(spelled, words), latex=latex))
 
@@ -133,7 +137,7 @@ def _spelled(
             made.append(replace(token, kind="name"))
         elif several and known and is_name:
             made.append(replace(token, text=word, end=run[-1].end))
-        elif not latex and token.kind == "name" and word in QUANTITIES and not is_name:
+        elif not latex and token.kind == "name" and word in WORDS and not is_name:
             made.append(replace(token, kind="text"))  # "the target y_1 is"
         else:
             made += run
@@ -197,7 +201,7 @@ def _placed(tokens: Sequence[Token], *, latex: bool) -> Iterator[Token]:
             yield token
             continue
         inner, end = _lowered(tokens, place + 1, latex=latex)
-        text, left = _named_with(token.text, inner)
+        text, left = _named_with(token.text, inner, latex=latex)
         if not text:
             yield token
             continue
@@ -223,7 +227,7 @@ def _lowered(tokens: Sequence[Token], begin: int, *, latex: bool) -> tuple[Seque
     return tokens[begin:end], end
 
 
-def _named_with(name: str, below: Sequence[Token]) -> tuple[str, Sequence[Token]]:
+def _named_with(name: str, below: Sequence[Token], *, latex: bool) -> tuple[str, Sequence[Token]]:
     """The name with what stands below it as one, and what of that are indices; ("", …) if none."""
     texts = [token.text for token in below]
     match texts:
@@ -236,7 +240,16 @@ def _named_with(name: str, below: Sequence[Token]) -> tuple[str, Sequence[Token]
             is_kind = word in _LOSS_KINDS and name not in _LOSS_LETTERS
             unlike = word in _OF_OUTPUTS and word not in _LAYERS
             return ("" if rest or is_kind or unlike else f"{name}_{word}"), ()
+        case [word] if not latex and (len(name) > 1 or name == "d") and _is_no_index(name, word):
+            return f"{name}_{word}", ()
     return "", ()
+
+
+def _is_no_index(name: str, word: str) -> bool:
+    """Whether what stands below in code is a word of a name, as in hidden_net, and no index."""
+    of_derivative = name[0] == word[0] == "d"  # dL_dout
+    letters = len(word) > 2 and word.isalpha() and not {*word} <= {*"ijklmnpqrstuvL"}
+    return letters and not of_derivative
 
 
 # ------------------------------------------------------------------------------ what names say
@@ -282,7 +295,8 @@ def numbered_names(statements: Iterable[Row], letters: Letters) -> tuple[str, ..
     if not letters.scope.is_network:
         return ()
     weight, found = letters.notation.weight, dict[int, str]()
-    for below in _below(list(statements), weight):
+    rows = list(statements)
+    for below in _below(rows, weight):
         if not below.isdigit() or len(below) > 2:
             continue
         place = Place(1, 1)
@@ -292,7 +306,12 @@ def numbered_names(statements: Iterable[Row], letters: Letters) -> tuple[str, ..
             return ()
         except NotRead:
             found[int(below)] = f"{weight}_{below}"
-    return tuple(found[number] for number in sorted(found))
+    own_bias = found and set(letters.scope.biases) == {1} and letters.notation.layer == "subscript"
+    biases = {int(b) for b in _below(rows, letters.notation.bias) if b.isdigit() and len(b) == 1}
+    return (
+        *(found[number] for number in sorted(found)),
+        *(f"{letters.notation.bias}_{number}" for number in sorted(biases if own_bias else ())),
+    )
 
 
 def names_loss(name: str, scope: Scope) -> bool:
@@ -330,10 +349,13 @@ def _by_places(
 ) -> Iterator[tuple[str, str]]:
     """net_h1, W_out, delta_hidden; a δ that the page defines may have the other sign."""
     for name, found in placed.items():
-        if found["layer"] not in _LAYERS:
+        said, place = found["name"], found["layer"]
+        if said in _LAYERS and place in _AFTER_LAYER:  # hidden_net
+            said, place = place, said
+        if place not in _LAYERS:
             continue
-        layer = _layer(_LAYERS[found["layer"]], scope)
-        letter = _meaning(found["name"], used, notation)
+        layer = _layer(_LAYERS[place], scope)
+        letter = _meaning(said, used, notation)
         if layer is None or not letter or (letter == "delta" and name in defined):
             continue
         yield from ((name, each) for each in _at(letter, layer, found["neuron"], scope))
@@ -436,8 +458,12 @@ def _by_index_letters(rows: Sequence[Row], scope: Scope) -> Iterator[tuple[str, 
 def _below(rows: Sequence[Row], name: str) -> Iterator[str]:
     """What stands below a name, wherever it stands, without braces."""
     for tokens, latex in rows:
-        for place, token in enumerate(tokens[:-2]):
-            if token.text not in (name, f"d{name}") or tokens[place + 1].kind != "_":
+        for place, token in enumerate(tokens[:-1]):
+            if token.text not in (name, f"d{name}"):
+                continue
+            if tokens[place + 1].kind == "number" and _is_close(tokens, place + 1):  # w5
+                yield tokens[place + 1].text
+            if tokens[place + 1].kind != "_" or place + 2 == len(tokens):
                 continue
             inner, end = _lowered(tokens, place + 2, latex=latex)
             while not latex and inner and tokens[end - 1].kind != "}" and _is_close(tokens, end):
