@@ -86,13 +86,13 @@ def signs_of(text: str, scope: Scope) -> Signs:
             if name == "d" and not below:  # that of dL/dw
                 continue
             letters[name] += 1
+            rows |= name == "w" and _stands_behind_array(tokens, place)
             turned = raised[:1] in (["T"], ["⊤"], ["top"])
             layered = name in _QUANTITIES - {"x", "y", "t", "d", "yhat"}
             if layered and raised and not turned and raised != ["'"]:
                 above.add(raised[0] if raised[0] in ("(", "[") else "")
             elif name in ("w", "theta", "Theta"):
                 weights.add(_count(below))
-                rows |= name == "w" and _stands_behind_array(tokens, place)
             elif layered and not raised:
                 numbered = any(token.kind == "number" or token.text in "klL" for token in below)
                 bare |= {name} if not numbered and _count(below) < 2 else set()
@@ -325,6 +325,12 @@ def weight(items: Sequence[Item], lines: Iterable[LineReport]) -> float:
 def unread(document: Document) -> int:
     """How much of a page is not read."""
     return sum(isinstance(item, Unread) for item in document.items)
+
+
+def is_turned(notation: Notation, other: Notation) -> bool:
+    """Whether two notations differ in rows and columns only: a page may have both."""
+    letters = replace(notation, rows=other.rows, weight_order=other.weight_order)
+    return notation.rows != other.rows and letters == other
 
 
 def listed(numbers: Iterable[int]) -> str:

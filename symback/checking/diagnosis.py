@@ -48,7 +48,7 @@ from symback.checking.correct import (
     way_between,
 )
 from symback.checking.evaluation import Assumptions
-from symback.checking.judge import SHALLOW, Judge
+from symback.checking.judge import SHALLOW, Bounds, Judge
 from symback.checking.mistakes import (
     Factor,
     Making,
@@ -65,7 +65,7 @@ from symback.checking.mistakes import (
     wrongs,
 )
 from symback.checking.report import Diagnosis
-from symback.engine.arithmetics import LEVELS, Grid, Misshapen, entries, tower
+from symback.engine.arithmetics import LEVELS, Grid, Misshapen, entries, middle, tower
 from symback.engine.graph import base_name
 from symback.language.echo import echo
 from symback.language.errors import SymbackError
@@ -147,6 +147,50 @@ def diagnose(
         told = []
     correct = case.ground.correct(truth) if told else ""
     return tuple(Diagnosis(each.name, each.text, correct) for each in told)
+
+
+def diagnose_number(
+    judge: Judge, truth: Node, printed: Bounds, assumptions: Assumptions = NOTHING_ASSUMED
+) -> tuple[Diagnosis, ...]:
+    """The mistakes that make of ``truth``, at the numbers of the file, what was ``printed``.
+
+    Single mistakes only, the most specific first: a number says less than a formula.
+    """
+    ground = Ground.of(judge)
+    point = FilePoint(ground, assumptions)
+    step = _step_of_descent(truth)
+    if step is not None:  # w - η ∂L/∂w: a mistake in the gradient
+        start, rate = point.value(step), point.value(Element("eta"))
+        if printed.holds(start + rate * point.value(Derivative(LOSS, step))):
+            told = [mistakes.DESCENT.found()]
+        else:
+            told = _in_table(ground, Derivative(LOSS, step), point,
+                             lambda value: printed.holds(start - rate * value))  # fmt: skip
+    else:
+        told = _in_table(ground, _as_derivative(judge, truth), point, printed.holds)
+    correct = ground.correct(truth) if told else ""
+    return tuple(Diagnosis(each.name, each.text, correct) for each in _distinct(told, False))
+
+
+def _in_table(
+    ground: Ground, truth: Node, point: FilePoint, fits: Callable[[float], bool]
+) -> list[Told]:
+    """The mistakes of one value that fits; none where the right value does."""
+    if fits(point.value(truth)):
+        return []
+    found: list[Told] = []
+    match truth:
+        case Derivative(Element() as of, Element() as by):
+            plan = ground.plan(of, by)
+            singles = Table(plan, point).singles if plan is not None else {}
+            found = [guess.told() for guess, value in singles.items() if fits(value)]
+    for told, node in ground.slips(truth):
+        try:
+            value = point.value(node)
+        except (SymbackError, ArithmeticError):
+            continue
+        found += [told] if fits(value) else []
+    return found
 
 
 def _visits(judge: Judge, node: Node) -> int:
@@ -543,6 +587,33 @@ class Point:
     def word(self, word: Word) -> int:
         """The residue of a word; 0 for one that has none here."""
         return self._known.get(word, 0) if self.words else 0
+
+
+class _Unreduced:
+    """What stands for the prime where numbers are not residues: x % it is x."""
+
+    def __rmod__(self, value: Any) -> Any:
+        return value
+
+
+class FilePoint(Point):
+    """The numbers of the file, as floats: for looking at numbers of a few digits."""
+
+    def __init__(self, ground: Ground, assumptions: Assumptions) -> None:
+        self.ground, self.prime = ground, _Unreduced()
+        self._at = ground.judge.at_file(assumptions)
+        self._known = {}
+
+    def value(self, node: Node, letters: Mapping[str, int] | None = None) -> float:
+        """The number of a scalar node; raises `Undecided` or `Misshapen`."""
+        found = self._at(node, letters or {})
+        if len(entries(found)) != 1:
+            raise Misshapen("an array where a number is expected")
+        return float(middle(entries(found)[0]))
+
+    def inverse(self, residue: float) -> float:
+        """1/number."""
+        return 1 / residue
 
 
 def _vocabulary(ground: Ground) -> Iterator[tuple[Word, Node]]:

@@ -73,7 +73,7 @@ QUANTITIES = {
 LOSS_WORDS = ("loss", "Loss", "cost", "Cost")
 GENERIC = ("g", "f", "phi", "psi", "varphi")
 """Letters that pages call the activation by."""
-_WORDS_FOR_RATE = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
+RATES = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,7 +498,7 @@ class Letters:
             inner = [token for token in below if token.kind not in ("(", ")")]
             of_class = len(inner) == 1 and inner[0].text in ("ell", "y", "l")
             return OneHot(Index(ELL) if of_class else self.index(inner, typed.token.place))
-        if text == "eta" or (updating and text in _WORDS_FOR_RATE):
+        if text == "eta" or (updating and text in RATES):
             return Element("eta")
         if text == "pi" and below is None:
             return Call("pi", ())
@@ -519,15 +519,17 @@ class Letters:
                 return self._named(typed)
             pair = self._kronecker(typed) if meaning == "delta" else None
             node = pair or self._of_samples(typed, self._looked_up(typed, meaning))
-        # a row, W as (in, out), and the weights of one neuron as a column are symback's transposed
-        turned = self._is_turned(node) or (isinstance(node, Array) and self._is_column(typed, node))
-        return Transpose(node) if turned else node
+        return Transpose(node) if self._is_column(typed, node) else self.turned(node)
+
+    def turned(self, node: Node) -> Node:
+        """What symback would call a quantity of the page: a row, and W as (in, out), transposed."""
+        return Transpose(node) if self.notation.rows and isinstance(node, Array) else node
 
     def _is_column(self, typed: Scripted, node: Node) -> bool:
         """Whether a small w is all weights of the one neuron of its layer, as in wᵀx."""
         notation = self.notation
         match node:
-            case Array("W", Index("", layer)) if notation.layer == "nowhere":
+            case Array("W", Index("", layer)) if notation.layer == "nowhere" and not notation.rows:
                 return typed.token.text == notation.weight and self.scope.widths[layer] == 1
         return False
 

@@ -450,7 +450,7 @@ def _bullet(line: str, above: str) -> re.Match[str] | None:
 
 def _looks_like_formula(text: str) -> bool:
     """Whether a line of text holds a formula, rather than words."""
-    if re.search(r"[=≈←∂∇Σ∑]|:=", text):
+    if re.search(r"[=≈←∂∇Σ∑]|:=|[\w)}] ?[<>≤≥≠] ?[-\w(\\]", text):
         return True
     words = re.findall(r"[A-Za-z]{3,}", text)
     formula = re.search(r"[*/^+·⊙√]|[)\]]\s*[(\[]|\w_\w|\w\(|\)\w", text)
@@ -535,9 +535,9 @@ class Statement:
 
     ``words`` are those of its row, ``before`` those between the statement before and this one;
     ``is_single`` says that nothing else stands in its row, ``is_noted`` that && stands before it;
-    ``tail`` and ``goes_on`` are those of its `Row`.  The
-    pass on conditions adds ``led_by``, all words since the statement before, those of a paragraph
-    among them; ``paragraph``, whether an empty line stands before it; the ``condition`` that it
+    ``tail`` and ``goes_on`` are those of its `Row`.  The pass on conditions adds ``led_by``, all
+    words since the statement before, those of a paragraph among them; ``paragraph``, whether an
+    empty line stands before it; ``is_close``, whether "if" alone does; the ``condition`` that it
     states, where it is one; and ``holds_for``, the conditions that it stands under.  ``lemma`` is
     set where it is about functions of a variable.
     """
@@ -556,6 +556,7 @@ class Statement:
     row: int = 0
     led_by: tuple[str, ...] = ()
     paragraph: bool = False
+    is_close: bool = False
     condition: Condition | None = None
     holds_for: tuple[Condition, ...] = ()
     lemma: Lemma | None = None
@@ -615,8 +616,9 @@ def _cut_row(row: Row, page: Page) -> Iterator[Statement]:
     words = tuple(token for token in tokens if token.kind == "text")
     whole = Statement([], row.kind, row.source, place, words=words, goes_on=row.goes_on)
     pieces = _pieces(tokens, latex=whole.latex)
-    for number, (piece, before) in enumerate(pieces, start=1):
+    for number, (bracketed, before) in enumerate(pieces, start=1):
         spend()
+        piece = _without_brackets(bracketed)
         source, place = page.between(piece) or row.source, piece[0].place
         if len(piece) > MOST_TOKENS:
             failed = NotRead(f"the statement has more than {MOST_TOKENS:,} signs", place)
@@ -673,7 +675,7 @@ def _pieces(tokens: Sequence[Token], *, latex: bool) -> list[tuple[list[Token], 
         begun = len(last) > 2 and last[0].kind == "name" and len(last[0].text) == 1
         listed = len(piece) == 1 and piece[0].kind in ("number", "...", "name")
         if listed and begun and last[1].kind in ("=", "in"):
-            last += piece
+            last += [replace(piece[0], kind=",", text=","), *piece]
         else:
             made.append((piece, before))
     return made
@@ -799,10 +801,12 @@ def _without_remark(tokens: list[Token], letters: Letters) -> list[Token]:
     named = bool(functions)
     short = [t for t in inner if t.kind in ("+", "/") or (t.kind == "name" and t.text.isupper())]
     known = (*functions, *short) if named else ()
-    words = all(t in known or _is_word(t, letters) for t in inner)
+    spoken = any(token.kind == "text" for token in inner)  # every sum written with Σ
+    words = all(
+        t in known or (spoken and t.text in ("sum", "Σ")) or _is_word(t, letters) for t in inner
+    )
     apart = tokens[start].start - tokens[start - 1].end
-    said = named or any(token.kind == "text" for token in inner)
-    is_remark = inner and words and (apart > 1 or (apart and said))
+    is_remark = inner and words and (apart > 1 or (apart and (named or spoken)))
     return tokens[:start] if is_remark else tokens
 
 
@@ -815,6 +819,16 @@ def _is_word(token: Token, letters: Letters) -> bool:
     known = known or letters.means_quantity(token.text) or token.text in letters.defined
     begins = any(map(letters.begins_quantity, (token.text, token.text[1:])))
     return token.kind == "name" and len(text) > 3 and not (known or begins)
+
+
+def _without_brackets(tokens: list[Token]) -> list[Token]:
+    """An equation without brackets around all of it, as in: class 2 (y_2 = 1)."""
+    inner = tokens[1:-1]
+    whole = len(tokens) > 4 and tokens[0].kind == "(" and tokens[-1].kind == ")"
+    depths = itertools.accumulate((t.kind in OPENS) - (t.kind in CLOSES) for t in inner)
+    if not whole or min(depths) < 0 or not any(t.kind in RELATIONS for t in inner):
+        return tokens
+    return inner
 
 
 def _with_step(tokens: list[Token]) -> list[Token]:
@@ -853,7 +867,16 @@ def _without_spacing(tokens: list[Token]) -> list[Token]:
 
 
 def _with_condition_apart(tokens: list[Token], letters: Letters) -> list[Token]:
-    """Indices compared in brackets at the end of a row, as in … (i ≠ j), say when it holds."""
+    """Indices compared in brackets at the end of a row, as in … (i ≠ j), say when it holds.
+
+    So does a comparison behind a word, as in … (as a_11 > 0).
+    """
+    opened = [k for k, token in enumerate(tokens) if token.kind == "("]
+    if opened and tokens[-1].kind == ")" and tokens[opened[-1] :][1].kind == "text":
+        inner = tokens[opened[-1] + 1 : -1]
+        compares = any(token.kind in COMPARISONS[1:] for token in inner)
+        if opened[-1] and compares and sum(token.kind == "text" for token in inner) == 1:
+            return [*tokens[: opened[-1]], *inner]
     if len(tokens) < 6 or tokens[-1].kind != ")" or tokens[-5].kind != "(":
         return tokens
     opening, left, relation, right = tokens[-5:-1]
