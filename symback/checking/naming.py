@@ -249,7 +249,7 @@ def _is_no_index(name: str, word: str) -> bool:
     """Whether what stands below in code is a word of a name, as in hidden_net, and no index."""
     of_derivative = name[0] == word[0] == "d"  # dL_dout
     letters = len(word) > 2 and word.isalpha() and not {*word} <= {*"ijklmnpqrstuvL"}
-    return letters and not of_derivative
+    return letters and not of_derivative and word not in ("ell", "new", "old", "prime")
 
 
 # ------------------------------------------------------------------------------ what names say
