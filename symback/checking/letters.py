@@ -73,7 +73,7 @@ QUANTITIES = {
 LOSS_WORDS = ("loss", "Loss", "cost", "Cost")
 GENERIC = ("g", "f", "phi", "psi", "varphi")
 """Letters that pages call the activation by."""
-RATES = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
+RATES = ("alpha", "lr", "learning_rate", "step_size", "epsilon", "mu", "gamma", "lambda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,7 +523,7 @@ class Letters:
 
     def turned(self, node: Node) -> Node:
         """What symback would call a quantity of the page: a row, and W as (in, out), transposed."""
-        return Transpose(node) if self.notation.rows and isinstance(node, Array) else node
+        return Transpose(node) if self._is_turned(node) else node
 
     def _is_column(self, typed: Scripted, node: Node) -> bool:
         """Whether a small w is all weights of the one neuron of its layer, as in wᵀx."""

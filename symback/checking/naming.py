@@ -14,6 +14,7 @@ for in the page's equations by `symback.checking.guessing`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -98,6 +99,42 @@ def joined(
     words = WORDS.union(own)
     spelled = _spelled(runs, words, frozenset(own), latex=latex)
     return list(_placed(_unbraced(spelled, words), latex=latex))
+
+
+def snake_cased(tokens: Sequence[Token]) -> list[Token]:
+    """The tokens of a line of a program with each name of several words as one: exp_scores.
+
+    >>> from symback.checking.tokens import Place, lexed
+    >>> typed = lexed("dhidden_layer = dL_dw + exp_scores_1", Place(1, 1), latex=False)
+    >>> [token.text for token in snake_cased(typed)][:3]
+    ['dhidden_layer', '=', 'dL']
+    """
+    made: list[Token] = []
+    place = 0
+    while place < len(tokens):
+        token, end = tokens[place], place + 1
+        while _is_word_of_snake(token) and _is_joined(tokens[end - 1 : end + 2]):
+            end += 2
+        words = [each.text for each in tokens[place:end:2]]
+        is_mark = len(words) > 1 and (
+            words[0] in ("grad", "np") or words[1] == "prime" or words[1][0] == "d" == words[0][0]
+        )
+        if end > place + 1 and not is_mark:
+            made.append(replace(token, text="_".join(words), end=tokens[end - 1].end))
+        else:
+            made += tokens[place:end]
+        place = end
+    return made
+
+
+def _is_word_of_snake(token: Token) -> bool:
+    return token.kind == "name" and len(token.text) > 1 and token.text.isascii()
+
+
+def _is_joined(tokens: Sequence[Token]) -> bool:
+    """Whether a word, _ and a word stand close together."""
+    close = all(a.end == b.start for a, b in itertools.pairwise(tokens))
+    return len(tokens) == 3 and tokens[1].kind == "_" and close and _is_word_of_snake(tokens[2])
 
 
 def _runs(tokens: Sequence[Token], *, latex: bool) -> Iterator[Sequence[Token]]:
@@ -240,16 +277,14 @@ def _named_with(name: str, below: Sequence[Token], *, latex: bool) -> tuple[str,
             is_kind = word in _LOSS_KINDS and name not in _LOSS_LETTERS
             unlike = word in _OF_OUTPUTS and word not in _LAYERS
             return ("" if rest or is_kind or unlike else f"{name}_{word}"), ()
-        case [word] if not latex and (len(name) > 1 or name == "d") and _is_no_index(name, word):
+        case [word] if not latex and _of_layer(name, word):
             return f"{name}_{word}", ()
     return "", ()
 
 
-def _is_no_index(name: str, word: str) -> bool:
-    """Whether what stands below in code is a word of a name, as in hidden_net, and no index."""
-    of_derivative = name[0] == word[0] == "d"  # dL_dout
-    letters = len(word) > 2 and word.isalpha() and not {*word} <= {*"ijklmnpqrstuvL"}
-    return letters and not of_derivative and word not in ("ell", "new", "old", "prime")
+def _of_layer(name: str, word: str) -> bool:
+    """Whether it is the name of something that a layer has, or of its gradient: hidden_net, d_out."""
+    return (name in _LAYERS and word in _AFTER_LAYER) or (name == "d" and word in _LAYERS)
 
 
 # ------------------------------------------------------------------------------ what names say

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from symback.checking.claims import LOSS_LETTERS, bare, in_order, says_nothing
+from symback.checking.claims import LOSS_LETTERS, bare, in_order, names_decimals, says_nothing
 from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
@@ -117,6 +117,7 @@ from symback.language.expressions import (
     Ones,
     Product,
     Total,
+    Transpose,
     children,
     free_letters,
     negative,
@@ -423,7 +424,9 @@ def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[tuple[LineReport, ..
             continue
         reported.add(wrong.place)
         try:
-            correct, latex = _correct(judge, wrong.truth)
+            sides = wrong.truth, wrong.side.node
+            of_batch = judge.of_batch(sides, judgement.assumptions) is not None
+            correct, latex = ("", "") if of_batch else _correct(judge, wrong.truth)
             found = wrong.finding.diagnosis or _mistakes(
                 judge, wrong.truth, wrong.side.node, wrong.previous, judgement.assumptions
             )
@@ -514,7 +517,9 @@ def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Ite
         yield f"the whole page is {deviation.sentence}"
     if judge.sizes:
         yield "compared on a small network of the same kind"
-    if judge.scope.is_batch:
+    if judge.batches:
+        yield "lines about all samples were compared on a small batch"
+    elif judge.scope.is_batch:
         yield "each line was read as about one sample of the batch, by itself"
     if any(isinstance(item, Definition) for item in document.items):
         yield "names that the page defines stand for what it says they are"
@@ -830,9 +835,12 @@ def _quantity_first(claim: Claim, sides: list[Side]) -> tuple[Claim, list[Side]]
 
 def _meant(node: Node, relation: Relation) -> Node:
     """What the right sides should equal: for w ← … the step of gradient descent."""
-    if relation is not Relation.BECOMES or not isinstance(node, (Element, Array)):
+    inner = node.of if isinstance(node, Transpose) else node
+    if relation is not Relation.BECOMES or not isinstance(inner, (Element, Array)):
         return node
-    return Total((node, Product((MINUS_ONE, Element("eta"), Derivative(LOSS, node)))))
+    gradient: Node = Derivative(LOSS, inner)
+    gradient = Transpose(gradient) if isinstance(node, Transpose) else gradient
+    return Total((node, Product((MINUS_ONE, Element("eta"), gradient))))
 
 
 def _reported(claim: Claim, found: Sequence[tuple[Side, Finding]]) -> LineReport:
@@ -1043,10 +1051,14 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         return followed
     before = page.previous
     filled = before is not None and before != side.node and _is_filled_in(before, side.node)
-    if filled or _has_decimals(side.node):
+    measured = names_decimals(side.node, page.definitions)
+    if filled or measured or _has_decimals(side.node):
         exact, printed = page.numbers(truth), page.numbers(side.node, COARSE)
         if exact is not None and printed is not None and meets(exact, printed):
             return Finding(Verdict.CONDITIONAL, "right at the numbers of the file only")
+        if measured and exact is None:
+            reason = "a name in it is given as a number, and the network file gives none to compare"
+            return Finding(Verdict.UNDECIDED, reason)
     if found := _for_some_numbers(page, truth, side):
         return found
     for name in page.unread:  # a function of the page's own, or its derivative
