@@ -283,7 +283,7 @@ def _named_with(name: str, below: Sequence[Token], *, latex: bool) -> tuple[str,
 
 
 def _of_layer(name: str, word: str) -> bool:
-    """Whether it is the name of something that a layer has, or of its gradient: hidden_net, d_out."""
+    """Whether it is the name of something that a layer has, or a gradient: hidden_net, d_out."""
     return (name in _LAYERS and word in _AFTER_LAYER) or (name == "d" and word in _LAYERS)
 
 
