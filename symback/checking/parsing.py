@@ -1021,7 +1021,7 @@ class _Parser:
             if primes:
                 raise self.refuse(f"the derivative of {name} is not known", at=token)
             node = Quotient(ONE, Call(_RECIPROCALS[name], arguments))
-        if name == "dot" and any(map(_is_matrix, arguments)):
+        if name == "dot" and (self.letters.batches or any(map(_is_matrix, arguments))):
             node = Product(arguments)
         return node if exponent is None else self.power(node, exponent, token)
 
@@ -1113,7 +1113,8 @@ class _Parser:
                 keeps = texts in ("True", "1")
             else:
                 raise self.refuse(f"what else is said of this {name} is not read")
-        if axis is None:
+        if axis is None:  # of all entries, so that it does not matter how a vector lies
+            self.noticed.flat[:] = [each for each in self.noticed.flat if _scaled(of[0]) != each]
             return tuple(of)
         if axis == ONE and not keeps:
             self.noticed.flat.append(Call(name, (*of, axis)))
