@@ -213,7 +213,10 @@ RIGHT = r"\hat y_1 - y_1"
         r"$$\partialderivative{{L}}{{a_{{21}}}} = {0}$$",
         r"$$\frac{{\mathrm d L}}{{\mathrm d a_{{21}}}} = {0}$$",
         r"$${{\partial L \over \partial a_{{21}}}} = {0}$$",
-        r"\newcommand{{\pd}}[2]{{\frac{{\partial #1}}{{\partial #2}}}} $$\pd{{L}}{{a_{{21}}}} = {0}$$",
+        (
+            r"\newcommand{{\pd}}[2]{{\frac{{\partial #1}}{{\partial #2}}}}"
+            r"$$\pd{{L}}{{a_{{21}}}} = {0}$$"
+        ),
         # the loss and spaces
         r"$$\frac{{\partial {{\cal L}}}}{{\partial a_{{21}}}} = {0}$$",
         r"$$\frac{{\partial \ell}}{{\partial a_{{21}}}} = {0}$$",
@@ -225,8 +228,8 @@ RIGHT = r"\hat y_1 - y_1"
         r"$$\frac{{\partial L}}{{\partial a_{{21}}}} = \textcolor{{blue}}{{{0}}}$$",
         r"$$\boxed{{\frac{{\partial L}}{{\partial a_{{21}}}} = {0}}}$$",
         (
-            r"$$\frac{{\partial L}}{{\cancel{{\partial a_{{21}}}}}} \frac{{\cancel{{\partial a_{{21}}}}}}"
-            r"{{\partial b_{{21}}}} = {0}$$"
+            r"$$\frac{{\partial L}}{{\cancel{{\partial a_{{21}}}}}}"
+            r"\frac{{\cancel{{\partial a_{{21}}}}}}{{\partial b_{{21}}}} = {0}$$"
         ),
         # bars
         r"$$\left.\frac{{\partial L}}{{\partial a_{{21}}}}\right|_{{y_1 = 1}} = {0} + y_1 - 1$$",
