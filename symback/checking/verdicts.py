@@ -58,6 +58,7 @@ from symback.checking.judge import (
     Relationship,
     meets,
 )
+from symback.checking.layouts import layouts
 from symback.checking.letters import GENERIC, RATES, Scope
 from symback.checking.mistakes import (
     ARITHMETIC,
@@ -236,7 +237,9 @@ def check(
     late: list[str] = []
     with within(Budget(budget)):
         try:
-            attempts, said, left = _attempts(text, net, about, fixed, prove=prove)
+            attempts, said, left = _attempts(
+                text, net, about, fixed, prove=prove, strict=strict or fixed is not None
+            )
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
@@ -283,7 +286,13 @@ class Attempt(NamedTuple):
 
 
 def _attempts(
-    text: str, net: Work, about: Reference | None, fixed: Notation | None, *, prove: bool
+    text: str,
+    net: Work,
+    about: Reference | None,
+    fixed: Notation | None,
+    *,
+    prove: bool,
+    strict: bool,
 ) -> tuple[list[Attempt], str, Spent | None]:
     """The readings of a page that explain it best, and what the report says of the first.
 
@@ -296,7 +305,9 @@ def _attempts(
         with uncounted():
             judge = _judge(net, largest_index(document))
         document, names = read_with_names(text, judge, notation, document)
-        return Attempt(document, judge, judged(document, judge, about, prove=prove), names)
+        return Attempt(
+            document, judge, judged(document, judge, about, prove=prove, strict=strict), names
+        )
 
     notation = fixed or NOTATIONS["lectures"]
     first = judged_as(read(text, scope, notation), notation)
@@ -570,6 +581,8 @@ class _Page:
     """Whether that is taken to be so of a name whose definition could not be read."""
     words: str = ""
     """All that stands on the page, for the functions that it speaks of."""
+    strict: bool = True
+    """Whether products of arrays must fit as they stand (`symback.checking.layouts`)."""
     source: str = ""
     """What has been written of the chain so far."""
     anchor: Node | None = None
@@ -627,14 +640,21 @@ class _Page:
 
 
 def judged(
-    document: Document, judge: Judge, wrt: Reference | None = None, *, prove: bool = False
+    document: Document,
+    judge: Judge,
+    wrt: Reference | None = None,
+    *,
+    prove: bool = False,
+    strict: bool = True,
 ) -> Judgement:
     """What is said of a page, line by line."""
     allow(JUDGED)
     about = None if wrt is None else _derivative(judge, wrt)
     read = in_order(document.items)
     losses, words = _losses(judge, read.items), " ".join(item.source for item in read.items)
-    page = _Page(judge, about, read.definitions, prove, read.again, losses, words=words)
+    page = _Page(
+        judge, about, read.definitions, prove, read.again, losses, words=words, strict=strict
+    )
     page.agreed, page.doubtful = _known_losses(page, read.items)
     lines = tuple(_lines(page, read.items))
     claims, said = tuple(page.claims), tuple(page.said)
@@ -1198,6 +1218,9 @@ def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """What does not fit is wrong only by a mistake with a name: else it may have been misread."""
     if followed := _follows(page, truth, side):
         return followed
+    for layout in () if page.strict else layouts(truth, side.node):
+        if page.compare(layout.left, layout.right).is_equal:
+            return Finding(Verdict.CONDITIONAL, layout.sentence)
     named = _mistakes(page.judge, truth, side.node, page.previous, page.assumptions)
     if not named:
         return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
