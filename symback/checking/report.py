@@ -428,7 +428,7 @@ def _joined(pieces: Sequence[LineReport]) -> str:
     """A paragraph in one piece, without a blank before a comma."""
     said = ""
     for piece in pieces:
-        blank = "" if not said or piece.source[:1] in ",.;:!?)" else " "
+        blank = "" if not said or piece.source[:1] in _CLOSES else " "
         said += blank + piece.source
     return said
 
@@ -716,11 +716,22 @@ def _row(line: LineReport, pieces: Sequence[LineReport]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a line on the page: as typed, in LaTeX where KaTeX can set it, wrong or not."""
+    """A stretch of a line on the page: as typed, in LaTeX where KaTeX can set it, wrong or not.
+
+    ``glue`` is what stands before it: a blank, but none before a comma.
+    """
 
     source: str
     formula: str
     is_wrong: bool = False
+
+    @property
+    def glue(self) -> str:
+        """What stands before it where it is not the first."""
+        return "" if self.source[:1] in _CLOSES else " "
+
+
+_CLOSES = (",", ".", ";", ":", "!", "?", ")")
 
 
 def _piece(source: str, *, is_wrong: bool = False) -> Piece:
@@ -761,7 +772,9 @@ def _is_whole(part: str) -> bool:
 
 # ------------------------------------------------------------------------- formulas on the page
 
-_LATEX = re.compile(r"\\[A-Za-z]|[_^]\{")
+_LATEX = re.compile(r"\\[A-Za-z]|^(?!.*[_^][0-9A-Za-z]{2})(?s:.*)[_^]\{")
+"""Commands make a line LaTeX, and so do braces where no w_12 stands, which TeX sets as w_1 2."""
+
 _OUTSIDE = ("$$", "$$"), ("$", "$"), (r"\[", r"\]"), (r"\(", r"\)")
 _NO_FORMULA = re.compile(
     r"\\(?:begin|end)\{(?:align|gather|equation|eqnarray|multline|flalign)\*?\}"

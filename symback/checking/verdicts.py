@@ -800,7 +800,11 @@ def _span(claim: Claim, side: Side) -> tuple[int, int] | None:
         if claim.source.count(side.source) != 1:
             return None
         start = claim.source.index(side.source)
-    return start, start + len(side.source)
+    grows = _GROWS.search(claim.source, 0, start)  # of "\\left(" the reader keeps the bracket alone
+    return (grows.start() if grows else start), start + len(side.source)
+
+
+_GROWS = re.compile(r"\\(?:left|[bB]igg?l?)\s*\Z")
 
 
 # -------------------------------------------------------------------------------------- one side
