@@ -242,7 +242,7 @@ def check(
             late.append(f"not every mistake was looked for: {spent}")
     lines = settled(lines)
     notes = (*names, *_notes(judge, document, deviation and deviation[0]), *late)
-    return Report(overall(lines), lines, _bound(lines), notes, reaches_it, said, reached)
+    return Report(overall(lines), lines, _bound(lines), notes, reaches_it, said, reached, text)
 
 
 class Attempt(NamedTuple):
