@@ -33,7 +33,7 @@ MOST_JUDGED = 6
 """So many of these are judged: those that leave least unread."""
 
 LECTURES = NOTATIONS["lectures"]
-_PREACTIVATIONS = ("z", "net", "a"), ("v", "s", "u", "o", "theta", "in", "q", "f", "y")
+_PREACTIVATIONS = ("z", "net", "a", "o"), ("v", "s", "u", "theta", "in", "q", "f", "y")
 _ACTIVATIONS = ("h", "a", "o", "z", "out", "y"), ("s", "p", "phi", "f", "q", "pi")
 _OUTPUTS = ("yhat", "p", "o", "y"), ("q", "f", "s", "pi", "a", "h")
 """Letters that are as a rule a preactivation, an activation or an output, and letters that are one
@@ -86,13 +86,13 @@ def signs_of(text: str, scope: Scope) -> Signs:
             if name == "d" and not below:  # that of dL/dw
                 continue
             letters[name] += 1
+            rows |= name == "w" and _stands_behind_array(tokens, place)
             turned = raised[:1] in (["T"], ["⊤"], ["top"])
             layered = name in _QUANTITIES - {"x", "y", "t", "d", "yhat"}
             if layered and raised and not turned and raised != ["'"]:
                 above.add(raised[0] if raised[0] in ("(", "[") else "")
             elif name in ("w", "theta", "Theta"):
                 weights.add(_count(below))
-                rows |= name == "w" and _stands_behind_array(tokens, place)
             elif layered and not raised:
                 numbered = any(token.kind == "number" or token.text in "klL" for token in below)
                 bare |= {name} if not numbered and _count(below) < 2 else set()
@@ -113,7 +113,7 @@ def _in_lectures_letters(signs: Signs, scope: Scope) -> bool:
     """Whether every letter is one of the lectures, and written as they write it."""
     own = {"a", "h", "yhat", "y", "x", "w", "b", "delta", "L", "e", "eta"}
     foreign = [each for each in signs.letters if each in _QUANTITIES and each not in own]
-    plain = signs.weights <= {1, 3} and not signs.bare and "" not in signs.above
+    plain = signs.weights <= {1, 3} and not signs.bare and not signs.above
     return not foreign and plain and scope.depth > 1
 
 
@@ -161,6 +161,9 @@ def _unused(letters: Iterable[str], seen: Collection[str]) -> str:
 def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
     """Where the layer stands, and how the layers and the indices of w are counted."""
     hidden = letters.activation
+    twice = scope.depth == 1 and letters.output and hidden in signs.letters
+    if twice and (hidden, letters.output) != ("a", "yhat"):  # two letters for one thing
+        return
     if scope.depth == 2 and letters.output and hidden in signs.bare:  # there is but one of them
         letters = replace(letters, placed=((hidden, "h", 1),))
     for rows in (True, False) if signs.rows else (False,):
@@ -322,6 +325,12 @@ def weight(items: Sequence[Item], lines: Iterable[LineReport]) -> float:
 def unread(document: Document) -> int:
     """How much of a page is not read."""
     return sum(isinstance(item, Unread) for item in document.items)
+
+
+def is_turned(notation: Notation, other: Notation) -> bool:
+    """Whether two notations differ in rows and columns only: a page may have both."""
+    letters = replace(notation, rows=other.rows, weight_order=other.weight_order)
+    return notation.rows != other.rows and letters == other
 
 
 def listed(numbers: Iterable[int]) -> str:

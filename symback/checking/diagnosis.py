@@ -48,7 +48,7 @@ from symback.checking.correct import (
     way_between,
 )
 from symback.checking.evaluation import Assumptions
-from symback.checking.judge import SHALLOW, Judge
+from symback.checking.judge import SHALLOW, Bounds, Judge
 from symback.checking.mistakes import (
     Factor,
     Making,
@@ -65,14 +65,19 @@ from symback.checking.mistakes import (
     wrongs,
 )
 from symback.checking.report import Diagnosis
-from symback.engine.arithmetics import LEVELS, Grid, Misshapen, entries, tower
+from symback.engine.arithmetics import LEVELS, Grid, Misshapen, entries, middle, tower
 from symback.engine.graph import base_name
+from symback.engine.spec import NetworkSpec
 from symback.language.echo import echo
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
+    COUNT,
     ELL,
     LOSS,
+    ONE,
+    ZERO,
     Array,
+    Call,
     Component,
     Derivative,
     Element,
@@ -88,6 +93,7 @@ from symback.language.expressions import (
     Transpose,
     children,
     free_letters,
+    is_array,
     negative,
     rebuilt,
     replaced,
@@ -142,11 +148,58 @@ def diagnose(
         return ()
     case = _Case(Ground.of(judge), previous, assumptions)
     try:
+        if judge.of_batch((truth, wrong), assumptions) is not None:
+            found = case.explained_of_batch(truth, wrong)
+            return tuple(Diagnosis(each.name, each.text) for each in found[:MOST_TOLD])
         told = _distinct(case.explained(_as_derivative(judge, truth), wrong), _is_chain(wrong))
     except (SymbackError, ArithmeticError, RecursionError):  # no value here: nothing is known
         told = []
     correct = case.ground.correct(truth) if told else ""
     return tuple(Diagnosis(each.name, each.text, correct) for each in told)
+
+
+def diagnose_number(
+    judge: Judge, truth: Node, printed: Bounds, assumptions: Assumptions = NOTHING_ASSUMED
+) -> tuple[Diagnosis, ...]:
+    """The mistakes that make of ``truth``, at the numbers of the file, what was ``printed``.
+
+    Single mistakes only, the most specific first: a number says less than a formula.
+    """
+    ground = Ground.of(judge)
+    point = FilePoint(ground, assumptions)
+    step = _step_of_descent(truth)
+    if step is not None:  # w - η ∂L/∂w: a mistake in the gradient
+        start, rate = point.value(step), point.value(Element("eta"))
+        if printed.holds(start + rate * point.value(Derivative(LOSS, step))):
+            told = [mistakes.DESCENT.found()]
+        else:
+            told = _in_table(ground, Derivative(LOSS, step), point,
+                             lambda value: printed.holds(start - rate * value))  # fmt: skip
+    else:
+        told = _in_table(ground, _as_derivative(judge, truth), point, printed.holds)
+    correct = ground.correct(truth) if told else ""
+    return tuple(Diagnosis(each.name, each.text, correct) for each in _distinct(told, False))
+
+
+def _in_table(
+    ground: Ground, truth: Node, point: FilePoint, fits: Callable[[float], bool]
+) -> list[Told]:
+    """The mistakes of one value that fits; none where the right value does."""
+    if fits(point.value(truth)):
+        return []
+    found: list[Told] = []
+    match truth:
+        case Derivative(Element() as of, Element() as by):
+            plan = ground.plan(of, by)
+            singles = Table(plan, point).singles if plan is not None else {}
+            found = [guess.told() for guess, value in singles.items() if fits(value)]
+    for told, node in ground.slips(truth):
+        try:
+            value = point.value(node)
+        except (SymbackError, ArithmeticError):
+            continue
+        found += [told] if fits(value) else []
+    return found
 
 
 def _visits(judge: Judge, node: Node) -> int:
@@ -543,6 +596,33 @@ class Point:
     def word(self, word: Word) -> int:
         """The residue of a word; 0 for one that has none here."""
         return self._known.get(word, 0) if self.words else 0
+
+
+class _Unreduced:
+    """What stands for the prime where numbers are not residues: x % it is x."""
+
+    def __rmod__(self, value: Any) -> Any:
+        return value
+
+
+class FilePoint(Point):
+    """The numbers of the file, as floats: for looking at numbers of a few digits."""
+
+    def __init__(self, ground: Ground, assumptions: Assumptions) -> None:
+        self.ground, self.prime = ground, _Unreduced()
+        self._at = ground.judge.at_file(assumptions)
+        self._known = {}
+
+    def value(self, node: Node, letters: Mapping[str, int] | None = None) -> float:
+        """The number of a scalar node; raises `Undecided` or `Misshapen`."""
+        found = self._at(node, letters or {})
+        if len(entries(found)) != 1:
+            raise Misshapen("an array where a number is expected")
+        return float(middle(entries(found)[0]))
+
+    def inverse(self, residue: float) -> float:
+        """1/number."""
+        return 1 / residue
 
 
 def _vocabulary(ground: Ground) -> Iterator[tuple[Word, Node]]:
@@ -1225,6 +1305,26 @@ class _Case:
                 break
         named = [*self._of_layout(truth, wrong), *(found or {}).values()]
         return named or self._of_order(truth, wrong)
+
+    def explained_of_batch(self, truth: Node, wrong: Node) -> list[Told]:
+        """The number of samples as a factor, a sum over them, a sign, or the layout of arrays."""
+        what, mean = "this", ": the loss is the mean over the samples"
+        total = ": the loss is the sum over the samples"
+        network = self.judge.work.spec
+        is_mean = isinstance(network, NetworkSpec) and network.over_samples == "mean"
+        sums = [Call("sum", (wrong, axis)) for axis in (ONE, ZERO)] if is_array(wrong) else []
+        unsummed = mistakes.UNSUMMED.found(what="the left side")
+        tried = [
+            (mistakes.CONSTANT.found(what=what, number="m", why=mean if is_mean else ""),
+             Quotient(wrong, COUNT)),
+            (mistakes.CONSTANT.found(what=what, number="1/m", why="" if is_mean else total),
+             Product((COUNT, wrong))),
+            (mistakes.SIGN.found(what=what), negative(wrong)),
+            *((unsummed, each) for each in sums),
+            *((unsummed, Quotient(each, COUNT)) for each in sums),
+        ]  # fmt: skip
+        found = [told for told, repaired in tried if self._is_right(truth, repaired)]
+        return found[:1] or self._of_layout(truth, wrong)
 
     def _differing(self, truth: Node, wrong: Node) -> Iterator[_Instance]:
         """The values of the free indices, and the entries, for which the sides differ."""

@@ -13,6 +13,7 @@ Here one can
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -42,6 +43,9 @@ from symback.language.names import Notation, pack, plain_name
 
 MOST_CANDIDATES = 300
 """Quantities of the network that a name is compared with."""
+
+MOST_ROUNDS = 4
+"""So often a page is read anew with names that were found."""
 
 _NO_VALUE = (Undecided, Misshapen, VanishingDenominator, OutOfRange)
 _TABLE = 'say it in the [names] table of a notation file, as in w_5 = "w_211"'
@@ -73,8 +77,10 @@ def read_with_names(
         if found.names:
             notation = replace(notation, names=(*found.names, *notation.names))
             document = read(text, scope, notation)
-    found = defined_quantities(document, judge)
-    if found.names:
+    for _ in range(MOST_ROUNDS):  # what is known of one name may tell of the next
+        found = defined_quantities(document, judge)
+        if not found.names:
+            break
         notes.append(found.note)
         notation = replace(notation, names=(*found.names, *notation.names))
         document = read(text, scope, notation)
@@ -92,7 +98,7 @@ class _Forward:
     """
 
     line: int
-    weights: Mapping[str, Weight]
+    weights: tuple[tuple[str, Weight], ...]
     is_whole: bool
 
 
@@ -110,9 +116,9 @@ def numbered_weights(document: Document, names: Sequence[str], scope: Scope) -> 
     for equation in _forward_equations(document, known, scope):
         lines.append(equation.line)
         is_whole |= equation.is_whole
-        for name, weight in equation.weights.items():
+        for name, weight in equation.weights:
             if found.setdefault(name, weight) != weight:
-                reason = f"line {equation.line} has {known[name]} elsewhere than a line above it"
+                reason = f"line {equation.line} has {known[name]} where it cannot be as well"
     if not reason and len({*found.values()}) < len(found):
         reason = "two of these names would be one weight"
     if not reason and not is_whole:
@@ -168,15 +174,14 @@ def _taken_apart(
 ) -> _Forward:
     """Which weight stands with which input in Σ_j w_kij h_j + b, signs and numbers left aside."""
     layer, neuron = place
-    weights: dict[str, Weight] = {}
+    weights: list[tuple[str, Weight]] = []
     is_whole, sources, biases = True, [], 0
     for term in _terms(node):
         factors = _factors(term)
         own = [part.name for part in factors if isinstance(part, Named) and part.name in names]
         inputs = [source for part in factors if (source := _source(part, layer))]
         if len(own) == len(inputs) == 1 and len(factors) == 2:
-            weight = (layer, neuron, inputs[0])
-            is_whole &= weights.setdefault(own[0], weight) == weight
+            weights.append((own[0], (layer, neuron, inputs[0])))
             sources.append(inputs[0])
         else:
             bias = [
@@ -190,7 +195,7 @@ def _taken_apart(
     width = scope.widths[layer - 1]
     is_whole &= sorted(sources) == [*range(1, int(width) + 1)] if isinstance(width, int) else False
     is_whole &= biases == int(scope.biases[layer - 1] >= 0)
-    return _Forward(line, weights, is_whole)
+    return _Forward(line, tuple(weights), is_whole)
 
 
 def _terms(node: Node) -> Iterator[Node]:
@@ -326,8 +331,11 @@ def _quantity(
 def _is_equal(node: Node, candidate: Node, judge: Judge, assumptions: Assumptions) -> bool:
     """Whether two nodes are the same function; at a secret point first, which is cheap."""
     letters = {index.letter: 1 for index in getattr(candidate, "indices", ()) if index.letter}
-    try:
-        if judge.value(node, letters, assumptions) != judge.value(candidate, letters, assumptions):
+    is_error = isinstance(candidate, (Element, Array)) and candidate.letter == "delta"
+    try:  # ∂L/∂a may be what it is only for targets that add up to 1
+        if not is_error and judge.value(node, letters, assumptions) != judge.value(
+            candidate, letters, assumptions
+        ):
             return False
     except _NO_VALUE:
         return False
@@ -352,12 +360,18 @@ def _candidates(
         return
     if is_array:
         for layer in layers:
-            yield Array("a", Index("", layer))
-            yield Array("h", Index("", layer)) if layer < scope.depth else Array("yhat")
+            here = Index("", layer)
+            if _is_error(definition):
+                yield Array("delta", here)
+                continue
+            yield Array("a", here)
+            yield Array("h", here) if layer < scope.depth else Array("yhat")
         return
     if not _is_error(definition):
         yield LOSS
-    places = ((k, i) for k in layers for i in range(1, int(scope.widths[k]) + 1))
+    said = re.search(r"\d+$", definition.name)
+    neurons = (int(said[0]),) if said and _is_error(definition) else None
+    places = ((k, i) for k in layers for i in neurons or range(1, int(scope.widths[k]) + 1))
     for layer, neuron in itertools.islice(places, MOST_CANDIDATES):
         yield from _of_layer(layer, Index("", neuron), scope, is_error=_is_error(definition))
 

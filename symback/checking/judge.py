@@ -117,8 +117,35 @@ from symback.language.names import Role, pack
 BOUND = f"2^-{BITS - 16}"
 """The chance that two different sides agree at a secret point, for degrees below 2^16."""
 
-EXACT, AS_PRINTED, ROUNDED, COARSE = 99, 1, 3, 2
-"""From how many significant digits on a decimal number counts as rounded."""
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What decimal numbers stand for, by how many significant digits they have.
+
+    From ``rounded`` digits on all numbers that round to it, from ``cut`` on those that it is cut
+    from as well, and from ``near`` on those less than one in its last place away: 0.137 is then
+    anything between 0.1365 and 0.1375, up to 0.138, and from 0.136.
+    """
+
+    rounded: int
+    cut: int = 99
+    near: int = 99
+    known: frozenset[Fraction] = frozenset()
+    """Numbers, without their signs, that are known to be rounded, however few digits they have."""
+
+    def ends(self, value: Fraction, decimals: int) -> tuple[Fraction, Fraction] | None:
+        """Between which numbers a decimal number stands; None where it is what it says."""
+        digits = len(str(abs(int(value * 10**decimals))))
+        if digits < self.rounded and abs(value) not in self.known:
+            return None
+        unit, half = Fraction(1, 10**decimals), Fraction(1, 2 * 10**decimals)
+        towards = unit if digits >= self.near else half
+        away = unit if digits >= min(self.near, self.cut) else half
+        return (value - away, value + towards) if value < 0 else (value - towards, value + away)
+
+
+EXACT, AS_PRINTED, ABOUT = Printed(99), Printed(1, cut=3), Printed(1, near=2)
+ROUNDED, COARSE = Printed(3, cut=3), Printed(2, cut=2)
 
 SHALLOW = 2
 """The level at which most lines can be compared; deeper ones are compared again at the last."""
@@ -207,6 +234,13 @@ class Bounds:
     value: Value
     is_rounded: bool = False
 
+    def holds(self, number: float) -> bool:
+        """Whether a number lies between the bounds of a scalar, as far as a float can tell."""
+        entry = entries(self.value)[0]
+        with ctx.workprec(PRECISION):
+            ball = arb(entry)
+            return abs(number - float(ball.mid())) <= float(ball.rad()) + 1e-12 * abs(number)
+
     def times(self, factor: Fraction) -> Bounds:
         """A multiple."""
         number = Balls(_nowhere).number(factor)
@@ -254,7 +288,8 @@ class Judge:
         self._deadline = float("inf")
         self._is_dear = False
         """Whether one evaluation at a point takes so long that the first witness will do."""
-        self._batches: dict[int, Judge] = {}
+        self.batches: dict[int, Judge] = {}
+        """The judges of batches that were asked for, by the number of samples."""
 
     # ----------------------------------------------------------------------------- batches
 
@@ -278,9 +313,9 @@ class Judge:
         return self._batch(next(m for m in itertools.count(3) if m not in widths | numbers))
 
     def _batch(self, samples: int) -> Judge:
-        if samples not in self._batches:
-            self._batches[samples] = Judge(self.work, self.least, samples)
-        return self._batches[samples]
+        if samples not in self.batches:
+            self.batches[samples] = Judge(self.work, self.least, samples)
+        return self.batches[samples]
 
     def _asked(
         self,
@@ -553,6 +588,8 @@ class Judge:
             else:
                 if _alike(*sides):
                     return Agreement(but_borders=True)
+                if self.samples is not None:  # they have too many cells: only a point refutes it
+                    return Agreement(at=(), cells=((),))
                 if found := self._in_some_cell(asked):
                     return found
                 left_open = self._irrelevant(asked, sides, _switches(evaluator))
@@ -774,7 +811,8 @@ class Judge:
                     best = found
                 if best is None:
                     continue
-                if self._is_dear or ((best[0] > 0.02 or attempt > 24) and attempt > 1):
+                clear = best[0] > 0.02 and (attempt > 1 or self.samples is not None)
+                if self._is_dear or clear or attempt > 24:
                     break
         return best[1] if best is not None else None
 
@@ -852,25 +890,39 @@ class Judge:
         )
 
     def numbers(
-        self, node: Node, env: Mapping[str, int], assumptions: Assumptions, digits: int = EXACT
+        self, node: Node, env: Mapping[str, int], assumptions: Assumptions, taken: Printed = EXACT
     ) -> Bounds | None:
         """The bounds of a node at the numbers of the file; None where the file has none.
 
-        A decimal number of at least so many significant ``digits`` means any that rounds to it.
+        ``taken`` says what decimal numbers stand for.
         """
         if (batch := self.of_batch((node,), assumptions)) is not None:
             own = self.work.graph.samples
             judge = batch if own is None or own > MOST_SAMPLES else self._batch(int(own))
-            return judge.numbers(node, env, assumptions, digits)
+            return judge.numbers(node, env, assumptions, taken)
         if self._file_point is None:
             return None
         if self.samples is not None:
             node, env = self._asked(node, node, env, assumptions).left, {}
         assumptions = replace(assumptions, from_leaves=True)
-        arithmetic = _Rounded(self._file_point, digits)
+        arithmetic = _Rounded(self._file_point, taken)
         with ctx.workprec(self._precision):
             value = Evaluator(self.equations, arithmetic, assumptions).value(node, env, 0)
         return Bounds(value, arithmetic.has_rounded)
+
+    def at_file(self, assumptions: Assumptions) -> Callable[[Node, Mapping[str, int]], Value]:
+        """The values of nodes at the numbers of the file, for many nodes; raises `Undecided`."""
+        if self._file_point is None:
+            raise Undecided("the network file gives no numbers")
+        assumptions = replace(assumptions, from_leaves=True)
+        evaluator = Evaluator(self.equations, Balls(self._file_point), assumptions)
+
+        def value(node: Node, env: Mapping[str, int]) -> Value:
+            evaluator.visits = 0
+            with ctx.workprec(self._precision):
+                return evaluator.value(node, env, 0)
+
+        return value
 
     def same_at_numbers(self, left: Node, right: Node, assumptions: Assumptions) -> bool:
         """Whether two sides are equal, exactly, at the numbers of the file; raises `Undecided`."""
@@ -887,9 +939,9 @@ class Judge:
         with ctx.workprec(self._precision):
             return _alike(*(evaluator.value(node, {}, level) for node in (left, right)))
 
-    def bounds(self, node: Node, digits: int = EXACT) -> Bounds | None:
+    def bounds(self, node: Node, taken: Printed = EXACT) -> Bounds | None:
         """The bounds of a node made of numbers only; None where it has no value."""
-        arithmetic = _Rounded(_nowhere, digits)
+        arithmetic = _Rounded(_nowhere, taken)
         try:
             with ctx.workprec(PRECISION):
                 value = Evaluator(self.equations, arithmetic, _PLAIN).value(node, {}, 0)
@@ -1008,22 +1060,22 @@ def _nowhere(name: object) -> Fraction:
 
 
 class _Rounded(Balls):
-    """A decimal number of enough digits stands for all numbers that round to it.
+    """A decimal number of enough digits stands for all numbers that it may be printed for.
 
     0.5 and 0.15 are as a rule what is meant; 0.1385 has been rounded.
     """
 
-    def __init__(self, point: Callable[[Any], Fraction], digits: int) -> None:
+    def __init__(self, point: Callable[[Any], Fraction], taken: Printed) -> None:
         super().__init__(point)
-        self.digits = digits
+        self.taken = taken
         self.has_rounded = False
 
     def rounded(self, value: Fraction, decimals: int) -> Any:
-        if len(str(abs(int(value * 10**decimals)))) < self.digits:
+        ends = self.taken.ends(value, decimals)
+        if ends is None:
             return self.number(value)
         self.has_rounded = True
-        half = Fraction(1, 2 * 10**decimals)
-        low, high = (arb(self.number(value + end)) for end in (-half, half))
+        low, high = (arb(self.number(end)) for end in ends)
         return low.union(high)
 
 

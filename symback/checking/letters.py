@@ -71,7 +71,7 @@ QUANTITIES = {
 LOSS_WORDS = ("loss", "Loss", "cost", "Cost")
 GENERIC = ("g", "f", "phi", "psi", "varphi")
 """Letters that pages call the activation by."""
-_WORDS_FOR_RATE = ("alpha", "lr", "learning_rate", "epsilon", "mu", "gamma", "lambda")
+RATES = ("alpha", "lr", "learning_rate", "step_size", "epsilon", "mu", "gamma", "lambda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +196,9 @@ class Letters:
         """Names with an index letter, such as s_i, by what stands before it."""
         for own, meant in notation.names:
             node = self.own[plain_name(own)] = self.meant(own, meant)
-            before, _, below = own.rpartition("_")
-            letter = plain_name(below)
-            if any(index.letter == letter for index in getattr(node, "indices", ())):
-                self.patterns[plain_name(before)] = letter, node
+            general = re.fullmatch(r"(.+)_\{([a-z])\}", own)
+            if general and any(i.letter == general[2] for i in getattr(node, "indices", ())):
+                self.patterns[plain_name(general[1])] = general[2], node
         written = (*self.names.values(), *(own for own, _ in notation.names))
         self.long_names = frozenset(
             word for name in written for word in re.findall(r"[A-Za-z]{2,}", name)
@@ -331,7 +330,8 @@ class Letters:
         """Whether dX can be the differential of ``text``."""
         if not text:
             return False
-        known = self.means_quantity(text) or text in _LOSSES or text == "yhat"
+        known = self.means_quantity(text) or text in (*_LOSSES, *LOSS_WORDS, "yhat")
+        known = known or (text.isupper() and text in self.defined)  # MSE
         joined = text[0] in _LOSSES and text[1:2] == "d"
         begun = (*self.names, *self.own)
         return known or joined or any(name.startswith(_flat(text)) for name in begun)
@@ -495,7 +495,7 @@ class Letters:
             inner = [token for token in below if token.kind not in ("(", ")")]
             of_class = len(inner) == 1 and inner[0].text in ("ell", "y", "l")
             return OneHot(Index(ELL) if of_class else self.index(inner, typed.token.place))
-        if text == "eta" or (updating and text in _WORDS_FOR_RATE):
+        if text == "eta" or (updating and text in RATES):
             return Element("eta")
         if text == "pi" and below is None:
             return Call("pi", ())
@@ -516,15 +516,17 @@ class Letters:
                 return self._named(typed)
             pair = self._kronecker(typed) if meaning == "delta" else None
             node = pair or self._of_samples(typed, self._looked_up(typed, meaning))
-        # a row, W as (in, out), and the weights of one neuron as a column are symback's transposed
-        turned = self._is_turned(node) or (isinstance(node, Array) and self._is_column(typed, node))
-        return Transpose(node) if turned else node
+        return Transpose(node) if self._is_column(typed, node) else self.turned(node)
+
+    def turned(self, node: Node) -> Node:
+        """What symback would call a quantity of the page: a row, and W as (in, out), transposed."""
+        return Transpose(node) if self._is_turned(node) else node
 
     def _is_column(self, typed: Scripted, node: Node) -> bool:
         """Whether a small w is all weights of the one neuron of its layer, as in wᵀx."""
         notation = self.notation
         match node:
-            case Array("W", Index("", layer)) if notation.layer == "nowhere":
+            case Array("W", Index("", layer)) if notation.layer == "nowhere" and not notation.rows:
                 return typed.token.text == notation.weight and self.scope.widths[layer] == 1
         return False
 
@@ -655,7 +657,10 @@ class Letters:
         leads = layered and not head
         one_bias = meaning == "b" and set(self.scope.biases) == {0}
         wanted = 1 if one_bias else _ELEMENT_INDICES[meaning]
-        for found in self._splits(typed.below, wanted - len(head), leads=leads):
+        for found in (
+            *self._splits(typed.below, wanted - len(head), leads=leads),
+            *self._only_index(typed.below, meaning, head),
+        ):
             indices = (*head, *found)
             if meaning == "w" and notation.weight_order != "into,from":
                 layer, first, second = indices
@@ -664,7 +669,7 @@ class Letters:
                 letter = self._renamed(meaning, indices[0])
                 yield Element(letter, indices if letter == meaning else indices[1:])
         capital = typed.token.text == notation.weight.upper()
-        above = notation.layer in ("superscript", "nowhere")
+        above = notation.layer != "subscript"
         scalars_only = meaning == "w" and not capital and not above
         if scalars_only or (layered and wanted == 1):
             return
@@ -672,6 +677,20 @@ class Letters:
             array = self._array(typed, meaning, *head, *found)
             if array is not None:
                 yield array
+
+    def _only_index(
+        self, tokens: Sequence[Token] | None, meaning: str, head: tuple[Index, ...]
+    ) -> Iterator[tuple[Index, ...]]:
+        """Both indices of w_j, a weight of the only neuron, and of w_i, that of the only input."""
+        if meaning != "w" or self.notation.layer != "nowhere" or not head[0].is_number:
+            return
+        one, (found, *others) = Index("", 1), [*self._splits(tokens, 1, leads=False), ()][:1]
+        if not found or others:
+            return
+        into, source = self.scope.widths[head[0].offset], self.scope.widths[head[0].offset - 1]
+        pair = (one, *found) if into == 1 else (*found, one) if source == 1 else ()
+        if pair:
+            yield pair if self.notation.weight_order == "into,from" else pair[::-1]
 
     def _splits(
         self, tokens: Sequence[Token] | None, wanted: int, *, leads: bool

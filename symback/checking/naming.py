@@ -14,8 +14,9 @@ for in the page's equations by `symback.checking.guessing`.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from symback.checking.letters import LOSS_WORDS, QUANTITIES, Letters, Scope, Scripted
@@ -50,6 +51,8 @@ _LOSS_KINDS = {
     **dict.fromkeys(("CE", "ce", "BCE", "bce", "NLL", "nll"), "entropy"),
 }
 """What a loss's name says of its formula: a part of what the network file calls it."""
+_STYLE = frozenset(("net", "out", "in", "preact", "act", "preactivation", "activation"))
+"""Beside one of these, with a neuron below, i is an input and h and o number neurons."""
 _PREACTIVATIONS = ("net", "in", "preact", "preactivation", "logit", "z", "s", "u", "v")
 _ACTIVATIONS = ("out", "act", "activation", "h", "o")
 
@@ -81,6 +84,42 @@ def joined(
     """
     words = _WORDS.union(own)
     return list(_placed(_unbraced(_spelled(tokens, words, latex=latex), words), latex=latex))
+
+
+def snake_cased(tokens: Sequence[Token]) -> list[Token]:
+    """The tokens of a line of a program with each name of several words as one: exp_scores.
+
+    >>> from symback.checking.tokens import Place, lexed
+    >>> typed = lexed("dhidden_layer = dL_dw + exp_scores_1", Place(1, 1), latex=False)
+    >>> [token.text for token in snake_cased(typed)][:3]
+    ['dhidden_layer', '=', 'dL']
+    """
+    made: list[Token] = []
+    place = 0
+    while place < len(tokens):
+        token, end = tokens[place], place + 1
+        while _is_word_of_snake(token) and _is_joined(tokens[end - 1 : end + 2]):
+            end += 2
+        words = [each.text for each in tokens[place:end:2]]
+        is_mark = len(words) > 1 and (
+            words[0] in ("grad", "np") or words[1] == "prime" or words[1][0] == "d" == words[0][0]
+        )
+        if end > place + 1 and not is_mark:
+            made.append(replace(token, text="_".join(words), end=tokens[end - 1].end))
+        else:
+            made += tokens[place:end]
+        place = end
+    return made
+
+
+def _is_word_of_snake(token: Token) -> bool:
+    return token.kind == "name" and len(token.text) > 1 and token.text.isascii()
+
+
+def _is_joined(tokens: Sequence[Token]) -> bool:
+    """Whether a word, _ and a word stand close together."""
+    close = all(a.end == b.start for a, b in itertools.pairwise(tokens))
+    return len(tokens) == 3 and tokens[1].kind == "_" and close and _is_word_of_snake(tokens[2])
 
 
 def _spelled(tokens: Sequence[Token], words: frozenset[str], *, latex: bool) -> list[Token]:
@@ -202,46 +241,69 @@ def _named_with(name: str, below: Sequence[Token]) -> tuple[str, Sequence[Token]
 # ------------------------------------------------------------------------------ what names say
 
 
+Row = tuple[Sequence[Token], bool]
+"""The tokens of a statement, and whether it is typed as LaTeX."""
+
+
 def told(
-    statements: Iterable[Sequence[Token]], scope: Scope, notation: Notation
+    statements: Iterable[Row], scope: Scope, notation: Notation
 ) -> tuple[tuple[str, str], ...]:
     """The names that say by themselves what they are, each with its quantity.
 
     >>> from symback.checking.tokens import Place, lexed
     >>> scope = Scope((2, 2, 2), ("sigmoid", "sigmoid"), (1, 1))
     >>> page = joined(lexed("out_h1 = sigmoid(net_h1)", Place(1, 1), latex=False), latex=False)
-    >>> told([page], scope, NOTATIONS["lectures"])
+    >>> told([(page, False)], scope, NOTATIONS["lectures"])
     (('out_h1', 'h_1,1'), ('net_h1', 'a_1,1'))
     """
     if not scope.is_network:
         return ()
-    rows = [list(tokens) for tokens in statements]
-    names = dict.fromkeys(t.text for tokens in rows for t in tokens if t.kind == "name")
-    if not any("_" in name or name in _LOSS_KINDS or name in LOSS_WORDS for name in names):
-        pairs = _by_letters(rows, scope)
+    rows = list(statements)
+    names = _names(rows)
+    placed = {name: found for name in names if (found := _PLACED.fullmatch(name))}
+    used = {found["name"] for found in placed.values() if found["layer"] in _LAYERS}
+    pairs: list[tuple[str, str]] = []
+    if placed or not names.isdisjoint((*_LOSS_KINDS, *LOSS_WORDS)):
+        defined = _defined(rows)
+        pairs += _by_kinds(names - defined, scope)
+        pairs += _by_places(placed, used, defined, scope, notation)
+    if used & _STYLE:
+        pairs += _by_inputs(rows)
+        pairs += _by_index_letters(rows, scope)
     else:
-        pairs = (*_by_places(names, rows, scope, notation), *_by_letters(rows, scope))
+        pairs += _by_layers(rows, scope)
     letters = Letters(scope, notation)
     return tuple(pair for pair in dict.fromkeys(pairs) if _exists(pair, letters))
 
 
-def numbered(statements: Iterable[Sequence[Token]], letters: Letters) -> tuple[str, ...]:
+def numbered_names(statements: Iterable[Row], letters: Letters) -> tuple[str, ...]:
     """The weights with a number of their own, such as w_5, where the network has none so called."""
     if not letters.scope.is_network:
         return ()
-    found: dict[int, str] = {}
-    for below in _below([list(tokens) for tokens in statements], letters.notation.weight):
+    weight, found = letters.notation.weight, dict[int, str]()
+    for below in _below(list(statements), weight):
         if not below.isdigit() or len(below) > 2:
             continue
         place = Place(1, 1)
-        typed = Scripted(Token("name", letters.notation.weight, place, 0, 0),
-                         [Token("number", below, place, 0, 0)])  # fmt: skip
+        one, other = Token("name", weight, place, 0, 0), Token("number", below, place, 0, 0)
         try:
-            letters.quantity(typed)
+            letters.quantity(Scripted(one, [other]))
             return ()
         except NotRead:
-            found[int(below)] = f"{letters.notation.weight}_{below}"
+            found[int(below)] = f"{weight}_{below}"
     return tuple(found[number] for number in sorted(found))
+
+
+def names_loss(name: str, scope: Scope) -> bool:
+    """Whether a name of the page's own can only be that of the loss: Loss, MSE, L_CE."""
+    kind = name.rpartition("_")[2]
+    return name in LOSS_WORDS or (kind in _LOSS_KINDS and _LOSS_KINDS[kind] == scope.loss)
+
+
+def _names(rows: Sequence[Row]) -> set[str]:
+    """The names of a page, and those behind the d of a differential."""
+    found = {token.text for tokens, _ in rows for token in tokens if token.kind == "name"}
+    return found | {name[1:] for name in found if name[:1] == "d" and len(name) > 2}
 
 
 def _exists(pair: tuple[str, str], letters: Letters) -> bool:
@@ -253,29 +315,32 @@ def _exists(pair: tuple[str, str], letters: Letters) -> bool:
     return True
 
 
+def _by_kinds(names: Collection[str], scope: Scope) -> Iterator[tuple[str, str]]:
+    """loss, MSE and L_CE, which the page does not define itself."""
+    yield from ((name, "L") for name in sorted(names) if names_loss(name, scope))
+
+
 def _by_places(
-    names: Collection[str], rows: Sequence[Sequence[Token]], scope: Scope, notation: Notation
+    placed: Mapping[str, re.Match[str]],
+    used: Collection[str],
+    defined: Collection[str],
+    scope: Scope,
+    notation: Notation,
 ) -> Iterator[tuple[str, str]]:
-    """net_h1, delta_output, L_CE and their like."""
-    defined = _defined(rows)
-    found = {name: placed for name in names if (placed := _PLACED.fullmatch(name))}
-    used = {placed["name"] for placed in found.values() if placed["layer"] in _LAYERS}
-    for name in names:
-        placed = found.get(name)
-        kind = name if placed is None else placed["layer"]
-        if kind in _LOSS_KINDS or name in LOSS_WORDS:
-            of_that_kind = _LOSS_KINDS.get(kind, "") in scope.loss
-            if of_that_kind and name not in defined:
-                yield name, "L"
-        elif placed is not None and placed["layer"] in _LAYERS:
-            layer = _layer(_LAYERS[placed["layer"]], scope)
-            letter = _meaning(placed["name"], used, notation)
-            own_error = letter == "delta" and name in defined
-            if layer is not None and letter and not own_error:
-                yield from ((name, each) for each in _at(letter, layer, placed["neuron"], scope))
-    if used & {*_PREACTIVATIONS[:5], *_ACTIVATIONS[:3]}:  # then i_1 is an input
-        numbered = _below(rows, "i")
-        yield from ((f"i_{below}", f"x_{below}") for below in numbered if below.isdigit())
+    """net_h1, W_out, delta_hidden; a δ that the page defines may have the other sign."""
+    for name, found in placed.items():
+        if found["layer"] not in _LAYERS:
+            continue
+        layer = _layer(_LAYERS[found["layer"]], scope)
+        letter = _meaning(found["name"], used, notation)
+        if layer is None or not letter or (letter == "delta" and name in defined):
+            continue
+        yield from ((name, each) for each in _at(letter, layer, found["neuron"], scope))
+
+
+def _by_inputs(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """i_1, where net_h1 and its like stand on the page."""
+    yield from ((f"i_{below}", f"x_{below}") for below in _below(rows, "i") if below.isdigit())
 
 
 def _meaning(name: str, used: Collection[str], notation: Notation) -> str:
@@ -324,44 +389,67 @@ def _at(letter: str, layer: int, neuron: str, scope: Scope) -> Iterator[str]:
             yield f"{letter}_{layer},{neuron}" if neuron else f"{letter}_{layer}"
 
 
-def _by_letters(rows: Sequence[Sequence[Token]], scope: Scope) -> Iterator[tuple[str, str]]:
+def _by_layers(rows: Sequence[Row], scope: Scope) -> Iterator[tuple[str, str]]:
     """W_h and W_o, W_ih and W_ho as whole layers, with z_h, a_o and b_h beside them.
 
     Not where h and o number neurons, as in a sum over them or below a small w.
     """
     named = {below for below in _below(rows, "W") if below in (*_BETWEEN, "h", "o")}
-    if not named or scope.depth != 2:
-        return
-    summed = {
-        below[0]
-        for below in (*_below(rows, "sum"), *_below(rows, "Σ"), *_below(rows, "w"))
-        if below
+    counting = {
+        mark for name in ("sum", "Σ", "w") for below in _below(rows, name) for mark in below
     }
-    small = {mark for below in _below(rows, "w") for mark in below}
-    if (summed | small) & {*"hoixy"}:
+    if not named or scope.depth != 2 or counting & {*"hoixy"}:
         return
-    for below in named:
+    for below in sorted(named):
         layer = _layer(_BETWEEN.get(below) or _LAYERS[below], scope)
         yield f"W_{below}", f"W_{layer}"
-    texts = {token.text for tokens in rows for token in tokens if token.kind == "name"}
-    before = any(set(_below(rows, each)) & {"h", "o"} for each in "zsuv")
-    for letter in texts & {*"bzsuva", "delta"}:
-        meaning = "h" if letter == "a" and before else {"b": "b", "delta": "delta"}.get(letter, "a")
-        for below in set(_below(rows, letter)) & {"h", "o"}:
+    beside = {letter: {*_below(rows, letter)} & {"h", "o"} for letter in (*"bzsuva", "delta")}
+    has_preactivation = any(beside[letter] for letter in "zsuv")
+    for letter, found in beside.items():
+        meaning = letter if letter in ("b", "delta") else "h" if letter == "a" else "a"
+        for below in sorted(found) if letter != "a" or has_preactivation else ():
             layer = _layer(_LAYERS[below], scope)
-            if layer is not None and (letter != "a" or before):
+            if layer is not None:
                 yield from ((f"{letter}_{below}", each) for each in _at(meaning, layer, "", scope))
 
 
-def _below(rows: Sequence[Sequence[Token]], name: str) -> Iterator[str]:
+def _by_index_letters(rows: Sequence[Row], scope: Scope) -> Iterator[tuple[str, str]]:
+    """Σ_o δ_o w_{ho}: beside net_{h1} the letters i, h and o number the neurons of their layers."""
+    if scope.depth != 2:
+        return
+    for letter in ("net", "out", "target", "t", "delta"):
+        for below in {*_below(rows, letter)} & {"h", "o"}:
+            layer = _layer(_LAYERS[below], scope)
+            if layer is not None:
+                meaning = _WITH_PLACE[letter]
+                yield from (
+                    (f"{letter}_{below}", each) for each in _at(meaning, layer, below, scope)
+                )
+    for below in {*_below(rows, "w")}:
+        if below in ("ho", "oh"):
+            yield f"w_{below}", "w_2,o,h"
+        elif below in ("ih", "hi"):
+            yield f"w_{below}", "w_1,h,i"
+
+
+def _below(rows: Sequence[Row], name: str) -> Iterator[str]:
     """What stands below a name, wherever it stands, without braces."""
-    for tokens in rows:
+    for tokens, latex in rows:
         for place, token in enumerate(tokens[:-2]):
-            if token.text.removeprefix("d") == name and tokens[place + 1].kind == "_":
-                inner, _ = _lowered(tokens, place + 2, latex=True)
-                yield "".join(each.text for each in inner)
+            if token.text not in (name, f"d{name}") or tokens[place + 1].kind != "_":
+                continue
+            inner, end = _lowered(tokens, place + 2, latex=latex)
+            while not latex and inner and tokens[end - 1].kind != "}" and _is_close(tokens, end):
+                inner, end = [*inner, tokens[end]], end + 1
+            yield "".join(each.text for each in inner)
 
 
-def _defined(rows: Sequence[Sequence[Token]]) -> set[str]:
+def _is_close(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a number or letters stand close behind the token before."""
+    near = tokens[place - 1 : place + 1]
+    return len(near) == 2 and near[1].kind in ("name", "number") and near[0].end == near[1].start
+
+
+def _defined(rows: Sequence[Row]) -> set[str]:
     """The names that begin a statement, before its first relation."""
-    return {tokens[0].text for tokens in rows if len(tokens) > 2 and tokens[1].kind in RELATIONS}
+    return {tokens[0].text for tokens, _ in rows if len(tokens) > 2 and tokens[1].kind in RELATIONS}

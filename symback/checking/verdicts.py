@@ -27,11 +27,12 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from symback.checking.claims import LOSS_LETTERS, bare, in_order, says_nothing
+from symback.checking.claims import LOSS_LETTERS, bare, in_order, names_decimals, says_nothing
 from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
     described,
+    is_turned,
     listed,
     signs_of,
     unread,
@@ -40,9 +41,11 @@ from symback.checking.conventions import (
 from symback.checking.correct import correct_node
 from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
+from symback.checking.givens import Values, plain_number, values
 from symback.checking.goals import Answers, Said, reaches
 from symback.checking.guessing import read_with_names
 from symback.checking.judge import (
+    ABOUT,
     AS_PRINTED,
     BOUND,
     COARSE,
@@ -51,17 +54,20 @@ from symback.checking.judge import (
     Bounds,
     Judge,
     Outcome,
+    Printed,
     Relationship,
     meets,
 )
-from symback.checking.letters import GENERIC, Scope
+from symback.checking.letters import GENERIC, RATES, Scope
 from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN
+from symback.checking.naming import names_loss
 from symback.checking.page import (
     ORPHANED,
     PARAMETER,
     Claim,
     Definition,
     Document,
+    Given,
     Item,
     Joined,
     Prose,
@@ -74,7 +80,17 @@ from symback.checking.page import (
 from symback.checking.report import Answer, Diagnosis, Goal, LineReport, Report, Verdict, Witness
 from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
 from symback.engine.work import Work
-from symback.language.budget import SECONDS, Budget, Spent, allow, uncounted, within
+from symback.language.budget import (
+    SECONDS,
+    STEPS,
+    Budget,
+    Spent,
+    allow,
+    begin_again,
+    spend,
+    uncounted,
+    within,
+)
 from symback.language.display import in_latex
 from symback.language.echo import echo
 from symback.language.errors import SymbackError, printable
@@ -101,10 +117,12 @@ from symback.language.expressions import (
     Ones,
     Product,
     Total,
+    Transpose,
     children,
     free_letters,
     negative,
     rebuilt,
+    replaced,
     walk,
 )
 from symback.language.functions import ACTIVATIONS
@@ -210,7 +228,7 @@ def check(
     late: list[str] = []
     with within(Budget(budget)):
         try:
-            attempts, said = _attempts(text, net, about, fixed, prove=prove)
+            attempts, said, left = _attempts(text, net, about, fixed, prove=prove)
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
@@ -230,7 +248,7 @@ def check(
                 excused = frozenset() if strict else _excused(judgement, *deviation)
                 lines = _under(deviation[0], excused, lines)
             if fixed is None:
-                lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals])
+                lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals], left)
             return lines
 
         allow(ANSWERED)
@@ -257,10 +275,11 @@ class Attempt(NamedTuple):
 
 def _attempts(
     text: str, net: Work, about: Reference | None, fixed: Notation | None, *, prove: bool
-) -> tuple[list[Attempt], str]:
+) -> tuple[list[Attempt], str, Spent | None]:
     """The readings of a page that explain it best, and what the report says of the first.
 
     In a notation that is given, and where the lectures' letters leave nothing open, there is one.
+    The last says why not all were tried, where the budget did not allow it.
     """
     scope = Scope.of(net.graph)
 
@@ -274,34 +293,51 @@ def _attempts(
     first = judged_as(read(text, scope, notation), notation)
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
-        return [first], ""
+        return [first], "", None
+    found, left = [(notation, first)], None
     try:
+        begin_again()
         signs = signs_of(text, scope)
-        notations = candidates(signs, scope)[1:]
-        documents = [(each, read(text, scope, each)) for each in notations]
+        documents = []
+        for each in candidates(signs, scope)[1:]:
+            begin_again()
+            documents.append((each, read(text, scope, each)))
         documents.sort(key=lambda each: unread(each[1]))
-        found = [(NOTATIONS["lectures"], first)]
-        found += [(each, judged_as(document, each)) for each, document in documents[:MOST_JUDGED]]
-    except Spent:
-        return [first], ""
+        for each, document in documents[:MOST_JUDGED]:
+            begin_again()
+            attempt = judged_as(document, each)
+            spend(STEPS)  # what is judged in part is not weighed
+            found.append((each, attempt))
+            if all(line.verdict in settled for line in found[-1][1].judgement.lines):
+                break
+    except Spent as spent:
+        left = spent
+        if len(found) == 1:
+            return [first], "", left
     weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
     best = max(each[0] for each in weighed)
-    kept = [(notation, attempt) for value, notation, attempt in weighed if value == best]
-    notation = kept[0][0]
+    notation = next(each for value, each, _ in weighed if value == best)
+    kept = [
+        (each, attempt)
+        for value, each, attempt in weighed
+        if value == best or (2 * value >= best > 0 and is_turned(each, notation))
+    ]
+    kept.sort(key=lambda each: each[0] != notation)
     right = [each.line for each in kept[0][1].judgement.lines if each.verdict is Verdict.PROVED]
     said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
     if said and right:
         said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
-    return [attempt for _, attempt in kept], said
+    return [attempt for _, attempt in kept], said, left
 
 
 def _as_far_as_clear(
-    lines: tuple[LineReport, ...], others: Sequence[Sequence[LineReport]]
+    lines: tuple[LineReport, ...], others: Sequence[Sequence[LineReport]], left: Spent | None
 ) -> tuple[LineReport, ...]:
     """The lines, none of them blamed where the page may be read otherwise.
 
     What another reading that explains the page as well judges differently is right only in one of
-    the two; and where more is wrong than right, and some of it not read, nothing is known.
+    the two; and where more is wrong than right, and some of it not read, nothing is known, nor is
+    it where ``left`` says that not all readings were tried.
     """
     counts = Counter(line.verdict for line in lines)
     right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
@@ -313,7 +349,7 @@ def _as_far_as_clear(
             each
             for other in others
             for each in other
-            if (each.line, each.column) == (line.line, line.column)
+            if each.source == line.source and each.line == line.line
         ]
         opposite = [
             each
@@ -325,8 +361,9 @@ def _as_far_as_clear(
             reason = f"right if it is read as {ways[0].read_as}, not as {ways[1].read_as}"
             line = replace(line, verdict=Verdict.CONDITIONAL, reason=reason, diagnosis=(),
                            correct="", witness=None, span=None)  # fmt: skip
-        elif lost and line.verdict in sure[1]:
-            line = replace(line, verdict=Verdict.UNDECIDED, reason=UNCLEAR, diagnosis=(),
+        elif (lost or left) and line.verdict in sure[1]:
+            reason = f"not all ways to read this page were tried: {left}" if left else UNCLEAR
+            line = replace(line, verdict=Verdict.UNDECIDED, reason=reason, diagnosis=(),
                            correct="", witness=None, span=None)  # fmt: skip
         made.append(line)
     return tuple(made)
@@ -387,7 +424,9 @@ def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[tuple[LineReport, ..
             continue
         reported.add(wrong.place)
         try:
-            correct, latex = _correct(judge, wrong.truth)
+            sides = wrong.truth, wrong.side.node
+            of_batch = judge.of_batch(sides, judgement.assumptions) is not None
+            correct, latex = ("", "") if of_batch else _correct(judge, wrong.truth)
             found = wrong.finding.diagnosis or _mistakes(
                 judge, wrong.truth, wrong.side.node, wrong.previous, judgement.assumptions
             )
@@ -478,7 +517,9 @@ def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Ite
         yield f"the whole page is {deviation.sentence}"
     if judge.sizes:
         yield "compared on a small network of the same kind"
-    if judge.scope.is_batch:
+    if judge.batches:
+        yield "lines about all samples were compared on a small batch"
+    elif judge.scope.is_batch:
         yield "each line was read as about one sample of the batch, by itself"
     if any(isinstance(item, Definition) for item in document.items):
         yield "names that the page defines stand for what it says they are"
@@ -513,6 +554,8 @@ class _Page:
     """Whether what a line "= …" would go on from could not be read."""
     wrongs: list[tuple[Node, Node, int]] = field(default_factory=list)
     """False claims, the latest first: truth, side, line."""
+    printed: dict[Node, Node] = field(default_factory=dict)
+    """Quantities and derivatives with the numbers that the page has found for them."""
     slips: list[tuple[Fraction, Fraction, int]] = field(default_factory=list)
     """Wrong numbers, what they should be, and their lines."""
     refuted: list[Wrong] = field(default_factory=list)
@@ -533,14 +576,28 @@ class _Page:
     def bare(self, node: Node) -> Node:
         return bare(node, self.definitions)
 
+    def give(self, found: Values) -> bool:
+        """Remember values that the page gives; a target that is given anew replaces the old one."""
+        old = [each for each in found if self.given.get(each, found[each]) != found[each]]
+        if any(each.letter == "y" for each in old):
+            self.given = {k: v for k, v in self.given.items() if getattr(k, "letter", "") != "y"}
+        self.given |= found
+        return bool(found)
+
     def compare(self, left: Node, right: Node, **known: object) -> Outcome:
         """How two sides compare, with what else is assumed."""
         return self.judge.compare(left, right, replace(self.assumptions, **known))
 
-    def numbers(self, node: Node, digits: int = EXACT) -> Bounds | None:
+    @property
+    def coarse(self) -> Printed:
+        """What numbers stand for in a calculation that may have begun with rounded ones."""
+        found = filter(None, map(plain_number, self.printed.values()))
+        return replace(COARSE, known=frozenset(abs(each.value) for each in found))
+
+    def numbers(self, node: Node, taken: Printed = EXACT, **known: object) -> Bounds | None:
         """A side at the numbers of the file; None where it has no value there."""
         try:
-            return self.judge.numbers(node, {}, self.assumptions, digits)
+            return self.judge.numbers(node, {}, replace(self.assumptions, **known), taken)
         except NO_VALUE:
             return None
 
@@ -589,7 +646,8 @@ def _losses(judge: Judge, items: Sequence[Item]) -> frozenset[str]:
         part.of.name
         for part in parts
         if isinstance(part, Derivative) and isinstance(part.of, Named)
-        if part.of.name in LOSS_LETTERS and not part.of.indices
+        if part.of.name in LOSS_LETTERS or names_loss(part.of.name, judge.scope)
+        if not part.of.indices
     )
 
 
@@ -632,10 +690,15 @@ def _given_behind(items: Sequence[Item], place: int) -> dict[Node, Node]:
         if not (isinstance(item, Claim) and isinstance(later, Claim) and later.line == item.line):
             break
         match [side.node for side in later.sides]:
-            case [Element(letter) as left, right] if letter in PINNED and _literal(right):
+            case [Element(letter) as left, right] if letter in PINNED and plain_number(right):
                 found[left] = right
     return found
 
+
+CLOSE_BY = 3
+"""So many lines below something supposed a line is taken to stand under it."""
+LAST = 10**9
+"""A line behind the last one of every page."""
 
 A_NAME = "a name that the page gives to an expression"
 A_FUNCTION = "a function that the page defines"
@@ -653,6 +716,8 @@ def _line(page: _Page, item: Item, place: int) -> LineReport:
             return _as_it_is(item, Verdict.UNREAD, reason)
         case Prose():
             return _as_it_is(item, Verdict.TEXT, "")
+        case Given(values=found):
+            return _as_it_is(item, Verdict.TEXT, SUPPOSED if page.give(dict(found)) else "")
         case Definition() if item.name in page.losses:
             return _loss_defined(page, item, place)
         case Definition(is_function=True):
@@ -660,6 +725,8 @@ def _line(page: _Page, item: Item, place: int) -> LineReport:
             page.orphaned = False
             return _as_it_is(item, Verdict.TEXT, A_FUNCTION)
         case Definition():
+            if item.name in RATES and (rate := plain_number(item.node)) is not None:
+                page.give({Element("eta"): rate})
             page.anchor, page.previous, page.orphaned = item.node, item.node, False
             return _as_it_is(item, Verdict.TEXT, ANOTHER_MEANING if place in page.again else A_NAME)
         case Claim():
@@ -678,13 +745,14 @@ def _suppose(page: _Page, item: Item) -> None:
     """Remember what is supposed in words that were not understood, for the lines next to it."""
     if page.unused is not None and isinstance(item, (Claim, Unread, Prose)):
         last, said = page.unused
-        page.unused = (item.line, said) if item.line <= last + 1 else None
-    if not isinstance(item, (Unread, Prose)):
+        page.unused = (max(last, item.line), said) if item.line <= last + CLOSE_BY else None
+    if not isinstance(item, (Given, Unread, Prose)):
         return
     if isinstance(item, Unread) and item.function:
         page.unread.append(item.function)
     if item.supposes:
-        page.unused = (item.line, printable(item.source, 80))
+        everywhere = isinstance(item, Given) or (isinstance(item, Unread) and item.gives)
+        page.unused = (LAST if everywhere else item.line, printable(item.source, 80))
 
 
 def _loss_defined(page: _Page, item: Definition, place: int) -> LineReport:
@@ -712,6 +780,7 @@ def _with_loss(page: _Page, node: Node) -> Node:
 def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     sides = [replace(side, node=_with_loss(page, side.node)) for side in claim.sides]
     page.source = f"{page.source} {claim.source}" if claim.continues else claim.source
+    claim, sides = _quantity_first(claim, sides)
     if not claim.continues and claim.relations:  # it begins a chain, with its left side
         first = sides.pop(0).node
         first = page.bare(first) if isinstance(first, Named) else first
@@ -750,11 +819,28 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     return _reported(claim, found) if found else _as_it_is(claim, Verdict.TEXT, SAYS_NOTHING)
 
 
+def _quantity_first(claim: Claim, sides: list[Side]) -> tuple[Claim, list[Side]]:
+    """0.1219 = L says what L is, as L = 0.1219 does: what is no number comes first."""
+    first = sides[0].node
+    plain = {*claim.relations} <= {Relation.EQUAL, Relation.ABOUT} and not claim.continues
+    if not plain or len(sides) < 2 or _names_quantities(first) or not _has_decimals(first):
+        return claim, sides
+    place = next((k for k, side in enumerate(sides) if _names_quantities(side.node)), 0)
+    if not place:
+        return claim, sides
+    about = Relation.ABOUT if Relation.ABOUT in claim.relations else Relation.EQUAL
+    order = [sides[place], *sides[:place], *sides[place + 1 :]]
+    return replace(claim, relations=(about,) * len(claim.relations)), order
+
+
 def _meant(node: Node, relation: Relation) -> Node:
     """What the right sides should equal: for w ← … the step of gradient descent."""
-    if relation is not Relation.BECOMES or not isinstance(node, (Element, Array)):
+    inner = node.of if isinstance(node, Transpose) else node
+    if relation is not Relation.BECOMES or not isinstance(inner, (Element, Array)):
         return node
-    return Total((node, Product((MINUS_ONE, Element("eta"), Derivative(LOSS, node)))))
+    gradient: Node = Derivative(LOSS, inner)
+    gradient = Transpose(gradient) if isinstance(node, Transpose) else gradient
+    return Total((node, Product((MINUS_ONE, Element("eta"), gradient))))
 
 
 def _reported(claim: Claim, found: Sequence[tuple[Side, Finding]]) -> LineReport:
@@ -765,6 +851,7 @@ def _reported(claim: Claim, found: Sequence[tuple[Side, Finding]]) -> LineReport
         Verdict.UNDECIDED,
         Verdict.CONDITIONAL,
         Verdict.PROVED,
+        Verdict.TEXT,
     )
     place = min(range(len(found)), key=lambda k: order.index(found[k][1].verdict))
     side, finding = found[place]
@@ -828,7 +915,7 @@ def _side(
     page.claims.append(Compared(place, truth, side.node))
     if not _names_quantities(side.node) or relation is Relation.ABOUT:
         try:
-            found = _as_numbers(page, truth, side)
+            found = _as_numbers(page, truth, side, relation)
         except NO_VALUE as error:
             found = Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
     else:
@@ -839,6 +926,9 @@ def _side(
             ways = " or from ".join(map(_shown_left, (truth, *possible)))
             reason = f"this may go on from {ways}; begin the line with its left side"
             return Finding(Verdict.UNDECIDED, reason)
+    literal = plain_number(side.node)
+    if literal is not None and found.verdict in (Verdict.PROVED, Verdict.CONDITIONAL):
+        page.printed[truth] = side.node
     if found.verdict is Verdict.REFUTED:
         page.refuted.append(Wrong(place, truth, side, page.previous, found))
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
@@ -965,10 +1055,14 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         return followed
     before = page.previous
     filled = before is not None and before != side.node and _is_filled_in(before, side.node)
-    if filled or _has_decimals(side.node):
+    measured = names_decimals(side.node, page.definitions)
+    if filled or measured or _has_decimals(side.node):
         exact, printed = page.numbers(truth), page.numbers(side.node, COARSE)
         if exact is not None and printed is not None and meets(exact, printed):
             return Finding(Verdict.CONDITIONAL, "right at the numbers of the file only")
+        if measured and exact is None:
+            reason = "a name in it is given as a number, and the network file gives none to compare"
+            return Finding(Verdict.UNDECIDED, reason)
     if found := _for_some_numbers(page, truth, side):
         return found
     for name in page.unread:  # a function of the page's own, or its derivative
@@ -1135,6 +1229,13 @@ def _misshapen(page: _Page, truth: Node, node: Node, outcome: Outcome) -> str:
     return "" if left == right else f"{left} on the left and {right} on the right"
 
 
+def _with_rate(node: Node, rate: Node) -> Node:
+    """``node`` with a number for the learning rate."""
+    if node == Element("eta"):
+        return rate
+    return rebuilt(node, lambda part: _with_rate(part, rate))
+
+
 def _for_some_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
     """A side that is right for the target of the file (ŷ_2 - 1 for y_2 = 1), or for given numbers.
 
@@ -1150,10 +1251,22 @@ def _for_some_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
         (targets, "right only for the target of the file, "),
         (tuple(page.given.items()), "right for the numbers that the page gives: "),
     ):
-        pins = (*page.assumptions.pins, *numbers)
-        if numbers and page.compare(truth, side.node, pins=pins).is_equal:
-            shown = (f"{echo(left)} = {echo(right)}" for left, right in numbers)
-            return Finding(Verdict.CONDITIONAL, reason + ", ".join(shown))
+        if not numbers:
+            continue
+        shown = ", ".join(f"{echo(left)} = {echo(right)}" for left, right in numbers)
+        rate = next((value for quantity, value in numbers if quantity == Element("eta")), None)
+        pins = [pair for pair in numbers if pair[0] != Element("eta")]
+        sides = truth, side.node
+        if rate is not None:
+            sides = _with_rate(truth, rate), _with_rate(side.node, rate)
+        try:
+            outcome = page.compare(*sides, pins=(*page.assumptions.pins, *pins))
+        except NO_VALUE:
+            return Finding(Verdict.UNDECIDED, f"nothing is known for {shown}")
+        if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
+            return Finding(Verdict.CONDITIONAL, reason + shown)
+        if outcome.relationship is Relationship.UNDECIDED:
+            return Finding(Verdict.UNDECIDED, f"for {shown}: {outcome.reason}")
     return None
 
 
@@ -1191,30 +1304,28 @@ def _is_filled_in(before: Node, after: Node) -> bool:
     )
 
 
-def _literal(node: Node) -> Number | None:
-    """The number that a side is, with its sign; None where it is more than one."""
-    match node:
-        case Number():
-            return node
-        case Product((sign, Number() as number)) if sign == MINUS_ONE:
-            return replace(number, value=-number.value)
-    return None
-
-
-def _precision(node: Node) -> int:
+def _taken(node: Node, relation: Relation) -> Printed:
     """A number alone is compared as printed; within a calculation, short ones are exact."""
-    return ROUNDED if _literal(node) is None else AS_PRINTED
+    if plain_number(node) is None:
+        return ROUNDED
+    return ABOUT if relation is Relation.ABOUT else AS_PRINTED
 
 
-def _is_nearly(exact: Bounds, node: Node) -> bool:
-    """Whether a single decimal number misses by less than one in its last place."""
-    literal = _literal(node)
+def _is_nearly(exact: Bounds, node: Node, units: Fraction = Fraction(999, 1000)) -> bool:
+    """Whether a single decimal number misses by less than so many ``units`` of its last place."""
+    literal = plain_number(node)
     if literal is None or literal.decimals is None or isinstance(exact.value, Grid):
         return False
-    return abs(exact.middle - literal.value) < Fraction(999, 1000) / 10**literal.decimals
+    return abs(exact.middle - literal.value) < units / 10**literal.decimals
 
 
-def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
+def _is_short(node: Node) -> bool:
+    """Whether a number has one significant digit, of which one more or less is much."""
+    literal = plain_number(node)
+    return literal is not None and abs(literal.value) * 10 ** (literal.decimals or 0) < 10
+
+
+def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Finding:
     """A side of numbers: exactly true, or true at the numbers of the file as far as printed."""
     judge, outcome = page.judge, page.compare(truth, side.node)
     if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
@@ -1222,27 +1333,98 @@ def _as_numbers(page: _Page, truth: Node, side: Side) -> Finding:
     if _is_lemma(truth):
         return Finding(Verdict.UNDECIDED, "if this is so, then for some numbers only")
     if page.previous is None and not _names_quantities(truth):
-        return _calculated(page, truth, side)
-    exact = judge.numbers(truth, {}, page.assumptions)
-    printed = judge.numbers(side.node, {}, page.assumptions, _precision(side.node))
+        return _calculated(page, truth, side, relation)
+    exact, taken = judge.numbers(truth, {}, page.assumptions), _taken(side.node, relation)
+    printed = judge.numbers(side.node, {}, page.assumptions, taken)
     if exact is None or printed is None:
-        return _without_numbers(page, truth, side, outcome)
+        return _without_numbers(page, truth, side, outcome, relation)
+    given = values(truth, side.node, judge.scope)
+    if given and meets(exact, printed):
+        page.give(given)
     is_exact = not (exact.is_rounded or printed.is_rounded)
     if is_exact and judge.same_at_numbers(truth, side.node, page.assumptions):
         return Finding(Verdict.PROVED, "at the numbers of the file")
     if meets(exact, printed):
         return Finding(Verdict.PROVED, "at the numbers of the file, as far as printed")
-    return _number_is_off(page, side, exact, printed)
+    if found := _as_step(page, truth, side, printed):
+        return found
+    if (
+        relation is Relation.ABOUT
+        and not _is_short(side.node)
+        and _is_nearly(exact, side.node, NEAR)
+    ):
+        return Finding(Verdict.CONDITIONAL, f"one off in the last place: {exact}")
+    return _number_is_off(page, truth, side, exact, printed)
 
 
-def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
+SUPPOSED = "a value that the page gives; what stands below is judged with it"
+
+NEAR = Fraction(3, 2)
+"""How many units of its last place a number that is "about" another may be away."""
+
+
+def _as_step(page: _Page, truth: Node, side: Side, printed: Bounds) -> Finding | None:
+    """w = 0.4 - 0.5·0.0822: a new value that goes by the letter of the weight.
+
+    What looks like a step is judged as one; None where the numbers do not say that it is right.
+    """
+    letters = ("w", "b", *page.judge.scope.leaves)
+    if not isinstance(truth, Element) or truth.letter not in letters:
+        return None
+    step = _meant(truth, Relation.BECOMES)
+    exact = page.numbers(step)
+    if exact is not None and meets(exact, printed):
+        page.anchor = step
+        return Finding(
+            Verdict.PROVED, "the new value at the numbers of the file, as far as printed"
+        )
+    if exact is not None and (found := _from_numbers_of_page(page, step, exact, printed)):
+        page.anchor = step
+        return found
+    rates = _rates(page, truth, side.node)
+    for rate in rates:
+        own = page.numbers(replaced(step, Element("eta"), rate))
+        if own is not None and meets(own, printed):
+            page.anchor = step if exact is not None else page.anchor
+            reason = f"the new value for a learning rate of {echo(rate)}, not that of the file"
+            return Finding(Verdict.CONDITIONAL, reason)
+    if not rates or exact is None:
+        return None
+    page.anchor = step
+    own_rate = page.numbers(Element("eta"))
+    known = [each for each in rates if own_rate is not None and own_rate.holds(float(each.value))]
+    old = [each for each in walk(side.node.terms[0]) if isinstance(each, Number)]
+    plain = {each.value: each.value for each in (*old, *known[:1])}
+    return _number_is_off(
+        page, step, replace(side, node=_with_numbers(side.node, plain)), exact, printed
+    )
+
+
+def _rates(page: _Page, weight: Node, node: Node) -> list[Number]:
+    """The two factors, one of which is the rate, in the old value ± rate · gradient."""
+    match node:
+        case Total((old, Product() as move)) if plain_number(old) is not None:
+            value, taken = page.numbers(weight), page.numbers(old, AS_PRINTED)
+            factors = [part for part in walk(move) if isinstance(part, Number)]
+            factors = [part for part in factors if part != MINUS_ONE]
+            if value is not None and taken is not None and meets(value, taken):
+                return factors if len(factors) == 2 else []
+    return []
+
+
+def _without_numbers(
+    page: _Page, truth: Node, side: Side, outcome: Outcome, relation: Relation
+) -> Finding:
     """No numbers in the file: only the arithmetic of two sides of numbers can be looked at."""
+    judge = page.judge
     if page.previous is not None and not _names_quantities(page.previous):
-        return _calculated(page, page.previous, side)
-    if isinstance(truth, (Element, Array)) and truth.letter in GIVEN:
+        return _calculated(page, page.previous, side, relation)
+    if isinstance(truth, (Element, Array)) and truth.letter in (*GIVEN, "eta"):
+        if page.give(values(truth, side.node, judge.scope)):
+            return Finding(Verdict.TEXT, SUPPOSED)
         if isinstance(truth, Array):
             page.unused = (side.line, side.source)
-        elif truth.letter in PINNED and _literal(side.node) is not None:
+        elif truth.letter in PINNED and plain_number(side.node) is not None:
             page.given[truth] = side.node
         return Finding(Verdict.UNDECIDED, "a number that the network file does not give")
     if outcome.relationship is Relationship.DIFFERENT and not _has_decimals(side.node):
@@ -1252,10 +1434,10 @@ def _without_numbers(page: _Page, truth: Node, side: Side, outcome: Outcome) -> 
     return Finding(Verdict.UNDECIDED, "the network file gives no numbers to compare with")
 
 
-def _calculated(page: _Page, before: Node, side: Side) -> Finding:
+def _calculated(page: _Page, before: Node, side: Side, relation: Relation) -> Finding:
     """Whether a number follows from the numbers before it, whatever the network."""
-    judge = page.judge
-    value, printed = judge.bounds(before), judge.bounds(side.node, _precision(side.node))
+    judge, taken = page.judge, _taken(side.node, relation)
+    value, printed = judge.bounds(before), judge.bounds(side.node, taken)
     if value is None or printed is None:
         return Finding(Verdict.UNDECIDED, "one of the two has no value, or none that symback knows")
     is_exact = not (value.is_rounded or printed.is_rounded)
@@ -1277,15 +1459,17 @@ def _arithmetic(value: Bounds | None, witness: Witness | None = None) -> Finding
     return Finding(Verdict.REFUTED, reason, witness=witness, diagnosis=named)
 
 
-def _number_is_off(page: _Page, side: Side, exact: Bounds, printed: Bounds) -> Finding:
+def _number_is_off(page: _Page, truth: Node, side: Side, exact: Bounds, printed: Bounds) -> Finding:
     """A number that is not the truth: rounded before, following from an error, or wrong."""
     judge, before, shown = page.judge, page.previous, str(exact)
-    literal = _literal(side.node)
+    literal = plain_number(side.node)
     carried = None
     if before is not None and not isinstance(side.node, At):
         carried = _carried(page, before, exact, printed)
     if carried is not None and carried.verdict is not Verdict.FOLLOWS:
         return carried
+    if found := _from_numbers_of_page(page, truth, exact, printed):
+        return found
     if literal is not None and not isinstance(exact.value, Grid):  # it may be used again
         right = exact.middle.limit_denominator(10**30)
         page.slips.append((abs(literal.value), abs(right), side.line))
@@ -1296,18 +1480,22 @@ def _number_is_off(page: _Page, side: Side, exact: Bounds, printed: Bounds) -> F
         if found := _from_rounded_or_wrong(page, side, exact):
             return found
         witness = Witness({}, shown, str(judge.bounds(side.node) or exact))
-        named = _in_numbers(page, side, exact)
+        named = _in_numbers(page, truth, side, exact)
         return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
     witness = Witness({}, shown, str(judge.bounds(side.node) or printed))
     calculated = before is not None and not _names_quantities(before)
     value = judge.bounds(before) if before is not None and calculated else None
     if _is_nearly(value or exact, side.node):
         detail = f"not correctly rounded: {shown}"
+        if not _is_short(side.node):
+            return Finding(Verdict.CONDITIONAL, detail)
         named = (Diagnosis(ROUNDING.name, detail, shown),)
     elif calculated:
         return _arithmetic(value, witness)
     else:
-        named = _in_numbers(page, side, exact) or (Diagnosis(ARITHMETIC.name, detail, shown),)
+        named = _in_numbers(page, truth, side, exact) or (
+            Diagnosis(ARITHMETIC.name, detail, shown),
+        )
     return Finding(Verdict.REFUTED, detail, witness=witness, diagnosis=named)
 
 
@@ -1319,13 +1507,56 @@ def _carried(page: _Page, before: Node, exact: Bounds, printed: Bounds) -> Findi
     wrong = next((line for _, side, line in page.wrongs if side == before), None)
     if wrong is not None:
         return Finding(Verdict.FOLLOWS, f"follows from the error in line {wrong}")
-    return _from_rounded(exact, page.numbers(before, COARSE))
+    return _from_rounded(exact, page.numbers(before, page.coarse))
+
+
+MOST_CARRIED = Fraction(1, 100)
+"""How far off, of its size, a number may be that comes from rounded ones further up."""
+
+
+def _known_mistakes(page: _Page, truth: Node, side: Side, reach: Bounds) -> tuple[Diagnosis, ...]:
+    """The mistakes of the table that give this number at the numbers of the file.
+
+    Of two digits or fewer too many fit by chance.
+    """
+    literal = plain_number(side.node)
+    if literal is not None and abs(literal.value) * 10 ** (literal.decimals or 0) < 100:
+        return ()
+    from symback.checking.diagnosis import diagnose_number  # as in `_mistakes`
+
+    try:
+        return diagnose_number(page.judge, truth, reach, page.assumptions)
+    except (SymbackError, ArithmeticError, RecursionError):
+        return ()
+
+
+def _from_numbers_of_page(
+    page: _Page, truth: Node, exact: Bounds, printed: Bounds
+) -> Finding | None:
+    """A number that follows from those that the page has found for other quantities."""
+    if isinstance(exact.value, Grid) or isinstance(printed.value, Grid):
+        return None
+    known = tuple((node, value) for node, value in page.printed.items() if node != truth)
+    is_near = abs(exact.middle - printed.middle) <= MOST_CARRIED * abs(exact.middle)
+    for taken in ((EXACT, AS_PRINTED) if is_near else (EXACT,)) if known else ():
+        reach = page.numbers(truth, taken, overrides=known)
+        if reach is not None and meets(reach, printed):
+            return _rounded_before(exact)
+    wrong = tuple((node, value) for node, value, _ in page.wrongs if plain_number(value))
+    if wrong and truth not in dict(wrong):
+        reach = page.numbers(truth, AS_PRINTED, overrides=(*wrong, *known))
+        if reach is not None and meets(reach, printed):
+            return Finding(Verdict.FOLLOWS, f"follows from the error in line {page.wrongs[0][2]}")
+    return None
 
 
 def _from_rounded(exact: Bounds, reach: Bounds | None) -> Finding | None:
     """A result that rounded numbers allow, where ``reach`` is what they may stand for."""
-    if reach is None or not meets(reach, exact):
-        return None
+    return None if reach is None or not meets(reach, exact) else _rounded_before(exact)
+
+
+def _rounded_before(exact: Bounds) -> Finding:
+    """What is said of a result of rounded numbers."""
     named = Diagnosis(ROUNDING.name, "rounded numbers were carried along", str(exact))
     reason = f"right from the rounded numbers before it; unrounded it is {exact}"
     return Finding(Verdict.CONDITIONAL, reason, diagnosis=(named,))
@@ -1335,12 +1566,12 @@ def _from_rounded_or_wrong(page: _Page, side: Side, exact: Bounds) -> Finding | 
     """Numbers put for quantities: too much rounded ones, or wrong ones of an earlier line."""
     mended = _with_numbers(side.node, {value: right for value, right, _ in page.slips})
     if mended != side.node:
-        reach = page.numbers(mended, COARSE)
+        reach = page.numbers(mended, page.coarse)
         if reach is not None and meets(exact, reach):
             used = {part.value for part in walk(side.node) if isinstance(part, Number)}
             line = next(line for value, _, line in page.slips if value in used)
             return Finding(Verdict.FOLLOWS, f"follows from the error in line {line}")
-    return _from_rounded(exact, page.numbers(side.node, COARSE))
+    return _from_rounded(exact, page.numbers(side.node, page.coarse))
 
 
 def _with_numbers(node: Node, values: Mapping[Fraction, Fraction]) -> Node:
@@ -1350,26 +1581,30 @@ def _with_numbers(node: Node, values: Mapping[Fraction, Fraction]) -> Node:
     return rebuilt(node, lambda part: _with_numbers(part, values))
 
 
-def _in_numbers(page: _Page, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]:
+def _in_numbers(page: _Page, truth: Node, side: Side, exact: Bounds) -> tuple[Diagnosis, ...]:
     """The mistakes that numbers alone betray: a sign, a step uphill, a factor of two."""
-    reach = page.numbers(side.node, _precision(side.node))
+    reach = page.numbers(side.node, _taken(side.node, Relation.EQUAL))
     if reach is None or isinstance(exact.value, Grid) or isinstance(reach.value, Grid):
         return ()
     shown = str(exact)
-    match page.anchor:  # the step of `_meant` with the gradient added
+    match truth:  # the step of `_meant` with the gradient added
         case Total((start, Product((sign, *rest)))) if sign == MINUS_ONE and Element("eta") in rest:
             other = page.numbers(Total((start, Product(tuple(rest)))))
             found = other is not None and meets(other, reach)
             detail = "the step goes uphill: the gradient is added"
-            return (Diagnosis(DESCENT.name, detail, shown),) if found else ()
-    for factor, mistake, detail in (
-        (Fraction(-1), SIGN, "the negative of the right number"),
-        (Fraction(2), CONSTANT, "2 times the right number"),
-        (Fraction(1, 2), CONSTANT, "1/2 times the right number"),
-    ):
-        if meets(exact.times(factor), reach):
-            return (Diagnosis(mistake.name, detail, shown),)
-    return ()
+            if found:
+                return (Diagnosis(DESCENT.name, detail, shown),)
+            return _known_mistakes(page, truth, side, reach)
+    plain = tuple(
+        Diagnosis(mistake.name, detail, shown)
+        for factor, mistake, detail in (
+            (Fraction(-1), SIGN, "the negative of the right number"),
+            (Fraction(2), CONSTANT, "2 times the right number"),
+            (Fraction(1, 2), CONSTANT, "1/2 times the right number"),
+        )
+        if meets(exact.times(factor), reach)
+    )
+    return plain[:1] or _known_mistakes(page, truth, side, reach)
 
 
 # ------------------------------------------------------------------------------------ deviations

@@ -58,7 +58,7 @@ class Budget:
     def __init__(self, seconds: float = SECONDS, megabytes: float = MEGABYTES) -> None:
         self.seconds, self.megabytes = seconds, megabytes
         self.last, self.size = clock(), _size()
-        self.used, self.allowed = 0.0, seconds
+        self.used, self.begun, self.allowed = 0.0, 0.0, seconds
         self.left = STEPS
 
     def spend(self, steps: int) -> None:
@@ -78,7 +78,11 @@ class Budget:
 
     def allow(self, share: float) -> None:
         """Let the work go on until that share of the seconds is used up."""
-        self.allowed = share * self.seconds
+        self.allowed = self.begun + share * (self.seconds - self.begun)
+
+    def begin_again(self) -> None:
+        """From here on shares are those of the seconds that are left."""
+        self.begun = self.used
 
 
 def _peak() -> float:
@@ -172,3 +176,10 @@ def allow(share: float) -> None:
     budget = _current.get()
     if budget is not None:
         budget.allow(share)
+
+
+def begin_again() -> None:
+    """Let the shares of the stages to come be those of what is left of the budget's seconds."""
+    budget = _current.get()
+    if budget is not None:
+        budget.begin_again()

@@ -523,7 +523,7 @@ class Notation:
     number alone below is it all the same (W_2, z_2).  ``weights_lead_on`` says that W^(l) leads on
     from layer l, and not into it.  ``samples`` is how a batch is written.  ``names`` are single
     names and what each is in the lectures' letters, ("w_5", "w_211"); they are looked up before
-    anything else.
+    anything else.  One with an index letter in braces, ("s_{i}", "a_1,i"), holds for every index.
     """
 
     name: str = "lectures"
@@ -652,8 +652,8 @@ _CHOICES = (
 )  # fmt: skip
 
 
-def notation(name: str | Path) -> Notation:
-    """The notation called ``name``, or the one that a TOML file describes.
+def notation(name: str | Path | Notation) -> Notation:
+    """The notation called ``name``, or the one that a TOML file describes; one itself stays.
 
     Raises `UnknownNotation`.
 
@@ -664,6 +664,8 @@ def notation(name: str | Path) -> Notation:
     symback.language.names.UnknownNotation: there is no notation nielson; did you mean \
 "nielsen"? There are lectures, nielsen, bishop, goodfellow, ng, cs231n, or a file ending in .toml
     """
+    if isinstance(name, Notation):
+        return name
     text = str(name)
     if text in NOTATIONS:
         return NOTATIONS[text]
