@@ -1,7 +1,7 @@
 """The command line: derive, paths, matrix, sheet, evaluate, kernel, figure, init, descend, check.
 
 Results go to standard output, messages to standard error.  Exit status: 0 done, 1 a derivation that
-was checked has a wrong line, or one that could not be judged, 2 bad usage or bad input, with one
+was checked has a wrong line, or none that could be judged, 2 bad usage or bad input, with one
 message and nothing half-written, 3 a defect of symback, which says so.  SymPy is imported only once
 a command needs it, so that ``symback --help`` answers at once.
 

@@ -384,9 +384,9 @@ def test_the_marks_of_an_examination():
     rows = [row for row in showing.marks(exam, points=True).splitlines() if "read as" not in row]
     assert rows == [
         "2 of 3 points; look yourself at line 11",
-        "line 3: right, 1 of 1 points",
-        "line 4: wrong, 0 of 1 points",
-        "line 5: wrong, 1 of 1 points",
+        "line 3: right, 1 of 1 point",
+        "line 4: wrong, 0 of 1 point",
+        "line 5: wrong, 1 of 1 point",
         "line 11: not read, column 14",
     ]
     assert showing.marks(Report(Verdict.UNREAD, (), "2^-160")) == "no claim was found"

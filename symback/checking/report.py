@@ -393,13 +393,17 @@ def _answer(goal: Goal) -> str:
 
 def _points(report: Report) -> str:
     """The points in words, and the lines that somebody has to look at."""
-    known, found = wording()["page"], report.points
-    said = known["points"].format(given=found.given, of=found.of)
+    known, said = wording()["page"], _out_of(report.points.given, report.points.of)
     lines = list(dict.fromkeys(str(line.line) for line in report.claims if not line.is_judged))
     if not lines:
         return said
     look = known["look" if len(lines) == 1 else "looks"].format(lines=", ".join(lines))
     return f"{said}; {look}"
+
+
+def _out_of(given: int, of: int) -> str:
+    """So many points of so many."""
+    return wording()["page"]["point" if of == 1 else "points"].format(given=given, of=of)
 
 
 def _grouped(report: Report) -> list[tuple[LineReport, list[LineReport]]]:
@@ -495,7 +499,7 @@ def marks(report: Report, *, points: bool = False) -> str:
         row += f", {_column(worst)}" if worst.verdict is Verdict.UNREAD else ""
         worth = [line.points for line in claims if line.points is not None]
         if points and worth:
-            row += f", {words['page']['points'].format(given=sum(worth), of=len(worth))}"
+            row += f", {_out_of(sum(worth), len(worth))}"
         rows.append(row)
         rows += [f"    {words['label']['read_as']} {clean(line.read_as)}"
                  for line in claims if line.read_as]  # fmt: skip
