@@ -78,7 +78,13 @@ from symback.checking.page import (
     read,
 )
 from symback.checking.report import Answer, Diagnosis, Goal, LineReport, Report, Verdict, Witness
-from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
+from symback.engine.arithmetics import (
+    Grid,
+    Misshapen,
+    Undecided,
+    VanishingDenominator,
+    entries,
+)
 from symback.engine.work import Work
 from symback.language.budget import (
     SECONDS,
@@ -119,6 +125,7 @@ from symback.language.expressions import (
     Total,
     children,
     free_letters,
+    is_array,
     negative,
     rebuilt,
     replaced,
@@ -335,12 +342,13 @@ def _as_far_as_clear(
     """The lines, none of them blamed where the page may be read otherwise.
 
     What another reading that explains the page as well judges differently is right only in one of
-    the two; and where more is wrong than right, and some of it not read, nothing is known, nor is
-    it where ``left`` says that not all readings were tried.
+    the two; and where more is wrong than right, or beyond the network, and some of it not read,
+    nothing is known, nor is it where ``left`` says that not all readings were tried.
     """
     counts = Counter(line.verdict for line in lines)
     right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
-    lost = counts[Verdict.UNREAD] and right < counts[Verdict.REFUTED]
+    misfits = sum(line.reason.startswith("there is no ") for line in lines)
+    lost = counts[Verdict.UNREAD] and right < max(counts[Verdict.REFUTED], misfits)
     sure = {Verdict.PROVED, Verdict.CONDITIONAL}, {Verdict.REFUTED, Verdict.FOLLOWS}
     made = []
     for line in lines:
@@ -885,6 +893,8 @@ def _span(claim: Claim, side: Side) -> tuple[int, int] | None:
 # -------------------------------------------------------------------------------------- one side
 
 
+NO_NUMBERS = "the network file gives no numbers to compare with"
+WHOLE_LAYER = "this is a whole layer, and the number on the other side one neuron's"
 WHOLE_BATCH = (
     "the network file gives a batch, and an array may hold one sample of it or all; write the line "
     "for single neurons, or check it with a file that gives one sample"
@@ -908,6 +918,8 @@ def _side(
             found = Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
     else:
         found = _as_symbols(page, truth, side)
+        if found.verdict is Verdict.REFUTED and _measures(page, side.node):
+            found = Finding(Verdict.UNDECIDED, NO_NUMBERS)
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         possible = [each for each in instead if _may_be(page, each, side.node)]
         if possible:
@@ -922,6 +934,15 @@ def _side(
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _measures(page: _Page, node: Node) -> bool:
+    """Whether a side holds a value that somebody worked out, -0.442, where the file has none."""
+    worked_out = (
+        isinstance(part, Number) and part.decimals is not None and part.decimals > 2
+        for part in walk(node)
+    )
+    return page.judge.file_numbers is None and any(worked_out)
 
 
 def _with_row_below(page: _Page, truth: Node, side: Side, joined: Joined) -> tuple[Side, str]:
@@ -1415,7 +1436,7 @@ def _without_numbers(
         return _as_symbols(page, truth, side)
     if outcome.relationship is Relationship.UNDECIDED:
         return Finding(Verdict.UNDECIDED, outcome.reason)
-    return Finding(Verdict.UNDECIDED, "the network file gives no numbers to compare with")
+    return Finding(Verdict.UNDECIDED, NO_NUMBERS)
 
 
 def _calculated(page: _Page, before: Node, side: Side, relation: Relation) -> Finding:
@@ -1446,6 +1467,8 @@ def _arithmetic(value: Bounds | None, witness: Witness | None = None) -> Finding
 def _number_is_off(page: _Page, truth: Node, side: Side, exact: Bounds, printed: Bounds) -> Finding:
     """A number that is not the truth: rounded before, following from an error, or wrong."""
     judge, before, shown = page.judge, page.previous, str(exact)
+    if is_array(truth) and not is_array(side.node) and len(entries(exact.value)) > 1:
+        return Finding(Verdict.UNDECIDED, WHOLE_LAYER)
     literal = plain_number(side.node)
     carried = None
     if before is not None and not isinstance(side.node, At):
