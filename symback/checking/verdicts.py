@@ -18,6 +18,7 @@ right as they stand.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ from symback.checking.conventions import (
     described,
     is_turned,
     listed,
+    refined,
     signs_of,
     unread,
     weight,
@@ -304,6 +306,18 @@ def _attempts(
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
         return [first], "", None
     found, left = [(notation, first)], None
+
+    def tried(each: Notation, document: Document) -> bool:
+        """Judge a reading; whether it leaves nothing open."""
+        begin_again()
+        attempt = judged_as(document, each)
+        spend(STEPS)  # what is judged in part is not weighed
+        found.append((each, attempt))
+        return all(line.verdict in settled for line in attempt.judgement.lines)
+
+    def weighed() -> list[tuple[float, Notation, Attempt]]:
+        return [(weight(each.document.items, each.judgement.lines), n, each) for n, each in found]
+
     try:
         begin_again()
         signs = signs_of(text, scope)
@@ -312,23 +326,17 @@ def _attempts(
             begin_again()
             documents.append((each, read(text, scope, each)))
         documents.sort(key=lambda each: unread(each[1]))
-        for each, document in documents[:MOST_JUDGED]:
-            begin_again()
-            attempt = judged_as(document, each)
-            spend(STEPS)  # what is judged in part is not weighed
-            found.append((each, attempt))
-            if all(line.verdict in settled for line in found[-1][1].judgement.lines):
-                break
+        if not any(itertools.starmap(tried, documents[:MOST_JUDGED])):
+            _, notation, _ = max(weighed(), key=lambda each: each[0])
+            any(tried(each, read(text, scope, each)) for each in refined(notation, signs, scope))
     except Spent as spent:
         left = spent
         if len(found) == 1:
             return [first], "", left
-    weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
-    best = max(each[0] for each in weighed)
-    notation = next(each for value, each, _ in weighed if value == best)
+    best, notation, _ = max(weighed(), key=lambda each: each[0])
     kept = [
         (each, attempt)
-        for value, each, attempt in weighed
+        for value, each, attempt in weighed()
         if value == best or (2 * value >= best > 0 and is_turned(each, notation))
     ]
     kept.sort(key=lambda each: each[0] != notation)
