@@ -976,7 +976,7 @@ def _as_updates(nodes: Sequence[Node], relations: Sequence[Relation]) -> list[Re
 
     Without a rate only a sum is a step: w = 2w/2 is an equation.
     """
-    first = nodes[0]
+    first = nodes[0].of if isinstance(nodes[0], Transpose) else nodes[0]
     quantity = isinstance(first, (Element, Array))
     learned = isinstance(first, (Element, Array)) and first.letter[:1] in ("w", "W", "b", "θ")
     found = []
