@@ -455,3 +455,17 @@ def test_a_number_too_large_for_a_function_is_refused(tmp_path, command):
     text = "\n".join(["[equations]", 'a0 = "x*c"', *lines, "[values]", "x = 5", "c = 2", ""])
     (tmp_path / "own.toml").write_text(text, "utf-8")
     assert "tanh of a number beyond" in command("evaluate", "own.toml")
+
+
+def test_nothing_is_blamed_before_all_ways_to_read_a_page_were_tried(monkeypatch):
+    """What is wrong in the lectures' letters may be right in those of the page."""
+    page = "h_12 = σ(z_12)\n\n∂L/∂a_21 = y_1 - ŷ_1"
+
+    def signs_of(*_):
+        raise Spent("no time")
+
+    monkeypatch.setattr("symback.checking.verdicts.signs_of", signs_of)
+    last = sb.check(page, NET).lines[-1]
+    assert last.verdict.value == "undecided"
+    assert "not all ways" in last.reason
+    assert sb.check(page, NET, notation="lectures").lines[-1].verdict.value == "refuted"

@@ -511,7 +511,6 @@ def test_with_a_weight_asked_for_too():
         ("ŷ_1 = softmax(a_21)", "softmax of a number"),
         ("∂L/∂w_212 = (ŷ_i - y_i) h_12", "nothing says what i on the right side is"),
         ("∂L/∂h_1j = δ_2i w_2ij", "nothing says what i on the right side is"),
-        ("y_1 = 1", "a number that the network file does not give"),
     ],
 )
 def test_what_does_not_fit_is_not_called_wrong(page, reason):

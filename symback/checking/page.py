@@ -25,10 +25,12 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from symback.checking.chains import Flow
+from symback.checking.givens import given_in_words
 from symback.checking.lemmas import Lemma, function_defined, goes_on, lemma_of
 from symback.checking.letters import Letters, Scope
 from symback.checking.naming import numbered_names, told
 from symback.checking.parsing import Line, reading
+from symback.checking.programs import folded
 from symback.checking.statements import (
     DEFINED,
     EMPTY_LINE,
@@ -205,6 +207,21 @@ class Prose:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """Words that give values: "the true class is 1"; none where it is not clear which."""
+
+    line: int
+    column: int
+    source: str
+    values: tuple[tuple[Element, Number], ...]
+
+    @property
+    def supposes(self) -> bool:
+        """Whether something is supposed that is not understood."""
+        return not self.values
+
+
+@dataclass(frozen=True, slots=True)
 class Unread:
     """What was not understood: where, why, and a way to write it.
 
@@ -224,7 +241,12 @@ class Unread:
     def supposes(self) -> bool:
         """Whether something is supposed of a quantity, in words or by a condition."""
         said = "suppos" in self.reason or _SUPPOSES.search(self.source)
-        return bool(said and _COMPARED.search(self.source))
+        return self.gives or bool(said and _COMPARED.search(self.source))
+
+    @property
+    def gives(self) -> bool:
+        """Whether it looks like a value that is given: y = [1, 0]."""
+        return bool(_GIVES.search(self.source))
 
     @property
     def function(self) -> str:
@@ -237,10 +259,14 @@ _SUPPOSES = re.compile(
     r"\b(?:assum|suppos|given|provided|if|when|where|since|let|set|at|target|ignor)", re.I
 )
 _COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
+_GIVES = re.compile(
+    r"(?:^|[\s,;:(&$])(?:\\(?:vec|mathbf|bm|boldsymbol)\s*\{?)?[xytXYTbwW](?:\}|_\w+|_\{\w+\}|\^\S+)*"
+    r"\s*&?\s*=\s*&?\s*(?:[\[(]?\s*-?[\d.]+|\\begin\{[bp]matrix|\\left[\[(])"
+)
 _EQUALS = re.compile(r"(?<![<>!:])=")
 _FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
 
-Item = Claim | Definition | Prose | Unread
+Item = Claim | Definition | Given | Prose | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,12 +304,14 @@ def read(
     if len(text.encode("utf-8", "replace")) > LARGEST_PAGE:
         raise TooLarge(f"the page is larger than {LARGEST_PAGE:,} bytes")
     page = Page.of(text, Letters(scope, notation, unknown=unknown))
+    page, given = _without_given(page, scope, notation)
     allow(CUT)
     statements, left = cut(page)
     said = told(((each.tokens, each.latex) for each in statements), scope, notation)
     if said:
         notation = replace(notation, names=(*said, *notation.names))
         page = replace(page, letters=Letters(scope, notation, unknown=unknown))
+    statements = folded(statements, page)
     page = page.knowing(statements)
     statements = list(_with_lemmas(statements, page))
     allow(SUPPOSED)
@@ -293,12 +321,15 @@ def read(
     flow = Flow()
     for each in statements:
         try:
+            while given and (given[0].line, given[0].column) <= each.where[:2]:
+                items.append(given.pop(0))
             found, flow, names = _items(each, page, flow)
         except Spent as spent:
             left = each, spent
             break
         items += found
         named += names
+    items += given
     allow(NAMED)
     if left is not None:
         each, spent = left
@@ -307,6 +338,17 @@ def read(
     known = {plain_name(name) for name in unknown}
     left_open = numbered_names(((each.tokens, each.latex) for each in statements), page.letters)
     return Document(tuple(_with_names_known(items, named, known)), left_open)
+
+
+def _without_given(page: Page, scope: Scope, notation: Notation) -> tuple[Page, list[Given]]:
+    """The page without the words that give values, which become blanks, and those values."""
+    text, given = page.text, []
+    for each in given_in_words(page.text, scope, notation.first_index):
+        source = page.text[each.start : each.end]
+        place = page.place(each.start)
+        given.append(Given(place.line, place.column, source.strip(), tuple(each.values.items())))
+        text = text[: each.start] + re.sub(r"[^\n$]", " ", source) + text[each.end :]
+    return replace(page, text=text), given
 
 
 def notation_of(text: str) -> Notation | None:
@@ -363,6 +405,7 @@ _ANEW = frozenset(
     "together altogether both general generally combined combining overall summary all".split()
 )
 _INDEX_LETTERS = frozenset((*"ijklmnpqrstuv", "ell"))
+_PUNCTUATION = re.compile(r"[.;:]")
 _OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
@@ -396,8 +439,14 @@ def _supposed(
         if not each.has_relation and condition is None and not _OTHERWISE.isdisjoint(said):
             failed = NotRead("what holds otherwise stands without a left side", each.place,
                              "write cases, as in {1 if a_11 > 0; 0 otherwise}")  # fmt: skip
+        is_close = before is not None and _is_close(before, each, words, page)
         before = replace(
-            each, led_by=tuple(words), paragraph=paragraph, condition=condition, failed=failed
+            each,
+            led_by=tuple(words),
+            paragraph=paragraph,
+            condition=condition,
+            failed=failed,
+            is_close=is_close,
         )
         made.append(before)
     places = [k for k, each in enumerate(made) if each.tokens]
@@ -410,6 +459,20 @@ def _supposed(
             failed = NotRead(idle, made[k].place)
         made[k] = replace(made[k], holds_for=conditions, failed=failed)
     return made, named
+
+
+def _is_close(before: Statement, each: Statement, words: Sequence[str], page: Page) -> bool:
+    """Whether nothing but "if", "for" or the like stands between two statements.
+
+    "If" begins a sentence of its own, which is about what comes.
+    """
+    if len(words) != 1 or words[0] not in _SUPPOSING:
+        return False
+    place = each.tokens[0].place
+    start = page.starts[place.line - 1] + place.column - 1
+    between = page.text[page.behind(before.tokens[-1]) : start]
+    begins = re.search(rf"\b{words[0].capitalize()}\b", between)
+    return not (begins or _PUNCTUATION.search(between) or EMPTY_LINE.search(between))
 
 
 def _condition(
@@ -441,7 +504,7 @@ def _condition(
     named += [name for each in readings for name in each.named]
     one, other = (each.node for each in readings)
     if relation == "=":
-        leaf = isinstance(one, Element) and one.letter in ("x", "y", "w", "b")
+        leaf = isinstance(one, Element) and one.letter in ("x", "y", "w", "b", "a")
         if not leaf or any(isinstance(part, (Element, Array)) for part in walk(other)):
             way = "suppose a value of an input, a target or a weight, as in y_1 = 1"
             raise NotRead("what is supposed here has no form that symback reads", place, way)
@@ -470,7 +533,10 @@ def _assigned(statements: Sequence[Statement]) -> list[tuple[Condition, ...]]:
             if each.has_relation:
                 found[place] = supposed
                 chain = [*chain, place] if each.tokens[0].kind in RELATIONS else [place]
-        elif chain and not supposed and statements[chain[-1]].row == each.row:  # behind its claim
+        elif place and each.is_close and _is_mentioned(statements[place - 1]):
+            pass  # -ŷ_i ŷ_j if i ≠ j: a second case without a left side, which is no claim
+        elif chain and not supposed and (statements[chain[-1]].row == each.row or each.is_close):
+            # behind its claim
             qualified = [k for k in chain if not found[k]]
             for k in qualified:
                 found[k] = (condition,)
@@ -483,6 +549,10 @@ def _assigned(statements: Sequence[Statement]) -> list[tuple[Condition, ...]]:
         else:
             supposed, chain, qualified = (condition,), [], []
     return found
+
+
+def _is_mentioned(statement: Statement) -> bool:
+    return not statement.has_relation and statement.condition is None
 
 
 def _under(sides: Sequence[Side], conditions: Sequence[Condition]) -> list[Side]:
@@ -584,6 +654,9 @@ def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Fl
         if statement.condition is not None or _is_range(statement.tokens, page.letters):
             return prose, flow, []
         line = _sides(statement, page)
+        if line.continues and (said := page.named_before(place)):
+            raise NotRead(f"what this equals stands in words before it: “{said}”", place,
+                          "write it within the formula")  # fmt: skip
         items, after = _said(statement, line, flow)
         if statement.tail is not None and isinstance(items[-1], Claim):
             items[-1] = replace(items[-1], joined=_joined(statement, page, flow, items[-1]))
@@ -641,6 +714,8 @@ def _gone_on(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item],
         if statement.holds_for and chain.head is not None:  # its sides are 0 where the head is
             whole = _under([replace(sides[0], node=chain.head), *sides], statement.holds_for)
             line = replace(line, sides=whole[1:])
+        if statement.holds_for:
+            line = replace(line, sides=_under(sides, statement.holds_for))
         items = _claimed(statement, line)
         if chain.is_lost:
             items = [replace(each, unknown=ORPHANED) for each in items if isinstance(each, Claim)]
@@ -666,7 +741,8 @@ def _gone_on(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item],
 def _unread(statement: Statement, page: Page, error: NotRead) -> Unread:
     place = error.place or statement.place
     if statement.tokens:
-        first, defines = statement.tokens[0].kind, defined_by(statement, page)
+        first = statement.tokens[0].kind
+        defines = statement.changes or defined_by(statement, page)
     else:
         first, found = statement.source.lstrip("& ")[:1], DEFINED.search(statement.source)
         known = found is None or page.letters.means_quantity(found[1])

@@ -597,10 +597,37 @@ class _Parser:
             return self.primary()
         if not tokens:
             raise self.refuse("there is nothing between the brackets", at=opening)
+        parts = split(tokens, (",", ";"))
+        if len(parts) > 1 and opening.kind != "{":
+            if before.kind and before.kind not in _JOINING:
+                way = "write · before a vector, and leave a shape out"
+                raise self.refuse("this may be the shape of an array or a vector", way, opening)
+            return self.vector(parts)
         if before.kind and before.kind not in _JOINING and _is_shape(tokens):
             way = "leave a shape out, or write the product with ·"
             raise self.refuse("this may be the shape of an array or a factor", way, opening)
         return self.whole(tokens)
+
+    def vector(self, parts: Sequence[Sequence[Token]]) -> Node:
+        """[a, b] as a column, with or without a transpose behind it; [[a, b], [c, d]] by rows."""
+        cells = [self.whole(part) for part in parts]
+        if all(isinstance(cell, Matrix) and len(cell.rows[0]) == 1 for cell in cells):
+            rows = [
+                tuple(row[0] for row in cell.rows) for cell in cells if isinstance(cell, Matrix)
+            ]
+            if len({len(row) for row in rows}) != 1:
+                raise self.refuse("the rows of the matrix have different lengths")
+            return Matrix(tuple(rows))
+        if any(map(is_array, cells)):
+            raise self.refuse("the entries of a vector are numbers, not arrays")
+        column, start = Matrix(tuple((cell,) for cell in cells)), self.position
+        if self.accept("⊤") or self.accept_words(".", "T"):
+            return column
+        if self.accept("^"):
+            if _is_transpose(self.script()):
+                return column
+            self.position = start
+        return Transpose(column) if self.letters.notation.rows else column
 
     def inline_cases(self, tokens: list[Token], opening: Token) -> Node:
         """{1 if a > 0; 0 otherwise}, as symback writes it in text."""
@@ -846,6 +873,8 @@ class _Parser:
             self.position += 2
             if not self.at("name"):
                 raise self.refuse("np. is followed by the name of a function", at=token)
+            if self.at("(", ahead=1) and self.accept_words("array"):
+                return self.whole(self.group())
             return self.numpy(self.peek().text) or self.name(self.peek())
         if text in ("Derivative", "diff", "grad") and self.at("(", ahead=1):
             return self.code_derivative()
@@ -980,7 +1009,7 @@ class _Parser:
             if primes:
                 raise self.refuse(f"the derivative of {name} is not known", at=token)
             node = Quotient(ONE, Call(_RECIPROCALS[name], arguments))
-        if name == "dot" and any(map(_is_matrix, arguments)):
+        if name == "dot" and (self.letters.batches or any(map(_is_matrix, arguments))):
             node = Product(arguments)
         return node if exponent is None else self.power(node, exponent, token)
 
@@ -1072,7 +1101,8 @@ class _Parser:
                 keeps = texts in ("True", "1")
             else:
                 raise self.refuse(f"what else is said of this {name} is not read")
-        if axis is None:
+        if axis is None:  # of all entries, so that it does not matter how a vector lies
+            self.noticed.flat[:] = [each for each in self.noticed.flat if _scaled(of[0]) != each]
             return tuple(of)
         if axis == ONE and not keeps:
             self.noticed.flat.append(Call(name, (*of, axis)))

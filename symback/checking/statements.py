@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 
 from symback.checking.layers import known_layers, layers_of
 from symback.checking.lemmas import Lemma, function_defined
-from symback.checking.letters import QUANTITIES, Letters, is_total
-from symback.checking.naming import joined
+from symback.checking.letters import Letters, is_total
+from symback.checking.naming import WORDS, joined, snake_cased
 from symback.checking.tokens import (
     CLOSES,
     COMPARISONS,
@@ -52,6 +52,10 @@ _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)(%[^\n]*)")
 r"""A comment of LaTeX; \% is none."""
 EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _SIGN = re.compile(r"\S")
+_NAMED_IN_WORDS = re.compile(
+    r"[A-Za-z]\s+(?!I\b|A\b)([A-Z]\w{0,4}|[a-z]\w?\d)\s*(?:\${1,2}|\\\(|\\\[)\s*$"
+)
+"""Words, a name such as W1, and the sign that opens a formula."""
 _EQUALITY = re.compile(r"[=≈←]")
 
 
@@ -93,7 +97,12 @@ class Page:
         letters = Letters(
             self.letters.scope,
             self.letters.notation,
-            frozenset(filter(None, (defined_by(each, page) for each in statements))),
+            frozenset(
+                name
+                for each in statements
+                for name in (each.changes, defined_by(each, page))
+                if name
+            ),
             own_errors=any(map(_defines_errors, statements)),
             marks=_has_marks(statements, page),
             unknown=self.letters.unknown,
@@ -115,6 +124,15 @@ class Page:
         line = bisect.bisect_right(self.starts, position)
         return Place(line, position - self.starts[line - 1] + 1)
 
+    def named_before(self, place: Place) -> str:
+        """The name with which the words on a line end, right before the formula at a place; or "".
+
+        In "the derivative by W1 $= …$" it is W1: the formula goes on from what the words say.
+        """
+        begin = self.starts[place.line - 1]
+        found = _NAMED_IN_WORDS.search(self.text[begin : begin + place.column - 1])
+        return "" if found is None else found[1]
+
     def between(self, tokens: Sequence[Token]) -> str:
         """The text from the first of some tokens to the last."""
         first = tokens[0].place
@@ -130,7 +148,9 @@ class Page:
         functions = self.letters.own_functions
         place = self.place(start)
         tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
-        return joined(tokens, latex=latex, own=self.letters.long_names)
+        own = self.letters.long_names, self.letters.short_names
+        made = joined(tokens, latex=latex, own=own[0], letters=own[1])
+        return snake_cased(made) if self.is_code and not latex else made
 
 
 # ------------------------------------------------------------------------------------------- rows
@@ -449,7 +469,7 @@ def _bullet(line: str, above: str) -> re.Match[str] | None:
 
 def _looks_like_formula(text: str) -> bool:
     """Whether a line of text holds a formula, rather than words."""
-    if re.search(r"[=≈←∂∇Σ∑]|:=", text):
+    if re.search(r"[=≈←∂∇Σ∑]|:=|[\w)}] ?[<>≤≥≠] ?[-\w(\\]", text):
         return True
     words = re.findall(r"[A-Za-z]{3,}", text)
     formula = re.search(r"[*/^+·⊙√]|[)\]]\s*[(\[]|\w_\w|\w\(|\)\w", text)
@@ -483,7 +503,7 @@ def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
         scripted = follows.kind in ("_", "^", "(", "'") and not follows.spaced
         among = any(each.kind == "name" and len(each.text) > 2 for each in (*before, *behind))
         named = letters.is_name(text) or (letters.means_quantity(text) and not among)
-        named = named or text in QUANTITIES  # of which those in a sentence are words already
+        named = named or text in WORDS  # of which those in a sentence are words already
         article = text in ("a", "A", "I") and follows.kind == "name" and follows.spaced
         article = article and len(follows.text) > 2 and follows.text.lower() in _CONNECTING
         is_word = article or (english and not scripted and not named)
@@ -534,11 +554,12 @@ class Statement:
 
     ``words`` are those of its row, ``before`` those between the statement before and this one;
     ``is_single`` says that nothing else stands in its row, ``is_noted`` that && stands before it;
-    ``tail`` and ``goes_on`` are those of its `Row`.  The
-    pass on conditions adds ``led_by``, all words since the statement before, those of a paragraph
-    among them; ``paragraph``, whether an empty line stands before it; the ``condition`` that it
+    ``tail`` and ``goes_on`` are those of its `Row`.  The pass on conditions adds ``led_by``, all
+    words since the statement before, those of a paragraph among them; ``paragraph``, whether an
+    empty line stands before it; ``is_close``, whether "if" alone does; the ``condition`` that it
     states, where it is one; and ``holds_for``, the conditions that it stands under.  ``lemma`` is
-    set where it is about functions of a variable.
+    set where it is about functions of a variable; ``changes`` is the name of a program that it
+    gives another value than it had (`symback.checking.programs`).
     """
 
     tokens: list[Token]
@@ -555,9 +576,11 @@ class Statement:
     row: int = 0
     led_by: tuple[str, ...] = ()
     paragraph: bool = False
+    is_close: bool = False
     condition: Condition | None = None
     holds_for: tuple[Condition, ...] = ()
     lemma: Lemma | None = None
+    changes: str = ""
 
     @property
     def latex(self) -> bool:
@@ -614,8 +637,9 @@ def _cut_row(row: Row, page: Page) -> Iterator[Statement]:
     words = tuple(token for token in tokens if token.kind == "text")
     whole = Statement([], row.kind, row.source, place, words=words, goes_on=row.goes_on)
     pieces = _pieces(tokens, latex=whole.latex)
-    for number, (piece, before) in enumerate(pieces, start=1):
+    for number, (bracketed, before) in enumerate(pieces, start=1):
         spend()
+        piece = _without_brackets(bracketed)
         source, place = page.between(piece) or row.source, piece[0].place
         word = next((t for t in words if t.end == piece[0].start), None)
         if word is not None and word.text.isalpha() and piece[0].kind == "(" != row.kind:
@@ -677,7 +701,7 @@ def _pieces(tokens: Sequence[Token], *, latex: bool) -> list[tuple[list[Token], 
         begun = len(last) > 2 and last[0].kind == "name" and len(last[0].text) == 1
         listed = len(piece) == 1 and piece[0].kind in ("number", "...", "name")
         if listed and begun and last[1].kind in ("=", "in"):
-            last += piece
+            last += [replace(piece[0], kind=",", text=","), *piece]
         else:
             made.append((piece, before))
     return made
@@ -803,10 +827,12 @@ def _without_remark(tokens: list[Token], letters: Letters) -> list[Token]:
     named = bool(functions)
     short = [t for t in inner if t.kind in ("+", "/") or (t.kind == "name" and t.text.isupper())]
     known = (*functions, *short) if named else ()
-    words = all(t in known or _is_word(t, letters) for t in inner)
+    spoken = any(token.kind == "text" for token in inner)  # every sum written with Σ
+    words = all(
+        t in known or (spoken and t.text in ("sum", "Σ")) or _is_word(t, letters) for t in inner
+    )
     apart = tokens[start].start - tokens[start - 1].end
-    said = named or any(token.kind == "text" for token in inner)
-    is_remark = inner and words and (apart > 1 or (apart and said))
+    is_remark = inner and words and (apart > 1 or (apart and (named or spoken)))
     return tokens[:start] if is_remark else tokens
 
 
@@ -819,6 +845,16 @@ def _is_word(token: Token, letters: Letters) -> bool:
     known = known or letters.means_quantity(token.text) or token.text in letters.defined
     begins = any(map(letters.begins_quantity, (token.text, token.text[1:])))
     return token.kind == "name" and len(text) > 3 and not (known or begins)
+
+
+def _without_brackets(tokens: list[Token]) -> list[Token]:
+    """An equation without brackets around all of it, as in: class 2 (y_2 = 1)."""
+    inner = tokens[1:-1]
+    whole = len(tokens) > 4 and tokens[0].kind == "(" and tokens[-1].kind == ")"
+    depths = itertools.accumulate((t.kind in OPENS) - (t.kind in CLOSES) for t in inner)
+    if not whole or min(depths) < 0 or not any(t.kind in RELATIONS for t in inner):
+        return tokens
+    return inner
 
 
 def _with_step(tokens: list[Token]) -> list[Token]:
@@ -857,7 +893,16 @@ def _without_spacing(tokens: list[Token]) -> list[Token]:
 
 
 def _with_condition_apart(tokens: list[Token], letters: Letters) -> list[Token]:
-    """Indices compared in brackets at the end of a row, as in … (i ≠ j), say when it holds."""
+    """Indices compared in brackets at the end of a row, as in … (i ≠ j), say when it holds.
+
+    So does a comparison behind a word, as in … (as a_11 > 0).
+    """
+    opened = [k for k, token in enumerate(tokens) if token.kind == "("]
+    if opened and tokens[-1].kind == ")" and tokens[opened[-1] :][1].kind == "text":
+        inner = tokens[opened[-1] + 1 : -1]
+        compares = any(token.kind in COMPARISONS[1:] for token in inner)
+        if opened[-1] and compares and sum(token.kind == "text" for token in inner) == 1:
+            return [*tokens[: opened[-1]], *inner]
     if len(tokens) < 6 or tokens[-1].kind != ")" or tokens[-5].kind != "(":
         return tokens
     opening, left, relation, right = tokens[-5:-1]

@@ -27,8 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from symback.checking.batches import with_definitions
-from symback.checking.claims import LOSS_LETTERS, bare, in_order, says_nothing
+from symback.checking.claims import LOSS_LETTERS, bare, in_order, names_decimals, says_nothing
 from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
@@ -42,6 +41,7 @@ from symback.checking.conventions import (
 from symback.checking.correct import correct_node
 from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
+from symback.checking.givens import Values, plain_number, values
 from symback.checking.goals import Answers, Said, reaches
 from symback.checking.guessing import read_with_names
 from symback.checking.judge import (
@@ -58,8 +58,16 @@ from symback.checking.judge import (
     Relationship,
     meets,
 )
-from symback.checking.letters import GENERIC, Scope
-from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN
+from symback.checking.letters import GENERIC, RATES, Scope
+from symback.checking.mistakes import (
+    ARITHMETIC,
+    CONSTANT,
+    DESCENT,
+    LAYOUT,
+    ORDER,
+    ROUNDING,
+    SIGN,
+)
 from symback.checking.naming import names_loss
 from symback.checking.page import (
     ORPHANED,
@@ -67,6 +75,7 @@ from symback.checking.page import (
     Claim,
     Definition,
     Document,
+    Given,
     Item,
     Joined,
     Prose,
@@ -88,10 +97,12 @@ from symback.engine.arithmetics import (
 from symback.engine.work import Work
 from symback.language.budget import (
     SECONDS,
+    STEPS,
     Budget,
     Spent,
     allow,
     begin_again,
+    spend,
     uncounted,
     within,
 )
@@ -232,7 +243,7 @@ def check(
     late: list[str] = []
     with within(Budget(budget)):
         try:
-            attempts, said = _attempts(text, net, about, fixed, prove=prove)
+            attempts, said, left = _attempts(text, net, about, fixed, prove=prove)
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
@@ -252,7 +263,8 @@ def check(
                 excused = frozenset() if strict else _excused(judgement, *deviation)
                 lines = _under(deviation[0], excused, lines)
             if fixed is None:
-                lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals])
+                others = [each.judgement.lines for each in equals]
+                lines = _as_far_as_clear(lines, others, left, is_foreign=bool(said))
             return lines
 
         allow(ANSWERED)
@@ -279,10 +291,11 @@ class Attempt(NamedTuple):
 
 def _attempts(
     text: str, net: Work, about: Reference | None, fixed: Notation | None, *, prove: bool
-) -> tuple[list[Attempt], str]:
+) -> tuple[list[Attempt], str, Spent | None]:
     """The readings of a page that explain it best, and what the report says of the first.
 
     In a notation that is given, and where the lectures' letters leave nothing open, there is one.
+    The last says why not all were tried, where the budget did not allow it.
     """
     scope = Scope.of(net.graph)
 
@@ -296,8 +309,8 @@ def _attempts(
     first = judged_as(read(text, scope, notation), notation)
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
-        return [first], ""
-    found = [(notation, first)]
+        return [first], "", None
+    found, left = [(notation, first)], None
     try:
         begin_again()
         signs = signs_of(text, scope)
@@ -308,12 +321,15 @@ def _attempts(
         documents.sort(key=lambda each: unread(each[1]))
         for each, document in documents[:MOST_JUDGED]:
             begin_again()
-            found.append((each, judged_as(document, each)))
+            attempt = judged_as(document, each)
+            spend(STEPS)  # what is judged in part is not weighed
+            found.append((each, attempt))
             if all(line.verdict in settled for line in found[-1][1].judgement.lines):
                 break
-    except Spent:
+    except Spent as spent:
+        left = spent
         if len(found) == 1:
-            return [first], ""
+            return [first], "", left
     weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
     best = max(each[0] for each in weighed)
     notation = next(each for value, each, _ in weighed if value == best)
@@ -327,16 +343,22 @@ def _attempts(
     said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
     if said and right:
         said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
-    return [attempt for _, attempt in kept], said
+    return [attempt for _, attempt in kept], said, left
 
 
 def _as_far_as_clear(
-    lines: tuple[LineReport, ...], others: Sequence[Sequence[LineReport]]
+    lines: tuple[LineReport, ...],
+    others: Sequence[Sequence[LineReport]],
+    left: Spent | None,
+    *,
+    is_foreign: bool,
 ) -> tuple[LineReport, ...]:
     """The lines, none of them blamed where the page may be read otherwise.
 
     What another reading that explains the page as well judges differently is right only in one of
-    the two; and where more is wrong than right, and some of it not read, nothing is known.
+    the two; and where more is wrong than right, and some of it not read, nothing is known, nor is
+    it where ``left`` says that not all readings were tried.  ``is_foreign``: the letters were found
+    from the page, so that arrays which do not go together may be laid out otherwise.
     """
     counts = Counter(line.verdict for line in lines)
     right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
@@ -360,11 +382,22 @@ def _as_far_as_clear(
             reason = f"right if it is read as {ways[0].read_as}, not as {ways[1].read_as}"
             line = replace(line, verdict=Verdict.CONDITIONAL, reason=reason, diagnosis=(),
                            correct="", witness=None, span=None)  # fmt: skip
-        elif lost and line.verdict in sure[1]:
-            line = replace(line, verdict=Verdict.UNDECIDED, reason=UNCLEAR, diagnosis=(),
+        elif is_foreign and _is_misfit(line):
+            reason = line.reason.replace("this is not possible", "this does not fit")
+            line = replace(line, verdict=Verdict.UNDECIDED, reason=reason, diagnosis=(),
+                           correct="", span=None)  # fmt: skip
+        elif (lost or left) and line.verdict in sure[1]:
+            reason = f"not all ways to read this page were tried: {left}" if left else UNCLEAR
+            line = replace(line, verdict=Verdict.UNDECIDED, reason=reason, diagnosis=(),
                            correct="", witness=None, span=None)  # fmt: skip
         made.append(line)
     return tuple(made)
+
+
+def _is_misfit(line: LineReport) -> bool:
+    """Whether a line is called wrong only because its arrays do not go together."""
+    layout = any(found.name == LAYOUT.name for found in line.diagnosis)
+    return line.verdict is Verdict.REFUTED and line.witness is None and layout
 
 
 UNCLEAR = "it is not clear how the letters of this page are to be read; --notation … says it"
@@ -422,7 +455,9 @@ def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[tuple[LineReport, ..
             continue
         reported.add(wrong.place)
         try:
-            correct, latex = _correct(judge, wrong.truth)
+            sides = wrong.truth, wrong.side.node
+            of_batch = judge.of_batch(sides, judgement.assumptions) is not None
+            correct, latex = ("", "") if of_batch else _correct(judge, wrong.truth)
             found = wrong.finding.diagnosis or _mistakes(
                 judge, wrong.truth, wrong.side.node, wrong.previous, judgement.assumptions
             )
@@ -513,7 +548,9 @@ def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Ite
         yield f"the whole page is {deviation.sentence}"
     if judge.sizes:
         yield "compared on a small network of the same kind"
-    if judge.scope.is_batch:
+    if judge.batches:
+        yield "lines about all samples were compared on a small batch"
+    elif judge.scope.is_batch:
         yield "each line was read as about one sample of the batch, by itself"
     if any(isinstance(item, Definition) for item in document.items):
         yield "names that the page defines stand for what it says they are"
@@ -574,6 +611,14 @@ class _Page:
     def bare(self, node: Node) -> Node:
         return bare(node, self.definitions)
 
+    def give(self, found: Values) -> bool:
+        """Remember values that the page gives; a target that is given anew replaces the old one."""
+        old = [each for each in found if self.given.get(each, found[each]) != found[each]]
+        if any(each.letter == "y" for each in old):
+            self.given = {k: v for k, v in self.given.items() if getattr(k, "letter", "") != "y"}
+        self.given |= found
+        return bool(found)
+
     def compare(self, left: Node, right: Node, **known: object) -> Outcome:
         """How two sides compare, with what else is assumed."""
         return self.judge.compare(left, right, replace(self.assumptions, **known))
@@ -581,7 +626,7 @@ class _Page:
     @property
     def coarse(self) -> Printed:
         """What numbers stand for in a calculation that may have begun with rounded ones."""
-        found = filter(None, map(_literal, self.printed.values()))
+        found = filter(None, map(plain_number, self.printed.values()))
         return replace(COARSE, known=frozenset(abs(each.value) for each in found))
 
     def numbers(self, node: Node, taken: Printed = EXACT, **known: object) -> Bounds | None:
@@ -680,10 +725,15 @@ def _given_behind(items: Sequence[Item], place: int) -> dict[Node, Node]:
         if not (isinstance(item, Claim) and isinstance(later, Claim) and later.line == item.line):
             break
         match [side.node for side in later.sides]:
-            case [Element(letter) as left, right] if letter in PINNED and _literal(right):
+            case [Element(letter) as left, right] if letter in PINNED and plain_number(right):
                 found[left] = right
     return found
 
+
+CLOSE_BY = 3
+"""So many lines below something supposed a line is taken to stand under it."""
+LAST = 10**9
+"""A line behind the last one of every page."""
 
 A_NAME = "a name that the page gives to an expression"
 A_FUNCTION = "a function that the page defines"
@@ -701,6 +751,8 @@ def _line(page: _Page, item: Item, place: int) -> LineReport:
             return _as_it_is(item, Verdict.UNREAD, reason)
         case Prose():
             return _as_it_is(item, Verdict.TEXT, "")
+        case Given(values=found):
+            return _as_it_is(item, Verdict.TEXT, SUPPOSED if page.give(dict(found)) else "")
         case Definition() if item.name in page.losses:
             return _loss_defined(page, item, place)
         case Definition(is_function=True):
@@ -708,6 +760,8 @@ def _line(page: _Page, item: Item, place: int) -> LineReport:
             page.orphaned = False
             return _as_it_is(item, Verdict.TEXT, A_FUNCTION)
         case Definition():
+            if item.name in RATES and (rate := plain_number(item.node)) is not None:
+                page.give({Element("eta"): rate})
             page.anchor, page.previous, page.orphaned = item.node, item.node, False
             return _as_it_is(item, Verdict.TEXT, ANOTHER_MEANING if place in page.again else A_NAME)
         case Claim():
@@ -726,13 +780,14 @@ def _suppose(page: _Page, item: Item) -> None:
     """Remember what is supposed in words that were not understood, for the lines next to it."""
     if page.unused is not None and isinstance(item, (Claim, Unread, Prose)):
         last, said = page.unused
-        page.unused = (item.line, said) if item.line <= last + 1 else None
-    if not isinstance(item, (Unread, Prose)):
+        page.unused = (max(last, item.line), said) if item.line <= last + CLOSE_BY else None
+    if not isinstance(item, (Given, Unread, Prose)):
         return
     if isinstance(item, Unread) and item.function:
         page.unread.append(item.function)
     if item.supposes:
-        page.unused = (item.line, printable(item.source, 80))
+        everywhere = isinstance(item, Given) or (isinstance(item, Unread) and item.gives)
+        page.unused = (LAST if everywhere else item.line, printable(item.source, 80))
 
 
 def _loss_defined(page: _Page, item: Definition, place: int) -> LineReport:
@@ -815,13 +870,12 @@ def _quantity_first(claim: Claim, sides: list[Side]) -> tuple[Claim, list[Side]]
 
 def _meant(node: Node, relation: Relation) -> Node:
     """What the right sides should equal: for w ← … the step of gradient descent."""
-    if relation is not Relation.BECOMES:
+    inner = node.of if isinstance(node, Transpose) else node
+    if relation is not Relation.BECOMES or not isinstance(inner, (Element, Array)):
         return node
-    if isinstance(node, Transpose) and isinstance(node.of, Array):  # where the page writes rows
-        return Transpose(_meant(node.of, relation))
-    if not isinstance(node, (Element, Array)):
-        return node
-    return Total((node, Product((MINUS_ONE, Element("eta"), Derivative(LOSS, node)))))
+    gradient: Node = Derivative(LOSS, inner)
+    gradient = Transpose(gradient) if isinstance(node, Transpose) else gradient
+    return Total((node, Product((MINUS_ONE, Element("eta"), gradient))))
 
 
 def _reported(claim: Claim, found: Sequence[tuple[Side, Finding]]) -> LineReport:
@@ -832,6 +886,7 @@ def _reported(claim: Claim, found: Sequence[tuple[Side, Finding]]) -> LineReport
         Verdict.UNDECIDED,
         Verdict.CONDITIONAL,
         Verdict.PROVED,
+        Verdict.TEXT,
     )
     place = min(range(len(found)), key=lambda k: order.index(found[k][1].verdict))
     side, finding = found[place]
@@ -902,7 +957,7 @@ def _side(
             ways = " or from ".join(map(_shown_left, (truth, *possible)))
             reason = f"this may go on from {ways}; begin the line with its left side"
             return Finding(Verdict.UNDECIDED, reason)
-    literal = _literal(side.node)
+    literal = plain_number(side.node)
     if literal is not None and found.verdict in (Verdict.PROVED, Verdict.CONDITIONAL):
         page.printed[truth] = side.node
     if weight := _stepping(page.anchor):
@@ -1033,10 +1088,14 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
         return followed
     before = page.previous
     filled = before is not None and before != side.node and _is_filled_in(before, side.node)
-    if filled or any(map(_is_decimal, with_definitions((truth, side.node), page.definitions))):
+    measured = names_decimals(side.node, page.definitions)
+    if filled or measured or _has_decimals(side.node):
         exact, printed = page.numbers(truth), page.numbers(side.node, COARSE)
         if exact is not None and printed is not None and meets(exact, printed):
             return Finding(Verdict.CONDITIONAL, "right at the numbers of the file only")
+        if measured and exact is None:
+            reason = "a name in it is given as a number, and the network file gives none to compare"
+            return Finding(Verdict.UNDECIDED, reason)
     if found := _for_some_numbers(page, truth, side):
         return found
     for name in page.unread:  # a function of the page's own, or its derivative
@@ -1203,6 +1262,13 @@ def _misshapen(page: _Page, truth: Node, node: Node, outcome: Outcome) -> str:
     return "" if left == right else f"{left} on the left and {right} on the right"
 
 
+def _with_rate(node: Node, rate: Node) -> Node:
+    """``node`` with a number for the learning rate."""
+    if node == Element("eta"):
+        return rate
+    return rebuilt(node, lambda part: _with_rate(part, rate))
+
+
 def _for_some_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
     """A side that is right for the target of the file (ŷ_2 - 1 for y_2 = 1), or for given numbers.
 
@@ -1218,10 +1284,22 @@ def _for_some_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
         (targets, "right only for the target of the file, "),
         (tuple(page.given.items()), "right for the numbers that the page gives: "),
     ):
-        pins = (*page.assumptions.pins, *numbers)
-        if numbers and page.compare(truth, side.node, pins=pins).is_equal:
-            shown = (f"{echo(left)} = {echo(right)}" for left, right in numbers)
-            return Finding(Verdict.CONDITIONAL, reason + ", ".join(shown))
+        if not numbers:
+            continue
+        shown = ", ".join(f"{echo(left)} = {echo(right)}" for left, right in numbers)
+        rate = next((value for quantity, value in numbers if quantity == Element("eta")), None)
+        pins = [pair for pair in numbers if pair[0] != Element("eta")]
+        sides = truth, side.node
+        if rate is not None:
+            sides = _with_rate(truth, rate), _with_rate(side.node, rate)
+        try:
+            outcome = page.compare(*sides, pins=(*page.assumptions.pins, *pins))
+        except NO_VALUE:
+            return Finding(Verdict.UNDECIDED, f"nothing is known for {shown}")
+        if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
+            return Finding(Verdict.CONDITIONAL, reason + shown)
+        if outcome.relationship is Relationship.UNDECIDED:
+            return Finding(Verdict.UNDECIDED, f"for {shown}: {outcome.reason}")
     return None
 
 
@@ -1241,12 +1319,8 @@ def _names_quantities(node: Node) -> bool:
     return any(isinstance(part, naming) for part in walk(node))
 
 
-def _is_decimal(node: Node) -> bool:
-    return isinstance(node, Number) and node.decimals is not None
-
-
 def _has_decimals(node: Node) -> bool:
-    return any(map(_is_decimal, walk(node)))
+    return any(isinstance(part, Number) and part.decimals is not None for part in walk(node))
 
 
 def _is_filled_in(before: Node, after: Node) -> bool:
@@ -1263,26 +1337,16 @@ def _is_filled_in(before: Node, after: Node) -> bool:
     )
 
 
-def _literal(node: Node) -> Number | None:
-    """The number that a side is, with its sign; None where it is more than one."""
-    match node:
-        case Number():
-            return node
-        case Product((sign, Number() as number)) if sign == MINUS_ONE:
-            return replace(number, value=-number.value)
-    return None
-
-
 def _taken(node: Node, relation: Relation) -> Printed:
     """A number alone is compared as printed; within a calculation, short ones are exact."""
-    if _literal(node) is None:
+    if plain_number(node) is None:
         return ROUNDED
     return ABOUT if relation is Relation.ABOUT else AS_PRINTED
 
 
 def _is_nearly(exact: Bounds, node: Node, units: Fraction = Fraction(999, 1000)) -> bool:
     """Whether a single decimal number misses by less than so many ``units`` of its last place."""
-    literal = _literal(node)
+    literal = plain_number(node)
     if literal is None or literal.decimals is None or isinstance(exact.value, Grid):
         return False
     return abs(exact.middle - literal.value) < units / 10**literal.decimals
@@ -1290,7 +1354,7 @@ def _is_nearly(exact: Bounds, node: Node, units: Fraction = Fraction(999, 1000))
 
 def _is_short(node: Node) -> bool:
     """Whether a number has one significant digit, of which one more or less is much."""
-    literal = _literal(node)
+    literal = plain_number(node)
     return literal is not None and abs(literal.value) * 10 ** (literal.decimals or 0) < 10
 
 
@@ -1307,6 +1371,11 @@ def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Fin
     printed = judge.numbers(side.node, {}, page.assumptions, taken)
     if exact is None or printed is None:
         return _without_numbers(page, truth, side, outcome, relation)
+    if (misfit := _unlike(exact, printed)) and not _follows(page, truth, side):
+        return Finding(Verdict.UNDECIDED, f"this does not fit: {misfit}")
+    given = values(truth, side.node, judge.scope)
+    if given and meets(exact, printed):
+        page.give(given)
     is_exact = not (exact.is_rounded or printed.is_rounded)
     if is_exact and judge.same_at_numbers(truth, side.node, page.assumptions):
         return Finding(Verdict.PROVED, "at the numbers of the file")
@@ -1322,6 +1391,18 @@ def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Fin
         return Finding(Verdict.CONDITIONAL, f"one off in the last place: {exact}")
     return _number_is_off(page, truth, side, exact, printed)
 
+
+def _unlike(exact: Bounds, printed: Bounds) -> str:
+    """Why numbers cannot be compared: a number for an array, or arrays of two shapes."""
+    shapes = [each.value.shape if isinstance(each.value, Grid) else (1, 1)
+              for each in (exact, printed)]  # fmt: skip
+    left, right = (
+        "a number" if shape == (1, 1) else "a {}×{} array".format(*shape) for shape in shapes
+    )
+    return "" if left == right else f"{left} on the left and {right} on the right"
+
+
+SUPPOSED = "a value that the page gives; what stands below is judged with it"
 
 NEAR = Fraction(3, 2)
 """How many units of its last place a number that is "about" another may be away."""
@@ -1390,7 +1471,7 @@ def _new_value(page: _Page, weight: Node) -> Node:
 def _rates(page: _Page, weight: Node, node: Node) -> list[Number]:
     """The two factors, one of which is the rate, in the old value ± rate · gradient."""
     match node:
-        case Total((old, Product() as move)) if _literal(old) is not None:
+        case Total((old, Product() as move)) if plain_number(old) is not None:
             value, taken = page.numbers(weight), page.numbers(old, AS_PRINTED)
             factors = [part for part in walk(move) if isinstance(part, Number)]
             factors = [part for part in factors if part != MINUS_ONE]
@@ -1403,12 +1484,15 @@ def _without_numbers(
     page: _Page, truth: Node, side: Side, outcome: Outcome, relation: Relation
 ) -> Finding:
     """No numbers in the file: only the arithmetic of two sides of numbers can be looked at."""
+    judge = page.judge
     if page.previous is not None and not _names_quantities(page.previous):
         return _calculated(page, page.previous, side, relation)
-    if isinstance(truth, (Element, Array)) and truth.letter in GIVEN:
+    if isinstance(truth, (Element, Array)) and truth.letter in (*GIVEN, "eta"):
+        if page.give(values(truth, side.node, judge.scope)):
+            return Finding(Verdict.TEXT, SUPPOSED)
         if isinstance(truth, Array):
             page.unused = (side.line, side.source)
-        elif truth.letter in PINNED and _literal(side.node) is not None:
+        elif truth.letter in PINNED and plain_number(side.node) is not None:
             page.given[truth] = side.node
         return Finding(Verdict.UNDECIDED, "a number that the network file does not give")
     if outcome.relationship is Relationship.DIFFERENT and not _has_decimals(side.node):
@@ -1446,7 +1530,7 @@ def _arithmetic(value: Bounds | None, witness: Witness | None = None) -> Finding
 def _number_is_off(page: _Page, truth: Node, side: Side, exact: Bounds, printed: Bounds) -> Finding:
     """A number that is not the truth: rounded before, following from an error, or wrong."""
     judge, before, shown = page.judge, page.previous, str(exact)
-    literal = _literal(side.node)
+    literal = plain_number(side.node)
     carried = None
     if before is not None and not isinstance(side.node, At):
         carried = _carried(page, before, exact, printed)
@@ -1503,7 +1587,7 @@ def _known_mistakes(page: _Page, truth: Node, side: Side, reach: Bounds) -> tupl
 
     Of two digits or fewer too many fit by chance.
     """
-    literal = _literal(side.node)
+    literal = plain_number(side.node)
     if literal is not None and abs(literal.value) * 10 ** (literal.decimals or 0) < 100:
         return ()
     from symback.checking.diagnosis import diagnose_number  # as in `_mistakes`
@@ -1517,7 +1601,7 @@ def _known_mistakes(page: _Page, truth: Node, side: Side, reach: Bounds) -> tupl
 def _slips(side: Side, exact: Bounds) -> list[tuple[Fraction, Fraction, int]]:
     """The wrong numbers of a side, alone or in an array, and what they should be."""
     entered = side.node.rows if isinstance(side.node, Matrix) else ((side.node,),)
-    literals = [_literal(each) for row in entered for each in row]
+    literals = [plain_number(each) for row in entered for each in row]
     right = [middle(entry).limit_denominator(10**30) for entry in entries(exact.value)]
     if None in literals or len(literals) != len(right):
         return []
@@ -1557,7 +1641,7 @@ def _from_numbers_of_page(
         reach = page.numbers(truth, taken, overrides=known)
         if reach is not None and meets(reach, printed):
             return _rounded_before(exact)
-    wrong = [(n, v) for n, v, _ in page.wrongs if _literal(v) or isinstance(v, Matrix)]
+    wrong = [(n, v) for n, v, _ in page.wrongs if plain_number(v) or isinstance(v, Matrix)]
     if wrong and truth not in dict(wrong):
         reach = page.numbers(truth, AS_PRINTED, overrides=tuple(map(_laid_out, (*wrong, *known))))
         if reach is not None and meets(reach, printed):

@@ -1,0 +1,190 @@
+r"""The flow of a page: chains, asides, lines that go on, given values, words of other hands.
+
+Each page stands with the verdicts of its claims, in their order, words left out: P proved, C
+conditional, R refuted, F follows, U undecided, N not read, T supposed.  Every kind of page stands
+here twice at least, right and with a mistake: what is right is never blamed, and a mistake is not
+called right.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+import symback as sb
+
+SOFTMAX = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
+ONE = sb.Network(2, [(3, "sigmoid"), (1, "sigmoid")], loss="squared_error")
+RELU = sb.Network(2, [(3, "relu"), (2, "softmax")], loss="cross_entropy")
+
+SIGNS = {"proved": "P", "conditional": "C", "refuted": "R", "follows": "F",
+         "undecided": "U", "unread": "N", "text": "T"}  # fmt: skip
+
+
+def verdicts(text: str, net: sb.Network = SOFTMAX, **more: object) -> str:
+    """The verdicts of what is read, a letter each."""
+    lines = sb.check(text, net, **more).lines
+    return "".join(SIGNS[each.verdict.value] for each in lines if each.verdict.value != "text"
+                   or "a value that the page gives" in each.reason)  # fmt: skip
+
+
+W212, W111 = r"\frac{\partial L}{\partial w_{212}}", r"\frac{\partial L}{\partial w_{111}}"
+A21, B21 = r"\frac{\partial L}{\partial a_{21}}", r"\frac{\partial L}{\partial b_{21}}"
+PATHS = r"[(\hat y_1-y_1) w_{211} + (\hat y_2-y_2) w_{221}]"
+TEXT_PATHS = "[(ŷ_1-y_1) w_211 + (ŷ_2-y_2) w_221]"
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        # in text, display by display, in align, across words
+        ("∂L/∂w_212\n= ∂L/∂a_21 · ∂a_21/∂w_212\n= (ŷ_1 - y_1) h_12", "PP"),
+        ("∂L/∂w_212\n= ∂L/∂a_21 · ∂a_21/∂w_212\n= (y_1 - ŷ_1) h_12", "PR"),
+        ("∂L/∂w_212\n= (ŷ_1 - y_1) h_11", "R"),
+        (f"$${W212}$$\n$$= (\\hat y_1 - y_1) h_{{12}}$$", "P"),
+        (f"$${W212}$$\n$$= (\\hat y_1 + y_1) h_{{12}}$$", "R"),
+        ((rf"\begin{{align}} & {W212} \\ &= {A21} h_{{12}} \\ &= (\hat y_1 - y_1) h_{{12}}"
+         r" \end{align}"), "PP"),
+        ((f"The gradient is\n$${W212}$$\nwhich by the chain rule becomes\n"
+         f"$$= {A21} h_{{12}}.$$\nSo we get\n$$= (\\hat y_1 - y_1) h_{{12}}$$"), "PP"),
+        # an older chain above is not gone on with
+        ("∂L/∂a_21 = ŷ_1 - y_1\n∂L/∂w_212\n= (ŷ_1 - y_1) h_12", "PP"),
+        ("∂L/∂a_21 = ŷ_1 - y_1\n∂L/∂w_212\n= ŷ_1 - y_1", "PR"),
+        ((f"$${A21} = \\hat y_1 - y_1$$\nNow for ${W212}$ we get\n"
+         "$$= (\\hat y_1 - y_1) h_{12}$$"), "PP"),
+        ("∂L/∂a_21 = ŷ_1 - y_1\nh_12\n= σ(a_12)", "PP"),
+        # what a chain begins with could not be read: nothing below is wrong
+        ((f"$${A21} = \\hat y_1 - y_1$$\n$$\\frac{{\\partial L}}{{\\strange w_{{212}}}}$$\n"
+         "$$= (\\hat y_1 - y_1) h_{12}$$"), "PNU"),
+        ("∂L/∂a_21 = ŷ_1 - y_1\n∂L/∂W_12^qq\n= (ŷ_1 - y_1) h_12", "PNU"),
+    ],
+)  # fmt: skip
+def test_a_left_side_stands_alone(page, expected):
+    assert verdicts(page) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        (f"∂L/∂w_111 = {TEXT_PATHS}\n  * h_11 (1-h_11)\n  * x_1", "P"),
+        (f"∂L/∂w_111 = {TEXT_PATHS}\n  * h_11 (1+h_11)\n  * x_1", "R"),
+        (f"∂L/∂w_111 = {TEXT_PATHS}\n   h_11 (1-h_11) x_1", "P"),
+        (f"∂L/∂w_111 = {TEXT_PATHS}\n   h_11 (1-h_11)", "R"),
+        ("∂L/∂a_21 = ŷ_1\n  - y_1", "P"),
+        ("∂L/∂a_21 = ŷ_1\n  - y_2", "R"),
+        ((rf"\begin{{multline}} {W111} = {PATHS} \\ \times h_{{11}} (1-h_{{11}}) \\ x_1"
+         r"\end{multline}"), "P"),
+        ((rf"\begin{{multline}} {W111} = {PATHS} \\ \times h_{{11}} (1-h_{{11}}) \\ x_2"
+         r"\end{multline}"), "R"),
+        ((rf"\begin{{align}} {W111} &= {PATHS} \\ &\qquad h_{{11}} (1-h_{{11}}) x_1 \\"
+         rf" &= h_{{11}} (1-h_{{11}}) x_1 {PATHS} \end{{align}}"), "PP"),
+        (rf"\begin{{align}} {W111} &= {PATHS} \\ &\qquad h_{{11}} (1+h_{{11}}) x_1 \end{{align}}",
+         "R"),
+        ((rf"$${W111} = {PATHS}$$" "\n" r"$$\times h_{11} (1-h_{11}) x_1$$"), "P"),
+        # right without the row below, wrong with it, and the row may go on
+        (rf"\begin{{align}} {A21} &= \hat y_1 - y_1 \\ &\qquad h_{{11}} \end{{align}}", "U"),
+        # a dash is a minus or a bullet
+        ("∂L/∂a_21 = ŷ_1\n- y_1 = -(y_1 - ŷ_1)", "PN"),
+        ("The results:\n- ∂L/∂a_21 = ŷ_1 - y_1\n- ∂L/∂a_22 = ŷ_2 - y_2", "PP"),
+        ("The results:\n* ∂L/∂a_21 = ŷ_1 - y_1\n* ∂L/∂a_22 = y_2 - ŷ_2", "PR"),
+    ],
+)  # fmt: skip
+def test_a_line_goes_on_below(page, expected):
+    assert verdicts(page) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("∂L/∂b_21 = ∂L/∂a_21 · ∂a_21/∂b_21, ∂a_21/∂b_21 = 1\n= ŷ_1 - y_1", "PPP"),
+        ("∂L/∂b_21 = ∂L/∂a_21 · ∂a_21/∂b_21, ∂a_21/∂b_21 = 1\n= y_1 - ŷ_1", "PPR"),
+        ("∂L/∂w_212 = ∂L/∂a_21 · ∂a_21/∂w_212 where ∂a_21/∂w_212 = h_12\n= (ŷ_1 - y_1) h_12",
+         "PPP"),
+        ("Since ∂a_21/∂w_212 = h_12, ∂L/∂w_212 = ∂L/∂a_21 h_12\n= (ŷ_1 - y_1) h_12", "PPP"),
+        ("∂L/∂w_212 = ∂L/∂a_21 · h_12 and ∂L/∂a_21 = ŷ_1 - y_1\nso = (ŷ_1 - y_1) h_12", "PPP"),
+        ("∂L/∂b_21 = ∂L/∂a_21 · 1   (using ∂a_21/∂b_21 = 1)\n= ŷ_1 - y_1", "PP"),
+        ((rf"\begin{{align}} {B21} &= {A21} \cdot 1 && \frac{{\partial a_{{21}}}}"
+         r"{\partial b_{21}} = 1 \\ &= \hat y_1 - y_1 \end{align}"), "PPP"),
+        ((rf"\begin{{align}} {B21} &= {A21} \cdot 1 && (\text{{since }} \frac{{\partial a_{{21}}}}"
+         r"{\partial b_{21}} = 1) \\ &= \hat y_1 - y_1 \end{align}"), "PP"),
+        # an aside on a line of its own
+        ("∂L/∂b_21 = ∂L/∂a_21 · ∂a_21/∂b_21\nwhere ∂a_21/∂b_21 = 1\n= ŷ_1 - y_1", "PPP"),
+        ("∂L/∂b_21 = ∂L/∂a_21 · ∂a_21/∂b_21\nwhere ∂a_21/∂b_21 = 1\n= ŷ_1 + y_1", "PPR"),
+        # it may go on from either: nobody is blamed
+        ("∂L/∂b_21 = ∂L/∂a_21 · ∂a_21/∂b_21\n∂a_21/∂b_21 = 1\n= ŷ_1 - y_1", "PPU"),
+        ("∂L/∂a_21 = ŷ_1 - y_1, ∂L/∂a_22 = ŷ_2 - y_2\n= -(ŷ_1 - y_1)", "PPU"),
+        # two columns
+        ((rf"\begin{{align}} {B21} &= {A21} & h_{{11}} &= \sigma(a_{{11}}) \\ &= \hat y_1 - y_1 &"
+         r" &= \frac{1}{1+e^{-a_{11}}} \end{align}"), "PPPP"),
+        # a step of gradient descent stays one
+        (("w_212 ← w_212 - η ∂L/∂w_212, ∂L/∂w_212 = (ŷ_1 - y_1) h_12\n"
+         "= w_212 - η (ŷ_1 - y_1) h_12"), "PPP"),
+    ],
+)  # fmt: skip
+def test_an_aside_does_not_take_over(page, expected):
+    assert verdicts(page) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("y_1 = 1, y_2 = 0\n∂L/∂a_21 = ŷ_1 - 1\n∂L/∂a_22 = ŷ_2\n∂L/∂a_22 = ŷ_2 - 1", "TTCCR"),
+        ("Suppose the true class is 1.\n∂L/∂a_21 = ŷ_1 - 1\nL = -log ŷ_1", "TCC"),
+        ("Suppose the true class is 1.\n∂L/∂a_22 = ŷ_2 - 1\nL = -log ŷ_2", "TRR"),
+        ("y = [1, 0]^T\n∂L/∂a_21 = ŷ_1 - 1\n∂L/∂a_22 = ŷ_2 - 1", "TCR"),
+        ("Let the target be y = (1, 0).\n∂L/∂a_21 = ŷ_1 - 1", "TC"),
+        (("Let $y = \\begin{bmatrix}1\\\\0\\end{bmatrix}$. Then\n"
+         f"$${A21} = \\hat y_1 - 1$$\n$${A21} = \\hat y_1$$"), "TCR"),
+        ("label: 2\n∂L/∂a_22 = ŷ_2 - 1\n∂L/∂a_21 = ŷ_1", "TCC"),
+        ("The true label is class 2 (y_2 = 1).\n∂L/∂a_22 = ŷ_2 - 1", "TTC"),
+        ("y is one-hot with y_1 = 1.\n∂L/∂a_22 = ŷ_2", "TC"),
+        ("α = 0.1\nw_212 ← w_212 - α ∂L/∂w_212\nw_212 ← w_212 - 0.1 ∂L/∂w_212", "PC"),
+        ("With learning rate η = 0.5:\nw_212 ← w_212 - 0.5 (ŷ_1 - y_1) h_12", "TC"),
+        ("The learning rate is 0.5.\nw_212 := w_212 + 0.5 (ŷ_1 - y_1) h_12", "TR"),
+        ("x = [1, 2]^T\n∂L/∂w_112 = 2 ∂L/∂a_11\n∂L/∂w_112 = 3 ∂L/∂a_11", "TCR"),
+        ("w_211 = 0.5\n∂L/∂h_11 = 0.5 (ŷ_1 - y_1) + (ŷ_2-y_2) w_221", "TC"),
+        ("Given b_11 = 0:\na_11 = w_111 x_1 + w_112 x_2", "TC"),
+        ("The target is y_1 = 1, y_2 = 0.\n∂L/∂a_21 = ŷ_1 - 1", "TTC"),
+        # what is given and not understood blames nobody
+        ("Let the target be y = (1, 0, 0).\n∂L/∂a_21 = ŷ_1 - 1", "UU"),
+        ("Suppose the true class is 7.\n∂L/∂a_21 = ŷ_1 - 1", "U"),
+        ("Suppose w_211 = w_221. Then ∂L/∂h_11 = 0", "NU"),
+    ],
+)  # fmt: skip
+def test_given_values_are_supposed(page, expected):
+    assert verdicts(page) == expected
+
+
+def test_given_values_of_one_output():
+    page = "x = (1, 2), y = 1, η = 0.1\n∂L/∂ŷ = 2(ŷ - 1)\nw_111 = w_111 - 0.1 · ∂L/∂w_111"
+    assert verdicts(page, ONE) == "TTTCC"
+    assert verdicts(page.replace("2(ŷ - 1)", "2 ŷ"), ONE) == "TTTRC"
+
+
+OTHER = (
+    r"If $i \neq j$:"
+    "\n"
+    r"\begin{align} \frac{\partial \hat y_i}{\partial a_{2j}}"
+    r"&= -\frac{e^{a_{2i}} e^{a_{2j}}}{(\sum_k e^{a_{2k}})^2} \\"
+    r"&= -\frac{e^{a_{2i}}}{\sum_k e^{a_{2k}}} \cdot \frac{e^{a_{2j}}}{\sum_k e^{a_{2k}}} \\"
+)
+
+
+@pytest.mark.parametrize(
+    ("page", "net", "expected"),
+    [
+        ("∂L/∂a_21 = ŷ_1 - 1 if y_1 = 1\n∂L/∂a_22 = ŷ_2 - y_2\n∂L/∂a_21 = ŷ_1 - 1", SOFTMAX, "PPR"),
+        ("∂h_11/∂a_11 = 1 if a_11 > 0\n∂h_12/∂a_12 = 1", RELU, "PR"),
+        ("Assume a_11 > 0 and a_12 < 0.\nh_11 = a_11\nh_12 = 0", RELU, "CC"),
+        ("Assume a_11 > 0 and a_12 < 0.\nh_11 = 0\nh_13 = 0", RELU, "RR"),
+        ("h_11 = a_11 (as a_11 > 0)\nh_12 = a_12", RELU, "PR"),
+        ("Since y_1 = 1, ∂L/∂a_21 = ŷ_1 - 1", SOFTMAX, "TC"),
+        (("$\\frac{\\partial \\hat y_i}{\\partial a_{2j}} = \\hat y_i(1-\\hat y_i)$ if $i = j$ and "
+         "$-\\hat y_i\\hat y_j$ if $i\\neq j$.\n\n∂L/∂a_2i = ŷ_i - y_i"), SOFTMAX, "PP"),
+        ("∂L/∂w_2ij = (ŷ_i - y_i) h_1j for i = 1, 2", SOFTMAX, "P"),
+        # to the whole of its chain
+        (OTHER + r"&= -\hat y_i \hat y_j \end{align}", SOFTMAX, "PPP"),
+        (OTHER + r"&= \hat y_i \hat y_j \end{align}", SOFTMAX, "PPR"),
+    ],
+)  # fmt: skip
+def test_a_condition_belongs_to_its_claim(page, net, expected):
+    assert verdicts(page, net) == expected
