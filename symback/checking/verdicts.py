@@ -276,7 +276,7 @@ def check(
             late.append(f"not every mistake was looked for: {spent}")
     lines = settled(lines)
     notes = (*names, *_notes(judge, document, deviation and deviation[0]), *late)
-    return Report(overall(lines), lines, _bound(lines), notes, reaches_it, said, reached)
+    return Report(overall(lines), lines, _bound(lines), notes, reaches_it, said, reached, text)
 
 
 class Attempt(NamedTuple):
@@ -922,7 +922,11 @@ def _span(claim: Claim, side: Side) -> tuple[int, int] | None:
         if claim.source.count(side.source) != 1:
             return None
         start = claim.source.index(side.source)
-    return start, start + len(side.source)
+    grows = _GROWS.search(claim.source, 0, start)  # of "\\left(" the reader keeps the bracket alone
+    return (grows.start() if grows else start), start + len(side.source)
+
+
+_GROWS = re.compile(r"\\(?:left|[bB]igg?l?)\s*\Z")
 
 
 # -------------------------------------------------------------------------------------- one side
