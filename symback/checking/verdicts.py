@@ -88,7 +88,14 @@ from symback.checking.page import (
     read,
 )
 from symback.checking.report import Answer, Diagnosis, Goal, LineReport, Report, Verdict, Witness
-from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
+from symback.engine.arithmetics import (
+    Grid,
+    Misshapen,
+    Undecided,
+    VanishingDenominator,
+    entries,
+    middle,
+)
 from symback.engine.work import Work
 from symback.language.budget import (
     SECONDS,
@@ -588,6 +595,10 @@ class _Page:
     """False claims, the latest first: truth, side, line."""
     printed: dict[Node, Node] = field(default_factory=dict)
     """Quantities and derivatives with the numbers that the page has found for them."""
+    stepped: dict[Node, Node] = field(default_factory=dict)
+    """Weights with their new values, behind a step of gradient descent on the page."""
+    renewed: dict[Node, Node] = field(default_factory=dict)
+    """What the page has found with those."""
     slips: list[tuple[Fraction, Fraction, int]] = field(default_factory=list)
     """Wrong numbers, what they should be, and their lines."""
     refuted: list[Wrong] = field(default_factory=list)
@@ -961,6 +972,8 @@ def _side(
     literal = plain_number(side.node)
     if literal is not None and found.verdict in (Verdict.PROVED, Verdict.CONDITIONAL):
         page.printed[truth] = side.node
+    if weight := _stepping(page.anchor):
+        page.stepped[weight] = side.node if literal is not None else _new_value(page, weight)
     if found.verdict is Verdict.REFUTED:
         page.refuted.append(Wrong(place, truth, side, page.previous, found))
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
@@ -1444,6 +1457,29 @@ def _as_step(page: _Page, truth: Node, side: Side, printed: Bounds) -> Finding |
     )
 
 
+def _stepping(node: Node | None) -> Node | None:
+    """w, where a chain says what w - η ∂L/∂w is."""
+    match node:
+        case Total((Element() | Array() as weight, Product((_, rate, Derivative(_, by))))):
+            return weight if by == weight and rate == Element("eta") else None
+    return None
+
+
+def _new_value(page: _Page, weight: Node) -> Node:
+    """A weight behind a step, as numbers where the file has them."""
+    if weight in page.stepped:
+        return page.stepped[weight]
+    found = page.numbers(_meant(weight, Relation.BECOMES))
+    if found is None:
+        return weight
+    if not isinstance(found.value, Grid):
+        return Number(found.middle.limit_denominator(10**30))
+    rows = found.value.rows
+    return Matrix(
+        tuple(tuple(Number(middle(e).limit_denominator(10**30)) for e in row) for row in rows)
+    )
+
+
 def _rates(page: _Page, weight: Node, node: Node) -> list[Number]:
     """The two factors, one of which is the rate, in the old value ± rate · gradient."""
     match node:
@@ -1514,9 +1550,9 @@ def _number_is_off(page: _Page, truth: Node, side: Side, exact: Bounds, printed:
         return carried
     if found := _from_numbers_of_page(page, truth, exact, printed):
         return found
-    if literal is not None and not isinstance(exact.value, Grid):  # it may be used again
-        right = exact.middle.limit_denominator(10**30)
-        page.slips.append((abs(literal.value), abs(right), side.line))
+    if found := _behind_step(page, truth, side, printed):
+        return found
+    page.slips += _slips(side, exact)  # they may be used again
     if carried is not None:
         return carried
     detail = f"at the numbers of the file it is {shown}"
@@ -1574,21 +1610,52 @@ def _known_mistakes(page: _Page, truth: Node, side: Side, reach: Bounds) -> tupl
         return ()
 
 
+def _slips(side: Side, exact: Bounds) -> list[tuple[Fraction, Fraction, int]]:
+    """The wrong numbers of a side, alone or in an array, and what they should be."""
+    entered = side.node.rows if isinstance(side.node, Matrix) else ((side.node,),)
+    literals = [plain_number(each) for row in entered for each in row]
+    right = [middle(entry).limit_denominator(10**30) for entry in entries(exact.value)]
+    if None in literals or len(literals) != len(right):
+        return []
+    pairs = zip(filter(None, literals), right, strict=True)
+    return [(abs(literal.value), abs(number), side.line) for literal, number in pairs]
+
+
+def _behind_step(page: _Page, truth: Node, side: Side, printed: Bounds) -> Finding | None:
+    """A number that is right with the new values of weights that were changed further up."""
+    if not page.stepped or _stepping(page.anchor) is not None:
+        return None
+    known = {**page.stepped, **page.renewed}
+    known.pop(truth, None)
+    value = page.numbers(truth, overrides=tuple(map(_laid_out, known.items())))
+    near = value is not None and (meets(value, printed) or _is_nearly(value, side.node))
+    if not near:
+        return None
+    page.renewed[truth] = side.node
+    shown = ", ".join(map(echo, page.stepped))
+    return Finding(Verdict.CONDITIONAL, f"right with the new values of {shown}")
+
+
+def _laid_out(pair: tuple[Node, Node]) -> tuple[Node, Node]:
+    """A quantity and its value, both as columns where the page writes rows."""
+    node, value = pair
+    return (node.of, Transpose(value)) if isinstance(node, Transpose) else pair
+
+
 def _from_numbers_of_page(
     page: _Page, truth: Node, exact: Bounds, printed: Bounds
 ) -> Finding | None:
     """A number that follows from those that the page has found for other quantities."""
-    if isinstance(exact.value, Grid) or isinstance(printed.value, Grid):
-        return None
     known = tuple((node, value) for node, value in page.printed.items() if node != truth)
     is_near = abs(exact.middle - printed.middle) <= MOST_CARRIED * abs(exact.middle)
+    known = () if isinstance(exact.value, Grid) else known
     for taken in ((EXACT, AS_PRINTED) if is_near else (EXACT,)) if known else ():
         reach = page.numbers(truth, taken, overrides=known)
         if reach is not None and meets(reach, printed):
             return _rounded_before(exact)
-    wrong = tuple((node, value) for node, value, _ in page.wrongs if plain_number(value))
+    wrong = [(n, v) for n, v, _ in page.wrongs if plain_number(v) or isinstance(v, Matrix)]
     if wrong and truth not in dict(wrong):
-        reach = page.numbers(truth, AS_PRINTED, overrides=(*wrong, *known))
+        reach = page.numbers(truth, AS_PRINTED, overrides=tuple(map(_laid_out, (*wrong, *known))))
         if reach is not None and meets(reach, printed):
             return Finding(Verdict.FOLLOWS, f"follows from the error in line {page.wrongs[0][2]}")
     return None
