@@ -78,6 +78,7 @@ class Convention:
     inputs: tuple[str, ...] = ()
     scale: Scale = Scale()
     turned_delta: bool = False
+    is_downhill: bool = False
     told: tuple[str, ...] = ()
     """What of it the file shows: "W is (in, out)", "one column is one sample", …"""
 
@@ -482,7 +483,7 @@ class _Reader:
         for candidate in self._candidates():
             if best is None or candidate.score > best.score:
                 best = candidate
-            if best.score[1] == len(best.matches) and best.is_plain:
+            if best.matches and best.score[1] == len(best.matches) and best.is_plain:
                 break
         if best is None:
             raise self._refusal or self._nothing()
@@ -746,7 +747,11 @@ class _Reader:
     # -------------------------------------------------------------------------------- the choice
 
     def _chosen(self, best: _Candidate) -> File:
-        convention = replace(best.convention, turned_delta=self._turns_delta(best))
+        convention = replace(
+            best.convention,
+            turned_delta=self._turns_delta(best),
+            is_downhill=self._is_downhill(best),
+        )
         reads, unread, inputs = [], [], []
         for name, given in self.given.items():
             each, match = self.spellings.get(name), best.matches.get(name)
@@ -788,6 +793,15 @@ class _Reader:
             and all(match.turn < 0 or not match.array.any() for match in deltas)
             and not any(match.turn < 0 for match in others)
         )
+
+    def _is_downhill(self, best: _Candidate) -> bool:
+        """Whether all derivatives of the file have the opposite sign."""
+        every = [
+            match
+            for name, match in best.matches.items()
+            if match.quantity.is_gradient and self.spellings[name].sure
+        ]
+        return len(every) > 1 and all(match.turn == -1 for match in every)
 
     # ------------------------------------------------------------------------------------- words
 

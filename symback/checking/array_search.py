@@ -31,6 +31,7 @@ import numpy as np
 from sympy import Expr, S, Symbol
 
 from symback.checking import mistakes
+from symback.checking.array_inputs import fitted
 from symback.checking.array_rounding import Precision
 from symback.checking.correct import Kind, kind_of, spelled
 from symback.checking.mistakes import (
@@ -65,7 +66,11 @@ ROUNDINGS = 2**12
 MOST_NEURONS = 32
 """In wider layers no single neuron's path is tried."""
 
+FEWEST_ENTRIES = 3
+"""With fewer, some number makes nearly any array a multiple of any other."""
+
 MOST_PAIRS = 1500
+LARGEST_NUMBER = 100_000
 LARGEST_DENOMINATOR = 12
 """A factor such as 2, 3/4 or 1/32 is named as a fraction: it or its inverse is one of these."""
 
@@ -115,7 +120,8 @@ class Slip:
 
     ``site`` is the first quantity whose derivative is wrong.  ``tensors`` are other local
     derivatives; ``instead`` stands for ∂L/∂site, times ∂L/∂of where there is one; ``factor`` and
-    ``transposed`` change ∂L/∂site, ``kept`` are indices that ought to be summed over and are not.
+    ``transposed`` change ∂L/∂site, ``kept`` are indices that ought to be summed over and are not,
+    ``summed`` is how many of the last axes are summed over and ought not to be; ``added`` is added.
     """
 
     told: Told
@@ -126,6 +132,13 @@ class Slip:
     factor: float = 1.0
     transposed: bool = False
     kept: tuple[Symbol, ...] = ()
+    summed: int = 0
+    added: np.ndarray | None = None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the array alone has another form, and nothing is made of that."""
+        return self.transposed or bool(self.kept) or bool(self.summed)
 
     @property
     def positive(self) -> Slip:
@@ -135,6 +148,7 @@ class Slip:
             tensors={edge: tensor.positive for edge, tensor in self.tensors.items()},
             instead=None if self.instead is None else self.instead.positive,
             factor=abs(self.factor),
+            added=None if self.added is None else abs(self.added),
         )
 
 
@@ -157,8 +171,9 @@ class Steps:
         names = {v: f"∇{base_name(v.element)}" for v in gradients}
         self._evaluator.known |= {names[v]: array for v, array in gradients.items()}
         self.slips: dict[Edge, list[Slip]] = {}  # by local derivative, made when they are asked for
-        if rate is not None:
-            self._evaluator.known["eta"] = np.array(rate, dtype=object)
+        self.values = {v.name: doubles(numbers.forward[v.name]) for v in self.graph.variables}
+        # without a rate it is 1, and the one that was used is found by the array
+        self._evaluator.known["eta"] = np.array(1.0 if rate is None else rate, dtype=object)
 
     def tensor(self, expr: Expr, local: LocalDerivative) -> Tensor:
         """An expression in the indices of a local derivative, over those that occur in it."""
@@ -214,7 +229,9 @@ class Steps:
                 base = ones if slip.of is None else array if slip.of == v else found[slip.of]
                 array = _contracted([Tensor(base, letters), slip.instead], letters)
             array = array * slip.factor
+            array = array if slip.added is None else array + slip.added
             array = array.T if slip.transposed else array
+            array = array.sum(axis=tuple(range(-slip.summed, 0))) if slip.summed else array
         return array
 
     def leading_to(self, variable: Variable, known: Mapping[Variable, Any]) -> set[Edge]:
@@ -274,6 +291,43 @@ def _of_table(steps: Steps, factor: Factor, place: Kind | Place) -> Iterator[Sli
             yield Slip(told, local.parent, {edge: tensor})
 
 
+def epsilons(steps: Steps, work: Work) -> Iterator[Slip]:
+    """∂L/∂ŷ of log(ŷ + ε) for log ŷ, and of a quotient with + ε below, for the usual ε."""
+    if not isinstance(work.spec, NetworkSpec) or work.spec.loss.name not in LOGARITHMIC:
+        return
+    yhat = next(v for v in steps.graph.variables if v.role is Role.OUTPUT)
+    edge = steps.graph.target, yhat
+    y = next(steps.values[v.name] for v in steps.graph.variables if v.role is Role.TARGET)
+    p, right = steps.values[yhat.name], steps.tensors[edge]
+    own = _slope_of_log(work.spec.loss.name, y, p, 0.0)
+    usable = np.isfinite(own) & (own != 0)
+    if right.letters != steps.backward.derivatives[edge].parent_indices or not usable.any():
+        return
+    share = float(np.median(right.array[usable] / own[usable]))
+    for epsilon in EPSILONS:
+        number, what = f"{epsilon:g}", "∂L/∂ŷ"
+        array = share * _slope_of_log(work.spec.loss.name, y, p, epsilon)
+        told = mistakes.EPSILON.found(what=what, number=number)
+        yield Slip(told, yhat, {edge: Tensor(array, right.letters)})
+        if work.spec.loss.name == "binary_cross_entropy":
+            told = mistakes.EPSILON.found("quotient", what=what, number=number)
+            array = share * (p - y) / (p * (1 - p) + epsilon)
+            yield Slip(told, yhat, {edge: Tensor(array, right.letters)})
+
+
+LOGARITHMIC = ("cross_entropy", "binary_cross_entropy")
+EPSILONS = (*(10.0**-k for k in range(3, 17)), float(np.finfo(float).eps))
+
+
+def _slope_of_log(loss: str, y: np.ndarray, p: np.ndarray, epsilon: float) -> np.ndarray:
+    """-y/(ŷ + ε), and + (1 - y)/(1 - ŷ + ε) of the binary cross-entropy."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.where(y != 0, -y / (p + epsilon), 0.0)
+        if loss == "binary_cross_entropy":
+            slope = slope + np.where(y != 1, (1 - y) / (1 - p + epsilon), 0.0)
+    return slope
+
+
 def _apart(right: Tensor, wrong: Tensor, factor: Factor) -> Tensor:
     """The right tensor on the diagonal of the layer, the wrong one beside it."""
     m, i = child_letters(factor.local)[-1], factor.local.parent_indices[-1]
@@ -322,8 +376,13 @@ def _of_sums(steps: Steps, factor: Factor) -> Iterator[Slip]:
         if v.role is Role.WEIGHT:
             turned = f"W_{v.layer} is (out, in), as in W x"
         yield Slip(mistakes.LAYOUT.found("transpose", what=of, words=turned), v, transposed=True)
+    if factor.kind is Kind.BIAS and steps.shapes[v] not in ((), (1,)):
+        yield Slip(mistakes.SUMMED.found(what=of), v, summed=1)
     if factor.kind in (Kind.INPUT, Kind.BIAS) and steps.graph.samples is not None:
         yield Slip(mistakes.UNSUMMED.found(what=of), v, kept=(SAMPLE,))
+        if factor.kind is Kind.BIAS and steps.shapes[v] not in ((), (1,)):
+            instead = mistakes.SUMMED.found("instead", what=of)
+            yield Slip(instead, v, kept=(SAMPLE,), summed=1)
         count = int(steps.graph.samples)
         for sample, one in enumerate(np.eye(count) if count > 1 else (), start=1):
             told = mistakes.ONE_SAMPLE.found(what=of, sample=sample)
@@ -388,7 +447,7 @@ class Search:
         singles = [
             slip
             for slip in slips_of(self.steps, self.work, edges)
-            if slip.site == seen.variable or not (slip.transposed or slip.kept)
+            if slip.site == seen.variable or not slip.is_alone
         ]
         parents = {parent for _, parent in edges}
         sites = [variable for variable in reversed(self.steps.order) if variable in parents]
@@ -398,11 +457,15 @@ class Search:
         throughout = [list(each.values()) for each in by_name.values() if len(each) > 1]
         every = itertools.combinations(singles, 2)
         pairs = (pair for pair in every if pair[0].site != pair[1].site)
+        stale = [slip for slip in singles if slip.told.name == "stale-weights"]
         ways: tuple[Callable[[], Iterable[Sequence[Slip]]], ...] = (
+            lambda: self._fitting(seen, ([slip] for slip in epsilons(self.steps, self.work))),
             lambda: [
                 *self._fitting(seen, ([slip] for slip in singles)),
                 *self._factors(seen, sites, []),
             ],
+            lambda: self._fitting(seen, self._decays(seen)),
+            lambda: self._fitting(seen, self._at_any_rate(seen, stale)),
             lambda: self._fitting(seen, throughout),
             lambda: [each for slip in singles for each in self._factors(seen, sites, [slip])],
             lambda: self._fitting(seen, itertools.islice(pairs, MOST_PAIRS)),
@@ -418,10 +481,39 @@ class Search:
         near = 1e-2 * max(usual, float(np.max(abs(seen.array))))
         for slips in several:
             formula = self.formula(seen.variable, slips)
-            if formula.shape != seen.array.shape or np.max(abs(formula - seen.array)) > near:
+            array = fitted(seen.array, formula.shape)
+            if array is None or np.max(abs(formula - array)) > near:
                 continue  # most formulas are far off, and need no exact measure
-            if matches(seen.array, formula, self.sizes(seen.variable, slips), seen.precision):
+            if matches(array, formula, self.sizes(seen.variable, slips), seen.precision):
                 yield slips
+
+    def _decays(self, seen: Seen) -> Iterator[Sequence[Slip]]:
+        """λ W added to ∂L/∂W, with the λ that fits best."""
+        formula = self.formula(seen.variable)
+        if seen.variable.role is not Role.WEIGHT or formula.size < FEWEST_ENTRIES:
+            return
+        if formula.shape == seen.array.shape and np.isfinite(seen.array).all():
+            weight = self.steps.values[seen.variable.name]
+            share = _share(seen.array - formula, weight)
+            if share:
+                what, name = f"∂L/∂{named(seen.variable)}", named(seen.variable)
+                told = mistakes.DECAY.found(what=what, weight=name, number=f"{share:.6g}")
+                yield [Slip(told, seen.variable, added=share * weight)]
+
+    def _at_any_rate(self, seen: Seen, stale: Sequence[Slip]) -> Iterator[Sequence[Slip]]:
+        """New weights in the pass, whatever the learning rate was: the one that fits best."""
+        formula = self.formula(seen.variable)
+        if formula.shape != seen.array.shape or formula.size < FEWEST_ENTRIES:
+            return
+        for slip in stale:
+            (edge, wrong), *_ = slip.tensors.items()
+            right = self.steps.tensors[edge]
+            if right.letters != wrong.letters:
+                continue
+            times = _share(seen.array - formula, self.formula(seen.variable, [slip]) - formula)
+            if times > 0:
+                array = right.array + times * (wrong.array - right.array)
+                yield [replace(slip, tensors={edge: Tensor(array, right.letters)})]
 
     def _factors(
         self, seen: Seen, sites: Sequence[Variable], slips: list[Slip], *, simple: bool = True
@@ -439,7 +531,7 @@ class Search:
 
     def _score(self, slips: Sequence[Slip], seen: Seen) -> int:
         """How many of the other arrays would be as they are, less those that would not."""
-        if any(slip.transposed or slip.kept for slip in slips):
+        if any(slip.is_alone for slip in slips):
             return 0  # the array alone was saved in another form
         known, made = self._upstream(seen.variable), [*self.made, *slips]
         formulas, sizes = self.steps.run(known, made), self.steps.run(known, made, positive=True)
@@ -449,6 +541,13 @@ class Search:
             if v != seen.variable and v not in known:
                 score += 1 if matches(other.array, formulas[v], sizes[v], other.precision) else -1
         return score
+
+
+def _share(array: np.ndarray, direction: np.ndarray) -> float:
+    """How many times ``direction`` comes nearest to an array; 0 where it is nothing."""
+    size = float(np.sum(direction * direction))
+    times = float(np.sum(array * direction)) / size if size else 0.0
+    return times if np.isfinite(times) else 0.0
 
 
 def _ratio(seen: Seen, formula: np.ndarray) -> float | None:
@@ -468,6 +567,8 @@ def _simple(ratio: float, tolerance: float = 1e-9) -> Fraction | None:
     near = Fraction(ratio).limit_denominator(LARGEST_DENOMINATOR)
     inverse = Fraction(1 / ratio).limit_denominator(LARGEST_DENOMINATOR)
     for each in (near, 1 / inverse if inverse else Fraction(0)):
+        if max(abs(each.numerator), each.denominator) > LARGEST_NUMBER:
+            continue  # a sum that is 0 but for rounding is any multiple
         if abs(float(each) / ratio - 1) < tolerance:
             return each
     return None
@@ -511,7 +612,8 @@ def explain_forward(numbers: Numbers, steps: Steps, work: Work, seen: Seen) -> l
             found.append(told)
     right = doubles(numbers.forward[seen.variable.name])
     factor = _ratio(seen, right)
-    if factor is not None and factor != 1:
+    told = factor is not None and (right.size > 1 or _simple(factor) is not None)
+    if factor is not None and factor != 1 and told:  # any number is a multiple of another
         scaled, sizes = factor * right, abs(factor * right) + np.max(abs(right))
         if matches(seen.array, scaled, sizes, seen.precision):
             found += told_of_factor(factor, named(seen.variable), work, forward=True)
@@ -539,6 +641,7 @@ def _forward_formulas(
                     continue
                 yield mistake.told(making.whole, **_words(factor, wrong)), array
         case Role.LOSS if isinstance(work.spec, NetworkSpec):
+            yield from _guarded_losses(steps, work)
             for name, loss in LOSSES.items():
                 if name == work.spec.loss.name or not loss.uses_target:
                     continue
@@ -548,6 +651,38 @@ def _forward_formulas(
                 except (ArithmeticError, SymbackError):
                     continue
                 yield mistakes.WRONG_LOSS.found(name=name.replace("_", " ")), array
+
+
+def _guarded_losses(steps: Steps, work: Work) -> Iterator[tuple[Told, np.ndarray]]:
+    """The loss with ε in its logarithms, or of outputs kept away from 0 and 1."""
+    assert isinstance(work.spec, NetworkSpec)
+    name = work.spec.loss.name
+    if name not in LOGARITHMIC:
+        return
+    y, p = (
+        next(steps.values[v.name] for v in steps.graph.variables if v.role is role)
+        for role in (Role.TARGET, Role.OUTPUT)
+    )
+
+    def loss(p: np.ndarray, above: float = 0.0, beside: float = 0.0) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = np.where(y != 0, y * np.log(p + above), 0.0)
+            if name == "binary_cross_entropy":
+                terms = terms + np.where(y != 1, (1 - y) * np.log(1 - p + beside), 0.0)
+        return float(-terms.sum())
+
+    own = loss(p)
+    if not own or not np.isfinite(own):
+        return
+    share = float(steps.values[steps.graph.target.name]) / own
+    for epsilon in EPSILONS:
+        number, what = f"{epsilon:g}", named(steps.graph.target)
+        for above, beside in ((epsilon, epsilon), (0.0, epsilon)):
+            told = mistakes.EPSILON.found(what=what, number=number)
+            yield told, np.array(share * loss(p, above, beside))
+        clipped = loss(np.clip(p, epsilon, 1 - epsilon))
+        told = mistakes.EPSILON.found("clipped", what=what, number=number)
+        yield told, np.array(share * clipped)
 
 
 def _changes(numbers: Numbers, a: Variable) -> Iterator[tuple[Told, Variable, np.ndarray]]:

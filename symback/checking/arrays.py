@@ -52,7 +52,7 @@ from symback.checking.array_search import (
     explain_forward,
     matches,
 )
-from symback.checking.mistakes import LAYOUT, SIGN, Told, named
+from symback.checking.mistakes import EPSILON, LAYOUT, SIGN, Told, named
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
 from symback.engine.arithmetics import number
 from symback.engine.evaluation import Numbers
@@ -64,6 +64,9 @@ from symback.language.names import notation as notation_called
 
 LAST_PLACES = 16
 """An entry within so many units in the last place of the truth is right whatever the bound."""
+
+LARGEST_GUARD = 1e-3
+"""An ε in a logarithm is a guard where it changes no more of the largest entry than this."""
 
 LONGEST_PATH = 400
 
@@ -446,8 +449,19 @@ class _Check:
             reason = "right to the digits of float32 only; was it computed in float32?"
             return self._report(entry, Verdict.CONDITIONAL, reason)
         diagnosis = self._diagnosed(entry)
+        if self._is_guarded(entry, diagnosis):
+            reason = f"right but for an ε: {diagnosis[0].detail}"
+            return self._report(entry, Verdict.CONDITIONAL, reason)
         reason = f"{comparison.wrong} of {entry.array.size} entries are wrong{_reshaped(entry)}"
         return self._report(entry, Verdict.REFUTED, reason, diagnosis, self._worst(entry))
+
+    def _is_guarded(self, entry: _Entry, diagnosis: tuple[Diagnosis, ...]) -> bool:
+        """Whether an ε that keeps a logarithm finite is all that is wrong, and changes little."""
+        if not diagnosis or diagnosis[0].name != EPSILON.name:
+            return False
+        truth = doubles(self._truth(entry.quantity))
+        far = float(np.max(abs(entry.array - truth)))
+        return far <= LARGEST_GUARD * float(np.max(abs(truth)))
 
     def _report(
         self,
@@ -555,7 +569,10 @@ class _Check:
         return self._in_words([SIGN.found(what=entry.quantity.text)], entry)
 
     def _is_single(self, entry: _Entry) -> bool:
-        """Whether an array of doubles has the digits of float32."""
+        """Whether an array of doubles has the digits of float32, and holds numbers of float32."""
+        with np.errstate(over="ignore"):
+            if not (entry.given.array == entry.given.array.astype(np.float32)).all():
+                return False
         truth = doubles(self._truth(entry.quantity))
         loose = np.minimum(self._bound(entry.quantity, SINGLE), abs(truth) / 1000)
         allowed = np.maximum(4 * LAST_PLACES * SINGLE.unit * abs(truth), loose)
@@ -616,6 +633,13 @@ class _Check:
         scale = self.file.convention.scale
         if scale.words:
             yield f"all your gradients are {scale.words}; they are right as that"
+        if self.file.convention.is_downhill:
+            yield (
+                "all your derivatives have the opposite sign: they are steps of descent, to be "
+                "added to the weights"
+            )
+        if not any(each.quantity.is_gradient for each in self.file.reads):
+            yield "only the forward pass was judged: no array is read as a derivative of the loss"
         if self.file.unread:
             names = ", ".join(printable(each.given.name) for each in self.file.unread)
             yield f"not judged: {names}; --rename OLD=NEW says what an array is"

@@ -447,6 +447,22 @@ def _elsewhere(f: Factor) -> Iterator[Wrong]:
                 yield Wrong(slope, f"own {a.layer},{k}", there, seen=(PAGE,))
 
 
+def _of_another_layer(f: Factor) -> Iterator[Wrong]:
+    """g′ at the preactivations of another layer as wide, of this layer's function and of that's."""
+    i, own = f.local.parent_indices[-1], f.function
+    for a in f.graph.variables:
+        if a.role is not Role.PREACTIVATION or a == f.local.parent or own is None:
+            continue
+        h = next(v for v in _activations(f) if _layer_of(v) == a.layer)
+        there, value = f.at(a, i), _value(own).xreplace({Z: f.at(a, i)})
+        slope = f.right.xreplace({f.parent: there, f.child: value})
+        yield Wrong(slope, f"own {a.layer}", there, seen=(ARRAYS,))
+        theirs = f.network.layers[_layer_of(a) - 1].activation
+        if isinstance(theirs, Activation) and theirs != own and _slope(theirs) != 1:
+            slope = _slope(theirs).xreplace({Z: there, H: f.at(h, i)})
+            yield Wrong(slope, str(a.layer), there, seen=(ARRAYS,))
+
+
 def _off_diagonal(sign: int) -> Callable[[Factor], Iterator[Wrong]]:
     """∂h_m/∂a_i = -h_m h_i for m ≠ i left out (0), or with the other sign (-1)."""
 
@@ -913,7 +929,9 @@ _ROWS = (
             whole="of y and ŷ only {kept} is in ∂L/∂{parent}")),
     _row("derivative-of-another-neuron", "g′ is taken at the preactivation of another neuron",
         f"∂L/∂w_112 = {_B}·h_12·(1 - h_12)·x_2",
-        _at(_SLOPES, _elsewhere, "g′ is taken at {other}; it belongs at {parent}")),
+        _at(_SLOPES, _elsewhere, "g′ is taken at {other}; it belongs at {parent}"),
+        _at(_SLOPES, _of_another_layer,
+            whole="g′ is taken at {other}, of another layer; it belongs at {parent}")),
     _row("derivative-at-activation", "g′ is taken at h, not at a",
         f"∂L/∂w_112 = {_B}·σ′(h_11)·x_2",
         _at(_SLOPES, _at_value, "g′ is taken at {child}; it belongs at {parent}",
@@ -1078,6 +1096,18 @@ _ADDED_ROWS = (
     _row("single-sample", "of the sum over the samples only one term is there",
         "dW1 of the first sample",
         found="of the sum over the samples in {what} only sample {sample} is there"),
+    _row("summed-over-neurons", "a bias gradient is summed over the neurons too, or instead",
+        "db1 = np.sum(dZ1), one number",
+        found="{what} has one number a neuron; here all are summed to one (np.sum without axis)",
+        instead="{what} is a sum over the samples; here it is one over the neurons"),
+    _row("weight-decay", "λ times the weights is added, which the network's loss does not have",
+        "dW1 + 0.01·W1",
+        found="{number}·{weight} is added to {what}; the network's loss has no such term"),
+    _row("saturation-epsilon", "an ε that keeps a logarithm finite changes the number",
+        "-y/(ŷ + 0.001)",
+        found="{what} is that of log(ŷ + ε) with ε = {number}",
+        quotient="{what} is divided by ŷ(1 - ŷ) + ε with ε = {number}",
+        clipped="{what} is that of ŷ kept between ε and 1 - ε, ε = {number}"),
 )  # fmt: skip
 
 ADDED: dict[str, Mistake] = {row.name: row for row in _ADDED_ROWS}
@@ -1106,7 +1136,9 @@ TRANSPOSED = MISTAKES["transposed-weight"]
 WEIGHT_INDEX = MISTAKES["wrong-weight-index"]
 WEIGHT_LAYER = MISTAKES["weight-of-wrong-layer"]
 WRONG_LOSS = MISTAKES["wrong-loss"]
+DECAY, EPSILON = ADDED["weight-decay"], ADDED["saturation-epsilon"]
 ONE_SAMPLE, UNSUMMED = ADDED["single-sample"], ADDED["unsummed-samples"]
+SUMMED = ADDED["summed-over-neurons"]
 """The rows that are recognised by other means too."""
 
 OF_PATHS = {m.name for m, _ in made(Place.PATHS)} | {MISSING_FACTOR.name}

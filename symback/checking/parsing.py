@@ -1015,7 +1015,7 @@ class _Parser:
             if primes:
                 raise self.refuse(f"the derivative of {name} is not known", at=token)
             node = Quotient(ONE, Call(_RECIPROCALS[name], arguments))
-        if name == "dot" and any(map(_is_matrix, arguments)):
+        if name == "dot" and (self.letters.batches or any(map(_is_matrix, arguments))):
             node = Product(arguments)
         return node if exponent is None else self.power(node, exponent, token)
 
@@ -1107,7 +1107,8 @@ class _Parser:
                 keeps = texts in ("True", "1")
             else:
                 raise self.refuse(f"what else is said of this {name} is not read")
-        if axis is None:
+        if axis is None:  # of all entries, so that it does not matter how a vector lies
+            self.noticed.flat[:] = [each for each in self.noticed.flat if _scaled(of[0]) != each]
             return tuple(of)
         if axis == ONE and not keeps:
             self.noticed.flat.append(Call(name, (*of, axis)))
@@ -1375,7 +1376,7 @@ class _Parser:
     def below(self, typed: Scripted) -> list[Token]:
         """A subscript: a group, or what is typed close together, as in w_2ij and w_2,11,3."""
         if self.at("{", "("):
-            return self.group()
+            return self.without_age(self.group())
         tokens = [self.take()]
         if tokens[0].kind not in ("number", "name"):
             raise self.refuse("an index is expected here", at=tokens[0])
@@ -1398,6 +1399,15 @@ class _Parser:
                     way = f"write {name}_{{{joined}}}, or {name}_{apart}"
                     raise self.refuse(f"{name}_{joined} has two readings", way, typed.token)
         return tokens
+
+    def without_age(self, tokens: list[Token]) -> list[Token]:
+        """The subscript of w_{1,new} without what says that it is the new value, or the old."""
+        comma = max((k for k, token in enumerate(tokens) if token.kind == ","), default=0)
+        word = "".join(token.text for token in tokens[comma + 1 :])
+        if not comma or word not in ("new", "old"):
+            return tokens
+        self.noticed.steps |= word == "new"
+        return tokens[:comma]
 
     def layered(self, typed: Scripted) -> Scripted | None:
         """Take a layer, "new" or "old" above a letter; leave a power or a transpose: None."""
