@@ -260,8 +260,9 @@ _SUPPOSES = re.compile(
 )
 _COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
 _GIVES = re.compile(
-    r"(?:^|[\s,;:(&$])(?:\\(?:vec|mathbf|bm|boldsymbol)\s*\{?)?[xytXYTbwW](?:\}|_\w+|_\{\w+\}|\^\S+)*"
-    r"\s*&?\s*=\s*&?\s*(?:[\[(]?\s*-?[\d.]+|\\begin\{[bp]matrix|\\left[\[(])"
+    r"(?:^|[\s,;:(&$])(?:\\(?:vec|mathbf|bm|boldsymbol)\s{0,2}\{?)?[xytXYTbwW]"
+    r"(?:\}|_\{[^{}\s]{1,9}\}|_[0-9A-Za-z]{1,6}|\^[^\s=]{1,9}){0,3}"
+    r"[\s&]{0,4}=[\s&]{0,4}(?:[\[(]?\s{0,2}-?[\d.]|\\begin\{[bp]matrix|\\left[\[(])"
 )
 _EQUALS = re.compile(r"(?<![<>!:])=")
 _FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")

@@ -795,7 +795,7 @@ _QUOTED = re.compile(
     re.I,
 )
 """The number of an equation behind a row, as (eq. 3)."""
-_NUMBERED = re.compile(r"(?m)\S[ \t]+\((\d{1,2})\)[ \t]*(?:\\\\|\$+)?[ \t]*$")
+_NUMBERED = re.compile(r"(?m)\S[ \t]{1,99}\((\d{1,2})\)[ \t]{0,9}(?:\\\\|\$\$?)?[ \t]{0,9}$")
 _OPERATORS = frozenset(("+", "-", "·", "*", "/", "⊙", "=", "≈", "←", ":="))
 _REASONS = frozenset(("since", "because", "using", "by", "from", "as"))
 """A bracket behind a formula that begins with one of them says why the formula holds."""
