@@ -44,8 +44,8 @@ _CLASS = re.compile(
     re.I | re.M,
 )
 _RATE = re.compile(
-    r"\b(?:learning[- ]rate|step[- ]size)\s{0,4}(?:is|of|=|:|equals|be)?\s{0,4}\$?(\d{0,9}\.?\d{1,9})\$?"
-    r"(?![\w.]{0,8}\w)",
+    r"\b(?:learning[- ]rate|step[- ]size)\s{0,4}(?:is|of|=|:|equals|be)?\s{0,4}"
+    r"\$?(\d{0,9}\.?\d{1,9})\$?(?![\w.]{0,8}\w)",
     re.I,
 )
 
