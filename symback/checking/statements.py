@@ -15,6 +15,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from symback.checking.layers import known_layers, layers_of
 from symback.checking.lemmas import Lemma, function_defined
@@ -145,12 +146,31 @@ class Page:
 
     def lexed(self, text: str, start: int, *, latex: bool) -> list[Token]:
         """The tokens of a stretch that stands at a position of the page."""
-        functions = self.letters.own_functions
-        place = self.place(start)
-        tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
-        own = self.letters.long_names, self.letters.short_names
-        made = joined(tokens, latex=latex, own=own[0], letters=own[1])
-        return snake_cased(made) if self.is_code and not latex else made
+        letters, snakes = self.letters, self.is_code and not latex
+        of_names = letters.own_functions, letters.long_names, letters.short_names
+        if not self.macros.named:
+            return list(_lexed_once(text, self.place(start), latex, snakes, *of_names))
+        return _lexed(text, self.place(start), latex, snakes, *of_names, macros=self.macros)
+
+
+def _lexed(
+    text: str,
+    place: Place,
+    latex: bool,
+    snakes: bool,
+    functions: tuple[str, ...],
+    words: frozenset[str],
+    letters: frozenset[str],
+    macros: Macros | None = None,
+) -> list[Token]:
+    """The tokens of a stretch, each name as one; ``snakes``: those of a program too."""
+    tokens = lexed(text, place, latex=latex, macros=macros, functions=functions)
+    made = joined(tokens, latex=latex, own=words, letters=letters)
+    return snake_cased(made) if snakes else made
+
+
+_lexed_once = lru_cache(maxsize=2_000)(_lexed)
+"""A page is read in many notations, and its tokens are the same in all."""
 
 
 # ------------------------------------------------------------------------------------------- rows

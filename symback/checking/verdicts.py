@@ -241,7 +241,7 @@ def check(
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
             return Report(overall([line]), (line,), _bound([line]), goals=reached)
-        (document, judge, judgement, names), *equals = attempts
+        (document, judge, judgement, names, _), *equals = attempts
         deviation = None
         allow(UNDERSTOOD)
         try:
@@ -280,6 +280,8 @@ class Attempt(NamedTuple):
     judgement: Judgement
     names: tuple[str, ...] = ()
     """Sentences on what its own equations say of its names."""
+    weights: tuple[tuple[str, str], ...] = ()
+    """Names of weights that have numbers, and which they are."""
 
 
 def _attempts(
@@ -292,11 +294,15 @@ def _attempts(
     """
     scope = Scope.of(net.graph)
 
-    def judged_as(document: Document, notation: Notation) -> Attempt:
+    def judged_as(document: Document, notation: Notation, *, again: bool = False) -> Attempt:
         with uncounted():
             judge = _judge(net, largest_index(document))
-        document, names = read_with_names(text, judge, notation, document)
-        return Attempt(document, judge, judged(document, judge, about, prove=prove), names)
+        document, *names = read_with_names(text, judge, notation, document, again=again)
+        return Attempt(document, judge, judged(document, judge, about, prove=prove), *names)
+
+    def knowing(notation: Notation) -> Notation:
+        """With the weights that have numbers on the page, whatever its letters are."""
+        return replace(notation, names=(*first.weights, *notation.names))
 
     notation = fixed or NOTATIONS["lectures"]
     first = judged_as(read(text, scope, notation), notation)
@@ -310,11 +316,11 @@ def _attempts(
         documents = []
         for each in candidates(signs, scope)[1:]:
             begin_again()
-            documents.append((each, read(text, scope, each)))
+            documents.append((each, read(text, scope, knowing(each))))
         documents.sort(key=lambda each: unread(each[1]))
         for each, document in documents[:MOST_JUDGED]:
             begin_again()
-            attempt = judged_as(document, each)
+            attempt = judged_as(document, knowing(each), again=True)
             spend(STEPS)  # what is judged in part is not weighed
             found.append((each, attempt))
             if all(line.verdict in settled for line in found[-1][1].judgement.lines):
