@@ -321,6 +321,44 @@ def test_what_is_not_known_is_reported_and_not_fatal():
     assert not check_arrays({"mine": f["dW1"]}, network, rename={"mine": "dW2"})
 
 
+def test_books_whose_z_is_the_activation():
+    """a_1, z_1 = g(a_1), y, t and dy for ŷ - t: right where z is that, and said so."""
+    net = WIDE.drawn()
+    f, network = backprop(net), net.network()
+    arrays = {
+        "x": net.arrays["x"], "t": net.arrays["y"], "a1": f["a1"], "z1": f["h1"], "y": f["yhat"],
+        "dy": f["delta2"], "dz1": f["dh1"], "da1": f["delta1"], "W1_grad": f["dW1"],
+    }  # fmt: skip
+    report = check_arrays(arrays, network)
+    assert report, str(report)
+    assert "z is the activation, a is the preactivation" in report.convention
+    assert report["dz1"].reason.startswith("right where z is the activation")
+    assert report["dy"].reason.startswith("right as ∂L/∂a_2, which dy may mean")
+    assert not check_arrays({**arrays, "da1": f["dh1"]}, network)
+    assert not check_arrays({**arrays, "dy": f["yhat"]}, network)
+    # without z_1 and a_1 a dz1 that forgets the slope is wrong, and no other letter
+    assert not check_arrays({"dz1": f["dh1"], "dW2": f["dW2"]}, network)
+    assert not check_arrays({"dz1": f["dh1"], "a1": f["h1"], "dW2": f["dW2"]}, network)
+
+
+def test_theta_is_no_weight_beside_a_weight():
+    """grads_theta2 beside grads_W2 is something else, and is not blamed."""
+    net = WIDE.drawn()
+    f = backprop(net)
+    report = check_arrays({"grads_W2": f["dW2"], "grads_theta2": f["delta2"]}, net.network())
+    assert report["grads_theta2"].verdict is Verdict.UNREAD
+    assert report
+
+
+def test_a_batch_of_one_row_is_a_batch():
+    """x and y of shape (1, n) are one sample of a network whose file has a batch."""
+    net = replace(WIDE, batch=1).drawn()
+    f = backprop(net)
+    given = {"x": net.arrays["x"], "W1_grad": f["dW1"]}
+    assert check_arrays(given, net.network())
+    assert check_arrays({**given, "y": net.arrays["y"]}, net.network())
+
+
 def test_an_error_is_judged_only_where_it_is_a_derivative():
     """output_error may be many things: right as one of them, else not judged, never refuted."""
     net = WIDE.drawn()

@@ -403,6 +403,7 @@ class _Reader:
             if each is not None:
                 settled = name != called and bool(each.numbers)
                 found[name] = replace(self._split(each), is_settled=settled)
+        self._leave_out_what_clashes(found)
         modules = list(dict.fromkeys(each.module for each in found.values() if each.module))
         numbers = {each.module: each.numbers for each in found.values() if each.module}
         if len({numbers[module] for module in modules}) < len(modules) or () in numbers.values():
@@ -415,6 +416,17 @@ class _Reader:
                 for name, each in found.items()
             }
         return found
+
+    def _leave_out_what_clashes(self, found: dict[str, Spelled]) -> None:
+        """Beside W a theta is no weight; beside a target t, y is an output or a layer."""
+        thetas = [name for name in found if "theta" in self.called[name].lower()]
+        weights = [n for n, each in found.items() if each.words[0] is Word.WEIGHT]
+        if set(weights) - set(thetas):
+            for name in thetas:
+                del found[name]
+        called = {self.called[name].lower(): name for name in found}
+        if called.keys() & {"t", "target", "targets"} and "y" in called:
+            found[called["y"]] = Spelled((Word.OUTPUT,), sure=False)
 
     def _split(self, each: Spelled) -> Spelled:
         """W12 leads from layer 1 into layer 2, where there is no layer 12."""
@@ -502,7 +514,24 @@ class _Reader:
                 for truth, inputs in self._readings(letters, counts, in_out, flat):
                     for columns in (False,) if self.strict else (False, True):
                         made = Convention(tuple(letters.items()), (), in_out, columns, flat, inputs)
-                        yield self._compared(truth, made, counts, is_plain=plain)
+                        found = self._compared(truth, made, counts, is_plain=plain)
+                        if place == 0 or self._is_shown(found, letters):
+                            yield found
+
+    def _is_shown(self, found: _Candidate, letters: Letters) -> bool:
+        """Whether the forward pass shows other letters than the usual ones; a derivative never does.
+
+        A dZ1 that is ∂L/∂h_1 has forgotten the slope; only an a without z may be either.
+        """
+        usual = self._likely_letters()[0]
+        other = {word for word, kind in letters.items() if usual[word] != kind}
+        present = {word for each in self.spellings.values() for word in each.words}
+        return not present & {Word.Z, Word.O} or any(
+            match.near
+            and not match.quantity.is_gradient
+            and self.spellings[name].words[match.place] in other
+            for name, match in found.matches.items()
+        )
 
     def _likely_letters(self) -> list[Letters]:
         return _likely_letters(list(self.spellings.values()), self.called.values())
@@ -544,7 +573,8 @@ class _Reader:
             ):
                 own = self._as_inputs(self.given[name], quantity.variable, in_out=in_out)
                 known = inputs.get(quantity.variable.name)
-                if known is None or self._says_more(name, known[0][0]):
+                size = self.given[name].array.size
+                if known is None or known[0][0].array.size < size:  # one-hot rows, not labels
                     inputs[quantity.variable.name] = own
         tried = 0
         for choice in itertools.product(*inputs.values()):
@@ -558,18 +588,6 @@ class _Reader:
                 tried += 1
             if tried >= MOST_READINGS:
                 return
-
-    def _says_more(self, name: str, known: Given) -> bool:
-        """Whether of two arrays for one input this is the one: one-hot rows, not labels; t, not y.
-
-        Where a target is called t, y is an output.
-        """
-        names = [known.name.lower(), name.lower()]
-        if "y" in names:
-            other = next((each for each in names if each != "y"), "y")
-            if other in ("t", "target", "targets"):
-                return name.lower() != "y"
-        return known.array.size < self.given[name].array.size
 
     def _as_inputs(
         self, given: Given, variable: Variable, *, in_out: bool
