@@ -262,6 +262,18 @@ def test_delta_may_point_downhill_where_all_of_them_do():
     assert not check_arrays(both, network, strict=True)
 
 
+def test_another_count_of_layers_is_a_condition():
+    """delta1 of the outputs, counted from the end; in a square net numbers alone show it."""
+    for net in (WIDE.drawn(), SQUARE.drawn()):
+        f, network = backprop(net), net.network()
+        arrays = {"delta1": f["delta2"], "delta2": f["delta1"]}
+        report = check_arrays(arrays, network)
+        assert {each.verdict for each in report.arrays} == {Verdict.CONDITIONAL}
+        assert "right where 1 of the deltas is layer 2" in report["delta1"].reason
+        assert not check_arrays({**arrays, "delta2": f["dh1"]}, network)
+        assert not check_arrays({"dW1": f["dW2"], "dW2": f["dW1"]}, network)
+
+
 def test_derivatives_with_the_opposite_sign_are_said_once():
     """y - ŷ and +=: every gradient is refuted, and one note says why."""
     net = WIDE.drawn()

@@ -79,6 +79,8 @@ class Convention:
     scale: Scale = Scale()
     turned_delta: bool = False
     is_downhill: bool = False
+    unusual: tuple[str, ...] = ()
+    """Families whose numbers are counted in another than the plain way."""
     told: tuple[str, ...] = ()
     """What of it the file shows: "W is (in, out)", "one column is one sample", …"""
 
@@ -510,16 +512,20 @@ class _Reader:
             }
             for counted, in_out in itertools.product(every[PARAMETER], self._orientations()):
                 counts = {**every, PARAMETER: [counted]}
-                plain = place == 0 and counted is every[PARAMETER][0]
+                unusual = () if counted is every[PARAMETER][0] else (PARAMETER,)
+                plain = place == 0 and not unusual
                 for truth, inputs in self._readings(letters, counts, in_out, flat):
                     for columns in (False,) if self.strict else (False, True):
-                        made = Convention(tuple(letters.items()), (), in_out, columns, flat, inputs)
+                        made = Convention(
+                            tuple(letters.items()), (), in_out, columns, flat, inputs,
+                            unusual=unusual,
+                        )  # fmt: skip
                         found = self._compared(truth, made, counts, is_plain=plain)
                         if place == 0 or self._is_shown(found, letters):
                             yield found
 
     def _is_shown(self, found: _Candidate, letters: Letters) -> bool:
-        """Whether the forward pass shows other letters than the usual ones; a derivative never does.
+        """Whether the forward pass shows other letters than the usual; a derivative never does.
 
         A dZ1 that is ∂L/∂h_1 has forgotten the slope; only an a without z may be either.
         """
@@ -698,9 +704,12 @@ class _Reader:
             convention,
             scale=scale,
             counts=tuple((family, tuple(count.items())) for family, count in counts.items()),
+            unusual=(
+                *convention.unusual,
+                *(family for family, options in every.items() if counts[family] is not options[0]),
+            ),
         )
-        usual = all(counts[family] is options[0] for family, options in every.items())
-        return _Candidate(truth, chosen, matches, is_plain and usual and scale is own)
+        return _Candidate(truth, chosen, matches, is_plain and not chosen.unusual and scale is own)
 
     def _matches(
         self, truth: Truth, convention: Convention, counts: Mapping[str, Count], scale: Scale
@@ -839,6 +848,10 @@ class _Reader:
         word = each.words[match.place]
         if letters.get(word, word) != usual.get(word, word):
             return f"right where {word.value} is the {letters[word].value}"
+        family = _family(letters.get(word, word), each)
+        if family in convention.unusual and each.numbers and not each.is_settled:
+            numbers = "→".join(map(str, each.numbers))
+            return f"right where {numbers} of the {family} is layer {match.quantity.variable.layer}"
         if convention.scale.words and _is_scaled(match.quantity):
             return f"the file's gradients are {convention.scale.words}"
         return ""
