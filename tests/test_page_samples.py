@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import symback as sb
+from symback.language.names import NOTATIONS, Samples
 
 
 def network(mean="mean", **values):
@@ -125,3 +128,107 @@ def test_small_letters_are_one_sample():
     """On the same page dz, dw and db of one sample need no sum."""
     assert verdict("$dW^{[2]} = dz^{[2]} a^{[1]T}$") == "proved"
     assert verdict(r"$dW^{[2]} = \frac1m dz^{[2]} a^{[1]T}$") in ("undecided", "unread")
+
+
+# -------------------------------------------------------------------------- a program in rows
+
+ROWS = replace(NOTATIONS["cs231n"], samples=Samples("rows"))
+OWN = replace(NOTATIONS["cs231n"], samples=Samples("rows", derivatives="sample"))
+CLASSES = sb.Network(2, [(3, "relu"), (4, "softmax")], loss="cross_entropy")
+
+PROGRAM = """\
+num_examples = X.shape[0]
+hidden_layer = np.maximum(0, np.dot(X, W1) + b1)
+scores = np.dot(hidden_layer, W2) + b2
+exp_scores = np.exp(scores)
+probs = exp_scores / np.sum(exp_scores, axis=1, keepdims=True)
+log_probs = -np.log(probs[range(num_examples), y])
+loss = np.sum(log_probs) / num_examples
+dscores = probs
+dscores[range(num_examples), y] -= 1
+dscores /= num_examples
+dW2 = np.dot(hidden_layer.T, dscores)
+db2 = np.sum(dscores, axis=0, keepdims=True)
+dhidden = np.dot(dscores, W2.T)
+dhidden[hidden_layer <= 0] = 0
+dW1 = np.dot(X.T, dhidden)
+db1 = np.sum(dhidden, axis=0, keepdims=True)
+W1 += -step_size * dW1
+W2 -= step_size * dW2
+"""
+"""A softmax classifier with one hidden layer, in the way of a well-known course."""
+
+
+def program(*changes, notation=ROWS):
+    """The verdicts of the program by its lines, some of them written otherwise."""
+    text = PROGRAM
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    report = sb.check(text, CLASSES, notation=notation, budget=20)
+    return {line.source: line.verdict.value for line in report.lines}
+
+
+def test_a_program_in_rows_is_right():
+    """Masks, in-place steps, labels as indices and sums along an axis are read as they compute."""
+    found = program()
+    assert set(found.values()) <= {"proved", "conditional", "text"}
+    assert list(found.values()).count("proved") >= 10
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wrong"),
+    [
+        ("dscores /= num_examples\n", "", "dscores[range(num_examples), y] -= 1"),
+        ("dhidden[hidden_layer <= 0] = 0\n", "", "dW1 = np.dot(X.T, dhidden)"),
+        ("dhidden[hidden_layer <= 0]", "dhidden[hidden_layer > 0]", "dW1 = np.dot(X.T, dhidden)"),
+        ("np.dot(dscores, W2.T)", "np.dot(dscores, W2)", "dhidden = np.dot(dscores, W2)"),
+        ("np.dot(X.T, dhidden)", "np.dot(X, dhidden)", "dW1 = np.dot(X, dhidden)"),
+        ("sum(dhidden, axis=0,", "sum(dhidden, axis=1,",
+         "db1 = np.sum(dhidden, axis=1, keepdims=True)"),
+        ("W2 -= step_size", "W2 += step_size", "W2 += step_size * dW2"),
+        ("dscores[range(num_examples), y] -= 1\n", "", "dscores /= num_examples"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_program_are_not_proved(old, new, wrong):
+    """A lost division, mask or subtraction, a transpose, an axis, a step uphill."""
+    found = program((old, new))
+    assert found.get(wrong) not in ("proved", "conditional")
+    if wrong in found:
+        assert "refuted" in found.values() or {"unread", "undecided"} & set(found.values())
+
+
+def test_a_value_used_between_two_steps_is_refused():
+    """dscores has been used before it is divided: then nobody can say what it stands for."""
+    found = program(("dscores /= num_examples\n", ""), ("W1 +=", "dscores /= num_examples\nW1 +="))
+    assert found["dscores /= num_examples"] == "unread"
+
+
+def test_derivatives_of_samples_and_of_the_batch():
+    """dZ without 1/N is that of each sample's own loss; which is meant, the convention says."""
+    assert verdict("dscores = probs - y", CLASSES, OWN) == "proved"
+    assert verdict("dscores = probs - y", CLASSES, ROWS) == "refuted"
+    assert verdict("dscores = (probs - y) / N", CLASSES, ROWS) == "proved"
+    assert verdict("dscores = (probs - y) / N", CLASSES, OWN) == "refuted"
+    assert verdict("dW2 = hidden.T @ dscores / N", CLASSES, OWN) == "proved"
+    assert verdict("dW2 = hidden.T @ dscores", CLASSES, ROWS) == "proved"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("probs = np.exp(scores) / np.sum(np.exp(scores), axis=1)", "unread"),
+        ("probs = np.exp(scores) / np.sum(np.exp(scores), axis=0, keepdims=True)", "refuted"),
+        ("db2 = dscores.sum(axis=0)", "proved"),
+        ("db2 = dscores.sum(axis=1)", "undecided"),
+        ("db2 = np.mean(dscores, axis=0)", "refuted"),
+        ("dZ1 = (dscores @ W2.T) * (hidden > 0)", "proved"),
+        ("dZ1 = (dscores @ W2.T) * (scores > 0)", "undecided"),
+        ("loss = -np.sum(y * np.log(probs)) / N", "proved"),
+        ("loss = -np.mean(y * np.log(probs))", "refuted"),
+        ("loss = -np.mean(np.sum(y * np.log(probs), axis=1))", "proved"),
+    ],
+)
+def test_single_lines_of_a_program(line, expected):
+    """What NumPy computes is what the line says: axes, keepdims, a mean of all entries."""
+    assert verdict(line, CLASSES, ROWS) == expected

@@ -87,10 +87,10 @@ $$\\delta_2 = \\frac{\\partial J}{\\partial z_2} = \\hat y - y$$
 @pytest.mark.parametrize(
     ("line", "verdict"),
     [
-        (r"\frac{\partial J}{\partial h_1} = \frac{\partial J}{\partial z_2} W_2^T", "proved"),
-        (r"\frac{\partial J}{\partial h_1} = W_2^T \frac{\partial J}{\partial z_2}", "refuted"),
+        (r"\frac{\partial J}{\partial h_1} = \delta_2 W_2^T", "proved"),
+        (r"\frac{\partial J}{\partial h_1} = W_2^T \delta_2", "undecided"),
         (r"\frac{\partial J}{\partial W_2} = h_1^T \delta_2", "proved"),
-        (r"\frac{\partial J}{\partial W_2} = \delta_2 h_1^T", "refuted"),
+        (r"\frac{\partial J}{\partial W_2} = \delta_2 h_1^T", "undecided"),
         (r"\frac{\partial L}{\partial h_1} = \delta_2 \frac{\partial z_2}{\partial h_1}", "proved"),
     ],
 )
@@ -107,3 +107,103 @@ def test_the_entry_jk_of_a_matrix_in_rows_is_from_j_into_k():
     page = f"{ROWS}\n{gradient} h_{{1j}} \\delta_{{2k}}$$\n{gradient} h_{{1k}} \\delta_{{2j}}$$"
     report = sb.check(page, ENTROPY)
     assert [each.verdict.value for each in report.lines] == ["proved"] * 5 + ["refuted"]
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        ("By the chain rule", "proved"),
+        ("Since BCE and the softmax go together we get", "proved"),
+        ("The derivative by W1", "unread"),  # what this equals is said in words
+    ],
+)
+def test_a_formula_goes_on_from_what_the_words_before_it_name(words, verdict):
+    r"""“The derivative by W1 $= …$” is no line of the chain above it."""
+    chain = r"$\frac{\partial L}{\partial a_{21}} = \frac{\partial L}{\partial a_{21}} \cdot 1$"
+    report = sb.check(f"{chain}\n{words} $= \\hat y_1 - y_1$.", ENTROPY)
+    assert report.lines[-1].verdict.value == verdict
+
+
+MEASURED = """
+$E_{o1} = \\frac12 (y_1 - \\hat y_1)^2$
+$E_{o2} = 0.02356$
+"""
+"""The one half of a loss as a formula, the other as the number that it comes to."""
+
+
+@pytest.mark.parametrize("line", ["L = E_{o1} + E_{o2}", "L = E_{o1} - E_{o2}"])
+def test_a_name_given_as_a_number_is_no_formula(line):
+    """What is wrong as an identity may be right of the numbers, which the file does not have."""
+    assert sb.check(f"{MEASURED}${line}$", SQUARED).lines[-1].verdict.value == "undecided"
+
+
+@pytest.mark.parametrize(("sign", "verdict"), [("+", "conditional"), ("-", "refuted")])
+def test_a_name_given_as_a_number_is_compared_at_the_numbers_of_the_file(tmp_path, sign, verdict):
+    file = tmp_path / "net.toml"
+    file.write_text("""[network]
+inputs = 2
+layers = [{ units = 2, activation = "sigmoid" }, { units = 2, activation = "sigmoid" }]
+loss = "half_squared_error"
+bias = "per_layer"
+[values]
+x = [0.05, 0.10]
+y = [0.01, 0.99]
+W1 = [[0.15, 0.20], [0.25, 0.30]]
+b1 = 0.35
+W2 = [[0.40, 0.45], [0.50, 0.55]]
+b2 = 0.60
+""")
+    report = sb.check(f"{MEASURED}$L = E_{{o1}} {sign} E_{{o2}}$", sb.load(file))
+    assert report.lines[-1].verdict.value == verdict
+
+
+def test_a_condition_that_begins_a_sentence_is_about_what_comes():
+    """Displays without a full stop, each behind its “If …,”."""
+    chain = r"\[\frac{\partial \hat y_i}{\partial a_{2k}} = "
+    both = rf"{chain} \hat y_i (1[i = k] - \hat y_k)\]"
+    same, other = rf"{chain} \hat y_k (1 - \hat y_k)\]", rf"{chain} -\hat y_i \hat y_k\]"
+    page = f"{both}\nIf $i = k$,\n{same}\nIf $i \\neq k$,\n{other}"
+    said = [each.verdict.value for each in sb.check(page, ENTROPY).lines]
+    assert [each for each in said if each != "text"] == ["proved"] * 3
+    mutated = f"{both}\nIf $i = k$,\n{other}\nIf $i \\neq k$,\n{same}"
+    said = [each.verdict.value for each in sb.check(mutated, ENTROPY).lines]
+    assert [each for each in said if each != "text"] == ["proved", "refuted", "refuted"]
+
+
+FORWARD = r"""
+$a_1 = W_1 x + b_1$, $h_1 = \sigma(a_1)$, $a_2 = W_2 h_1 + b_2$, $\hat y = \sigma(a_2)$
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        # columns side by side can only be multiplied entry by entry
+        (r"\delta_1 = W_2^T \delta_2 \cdot \sigma'(a_1)", "conditional"),
+        (r"\delta_1 = (W_2^T \delta_2) \sigma'(a_1)", "conditional"),
+        (r"\delta_1 = W_2 \delta_2 \cdot \sigma'(a_1)", "refuted"),
+        (r"\delta_2 = (\hat y - y) \hat y (1 - \hat y)", "conditional"),
+        (r"\delta_2 = (\hat y - y) \hat y", "undecided"),
+        (r"\frac{\partial L}{\partial W_2} = \delta_2 h_1", "refuted"),
+        # a chain of derivatives says nothing of their layout
+        (
+            r"\frac{\partial L}{\partial h_1} = \delta_2 \frac{\partial a_2}{\partial h_1}",
+            "conditional",
+        ),
+        (
+            r"\frac{\partial L}{\partial h_1} = \frac{\partial a_2}{\partial h_1} \delta_2",
+            "conditional",
+        ),
+        (
+            r"\frac{\partial L}{\partial h_1} = \delta_2 \frac{\partial \hat y}{\partial h_1}",
+            "undecided",
+        ),
+        (r"\frac{\partial L}{\partial h_1} = \frac{\partial L}{\partial a_2} W_2", "refuted"),
+    ],
+)
+def test_what_does_not_fit_as_it_stands_is_right_in_the_layout_that_is_named(line, verdict):
+    """Only where no W stands the wrong way round, and not where products are fixed (strict)."""
+    report = sb.check(f"{FORWARD}${line}$", SQUARED)
+    assert report.lines[-1].verdict.value == verdict
+    strict = sb.check(f"{FORWARD}${line}$", SQUARED, strict=True)
+    assert strict.lines[-1].verdict.value != "conditional"

@@ -122,6 +122,16 @@ def bare(node: Node, definitions: Sequence[Definition] = ()) -> Node:
         return node
 
 
+def names_decimals(node: Node, definitions: Sequence[Definition]) -> bool:
+    """Whether a name in ``node`` is what the page gives as a decimal number, as E_2 = 0.0236.
+
+    That is a rounded value of something, and no definition of it.
+    """
+    names = (part for part in walk(node) if isinstance(part, Named))
+    meanings = (_meaning(name, definitions) for name in names)
+    return any(isinstance(each, Number) and each.decimals is not None for each in meanings)
+
+
 def _meaning(name: Named, definitions: Sequence[Definition]) -> Node | None:
     """What the page says a name is, for these indices."""
     for each in reversed(definitions):

@@ -58,7 +58,8 @@ class Signs:
     pairs (result, argument) of lines such as a = σ(z).  ``above`` are the brackets in which layers
     stand ("(", "[", or "" without), ``weights`` how many indices w has below (0 for a bare one),
     ``bare`` the letters of layers that stand without a number of their layer, ``rows`` whether an
-    array stands before W, as in z = x W + b.
+    array stands before W, as in z = x W + b, ``largest`` the largest number that stands alone below
+    a letter of layers.
     """
 
     letters: Counter[str]
@@ -67,6 +68,7 @@ class Signs:
     weights: frozenset[int]
     bare: frozenset[str]
     rows: bool
+    largest: int = 0
 
 
 def signs_of(text: str, scope: Scope) -> Signs:
@@ -78,7 +80,7 @@ def signs_of(text: str, scope: Scope) -> Signs:
     above: set[str] = set()
     weights: set[int] = set()
     bare: set[str] = set()
-    rows = False
+    rows, largest = False, 0
     for tokens in statements:
         applied |= set(_applied(tokens))
         for place, name in _names(tokens):
@@ -86,18 +88,27 @@ def signs_of(text: str, scope: Scope) -> Signs:
             if name == "d" and not below:  # that of dL/dw
                 continue
             letters[name] += 1
+            if _is_layered(name) and len(below) == 1 and below[0].text.isdigit():
+                largest = max(largest, int(below[0].text))
             rows |= name == "w" and _stands_behind_array(tokens, place)
             turned = raised[:1] in (["T"], ["⊤"], ["top"])
-            layered = name in _QUANTITIES - {"x", "y", "t", "d", "yhat"}
+            layered = _is_layered(name)
             if layered and raised and not turned and raised != ["'"]:
                 above.add(raised[0] if raised[0] in ("(", "[") else "")
-            elif name in ("w", "theta", "Theta"):
+            elif name in ("w", "theta", "Theta") or (name in "uv" and _count(below) == 2):
                 weights.add(_count(below))
             elif layered and not raised:
                 numbered = any(token.kind == "number" or token.text in "klL" for token in below)
                 bare |= {name} if not numbered and _count(below) < 2 else set()
     pairs = frozenset(applied)
-    return Signs(letters, pairs, frozenset(above), frozenset(weights), frozenset(bare), rows)
+    return Signs(
+        letters, pairs, frozenset(above), frozenset(weights), frozenset(bare), rows, largest
+    )
+
+
+def _is_layered(name: str) -> bool:
+    """Whether a letter is one of a quantity that each layer has."""
+    return name in _QUANTITIES - {"x", "y", "t", "d", "yhat"}
 
 
 def candidates(signs: Signs, scope: Scope) -> list[Notation]:
@@ -131,7 +142,9 @@ def _letterings(signs: Signs, scope: Scope) -> Iterator[Notation]:
     before = [*known(_PREACTIVATIONS, arguments), _unused(_PREACTIVATIONS[0], seen)]
     after = [*known(_ACTIVATIONS, results), _unused(_ACTIVATIONS[0], seen)]
     outputs = [*known(_OUTPUTS, results), ""]
-    weight = next((each for each in _WEIGHTS if each in seen), "w")
+    weight = next((each for each in _WEIGHTS if each in seen - arguments), "w")
+    if scope.depth == 2:
+        yield from _letters_by_layer(signs, targets, scope)
     ranked: list[tuple[int, Notation]] = []
     for pre, act, out, target in itertools.product(before, after, outputs, targets):
         letters = [pre, act, target, "x", "b", weight]
@@ -153,6 +166,25 @@ def _letterings(signs: Signs, scope: Scope) -> Iterator[Notation]:
     yield from (made for score, made in ranked[:8] if score <= best * 0.8)
 
 
+def _letters_by_layer(signs: Signs, targets: Sequence[str], scope: Scope) -> Iterator[Notation]:
+    """Each of two layers has letters of its own: z = σ(h) with weights w, and o = σ(a) with v."""
+    weights = [each for each in ("w", "v", "u") if each in signs.letters] or ["w"]
+    for (hidden, first), (output, last) in itertools.permutations(sorted(signs.applied), 2):
+        letters = [hidden, output, *{first, last}, *targets[:1], "x", "b", *weights[:2]]
+        if len(set(letters)) < len(letters):
+            continue
+        placed = [(hidden, "h", 1)]
+        placed += [(first, "a", 1), (last, "a", 2)] if first != last else []
+        for own in itertools.permutations(weights[:2]):
+            pairs = [(letter, "w", layer) for layer, letter in enumerate(own, start=1)]
+            yield replace(
+                LECTURES, name="", preactivation=last, activation=hidden, output=output,
+                target=targets[0], weight=own[0], function="g",
+                generic_sigma="sigmoid" not in scope.activations, layer="nowhere",
+                placed=tuple(placed + (pairs if len(pairs) > 1 else [])),
+            )  # fmt: skip
+
+
 def _unused(letters: Iterable[str], seen: Collection[str]) -> str:
     """The first letter that the page does not use, for what it does not name."""
     return next((letter for letter in letters if letter not in seen), "a")
@@ -160,6 +192,10 @@ def _unused(letters: Iterable[str], seen: Collection[str]) -> str:
 
 def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
     """Where the layer stands, and how the layers and the indices of w are counted."""
+    if letters.placed:
+        yield letters
+        yield replace(letters, weight_order="from,into")
+        return
     hidden = letters.activation
     twice = scope.depth == 1 and letters.output and hidden in signs.letters
     if twice and (hidden, letters.output) != ("a", "yhat"):  # two letters for one thing
@@ -181,7 +217,27 @@ def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]
             numbered = scope.depth > 1 and 1 in signs.weights
             for order in orders:
                 yield replace(each, layer="nowhere", weight_order=order, numbered=numbered)
+        if signs.largest == scope.depth + 1 > 2:  # layers, or errors alone, counted with the inputs
+            layers = range(1, scope.depth + 1)
+            later = tuple((f"delta_{layer + 1}", f"delta_{layer}") for layer in layers)
+            yield replace(each, names=later)
+            yield replace(each, input_layer=1, weights_lead_on=True)
         yield each
+
+
+def refined(notation: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
+    """What else may be so of a page that ``notation`` explains best, and not all of it.
+
+    Errors may be counted from the outputs (δ_1 is theirs), or be names that the page gives to
+    something itself.
+    """
+    if "delta" not in signs.letters or notation.layer not in ("subscript", "nowhere"):
+        return
+    if scope.depth > 1 and signs.largest <= scope.depth:
+        layers = range(1, scope.depth + 1)
+        back = tuple((f"delta_{layer}", f"delta_{scope.depth + 1 - layer}") for layer in layers)
+        yield replace(notation, name="", names=(*back, *notation.names))
+    yield replace(notation, name="", error="")
 
 
 # ------------------------------------------------------------------------------- what stands where
@@ -269,7 +325,7 @@ def _stands_behind_array(tokens: Sequence[Token], place: int) -> bool:
             break
         back -= 1
     text = tokens[back].text if back >= 0 and tokens[back].kind == "name" else ""
-    return _OF_ARRAYS.get(text, text) in ("x", "a", "h", "z", "o", "y")
+    return _OF_ARRAYS.get(text, text) in ("x", "a", "h", "z", "o", "y", "delta")
 
 
 def _count(below: Sequence[Token]) -> int:
@@ -284,14 +340,17 @@ def _applied(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
     if equals is None:
         return
     left = [name for place, name in named.items() if place < equals]
-    right = [(place, name) for place, name in named.items() if place > equals]
+    ends = (k for k in range(equals + 1, len(tokens)) if tokens[k].kind in ("=", "≈"))
+    end = next(ends, len(tokens))
+    right = [(place, name) for place, name in named.items() if equals < place < end]
     if len(left) != 1 or not right:
         return
     behind = tokens[equals + 1] if equals + 1 < len(tokens) else tokens[equals]
     is_function = behind.text in FUNCTIONS or behind.text in _FUNCTIONS
-    is_exponential = any(token.text in ("e", "exp") for token in tokens[equals:])
+    is_exponential = any(token.text in ("e", "exp") for token in tokens[equals:end])
     others = {name for _, name in right if name in _QUANTITIES}
-    if (is_function or is_exponential) and len(others) == 1:
+    others = others - {"x"} or others
+    if left[0] in _QUANTITIES and (is_function or is_exponential) and len(others) == 1:
         yield left[0], others.pop()
 
 

@@ -67,12 +67,17 @@ from symback.checking.mistakes import (
 from symback.checking.report import Diagnosis
 from symback.engine.arithmetics import LEVELS, Grid, Misshapen, entries, middle, tower
 from symback.engine.graph import base_name
+from symback.engine.spec import NetworkSpec
 from symback.language.echo import echo
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
+    COUNT,
     ELL,
     LOSS,
+    ONE,
+    ZERO,
     Array,
+    Call,
     Component,
     Derivative,
     Element,
@@ -88,6 +93,7 @@ from symback.language.expressions import (
     Transpose,
     children,
     free_letters,
+    is_array,
     negative,
     rebuilt,
     replaced,
@@ -142,6 +148,9 @@ def diagnose(
         return ()
     case = _Case(Ground.of(judge), previous, assumptions)
     try:
+        if judge.of_batch((truth, wrong), assumptions) is not None:
+            found = case.explained_of_batch(truth, wrong)
+            return tuple(Diagnosis(each.name, each.text) for each in found[:MOST_TOLD])
         told = _distinct(case.explained(_as_derivative(judge, truth), wrong), _is_chain(wrong))
     except (SymbackError, ArithmeticError, RecursionError):  # no value here: nothing is known
         told = []
@@ -1296,6 +1305,26 @@ class _Case:
                 break
         named = [*self._of_layout(truth, wrong), *(found or {}).values()]
         return named or self._of_order(truth, wrong)
+
+    def explained_of_batch(self, truth: Node, wrong: Node) -> list[Told]:
+        """The number of samples as a factor, a sum over them, a sign, or the layout of arrays."""
+        what, mean = "this", ": the loss is the mean over the samples"
+        total = ": the loss is the sum over the samples"
+        network = self.judge.work.spec
+        is_mean = isinstance(network, NetworkSpec) and network.over_samples == "mean"
+        sums = [Call("sum", (wrong, axis)) for axis in (ONE, ZERO)] if is_array(wrong) else []
+        unsummed = mistakes.UNSUMMED.found(what="the left side")
+        tried = [
+            (mistakes.CONSTANT.found(what=what, number="m", why=mean if is_mean else ""),
+             Quotient(wrong, COUNT)),
+            (mistakes.CONSTANT.found(what=what, number="1/m", why="" if is_mean else total),
+             Product((COUNT, wrong))),
+            (mistakes.SIGN.found(what=what), negative(wrong)),
+            *((unsummed, each) for each in sums),
+            *((unsummed, Quotient(each, COUNT)) for each in sums),
+        ]  # fmt: skip
+        found = [told for told, repaired in tried if self._is_right(truth, repaired)]
+        return found[:1] or self._of_layout(truth, wrong)
 
     def _differing(self, truth: Node, wrong: Node) -> Iterator[_Instance]:
         """The values of the free indices, and the entries, for which the sides differ."""

@@ -288,7 +288,8 @@ class Judge:
         self._deadline = float("inf")
         self._is_dear = False
         """Whether one evaluation at a point takes so long that the first witness will do."""
-        self._batches: dict[int, Judge] = {}
+        self.batches: dict[int, Judge] = {}
+        """The judges of batches that were asked for, by the number of samples."""
 
     # ----------------------------------------------------------------------------- batches
 
@@ -312,9 +313,9 @@ class Judge:
         return self._batch(next(m for m in itertools.count(3) if m not in widths | numbers))
 
     def _batch(self, samples: int) -> Judge:
-        if samples not in self._batches:
-            self._batches[samples] = Judge(self.work, self.least, samples)
-        return self._batches[samples]
+        if samples not in self.batches:
+            self.batches[samples] = Judge(self.work, self.least, samples)
+        return self.batches[samples]
 
     def _asked(
         self,
@@ -587,6 +588,8 @@ class Judge:
             else:
                 if _alike(*sides):
                     return Agreement(but_borders=True)
+                if self.samples is not None:  # they have too many cells: only a point refutes it
+                    return Agreement(at=(), cells=((),))
                 if found := self._in_some_cell(asked):
                     return found
                 left_open = self._irrelevant(asked, sides, _switches(evaluator))
@@ -808,7 +811,8 @@ class Judge:
                     best = found
                 if best is None:
                     continue
-                if self._is_dear or ((best[0] > 0.02 or attempt > 24) and attempt > 1):
+                clear = best[0] > 0.02 and (attempt > 1 or self.samples is not None)
+                if self._is_dear or clear or attempt > 24:
                     break
         return best[1] if best is not None else None
 

@@ -30,6 +30,7 @@ from symback.checking.lemmas import Lemma, function_defined, goes_on, lemma_of
 from symback.checking.letters import Letters, Scope
 from symback.checking.naming import numbered_names, told
 from symback.checking.parsing import Line, reading
+from symback.checking.programs import folded
 from symback.checking.statements import (
     DEFINED,
     EMPTY_LINE,
@@ -310,6 +311,7 @@ def read(
     if said:
         notation = replace(notation, names=(*said, *notation.names))
         page = replace(page, letters=Letters(scope, notation, unknown=unknown))
+    statements = folded(statements, page)
     page = page.knowing(statements)
     statements = list(_with_lemmas(statements, page))
     allow(SUPPOSED)
@@ -460,13 +462,17 @@ def _supposed(
 
 
 def _is_close(before: Statement, each: Statement, words: Sequence[str], page: Page) -> bool:
-    """Whether nothing but "if", "for" or the like stands between two statements."""
+    """Whether nothing but "if", "for" or the like stands between two statements.
+
+    "If" begins a sentence of its own, which is about what comes.
+    """
     if len(words) != 1 or words[0] not in _SUPPOSING:
         return False
     place = each.tokens[0].place
     start = page.starts[place.line - 1] + place.column - 1
     between = page.text[page.behind(before.tokens[-1]) : start]
-    return not _PUNCTUATION.search(between) and EMPTY_LINE.search(between) is None
+    begins = re.search(rf"\b{words[0].capitalize()}\b", between)
+    return not (begins or _PUNCTUATION.search(between) or EMPTY_LINE.search(between))
 
 
 def _condition(
@@ -648,6 +654,9 @@ def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Fl
         if statement.condition is not None or _is_range(statement.tokens, page.letters):
             return prose, flow, []
         line = _sides(statement, page)
+        if line.continues and (said := page.named_before(place)):
+            raise NotRead(f"what this equals stands in words before it: “{said}”", place,
+                          "write it within the formula")  # fmt: skip
         items, after = _said(statement, line, flow)
         if statement.tail is not None and isinstance(items[-1], Claim):
             items[-1] = replace(items[-1], joined=_joined(statement, page, flow, items[-1]))
@@ -732,7 +741,8 @@ def _gone_on(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item],
 def _unread(statement: Statement, page: Page, error: NotRead) -> Unread:
     place = error.place or statement.place
     if statement.tokens:
-        first, defines = statement.tokens[0].kind, defined_by(statement, page)
+        first = statement.tokens[0].kind
+        defines = statement.changes or defined_by(statement, page)
     else:
         first, found = statement.source.lstrip("& ")[:1], DEFINED.search(statement.source)
         known = found is None or page.letters.means_quantity(found[1])
@@ -791,6 +801,10 @@ def _sides(statement: Statement, page: Page) -> Sides:
     readings = [reading(part, line) for part in parts]
     uncertain = {node for each in readings for node in each.uncertain}
     nodes = _settled([each.node for each in readings], uncertain, tokens)
+    dotted = next(filter(None, (each.dotted for each in readings)), None)
+    if dotted is not None and not all(map(is_array, nodes)):
+        raise NotRead("· between two columns has two readings", dotted,
+                      "write ⊙ for entry by entry, or aᵀ b")  # fmt: skip
     if any(_summands(node, letters.scope) > MOST_SUMMANDS for node in nodes):
         raise NotRead(f"nested sums of more than {MOST_SUMMANDS:,} terms", place)
     sides = [
@@ -1042,7 +1056,7 @@ def _as_updates(nodes: Sequence[Node], relations: Sequence[Relation]) -> list[Re
 
     Without a rate only a sum is a step: w = 2w/2 is an equation.
     """
-    first = nodes[0]
+    first = nodes[0].of if isinstance(nodes[0], Transpose) else nodes[0]
     quantity = isinstance(first, (Element, Array))
     learned = isinstance(first, (Element, Array)) and first.letter[:1] in ("w", "W", "b", "θ")
     found = []

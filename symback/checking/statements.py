@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 
 from symback.checking.layers import known_layers, layers_of
 from symback.checking.lemmas import Lemma, function_defined
-from symback.checking.letters import QUANTITIES, Letters, is_total
-from symback.checking.naming import joined
+from symback.checking.letters import Letters, is_total
+from symback.checking.naming import WORDS, joined, snake_cased
 from symback.checking.tokens import (
     CLOSES,
     COMPARISONS,
@@ -52,6 +52,10 @@ _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)(%[^\n]*)")
 r"""A comment of LaTeX; \% is none."""
 EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _SIGN = re.compile(r"\S")
+_NAMED_IN_WORDS = re.compile(
+    r"[A-Za-z]\s+(?!I\b|A\b)([A-Z]\w{0,4}|[a-z]\w?\d)\s*(?:\${1,2}|\\\(|\\\[)\s*$"
+)
+"""Words, a name such as W1, and the sign that opens a formula."""
 _EQUALITY = re.compile(r"[=≈←]")
 
 
@@ -93,7 +97,12 @@ class Page:
         letters = Letters(
             self.letters.scope,
             self.letters.notation,
-            frozenset(filter(None, (defined_by(each, page) for each in statements))),
+            frozenset(
+                name
+                for each in statements
+                for name in (each.changes, defined_by(each, page))
+                if name
+            ),
             own_errors=any(map(_defines_errors, statements)),
             marks=_has_marks(statements, page),
             unknown=self.letters.unknown,
@@ -115,6 +124,15 @@ class Page:
         line = bisect.bisect_right(self.starts, position)
         return Place(line, position - self.starts[line - 1] + 1)
 
+    def named_before(self, place: Place) -> str:
+        """The name with which the words on a line end, right before the formula at a place; or "".
+
+        In "the derivative by W1 $= …$" it is W1: the formula goes on from what the words say.
+        """
+        begin = self.starts[place.line - 1]
+        found = _NAMED_IN_WORDS.search(self.text[begin : begin + place.column - 1])
+        return "" if found is None else found[1]
+
     def between(self, tokens: Sequence[Token]) -> str:
         """The text from the first of some tokens to the last."""
         first = tokens[0].place
@@ -130,7 +148,9 @@ class Page:
         functions = self.letters.own_functions
         place = self.place(start)
         tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
-        return joined(tokens, latex=latex, own=self.letters.long_names)
+        own = self.letters.long_names, self.letters.short_names
+        made = joined(tokens, latex=latex, own=own[0], letters=own[1])
+        return snake_cased(made) if self.is_code and not latex else made
 
 
 # ------------------------------------------------------------------------------------------- rows
@@ -483,7 +503,7 @@ def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
         scripted = follows.kind in ("_", "^", "(", "'") and not follows.spaced
         among = any(each.kind == "name" and len(each.text) > 2 for each in (*before, *behind))
         named = letters.is_name(text) or (letters.means_quantity(text) and not among)
-        named = named or text in QUANTITIES  # of which those in a sentence are words already
+        named = named or text in WORDS  # of which those in a sentence are words already
         article = text in ("a", "A", "I") and follows.kind == "name" and follows.spaced
         article = article and len(follows.text) > 2 and follows.text.lower() in _CONNECTING
         is_word = article or (english and not scripted and not named)
@@ -538,7 +558,8 @@ class Statement:
     words since the statement before, those of a paragraph among them; ``paragraph``, whether an
     empty line stands before it; ``is_close``, whether "if" alone does; the ``condition`` that it
     states, where it is one; and ``holds_for``, the conditions that it stands under.  ``lemma`` is
-    set where it is about functions of a variable.
+    set where it is about functions of a variable; ``changes`` is the name of a program that it
+    gives another value than it had (`symback.checking.programs`).
     """
 
     tokens: list[Token]
@@ -559,6 +580,7 @@ class Statement:
     condition: Condition | None = None
     holds_for: tuple[Condition, ...] = ()
     lemma: Lemma | None = None
+    changes: str = ""
 
     @property
     def latex(self) -> bool:
@@ -619,7 +641,12 @@ def _cut_row(row: Row, page: Page) -> Iterator[Statement]:
         spend()
         piece = _without_brackets(bracketed)
         source, place = page.between(piece) or row.source, piece[0].place
-        if len(piece) > MOST_TOKENS:
+        word = next((t for t in words if t.end == piece[0].start), None)
+        if word is not None and word.text.isalpha() and piece[0].kind == "(" != row.kind:
+            unknown = f"{word.text} is no function that symback knows"
+            failed = NotRead(unknown, word.place, "write its formula, or g for the activation")
+            yield Statement([], row.kind, source, place, failed)
+        elif len(piece) > MOST_TOKENS:
             failed = NotRead(f"the statement has more than {MOST_TOKENS:,} signs", place)
             yield Statement([], row.kind, source, place, failed)
         else:

@@ -652,8 +652,8 @@ _CHOICES = (
 )  # fmt: skip
 
 
-def notation(name: str | Path) -> Notation:
-    """The notation called ``name``, or the one that a TOML file describes.
+def notation(name: str | Path | Notation) -> Notation:
+    """The notation called ``name``, or the one that a TOML file describes; one itself stays.
 
     Raises `UnknownNotation`.
 
@@ -664,6 +664,8 @@ def notation(name: str | Path) -> Notation:
     symback.language.names.UnknownNotation: there is no notation nielson; did you mean \
 "nielsen"? There are lectures, nielsen, bishop, goodfellow, ng, cs231n, or a file ending in .toml
     """
+    if isinstance(name, Notation):
+        return name
     text = str(name)
     if text in NOTATIONS:
         return NOTATIONS[text]
