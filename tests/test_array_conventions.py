@@ -353,6 +353,38 @@ def test_books_whose_z_is_the_activation():
     assert not check_arrays({"dz1": f["dh1"], "a1": f["h1"], "dW2": f["dW2"]}, network)
 
 
+def test_samples_may_lie_otherwise_where_the_shape_says_so():
+    """Z in columns beside ŷ in rows; in a square file nothing says so, and it is a transpose."""
+    net = WIDE.drawn()
+    f, network = backprop(net), net.network()
+    arrays = {"Z1": f["a1"].T, "dZ1": f["delta1"].T, "A2": f["yhat"], "dW1": f["dW1"]}
+    assert check_arrays(arrays, network).verdict is Verdict.PROVED
+    assert not check_arrays({**arrays, "A2": f["yhat"][::-1]}, network)
+    square = SQUARE.drawn()
+    f = backprop(square)
+    arrays = {"Z1": f["a1"].T, "dZ1": f["delta1"].T, "A2": f["yhat"], "dW1": f["dW1"]}
+    assert not check_arrays(arrays, square.network())
+
+
+def test_a_derivative_masked_in_place():
+    """dh[h <= 0] = 0 makes dh the derivative by a: right as that, of ReLU alone."""
+    net = Net((3, 4, 2), "relu", "linear", "half_squared_error", batch=5, seed=8).drawn()
+    f = backprop(net)
+    report = check_arrays({"dh": f["delta1"], "h": f["h1"]}, net.network())
+    assert report["dh"].reason.startswith("right as ∂L/∂a_1, which dh may mean")
+    tanh = replace(net, hidden="tanh").drawn()
+    assert not check_arrays({"dh": backprop(tanh)["delta1"]}, tanh.network())
+
+
+def test_weights_and_gradients_may_be_counted_apart():
+    """weights[0] is saved beside dW1."""
+    net = WIDE.drawn()
+    f = backprop(net)
+    arrays = {"weights_0": net.arrays["W1"], "weights_1": net.arrays["W2"], "dW1": f["dW1"]}
+    assert check_arrays({**arrays, "dW2": f["dW2"]}, net.network())
+    assert not check_arrays({**arrays, "dW2": 3 * f["dW2"]}, net.network())
+
+
 def test_theta_is_no_weight_beside_a_weight():
     """grads_theta2 beside grads_W2 is something else, and is not blamed."""
     net = WIDE.drawn()

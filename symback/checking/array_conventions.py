@@ -168,12 +168,14 @@ def _is_applied(name: str) -> bool:
 Count = Mapping[tuple[int, ...], int]
 """Which layer a number in a name means."""
 
-PARAMETER, PRE, DELTA, ACT = "weights", "preactivations", "deltas", "activations"
+PARAMETER, GRADIENT, PRE, DELTA, ACT = (
+    "weights", "gradients", "preactivations", "deltas", "activations"
+)  # fmt: skip
 
 
 def _family(kind: Word, spelling: Spelled) -> str:
     if kind in PARAMETER_WORDS or spelling.below:
-        return PARAMETER
+        return GRADIENT if spelling.is_gradient else PARAMETER
     if kind is Word.PRE:
         return DELTA if spelling.is_delta or not spelling.sure else PRE
     return ACT
@@ -331,6 +333,8 @@ class _Match:
     fits: bool
     near: bool
     turn: float = 1.0
+    is_flipped: bool = False
+    """Whether its shape says that samples lie the other way than in the rest of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,13 +347,14 @@ class _Candidate:
     is_plain: bool
 
     @property
-    def score(self) -> tuple[int, int, bool]:
+    def score(self) -> tuple[int, int, int, bool]:
         """How many arrays fit in shape, how many are right, whether nothing unusual is supposed.
 
         Shapes come first: no number speaks for a layout that the shapes speak against.
         """
         every = self.matches.values()
-        return -sum(not m.fits for m in every), sum(m.near for m in every), self.is_plain
+        misfits, near = sum(not m.fits for m in every), sum(m.near for m in every)
+        return -misfits, near, -sum(m.is_flipped for m in every), self.is_plain
 
 
 # ---------------------------------------------------------------------------------- reading a file
@@ -453,8 +458,17 @@ class _Reader:
             variable = next((v for v in self.by_role.values() if v.role is role), None)
             return Quantity(variable, is_gradient) if variable and no_number else None
         layer = self._layer(each, kind, counts)
+        if word is Word.PRE and Word.H in each.words and not self._is_relu(layer):
+            return None
         variable = None if layer is None else self._variable(kind, layer - each.below)
         return Quantity(variable, is_gradient) if variable is not None else None
+
+    def _is_relu(self, layer: int | None) -> bool:
+        """Whether a layer's slope is 0 or 1, so that ∂L/∂h may be masked in place."""
+        spec = self.net.spec
+        if layer is None or not isinstance(spec, NetworkSpec):
+            return False
+        return 1 <= layer <= self.depth and spec.layers[layer - 1].activation.name == "relu"
 
     def _layer(self, each: Spelled, kind: Word, counts: Mapping[str, Count]) -> int | None:
         if each.place == "output":
@@ -497,7 +511,7 @@ class _Reader:
         for candidate in self._candidates():
             if best is None or candidate.score > best.score:
                 best = candidate
-            if best.matches and best.score[1] == len(best.matches) and best.is_plain:
+            if best.matches and best.score == (0, len(best.matches), 0, True):
                 break
         if best is None:
             raise self._refusal or self._nothing()
@@ -508,7 +522,7 @@ class _Reader:
         for flat, (place, letters) in itertools.product(self._flats(), enumerate(options)):
             every = {
                 family: _counts(family, self._numbers(family, letters), self.depth)
-                for family in (PARAMETER, PRE, DELTA, ACT)
+                for family in (PARAMETER, GRADIENT, PRE, DELTA, ACT)
             }
             for counted, in_out in itertools.product(every[PARAMETER], self._orientations()):
                 counts = {**every, PARAMETER: [counted]}
@@ -680,7 +694,7 @@ class _Reader:
         for scale in known:
             counts = {family: options[0] for family, options in every.items()}
             matches = self._matches(truth, convention, counts, scale)
-            for family in (PRE, DELTA, ACT):
+            for family in (GRADIENT, PRE, DELTA, ACT):
                 for option in every[family][1:]:
                     if self.strict:
                         break
@@ -742,6 +756,8 @@ class _Reader:
             return None
         turned = normal(given.array, variable, in_out=convention.in_out, columns=convention.columns)
         array = fitted(turned, right.shape)
+        is_flipped = array is None and variable.batched and turned.ndim == 2 and not self.strict
+        array = fitted(turned.T, right.shape) if is_flipped else array
         if array is None:
             return _Match(quantity, place, turned, fits=False, near=False)
         factor = float(scale.factor) if _is_scaled(quantity) else 1.0
@@ -759,7 +775,7 @@ class _Reader:
         )
         each = self.spellings[name]
         near = turn == 1.0 or bool(turn and (each.is_delta or not each.sure))
-        return _Match(quantity, place, array / factor, fits=True, near=near, turn=turn)
+        return _Match(quantity, place, array / factor, True, near, turn, is_flipped)
 
     def _turns(self, name: str, quantity: Quantity) -> Iterator[float]:
         """What of a derivative an array may be: it, its negative, and of a Δw a step of descent."""

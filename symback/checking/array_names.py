@@ -319,8 +319,9 @@ def _read_layer(
     if only & _HIDDEN and only <= _HIDDEN | _IN | _PRE:
         if only & (_IN | _PRE) - {"x"}:
             yield found(Word.PRE, place="hidden", sure=known)
-        both = (Word.ACT, Word.PRE) if is_gradient else (Word.ACT,)
-        yield found(*(both if only & {"hid", "hidden"} else (Word.H,)),
+        first = Word.ACT if only & {"hid", "hidden"} else Word.H
+        # dh[h <= 0] = 0, in place, makes it the derivative by the preactivation
+        yield found(*((first, Word.PRE) if is_gradient else (first,)),
                     place="hidden" if not numbered else "")  # fmt: skip
     if only & _HIDDEN and only <= _HIDDEN | _OUT | _ACT | {"a"}:
         yield found(Word.ACT, place="hidden", sure=known or bool(only & _ACT))
