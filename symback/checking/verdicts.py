@@ -335,7 +335,12 @@ def _attempts(
         return all(line.verdict in settled for line in attempt.judgement.lines)
 
     def weighed() -> list[tuple[float, Notation, Attempt]]:
-        return [(weight(each.document.items, each.judgement.lines), n, each) for n, each in found]
+        """The readings with their weights, but for those that explain no more than the first."""
+        return [
+            (weight(each.document.items, each.judgement.lines), n, each)
+            for n, each in found
+            if each is first or _explains_more(each, first)
+        ]
 
     try:
         begin_again()
@@ -346,8 +351,10 @@ def _attempts(
             documents.append((each, read(text, scope, each)))
         documents.sort(key=lambda each: unread(each[1]))
         if not any(itertools.starmap(tried, documents[:MOST_JUDGED])):
-            _, notation, _ = max(weighed(), key=lambda each: each[0])
+            _, notation, base = max(weighed(), key=lambda each: each[0])
+            count = len(found)
             any(tried(each, read(text, scope, each)) for each in refined(notation, signs, scope))
+            found[count:] = [each for each in found[count:] if _explains_more(each[1], base)]
     except Spent as spent:
         left = spent
         if len(found) == 1:
@@ -364,6 +371,17 @@ def _attempts(
     if said and right:
         said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
     return [attempt for _, attempt in kept], said, left
+
+
+def _explains_more(attempt: Attempt, other: Attempt) -> bool:
+    """Whether more is right, or less unread, than in another reading: not just less is wrong."""
+    counts, before = (
+        Counter(line.verdict for line in each.judgement.lines) for each in (attempt, other)
+    )
+    right, right_before = (
+        each[Verdict.PROVED] + each[Verdict.CONDITIONAL] for each in (counts, before)
+    )
+    return right > right_before or counts[Verdict.UNREAD] < before[Verdict.UNREAD]
 
 
 def _as_far_as_clear(
