@@ -1,7 +1,7 @@
 """The command line: derive, paths, matrix, sheet, evaluate, kernel, figure, init, descend, check.
 
 Results go to standard output, messages to standard error.  Exit status: 0 done, 1 a derivation that
-was checked has a wrong line, or one that could not be judged, 2 bad usage or bad input, with one
+was checked has a wrong line, or none that could be judged, 2 bad usage or bad input, with one
 message and nothing half-written, 3 a defect of symback, which says so.  SymPy is imported only once
 a command needs it, so that ``symback --help`` answers at once.
 
@@ -451,24 +451,34 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _check_folder(chosen: argparse.Namespace, exercise: Exercise) -> int:
-    from symback.checking.grading import HEAD, as_csv, rows, submissions
+    from symback.checking.grading import HEAD, as_csv, checked, submissions
 
     folder = Path(chosen.file)
-    if chosen.json or chosen.html is not None:
-        raise SymbackError("a folder gives a CSV; --json and --html are for one file")
+    if chosen.json:
+        raise SymbackError("a folder gives a CSV, and with --html a page; --json is for one file")
     count = len(submissions(folder))
     if not count:
         raise SymbackError(f"{printable(chosen.file, 200)} holds no files to check")
     exercise.check_text("")  # a weight or a notation that is not there: said once, not of each file
     print(HEAD)
     nothing_is_wrong, defects = True, 0
-    for done, row in enumerate(rows(exercise, folder, exam=chosen.exam), start=1):
+    kept = []
+    for done, (row, report) in enumerate(checked(exercise, folder, exam=chosen.exam), start=1):
         print(as_csv(row))
+        if chosen.html is not None:
+            kept.append((row, report))
         if sys.stderr.isatty():
             end = "\n" if done == count else ""
             print(f"\r{done} of {count} checked", end=end, file=sys.stderr, flush=True)
         nothing_is_wrong &= row.finds_nothing_wrong
         defects += row.is_defect
+    if chosen.html is not None:
+        from symback.checking.overview import page
+
+        against = f"{count} submissions, checked against {Path(chosen.net).name}"
+        made = page(kept, folder.resolve().name, against, points=chosen.points)
+        for line in _write(made, chosen.html):  # the table alone stands on standard output
+            print(line, file=sys.stderr)
     if defects:
         return _complain(f"internal errors, defects of symback, in {defects} of {count} files; "
                          "please report those that the table says so of", 3)  # fmt: skip
@@ -657,7 +667,7 @@ COMMANDS: tuple[tuple[Callable[..., int | None], str, Sequence[Option | list[Opt
                 "unread"),
         JSON,
         _option("-o", "--html", type=Path, metavar="FILE.html",
-                help="write the report as a page as well"),
+                help="write the report as a page as well; of a folder, all of it on one page"),
     )),
 )  # fmt: skip
 """Each command: what runs it, a line of help, and its options; of a list only one may be given."""

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from pages import EXAMPLES, network
 from symback.checking import grading
 from symback.checking.report import LineReport, Report, Verdict
 from symback.cli import main
-from typesetting import ROOT
+from typesetting import ROOT, outside_addresses
 
 MISTAKES = EXAMPLES / "mistakes"
 S4 = str(EXAMPLES / "s4.toml")
@@ -188,12 +189,10 @@ def test_networks_and_names_that_are_not(refused, page, tmp_path):
     assert "lectures" in message
 
 
-@pytest.mark.parametrize("option", [("--json",), ("-o", "x.html")])
-def test_a_folder_has_one_form(refused, page, tmp_path, option):
-    """A folder gives a CSV; a form for one file is refused, and so is a folder of nothing."""
+def test_a_folder_gives_no_json(refused, page, tmp_path):
+    """A folder gives a CSV and a page; the form for one file is refused."""
     page(RIGHT, "in/a.txt")
-    assert "CSV" in refused(tmp_path / "in", *option)
-    assert not (tmp_path / "x.html").exists()
+    assert "CSV" in refused(tmp_path / "in", "--json")
 
 
 def test_bad_names_are_said_once_not_of_every_file(refused, page, tmp_path):
@@ -221,7 +220,8 @@ def rows(out: str) -> list[dict[str, str]]:
 
 
 COLUMNS = (
-    "file,verdict,first_wrong,lines,proved,refuted,conditional,undecided,unread,mistakes,message"
+    "file,verdict,first_wrong,lines,proved,refuted,conditional,undecided,unread,mistakes,message,"
+    "triage,goals,not_judged,points,of"
 )
 
 
@@ -332,6 +332,86 @@ def test_progress_is_for_a_terminal(run, page, tmp_path, monkeypatch):
     assert (status, out) == quiet[:2]
     assert "2 of 2" in err
     assert quiet[2] == ""
+
+
+GOAL = "∂L/∂w_212 = -2 ŷ_1 ŷ_2 ((y_1 - ŷ_1) - (y_2 - ŷ_2)) h_12\n"
+
+
+def test_what_to_do_with_a_submission(run, page, tmp_path):
+    """Surely right, surely wrong, or to be looked at: unread, conditional, a goal not answered."""
+    page(RIGHT + GOAL, "in/a_right.txt")
+    page(RIGHT, "in/b_half.txt")
+    page(RIGHT + WRONG + UNREAD, "in/c_wrong.txt")
+    page(GOAL + UNREAD, "in/d_unread.txt")
+    page(GOAL + "log(x_1^2) = 2 log(x_1)\n", "in/e_condition.txt")
+    page("Words.", "in/f_words.txt")
+    found = rows(run(tmp_path / "in", "--goal", "w_212")[1])
+    assert [(row["triage"], row["goals"], row["not_judged"]) for row in found] == [
+        ("sure-right", "w_212 answered", ""),
+        ("look-yourself", "w_212 partly", ""),
+        ("sure-wrong", "w_212 partly", "3"),
+        ("look-yourself", "w_212 answered", "2"),
+        ("look-yourself", "w_212 answered", ""),
+        ("look-yourself", "w_212 not answered", ""),
+    ]
+    assert [(row["points"], row["of"]) for row in found] == [
+        ("2", "2"),
+        ("1", "1"),
+        ("1", "2"),
+        ("1", "1"),
+        ("2", "2"),
+        ("0", "0"),
+    ]
+    exam = rows(run(tmp_path / "in", "--goal", "w_212", "--exam")[1])
+    assert [row["triage"] for row in exam] == [row["triage"] for row in found]
+
+
+def test_a_folder_has_one_page(run, page, tmp_path):
+    """All submissions in one file that asks for nothing from elsewhere; the CSV stays a CSV."""
+    page(RIGHT, "in/a.txt")
+    page(WRONG, "in/b.txt")
+    page(WRONG + RIGHT + UNREAD, "in/<img src=x>.txt")
+    page(b"\xff\xfe", "in/d.txt")
+    target = tmp_path / "out" / "all.html"
+    plain = run(tmp_path / "in", "--goal", "w_212")
+    status, out, err = run(tmp_path / "in", "--goal", "w_212", "--points", "-o", target)
+    assert (status, out) == plain[:2]
+    assert err == f"{target}\n"
+    made = target.read_text("utf-8")
+    assert outside_addresses(made) == []
+    body = made[made.index("<main") : made.index("</main>")]
+    assert "<img" not in body
+    assert body.count('<article class="sheet ') == 4
+    assert body.count('id="m-softmax-diagonal-only"') + body.count('id="m-missing-path"') == 1
+    assert "2 submissions" in body
+    assert "b.txt</a> line 1" in body
+    assert "not UTF-8" in body
+    for at in re.findall(r'href="#([^"]+)"', body):
+        assert f'id="{at}"' in body, at
+    secret = sb.check(WRONG, network("s4")).lines[0].diagnosis[0].name
+    run(tmp_path / "in", "--exam", "-o", target)
+    told = target.read_text("utf-8")
+    assert secret in body
+    assert secret not in told[told.index("<main") : told.index("</main>")]
+
+
+def test_goals_and_points_of_one_file(run, page):
+    """`--goal` and `--points` say so in text, in an examination, on the page and as data."""
+    source = page(RIGHT + WRONG + UNREAD)
+    worth = [
+        "w_212: answered partly in line 1: what line 2 says of it is wrong",
+        "w_211: not answered",
+    ]
+    points = "1 of 2 points; look yourself at line 3"
+    out = run(source, "--goal", "w_212", "w_211", "--points")[1].splitlines()
+    assert [row.strip() for row in out[1:4]] == [*worth, points]
+    assert out[5].startswith("✓ 1 [1]  ∂L/∂w_212")
+    exam = run(source, "--goal", "w_212", "--points", "--exam")[1].splitlines()
+    assert exam[:2] == ["w_212: answered partly in line 1", points]
+    data = json.loads(run(source, "--goal", "w_212", "--json")[1])
+    assert data["points"] == {"given": 1, "of": 2, "look_yourself": 1}
+    assert data["goals"][0]["answer"] == "partly"
+    assert run(source, "--goal", "w_999")[0] == 2
 
 
 # --------------------------------------------------------------------------------------- comments

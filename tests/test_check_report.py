@@ -13,10 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import symback as sb
 from symback.checking import report as showing
 from symback.checking.report import Answer, Diagnosis, Goal, LineReport, Report, Verdict, Witness
 from symback.language.files import template_dir
-from typesetting import browser_console, browser_dom, needs_browser, outside_addresses
+from typesetting import (
+    ROOT,
+    browser_console,
+    browser_dom,
+    katex_errors,
+    needs_browser,
+    outside_addresses,
+)
 
 CHAIN = r"\frac{\partial L}{\partial w_{212}} = \frac{\partial L}{\partial a_{21}} h_{12}"
 WRONG = LineReport(
@@ -376,9 +384,9 @@ def test_the_marks_of_an_examination():
     rows = [row for row in showing.marks(exam, points=True).splitlines() if "read as" not in row]
     assert rows == [
         "2 of 3 points; look yourself at line 11",
-        "line 3: right, 1 of 1 points",
-        "line 4: wrong, 0 of 1 points",
-        "line 5: wrong, 1 of 1 points",
+        "line 3: right, 1 of 1 point",
+        "line 4: wrong, 0 of 1 point",
+        "line 5: wrong, 1 of 1 point",
         "line 11: not read, column 14",
     ]
     assert showing.marks(Report(Verdict.UNREAD, (), "2^-160")) == "no claim was found"
@@ -482,6 +490,65 @@ def test_a_report_shows_itself_in_a_notebook():
 def test_what_of_a_line_is_a_formula(typed, formula):
     """LaTeX is set without what stands around it; other lines stand as they were typed."""
     assert showing.formula(typed).strip() == formula
+
+
+def test_the_wrong_side_is_marked():
+    """In colours, under it where other sides stand in the line, and on the page."""
+    source = r"\frac{\partial L}{\partial w} = a_{1} h = \left( a_{2} \right) h = a_{3}"
+    start = source.index(r"\left(")
+    side = slice(start, source.index(" = a_{3}"))
+    line = LineReport(1, 1, source, "", Verdict.REFUTED, span=(side.start, side.stop))
+    report = Report(Verdict.REFUTED, (line,), "2^-160")
+    rows = str(report).splitlines()
+    assert rows[3] == " " * rows[2].index(r"\left(") + "~" * len(source[side])
+    coloured = showing.text(report, showing.Style(is_coloured=True))
+    assert f"\x1b[1;31m{source[side]}\x1b[0m" in coloured
+    marked = re.findall(r"<mark>.*?</mark>", showing.page(report))
+    assert len(marked) == 1
+    assert f">{source[side]}</span>" in marked[0]
+    alone = replace(line, source="w = 2", span=(4, 5))
+    assert "~" not in str(Report(Verdict.REFUTED, (alone,), "2^-160"))
+
+
+def test_words_are_kept_whole():
+    """A paragraph is one row with its formulas, and a line keeps the words around its claim."""
+    lines = (
+        LineReport(1, 1, "So", "", Verdict.TEXT),
+        LineReport(1, 4, "h_{1} = 2", "h_1 = 2", Verdict.PROVED),
+        LineReport(1, 15, ", which", "", Verdict.TEXT),
+        LineReport(2, 1, "is easy.", "", Verdict.TEXT),
+        LineReport(4, 6, "w = 3", "w = 3", Verdict.PROVED),
+    )
+    typed = "So $h_{1} = 2$, which\nis easy.\n\nThus w = 3, as we know.\n"
+    report = Report(Verdict.PROVED, lines, "2^-160", typed=typed)
+    shown = [row.strip() for row in str(report).splitlines()]
+    assert shown[2] == "1  So h_{1} = 2, which is easy."
+    assert shown[3] == "✓ 1  h_{1} = 2"
+    assert "✓ 4  Thus w = 3, as we know." in shown
+    words = " ".join("".join(Tags(showing.page(report)).words).split())
+    assert "So h_{1} = 2, which is easy." in words
+
+
+def test_rounding_does_not_look_like_a_mistake():
+    """What is right from rounded numbers is right, and nothing is named or mended."""
+    found = Diagnosis("rounding", "rounded numbers were carried along", "0.138")
+    line = LineReport(1, 1, "w = 0.14", "", Verdict.CONDITIONAL, "right from the rounded", (found,))
+    report = Report(Verdict.CONDITIONAL, (line,), "2^-160")
+    assert report.summary == "right"
+    for shown in (str(report), "".join(Tags(showing.page(report)).words)):
+        assert "rounded numbers were carried" not in shown
+        assert "mistake" not in shown
+    assert report.as_data()["lines"][0]["diagnosis"] == [found.as_data()]
+
+
+def test_the_right_side_is_typeset():
+    """KaTeX is given LaTeX for it; where it fails, the text in letters stays."""
+    net = sb.load(ROOT / "examples" / "s4.toml")
+    report = sb.check("∂L/∂w_212 = ∂L/∂a_21 · h_11", net)
+    (line,) = report.lines
+    assert line.correct_latex.startswith(r"-2 \, \hat{y}_{1}")
+    assert katex_errors([line.correct_latex]) == []
+    assert line.correct_latex.replace("&", "&amp;") in showing.page(report)
 
 
 @needs_browser

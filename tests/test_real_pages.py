@@ -155,3 +155,16 @@ b2 = 0.60
 """)
     report = sb.check(f"{MEASURED}$L = E_{{o1}} {sign} E_{{o2}}$", sb.load(file))
     assert report.lines[-1].verdict.value == verdict
+
+
+def test_a_condition_that_begins_a_sentence_is_about_what_comes():
+    """Displays without a full stop, each behind its “If …,”."""
+    chain = r"\[\frac{\partial \hat y_i}{\partial a_{2k}} = "
+    both = rf"{chain} \hat y_i (1[i = k] - \hat y_k)\]"
+    same, other = rf"{chain} \hat y_k (1 - \hat y_k)\]", rf"{chain} -\hat y_i \hat y_k\]"
+    page = f"{both}\nIf $i = k$,\n{same}\nIf $i \\neq k$,\n{other}"
+    said = [each.verdict.value for each in sb.check(page, ENTROPY).lines]
+    assert [each for each in said if each != "text"] == ["proved"] * 3
+    mutated = f"{both}\nIf $i = k$,\n{other}\nIf $i \\neq k$,\n{same}"
+    said = [each.verdict.value for each in sb.check(mutated, ENTROPY).lines]
+    assert [each for each in said if each != "text"] == ["proved", "refuted", "refuted"]

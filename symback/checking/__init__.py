@@ -16,7 +16,8 @@
   (`cells`); then the conventions under which a page is right;
 * diagnosing: `mistakes` is the table of all that may go wrong, `diagnosis` finds which of them a
   line holds, with the right side (`correct`, `conversion`);
-* reporting: `report`; `grading` for folders and autograders;
+* reporting: `goals`, what of the derivatives that were asked for is answered; `report`; `grading`
+  for folders and autograders, `overview` for the page of a folder;
 * arrays of a backward pass: `arrays`, with `array_search` and `array_rounding`.
 """
 

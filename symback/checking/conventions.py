@@ -105,7 +105,7 @@ def signs_of(text: str, scope: Scope) -> Signs:
             layered = name in _QUANTITIES - {"x", "y", "t", "d", "yhat"}
             if layered and raised and not turned and raised != ["'"]:
                 above.add(raised[0] if raised[0] in ("(", "[") else "")
-            elif name in ("w", "theta", "Theta"):
+            elif name in ("w", "theta", "Theta") or (name in "uv" and _count(below) == 2):
                 weights.add(_count(below))
             elif layered and not raised:
                 close = [t for t in tokens[place + 1 : place + 2] if t.kind == "number"]
@@ -178,7 +178,9 @@ def _letterings(signs: Signs, scope: Scope) -> Iterator[Notation]:
     before = [*known(_PREACTIVATIONS, arguments), _unused(_PREACTIVATIONS[0], seen)]
     after = [*known(_ACTIVATIONS, results), _unused(_ACTIVATIONS[0], seen)]
     outputs = [*known(_OUTPUTS, results), ""]
-    weight = next((each for each in _WEIGHTS if each in seen), "w")
+    weight = next((each for each in _WEIGHTS if each in seen - arguments), "w")
+    if scope.depth == 2:
+        yield from _letters_by_layer(signs, targets, scope)
     ranked: list[tuple[int, Notation]] = []
     for pre, act, out, target in itertools.product(before, after, outputs, targets):
         letters = [pre, act, target, "x", "b", weight]
@@ -200,6 +202,25 @@ def _letterings(signs: Signs, scope: Scope) -> Iterator[Notation]:
     yield from (made for score, made in ranked[:8] if score <= best * 0.8)
 
 
+def _letters_by_layer(signs: Signs, targets: Sequence[str], scope: Scope) -> Iterator[Notation]:
+    """Each of two layers has letters of its own: z = σ(h) with weights w, and o = σ(a) with v."""
+    weights = [each for each in ("w", "v", "u") if each in signs.letters] or ["w"]
+    for (hidden, first), (output, last) in itertools.permutations(sorted(signs.applied), 2):
+        letters = [hidden, output, *{first, last}, *targets[:1], "x", "b", *weights[:2]]
+        if len(set(letters)) < len(letters):
+            continue
+        placed = [(hidden, "h", 1)]
+        placed += [(first, "a", 1), (last, "a", 2)] if first != last else []
+        for own in itertools.permutations(weights[:2]):
+            pairs = [(letter, "w", layer) for layer, letter in enumerate(own, start=1)]
+            yield replace(
+                LECTURES, name="", preactivation=last, activation=hidden, output=output,
+                target=targets[0], weight=own[0], function="g",
+                generic_sigma="sigmoid" not in scope.activations, layer="nowhere",
+                placed=tuple(placed + (pairs if len(pairs) > 1 else [])),
+            )  # fmt: skip
+
+
 def _unused(letters: Iterable[str], seen: Collection[str]) -> str:
     """The first letter that the page does not use, for what it does not name."""
     return next((letter for letter in letters if letter not in seen), "a")
@@ -207,6 +228,10 @@ def _unused(letters: Iterable[str], seen: Collection[str]) -> str:
 
 def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
     """Where the layer stands, and how the layers and the indices of w are counted."""
+    if letters.placed:
+        yield letters
+        yield replace(letters, weight_order="from,into")
+        return
     hidden = letters.activation
     twice = scope.depth == 1 and letters.output and hidden in signs.letters
     if twice and (hidden, letters.output) != ("a", "yhat"):  # two letters for one thing
@@ -331,14 +356,17 @@ def _applied(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
     if equals is None:
         return
     left = [name for place, name in named.items() if place < equals]
-    right = [(place, name) for place, name in named.items() if place > equals]
+    ends = (k for k in range(equals + 1, len(tokens)) if tokens[k].kind in ("=", "≈"))
+    end = next(ends, len(tokens))
+    right = [(place, name) for place, name in named.items() if equals < place < end]
     if len(left) != 1 or not right:
         return
     behind = tokens[equals + 1] if equals + 1 < len(tokens) else tokens[equals]
     is_function = behind.text in FUNCTIONS or behind.text in _FUNCTIONS
-    is_exponential = any(token.text in ("e", "exp") for token in tokens[equals:])
+    is_exponential = any(token.text in ("e", "exp") for token in tokens[equals:end])
     others = {name for _, name in right if name in _QUANTITIES}
-    if (is_function or is_exponential) and len(others) == 1:
+    others = others - {"x"} or others
+    if left[0] in _QUANTITIES and (is_function or is_exponential) and len(others) == 1:
         yield left[0], others.pop()
 
 

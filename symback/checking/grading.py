@@ -3,7 +3,8 @@
 Here one can
 
 * check a file of hand derivation, or of arrays: `Exercise.check_file`;
-* check a whole folder, one `Row` a file, and write them as CSV: `rows`, `HEAD`, `as_csv`;
+* check a whole folder, one `Row` and one report a file: `checked`; write the rows as CSV: `HEAD`,
+  `as_csv`; the page of a folder is made of both (`symback.checking.overview`);
 * assert in a test that a derivation is right: `assert_derivation`.
 
 A folder is read as it is handed in: links are not followed, a file that is no text, too large, or
@@ -14,6 +15,7 @@ spreadsheet would take for a formula is made text.
 from __future__ import annotations
 
 import csv
+import enum
 import io
 import os
 from collections import Counter
@@ -22,7 +24,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from symback.checking import check
-from symback.checking.report import Answer, Report, Verdict, marks
+from symback.checking.report import Answer, LineReport, Report, Verdict, marks
 from symback.engine.work import Work
 from symback.language import files
 from symback.language.budget import SECONDS
@@ -102,9 +104,39 @@ def decoded(content: bytes, name: str) -> str:
 # ----------------------------------------------------------------------------------------- a folder
 
 
+class Triage(enum.Enum):
+    """What somebody who grades has to do with a submission: nothing, or look at it."""
+
+    RIGHT = "sure-right"
+    WRONG = "sure-wrong"
+    LOOK = "look-yourself"
+
+    @classmethod
+    def of(cls, report: Report) -> Triage:
+        """Where a report belongs.
+
+        It is surely wrong where a line is; surely right where every line was judged and is right,
+        without a condition, and all that was asked for is answered.
+        """
+        if report.first_wrong is not None:
+            return cls.WRONG
+        is_sure = not report.not_judged and all(map(_is_plain, report.claims))
+        answers = {goal.answer for goal in report.goals}
+        return cls.RIGHT if report and is_sure and answers <= {Answer.ANSWERED} else cls.LOOK
+
+
+def _is_plain(line: LineReport) -> bool:
+    """Whether a line is right, and nothing need be said against it."""
+    return line.verdict is Verdict.PROVED or line.is_rounded
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the table says of one file; ``verdict`` is "error" for one that was not checked."""
+    """What the table says of one file; ``verdict`` is "error" for one that was not checked.
+
+    ``goals`` are as "w_212 answered;b_21 partly", ``not_judged`` the lines that were not,
+    ``points`` those given ``of`` so many.
+    """
 
     file: str
     verdict: str
@@ -117,16 +149,26 @@ class Row:
     unread: int = 0
     mistakes: str = ""
     message: str = ""
+    triage: str = Triage.LOOK.value
+    goals: str = ""
+    not_judged: str = ""
+    points: int = 0
+    of: int = 0
     finds_nothing_wrong: bool = False
     is_defect: bool = False
     """Whether symback itself failed on the file."""
 
     @classmethod
-    def of(cls, file: str, report: Report) -> Row:
-        """The row of a report."""
-        claims = [line for line in report.lines if line.verdict is not Verdict.TEXT]
+    def made(cls, file: str, report: Report, *, exam: bool = False) -> Row:
+        """The row of a report; with ``exam`` it says right or wrong, and not why."""
+        triage = Triage.of(report)
+        report = report.for_exam() if exam else report
+        claims = report.claims
         count = Counter(line.verdict.value for line in claims)
-        names = dict.fromkeys(found.name for line in claims for found in line.diagnosis)
+        names = dict.fromkeys(
+            found.name for line in claims if not line.is_rounded for found in line.diagnosis
+        )
+        unjudged = dict.fromkeys(str(line.line) for line in claims if not line.is_judged)
         worst = next((line for line in claims if line.verdict is report.verdict), None)
         message = ""
         if worst is None:
@@ -149,6 +191,11 @@ class Row:
             unread=count["unread"],
             mistakes=";".join(names),
             message=message,
+            triage=triage.value,
+            goals=";".join(f"{goal.name} {goal.answer.value}" for goal in report.goals),
+            not_judged=";".join(unjudged),
+            points=report.points.given,
+            of=report.points.of,
             finds_nothing_wrong=report.finds_nothing_wrong,
         )
 
@@ -162,21 +209,26 @@ def submissions(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
 
 
-def rows(exercise: Exercise, folder: Path, *, exam: bool = False) -> Iterator[Row]:
-    """One row a file of ``folder``, whatever the files are; with ``exam`` no row says why."""
+def checked(
+    exercise: Exercise, folder: Path, *, exam: bool = False
+) -> Iterator[tuple[Row, Report | None]]:
+    """One row a file of ``folder``, whatever the files are, and its report where there is one.
+
+    With ``exam`` neither says why.
+    """
     for path in submissions(folder):
         name = path.relative_to(folder).as_posix()
         try:
             if path.is_symlink():
                 raise BadSubmission("a link, which is not followed")
             report = exercise.check_file(path)
-            row = Row.of(name, report.for_exam() if exam else report)
+            row = Row.made(name, report, exam=exam)
+            yield row, report.for_exam() if exam else report
         except SymbackError as error:
-            row = Row(name, "error", message=error.message)
+            yield Row(name, "error", message=error.message), None
         except Exception as error:  # noqa: BLE001 - a defect met in one file must not stop the rest
             said = "" if exam else f": {type(error).__name__}: {error}"
-            row = Row(name, "error", message=f"symback failed{said}", is_defect=True)
-        yield row
+            yield Row(name, "error", message=f"symback failed{said}", is_defect=True), None
 
 
 _COLUMNS = tuple(
@@ -191,7 +243,7 @@ def as_csv(row: Row) -> str:
     """A row as a line of CSV, without its end.
 
     >>> as_csv(Row("=1+1.txt", "proved", lines=2, proved=2))
-    "'=1+1.txt,proved,,2,2,0,0,0,0,,"
+    "'=1+1.txt,proved,,2,2,0,0,0,0,,,look-yourself,,,0,0"
     """
     written = io.StringIO()
     cells = (_cell(getattr(row, column)) for column in _COLUMNS)

@@ -21,7 +21,7 @@ from fractions import Fraction
 from symback.checking.claims import in_order
 from symback.checking.evaluation import Assumptions
 from symback.checking.judge import Judge
-from symback.checking.letters import Scope
+from symback.checking.letters import LARGEST_INDEX, Scope
 from symback.checking.page import Claim, Definition, Document, read
 from symback.engine.arithmetics import Misshapen, OutOfRange, Undecided, VanishingDenominator
 from symback.language.echo import echo
@@ -50,8 +50,8 @@ MOST_ROUNDS = 4
 _NO_VALUE = (Undecided, Misshapen, VanishingDenominator, OutOfRange)
 _TABLE = 'say it in the [names] table of a notation file, as in w_5 = "w_211"'
 
-Weight = tuple[int, int, int]
-"""Layer k, neuron i, neuron j of layer k-1."""
+Weight = tuple[int, ...]
+"""Layer k, neuron i, neuron j of layer k-1; of a bias k and i."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,7 @@ def read_with_names(
     """
     scope, notes = judge.scope, []
     if document.numbered:
-        apart = read(text, scope, notation, unknown=document.numbered)
-        found = numbered_weights(apart, document.numbered, scope)
+        found = _numbered(text, scope, notation, document.numbered)
         notes.append(found.note)
         if found.names:
             notation = replace(notation, names=(*found.names, *notation.names))
@@ -88,6 +87,31 @@ def read_with_names(
 
 
 # ------------------------------------------------------------------------------- numbered weights
+
+
+def _numbered(text: str, scope: Scope, notation: Notation, names: Sequence[str]) -> Guess:
+    """What numbers of weights say; where nothing else does, h_1 and o_1 are taken for neurons."""
+    first = Guess()
+    for neurons in ((), tuple(_neurons(scope))):
+        given = replace(notation, names=(*notation.names, *neurons))
+        found = numbered_weights(read(text, scope, given, unknown=names), names, scope)
+        if found.names:
+            return replace(found, names=(*found.names, *neurons))
+        first = first if first.note else found
+    return first
+
+
+def _neurons(scope: Scope) -> Iterator[tuple[str, str]]:
+    """h_2 as neuron 2 of the one hidden layer, o_1 as output 1."""
+    if scope.depth == 2:
+        for letter, meant, width in (
+            ("h", "h_1,", scope.widths[1]),
+            ("o", "yhat_", scope.widths[2]),
+        ):
+            for neuron in range(
+                1, min(int(width), LARGEST_INDEX) + 1 if isinstance(width, int) else 1
+            ):
+                yield f"{letter}_{neuron}", f"{meant}{neuron}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +151,8 @@ def numbered_weights(document: Document, names: Sequence[str], scope: Scope) -> 
         return Guess((), f"which weights {shown} are is not known, because {reason}; {_TABLE}")
     rest = [name for name in known if name not in found]
     counted = _counted_on(found, rest, scope)
-    weights = sorted((found | counted).items(), key=lambda each: each[1])
-    pairs = tuple((known[name], f"w_{pack(weight)}") for name, weight in weights)
+    every = sorted((found | counted).items(), key=lambda each: (-len(each[1]), each[1]))
+    pairs = tuple((known[name], f"{'w' if len(at) == 3 else 'b'}_{pack(at)}") for name, at in every)
     by = ", ".join(map(str, dict.fromkeys(lines)))
     because = f"by the forward equations (line{'s' * (',' in by)} {by})"
     because += ", and counted on" if counted else ""
@@ -189,7 +213,8 @@ def _taken_apart(
                 for part in factors
                 if isinstance(part, (Element, Array)) and part.letter == "b"
             ]
-            is_whole &= len(bias) == len(factors) == 1
+            is_whole &= len(bias) + len(own) == len(factors) == 1
+            weights += [(name, (layer, neuron)) for name in own if len(factors) == 1]
             biases += 1
         is_whole &= all(value == 1 for value in _numbers(term))
     width = scope.widths[layer - 1]
@@ -233,11 +258,13 @@ def _source(node: Node, layer: int) -> int:
 
 
 def _counted_on(
-    found: Mapping[str, Weight], rest: Sequence[str], scope: Scope
+    places: Mapping[str, Weight], names: Sequence[str], scope: Scope
 ) -> dict[str, Weight]:
     """The other weights by their numbers, where those found tell how it is counted."""
+    found = {name: weight for name, weight in places.items() if len(weight) == 3}
+    rest = [name for name in names if name[0] == next(iter(found), " ")[0]]
     widths = [width for width in scope.widths if isinstance(width, int)]
-    every_layer = {layer for layer, _, _ in found.values()} == {*range(1, scope.depth + 1)}
+    every_layer = {weight[0] for weight in found.values()} == {*range(1, scope.depth + 1)}
     if len(widths) < len(scope.widths) or not every_layer or not rest:
         return {}
     by_rows = [

@@ -63,8 +63,10 @@ _ELEMENT_INDICES = {"w": 3, "b": 2, "a": 2, "h": 2, "delta": 2, "x": 1, "y": 1, 
 OF_A_SAMPLE = ("x", "y", "yhat", "a", "h", "delta")
 """The lectures' letters of what each sample has its own of."""
 QUANTITIES = {
-    **dict.fromkeys(("output", "outputs", "prediction", "predictions", "ypred"), "yhat"),
-    **dict.fromkeys(("target", "targets", "label", "labels", "ytrue"), "y"),
+    **dict.fromkeys(("output", "outputs", "prediction", "predictions"), "yhat"),
+    **dict.fromkeys(("ypred", "ypredicted"), "yhat"),
+    **dict.fromkeys(("target", "targets", "label", "labels"), "y"),
+    **dict.fromkeys(("ytrue", "yactual", "ytarget", "ylabel"), "y"),
     **dict.fromkeys(("input", "inputs"), "x"),
 }
 """Words that are a quantity wherever they stand in a formula, with the lectures' letter for it."""
@@ -204,6 +206,7 @@ class Letters:
             word for name in written for word in re.findall(r"[A-Za-z]{2,}", name)
         )
         """Words among the names of the file and of the notation."""
+        self.short_names = frozenset(name for name in self.names if len(name) == 1)
 
     @property
     def tells_layers_by_indices(self) -> bool:
@@ -330,7 +333,7 @@ class Letters:
 
     def begins_quantity(self, text: str) -> bool:
         """Whether dX can be the differential of ``text``."""
-        if not text:
+        if not text or text[0] == "_":
             return False
         known = self.means_quantity(text) or text in (*_LOSSES, *LOSS_WORDS, "yhat")
         known = known or (text.isupper() and text in self.defined)  # MSE

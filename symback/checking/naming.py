@@ -41,11 +41,8 @@ _BETWEEN = {
     **dict.fromkeys(("ho", "oh", "hy", "yh"), "output"),
 }
 """The layer of weights that are named by the two layers between which they stand."""
-_OF_OUTPUTS = {
-    **dict.fromkeys(("pred", "predicted", "hat"), "ypred"),
-    **dict.fromkeys(("true", "actual", "target", "label"), "ytrue"),
-}
-"""What y_… is."""
+_OF_OUTPUTS = ("pred", "predicted", "hat", "true", "actual", "target", "label")
+"""What may stand below y: y_pred is the name ypred."""
 _LOSS_KINDS = {
     **dict.fromkeys(("MSE", "mse", "SSE", "sse"), "squared"),
     **dict.fromkeys(("CE", "ce", "BCE", "bce", "NLL", "nll"), "entropy"),
@@ -56,10 +53,14 @@ _STYLE = frozenset(("net", "out", "in", "preact", "act", "preactivation", "activ
 _PREACTIVATIONS = ("net", "in", "preact", "preactivation", "logit", "z", "s", "u", "v")
 _ACTIVATIONS = ("out", "act", "activation", "h", "o")
 
+_AFTER_LAYER = ("net", "preact", "preactivation", "logit", "out", "act", "activation", "output")
+"""What a layer has that is named by it: hidden_net, hidden_out."""
+
 _BELOW = frozenset((*_LAYERS, *_OF_OUTPUTS, *_LOSS_KINDS)) - {"h", "o", "i"}
-_WORDS = frozenset((*QUANTITIES, *_LOSS_KINDS, *LOSS_WORDS, "net", "out", "act", "logit"))
+WORDS = frozenset((*QUANTITIES, *_LOSS_KINDS, *LOSS_WORDS, "net", "out", "act", "logit"))
+"""Words that are a name wherever they stand between signs."""
 _NO_NAMES = frozenset(
-    (*FUNCTIONS, *"defgwnNΣΠ", "phi", "psi", "sum", "prod", "np", "grad", "sigma", "ehat",
+    (*FUNCTIONS, *"efgwnNΣΠ", "phi", "psi", "sum", "prod", "np", "grad", "sigma", "ehat",
      "indicator")
 )  # fmt: skip
 """What has no layer by name below it: functions, marks, and w, which has two neurons there."""
@@ -73,17 +74,31 @@ _PLACED = re.compile(r"(?P<name>[^_]+)_(?P<layer>[A-Za-z]+)(?P<neuron>\d*)")
 
 
 def joined(
-    tokens: Sequence[Token], *, latex: bool, own: Collection[str] = frozenset()
+    tokens: Sequence[Token],
+    *,
+    latex: bool,
+    own: Collection[str] = (),
+    letters: Collection[str] = (),
 ) -> list[Token]:
-    r"""The tokens with each name of several letters as one; ``own`` are words that are names here.
+    r"""The tokens with each name of several letters as one.
+
+    ``own`` are words that are names here beside the usual ones, and ``letters`` names of one
+    letter: what is a name and a product of those as well is refused.
 
     >>> from symback.checking.tokens import Place, lexed
     >>> typed = lexed(r"\mathrm{out}_{h_1} w_5 + net_{o1}", Place(1, 1), latex=True)
     >>> [token.text for token in joined(typed, latex=True)]
     ['out_h1', 'w', '_', '5', '+', 'net_o1']
     """
-    words = _WORDS.union(own)
-    return list(_placed(_unbraced(_spelled(tokens, words, latex=latex), words), latex=latex))
+    runs = list(_runs(tokens, latex=latex))
+    for run in runs:
+        word = _word(run)
+        if len(run) > 1 and word in own and letters and {*word} <= {*letters}:
+            raise NotRead(f"{word} is a name and may be a product of letters", run[0].place,
+                          rf"write \text{{{word}}}, or put \cdot between the letters")  # fmt: skip
+    words = WORDS.union(own)
+    spelled = _spelled(runs, words, frozenset(own), latex=latex)
+    return list(_placed(_unbraced(spelled, words), latex=latex))
 
 
 def snake_cased(tokens: Sequence[Token]) -> list[Token]:
@@ -122,36 +137,63 @@ def _is_joined(tokens: Sequence[Token]) -> bool:
     return len(tokens) == 3 and tokens[1].kind == "_" and close and _is_word_of_snake(tokens[2])
 
 
-def _spelled(tokens: Sequence[Token], words: frozenset[str], *, latex: bool) -> list[Token]:
+def _runs(tokens: Sequence[Token], *, latex: bool) -> Iterator[Sequence[Token]]:
+    """The tokens one by one, in LaTeX letters that stand close together at once."""
+    place = 0
+    while place < len(tokens):
+        end = place + 1
+        while latex and _is_letter(tokens[place]) and end < len(tokens) and _goes_on(tokens, end):
+            end += 1
+        yield tokens[place:end]
+        place = end
+
+
+def _word(run: Sequence[Token]) -> str:
+    return "".join(token.text for token in run)
+
+
+def _spelled(
+    runs: Sequence[Sequence[Token]], words: frozenset[str], own: frozenset[str], *, latex: bool
+) -> list[Token]:
     r"""Runs of letters and \text{…} that are a word become a name, where no sentence goes on."""
     made: list[Token] = []
     lowered: list[bool] = []  # for each open brace whether it is within a subscript
-    place = 0
-    while place < len(tokens):
-        token, end = tokens[place], place + 1
-        below = (place and tokens[place - 1].kind == "_") or any(lowered)
+    for place, run in enumerate(runs):
+        token, word, several = run[0], _word(run), len(run) > 1
+        beside = (*runs[max(0, place - 1) : place], *runs[place + 1 : place + 2])
+        below = any(lowered) or (place > 0 and runs[place - 1][0].kind == "_")
         if token.kind == "{":
-            lowered.append(bool(below))
+            lowered.append(below)
         elif token.kind == "}" and lowered:
             lowered.pop()
-        while latex and _is_letter(token) and end < len(tokens) and _goes_on(tokens, end):
-            end += 1
-        word = "".join(each.text for each in tokens[place:end])
-        known = word in words or (below and word in _BELOW and (end == place + 1 or word != "in"))
-        beside = (*tokens[max(0, place - 1) : place], *tokens[end : end + 1])
-        scripted = tokens[end : end + 1] != [] and tokens[end].kind in ("_", "^")
-        alone = bool(beside) and not any(each.kind in _APART for each in beside)
-        is_name = below or scripted or alone
+        known = word in words or (below and word in _BELOW and not (several and word == "in"))
+        scripted = len(runs) > place + 1 and runs[place + 1][0].kind in ("_", "^")
+        goes_on = any(_is_sentence(near, words, own=word in own) for near in beside)
+        is_name = below or scripted or (bool(beside) and not goes_on)
         if token.kind == "text" and (known or below or scripted) and _is_word(word) and is_name:
             made.append(replace(token, kind="name"))
-        elif end > place + 1 and known and is_name:
-            made.append(replace(token, text=word, end=tokens[end - 1].end))
-        elif not latex and token.kind == "name" and word in QUANTITIES and not is_name:
+        elif several and known and is_name:
+            made.append(replace(token, text=word, end=run[-1].end))
+        elif not latex and token.kind == "name" and word in WORDS and not is_name:
             made.append(replace(token, kind="text"))  # "the target y_1 is"
         else:
-            made += tokens[place:end]
-        place = end
+            made += run
     return made
+
+
+def _is_sentence(near: Sequence[Token], words: frozenset[str], *, own: bool) -> bool:
+    """Whether what stands beside a word may be another word, or makes it a product of letters.
+
+    A name of the file or of the notation (``own``) may stand beside letters and numbers.
+    """
+    kind, word = near[0].kind, _word(near)
+    if word == "d" or (own and word in words):
+        return False
+    return (
+        kind == "text"
+        or (kind == "name" and (not own or len(word) > 1))
+        or (kind == "number" and not own)
+    )
 
 
 def _is_letter(token: Token) -> bool:
@@ -196,7 +238,7 @@ def _placed(tokens: Sequence[Token], *, latex: bool) -> Iterator[Token]:
             yield token
             continue
         inner, end = _lowered(tokens, place + 1, latex=latex)
-        text, left = _named_with(token.text, inner)
+        text, left = _named_with(token.text, inner, latex=latex)
         if not text:
             yield token
             continue
@@ -222,7 +264,7 @@ def _lowered(tokens: Sequence[Token], begin: int, *, latex: bool) -> tuple[Seque
     return tokens[begin:end], end
 
 
-def _named_with(name: str, below: Sequence[Token]) -> tuple[str, Sequence[Token]]:
+def _named_with(name: str, below: Sequence[Token], *, latex: bool) -> tuple[str, Sequence[Token]]:
     """The name with what stands below it as one, and what of that are indices; ("", …) if none."""
     texts = [token.text for token in below]
     match texts:
@@ -231,11 +273,18 @@ def _named_with(name: str, below: Sequence[Token]) -> tuple[str, Sequence[Token]
             return ("" if is_element else f"{name}_{word}{digits}"), ()
         case [word, *rest] if word in _BELOW and rest[:1] in ([], [","]):
             if name in ("y", "Y") and word in _OF_OUTPUTS:
-                return _OF_OUTPUTS[word], below[2:]
+                return f"y{word}", below[2:]
             is_kind = word in _LOSS_KINDS and name not in _LOSS_LETTERS
             unlike = word in _OF_OUTPUTS and word not in _LAYERS
             return ("" if rest or is_kind or unlike else f"{name}_{word}"), ()
+        case [word] if not latex and _of_layer(name, word):
+            return f"{name}_{word}", ()
     return "", ()
+
+
+def _of_layer(name: str, word: str) -> bool:
+    """Whether it is the name of something that a layer has, or a gradient: hidden_net, d_out."""
+    return (name in _LAYERS and word in _AFTER_LAYER) or (name == "d" and word in _LAYERS)
 
 
 # ------------------------------------------------------------------------------ what names say
@@ -281,7 +330,8 @@ def numbered_names(statements: Iterable[Row], letters: Letters) -> tuple[str, ..
     if not letters.scope.is_network:
         return ()
     weight, found = letters.notation.weight, dict[int, str]()
-    for below in _below(list(statements), weight):
+    rows = list(statements)
+    for below in _below(rows, weight):
         if not below.isdigit() or len(below) > 2:
             continue
         place = Place(1, 1)
@@ -291,7 +341,12 @@ def numbered_names(statements: Iterable[Row], letters: Letters) -> tuple[str, ..
             return ()
         except NotRead:
             found[int(below)] = f"{weight}_{below}"
-    return tuple(found[number] for number in sorted(found))
+    own_bias = found and set(letters.scope.biases) == {1} and letters.notation.layer == "subscript"
+    biases = {int(b) for b in _below(rows, letters.notation.bias) if b.isdigit() and len(b) == 1}
+    return (
+        *(found[number] for number in sorted(found)),
+        *(f"{letters.notation.bias}_{number}" for number in sorted(biases if own_bias else ())),
+    )
 
 
 def names_loss(name: str, scope: Scope) -> bool:
@@ -329,10 +384,13 @@ def _by_places(
 ) -> Iterator[tuple[str, str]]:
     """net_h1, W_out, delta_hidden; a δ that the page defines may have the other sign."""
     for name, found in placed.items():
-        if found["layer"] not in _LAYERS:
+        said, place = found["name"], found["layer"]
+        if said in _LAYERS and place in _AFTER_LAYER:  # hidden_net
+            said, place = place, said
+        if place not in _LAYERS:
             continue
-        layer = _layer(_LAYERS[found["layer"]], scope)
-        letter = _meaning(found["name"], used, notation)
+        layer = _layer(_LAYERS[place], scope)
+        letter = _meaning(said, used, notation)
         if layer is None or not letter or (letter == "delta" and name in defined):
             continue
         yield from ((name, each) for each in _at(letter, layer, found["neuron"], scope))
@@ -435,8 +493,12 @@ def _by_index_letters(rows: Sequence[Row], scope: Scope) -> Iterator[tuple[str, 
 def _below(rows: Sequence[Row], name: str) -> Iterator[str]:
     """What stands below a name, wherever it stands, without braces."""
     for tokens, latex in rows:
-        for place, token in enumerate(tokens[:-2]):
-            if token.text not in (name, f"d{name}") or tokens[place + 1].kind != "_":
+        for place, token in enumerate(tokens[:-1]):
+            if token.text not in (name, f"d{name}"):
+                continue
+            if tokens[place + 1].kind == "number" and _is_close(tokens, place + 1):  # w5
+                yield tokens[place + 1].text
+            if tokens[place + 1].kind != "_" or place + 2 == len(tokens):
                 continue
             inner, end = _lowered(tokens, place + 2, latex=latex)
             while not latex and inner and tokens[end - 1].kind != "}" and _is_close(tokens, end):

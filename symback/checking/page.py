@@ -462,13 +462,17 @@ def _supposed(
 
 
 def _is_close(before: Statement, each: Statement, words: Sequence[str], page: Page) -> bool:
-    """Whether nothing but "if", "for" or the like stands between two statements."""
+    """Whether nothing but "if", "for" or the like stands between two statements.
+
+    "If" begins a sentence of its own, which is about what comes.
+    """
     if len(words) != 1 or words[0] not in _SUPPOSING:
         return False
     place = each.tokens[0].place
     start = page.starts[place.line - 1] + place.column - 1
     between = page.text[page.behind(before.tokens[-1]) : start]
-    return not _PUNCTUATION.search(between) and EMPTY_LINE.search(between) is None
+    begins = re.search(rf"\b{words[0].capitalize()}\b", between)
+    return not (begins or _PUNCTUATION.search(between) or EMPTY_LINE.search(between))
 
 
 def _condition(

@@ -51,6 +51,10 @@ class Verdict(enum.Enum):
     NO_CLAIM = "no claim"  # of a page: every line of it is words, or says nothing
 
 
+ROUNDING = "rounding"
+"""The name of what is no mistake in a line that is right but for it."""
+
+
 class Answer(enum.Enum):
     """How far a page answers what was asked."""
 
@@ -129,6 +133,12 @@ class LineReport:
         return self.verdict not in (Verdict.TEXT, Verdict.UNREAD, Verdict.UNDECIDED)
 
     @property
+    def is_rounded(self) -> bool:
+        """Whether it is right, and all there is to say is that it uses rounded numbers."""
+        names = {each.name for each in self.diagnosis}
+        return self.verdict is Verdict.CONDITIONAL and names == {ROUNDING}
+
+    @property
     def points(self) -> int | None:
         """1 for a claim that is right or only follows from an earlier error, 0 for a wrong one.
 
@@ -198,6 +208,8 @@ class Report:
     """How the page was read and why, in one sentence: "read in Nielsen's letters, because …"."""
     goals: tuple[Goal, ...] = ()
     """How far the page answers each derivative that was asked for."""
+    typed: str = ""
+    """The page as it was typed."""
 
     def __bool__(self) -> bool:
         return self.verdict in (Verdict.PROVED, Verdict.CONDITIONAL)
@@ -301,7 +313,7 @@ class Style:
         """What ``stream`` can show: colours only on a terminal, and never against NO_COLOR."""
         is_terminal = stream.isatty()
         try:
-            "".join(_words()["mark"].values()).encode(getattr(stream, "encoding", None) or "utf-8")
+            "".join(wording()["mark"].values()).encode(getattr(stream, "encoding", None) or "utf-8")
             is_ascii = False
         except (UnicodeEncodeError, LookupError):
             is_ascii = True
@@ -313,7 +325,7 @@ class Style:
 
     def mark(self, verdict: Verdict) -> str:
         """The sign beside a line."""
-        mark = _words()["mark_in_ascii" if self.is_ascii else "mark"][verdict.value]
+        mark = wording()["mark_in_ascii" if self.is_ascii else "mark"][verdict.value]
         return self.coloured(mark, _COLOURS.get(verdict, ""))
 
     def coloured(self, word: str, colour: str) -> str:
@@ -336,7 +348,8 @@ _COLOURS = {
 
 
 @cache
-def _words() -> dict[str, dict[str, str]]:
+def wording() -> dict[str, dict[str, str]]:
+    """The words of ``templates/check.toml``, table by table."""
     return tomllib.loads((template_dir() / "check.toml").read_text("utf-8"))
 
 
@@ -351,7 +364,7 @@ def text(report: Report, style: Style = PLAIN, *, points: bool = False) -> str:
     counterexample and the right side.  With ``points`` those of each line stand beside it.
     """
     digits = len(str(max((line.line for line in report.lines), default=1)))
-    read = _clean(report.convention)
+    read = clean(report.convention)
     head = [_wrapped("", read, "", style.width), ""] if read else []
     rows = _wrapped("", report.summary, "  ", style.width).split("\n  ")
     summary = "\n  ".join(style.coloured(row, "1") for row in rows)
@@ -367,26 +380,30 @@ def text(report: Report, style: Style = PLAIN, *, points: bool = False) -> str:
 def _worth(report: Report, points: bool) -> Iterator[str]:
     """What of the goals is reached, and the points, one sentence each."""
     for goal in report.goals:
-        yield f"{_clean(goal.name)}: {_answer(goal)}"
+        yield f"{clean(goal.name)}: {_answer(goal)}"
     if points:
         yield _points(report)
 
 
 def _answer(goal: Goal) -> str:
     """How far a goal is reached, in words."""
-    said = _words()["goal"][goal.answer.value].format(line=goal.line)
-    return f"{said}: {_clean(goal.reason)}" if goal.reason else said
+    said = wording()["goal"][goal.answer.value].format(line=goal.line)
+    return f"{said}: {clean(goal.reason)}" if goal.reason else said
 
 
 def _points(report: Report) -> str:
     """The points in words, and the lines that somebody has to look at."""
-    known, found = _words()["page"], report.points
-    said = known["points"].format(given=found.given, of=found.of)
+    known, said = wording()["page"], _out_of(report.points.given, report.points.of)
     lines = list(dict.fromkeys(str(line.line) for line in report.claims if not line.is_judged))
     if not lines:
         return said
     look = known["look" if len(lines) == 1 else "looks"].format(lines=", ".join(lines))
     return f"{said}; {look}"
+
+
+def _out_of(given: int, of: int) -> str:
+    """So many points of so many."""
+    return wording()["page"]["point" if of == 1 else "points"].format(given=given, of=of)
 
 
 def _grouped(report: Report) -> list[tuple[LineReport, list[LineReport]]]:
@@ -401,13 +418,38 @@ def _grouped(report: Report) -> list[tuple[LineReport, list[LineReport]]]:
             groups[-1].append(line)
         else:
             groups.append([line])
-    rows = []
+    typed, rows = report.typed.split("\n"), []
     for group in groups:
         if any(map(_is_words, group)):
             whole = LineReport(group[0].line, 1, _joined(group), "", Verdict.TEXT)
             rows.append((whole, group))
-        rows += [(line, [line]) for line in group if not _is_words(line)]
+        claims = [line for line in group if not _is_words(line)]
+        rows += [_with_words(line, typed) if group == [line] else (line, [line]) for line in claims]
     return rows
+
+
+def _with_words(line: LineReport, typed: Sequence[str]) -> tuple[LineReport, list[LineReport]]:
+    """A line with the words that were typed before and behind it: "Thus … for all i"."""
+    whole = typed[line.line - 1].strip() if line.line <= len(typed) else ""
+    if not line.source or line.source not in whole:
+        return line, [line]
+    before, _, after = whole.partition(line.source)
+    if not any(map(_has_words, (before, after))):
+        return line, [line]
+    words = [LineReport(line.line, 1, part.strip(), "", Verdict.TEXT) for part in (before, after)]
+    around = [each if _has_words(each.source) else None for each in words]
+    pieces = [each for each in (around[0], line, around[1]) if each is not None]
+    start = 0 if around[0] is None else len(around[0].source) + 1
+    span = line.span and (line.span[0] + start, line.span[1] + start)
+    return replace(line, source=_joined(pieces), span=span), pieces
+
+
+_NO_WORDS = re.compile(r"\\[A-Za-z]+\*?(?:\{[^{}]*\})?|%.*|[^\W_]*[\d_^][\w^]*")
+
+
+def _has_words(part: str) -> bool:
+    """Whether something beside a formula is more than signs, commands and names of quantities."""
+    return re.search(r"[^\W\d_]{2}", _NO_WORDS.sub(" ", part)) is not None
 
 
 def _is_words(line: LineReport) -> bool:
@@ -428,7 +470,7 @@ def _joined(pieces: Sequence[LineReport]) -> str:
     """A paragraph in one piece, without a blank before a comma."""
     said = ""
     for piece in pieces:
-        blank = "" if not said or piece.source[:1] in ",.;:!?)" else " "
+        blank = "" if not said or piece.source[:1] in _CLOSES else " "
         said += blank + piece.source
     return said
 
@@ -444,9 +486,9 @@ def marks(report: Report, *, points: bool = False) -> str:
     line 1: wrong
         read as ∂L/∂w = 2
     """
-    words = _words()
+    words = wording()
     order = list(_COLOURS)  # of several claims in one line the worst is told
-    rows = [_clean(report.convention)] if report.convention else []
+    rows = [clean(report.convention)] if report.convention else []
     rows += _worth(report, points)
     by_line: dict[int, list[LineReport]] = {}
     for line in report.claims:
@@ -457,20 +499,20 @@ def marks(report: Report, *, points: bool = False) -> str:
         row += f", {_column(worst)}" if worst.verdict is Verdict.UNREAD else ""
         worth = [line.points for line in claims if line.points is not None]
         if points and worth:
-            row += f", {words['page']['points'].format(given=sum(worth), of=len(worth))}"
+            row += f", {_out_of(sum(worth), len(worth))}"
         rows.append(row)
-        rows += [f"    {words['label']['read_as']} {_clean(line.read_as)}"
+        rows += [f"    {words['label']['read_as']} {clean(line.read_as)}"
                  for line in claims if line.read_as]  # fmt: skip
     return "\n".join(rows) if by_line else report.summary
 
 
 def _column(line: LineReport) -> str:
-    return _words()["label"]["column"].format(column=line.column)
+    return wording()["label"]["column"].format(column=line.column)
 
 
 def _summary(report: Report) -> str:
     """One sentence on the whole: what was not judged stands before what is said of the rest."""
-    known = _words()["page"]
+    known = wording()["page"]
     total = report.judged + report.not_judged
     left = known["left" if report.not_judged != 1 else "left_one"].format(
         count=report.not_judged, of=total
@@ -485,27 +527,17 @@ def _summary(report: Report) -> str:
     if report.not_judged:
         return f"{left}; {known['unread']}"
     under = [line for line in report.lines if line.verdict is Verdict.CONDITIONAL]
-    if report.verdict is Verdict.CONDITIONAL and under and all(map(_is_rounded, under)):
+    if report.verdict is Verdict.CONDITIONAL and under and all(line.is_rounded for line in under):
         return known["proved"]
     return known[report.verdict.value]
 
 
-def _is_rounded(line: LineReport) -> bool:
-    """Whether a line is right, and all there is to say is that it uses rounded numbers."""
-    names = {each.name for each in line.diagnosis}
-    return line.verdict is Verdict.CONDITIONAL and names == {ROUNDING}
-
-
-ROUNDING = "rounding"
-"""The name of what is no mistake in a line that is right but for it."""
-
-
 def _notes(report: Report) -> list[str]:
     """The notes, and how sure a proof is where there is one."""
-    known = _words()["page"]
+    known = wording()["page"]
     sure = known["rounding"] if report.bound == "rounding" else known["bound"]
     proved = any(line.verdict is Verdict.PROVED for line in report.lines)
-    return [*map(_clean, report.notes), *([sure.format(bound=report.bound)] if proved else [])]
+    return [*map(clean, report.notes), *([sure.format(bound=report.bound)] if proved else [])]
 
 
 def _line(line: LineReport, digits: int, style: Style, points: bool) -> Iterator[str]:
@@ -516,14 +548,14 @@ def _line(line: LineReport, digits: int, style: Style, points: bool) -> Iterator
         number += "    " if line.verdict is Verdict.TEXT else f" [{worth}]"
     margin = f"{style.mark(line.verdict)} {number}  "
     indent = " " * (len(number) + 4)
-    first, _, others = _clean(line.source).partition("\n")  # less the blanks that all others share
+    first, _, others = clean(line.source).partition("\n")  # less the blanks that all others share
     rows = [first.strip(), *(f"  {row}" for row in textwrap.dedent(others).splitlines())]
     marked = "\n".join(
         _wrapped(indent if number else margin, part, indent, style.width)
         for number, part in enumerate(rows)
     )
     yield _underlined(marked, len(indent), line, style)
-    words = _words()
+    words = wording()
     named = (words["label"][key] for key in ("read_as", "mistake", "example", "correct"))
     column = max(map(len, (*named, *words["head"].values())))
     for label, said in _remarks(line):
@@ -542,8 +574,8 @@ def _underlined(shown: str, indent: int, line: LineReport, style: Style) -> str:
     is_alone = len(_RELATION.findall(before)) < 2 and not line.source[line.span[1] :].strip()
     if is_alone and not style.is_coloured:
         return shown
-    start = len("".join(_clean(before).split()))
-    stop = start + len("".join(_clean(side).split()))
+    start = len("".join(clean(before).split()))
+    stop = start + len("".join(clean(side).split()))
     rows, seen = [], 0
     for number, row in enumerate(shown.split("\n")):
         head, body = (row[: len(row) - len(row[indent:])], row[indent:])
@@ -576,27 +608,27 @@ def _after_margin(row: str, indent: int, style: Style) -> tuple[str, str]:
 
 def _remarks(line: LineReport) -> Iterator[tuple[str, str]]:
     """What is said under a line, each with its label."""
-    label = _words()["label"]
+    label = wording()["label"]
     if not _reads_alike(line):
-        yield label["read_as"], _clean(line.read_as)
+        yield label["read_as"], clean(line.read_as)
     if reason := _reason(line):
-        yield _words()["head"][line.verdict.value], reason
-    if _is_rounded(line):  # what rounding explains is no mistake
+        yield wording()["head"][line.verdict.value], reason
+    if line.is_rounded:  # what rounding explains is no mistake
         return
     for found in line.diagnosis:
-        yield label["mistake"], _clean(f"{found.name}: {found.detail}")
+        yield label["mistake"], clean(f"{found.name}: {found.detail}")
     if right := _right(line):
-        yield label["correct"], _clean(right)
+        yield label["correct"], clean(right)
     if line.witness is not None:
         values, sides = _values(line.witness), _sides(line.witness)
-        yield label["example"], _clean(f"{values}: {sides}" if values else sides)
+        yield label["example"], clean(f"{values}: {sides}" if values else sides)
 
 
 def _reason(line: LineReport) -> str:
     """Why, and where in the line it could not be read."""
     if line.verdict is Verdict.UNREAD:
-        return ": ".join(filter(None, (_column(line), _clean(line.reason))))
-    return _clean(line.reason)
+        return ": ".join(filter(None, (_column(line), clean(line.reason))))
+    return clean(line.reason)
 
 
 def _values(witness: Witness) -> str:
@@ -610,7 +642,7 @@ def _values(witness: Witness) -> str:
 
 
 def _sides(witness: Witness) -> str:
-    return _words()["label"]["sides"].format(left=witness.left, right=witness.right)
+    return wording()["label"]["sides"].format(left=witness.left, right=witness.right)
 
 
 def _right(line: LineReport) -> str:
@@ -623,7 +655,7 @@ def _reads_alike(line: LineReport) -> bool:
     return "".join(line.read_as.split()) in ("", "".join(line.source.split()))
 
 
-def _clean(said: str) -> str:
+def clean(said: str) -> str:
     """Text as it may be shown: tabs as spaces, all else that does not print as an escape."""
     return "\n".join(
         printable(row.rstrip("\r").expandtabs(4).rstrip(), LONGEST_LINE)
@@ -657,8 +689,8 @@ def page(report: Report, title: str = "", subtitle: str = "", *, points: bool = 
         .get_template("check.html")
         .render(
             **facts(report, points=points),
-            title=_clean(title) or _words()["title"]["untitled"],
-            subtitle=_clean(subtitle),
+            title=clean(title) or wording()["title"]["untitled"],
+            subtitle=clean(subtitle),
             css=(template_dir() / "check.css").read_text("utf-8"),
             **katex(),
         )
@@ -676,58 +708,81 @@ def fragment(report: Report) -> str:
 def facts(report: Report, *, points: bool = False) -> Mapping[str, Any]:
     """What the templates of a page, of a fragment and of a folder ask for."""
     return {
-        "words": _words(),
-        "convention_html": raised(_clean(report.convention)),
+        "words": wording(),
+        "convention_html": raised(clean(report.convention)),
         "summary": report.summary,
         "goals": [
-            (raised(_clean(goal.name)), goal.answer.value, raised(_answer(goal)))
+            (raised(clean(goal.name)), goal.answer.value, raised(_answer(goal)))
             for goal in report.goals
         ],
         "points": _points(report) if points else "",
         "verdict": report.verdict.value,
-        "mark": _words()["mark"][report.verdict.value],
-        "rows": [_row(line, pieces) for line, pieces in _grouped(report)],
+        "mark": wording()["mark"][report.verdict.value],
+        "rows": [row_facts(line, pieces) for line, pieces in _grouped(report)],
         "notes_html": [raised(note) for note in _notes(report)],
     }
 
 
-def _row(line: LineReport, pieces: Sequence[LineReport]) -> Mapping[str, Any]:
+def row_facts(line: LineReport, pieces: Sequence[LineReport]) -> Mapping[str, Any]:
     """One line for the templates; what ends in ``_html`` is escaped already."""
     witness = line.witness
-    mistakes = () if _is_rounded(line) else line.diagnosis
+    mistakes = () if line.is_rounded else line.diagnosis
     return {
         "number": line.line,
         "verdict": line.verdict.value,
-        "mark": _words()["mark"][line.verdict.value],
-        "word": _words()["word"][line.verdict.value],
-        "source": _clean(line.source),
+        "mark": wording()["mark"][line.verdict.value],
+        "word": wording()["word"][line.verdict.value],
+        "source": clean(line.source),
         "points": "?" if line.points is None else line.points,
-        "pieces": _pieces(line) or [_piece(piece.source) for piece in pieces],
-        "read_html": "" if _reads_alike(line) else raised(_clean(line.read_as)),
+        "pieces": _split(line, pieces),
+        "read_html": "" if _reads_alike(line) else raised(clean(line.read_as)),
         # a way to write what was not read stays as it must be typed
         "reason_html": (escape_xml if line.verdict is Verdict.UNREAD else raised)(_reason(line)),
-        "mistakes": [(found.name, raised(_clean(found.detail))) for found in mistakes],
-        "values_html": raised(_clean(_values(witness))) if witness else "",
-        "sides_html": raised(_clean(_sides(witness))) if witness else "",
-        "correct_html": raised(_clean(_right(line))) if mistakes or line.correct else "",
+        "mistakes": [(found.name, raised(clean(found.detail))) for found in mistakes],
+        "values_html": raised(clean(_values(witness))) if witness else "",
+        "sides_html": raised(clean(_sides(witness))) if witness else "",
+        "correct_html": raised(clean(_right(line))) if mistakes or line.correct else "",
         "correct_latex": formula(line.correct_latex) if line.correct else "",
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a line on the page: as typed, in LaTeX where KaTeX can set it, wrong or not."""
+    """A stretch of a line on the page: as typed, in LaTeX where KaTeX can set it, wrong or not.
+
+    ``glue`` is what stands before it: a blank, but none before a comma.
+    """
 
     source: str
     formula: str
     is_wrong: bool = False
+    is_words: bool = False
+
+    @property
+    def glue(self) -> str:
+        """What stands before it where it is not the first."""
+        return "" if self.source[:1] in _CLOSES else " "
+
+
+_CLOSES = (",", ".", ";", ":", "!", "?", ")")
 
 
 def _piece(source: str, *, is_wrong: bool = False) -> Piece:
-    return Piece(_clean(source), formula(source), is_wrong)
+    return Piece(clean(source), formula(source), is_wrong)
 
 
-def _pieces(line: LineReport) -> list[Piece]:
+def _split(line: LineReport, pieces: Sequence[LineReport]) -> list[Piece]:
+    """A row in pieces: words, formulas among them, and of a wrong line its wrong side."""
+    made: list[Piece] = []
+    for piece in pieces:
+        if piece.verdict is Verdict.TEXT and line.verdict is not Verdict.TEXT:
+            made.append(Piece(clean(piece.source), "", is_words=True))
+        else:
+            made += _sides_of(piece) or [_piece(piece.source)]
+    return made
+
+
+def _sides_of(line: LineReport) -> list[Piece]:
     """What stands before the wrong side, that side, and what stands behind it; none if whole.
 
     LaTeX can be cut only where each piece is a formula by itself.
@@ -761,7 +816,9 @@ def _is_whole(part: str) -> bool:
 
 # ------------------------------------------------------------------------- formulas on the page
 
-_LATEX = re.compile(r"\\[A-Za-z]|[_^]\{")
+_LATEX = re.compile(r"\\[A-Za-z]|^(?!.*[_^][0-9A-Za-z]{2})(?s:.*)[_^]\{")
+"""Commands make a line LaTeX, and so do braces where no w_12 stands, which TeX sets as w_1 2."""
+
 _OUTSIDE = ("$$", "$$"), ("$", "$"), (r"\[", r"\]"), (r"\(", r"\)")
 _NO_FORMULA = re.compile(
     r"\\(?:begin|end)\{(?:align|gather|equation|eqnarray|multline|flalign)\*?\}"

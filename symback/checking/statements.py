@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 
 from symback.checking.layers import known_layers, layers_of
 from symback.checking.lemmas import Lemma, function_defined
-from symback.checking.letters import QUANTITIES, Letters, is_total
-from symback.checking.naming import joined, snake_cased
+from symback.checking.letters import Letters, is_total
+from symback.checking.naming import WORDS, joined, snake_cased
 from symback.checking.tokens import (
     CLOSES,
     COMPARISONS,
@@ -163,7 +163,8 @@ class Page:
         functions = self.letters.own_functions
         place = self.place(start)
         tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
-        made = joined(tokens, latex=latex, own=self.letters.long_names)
+        own = self.letters.long_names, self.letters.short_names
+        made = joined(tokens, latex=latex, own=own[0], letters=own[1])
         return snake_cased(made) if self.is_code and not latex else made
 
 
@@ -517,7 +518,7 @@ def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
         scripted = follows.kind in ("_", "^", "(", "'") and not follows.spaced
         among = any(each.kind == "name" and len(each.text) > 2 for each in (*before, *behind))
         named = letters.is_name(text) or (letters.means_quantity(text) and not among)
-        named = named or text in QUANTITIES  # of which those in a sentence are words already
+        named = named or text in WORDS  # of which those in a sentence are words already
         article = text in ("a", "A", "I") and follows.kind == "name" and follows.spaced
         article = article and len(follows.text) > 2 and follows.text.lower() in _CONNECTING
         is_word = article or (english and not scripted and not named)

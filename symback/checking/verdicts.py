@@ -59,7 +59,15 @@ from symback.checking.judge import (
     meets,
 )
 from symback.checking.letters import GENERIC, RATES, Scope
-from symback.checking.mistakes import ARITHMETIC, CONSTANT, DESCENT, ORDER, ROUNDING, SIGN
+from symback.checking.mistakes import (
+    ARITHMETIC,
+    CONSTANT,
+    DESCENT,
+    LAYOUT,
+    ORDER,
+    ROUNDING,
+    SIGN,
+)
 from symback.checking.naming import names_loss
 from symback.checking.page import (
     ORPHANED,
@@ -248,7 +256,8 @@ def check(
                 excused = frozenset() if strict else _excused(judgement, *deviation)
                 lines = _under(deviation[0], excused, lines)
             if fixed is None:
-                lines = _as_far_as_clear(lines, [each.judgement.lines for each in equals], left)
+                others = [each.judgement.lines for each in equals]
+                lines = _as_far_as_clear(lines, others, left, is_foreign=bool(said))
             return lines
 
         allow(ANSWERED)
@@ -260,7 +269,7 @@ def check(
             late.append(f"not every mistake was looked for: {spent}")
     lines = settled(lines)
     notes = (*names, *_notes(judge, document, deviation and deviation[0]), *late)
-    return Report(overall(lines), lines, _bound(lines), notes, reaches_it, said, reached)
+    return Report(overall(lines), lines, _bound(lines), notes, reaches_it, said, reached, text)
 
 
 class Attempt(NamedTuple):
@@ -331,13 +340,18 @@ def _attempts(
 
 
 def _as_far_as_clear(
-    lines: tuple[LineReport, ...], others: Sequence[Sequence[LineReport]], left: Spent | None
+    lines: tuple[LineReport, ...],
+    others: Sequence[Sequence[LineReport]],
+    left: Spent | None,
+    *,
+    is_foreign: bool,
 ) -> tuple[LineReport, ...]:
     """The lines, none of them blamed where the page may be read otherwise.
 
     What another reading that explains the page as well judges differently is right only in one of
     the two; and where more is wrong than right, and some of it not read, nothing is known, nor is
-    it where ``left`` says that not all readings were tried.
+    it where ``left`` says that not all readings were tried.  ``is_foreign``: the letters were found
+    from the page, so that arrays which do not go together may be laid out otherwise.
     """
     counts = Counter(line.verdict for line in lines)
     right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
@@ -361,12 +375,22 @@ def _as_far_as_clear(
             reason = f"right if it is read as {ways[0].read_as}, not as {ways[1].read_as}"
             line = replace(line, verdict=Verdict.CONDITIONAL, reason=reason, diagnosis=(),
                            correct="", witness=None, span=None)  # fmt: skip
+        elif is_foreign and _is_misfit(line):
+            reason = line.reason.replace("this is not possible", "this does not fit")
+            line = replace(line, verdict=Verdict.UNDECIDED, reason=reason, diagnosis=(),
+                           correct="", span=None)  # fmt: skip
         elif (lost or left) and line.verdict in sure[1]:
             reason = f"not all ways to read this page were tried: {left}" if left else UNCLEAR
             line = replace(line, verdict=Verdict.UNDECIDED, reason=reason, diagnosis=(),
                            correct="", witness=None, span=None)  # fmt: skip
         made.append(line)
     return tuple(made)
+
+
+def _is_misfit(line: LineReport) -> bool:
+    """Whether a line is called wrong only because its arrays do not go together."""
+    layout = any(found.name == LAYOUT.name for found in line.diagnosis)
+    return line.verdict is Verdict.REFUTED and line.witness is None and layout
 
 
 UNCLEAR = "it is not clear how the letters of this page are to be read; --notation … says it"
@@ -887,7 +911,11 @@ def _span(claim: Claim, side: Side) -> tuple[int, int] | None:
         if claim.source.count(side.source) != 1:
             return None
         start = claim.source.index(side.source)
-    return start, start + len(side.source)
+    grows = _GROWS.search(claim.source, 0, start)  # of "\\left(" the reader keeps the bracket alone
+    return (grows.start() if grows else start), start + len(side.source)
+
+
+_GROWS = re.compile(r"\\(?:left|[bB]igg?l?)\s*\Z")
 
 
 # -------------------------------------------------------------------------------------- one side
@@ -1334,6 +1362,8 @@ def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Fin
     printed = judge.numbers(side.node, {}, page.assumptions, taken)
     if exact is None or printed is None:
         return _without_numbers(page, truth, side, outcome, relation)
+    if (misfit := _unlike(exact, printed)) and not _follows(page, truth, side):
+        return Finding(Verdict.UNDECIDED, f"this does not fit: {misfit}")
     given = values(truth, side.node, judge.scope)
     if given and meets(exact, printed):
         page.give(given)
@@ -1351,6 +1381,16 @@ def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Fin
     ):
         return Finding(Verdict.CONDITIONAL, f"one off in the last place: {exact}")
     return _number_is_off(page, truth, side, exact, printed)
+
+
+def _unlike(exact: Bounds, printed: Bounds) -> str:
+    """Why numbers cannot be compared: a number for an array, or arrays of two shapes."""
+    shapes = [each.value.shape if isinstance(each.value, Grid) else (1, 1)
+              for each in (exact, printed)]  # fmt: skip
+    left, right = (
+        "a number" if shape == (1, 1) else "a {}×{} array".format(*shape) for shape in shapes
+    )
+    return "" if left == right else f"{left} on the left and {right} on the right"
 
 
 SUPPOSED = "a value that the page gives; what stands below is judged with it"

@@ -61,7 +61,13 @@ def in_latex(node: Node, need: int = _SUM) -> str:
     """
     spend()
     text, tightness = _written(node)
-    return text if tightness >= need else rf"\left({text}\right)"
+    return text if tightness >= need else _in_brackets(text)
+
+
+def _in_brackets(text: str) -> str:
+    """Brackets that grow where something is tall; a line may end within the others."""
+    is_tall = any(each in text for each in (r"\frac", r"\sum", r"\prod", r"\begin", r"\left"))
+    return rf"\left({text}\right)" if is_tall else f"({text})"
 
 
 def _written(node: Node) -> tuple[str, int]:
@@ -89,8 +95,9 @@ def _written(node: Node) -> tuple[str, int]:
         case Power(base, exponent):
             bare = isinstance(base, (Element, Free, Number)) and base != LOSS
             text = in_latex(base, _ATOM)
-            if not (bare and isinstance(exponent, Number)) and not text.startswith(r"\left("):
-                text = rf"\left({text}\right)"
+            is_open = not text.startswith(("(", r"\left("))
+            if is_open and not (bare and isinstance(exponent, Number)):
+                text = _in_brackets(text)
             return rf"{text}^{{{in_latex(exponent)}}}", _FACTOR
         case Element(letter, indices, sample):
             return _letter(letter) + _subscript(indices) + _of_sample(sample), _ATOM
@@ -121,7 +128,7 @@ def _written(node: Node) -> tuple[str, int]:
             return rf"\begin{{bmatrix}} {text} \end{{bmatrix}}", _ATOM
         case Component(of, indices):
             simple = isinstance(of, Call) and not of.primes
-            body = in_latex(of, _ATOM) if simple else rf"\left({in_latex(of)}\right)"
+            body = in_latex(of, _ATOM) if simple else _in_brackets(in_latex(of))
             return body + _subscript(indices, listed=True), _FACTOR
         case Call():
             return _call(node), _ATOM
@@ -184,7 +191,7 @@ def _call(node: Call) -> str:
     name = getattr(row, "latex", "") or (
         function if len(function) == 1 else rf"\operatorname{{{function}}}"
     )
-    return rf"{name}{primes}\left({', '.join(map(in_latex, arguments))}\right)"
+    return f"{name}{primes}" + _in_brackets(", ".join(map(in_latex, arguments)))
 
 
 def _without_minus(node: Node) -> tuple[Node, ...] | None:
@@ -210,7 +217,7 @@ def _joined(factors: Sequence[Node]) -> str:
     for before, factor in itertools.pairwise(factors):
         written = in_latex(factor, _FACTOR)
         apart = isinstance(factor, Number) or isinstance(before, Derivative) or (
-            written.startswith((r"\left(", "g", "O")) and not isinstance(before, Number)
+            written.startswith(("(", r"\left(", "g", "O")) and not isinstance(before, Number)
         )  # fmt: skip
         is_dotted = apart and not (is_array(before) and is_array(factor))
         text += (r" \cdot " if is_dotted else r" \, ") + written
