@@ -104,10 +104,14 @@ class Page:
         # "for i = 1" defines no i, unless the page goes on to calculate with it
         numbering |= {*"ijkm"} - {t.text for each in statements for t in each.tokens[1:]}
         page = replace(self, numbering=frozenset(numbering))
-        letters, told = self.letters, [each for each in statements if each.has_relation]
+        if self.is_code and any(map(self._counts_errors_on, statements)):
+            own = replace(self.letters.notation, error="")  # delta3 of two layers is a name
+            scope, unknown = self.letters.scope, self.letters.unknown
+            page = replace(page, letters=Letters(scope, own, unknown=unknown))
+        letters, told = page.letters, [each for each in statements if each.has_relation]
         letters = Letters(
-            self.letters.scope,
-            self.letters.notation,
+            letters.scope,
+            letters.notation,
             frozenset(
                 name
                 for each in statements
@@ -123,6 +127,17 @@ class Page:
         if letters.tells_layers_by_indices:
             layers = known_layers((each.tokens for each in statements), letters)
         return replace(page, letters=letters, layers=layers)
+
+    def _counts_errors_on(self, statement: Statement) -> bool:
+        """Whether a program counts its errors beyond the last layer, as delta3 of two layers."""
+        depth = self.letters.scope.depth
+        return any(
+            name.text == self.letters.notation.error
+            and number.text.isdigit()
+            and name.end == number.start
+            and int(number.text[:6]) > depth > 0
+            for name, number in itertools.pairwise(statement.tokens)
+        )
 
     def letters_of(self, tokens: Sequence[Token]) -> Letters:
         """What letters mean in one statement."""
