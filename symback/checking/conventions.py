@@ -91,7 +91,8 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
 
     Not those of ``names`` and of names that say themselves what they are, such as net_h1.
     """
-    found = [each for each in cut(Page.of(text, Letters(scope, LECTURES)))[0] if each.has_relation]
+    page = Page.of(text, Letters(scope, LECTURES))
+    found = [each for each in cut(page)[0] if each.has_relation]
     said = told(((each.tokens, each.latex) for each in found), scope, LECTURES)
     known = Letters(scope, replace(LECTURES, names=(*said, *names)))
     statements = list(map(_spread, found))
