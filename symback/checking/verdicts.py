@@ -254,7 +254,7 @@ def check(
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
             return Report(overall([line]), (line,), _bound([line]), goals=reached)
-        (document, judge, judgement, names), *equals = attempts
+        (document, judge, judgement, names, _), *equals = attempts
         deviation = None
         allow(UNDERSTOOD)
         try:
@@ -293,6 +293,8 @@ class Attempt(NamedTuple):
     judgement: Judgement
     names: tuple[str, ...] = ()
     """Sentences on what its own equations say of its names."""
+    weights: tuple[tuple[str, str], ...] = ()
+    """Names of weights that have numbers, and which they are."""
 
 
 def _attempts(
@@ -311,12 +313,21 @@ def _attempts(
     """
     scope = Scope.of(net.graph)
 
-    def judged_as(document: Document, notation: Notation, *, hasty: bool) -> Attempt:
+    def judged_as(
+        document: Document, notation: Notation, *, hasty: bool, again: bool = False
+    ) -> Attempt:
         with uncounted():
             judge = _judge(net, largest_index(document))
-        document, names = read_with_names(text, judge, notation, document)
+        document, *names = read_with_names(text, judge, notation, document, again=again)
         said = judged(document, judge, about, prove=prove, strict=strict, hasty=hasty)
-        return Attempt(document, judge, said, names)
+        return Attempt(document, judge, said, *names)
+
+    def read_in(notation: Notation) -> Document:
+        return read(text, scope, knowing(notation))
+
+    def knowing(notation: Notation) -> Notation:
+        """With the weights that have numbers on the page, whatever its letters are."""
+        return replace(notation, names=(*first.weights, *notation.names))
 
     notation = fixed or NOTATIONS["lectures"]
     document = read(text, scope, notation)
@@ -329,23 +340,27 @@ def _attempts(
     def tried(each: Notation, document: Document) -> bool:
         """Judge a reading; whether it leaves nothing open."""
         begin_again()
-        attempt = judged_as(document, each, hasty=True)
+        attempt = judged_as(document, knowing(each), hasty=True, again=True)
         spend(STEPS)  # what is judged in part is not weighed
         found.append((each, attempt))
         return all(line.verdict in settled for line in attempt.judgement.lines)
 
     def weighed() -> list[tuple[float, Notation, Attempt]]:
-        return [(weight(each.document.items, each.judgement.lines), n, each) for n, each in found]
+        """The readings with their weights, but for those that explain no more than the first."""
+        return [
+            (weight(each.document.items, each.judgement.lines), n, each)
+            for n, each in found
+            if each is first or _explains_more(each, first)
+        ]
 
     try:
         begin_again()
-        signs = signs_of(text, scope)
-        if not _searched(text, candidates(signs, scope)[1:], scope, tried):
-            _, notation, best = max(weighed(), key=lambda each: each[0])
-            for each in refined(notation, signs, scope):
-                tried(each, read(text, scope, each))
-                if _holds(found[-1][1]) <= _holds(best):  # it only evades what is wrong
-                    found.pop()
+        signs = signs_of(text, scope, first.weights)
+        if not _searched(candidates(signs, scope)[1:], read_in, tried):
+            _, notation, base = max(weighed(), key=lambda each: each[0])
+            count = len(found)
+            any(tried(each, read_in(each)) for each in refined(notation, signs, scope))
+            found[count:] = [each for each in found[count:] if _explains_more(each[1], base)]
     except Spent as spent:
         left = spent
         if len(found) == 1:
@@ -368,16 +383,15 @@ def _attempts(
 
 
 def _searched(
-    text: str,
     notations: Sequence[Notation],
-    scope: Scope,
+    read_in: Callable[[Notation], Document],
     tried: Callable[[Notation, Document], bool],
 ) -> bool:
     """Try the notations in which most is read; whether one of them leaves nothing open."""
     waiting, judged_at_once = [], 0
     for each in notations:
         begin_again()
-        document = read(text, scope, each)
+        document = read_in(each)
         left_out = unread(document)
         if left_out or judged_at_once >= MOST_JUDGED:
             waiting.append((left_out, each, document))
@@ -390,9 +404,15 @@ def _searched(
     return any(tried(each, document) for _, each, document in waiting[:most])
 
 
-def _holds(attempt: Attempt) -> int:
-    """How many lines of a page are right in one reading."""
-    return sum(line.verdict is Verdict.PROVED for line in attempt.judgement.lines)
+def _explains_more(attempt: Attempt, other: Attempt) -> bool:
+    """Whether more is right, or less unread, than in another reading: not just less is wrong."""
+    counts, before = (
+        Counter(line.verdict for line in each.judgement.lines) for each in (attempt, other)
+    )
+    right, right_before = (
+        each[Verdict.PROVED] + each[Verdict.CONDITIONAL] for each in (counts, before)
+    )
+    return right > right_before or counts[Verdict.UNREAD] < before[Verdict.UNREAD]
 
 
 def _as_far_as_clear(
