@@ -663,11 +663,12 @@ def cut(page: Page) -> tuple[list[Statement], tuple[Statement, Spent] | None]:
 
 
 _IS = re.compile(
-    r"\s*\$?\s*(?:is|equals|becomes)(?: then| thus| just| simply| now| equal to)?:?\s*\$?\s*", re.I
+    r"\s{0,9}\$?\s{0,9}(?:is|equals|becomes)(?: then| thus| just| simply| now| equal to)?:?\s{0,9}\$?\s{0,9}",
+    re.I,
 )
 """What stands between two formulas and says that they are equal."""
 _ENDS = re.compile(
-    r"\s*\$?\s*(?:[.;:!?)]|,(?!\s*\d)|$|\n|(?:for|if|when|where|since|because|which|so|as|by|with)\b)"
+    r"\s{0,9}\$?\s{0,9}(?:[.;:!?)]|,(?!\s{0,3}\d)|$|\n|(?:for|if|when|where|since|because|which|so|as|by|with)\b)"
 )
 """What stands behind an equation in words; behind "is a" there might come "times b"."""
 _HARMLESS = frozenset(
