@@ -15,6 +15,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from symback.checking.copied import BREAK, FILLER, plain
 from symback.checking.layers import known_layers, layers_of
@@ -103,10 +104,14 @@ class Page:
         # "for i = 1" defines no i, unless the page goes on to calculate with it
         numbering |= {*"ijkm"} - {t.text for each in statements for t in each.tokens[1:]}
         page = replace(self, numbering=frozenset(numbering))
-        letters, told = self.letters, [each for each in statements if each.has_relation]
+        if self.is_code and any(map(self._counts_errors_on, statements)):
+            own = replace(self.letters.notation, error="")  # delta3 of two layers is a name
+            scope, unknown = self.letters.scope, self.letters.unknown
+            page = replace(page, letters=Letters(scope, own, unknown=unknown))
+        letters, told = page.letters, [each for each in statements if each.has_relation]
         letters = Letters(
-            self.letters.scope,
-            self.letters.notation,
+            letters.scope,
+            letters.notation,
             frozenset(
                 name
                 for each in statements
@@ -122,6 +127,17 @@ class Page:
         if letters.tells_layers_by_indices:
             layers = known_layers((each.tokens for each in statements), letters)
         return replace(page, letters=letters, layers=layers)
+
+    def _counts_errors_on(self, statement: Statement) -> bool:
+        """Whether a program counts its errors beyond the last layer, as delta3 of two layers."""
+        depth = self.letters.scope.depth
+        return any(
+            name.text == self.letters.notation.error
+            and number.text.isdigit()
+            and name.end == number.start
+            and int(number.text[:6]) > depth > 0
+            for name, number in itertools.pairwise(statement.tokens)
+        )
 
     def letters_of(self, tokens: Sequence[Token]) -> Letters:
         """What letters mean in one statement."""
@@ -160,12 +176,31 @@ class Page:
 
     def lexed(self, text: str, start: int, *, latex: bool) -> list[Token]:
         """The tokens of a stretch that stands at a position of the page."""
-        functions = self.letters.own_functions
-        place = self.place(start)
-        tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
-        own = self.letters.long_names, self.letters.short_names
-        made = joined(tokens, latex=latex, own=own[0], letters=own[1])
-        return snake_cased(made) if self.is_code and not latex else made
+        letters, snakes = self.letters, self.is_code and not latex
+        of_names = letters.own_functions, letters.long_names, letters.short_names
+        if not self.macros.named:
+            return list(_lexed_once(text, self.place(start), latex, snakes, *of_names))
+        return _lexed(text, self.place(start), latex, snakes, *of_names, macros=self.macros)
+
+
+def _lexed(
+    text: str,
+    place: Place,
+    latex: bool,
+    snakes: bool,
+    functions: tuple[str, ...],
+    words: frozenset[str],
+    letters: frozenset[str],
+    macros: Macros | None = None,
+) -> list[Token]:
+    """The tokens of a stretch, each name as one; ``snakes``: those of a program too."""
+    tokens = lexed(text, place, latex=latex, macros=macros, functions=functions)
+    made = joined(tokens, latex=latex, own=words, letters=letters)
+    return snake_cased(made) if snakes else made
+
+
+_lexed_once = lru_cache(maxsize=2_000)(_lexed)
+"""A page is read in many notations, and its tokens are the same in all."""
 
 
 # ------------------------------------------------------------------------------------------- rows

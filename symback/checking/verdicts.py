@@ -254,7 +254,7 @@ def check(
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
             return Report(overall([line]), (line,), _bound([line]), goals=reached)
-        (document, judge, judgement, names), *equals = attempts
+        (document, judge, judgement, names, _), *equals = attempts
         deviation = None
         allow(UNDERSTOOD)
         try:
@@ -293,6 +293,8 @@ class Attempt(NamedTuple):
     judgement: Judgement
     names: tuple[str, ...] = ()
     """Sentences on what its own equations say of its names."""
+    weights: tuple[tuple[str, str], ...] = ()
+    """Names of weights that have numbers, and which they are."""
 
 
 def _attempts(
@@ -311,13 +313,19 @@ def _attempts(
     """
     scope = Scope.of(net.graph)
 
-    def judged_as(document: Document, notation: Notation) -> Attempt:
+    def judged_as(document: Document, notation: Notation, *, again: bool = False) -> Attempt:
         with uncounted():
             judge = _judge(net, largest_index(document))
-        document, names = read_with_names(text, judge, notation, document)
-        return Attempt(
-            document, judge, judged(document, judge, about, prove=prove, strict=strict), names
-        )
+        document, *names = read_with_names(text, judge, notation, document, again=again)
+        judgement = judged(document, judge, about, prove=prove, strict=strict)
+        return Attempt(document, judge, judgement, *names)
+
+    def read_in(notation: Notation) -> Document:
+        return read(text, scope, knowing(notation))
+
+    def knowing(notation: Notation) -> Notation:
+        """With the weights that have numbers on the page, whatever its letters are."""
+        return replace(notation, names=(*first.weights, *notation.names))
 
     notation = fixed or NOTATIONS["lectures"]
     first = judged_as(read(text, scope, notation), notation)
@@ -329,7 +337,7 @@ def _attempts(
     def tried(each: Notation, document: Document) -> bool:
         """Judge a reading; whether it leaves nothing open."""
         begin_again()
-        attempt = judged_as(document, each)
+        attempt = judged_as(document, knowing(each), again=True)
         spend(STEPS)  # what is judged in part is not weighed
         found.append((each, attempt))
         return all(line.verdict in settled for line in attempt.judgement.lines)
@@ -344,16 +352,16 @@ def _attempts(
 
     try:
         begin_again()
-        signs = signs_of(text, scope)
+        signs = signs_of(text, scope, first.weights)
         documents = []
         for each in candidates(signs, scope)[1:]:
             begin_again()
-            documents.append((each, read(text, scope, each)))
+            documents.append((each, read_in(each)))
         documents.sort(key=lambda each: unread(each[1]))
         if not any(itertools.starmap(tried, documents[:MOST_JUDGED])):
             _, notation, base = max(weighed(), key=lambda each: each[0])
             count = len(found)
-            any(tried(each, read(text, scope, each)) for each in refined(notation, signs, scope))
+            any(tried(each, read_in(each)) for each in refined(notation, signs, scope))
             found[count:] = [each for each in found[count:] if _explains_more(each[1], base)]
     except Spent as spent:
         left = spent
