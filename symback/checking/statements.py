@@ -698,7 +698,8 @@ def cut(page: Page) -> tuple[list[Statement], tuple[Statement, Spent] | None]:
 
 
 _IS = re.compile(
-    r"\s{0,9}\$?\s{0,9}(?:is|equals|becomes)(?: then| thus| just| simply| now| equal to)?:?\s{0,9}\$?\s{0,9}",
+    r"\s{0,9}\$?\s{0,9}(?:is|equals|becomes)(?: then| thus| just| simply| now| equal to)?"
+    r":?\s{0,9}\$?\s{0,9}",
     re.I,
 )
 """What stands between two formulas and says that they are equal."""
