@@ -246,3 +246,41 @@ def test_a_wrong_digit_in_the_second_place_is_refuted(hand, draw):
     page[place] = line[:wrong] + other + line[wrong + 1 :]
     found = lines("\n".join(page[: place + 1]), hand.net)[place]
     assert found.verdict.value == "refuted", (page[place], found.reason)
+
+
+# ------------------------------------------------------------------------- what pages do besides
+
+
+def test_after_a_step_numbers_may_be_the_new_ones():
+    """a_21 is 1.10591 before the step of w_211, and 1.08153 behind it."""
+    step = "w_211 ← 0.4 - 0.5·0.082167 = 0.3589\n"
+    assert verdicts(step + "a_21 = 1.0815") == ["proved", "conditional"]
+    assert verdicts(step + "a_21 = 1.1059") == ["proved", "proved"]
+    assert verdicts(step + "a_21 = 1.0915") == ["proved", "refuted"]
+    assert verdicts("a_21 = 1.0815") == ["refuted"]
+
+
+def test_a_new_value_may_say_so_below():
+    assert verdicts(r"$w_{211,new} = 0.4 - 0.5 \cdot 0.0822 = 0.3589$") == ["proved"]
+    assert verdicts(r"$w_{211,new} = 0.4 + 0.5 \cdot 0.0822$") == ["refuted"]
+
+
+def test_a_name_may_be_a_rounded_number():
+    page = "u = ½(y_1 - ŷ_1)²\nv = 0.023560026\nL = {}"
+    assert verdicts(page.format("u + v")) == ["conditional"]
+    assert verdicts(page.format("u + 2v")) == ["refuted"]
+
+
+def test_a_function_with_an_unknown_name_is_not_left_out():
+    """Of a_11 = Foo(a_12) = 3 nothing is said, least of all that a_12 = 3 is wrong."""
+    found = verdicts(r"$h_{11} = \text{Foo}(a_{11}) = 3$")
+    assert set(found) == {"unread"}
+    assert verdicts(r"$h_{11} = \text{Sigmoid}(a_{11})$") == ["proved"]
+
+
+def test_numbers_of_an_array_that_was_wrong_are_followed():
+    page = r"""
+        h_1 = \begin{bmatrix} 0.59327 \\ 0.49688 \end{bmatrix}
+        a_{21} = 0.40 \cdot 0.59327 + 0.45 \cdot 0.49688 + 0.60 = 1.06090
+    """
+    assert verdicts(page) == ["refuted", "follows"]

@@ -58,7 +58,8 @@ class Signs:
     pairs (result, argument) of lines such as a = σ(z).  ``above`` are the brackets in which layers
     stand ("(", "[", or "" without), ``weights`` how many indices w has below (0 for a bare one),
     ``bare`` the letters of layers that stand without a number of their layer, ``rows`` whether an
-    array stands before W, as in z = x W + b.
+    array stands before W, as in z = x W + b, ``largest`` the largest number that stands alone below
+    a letter of layers.
     """
 
     letters: Counter[str]
@@ -67,6 +68,7 @@ class Signs:
     weights: frozenset[int]
     bare: frozenset[str]
     rows: bool
+    largest: int = 0
 
 
 def signs_of(text: str, scope: Scope) -> Signs:
@@ -78,7 +80,7 @@ def signs_of(text: str, scope: Scope) -> Signs:
     above: set[str] = set()
     weights: set[int] = set()
     bare: set[str] = set()
-    rows = False
+    rows, largest = False, 0
     for tokens in statements:
         applied |= set(_applied(tokens))
         for place, name in _names(tokens):
@@ -86,9 +88,11 @@ def signs_of(text: str, scope: Scope) -> Signs:
             if name == "d" and not below:  # that of dL/dw
                 continue
             letters[name] += 1
+            if _is_layered(name) and len(below) == 1 and below[0].text.isdigit():
+                largest = max(largest, int(below[0].text))
             rows |= name == "w" and _stands_behind_array(tokens, place)
             turned = raised[:1] in (["T"], ["⊤"], ["top"])
-            layered = name in _QUANTITIES - {"x", "y", "t", "d", "yhat"}
+            layered = _is_layered(name)
             if layered and raised and not turned and raised != ["'"]:
                 above.add(raised[0] if raised[0] in ("(", "[") else "")
             elif name in ("w", "theta", "Theta") or (name in "uv" and _count(below) == 2):
@@ -97,7 +101,14 @@ def signs_of(text: str, scope: Scope) -> Signs:
                 numbered = any(token.kind == "number" or token.text in "klL" for token in below)
                 bare |= {name} if not numbered and _count(below) < 2 else set()
     pairs = frozenset(applied)
-    return Signs(letters, pairs, frozenset(above), frozenset(weights), frozenset(bare), rows)
+    return Signs(
+        letters, pairs, frozenset(above), frozenset(weights), frozenset(bare), rows, largest
+    )
+
+
+def _is_layered(name: str) -> bool:
+    """Whether a letter is one of a quantity that each layer has."""
+    return name in _QUANTITIES - {"x", "y", "t", "d", "yhat"}
 
 
 def candidates(signs: Signs, scope: Scope) -> list[Notation]:
@@ -206,7 +217,27 @@ def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]
             numbered = scope.depth > 1 and 1 in signs.weights
             for order in orders:
                 yield replace(each, layer="nowhere", weight_order=order, numbered=numbered)
+        if signs.largest == scope.depth + 1 > 2:  # layers, or errors alone, counted with the inputs
+            layers = range(1, scope.depth + 1)
+            later = tuple((f"delta_{layer + 1}", f"delta_{layer}") for layer in layers)
+            yield replace(each, names=later)
+            yield replace(each, input_layer=1, weights_lead_on=True)
         yield each
+
+
+def refined(notation: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
+    """What else may be so of a page that ``notation`` explains best, and not all of it.
+
+    Errors may be counted from the outputs (δ_1 is theirs), or be names that the page gives to
+    something itself.
+    """
+    if "delta" not in signs.letters or notation.layer not in ("subscript", "nowhere"):
+        return
+    if scope.depth > 1 and signs.largest <= scope.depth:
+        layers = range(1, scope.depth + 1)
+        back = tuple((f"delta_{layer}", f"delta_{scope.depth + 1 - layer}") for layer in layers)
+        yield replace(notation, name="", names=(*back, *notation.names))
+    yield replace(notation, name="", error="")
 
 
 # ------------------------------------------------------------------------------- what stands where
@@ -294,7 +325,7 @@ def _stands_behind_array(tokens: Sequence[Token], place: int) -> bool:
             break
         back -= 1
     text = tokens[back].text if back >= 0 and tokens[back].kind == "name" else ""
-    return _OF_ARRAYS.get(text, text) in ("x", "a", "h", "z", "o", "y")
+    return _OF_ARRAYS.get(text, text) in ("x", "a", "h", "z", "o", "y", "delta")
 
 
 def _count(below: Sequence[Token]) -> int:

@@ -801,6 +801,10 @@ def _sides(statement: Statement, page: Page) -> Sides:
     readings = [reading(part, line) for part in parts]
     uncertain = {node for each in readings for node in each.uncertain}
     nodes = _settled([each.node for each in readings], uncertain, tokens)
+    dotted = next(filter(None, (each.dotted for each in readings)), None)
+    if dotted is not None and not all(map(is_array, nodes)):
+        raise NotRead("· between two columns has two readings", dotted,
+                      "write ⊙ for entry by entry, or aᵀ b")  # fmt: skip
     if any(_summands(node, letters.scope) > MOST_SUMMANDS for node in nodes):
         raise NotRead(f"nested sums of more than {MOST_SUMMANDS:,} terms", place)
     sides = [

@@ -64,6 +64,7 @@ from symback.language.expressions import (
     Total,
     Transpose,
     is_array,
+    is_column,
     negative,
 )
 from symback.language.functions import ABBREVIATIONS, ELEMENTARY
@@ -125,12 +126,14 @@ class Reading:
     """An expression, and what was noticed while it was read.
 
     ``steps``: a quantity with "new" above it was read, so the line is a step.  ``uncertain`` are
-    the δ_{ij} that may be Kronecker's, ``named`` the page's own names with their places.
+    the δ_{ij} that may be Kronecker's, ``dotted`` is the place of a · between two columns, which is
+    read entry by entry, ``named`` the page's own names with their places.
     """
 
     node: Node = LOSS
     steps: bool = False
     uncertain: set[Element] = field(default_factory=set)
+    dotted: Place | None = None
     named: list[tuple[Named, Place]] = field(default_factory=list)
     flat: list[Node] = field(default_factory=list)
     """Sums along the second axis that NumPy lays flat, for want of keepdims."""
@@ -335,7 +338,10 @@ class _Parser:
                 minus = self.accept("-")
                 following = self.factor()
                 following = negative(following) if minus else following
-                if token.kind != "*" or not (is_array(factors[-1]) and is_array(following)):
+                if token.kind == "·" and _are_alike(_product(factors), following):
+                    self.noticed.dotted = token.place
+                    factors = [Product((_product(factors), following), True)]
+                elif token.kind != "*" or not (is_array(factors[-1]) and is_array(following)):
                     factors.append(following)
                 elif self.line.code or self.letters.marks:  # Ng writes so too
                     factors = [Product((_product(factors), following), True)]
@@ -1370,7 +1376,7 @@ class _Parser:
     def below(self, typed: Scripted) -> list[Token]:
         """A subscript: a group, or what is typed close together, as in w_2ij and w_2,11,3."""
         if self.at("{", "("):
-            return self.group()
+            return self.without_age(self.group())
         tokens = [self.take()]
         if tokens[0].kind not in ("number", "name"):
             raise self.refuse("an index is expected here", at=tokens[0])
@@ -1393,6 +1399,15 @@ class _Parser:
                     way = f"write {name}_{{{joined}}}, or {name}_{apart}"
                     raise self.refuse(f"{name}_{joined} has two readings", way, typed.token)
         return tokens
+
+    def without_age(self, tokens: list[Token]) -> list[Token]:
+        """The subscript of w_{1,new} without what says that it is the new value, or the old."""
+        comma = max((k for k, token in enumerate(tokens) if token.kind == ","), default=0)
+        word = "".join(token.text for token in tokens[comma + 1 :])
+        if not comma or word not in ("new", "old"):
+            return tokens
+        self.noticed.steps |= word == "new"
+        return tokens[:comma]
 
     def layered(self, typed: Scripted) -> Scripted | None:
         """Take a layer, "new" or "old" above a letter; leave a power or a transpose: None."""
@@ -1448,6 +1463,13 @@ class _Parser:
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def _are_alike(left: Node, right: Node) -> bool:
+    """Whether both are columns, or both rows: as matrices they have no product."""
+    if isinstance(left, Transpose) and isinstance(right, Transpose):
+        left, right = left.of, right.of
+    return is_column(left) and is_column(right)
 
 
 def _product(factors: Sequence[Node]) -> Node:

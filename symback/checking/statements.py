@@ -641,7 +641,12 @@ def _cut_row(row: Row, page: Page) -> Iterator[Statement]:
         spend()
         piece = _without_brackets(bracketed)
         source, place = page.between(piece) or row.source, piece[0].place
-        if len(piece) > MOST_TOKENS:
+        word = next((t for t in words if t.end == piece[0].start), None)
+        if word is not None and word.text.isalpha() and piece[0].kind == "(" != row.kind:
+            unknown = f"{word.text} is no function that symback knows"
+            failed = NotRead(unknown, word.place, "write its formula, or g for the activation")
+            yield Statement([], row.kind, source, place, failed)
+        elif len(piece) > MOST_TOKENS:
             failed = NotRead(f"the statement has more than {MOST_TOKENS:,} signs", place)
             yield Statement([], row.kind, source, place, failed)
         else:

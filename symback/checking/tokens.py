@@ -189,6 +189,11 @@ _SINGLE = re.compile(r"\s*(\\[A-Za-z]+|\\.|[^\s{}\\])")
 _ONE_LETTER = re.compile(r"\s*(?:\{\s*([A-Za-z1])\s*\}|([A-Za-z1]))")
 
 
+def _function(word: str) -> str:
+    """The name of a function as it is known, however it is capitalised; any other word as it is."""
+    return word.lower() if word not in FUNCTIONS and word.lower() in FUNCTIONS else word
+
+
 @lru_cache(maxsize=512)
 def _mathematical_letter(mark: str) -> str | None:
     """The plain letter behind 𝐖, 𝑎, 𝒽 and the like."""
@@ -366,6 +371,8 @@ class _Lexer:
             yield self.token("name", word[-1] + "hat", end - 1, end + 1)
         elif self.latex and word == "np" and self.source.startswith(".", end):
             yield self.token("name", word, start, end)
+        elif word.lower() in FUNCTIONS and self.source.startswith("(", end):  # Sigmoid(z)
+            yield self.token("name", _function(word), start, end)
         elif self.latex and word not in FUNCTIONS and word not in _LATEX_WORDS:
             for position in range(start, end):
                 yield self.token("name", self.source[position], position, position + 1)
@@ -422,6 +429,7 @@ class _Lexer:
             yield self.token(name, self._argument(start).strip().rstrip("*"), start)
         elif name in _WORDS:
             words = self._argument(start).strip()
+            words = _function(words)  # \text{Sigmoid}
             own = words.replace("\\_", "_")
             if words in FUNCTIONS or own in self.functions:
                 yield self.token("name", own, start)
@@ -511,6 +519,7 @@ class _Lexer:
             return
         before = self.at
         word = self._argument(start).strip().replace("\\,", "").replace("\\_", "_")
+        word = _function(word)
         if word in FUNCTIONS or word in self.functions or word in ("d", "T", "new", "old"):
             yield self.token("name", word, start)
         elif word.isalpha() and len(word) > 1:

@@ -18,6 +18,7 @@ right as they stand.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ from symback.checking.conventions import (
     described,
     is_turned,
     listed,
+    refined,
     signs_of,
     unread,
     weight,
@@ -58,6 +60,7 @@ from symback.checking.judge import (
     Relationship,
     meets,
 )
+from symback.checking.layouts import layouts
 from symback.checking.letters import GENERIC, RATES, Scope
 from symback.checking.mistakes import (
     ARITHMETIC,
@@ -86,7 +89,14 @@ from symback.checking.page import (
     read,
 )
 from symback.checking.report import Answer, Diagnosis, Goal, LineReport, Report, Verdict, Witness
-from symback.engine.arithmetics import Grid, Misshapen, Undecided, VanishingDenominator
+from symback.engine.arithmetics import (
+    Grid,
+    Misshapen,
+    Undecided,
+    VanishingDenominator,
+    entries,
+    middle,
+)
 from symback.engine.work import Work, goal_name
 from symback.language.budget import (
     SECONDS,
@@ -128,6 +138,7 @@ from symback.language.expressions import (
     Transpose,
     children,
     free_letters,
+    is_array,
     negative,
     rebuilt,
     replaced,
@@ -236,7 +247,9 @@ def check(
     late: list[str] = []
     with within(Budget(budget)):
         try:
-            attempts, said, left = _attempts(text, net, about, fixed, prove=prove)
+            attempts, said, left = _attempts(
+                text, net, about, fixed, prove=prove, strict=strict or fixed is not None
+            )
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             reached = tuple(Goal(goal_name(each), Answer.NOT_ANSWERED) for each in wanted)
@@ -283,7 +296,13 @@ class Attempt(NamedTuple):
 
 
 def _attempts(
-    text: str, net: Work, about: Reference | None, fixed: Notation | None, *, prove: bool
+    text: str,
+    net: Work,
+    about: Reference | None,
+    fixed: Notation | None,
+    *,
+    prove: bool,
+    strict: bool,
 ) -> tuple[list[Attempt], str, Spent | None]:
     """The readings of a page that explain it best, and what the report says of the first.
 
@@ -296,7 +315,9 @@ def _attempts(
         with uncounted():
             judge = _judge(net, largest_index(document))
         document, names = read_with_names(text, judge, notation, document)
-        return Attempt(document, judge, judged(document, judge, about, prove=prove), names)
+        return Attempt(
+            document, judge, judged(document, judge, about, prove=prove, strict=strict), names
+        )
 
     notation = fixed or NOTATIONS["lectures"]
     first = judged_as(read(text, scope, notation), notation)
@@ -304,6 +325,23 @@ def _attempts(
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
         return [first], "", None
     found, left = [(notation, first)], None
+
+    def tried(each: Notation, document: Document) -> bool:
+        """Judge a reading; whether it leaves nothing open."""
+        begin_again()
+        attempt = judged_as(document, each)
+        spend(STEPS)  # what is judged in part is not weighed
+        found.append((each, attempt))
+        return all(line.verdict in settled for line in attempt.judgement.lines)
+
+    def weighed() -> list[tuple[float, Notation, Attempt]]:
+        """The readings with their weights, but for those that explain no more than the first."""
+        return [
+            (weight(each.document.items, each.judgement.lines), n, each)
+            for n, each in found
+            if each is first or _explains_more(each, first)
+        ]
+
     try:
         begin_again()
         signs = signs_of(text, scope)
@@ -312,23 +350,19 @@ def _attempts(
             begin_again()
             documents.append((each, read(text, scope, each)))
         documents.sort(key=lambda each: unread(each[1]))
-        for each, document in documents[:MOST_JUDGED]:
-            begin_again()
-            attempt = judged_as(document, each)
-            spend(STEPS)  # what is judged in part is not weighed
-            found.append((each, attempt))
-            if all(line.verdict in settled for line in found[-1][1].judgement.lines):
-                break
+        if not any(itertools.starmap(tried, documents[:MOST_JUDGED])):
+            _, notation, base = max(weighed(), key=lambda each: each[0])
+            count = len(found)
+            any(tried(each, read(text, scope, each)) for each in refined(notation, signs, scope))
+            found[count:] = [each for each in found[count:] if _explains_more(each[1], base)]
     except Spent as spent:
         left = spent
         if len(found) == 1:
             return [first], "", left
-    weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
-    best = max(each[0] for each in weighed)
-    notation = next(each for value, each, _ in weighed if value == best)
+    best, notation, _ = max(weighed(), key=lambda each: each[0])
     kept = [
         (each, attempt)
-        for value, each, attempt in weighed
+        for value, each, attempt in weighed()
         if value == best or (2 * value >= best > 0 and is_turned(each, notation))
     ]
     kept.sort(key=lambda each: each[0] != notation)
@@ -337,6 +371,17 @@ def _attempts(
     if said and right:
         said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
     return [attempt for _, attempt in kept], said, left
+
+
+def _explains_more(attempt: Attempt, other: Attempt) -> bool:
+    """Whether more is right, or less unread, than in another reading: not just less is wrong."""
+    counts, before = (
+        Counter(line.verdict for line in each.judgement.lines) for each in (attempt, other)
+    )
+    right, right_before = (
+        each[Verdict.PROVED] + each[Verdict.CONDITIONAL] for each in (counts, before)
+    )
+    return right > right_before or counts[Verdict.UNREAD] < before[Verdict.UNREAD]
 
 
 def _as_far_as_clear(
@@ -349,13 +394,15 @@ def _as_far_as_clear(
     """The lines, none of them blamed where the page may be read otherwise.
 
     What another reading that explains the page as well judges differently is right only in one of
-    the two; and where more is wrong than right, and some of it not read, nothing is known, nor is
-    it where ``left`` says that not all readings were tried.  ``is_foreign``: the letters were found
-    from the page, so that arrays which do not go together may be laid out otherwise.
+    the two; and where more is wrong than right, or beyond the network, and some of it not read,
+    nothing is known, nor is it where ``left`` says that not all readings were tried.
+    ``is_foreign``: the letters were found from the page, so that arrays which do not go together
+    may be laid out otherwise.
     """
     counts = Counter(line.verdict for line in lines)
     right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
-    lost = counts[Verdict.UNREAD] and right < counts[Verdict.REFUTED]
+    misfits = sum(line.reason.startswith("there is no ") for line in lines)
+    lost = counts[Verdict.UNREAD] and right < max(counts[Verdict.REFUTED], misfits)
     sure = {Verdict.PROVED, Verdict.CONDITIONAL}, {Verdict.REFUTED, Verdict.FOLLOWS}
     made = []
     for line in lines:
@@ -564,6 +611,8 @@ class _Page:
     """Whether that is taken to be so of a name whose definition could not be read."""
     words: str = ""
     """All that stands on the page, for the functions that it speaks of."""
+    strict: bool = True
+    """Whether products of arrays must fit as they stand (`symback.checking.layouts`)."""
     source: str = ""
     """What has been written of the chain so far."""
     anchor: Node | None = None
@@ -574,6 +623,10 @@ class _Page:
     """False claims, the latest first: truth, side, line."""
     printed: dict[Node, Node] = field(default_factory=dict)
     """Quantities and derivatives with the numbers that the page has found for them."""
+    stepped: dict[Node, Node] = field(default_factory=dict)
+    """Weights with their new values, behind a step of gradient descent on the page."""
+    renewed: dict[Node, Node] = field(default_factory=dict)
+    """What the page has found with those."""
     slips: list[tuple[Fraction, Fraction, int]] = field(default_factory=list)
     """Wrong numbers, what they should be, and their lines."""
     refuted: list[Wrong] = field(default_factory=list)
@@ -621,14 +674,21 @@ class _Page:
 
 
 def judged(
-    document: Document, judge: Judge, wrt: Reference | None = None, *, prove: bool = False
+    document: Document,
+    judge: Judge,
+    wrt: Reference | None = None,
+    *,
+    prove: bool = False,
+    strict: bool = True,
 ) -> Judgement:
     """What is said of a page, line by line."""
     allow(JUDGED)
     about = None if wrt is None else _derivative(judge, wrt)
     read = in_order(document.items)
     losses, words = _losses(judge, read.items), " ".join(item.source for item in read.items)
-    page = _Page(judge, about, read.definitions, prove, read.again, losses, words=words)
+    page = _Page(
+        judge, about, read.definitions, prove, read.again, losses, words=words, strict=strict
+    )
     page.agreed, page.doubtful = _known_losses(page, read.items)
     lines = tuple(_lines(page, read.items))
     claims, said = tuple(page.claims), tuple(page.said)
@@ -915,6 +975,8 @@ _GROWS = re.compile(r"\\(?:left|[bB]igg?l?)\s*\Z")
 # -------------------------------------------------------------------------------------- one side
 
 
+NO_NUMBERS = "the network file gives no numbers to compare with"
+WHOLE_LAYER = "this is a whole layer, and the number on the other side one neuron's"
 WHOLE_BATCH = (
     "the network file gives a batch, and an array may hold one sample of it or all; write the line "
     "for single neurons, or check it with a file that gives one sample"
@@ -938,6 +1000,8 @@ def _side(
             found = Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
     else:
         found = _as_symbols(page, truth, side)
+        if found.verdict is Verdict.REFUTED and _measures(page, side.node):
+            found = Finding(Verdict.UNDECIDED, NO_NUMBERS)
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         possible = [each for each in instead if _may_be(page, each, side.node)]
         if possible:
@@ -947,11 +1011,22 @@ def _side(
     literal = plain_number(side.node)
     if literal is not None and found.verdict in (Verdict.PROVED, Verdict.CONDITIONAL):
         page.printed[truth] = side.node
+    if weight := _stepping(page.anchor):
+        page.stepped[weight] = side.node if literal is not None else _new_value(page, weight)
     if found.verdict is Verdict.REFUTED:
         page.refuted.append(Wrong(place, truth, side, page.previous, found))
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _measures(page: _Page, node: Node) -> bool:
+    """Whether a side holds a value that somebody worked out, -0.442, where the file has none."""
+    worked_out = (
+        isinstance(part, Number) and part.decimals is not None and part.decimals > 2
+        for part in walk(node)
+    )
+    return page.judge.file_numbers is None and any(worked_out)
 
 
 def _with_row_below(page: _Page, truth: Node, side: Side, joined: Joined) -> tuple[Side, str]:
@@ -1196,6 +1271,9 @@ def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """What does not fit is wrong only by a mistake with a name: else it may have been misread."""
     if followed := _follows(page, truth, side):
         return followed
+    for layout in () if page.strict else layouts(truth, side.node):
+        if page.compare(layout.left, layout.right).is_equal:
+            return Finding(Verdict.CONDITIONAL, layout.sentence)
     named = _mistakes(page.judge, truth, side.node, page.previous, page.assumptions)
     if not named:
         return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
@@ -1430,6 +1508,29 @@ def _as_step(page: _Page, truth: Node, side: Side, printed: Bounds) -> Finding |
     )
 
 
+def _stepping(node: Node | None) -> Node | None:
+    """w, where a chain says what w - η ∂L/∂w is."""
+    match node:
+        case Total((Element() | Array() as weight, Product((_, rate, Derivative(_, by))))):
+            return weight if by == weight and rate == Element("eta") else None
+    return None
+
+
+def _new_value(page: _Page, weight: Node) -> Node:
+    """A weight behind a step, as numbers where the file has them."""
+    if weight in page.stepped:
+        return page.stepped[weight]
+    found = page.numbers(_meant(weight, Relation.BECOMES))
+    if found is None:
+        return weight
+    if not isinstance(found.value, Grid):
+        return Number(found.middle.limit_denominator(10**30))
+    rows = found.value.rows
+    return Matrix(
+        tuple(tuple(Number(middle(e).limit_denominator(10**30)) for e in row) for row in rows)
+    )
+
+
 def _rates(page: _Page, weight: Node, node: Node) -> list[Number]:
     """The two factors, one of which is the rate, in the old value ± rate · gradient."""
     match node:
@@ -1461,7 +1562,7 @@ def _without_numbers(
         return _as_symbols(page, truth, side)
     if outcome.relationship is Relationship.UNDECIDED:
         return Finding(Verdict.UNDECIDED, outcome.reason)
-    return Finding(Verdict.UNDECIDED, "the network file gives no numbers to compare with")
+    return Finding(Verdict.UNDECIDED, NO_NUMBERS)
 
 
 def _calculated(page: _Page, before: Node, side: Side, relation: Relation) -> Finding:
@@ -1492,6 +1593,8 @@ def _arithmetic(value: Bounds | None, witness: Witness | None = None) -> Finding
 def _number_is_off(page: _Page, truth: Node, side: Side, exact: Bounds, printed: Bounds) -> Finding:
     """A number that is not the truth: rounded before, following from an error, or wrong."""
     judge, before, shown = page.judge, page.previous, str(exact)
+    if is_array(truth) and not is_array(side.node) and len(entries(exact.value)) > 1:
+        return Finding(Verdict.UNDECIDED, WHOLE_LAYER)
     literal = plain_number(side.node)
     carried = None
     if before is not None and not isinstance(side.node, At):
@@ -1500,9 +1603,9 @@ def _number_is_off(page: _Page, truth: Node, side: Side, exact: Bounds, printed:
         return carried
     if found := _from_numbers_of_page(page, truth, exact, printed):
         return found
-    if literal is not None and not isinstance(exact.value, Grid):  # it may be used again
-        right = exact.middle.limit_denominator(10**30)
-        page.slips.append((abs(literal.value), abs(right), side.line))
+    if found := _behind_step(page, truth, side, printed):
+        return found
+    page.slips += _slips(side, exact)  # they may be used again
     if carried is not None:
         return carried
     detail = f"at the numbers of the file it is {shown}"
@@ -1560,21 +1663,52 @@ def _known_mistakes(page: _Page, truth: Node, side: Side, reach: Bounds) -> tupl
         return ()
 
 
+def _slips(side: Side, exact: Bounds) -> list[tuple[Fraction, Fraction, int]]:
+    """The wrong numbers of a side, alone or in an array, and what they should be."""
+    entered = side.node.rows if isinstance(side.node, Matrix) else ((side.node,),)
+    literals = [plain_number(each) for row in entered for each in row]
+    right = [middle(entry).limit_denominator(10**30) for entry in entries(exact.value)]
+    if None in literals or len(literals) != len(right):
+        return []
+    pairs = zip(filter(None, literals), right, strict=True)
+    return [(abs(literal.value), abs(number), side.line) for literal, number in pairs]
+
+
+def _behind_step(page: _Page, truth: Node, side: Side, printed: Bounds) -> Finding | None:
+    """A number that is right with the new values of weights that were changed further up."""
+    if not page.stepped or _stepping(page.anchor) is not None:
+        return None
+    known = {**page.stepped, **page.renewed}
+    known.pop(truth, None)
+    value = page.numbers(truth, overrides=tuple(map(_laid_out, known.items())))
+    near = value is not None and (meets(value, printed) or _is_nearly(value, side.node))
+    if not near:
+        return None
+    page.renewed[truth] = side.node
+    shown = ", ".join(map(echo, page.stepped))
+    return Finding(Verdict.CONDITIONAL, f"right with the new values of {shown}")
+
+
+def _laid_out(pair: tuple[Node, Node]) -> tuple[Node, Node]:
+    """A quantity and its value, both as columns where the page writes rows."""
+    node, value = pair
+    return (node.of, Transpose(value)) if isinstance(node, Transpose) else pair
+
+
 def _from_numbers_of_page(
     page: _Page, truth: Node, exact: Bounds, printed: Bounds
 ) -> Finding | None:
     """A number that follows from those that the page has found for other quantities."""
-    if isinstance(exact.value, Grid) or isinstance(printed.value, Grid):
-        return None
     known = tuple((node, value) for node, value in page.printed.items() if node != truth)
     is_near = abs(exact.middle - printed.middle) <= MOST_CARRIED * abs(exact.middle)
+    known = () if isinstance(exact.value, Grid) else known
     for taken in ((EXACT, AS_PRINTED) if is_near else (EXACT,)) if known else ():
         reach = page.numbers(truth, taken, overrides=known)
         if reach is not None and meets(reach, printed):
             return _rounded_before(exact)
-    wrong = tuple((node, value) for node, value, _ in page.wrongs if plain_number(value))
+    wrong = [(n, v) for n, v, _ in page.wrongs if plain_number(v) or isinstance(v, Matrix)]
     if wrong and truth not in dict(wrong):
-        reach = page.numbers(truth, AS_PRINTED, overrides=(*wrong, *known))
+        reach = page.numbers(truth, AS_PRINTED, overrides=tuple(map(_laid_out, (*wrong, *known))))
         if reach is not None and meets(reach, printed):
             return Finding(Verdict.FOLLOWS, f"follows from the error in line {page.wrongs[0][2]}")
     return None

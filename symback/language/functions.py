@@ -208,7 +208,7 @@ class SoftMax:
     convention: str = ""
     facts: tuple[Fact, ...] = ()
     title: str = ""
-    words: tuple[str, ...] = ("softmax",)
+    words: tuple[str, ...] = ("softmax", "Softmax")
 
     coupled = True
 
@@ -248,7 +248,7 @@ _ACTIVATION_ROWS: tuple[Activation | SoftMax, ...] = (
     ),
     Activation(
         "sigmoid", "1/(1+exp(-z))", "h*(1-h)", latex=r"\sigma", text="σ",
-        words=("sigmoid", "logistic"),
+        words=("sigmoid", "logistic", "Sigmoid"),
         stable=Stable(
             lets=(("E", "exp(capped(-z))"), ("t", "exp(-abs(z))")),
             value="1/(1+E)",
@@ -262,7 +262,7 @@ _ACTIVATION_ROWS: tuple[Activation | SoftMax, ...] = (
         ),
     ),
     Activation(
-        "tanh", "tanh(z)", "1-h**2", latex=r"\tanh", text="tanh", words=("tanh",),
+        "tanh", "tanh(z)", "1-h**2", latex=r"\tanh", text="tanh", words=("tanh", "Tanh"),
         stable=Stable(
             lets=(("t", "exp(-2*abs(z))"), ("d", "1+t")),
             value="tanh(z)",
@@ -315,7 +315,7 @@ _ACTIVATION_ROWS: tuple[Activation | SoftMax, ...] = (
         ),
     ),
     Activation(
-        "softplus", "log(1+exp(z))", "1/(1+exp(-z))", words=("softplus",),
+        "softplus", "log(1+exp(z))", "1/(1+exp(-z))", words=("softplus", "Softplus"),
         stable=Stable(
             lets=(("t", "exp(-abs(z))"),),
             value="max(z,0)+log1p(t)",
