@@ -95,7 +95,7 @@ FUNCTIONS = WORDS | {word: word for word in ("diag", "outer", "dot", "norm")}
 """Names of functions as people type them, and as `symback.language.expressions.Call` knows them."""
 
 _LETTERS = {letter: name for name, letter in GREEK.items() if name in GREEK_NAMES} | {
-    "ϕ": "phi", "ϵ": "epsilon", "ℓ": "ell", "ℒ": "L", "ŷ": "yhat", "Ŷ": "yhat",
+    "ϕ": "phi", "ϵ": "epsilon", "ℓ": "ell", "ℒ": "L", "ŷ": "yhat", "Ŷ": "yhat", "ℝ": "R",
     "Σ": "Σ", "∑": "Σ", "Π": "Π", "∏": "Π", "𝟙": "indicator", "𝟏": "indicator",
     "√": "sqrt",
 }  # fmt: skip
@@ -104,7 +104,9 @@ _SIGNS = {
     "⊙": "⊙", "∘": "⊙", "≈": "≈", "≃": "≈", "≅": "≈", "←": "←", "≤": "<=", "≥": ">=", "≠": "!=",
     "′": "'", "’": "'", "″": "''", "∂": "∂", "∇": "∇", "→": "→", "⇒": "⇒", "⟹": "⇒", "∴": "⇒",
     "‖": "‖", "∈": "in", "⟦": "⟦", "⟧": "⟧", "…": "...", "⋯": "...", "⊗": "⊗", "÷": "/", "½": "½",
-    "⊤": "⊤", "⊺": "⊤", "：": ":", "，": ",", "；": ";", "。": ".", "、": ",", "（": "(", "）": ")",
+    "⊤": "⊤", "⊺": "⊤", "∝": "∝", "⁄": "/", "∕": "/", "∣": "|", "‐": "-", "‑": "-",
+    "≔": ":=", "≜": ":=", "⇔": "⇒",
+    "：": ":", "，": ",", "；": ";", "。": ".", "、": ",", "（": "(", "）": ")",
     **{mark: mark for mark in "+-*/=<>^_()[]{}|,;:.&'!@~%"},
 }  # fmt: skip
 _TWO_SIGNS = {
@@ -117,7 +119,9 @@ _SUBSCRIPTS = dict(
     zip("₀₁₂₃₄₅₆₇₈₉ₐₑᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₊₋₌₍₎", "0123456789aeijklmnoprstuvx+-=()", strict=True)
 )
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁱʲᵏˡᵐⁿ⁺⁻⁽⁾ᵀᴸ", "0123456789ijklmn+-()TL", strict=True))
-_BLANKS = "\u200b\u00a0\u2009\u202f\u2061\u2062"
+_BLANKS = "\u00a0\u2009\u202f\u2061\u2062"
+_WIDTHLESS = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad")
+"""What a copied page may hold between any two signs, and nobody sees."""
 
 _COMMANDS = {
     "cdot": "·", "times": "×", "ast": "*", "bullet": "·", "odot": "⊙", "circ": "⊙", "otimes": "⊗",
@@ -131,7 +135,8 @@ _COMMANDS = {
     "longrightarrow": "→", "Longrightarrow": "⇒", "iff": "⇒", "Leftrightarrow": "⇒", "div": "/",
     "equiv": "=", "%": "%", "triangleq": ":=", "defeq": ":=", "colon": ":", "star": "⋆",
     "hadamard": "⊙", "bigodot": "⊙", "mapsto": "→", "top": "⊤", "intercal": "⊤", "quad": "⏐",
-    "qquad": "⏐", "hfill": "⏐", "_": "_", "sum": "Σ", "prod": "Π", "int": "int",
+    "qquad": "⏐", "hfill": "⏐", "_": "_", "sum": "Σ", "prod": "Π", "int": "int", "propto": "∝",
+    "*": "*",
 }  # fmt: skip
 """What a LaTeX command stands for; ⏐ is a wide space."""
 
@@ -139,7 +144,8 @@ _NO_MEANING = set(
     r""", ; : ! > / thinspace displaystyle textstyle limits nolimits left right big Big bigg Bigg
     bigl bigr Bigl Bigr biggl biggr Biggl Biggr middle nonumber notag scriptstyle mathstrut
     allowbreak noindent centering bm boldsymbol mathbf mathit vec mathsf mathnormal pmb bf rm it
-    underline cancel boldmath blacksquare square qed checkmark Box qedsymbol protect mathord
+    underline cancel bcancel xcancel IEEEyesnumber IEEEnonumber IEEEeqnarraynumspace
+    boldmath blacksquare square qed checkmark Box qedsymbol protect mathord
     mathbin mathrel ensuremath small normalsize negthinspace medspace thickspace strut bigm Bigm
     biggm tiny footnotesize large Large LARGE huge Huge cal space nobreakspace displaylimits
     """.split()
@@ -148,6 +154,10 @@ _NO_MEANING = set(
 
 _DROPPED = set("tag label ref eqref vspace color cite phantom hphantom vphantom".split())
 """Commands that are dropped with their argument."""
+_COLOURED = {"textcolor": 1, "colorbox": 1, "fcolorbox": 2}
+"""Commands with so many arguments for a colour before the formula."""
+_DIFFERENTIALS = frozenset("pdv dv odv partialderivative derivative pderiv diffp diff pd".split())
+r"""What \pdv{L}{w} and its like are called by packages; a page may define them anew."""
 _WORDS = set(
     "text textrm mbox textbf textit intertext shortintertext emph textnormal textsf texttt".split()
 )
@@ -186,6 +196,7 @@ _SKIP = re.compile(r"\*?\s*\[[^\]\n]{0,12}(?:pt|em|ex|mm|cm)\]")
 r"""The [2pt] after \\."""
 _SINGLE = re.compile(r"\s*(\\[A-Za-z]+|\\.|[^\s{}\\])")
 """The argument of a macro without braces: a command or a single sign."""
+_NARROW = re.compile(r"-.*|0?\.\d+\s*(?:em|cm|in)|\.?[0-9](?:\.\d+)?\s*(?:pt|mu|ex|mm|px)")
 _ONE_LETTER = re.compile(r"\s*(?:\{\s*([A-Za-z1])\s*\}|([A-Za-z1]))")
 
 
@@ -333,6 +344,8 @@ class _Lexer:
         mark = source[start]
         if mark.isspace() or mark in _BLANKS or (mark == "~" and self.latex):
             self.at, self.spaced = start + 1, True
+        elif mark in _WIDTHLESS or (mark == "$" and self.latex):  # of \colorbox{yellow}{$…$}
+            self.at = start + 1
         elif mark == "%" and self.latex:
             end = source.find("\n", start)
             self.at, self.spaced = len(source) if end < 0 else end, True
@@ -401,8 +414,12 @@ class _Lexer:
         if (text := _SIGNS.get(mark)) is not None:
             return self.token(_ALIKE.get(text, text), text, start, start + 1)
         if (text := _LETTERS.get(mark) or _mathematical_letter(mark)) is not None:
+            if text in _SIGNS:  # 𝜕
+                return self.token(_SIGNS[text], _SIGNS[text], start, start + 1)
             kind = "number" if text.isdigit() else "name"
-            return self.token(kind, _LETTERS.get(text, text), start, start + 1)
+            hatted = kind == "name" and self.source.startswith("\u0302", start + 1)
+            name = _LETTERS.get(text, text) + "hat" * hatted
+            return self.token(kind, name, start, start + 1 + hatted)
         name = unicodedata.name(mark, f"U+{ord(mark):04X}")
         shown = printable(mark)
         if "CYRILLIC" in name or "FULLWIDTH" in name or "ARMENIAN" in name:
@@ -447,14 +464,17 @@ class _Lexer:
         elif name in _DROPPED:
             self._argument(start)
             self.spaced = True
-        elif name == "textcolor":
-            self._argument(start)
+        elif name in _COLOURED:
+            for _ in range(_COLOURED[name]):
+                self._argument(start)
         elif name in ("stackrel", "overset") and (sign := _OVER_A_SIGN.match(self.source, self.at)):
             text = "=" if sign[1] == "=" else "≈"
             yield self.token(text, text, start, sign.end())
-        elif name in ("hspace", "hskip"):
-            self._argument(start)
-            yield self.token("⏐", "⏐", start)
+        elif name == "hspace":
+            if _NARROW.fullmatch(self._argument(start).strip()):
+                self.spaced = True
+            else:
+                yield self.token("⏐", "⏐", start)
         elif name in _NO_MEANING:
             self.spaced = True
             if name in ("left", "right") and self.source.startswith(".", self.at):
@@ -465,6 +485,8 @@ class _Lexer:
             text = _COMMANDS[name]
             kind = "name" if text.isalpha() and text != "in" else _ALIKE.get(text, text)
             yield self.token(kind, text, start)
+        elif name in _DIFFERENTIALS:
+            yield self.token("command", "pdv", start)
         elif name in _STRUCTURE:
             yield self.token("command", name, start)
         elif name in FUNCTIONS or name in GREEK_NAMES or name.startswith("var"):
