@@ -206,3 +206,11 @@ def test_the_lectures_letters_need_no_search():
 def test_line_numbers_are_said_in_runs():
     """As a person would."""
     assert listed([7, 1, 2, 3, 2]) == "1–3, 7"
+
+
+def test_a_wrong_line_in_the_lectures_letters_is_not_read_otherwise():
+    """Another reading has to make more right, or read more: less wrong is not enough."""
+    net = sb.Network(2, [(3, "sigmoid"), (2, "sigmoid")], loss="half_squared_error")
+    (line,) = sb.check("δ_2 = (y - ŷ) ⊙ σ'(a_2)", net).lines
+    assert line.verdict.value == "refuted"
+    assert line.diagnosis[0].name == "sign-flipped"

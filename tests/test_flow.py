@@ -188,3 +188,108 @@ OTHER = (
 )  # fmt: skip
 def test_a_condition_belongs_to_its_claim(page, net, expected):
     assert verdicts(page, net) == expected
+
+
+RIGHT = r"\hat y_1 - y_1"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        # environments
+        r"\begin{{array}}{{rcl}} \frac{{\partial L}}{{\partial a_{{21}}}} & = & {0} \end{{array}}",
+        (
+            r"\begin{{eqnarray}} \frac{{\partial L}}{{\partial a_{{21}}}} &=& {0} \nonumber"
+            r"\end{{eqnarray}}"
+        ),
+        (
+            r"\begin{{IEEEeqnarray}}{{rCl}} \frac{{\partial L}}{{\partial a_{{21}}}} &=& {0}"
+            r"\IEEEyesnumber \end{{IEEEeqnarray}}"
+        ),
+        r"$$\begin{{array}}{{ll}} \frac{{\partial L}}{{\partial a_{{21}}}} &= {0} \end{{array}}$$",
+        # derivatives
+        r"$$\pdv{{L}}{{a_{{21}}}} = {0}$$",
+        r"$$\pdv{{a_{{21}}}} L = {0}$$",
+        r"$$\partialderivative{{L}}{{a_{{21}}}} = {0}$$",
+        r"$$\frac{{\mathrm d L}}{{\mathrm d a_{{21}}}} = {0}$$",
+        r"$${{\partial L \over \partial a_{{21}}}} = {0}$$",
+        (
+            r"\newcommand{{\pd}}[2]{{\frac{{\partial #1}}{{\partial #2}}}}"
+            r"$$\pd{{L}}{{a_{{21}}}} = {0}$$"
+        ),
+        # the loss and spaces
+        r"$$\frac{{\partial {{\cal L}}}}{{\partial a_{{21}}}} = {0}$$",
+        r"$$\frac{{\partial \ell}}{{\partial a_{{21}}}} = {0}$$",
+        r"$$\frac{{\partial \text{{Loss}}}}{{\partial a_{{21}}}} = {0}$$",
+        r"$$\frac{{\partial\,L\space}}{{\partial\;a_{{21}}}}\!=\!{0}\hspace{{2pt}}$$",
+        r"$$\frac{{\partial L}}{{\partial a_{{21}}}} = \big({0}\big) \tag{{3}}$$",
+        # colours, boxes, cancelled factors
+        r"$$\frac{{\partial L}}{{\partial a_{{21}}}} = \colorbox{{yellow}}{{${0}$}}$$",
+        r"$$\frac{{\partial L}}{{\partial a_{{21}}}} = \textcolor{{blue}}{{{0}}}$$",
+        r"$$\boxed{{\frac{{\partial L}}{{\partial a_{{21}}}} = {0}}}$$",
+        (
+            r"$$\frac{{\partial L}}{{\cancel{{\partial a_{{21}}}}}}"
+            r"\frac{{\cancel{{\partial a_{{21}}}}}}{{\partial b_{{21}}}} = {0}$$"
+        ),
+        # bars
+        r"$$\left.\frac{{\partial L}}{{\partial a_{{21}}}}\right|_{{y_1 = 1}} = {0} + y_1 - 1$$",
+        # numbers of equations
+        "$$\\frac{{\\partial L}}{{\\partial a_{{21}}}} = {0} \\qquad (3)$$",
+        # mathematics in odd places
+        "We get $\\frac{{\\partial L}}{{\\partial a_{{21}}}}\n = {0}$ and so on.",
+        "The gradient is $$\\frac{{\\partial L}}{{\\partial a_{{21}}}} = {0}$$ at the output.",
+        "- $\\frac{{\\partial L}}{{\\partial a_{{21}}}} = {0}$\n- and so on",
+        "> 1. $\\frac{{\\partial L}}{{\\partial a_{{21}}}} = {0}$",
+    ],
+)
+def test_latex_of_other_hands(page):
+    """Right pages are proved; with the wrong sign they are refuted."""
+    assert verdicts(page.format(RIGHT)) == "P"
+    assert verdicts(page.format(r"\hat y_1 + y_1")) == "R"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "∂L/∂a<sub>21</sub> = ŷ<sub>1</sub> {0} y<sub>1</sub><br>",
+        "<p>∂L/∂a_21&nbsp;=&nbsp;ŷ_1 {0} y_1</p>",
+        "<li>∂L/∂a_21 = &ycirc;_1 {0} y_1</li>",
+        "𝜕𝐿/𝜕𝑎₂₁ = 𝑦̂₁ {0} 𝑦₁",
+        "∂ L / ∂ a_21 = ŷ_1 {0} y_1",
+        "∂L/∂a\u2060_21 = ŷ_1\u200b {0} y_1",
+        "∂L⁄∂a_21 = ŷ_1 {0} y_1",
+        "∂L/∂a\\_21 = 1 \\* ŷ\\_1 {0} y\\_1",
+        "`∂L/∂a_21 = ŷ_1 {0} y_1`",
+        "**∂L/∂a_21 = ŷ_1 {0} y_1**",
+        "**Answer:** ∂L/∂a_21 = ŷ_1 {0} y_1",
+        "Let's see: ∂L/∂a_21 = ŷ_1 {0} y_1",
+        "1. ∂L/∂a_21 = ŷ_1 {0} y_1",
+        "Step 4: ∂L/∂a_21 = ŷ_1 {0} y_1",
+        "∂L/∂a_21 = ŷ_1 {0} y_1   (eq. 3)",
+        "The results:\n+ ∂L/∂a_21 = ŷ_1 {0} y_1",
+        "∂L/∂a_2i = ŷ_i {0} y_i for i = 1, 2",
+    ],
+)
+def test_copied_text(page):
+    """HTML, Unicode and Markdown of copied pages; with the wrong sign they are refuted."""
+    assert verdicts(page.format("-")) == "P"
+    assert verdicts(page.format("+")) == "R"
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        (r"$$\frac{\partial L}{\partial a_{2k}} = \hat y_k - \mathbb 1(y=k)$$", "P"),
+        (r"$$\frac{\partial L}{\partial a_{2k}} = \hat y_k - \mathbb{1}\{y=k\}$$", "P"),
+        (r"$$\frac{\partial L}{\partial a_{2k}} = \hat y_k + \mathbb{1}\{y=k\}$$", "R"),
+        (r"$$\hat y_1(1-\hat y_1) = \hat y_1 \sum_{\substack{j \\ j \neq 1}} \hat y_j$$", "P"),
+        (r"$$\hat y_1(1-\hat y_1) = \hat y_1 \sum_{\substack{j \\ j \neq 2}} \hat y_j$$", "R"),
+        (r"$$a_{21} = b_{21} + \sum\limits_{j=1}^{3} w_{21j} h_{1j}$$", "P"),
+        ("∂L/∂w_212 ∝ h_12", "N"),
+        ("∂L/∂a_21 = ŷ_1 - y_1  (1)\n∂L/∂w_212 = (ŷ_1 - y_1) h_12  (2)", "PP"),
+        ("∂L/∂a_21 = ŷ_1 - y_1  (7)\n∂L/∂w_212 = (ŷ_1 - y_1) h_12  (2)", "NN"),
+        ("Step 1: ∂L/∂a_21 = ŷ_1 - y_1\n+ ∂L/∂b_21 = ŷ_1 - y_1", "PP"),
+    ],
+)
+def test_signs_of_other_hands(page, expected):
+    assert verdicts(page) == expected

@@ -73,3 +73,51 @@ def test_a_set_that_the_page_defines_is_not_read():
 def test_a_condition_in_another_language(when):
     assert judged(when.format("∂h_11/∂a_11 = 1"), RELU) == ["proved"]
     assert judged(when.format("∂h_11/∂a_11 = 0"), RELU) == ["refuted"]
+
+
+@pytest.mark.parametrize(
+    ("page", "verdict"),
+    [
+        (r"$\delta_2 = (\hat y - y) \cdot \sigma'(a_2)$", "proved"),
+        (r"$\delta_2 = (y - \hat y) \cdot \sigma'(a_2)$", "refuted"),
+        (r"$\delta_1 = W_2^T \cdot \delta_2 \cdot \sigma'(a_1)$", "proved"),
+        (r"$\delta_1 = W_2 \cdot \delta_2 \cdot \sigma'(a_1)$", "refuted"),
+        (r"$\frac{\partial L}{\partial W_2} = \delta_2 \cdot h_1$", "refuted"),
+        (r"$\frac{\partial L}{\partial W_2} = \delta_2 \cdot h_1^T$", "proved"),
+        (r"$L = \frac12 (\hat y - y) \cdot (\hat y - y)$", "unread"),
+    ],
+)
+def test_a_dot_between_columns_goes_entry_by_entry(page, verdict):
+    """As matrices they have none; where the other side is a number it may be the dot product."""
+    assert judged(page) == [verdict]
+
+
+@pytest.mark.parametrize("sigmoid", [r"\text{Sigmoid}", r"\operatorname{Sigmoid}", "Sigmoid"])
+def test_functions_however_they_are_capitalised(sigmoid):
+    assert judged(f"$h_{{12}} = {sigmoid}(a_{{12}})$") == ["proved"]
+    assert judged(f"$h_{{12}} = {sigmoid}(a_{{13}})$") == ["refuted"]
+
+
+def test_a_value_that_somebody_worked_out_needs_numbers():
+    """Without numbers in the file -0.442 may be right; a factor such as 0.5 is judged."""
+    slope = r"\frac{\partial L}{\partial h_{11}}"
+    assert judged(rf"${slope} = w_{{211}} \cdot (-0.4427)$") == ["undecided"]
+    assert judged(rf"${slope} = 0.5 w_{{211}} \delta_{{21}}$") == ["refuted"]
+
+
+def test_a_number_for_a_whole_layer_is_not_blamed():
+    """h_1 = 0.57 may be of one neuron in the page's letters."""
+    values = {
+        "x": [1.0, 0.5], "y": [1.0, 0.0], "W1": [[0.2, 0.4], [0.3, 0.1], [0.0, 0.0]],
+        "b1": [0.1, 0.2, 0.0], "W2": [[0.5, 0.6, 0.0], [0.1, 0.1, 0.1]], "b2": [0.3, 0.0],
+    }  # fmt: skip
+    net = sb.Network(2, [(3, "sigmoid"), (2, "sigmoid")], loss="half_squared_error", values=values)
+    assert judged("h_1 = 0.6225", net) == ["undecided"]
+    assert judged("h_11 = 0.6225", net) == ["proved"]
+    assert judged("h_12 = 0.6225", net) == ["refuted"]
+
+
+def test_letters_beyond_the_network_are_a_sign_of_other_letters():
+    """Where more is beyond the network than right, nothing is blamed."""
+    page = "z_3 = w_13 a_1 + w_23 a_2 + b_3\n\nδ_3 = ŷ - y\n\n∂L/∂a_21 = y_1 - ŷ_1"
+    assert "refuted" not in judged(page)

@@ -87,10 +87,10 @@ $$\\delta_2 = \\frac{\\partial J}{\\partial z_2} = \\hat y - y$$
 @pytest.mark.parametrize(
     ("line", "verdict"),
     [
-        (r"\frac{\partial J}{\partial h_1} = \frac{\partial J}{\partial z_2} W_2^T", "proved"),
-        (r"\frac{\partial J}{\partial h_1} = W_2^T \frac{\partial J}{\partial z_2}", "refuted"),
+        (r"\frac{\partial J}{\partial h_1} = \delta_2 W_2^T", "proved"),
+        (r"\frac{\partial J}{\partial h_1} = W_2^T \delta_2", "undecided"),
         (r"\frac{\partial J}{\partial W_2} = h_1^T \delta_2", "proved"),
-        (r"\frac{\partial J}{\partial W_2} = \delta_2 h_1^T", "refuted"),
+        (r"\frac{\partial J}{\partial W_2} = \delta_2 h_1^T", "undecided"),
         (r"\frac{\partial L}{\partial h_1} = \delta_2 \frac{\partial z_2}{\partial h_1}", "proved"),
     ],
 )
@@ -168,3 +168,42 @@ def test_a_condition_that_begins_a_sentence_is_about_what_comes():
     mutated = f"{both}\nIf $i = k$,\n{other}\nIf $i \\neq k$,\n{same}"
     said = [each.verdict.value for each in sb.check(mutated, ENTROPY).lines]
     assert [each for each in said if each != "text"] == ["proved", "refuted", "refuted"]
+
+
+FORWARD = r"""
+$a_1 = W_1 x + b_1$, $h_1 = \sigma(a_1)$, $a_2 = W_2 h_1 + b_2$, $\hat y = \sigma(a_2)$
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        # columns side by side can only be multiplied entry by entry
+        (r"\delta_1 = W_2^T \delta_2 \cdot \sigma'(a_1)", "conditional"),
+        (r"\delta_1 = (W_2^T \delta_2) \sigma'(a_1)", "conditional"),
+        (r"\delta_1 = W_2 \delta_2 \cdot \sigma'(a_1)", "refuted"),
+        (r"\delta_2 = (\hat y - y) \hat y (1 - \hat y)", "conditional"),
+        (r"\delta_2 = (\hat y - y) \hat y", "undecided"),
+        (r"\frac{\partial L}{\partial W_2} = \delta_2 h_1", "refuted"),
+        # a chain of derivatives says nothing of their layout
+        (
+            r"\frac{\partial L}{\partial h_1} = \delta_2 \frac{\partial a_2}{\partial h_1}",
+            "conditional",
+        ),
+        (
+            r"\frac{\partial L}{\partial h_1} = \frac{\partial a_2}{\partial h_1} \delta_2",
+            "conditional",
+        ),
+        (
+            r"\frac{\partial L}{\partial h_1} = \delta_2 \frac{\partial \hat y}{\partial h_1}",
+            "undecided",
+        ),
+        (r"\frac{\partial L}{\partial h_1} = \frac{\partial L}{\partial a_2} W_2", "refuted"),
+    ],
+)
+def test_what_does_not_fit_as_it_stands_is_right_in_the_layout_that_is_named(line, verdict):
+    """Only where no W stands the wrong way round, and not where products are fixed (strict)."""
+    report = sb.check(f"{FORWARD}${line}$", SQUARED)
+    assert report.lines[-1].verdict.value == verdict
+    strict = sb.check(f"{FORWARD}${line}$", SQUARED, strict=True)
+    assert strict.lines[-1].verdict.value != "conditional"

@@ -36,15 +36,16 @@ LEAVES = ("x", "y", "w", "b", "eta")
 Values = dict[Element, Number]
 
 _CLASS = re.compile(
-    r"\b(?:(?:true|correct|actual|right|target|gold|ground[- ]truth)\s+(?:class|label|category)"
-    r"(?:\s+index)?\s*(?:is|=|:|equals|being|was)?|(?:belongs\s+to|is\s+of|is\s+in|is\s+from)"
-    r"(?:\s+the)?(?=\s+class)|^[^\S\n]*label\s*(?:is|=|:))"
-    r"\s*(?:(?:class|number|category|label)\s*)?\$?(?:[cℓ]\s*=\s*)?(\d{1,3})\$?(?![\w.]*\w|\s*[-+*/^])",
+    r"\b(?:(?:true|correct|actual|right|target|gold|ground[- ]truth)\s{1,4}(?:class|label|category)"
+    r"(?:\s{1,4}index)?\s{0,4}(?:is|=|:|equals|being|was)?|(?:belongs\s{1,4}to|is\s{1,4}of|is\s{1,4}in|is\s{1,4}from)"
+    r"(?:\s{1,4}the)?(?=\s{1,4}class)|^[^\S\n]{0,8}label\s{0,4}(?:is|=|:))"
+    r"\s{0,4}(?:(?:class|number|category|label)\s{0,4})?\$?(?:[cℓ]\s{0,4}=\s{0,4})?(\d{1,3})\$?"
+    r"(?![\w.]{0,8}\w|\s{0,4}[-+*/^])",
     re.I | re.M,
 )
 _RATE = re.compile(
-    r"\b(?:learning[- ]rate|step[- ]size)\s*(?:is|of|=|:|equals|be)?\s*\$?(\d*\.?\d+)\$?"
-    r"(?![\w.]*\w)",
+    r"\b(?:learning[- ]rate|step[- ]size)\s{0,4}(?:is|of|=|:|equals|be)?\s{0,4}"
+    r"\$?(\d{0,9}\.?\d{1,9})\$?(?![\w.]{0,8}\w)",
     re.I,
 )
 

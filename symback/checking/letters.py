@@ -269,6 +269,8 @@ class Letters:
         for letter, meaning in own.items():
             capital = letter[:1].upper() + letter[1:]
             self.letters.setdefault(capital, meaning)
+            if letter in self.placed:
+                self.placed.setdefault(capital, self.placed[letter])
         capitals = self.notation.samples.capitals
         self.batches = frozenset(
             letter
@@ -507,7 +509,7 @@ class Letters:
         if text in self.words and below is None:
             meaning = self.words[text]
             layers = {"a": Index("", self.scope.depth), "h1": Index("", 1)}
-            every = EVERY if self.batches and not self.notation.samples.capitals else None
+            every = EVERY if self.batches else None
             letter = meaning[0] if meaning in layers else meaning
             node: Node = Array(letter, layers.get(meaning), every)
             node = LOSS if meaning == "L" else node
@@ -538,8 +540,11 @@ class Letters:
         inner = node.by if isinstance(node, Derivative) else node
         if not isinstance(inner, Array):
             return False
+        samples = self.notation.samples
         if inner.sample == EVERY:
-            return self.notation.samples.axis == "rows"
+            return samples.axis == "rows"
+        if inner.letter == "b" and samples.axis == "rows" and not samples.capitals:
+            return True  # one that NumPy adds to each row
         return self.notation.rows
 
     def _of_samples(self, typed: Scripted, node: Node) -> Node:

@@ -261,8 +261,9 @@ _SUPPOSES = re.compile(
 )
 _COMPARED = re.compile(r"[=<>≤≥≠]|\\(?:leq?|geq?|neq?)\b")
 _GIVES = re.compile(
-    r"(?:^|[\s,;:(&$])(?:\\(?:vec|mathbf|bm|boldsymbol)\s*\{?)?[xytXYTbwW](?:\}|_\w+|_\{\w+\}|\^\S+)*"
-    r"\s*&?\s*=\s*&?\s*(?:[\[(]?\s*-?[\d.]+|\\begin\{[bp]matrix|\\left[\[(])"
+    r"(?:^|[\s,;:(&$])(?:\\(?:vec|mathbf|bm|boldsymbol)\s{0,2}\{?)?[xytXYTbwW]"
+    r"(?:\}|_\{[^{}\s]{1,9}\}|_[0-9A-Za-z]{1,6}|\^[^\s=]{1,9}){0,3}"
+    r"[\s&]{0,4}=[\s&]{0,4}(?:[\[(]?\s{0,2}-?[\d.]|\\begin\{[bp]matrix|\\left[\[(])"
 )
 _EQUALS = re.compile(r"(?<![<>!:])=")
 _FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
@@ -778,6 +779,9 @@ def _sides(statement: Statement, page: Page) -> Sides:
     if changing is not None:
         raise NotRead(f"the word “{changing.text}” stands within a formula", changing.place,
                       "write it as a sign")  # fmt: skip
+    if (sign := next((token for token in tokens if token.kind == "∝"), None)) is not None:
+        raise NotRead("a proportion leaves its factor open and is not judged", sign.place,
+                      "write = and the factor")  # fmt: skip
     parts = split(tokens, RELATIONS)
     ends = itertools.accumulate(len(part) + 1 for part in parts[:-1])
     relations = [_RELATION[tokens[end - 1].kind] for end in ends]
@@ -803,6 +807,10 @@ def _sides(statement: Statement, page: Page) -> Sides:
     readings = [reading(part, line) for part in parts]
     uncertain = {node for each in readings for node in each.uncertain}
     nodes = _settled([each.node for each in readings], uncertain, tokens)
+    dotted = next(filter(None, (each.dotted for each in readings)), None)
+    if dotted is not None and not all(map(is_array, nodes)):
+        raise NotRead("· between two columns has two readings", dotted,
+                      "write ⊙ for entry by entry, or aᵀ b")  # fmt: skip
     if any(_summands(node, letters.scope) > MOST_SUMMANDS for node in nodes):
         raise NotRead(f"nested sums of more than {MOST_SUMMANDS:,} terms", place)
     sides = [

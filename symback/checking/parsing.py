@@ -14,6 +14,7 @@ application.  What has two readings, or none, raises `NotRead` with its place an
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -64,6 +65,7 @@ from symback.language.expressions import (
     Total,
     Transpose,
     is_array,
+    is_column,
     negative,
 )
 from symback.language.functions import ABBREVIATIONS, ELEMENTARY
@@ -125,12 +127,14 @@ class Reading:
     """An expression, and what was noticed while it was read.
 
     ``steps``: a quantity with "new" above it was read, so the line is a step.  ``uncertain`` are
-    the δ_{ij} that may be Kronecker's, ``named`` the page's own names with their places.
+    the δ_{ij} that may be Kronecker's, ``dotted`` is the place of a · between two columns, which is
+    read entry by entry, ``named`` the page's own names with their places.
     """
 
     node: Node = LOSS
     steps: bool = False
     uncertain: set[Element] = field(default_factory=set)
+    dotted: Place | None = None
     named: list[tuple[Named, Place]] = field(default_factory=list)
     flat: list[Node] = field(default_factory=list)
     """Sums along the second axis that NumPy lays flat, for want of keepdims."""
@@ -335,7 +339,10 @@ class _Parser:
                 minus = self.accept("-")
                 following = self.factor()
                 following = negative(following) if minus else following
-                if token.kind != "*" or not (is_array(factors[-1]) and is_array(following)):
+                if token.kind == "·" and _are_alike(_product(factors), following):
+                    self.noticed.dotted = token.place
+                    factors = [Product((_product(factors), following), True)]
+                elif token.kind != "*" or not (is_array(factors[-1]) and is_array(following)):
                     factors.append(following)
                 elif self.line.code or self.letters.marks:  # Ng writes so too
                     factors = [Product((_product(factors), following), True)]
@@ -661,12 +668,20 @@ class _Parser:
         parts = split(tokens, COMPARISONS)
         if len(parts) != 2:
             raise self.refuse("a condition with one comparison is expected, as in 1[i = ℓ]")
-        left, right = parts
-        relation = tokens[len(left)].kind
+        relation = tokens[len(parts[0])].kind
+        left, right = parts = list(map(self.as_class, parts))
         if self.compares_indices(left, right):
             first, second = (Letter(self.letters.index(part, self.end)) for part in parts)
             return Comparison(first, relation, second)
         return Comparison(self.whole(left), relation, self.whole(right))
+
+    def as_class(self, tokens: list[Token]) -> list[Token]:
+        """ℓ for a bare y, as in 1[y = k]: there it is the class, and no vector."""
+        scope = self.letters.scope
+        names = len(tokens) == 1 and self.letters.meaning(tokens[0].text) == "y"
+        if not names or not scope.is_network or scope.widths[-1] == 1:
+            return tokens
+        return [replace(tokens[0], text="ell")]
 
     def compares_indices(self, left: list[Token], right: list[Token]) -> bool:
         """Whether both sides are indices; L is the last layer only beside an index letter."""
@@ -699,6 +714,9 @@ class _Parser:
 
     def differentiated(self) -> Node:
         """What stands behind a ∂: the loss, a quantity, or an expression in brackets."""
+        if self.peek().text == "ell" and not self.at("_", "^", ahead=1):
+            self.take()  # no index is differentiated
+            return LOSS
         return (self.peek().text in _LOSS_LETTERS and self.loss()) or self.factor()
 
     def loss(self) -> Node | None:
@@ -1194,7 +1212,12 @@ class _Parser:
         """The letters of a sum, where they begin, and what is left out."""
         letters: list[str] = []
         lower, without = 1, None
-        for part in split(tokens, (",",)):
+        if tokens and (tokens[0].kind, tokens[0].text) == ("command", "substack"):
+            lines = split(_bare(tokens[1:]), ("\\\\",))
+            parts = [part for line in lines for part in split(line, (",",)) if part]
+        else:
+            parts = split(tokens, (",",))
+        for part in parts:
             first, *others = split(part, ("=", "!=", "in"))
             if any(token.kind == "in" for token in part):
                 others = [] if self.is_whole_range(part[len(first) + 1 :]) else [part, part]
@@ -1255,6 +1278,8 @@ class _Parser:
                 while self.accept("_", "^"):
                     self.script()
                 return node
+            case "pdv":
+                return self.short_derivative(begin, token)
             case "sqrt":
                 return Call("sqrt", (self.whole(self.argument()),))
             case "hat" | "widehat":
@@ -1268,9 +1293,22 @@ class _Parser:
             case name:
                 raise self.refuse(f"\\{name} is not read here", at=token)
 
+    def short_derivative(self, begin: int, token: Token) -> Node:
+        r"""\pdv{L}{w}, or \pdv{w} of what follows, as the fraction that it is short for."""
+        if self.at("["):
+            raise self.refuse("symback reads first derivatives only", at=token)
+        above = self.argument()
+        above, below = (above, self.argument()) if self.at("{") else ([], above)
+        sign = replace(token, kind="∂", text="∂")
+        left, right = replace(token, kind="{", text="{"), replace(token, kind="}", text="}")
+        fraction = replace(token, text="frac")
+        parts = (left, sign, *above, right, left, sign, *below, right)
+        self.read_instead(begin, fraction, *parts)
+        return self.command()
+
     def fraction(self, token: Token) -> Node:
         """A quotient, or a derivative."""
-        above, below = self.argument(), self.argument()
+        above, below = _bare(self.argument()), _bare(self.argument())
         if not _is_differential(above) or not _is_differential(below):
             if below and below[0].kind == "∂":
                 raise self.refuse("∂ below and none above", at=token)
@@ -1300,7 +1338,10 @@ class _Parser:
         rows = [row for row in split(self.tokens[start : self.position - 1], ("\\\\",)) if row]
         if opening.text == "cases":
             return self.cases(rows, opening)
-        if opening.text not in ("bmatrix", "pmatrix", "matrix", "Bmatrix", "smallmatrix"):
+        if opening.text == "array" and rows and rows[0][0].kind == "{":
+            close = next(k for k, token in enumerate(rows[0]) if token.kind == "}")
+            rows[0] = rows[0][close + 1 :]
+        if opening.text not in ("array", "bmatrix", "pmatrix", "matrix", "Bmatrix", "smallmatrix"):
             raise self.refuse(f"\\begin{{{opening.text}}} is not read here", at=opening)
         cells = [split(row, ("&",)) for row in rows]
         if len({len(row) for row in cells}) != 1:
@@ -1457,6 +1498,23 @@ class _Parser:
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def _bare(tokens: list[Token]) -> list[Token]:
+    r"""Tokens without braces around all of them, as \\cancel leaves them."""
+    while len(tokens) > 2 and tokens[0].kind == "{" and tokens[-1].kind == "}":
+        depths = itertools.accumulate((t.kind == "{") - (t.kind == "}") for t in tokens[1:-1])
+        if min(depths) < 0:
+            break
+        tokens = tokens[1:-1]
+    return tokens
+
+
+def _are_alike(left: Node, right: Node) -> bool:
+    """Whether both are columns, or both rows: as matrices they have no product."""
+    if isinstance(left, Transpose) and isinstance(right, Transpose):
+        left, right = left.of, right.of
+    return is_column(left) and is_column(right)
 
 
 def _product(factors: Sequence[Node]) -> Node:

@@ -15,7 +15,9 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
+from symback.checking.copied import BREAK, FILLER, plain
 from symback.checking.layers import known_layers, layers_of
 from symback.checking.lemmas import Lemma, function_defined
 from symback.checking.letters import Letters, is_total
@@ -63,6 +65,7 @@ _EQUALITY = re.compile(r"[=≈←]")
 class Page:
     """The text without comments and macros, where its lines start, and what its letters mean.
 
+    ``typed`` is the text as it was typed, of which ``text`` has the plain signs at the same places;
     ``is_code``: it holds lines of a program, in which * between arrays goes entry by entry;
     ``numbering`` are the letters that stand in its subscripts; ``layers`` say which layer's neurons
     they number, where nothing else does.
@@ -75,6 +78,7 @@ class Page:
     is_code: bool
     numbering: frozenset[str] = frozenset()
     layers: Mapping[str, Index] = field(default_factory=dict)
+    typed: str = ""
 
     @classmethod
     def of(cls, text: str, letters: Letters) -> Page:
@@ -82,10 +86,17 @@ class Page:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         if re.search(r"\\[A-Za-z(\[]", text):
             text = _COMMENT.sub(lambda found: found[1] + " " * len(found[2]), text)
-        text, macros = without_macros(text)
+        typed, macros = without_macros(text)
+        text = plain(typed)
         starts = (0, *(match.end() for match in re.finditer("\n", text)))
         is_code = letters.notation.rows or _CODE.search(text) is not None
-        return cls(text, macros, letters, starts, is_code)
+        return cls(text, macros, letters, starts, is_code, typed=typed)
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether numbers in brackets at the ends of rows go up by one from row to row."""
+        found = [int(each) for each in _NUMBERED.findall(self.text)]
+        return len(found) > 1 and all(b == a + 1 for a, b in itertools.pairwise(found))
 
     def knowing(self, statements: Sequence[Statement]) -> Page:
         """The page with the names that its statements define, and the letters that they number."""
@@ -93,10 +104,14 @@ class Page:
         # "for i = 1" defines no i, unless the page goes on to calculate with it
         numbering |= {*"ijkm"} - {t.text for each in statements for t in each.tokens[1:]}
         page = replace(self, numbering=frozenset(numbering))
-        letters, told = self.letters, [each for each in statements if each.has_relation]
+        if self.is_code and any(map(self._counts_errors_on, statements)):
+            own = replace(self.letters.notation, error="")  # delta3 of two layers is a name
+            scope, unknown = self.letters.scope, self.letters.unknown
+            page = replace(page, letters=Letters(scope, own, unknown=unknown))
+        letters, told = page.letters, [each for each in statements if each.has_relation]
         letters = Letters(
-            self.letters.scope,
-            self.letters.notation,
+            letters.scope,
+            letters.notation,
             frozenset(
                 name
                 for each in statements
@@ -112,6 +127,17 @@ class Page:
         if letters.tells_layers_by_indices:
             layers = known_layers((each.tokens for each in statements), letters)
         return replace(page, letters=letters, layers=layers)
+
+    def _counts_errors_on(self, statement: Statement) -> bool:
+        """Whether a program counts its errors beyond the last layer, as delta3 of two layers."""
+        depth = self.letters.scope.depth
+        return any(
+            name.text == self.letters.notation.error
+            and number.text.isdigit()
+            and name.end == number.start
+            and int(number.text[:6]) > depth > 0
+            for name, number in itertools.pairwise(statement.tokens)
+        )
 
     def letters_of(self, tokens: Sequence[Token]) -> Letters:
         """What letters mean in one statement."""
@@ -137,38 +163,66 @@ class Page:
         """The text from the first of some tokens to the last."""
         first = tokens[0].place
         begin = self.starts[first.line - 1] + first.column - 1
-        return self.text[begin : self.behind(tokens[-1])].strip()
+        return self.typed[begin : self.behind(tokens[-1])].strip()
 
     def behind(self, token: Token) -> int:
         """The position of the page behind a token."""
-        return self.starts[token.place.line - 1] + token.place.column - 1 + token.end - token.start
+        start = self.starts[token.place.line - 1] + token.place.column - 1
+        position = start + token.end - token.start
+        while self.text[position : position + 1] == FILLER:
+            position += 1
+        return position
 
     def lexed(self, text: str, start: int, *, latex: bool) -> list[Token]:
         """The tokens of a stretch that stands at a position of the page."""
-        functions = self.letters.own_functions
-        place = self.place(start)
-        tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
-        own = self.letters.long_names, self.letters.short_names
-        made = joined(tokens, latex=latex, own=own[0], letters=own[1])
-        return snake_cased(made) if self.is_code and not latex else made
+        letters, snakes = self.letters, self.is_code and not latex
+        of_names = letters.own_functions, letters.long_names, letters.short_names
+        if not self.macros.named:
+            return list(_lexed_once(text, self.place(start), latex, snakes, *of_names))
+        return _lexed(text, self.place(start), latex, snakes, *of_names, macros=self.macros)
+
+
+def _lexed(
+    text: str,
+    place: Place,
+    latex: bool,
+    snakes: bool,
+    functions: tuple[str, ...],
+    words: frozenset[str],
+    letters: frozenset[str],
+    macros: Macros | None = None,
+) -> list[Token]:
+    """The tokens of a stretch, each name as one; ``snakes``: those of a program too."""
+    tokens = lexed(text, place, latex=latex, macros=macros, functions=functions)
+    made = joined(tokens, latex=latex, own=words, letters=letters)
+    return snake_cased(made) if snakes else made
+
+
+_lexed_once = lru_cache(maxsize=2_000)(_lexed)
+"""A page is read in many notations, and its tokens are the same in all."""
 
 
 # ------------------------------------------------------------------------------------------- rows
 
 _ENVIRONMENTS = (
     "equation align gather eqnarray multline split aligned alignat flalign displaymath math dmath "
-    "gathered alignedat"
+    "gathered alignedat IEEEeqnarray"
 ).split()
 _OPENING = re.compile(
     r"\$\$|\$`|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
     r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
 )
+_COLUMNS = re.compile(r"\s*\{(?:\d|[rlcRLCsS|@{}\s]*)\}(?!\s*[_^])")
+"""The number of columns of alignat, and those of an array."""
 _CLOSERS = {"$$": "$$", "$`": "`$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
 _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
     r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
 )
 _DASH = re.compile(r"\s*[-–—](?=\s)")
+_PLUS = re.compile(r"\s*\+\s+(?:∂|d[A-Z]/|\\frac\{\\partial)[^-+=·*()]*=")
+"""A plus before a whole equation about a derivative, which may begin a point of a list."""
+_PLUS_MARK = re.compile(r"\s*\+(?=\s)")
 _CODE_COMMENT = re.compile(r"\s#.*$", re.S)
 
 _CONNECTING = frozenset(
@@ -245,7 +299,7 @@ def _rows(page: Page) -> Iterator[Row]:
     for row in _single_rows(page):
         spend()
         if waiting is not None and _goes_on(waiting, row):
-            join = page.text[waiting.start : row.start]
+            join = page.typed[waiting.start : row.start]
             waiting = replace(
                 waiting,
                 tokens=[*waiting.tokens, *row.tokens],
@@ -282,7 +336,7 @@ def _tail(before: Row, row: Row, page: Page) -> Tail | None:
         return None if _EQUALITY.search(row.source) else Tail([], is_firm=False)
     start = next((k for k, token in enumerate(row.tokens) if token.kind != "⏐"), 0)
     visible = split(row.tokens[start:], ("⏐",))[0]
-    listed = row.tokens[0].kind == "-" and row.failed is not None
+    listed = row.tokens[0].kind in ("-", "+") and row.failed is not None
     parts = split(visible, RELATIONS)
     said = {token.kind for token in visible}
     if (len(parts) > 1 and not listed) or said & {"text", "in", *COMPARISONS[1:], ",", ";", ":"}:
@@ -290,12 +344,14 @@ def _tail(before: Row, row: Row, page: Page) -> Tail | None:
     within = displayed and re.search(r"\\\\|\$\$|\\\]|\\(?:end|begin)\{", between)
     same = displayed and (within is None or within[0] == r"\\")
     indented = not displayed and page.text[row.start] in (" ", "\t")
-    return Tail(parts[0], same or indented or visible[0].kind == "-")
+    return Tail(parts[0], same or indented or visible[0].kind in ("-", "+"))
 
 
 def _goes_on(before: Row, row: Row) -> bool:
     """Whether a row ends in the middle of something that the next goes on with."""
     if not before.tokens or not row.tokens or "prose" in (before.kind, row.kind):
+        return False
+    if row.failed is not None:
         return False
     visible = [token for token in row.tokens if token.kind not in ("⏐", "{", "}")]
     if not visible:
@@ -349,7 +405,7 @@ def _lines(page: Page, start: int, end: int) -> Iterator[tuple[str, int]]:
     position = begin = start
     waiting: list[str] = []
     depth = 0
-    for line in page.text[start:end].split("\n"):
+    for line in re.split(rf"[\n{BREAK}]", page.text[start:end]):
         waiting.append(line)
         depth += line.count(r"\begin{") - line.count(r"\end{")
         position += len(line) + 1
@@ -373,13 +429,14 @@ def _latex_rows(
     r"""The rows of a display, cut at \\ outside inner environments; ``whole``: as one formula."""
     if not text.strip() or (text.lstrip().startswith("%") and "\n" not in text.strip()):
         return
-    given = re.match(r"\s*\{\d\}", text)  # columns of alignat
+    given = _COLUMNS.match(text)
     body = text if given is None else " " * given.end() + text[given.end() :]
     try:
         tokens = page.lexed(body, start, latex=True)
     except NotRead as error:
-        yield Row([], kind, text, start, error)
+        yield Row([], kind, page.typed[start : start + len(text)], start, error)
         return
+    tokens = _without_array(tokens)
     rows: list[list[Token]] = [[]]
     depth = columns = 0
     for place, token in enumerate(tokens):
@@ -400,7 +457,18 @@ def _latex_rows(
                 rows[-1].append(replace(token, kind="⏐"))
     for row in _in_one(rows) if whole else filter(None, rows):
         first, last = row[0].start, row[-1].end
-        yield Row(row, kind, text[first:last].strip(), start + first)
+        yield Row(row, kind, page.typed[start + first : start + last].strip(), start + first)
+
+
+def _without_array(tokens: list[Token]) -> list[Token]:
+    r"""The rows of an array that is all of a display: \begin{array}{rcl} a &=& b \end{array}."""
+    ends = [token.text for token in (*tokens[:1], *tokens[-1:]) if token.kind in ("begin", "end")]
+    once = sum(token.kind == "begin" and token.text == "array" for token in tokens) == 1
+    if ends != ["array", "array"] or not once:
+        return tokens
+    inner = tokens[1:-1]
+    close = next((k for k, token in enumerate(inner) if token.kind == "}"), 0)
+    return inner[close + 1 :] if inner and inner[0].kind == "{" else inner
 
 
 def _in_one(rows: Sequence[list[Token]]) -> Iterator[list[Token]]:
@@ -419,8 +487,9 @@ def _plain_rows(page: Page, begin: int, end: int) -> Iterator[Row]:
     """Lines of text: those that hold no formula are prose."""
     above = ""  # the formula right above, unless it is one of a list
     for line, start in _lines(page, begin, end):
-        text = line.strip()
-        if set(text) <= set("-=_*~.:;,#|!>") or NOTATION.match(line):
+        text = page.typed[start : start + len(line)].strip()
+        blank = not line.strip(f"{FILLER} \t") and text
+        if blank or set(text) <= set("-=_*~.:;,#|!>") or NOTATION.match(line):
             above = ""
             continue
         bullet = _bullet(line, above)
@@ -436,9 +505,10 @@ def _plain_rows(page: Page, begin: int, end: int) -> Iterator[Row]:
             yield Row([], "prose", text, start)
             continue
         failed = None
-        if above and bullet is None and _DASH.match(body) and _EQUALITY.search(body):
-            failed = NotRead("the dash in front may be a minus or begin a point of a list",
-                             page.place(start + body.index(text[0])),
+        sign = _DASH.match(body) and _EQUALITY.search(body)
+        if above and bullet is None and (sign or _PLUS.match(body)):
+            failed = NotRead("the sign in front may be a minus or begin a point of a list",
+                             page.place(start + len(body) - len(body.lstrip())),
                              "leave a line empty between")  # fmt: skip
         latex = "\\" in body or _is_typed_as_latex(body)
         try:
@@ -460,7 +530,7 @@ def _bullet(line: str, above: str) -> re.Match[str] | None:
     """
     found = _BULLET.match(line)
     if found is None and "=" in line and not above:
-        found = _DASH.match(line)
+        found = _PLUS_MARK.match(line) if _PLUS.match(line) else _DASH.match(line)
     if found is None or not line[found.end() :].strip():
         return None
     is_sign = above and found[0].strip() == "*" and not _EQUALITY.search(line)
@@ -626,7 +696,8 @@ def _cut_row(row: Row, page: Page) -> Iterator[Statement]:
     if row.failed is not None or row.kind == "prose":
         yield Statement([], row.kind, row.source, place, row.failed)
         return
-    tokens = _without_remark(_without_number(_unboxed(row.tokens)), page.letters)
+    unnumbered = _without_number(_unboxed(row.tokens), is_numbered=page.is_numbered)
+    tokens = _without_remark(unnumbered, page.letters)
     tokens = _with_condition_apart(_without_spacing(_with_step(tokens)), page.letters)
     comma = _decimal_comma(tokens)
     if comma is not None:
@@ -753,6 +824,13 @@ def _letters_below(tokens: Sequence[Token]) -> Iterator[str]:
 
 # ----------------------------------------------------------------- what a row does not say in signs
 
+_QUOTED = re.compile(
+    r"(?<=\S )[(\[] (?:(?:by|from|see|cf|using) (?:\. )?)?(?:eqn?s?|equations?|e q) (?:\. )?"
+    r"(?:[(] )?\d+(?: [)])? [)\]]$",
+    re.I,
+)
+"""The number of an equation behind a row, as (eq. 3)."""
+_NUMBERED = re.compile(r"(?m)\S[ \t]{1,99}\((\d{1,2})\)[ \t]{0,9}(?:\\\\|\$\$?)?[ \t]{0,9}$")
 _OPERATORS = frozenset(("+", "-", "·", "*", "/", "⊙", "=", "≈", "←", ":="))
 _REASONS = frozenset(("since", "because", "using", "by", "from", "as"))
 """A bracket behind a formula that begins with one of them says why the formula holds."""
@@ -777,8 +855,13 @@ def _unboxed(tokens: list[Token]) -> list[Token]:
     return made
 
 
-def _without_number(tokens: list[Token]) -> list[Token]:
-    """The row without (1) in front; one behind has two readings."""
+def _without_number(tokens: list[Token], *, is_numbered: bool = False) -> list[Token]:
+    """The row without (1) in front or (eq. 1) behind; (1) behind has two readings.
+
+    But for a page whose equations are numbered from row to row.
+    """
+    if (said := _QUOTED.search(" ".join(token.text for token in tokens))) is not None:
+        return tokens[: len(tokens) - len(said[0].split())]
 
     def numbered(part: Sequence[Token]) -> bool:
         return [t.kind for t in part] == ["(", "number", ")"] and part[1].text.isdigit()
@@ -791,6 +874,8 @@ def _without_number(tokens: list[Token]) -> list[Token]:
         before, opening = tokens[-4], tokens[-3]
         if before.kind == "⏐":
             return tokens[:-4]
+        if is_numbered and opening.spaced:
+            return tokens[:-3]
         if opening.spaced and before.kind not in ("+", "-", "·", "*", "/", "=", ")"):
             text = "a number in brackets at the end"
             return [*tokens[:-3], Token("bad-number", text, opening.place, 0, 0)]

@@ -29,6 +29,8 @@ from symback.language.names import GREEK, GREEK_NAMES
 MOST_TOKENS = 4_000
 """Of one statement."""
 MOST_DIGITS = 40
+LARGEST_KEPT = 2_000
+"""The characters of a stretch whose tokens are kept for the next reading of its page."""
 DEEPEST_MACRO = 8
 """Macros within macros."""
 MOST_WRITTEN = 30_000
@@ -95,7 +97,7 @@ FUNCTIONS = WORDS | {word: word for word in ("diag", "outer", "dot", "norm")}
 """Names of functions as people type them, and as `symback.language.expressions.Call` knows them."""
 
 _LETTERS = {letter: name for name, letter in GREEK.items() if name in GREEK_NAMES} | {
-    "ϕ": "phi", "ϵ": "epsilon", "ℓ": "ell", "ℒ": "L", "ŷ": "yhat", "Ŷ": "yhat",
+    "ϕ": "phi", "ϵ": "epsilon", "ℓ": "ell", "ℒ": "L", "ŷ": "yhat", "Ŷ": "yhat", "ℝ": "R",
     "Σ": "Σ", "∑": "Σ", "Π": "Π", "∏": "Π", "𝟙": "indicator", "𝟏": "indicator",
     "√": "sqrt",
 }  # fmt: skip
@@ -104,7 +106,9 @@ _SIGNS = {
     "⊙": "⊙", "∘": "⊙", "≈": "≈", "≃": "≈", "≅": "≈", "←": "←", "≤": "<=", "≥": ">=", "≠": "!=",
     "′": "'", "’": "'", "″": "''", "∂": "∂", "∇": "∇", "→": "→", "⇒": "⇒", "⟹": "⇒", "∴": "⇒",
     "‖": "‖", "∈": "in", "⟦": "⟦", "⟧": "⟧", "…": "...", "⋯": "...", "⊗": "⊗", "÷": "/", "½": "½",
-    "⊤": "⊤", "⊺": "⊤", "：": ":", "，": ",", "；": ";", "。": ".", "、": ",", "（": "(", "）": ")",
+    "⊤": "⊤", "⊺": "⊤", "∝": "∝", "⁄": "/", "∕": "/", "∣": "|", "‐": "-", "‑": "-",
+    "≔": ":=", "≜": ":=", "⇔": "⇒",
+    "：": ":", "，": ",", "；": ";", "。": ".", "、": ",", "（": "(", "）": ")",
     **{mark: mark for mark in "+-*/=<>^_()[]{}|,;:.&'!@~%"},
 }  # fmt: skip
 _TWO_SIGNS = {
@@ -117,7 +121,9 @@ _SUBSCRIPTS = dict(
     zip("₀₁₂₃₄₅₆₇₈₉ₐₑᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₊₋₌₍₎", "0123456789aeijklmnoprstuvx+-=()", strict=True)
 )
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁱʲᵏˡᵐⁿ⁺⁻⁽⁾ᵀᴸ", "0123456789ijklmn+-()TL", strict=True))
-_BLANKS = "\u200b\u00a0\u2009\u202f\u2061\u2062"
+_BLANKS = "\u00a0\u2009\u202f\u2061\u2062"
+_WIDTHLESS = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad")
+"""What a copied page may hold between any two signs, and nobody sees."""
 
 _COMMANDS = {
     "cdot": "·", "times": "×", "ast": "*", "bullet": "·", "odot": "⊙", "circ": "⊙", "otimes": "⊗",
@@ -131,7 +137,8 @@ _COMMANDS = {
     "longrightarrow": "→", "Longrightarrow": "⇒", "iff": "⇒", "Leftrightarrow": "⇒", "div": "/",
     "equiv": "=", "%": "%", "triangleq": ":=", "defeq": ":=", "colon": ":", "star": "⋆",
     "hadamard": "⊙", "bigodot": "⊙", "mapsto": "→", "top": "⊤", "intercal": "⊤", "quad": "⏐",
-    "qquad": "⏐", "hfill": "⏐", "_": "_", "sum": "Σ", "prod": "Π", "int": "int",
+    "qquad": "⏐", "hfill": "⏐", "_": "_", "sum": "Σ", "prod": "Π", "int": "int", "propto": "∝",
+    "*": "*",
 }  # fmt: skip
 """What a LaTeX command stands for; ⏐ is a wide space."""
 
@@ -139,7 +146,8 @@ _NO_MEANING = set(
     r""", ; : ! > / thinspace displaystyle textstyle limits nolimits left right big Big bigg Bigg
     bigl bigr Bigl Bigr biggl biggr Biggl Biggr middle nonumber notag scriptstyle mathstrut
     allowbreak noindent centering bm boldsymbol mathbf mathit vec mathsf mathnormal pmb bf rm it
-    underline cancel boldmath blacksquare square qed checkmark Box qedsymbol protect mathord
+    underline cancel bcancel xcancel IEEEyesnumber IEEEnonumber IEEEeqnarraynumspace
+    boldmath blacksquare square qed checkmark Box qedsymbol protect mathord
     mathbin mathrel ensuremath small normalsize negthinspace medspace thickspace strut bigm Bigm
     biggm tiny footnotesize large Large LARGE huge Huge cal space nobreakspace displaylimits
     """.split()
@@ -148,6 +156,10 @@ _NO_MEANING = set(
 
 _DROPPED = set("tag label ref eqref vspace color cite phantom hphantom vphantom".split())
 """Commands that are dropped with their argument."""
+_COLOURED = {"textcolor": 1, "colorbox": 1, "fcolorbox": 2}
+"""Commands with so many arguments for a colour before the formula."""
+_DIFFERENTIALS = frozenset("pdv dv odv partialderivative derivative pderiv diffp diff pd".split())
+r"""What \pdv{L}{w} and its like are called by packages; a page may define them anew."""
 _WORDS = set(
     "text textrm mbox textbf textit intertext shortintertext emph textnormal textsf texttt".split()
 )
@@ -186,7 +198,13 @@ _SKIP = re.compile(r"\*?\s*\[[^\]\n]{0,12}(?:pt|em|ex|mm|cm)\]")
 r"""The [2pt] after \\."""
 _SINGLE = re.compile(r"\s*(\\[A-Za-z]+|\\.|[^\s{}\\])")
 """The argument of a macro without braces: a command or a single sign."""
+_NARROW = re.compile(r"-.*|0?\.\d+\s*(?:em|cm|in)|\.?[0-9](?:\.\d+)?\s*(?:pt|mu|ex|mm|px)")
 _ONE_LETTER = re.compile(r"\s*(?:\{\s*([A-Za-z1])\s*\}|([A-Za-z1]))")
+
+
+def _function(word: str) -> str:
+    """The name of a function as it is known, however it is capitalised; any other word as it is."""
+    return word.lower() if word not in FUNCTIONS and word.lower() in FUNCTIONS else word
 
 
 @lru_cache(maxsize=512)
@@ -284,7 +302,15 @@ def lexed(
     >>> [token.text for token in lexed("w₂₁₂ − ŷ_1", Place(1, 1), latex=False)]
     ['w', '_', '{', '2', '1', '2', '}', '-', 'yhat', '_', '1']
     """
-    return list(_Lexer(source, place, latex, macros or Macros({}), functions).tokens())
+    if len(source) > LARGEST_KEPT or (macros is not None and macros.named):
+        return list(_Lexer(source, place, latex, macros or Macros({}), functions).tokens())
+    return list(_lexed(source, place, latex, tuple(functions)))
+
+
+@lru_cache(maxsize=1024)
+def _lexed(source: str, place: Place, latex: bool, functions: tuple[str, ...]) -> tuple[Token, ...]:
+    """The tokens of a stretch without macros, kept: a page is read in many notations."""
+    return tuple(_Lexer(source, place, latex, Macros({}), functions).tokens())
 
 
 class _Lexer:
@@ -328,6 +354,8 @@ class _Lexer:
         mark = source[start]
         if mark.isspace() or mark in _BLANKS or (mark == "~" and self.latex):
             self.at, self.spaced = start + 1, True
+        elif mark in _WIDTHLESS or (mark == "$" and self.latex):  # of \colorbox{yellow}{$…$}
+            self.at = start + 1
         elif mark == "%" and self.latex:
             end = source.find("\n", start)
             self.at, self.spaced = len(source) if end < 0 else end, True
@@ -366,6 +394,8 @@ class _Lexer:
             yield self.token("name", word[-1] + "hat", end - 1, end + 1)
         elif self.latex and word == "np" and self.source.startswith(".", end):
             yield self.token("name", word, start, end)
+        elif word.lower() in FUNCTIONS and self.source.startswith("(", end):  # Sigmoid(z)
+            yield self.token("name", _function(word), start, end)
         elif self.latex and word not in FUNCTIONS and word not in _LATEX_WORDS:
             for position in range(start, end):
                 yield self.token("name", self.source[position], position, position + 1)
@@ -394,8 +424,12 @@ class _Lexer:
         if (text := _SIGNS.get(mark)) is not None:
             return self.token(_ALIKE.get(text, text), text, start, start + 1)
         if (text := _LETTERS.get(mark) or _mathematical_letter(mark)) is not None:
+            if text in _SIGNS:  # 𝜕
+                return self.token(_SIGNS[text], _SIGNS[text], start, start + 1)
             kind = "number" if text.isdigit() else "name"
-            return self.token(kind, _LETTERS.get(text, text), start, start + 1)
+            hatted = kind == "name" and self.source.startswith("\u0302", start + 1)
+            name = _LETTERS.get(text, text) + "hat" * hatted
+            return self.token(kind, name, start, start + 1 + hatted)
         name = unicodedata.name(mark, f"U+{ord(mark):04X}")
         shown = printable(mark)
         if "CYRILLIC" in name or "FULLWIDTH" in name or "ARMENIAN" in name:
@@ -422,6 +456,7 @@ class _Lexer:
             yield self.token(name, self._argument(start).strip().rstrip("*"), start)
         elif name in _WORDS:
             words = self._argument(start).strip()
+            words = _function(words)  # \text{Sigmoid}
             own = words.replace("\\_", "_")
             if words in FUNCTIONS or own in self.functions:
                 yield self.token("name", own, start)
@@ -439,14 +474,17 @@ class _Lexer:
         elif name in _DROPPED:
             self._argument(start)
             self.spaced = True
-        elif name == "textcolor":
-            self._argument(start)
+        elif name in _COLOURED:
+            for _ in range(_COLOURED[name]):
+                self._argument(start)
         elif name in ("stackrel", "overset") and (sign := _OVER_A_SIGN.match(self.source, self.at)):
             text = "=" if sign[1] == "=" else "≈"
             yield self.token(text, text, start, sign.end())
-        elif name in ("hspace", "hskip"):
-            self._argument(start)
-            yield self.token("⏐", "⏐", start)
+        elif name == "hspace":
+            if _NARROW.fullmatch(self._argument(start).strip()):
+                self.spaced = True
+            else:
+                yield self.token("⏐", "⏐", start)
         elif name in _NO_MEANING:
             self.spaced = True
             if name in ("left", "right") and self.source.startswith(".", self.at):
@@ -457,6 +495,8 @@ class _Lexer:
             text = _COMMANDS[name]
             kind = "name" if text.isalpha() and text != "in" else _ALIKE.get(text, text)
             yield self.token(kind, text, start)
+        elif name in _DIFFERENTIALS:
+            yield self.token("command", "pdv", start)
         elif name in _STRUCTURE:
             yield self.token("command", name, start)
         elif name in FUNCTIONS or name in GREEK_NAMES or name.startswith("var"):
@@ -511,6 +551,7 @@ class _Lexer:
             return
         before = self.at
         word = self._argument(start).strip().replace("\\,", "").replace("\\_", "_")
+        word = _function(word)
         if word in FUNCTIONS or word in self.functions or word in ("d", "T", "new", "old"):
             yield self.token("name", word, start)
         elif word.isalpha() and len(word) > 1:

@@ -18,6 +18,7 @@ right as they stand.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ from symback.checking.conventions import (
     described,
     is_turned,
     listed,
+    refined,
     signs_of,
     unread,
     weight,
@@ -59,6 +61,7 @@ from symback.checking.judge import (
     Relationship,
     meets,
 )
+from symback.checking.layouts import layouts
 from symback.checking.letters import GENERIC, RATES, Scope
 from symback.checking.mistakes import (
     ARITHMETIC,
@@ -136,6 +139,7 @@ from symback.language.expressions import (
     Transpose,
     children,
     free_letters,
+    is_array,
     negative,
     rebuilt,
     replaced,
@@ -244,12 +248,14 @@ def check(
     late: list[str] = []
     with within(Budget(budget)):
         try:
-            attempts, said, left = _attempts(text, net, about, fixed, prove=prove)
+            attempts, said, left = _attempts(
+                text, net, about, fixed, prove=prove, strict=strict or fixed is not None
+            )
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
             return Report(overall([line]), (line,), _bound([line]), goals=reached)
-        (document, judge, judgement, names), *equals = attempts
+        (document, judge, judgement, names, _), *equals = attempts
         deviation = None
         allow(UNDERSTOOD)
         try:
@@ -288,10 +294,18 @@ class Attempt(NamedTuple):
     judgement: Judgement
     names: tuple[str, ...] = ()
     """Sentences on what its own equations say of its names."""
+    weights: tuple[tuple[str, str], ...] = ()
+    """Names of weights that have numbers, and which they are."""
 
 
 def _attempts(
-    text: str, net: Work, about: Reference | None, fixed: Notation | None, *, prove: bool
+    text: str,
+    net: Work,
+    about: Reference | None,
+    fixed: Notation | None,
+    *,
+    prove: bool,
+    strict: bool,
 ) -> tuple[list[Attempt], str, Spent | None]:
     """The readings of a page that explain it best, and what the report says of the first.
 
@@ -300,11 +314,19 @@ def _attempts(
     """
     scope = Scope.of(net.graph)
 
-    def judged_as(document: Document, notation: Notation) -> Attempt:
+    def judged_as(document: Document, notation: Notation, *, again: bool = False) -> Attempt:
         with uncounted():
             judge = _judge(net, largest_index(document))
-        document, names = read_with_names(text, judge, notation, document)
-        return Attempt(document, judge, judged(document, judge, about, prove=prove), names)
+        document, *names = read_with_names(text, judge, notation, document, again=again)
+        judgement = judged(document, judge, about, prove=prove, strict=strict)
+        return Attempt(document, judge, judgement, *names)
+
+    def read_in(notation: Notation) -> Document:
+        return read(text, scope, knowing(notation))
+
+    def knowing(notation: Notation) -> Notation:
+        """With the weights that have numbers on the page, whatever its letters are."""
+        return replace(notation, names=(*first.weights, *notation.names))
 
     notation = fixed or NOTATIONS["lectures"]
     first = judged_as(read(text, scope, notation), notation)
@@ -312,31 +334,44 @@ def _attempts(
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
         return [first], "", None
     found, left = [(notation, first)], None
+
+    def tried(each: Notation, document: Document) -> bool:
+        """Judge a reading; whether it leaves nothing open."""
+        begin_again()
+        attempt = judged_as(document, knowing(each), again=True)
+        spend(STEPS)  # what is judged in part is not weighed
+        found.append((each, attempt))
+        return all(line.verdict in settled for line in attempt.judgement.lines)
+
+    def weighed() -> list[tuple[float, Notation, Attempt]]:
+        """The readings with their weights, but for those that explain no more than the first."""
+        return [
+            (weight(each.document.items, each.judgement.lines), n, each)
+            for n, each in found
+            if each is first or _explains_more(each, first)
+        ]
+
     try:
         begin_again()
-        signs = signs_of(text, scope)
+        signs = signs_of(text, scope, first.weights)
         documents = []
         for each in candidates(signs, scope)[1:]:
             begin_again()
-            documents.append((each, read(text, scope, each)))
+            documents.append((each, read_in(each)))
         documents.sort(key=lambda each: unread(each[1]))
-        for each, document in documents[:MOST_JUDGED]:
-            begin_again()
-            attempt = judged_as(document, each)
-            spend(STEPS)  # what is judged in part is not weighed
-            found.append((each, attempt))
-            if all(line.verdict in settled for line in found[-1][1].judgement.lines):
-                break
+        if not any(itertools.starmap(tried, documents[:MOST_JUDGED])):
+            _, notation, base = max(weighed(), key=lambda each: each[0])
+            count = len(found)
+            any(tried(each, read_in(each)) for each in refined(notation, signs, scope))
+            found[count:] = [each for each in found[count:] if _explains_more(each[1], base)]
     except Spent as spent:
         left = spent
         if len(found) == 1:
             return [first], "", left
-    weighed = [(weight(a.document.items, a.judgement.lines), n, a) for n, a in found]
-    best = max(each[0] for each in weighed)
-    notation = next(each for value, each, _ in weighed if value == best)
+    best, notation, _ = max(weighed(), key=lambda each: each[0])
     kept = [
         (each, attempt)
-        for value, each, attempt in weighed
+        for value, each, attempt in weighed()
         if value == best or (2 * value >= best > 0 and is_turned(each, notation))
     ]
     kept.sort(key=lambda each: each[0] != notation)
@@ -345,6 +380,17 @@ def _attempts(
     if said and right:
         said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
     return [attempt for _, attempt in kept], said, left
+
+
+def _explains_more(attempt: Attempt, other: Attempt) -> bool:
+    """Whether more is right, or less unread, than in another reading: not just less is wrong."""
+    counts, before = (
+        Counter(line.verdict for line in each.judgement.lines) for each in (attempt, other)
+    )
+    right, right_before = (
+        each[Verdict.PROVED] + each[Verdict.CONDITIONAL] for each in (counts, before)
+    )
+    return right > right_before or counts[Verdict.UNREAD] < before[Verdict.UNREAD]
 
 
 def _as_far_as_clear(
@@ -357,13 +403,15 @@ def _as_far_as_clear(
     """The lines, none of them blamed where the page may be read otherwise.
 
     What another reading that explains the page as well judges differently is right only in one of
-    the two; and where more is wrong than right, and some of it not read, nothing is known, nor is
-    it where ``left`` says that not all readings were tried.  ``is_foreign``: the letters were found
-    from the page, so that arrays which do not go together may be laid out otherwise.
+    the two; and where more is wrong than right, or beyond the network, and some of it not read,
+    nothing is known, nor is it where ``left`` says that not all readings were tried.
+    ``is_foreign``: the letters were found from the page, so that arrays which do not go together
+    may be laid out otherwise.
     """
     counts = Counter(line.verdict for line in lines)
     right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
-    lost = counts[Verdict.UNREAD] and right < counts[Verdict.REFUTED]
+    misfits = sum(line.reason.startswith("there is no ") for line in lines)
+    lost = counts[Verdict.UNREAD] and right < max(counts[Verdict.REFUTED], misfits)
     sure = {Verdict.PROVED, Verdict.CONDITIONAL}, {Verdict.REFUTED, Verdict.FOLLOWS}
     made = []
     for line in lines:
@@ -578,6 +626,8 @@ class _Page:
     """Whether that is taken to be so of a name whose definition could not be read."""
     words: str = ""
     """All that stands on the page, for the functions that it speaks of."""
+    strict: bool = True
+    """Whether products of arrays must fit as they stand (`symback.checking.layouts`)."""
     source: str = ""
     """What has been written of the chain so far."""
     anchor: Node | None = None
@@ -639,14 +689,21 @@ class _Page:
 
 
 def judged(
-    document: Document, judge: Judge, wrt: Reference | None = None, *, prove: bool = False
+    document: Document,
+    judge: Judge,
+    wrt: Reference | None = None,
+    *,
+    prove: bool = False,
+    strict: bool = True,
 ) -> Judgement:
     """What is said of a page, line by line."""
     allow(JUDGED)
     about = None if wrt is None else _derivative(judge, wrt)
     read = in_order(document.items)
     losses, words = _losses(judge, read.items), " ".join(item.source for item in read.items)
-    page = _Page(judge, about, read.definitions, prove, read.again, losses, words=words)
+    page = _Page(
+        judge, about, read.definitions, prove, read.again, losses, words=words, strict=strict
+    )
     page.agreed, page.doubtful = _known_losses(page, read.items)
     lines = tuple(_lines(page, read.items))
     claims, said = tuple(page.claims), tuple(page.said)
@@ -933,6 +990,8 @@ _GROWS = re.compile(r"\\(?:left|[bB]igg?l?)\s*\Z")
 # -------------------------------------------------------------------------------------- one side
 
 
+NO_NUMBERS = "the network file gives no numbers to compare with"
+WHOLE_LAYER = "this is a whole layer, and the number on the other side one neuron's"
 WHOLE_BATCH = (
     "the network file gives a batch, and an array may hold one sample of it or all; write the line "
     "for single neurons, or check it with a file that gives one sample"
@@ -956,6 +1015,8 @@ def _side(
             found = Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
     else:
         found = _as_symbols(page, truth, side)
+        if found.verdict is Verdict.REFUTED and _measures(page, side.node):
+            found = Finding(Verdict.UNDECIDED, NO_NUMBERS)
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         possible = [each for each in instead if _may_be(page, each, side.node)]
         if possible:
@@ -972,6 +1033,15 @@ def _side(
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _measures(page: _Page, node: Node) -> bool:
+    """Whether a side holds a value that somebody worked out, -0.442, where the file has none."""
+    worked_out = (
+        isinstance(part, Number) and part.decimals is not None and part.decimals > 2
+        for part in walk(node)
+    )
+    return page.judge.file_numbers is None and any(worked_out)
 
 
 def _with_row_below(page: _Page, truth: Node, side: Side, joined: Joined) -> tuple[Side, str]:
@@ -1219,6 +1289,9 @@ def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """What does not fit is wrong only by a mistake with a name: else it may have been misread."""
     if followed := _follows(page, truth, side):
         return followed
+    for layout in () if page.strict else layouts(truth, side.node):
+        if page.compare(layout.left, layout.right).is_equal:
+            return Finding(Verdict.CONDITIONAL, layout.sentence)
     named = _mistakes(page.judge, truth, side.node, page.previous, page.assumptions)
     if not named:
         return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
@@ -1550,6 +1623,8 @@ def _arithmetic(value: Bounds | None, witness: Witness | None = None) -> Finding
 def _number_is_off(page: _Page, truth: Node, side: Side, exact: Bounds, printed: Bounds) -> Finding:
     """A number that is not the truth: rounded before, following from an error, or wrong."""
     judge, before, shown = page.judge, page.previous, str(exact)
+    if is_array(truth) and not is_array(side.node) and len(entries(exact.value)) > 1:
+        return Finding(Verdict.UNDECIDED, WHOLE_LAYER)
     literal = plain_number(side.node)
     carried = None
     if before is not None and not isinstance(side.node, At):

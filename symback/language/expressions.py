@@ -325,6 +325,48 @@ def is_array(node: Node) -> bool:
             return False
 
 
+def is_column(node: Node) -> bool:
+    """Whether an array is surely a column: a vector of a layer, or what goes by its entries.
+
+    >>> is_column(Product((Array("W"), Array("x")))), is_column(Transpose(Array("x")))
+    (True, False)
+    """
+    match node:
+        case Array(letter, _, sample):
+            return letter != "W" and sample is None
+        case OneHot():
+            return True
+        case Derivative(of, by):
+            return is_column(by) and not is_array(of)
+        case Product(factors, elementwise):
+            arrays = [factor for factor in factors if is_array(factor)]
+            of_weights = all(_is_of_weights(factor) for factor in arrays[:-1])
+            if elementwise:
+                return all(map(is_column, arrays))
+            return bool(arrays) and of_weights and is_column(arrays[-1])
+        case Total(terms):
+            return all(is_column(term) for term in terms if is_array(term)) and is_array(node)
+        case Quotient(above, below):
+            return is_column(above) and (is_column(below) or not is_array(below))
+        case Power(base, _):
+            return is_column(base)
+        case Indicator(Comparison(left, _, right)):
+            return is_column(left) and (is_column(right) or not is_array(right))
+        case Call(function, arguments):
+            by_entries = function not in ("diag", "outer", "dot", "norm", "sum", "mean")
+            return by_entries and is_array(node) and all(map(is_column, arguments))
+        case _:
+            return False
+
+
+def _is_of_weights(node: Node) -> bool:
+    match node:
+        case Array("W") | Transpose(Array("W")):
+            return True
+        case _:
+            return False
+
+
 def free_letters(node: Node, bound: frozenset[str] = frozenset()) -> Iterator[str]:
     """The index letters of ``node`` that no sum binds, outermost first, with repetitions."""
     if isinstance(node, Sum):
