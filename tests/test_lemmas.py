@@ -192,9 +192,13 @@ def test_the_letter_does_not_matter(letter, lemma, net):
     assert verdicts(wrong, net) == ["refuted"]
 
 
-# --------------------------------------------------------------------------------- several variables
+# ------------------------------------------------------------------------------- several variables
 
 SOFTMAX = r"$p_i = e^{z_i}/\sum_k e^{z_k}$" + "\n"
+CASES = (
+    r"$\frac{\partial p_i}{\partial z_j} = \begin{cases} p_i(1-p_i) & i = j \\ "
+    r"%sp_i p_j & i \ne j \end{cases}$"
+)
 
 
 @pytest.mark.parametrize("net", [SIGMOID, TANH, ONE])
@@ -209,8 +213,8 @@ SOFTMAX = r"$p_i = e^{z_i}/\sum_k e^{z_k}$" + "\n"
         (r"$\frac{\partial p_i}{\partial z_j} = p_i p_j$ for $i \ne j$", "refuted"),
         (r"$\frac{\partial (-\log p_k)}{\partial z_i} = p_i - \delta_{ik}$", "proved"),
         (r"$\frac{\partial (-\log p_k)}{\partial z_i} = p_i + \delta_{ik}$", "refuted"),
-        (r"$\frac{\partial p_i}{\partial z_j} = \begin{cases} p_i(1-p_i) & i = j \\ "
-         r"-p_i p_j & i \ne j \end{cases}$", "proved"),
+        (CASES % "-", "proved"),
+        (CASES % "+", "refuted"),
         (r"$\frac{\partial p_1}{\partial z_2} = -p_1 p_2$", "proved"),
         (r"$\frac{\partial p_1}{\partial z_2} = -p_1 (1 - p_1)$", "undecided"),  # so for two
     ],
