@@ -1316,6 +1316,9 @@ def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """What does not fit is wrong only by a mistake with a name: else it may have been misread."""
     if followed := _follows(page, truth, side):
         return followed
+    if not page.strict and _is_turned_vector(page, truth, side.node, outcome):
+        reason = "right but for its layout: one side is a row, the other a column"
+        return Finding(Verdict.CONDITIONAL, reason)
     for layout in () if page.strict else layouts(truth, side.node):
         if page.compare(layout.left, layout.right).is_equal:
             return Finding(Verdict.CONDITIONAL, layout.sentence)
@@ -1356,6 +1359,18 @@ def _unbound(page: _Page, truth: Node, node: Node) -> str:
     known = {ELL, *free_letters(page.bare(truth))}
     loose = sorted({*free_letters(page.bare(node))} - known)
     return f"nothing says what {loose[0]} on the right side is" if loose else ""
+
+
+def _is_turned_vector(page: _Page, truth: Node, node: Node, outcome: Outcome) -> bool:
+    """Whether two sides are equal but for one being the row that the other is as a column."""
+    try:
+        at = {letter: number for letter, number in outcome.at if letter != ELL}
+        first, second = (page.judge.shape(each, at, page.assumptions) for each in (truth, node))
+    except (SymbackError, VanishingDenominator):
+        return False
+    if first == second or first != second[::-1] or 1 not in first:
+        return False
+    return page.compare(Transpose(truth), node).is_equal
 
 
 def _misshapen(page: _Page, truth: Node, node: Node, outcome: Outcome) -> str:
