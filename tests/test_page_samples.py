@@ -232,3 +232,63 @@ def test_derivatives_of_samples_and_of_the_batch():
 def test_single_lines_of_a_program(line, expected):
     """What NumPy computes is what the line says: axes, keepdims, a mean of all entries."""
     assert verdict(line, CLASSES, ROWS) == expected
+
+
+# ----------------------------------------------------------------------- found without a notation
+
+NG_PAGE = "\n".join(COLUMNS)
+NG_CODE = """\
+Z1 = np.dot(W1, X) + b1
+A1 = sigmoid(Z1)
+Z2 = np.dot(W2, A1) + b2
+A2 = sigmoid(Z2)
+dZ2 = A2 - Y
+dW2 = 1/m * np.dot(dZ2, A1.T)
+db2 = 1/m * np.sum(dZ2, axis=1, keepdims=True)
+dZ1 = np.multiply(np.dot(W2.T, dZ2), A1 * (1 - A1))
+dW1 = np.dot(dZ1, X.T) / m
+"""
+ROWS_CODE = """\
+z1 = X.dot(W1) + b1
+a1 = np.maximum(0, z1)
+z2 = a1.dot(W2) + b2
+probs = softmax(z2)
+delta3 = probs
+delta3[range(num_examples), y] -= 1
+delta3 /= num_examples
+dW2 = (a1.T).dot(delta3)
+db2 = np.sum(delta3, axis=0, keepdims=True)
+delta2 = delta3.dot(W2.T) * (a1 > 0)
+dW1 = np.dot(X.T, delta2)
+db1 = np.sum(delta2, axis=0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("page", "net", "said"),
+    [(NG_PAGE, MEAN, "columns"), (NG_CODE, MEAN, "columns"),
+     (ROWS_CODE.replace("num_examples", "N"), CLASSES, "rows")],
+)  # fmt: skip
+def test_the_page_says_how_samples_lie(page, net, said):
+    """Without a notation the page is read in that which explains it, and the report says so."""
+    report = sb.check(page, net, budget=20)
+    assert {line.verdict.value for line in report.lines} <= {"proved", "text"}
+    assert f"the samples of a batch as {said}" in report.convention
+
+
+@pytest.mark.parametrize(
+    ("page", "net", "old", "new"),
+    [
+        (NG_CODE, MEAN, "1/m * np.dot(dZ2", "np.dot(dZ2"),
+        (NG_CODE, MEAN, "np.sum(dZ2, axis=1", "np.sum(dZ2, axis=0"),
+        (NG_CODE, MEAN, "np.dot(W2.T, dZ2)", "np.dot(W2, dZ2)"),
+        (NG_CODE, MEAN, "A1 * (1 - A1)", "1 - A1"),
+        (ROWS_CODE, CLASSES, " * (a1 > 0)", ""),
+        (ROWS_CODE, CLASSES, "np.dot(X.T, delta2)", "np.dot(X.T, delta3)"),
+    ],
+)
+def test_a_wrong_line_stays_wrong_whatever_the_page_may_mean(page, net, old, new):
+    """No other layout, and no other meaning of dZ, makes a wrong page right."""
+    assert page.count(old) == 1
+    report = sb.check(page.replace("num_examples", "N").replace(old, new), net, budget=20)
+    assert report.verdict.value not in ("proved", "conditional")

@@ -15,17 +15,19 @@ read in one of the two.
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from symback.checking.letters import Letters, Scope
+from symback.checking.naming import told
 from symback.checking.page import Claim, Document, Item, Unread
 from symback.checking.report import LineReport, Verdict
 from symback.checking.statements import Page, Statement, cut
 from symback.checking.tokens import FUNCTIONS, Token
 from symback.language.expressions import Derivative, Element, walk
-from symback.language.names import NOTATIONS, SIGNS, Notation
+from symback.language.names import NOTATIONS, SIGNS, Notation, Samples
 
 MOST_CANDIDATES = 24
 """So many notations a page is read in, at most."""
@@ -47,6 +49,13 @@ _QUANTITIES = frozenset(
     )
 )  # fmt: skip
 _FUNCTIONS = frozenset(("sigma", "g", "f", "phi", "psi", "h", "softmax", "sigmoid", "tanh", "relu"))
+_OF_BATCH = re.compile(
+    r"\b(?:axis|dim) *= *-?\d|keepdims|\.shape\[|\blen\(|[1)\]A-Za-z] */ *(?:m|N|num_\w+)\b"
+    r"|frac *\{? *1 *\}? *\{? *[mN]\b|range\("
+)
+"""What is written of arrays that hold all samples, and of how many there are."""
+_NUMBERED = re.compile(r"\^ *\{?(?:\[\w\])? *\( *[insjt] *\)|\b[ELC]_\{?[nix]\b")
+"""Numbers of samples: x^{(i)}, z^{[1](i)}, E_n."""
 _OF_ARRAYS = {"W": "w", "Z": "z", "A": "a", "H": "h", "X": "x", "Y": "y", "B": "b", "O": "o"}
 
 
@@ -59,7 +68,10 @@ class Signs:
     stand ("(", "[", or "" without), ``weights`` how many indices w has below (0 for a bare one),
     ``bare`` the letters of layers that stand without a number of their layer, ``rows`` whether an
     array stands before W, as in z = x W + b, ``largest`` the largest number that stands alone below
-    a letter of layers.
+    a letter of layers.  ``batch`` says that there are arrays of all samples (X and A^{[1]}, axis=1,
+    1/m), ``capitals`` that those have capital letters, ``numbered`` that samples have numbers, as
+    in x^{(i)}, ``code`` that there are lines of a program,
+    ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1).
     """
 
     letters: Counter[str]
@@ -69,23 +81,37 @@ class Signs:
     bare: frozenset[str]
     rows: bool
     largest: int = 0
+    batch: bool = False
+    capitals: bool = False
+    numbered: bool = False
+    code: bool = False
+    layered_inputs: bool = False
 
 
-def signs_of(text: str, scope: Scope) -> Signs:
-    """What the letters of a page look like, before anybody knows what they mean."""
+def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> Signs:
+    """What the letters of a page look like, before anybody knows what they mean.
+
+    Not those of ``names`` and of names that say themselves what they are, such as net_h1.
+    """
     page = Page.of(text, Letters(scope, LECTURES))
-    statements = [_spread(each) for each in cut(page)[0] if each.has_relation]
+    found = [each for each in cut(page)[0] if each.has_relation]
+    said = told(((each.tokens, each.latex) for each in found), scope, LECTURES)
+    known = Letters(scope, replace(LECTURES, names=(*said, *names)))
+    statements = list(map(_spread, found))
     letters: Counter[str] = Counter()
     applied: set[tuple[str, str]] = set()
     above: set[str] = set()
     weights: set[int] = set()
     bare: set[str] = set()
-    rows, largest = False, 0
+    rows, largest, layered_inputs = False, 0, False
     for tokens in statements:
+        layered_inputs |= _is_of_itself("x", tokens)
         applied |= set(_applied(tokens))
         for place, name in _names(tokens):
             below, raised = _scripts(tokens, place)
             if name == "d" and not below:  # that of dL/dw
+                continue
+            if known.own_name((tokens[place], *below)):
                 continue
             letters[name] += 1
             if _is_layered(name) and len(below) == 1 and below[0].text.isdigit():
@@ -98,12 +124,38 @@ def signs_of(text: str, scope: Scope) -> Signs:
             elif name in ("w", "theta", "Theta") or (name in "uv" and _count(below) == 2):
                 weights.add(_count(below))
             elif layered and not raised:
-                numbered = any(token.kind == "number" or token.text in "klL" for token in below)
+                close = [t for t in tokens[place + 1 : place + 2] if t.kind == "number"]
+                close = [t for t in close if t.start == tokens[place].end]
+                numbered = any(t.kind == "number" or t.text in "klL" for t in (*below, *close))
                 bare |= {name} if not numbered and _count(below) < 2 else set()
     pairs = frozenset(applied)
+    own = {token.text.removeprefix("d") for tokens in statements for token in tokens}
+    arrays = own & {"X", "Z", "A", "H"}
     return Signs(
-        letters, pairs, frozenset(above), frozenset(weights), frozenset(bare), rows, largest
+        letters,
+        pairs,
+        frozenset(above),
+        frozenset(weights),
+        frozenset(bare),
+        rows,
+        largest,
+        batch=bool(arrays) or _OF_BATCH.search(text) is not None,
+        capitals=bool(arrays - {"X"}),
+        numbered=_NUMBERED.search(text) is not None,
+        code=page.is_code,
+        layered_inputs=layered_inputs,
     )
+
+
+def _is_of_itself(letter: str, tokens: Sequence[Token]) -> bool:
+    """Whether a line says what a letter is by W and that letter: x_2 = f(W_2 x_1)."""
+    equals = next((k for k, token in enumerate(tokens) if token.kind in ("=", ":=")), None)
+    if equals is None:
+        return False
+    named = list(_names(tokens))
+    left = [name for place, name in named if place < equals]
+    right = {name for place, name in named if place > equals}
+    return left == [letter] and {letter, "w"} <= right
 
 
 def _is_layered(name: str) -> bool:
@@ -113,11 +165,29 @@ def _is_layered(name: str) -> bool:
 
 def candidates(signs: Signs, scope: Scope) -> list[Notation]:
     """The notations that a page's letters allow, the lectures' first."""
-    found = [LECTURES]
+    found = [LECTURES, *_with_samples(LECTURES, signs, scope)]
     if scope.is_network and not _in_lectures_letters(signs, scope):
         for letters in _letterings(signs, scope):
-            found += _placed(letters, signs, scope)
+            for each in _placed(letters, signs, scope):
+                found += [*_with_samples(each, signs, scope), each]
     return list(dict.fromkeys(found))[:MOST_CANDIDATES]
+
+
+def _with_samples(notation: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
+    """The same where the page is about a batch: how it writes samples, and what dZ is."""
+    if not (signs.batch or signs.numbered):
+        return
+    axis = "numbered" if not signs.batch else "rows" if signs.rows else "columns"
+    both = {"L", "J"} <= signs.letters.keys()
+    words = NOTATIONS["cs231n"].words if signs.code else ()
+    capitals = signs.capitals and not signs.code
+    hidden = notation.activation
+    if signs.code and scope.depth == 2 and hidden in signs.bare and not notation.placed:
+        notation = replace(notation, placed=((hidden, "h", 1),))
+    for derivatives in ("sample", "batch"):
+        samples = Samples(axis, capitals, derivatives, "L" if both else "")
+        loss = "J" if both else notation.loss
+        yield replace(notation, samples=samples, words=words or notation.words, loss=loss)
 
 
 def _in_lectures_letters(signs: Signs, scope: Scope) -> bool:
@@ -145,6 +215,13 @@ def _letterings(signs: Signs, scope: Scope) -> Iterator[Notation]:
     weight = next((each for each in _WEIGHTS if each in seen - arguments), "w")
     if scope.depth == 2:
         yield from _letters_by_layer(signs, targets, scope)
+    if signs.layered_inputs:  # x_0 is the input, x_1 the first activation
+        for target, out in itertools.product(targets, (each for each in outputs if each != "x")):
+            yield replace(
+                LECTURES, name="", preactivation=before[0], activation="x", input="", output=out,
+                target=target, weight=weight, function="g", output_is_activation=not out,
+                generic_sigma="sigmoid" not in scope.activations,
+            )  # fmt: skip
     ranked: list[tuple[int, Notation]] = []
     for pre, act, out, target in itertools.product(before, after, outputs, targets):
         letters = [pre, act, target, "x", "b", weight]
@@ -314,7 +391,7 @@ def _stands_behind_array(tokens: Sequence[Token], place: int) -> bool:
     if tokens[place].text != "W":
         return False
     back = place - 1
-    while back >= 0 and tokens[back].kind in ("·", "@", "*"):
+    while back >= 0 and (tokens[back].kind in "·@*,(." or tokens[back].text == "dot"):
         back -= 1
     depth = 0
     while back >= 0:  # over the scripts of the array
@@ -433,6 +510,10 @@ def described(notation: Notation, signs: Signs) -> str:
     said = [f"read with {', '.join(used)}" if used else "read as it is written", place]
     if notation.rows:
         said.append("vectors as rows and W as (in, out)")
+    if notation.samples.are_in_arrays:
+        said.append(f"the samples of a batch as {notation.samples.axis}")
+    if notation.samples.are_named and notation.samples.derivatives == "sample":
+        said.append("dZ and δ as derivatives of each sample's own loss")
     if notation.input_layer and notation.layer != "nowhere":
         said.append("the inputs as layer 1")
     if notation.weights_lead_on:

@@ -269,6 +269,8 @@ class Letters:
         for letter, meaning in own.items():
             capital = letter[:1].upper() + letter[1:]
             self.letters.setdefault(capital, meaning)
+            if letter in self.placed:
+                self.placed.setdefault(capital, self.placed[letter])
         capitals = self.notation.samples.capitals
         self.batches = frozenset(
             letter
@@ -380,7 +382,8 @@ class Letters:
             return "g"
         in_code = any(token.text == "prime" for token in ahead[:3])  # g1_prime, g_prime
         lowered = kind == "_" and any(token.kind in ("(", "'") for token in ahead[1:])  # g_1(a_1)
-        return "g" if text == "g" and (in_code or lowered) else None
+        numbered = generic and _has_number_below(tokens[position + 1 :])  # f_2(z_2)
+        return "g" if numbered or (text == "g" and (in_code or lowered)) else None
 
     def function_alone(self, text: str) -> str | None:
         """The function that a name stands for in a lemma, with or without an argument.
@@ -507,7 +510,7 @@ class Letters:
         if text in self.words and below is None:
             meaning = self.words[text]
             layers = {"a": Index("", self.scope.depth), "h1": Index("", 1)}
-            every = EVERY if self.batches and not self.notation.samples.capitals else None
+            every = EVERY if self.batches else None
             letter = meaning[0] if meaning in layers else meaning
             node: Node = Array(letter, layers.get(meaning), every)
             node = LOSS if meaning == "L" else node
@@ -538,8 +541,11 @@ class Letters:
         inner = node.by if isinstance(node, Derivative) else node
         if not isinstance(inner, Array):
             return False
+        samples = self.notation.samples
         if inner.sample == EVERY:
-            return self.notation.samples.axis == "rows"
+            return samples.axis == "rows"
+        if inner.letter == "b" and samples.axis == "rows" and not samples.capitals:
+            return True  # one that NumPy adds to each row
         return self.notation.rows
 
     def _of_samples(self, typed: Scripted, node: Node) -> Node:
@@ -815,6 +821,14 @@ class Letters:
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def _has_number_below(tokens: Sequence[Token]) -> bool:
+    """Whether a number stands below and an argument, or a prime, right behind it: f_2(z_2)."""
+    kinds = [token.kind for token in tokens[:5]]
+    behind = 4 if kinds[1:2] == ["{"] else 2
+    number = kinds[:behind] in (["_", "number"], ["_", "{", "number", "}"])
+    return number and kinds[behind : behind + 1] in (["("], ["'"], ["^"])
 
 
 def _has_layer_above(tokens: Sequence[Token]) -> bool:

@@ -29,6 +29,8 @@ from symback.language.names import GREEK, GREEK_NAMES
 MOST_TOKENS = 4_000
 """Of one statement."""
 MOST_DIGITS = 40
+LARGEST_KEPT = 2_000
+"""The characters of a stretch whose tokens are kept for the next reading of its page."""
 DEEPEST_MACRO = 8
 """Macros within macros."""
 MOST_WRITTEN = 30_000
@@ -300,7 +302,15 @@ def lexed(
     >>> [token.text for token in lexed("w₂₁₂ − ŷ_1", Place(1, 1), latex=False)]
     ['w', '_', '{', '2', '1', '2', '}', '-', 'yhat', '_', '1']
     """
-    return list(_Lexer(source, place, latex, macros or Macros({}), functions).tokens())
+    if len(source) > LARGEST_KEPT or (macros is not None and macros.named):
+        return list(_Lexer(source, place, latex, macros or Macros({}), functions).tokens())
+    return list(_lexed(source, place, latex, tuple(functions)))
+
+
+@lru_cache(maxsize=1024)
+def _lexed(source: str, place: Place, latex: bool, functions: tuple[str, ...]) -> tuple[Token, ...]:
+    """The tokens of a stretch without macros, kept: a page is read in many notations."""
+    return tuple(_Lexer(source, place, latex, Macros({}), functions).tokens())
 
 
 class _Lexer:
