@@ -42,6 +42,7 @@ from symback.language.expressions import (
     LOSS,
     ONE,
     TWO,
+    ZERO,
     Array,
     At,
     Call,
@@ -67,6 +68,7 @@ from symback.language.expressions import (
     is_array,
     is_column,
     negative,
+    walk,
 )
 from symback.language.functions import ABBREVIATIONS, ELEMENTARY
 
@@ -1178,8 +1180,13 @@ class _Parser:
             if self.at("_") and len(above) == 1:  # Σ_{i=1}^n_2 in text
                 above.append(self.take())
                 above += self.script()
-        if below is None and above is None and not product:
-            return Sum("", self.summand())
+        in_words = all(token.kind in ("text", "{", "}") for token in below or ())
+        if in_words and above is None and not product:
+            body = self.summand()
+            over_samples = self.summed_over_samples(body)
+            if over_samples is not None or below is None:
+                return over_samples or Sum("", body)
+            raise self.refuse("what a sum runs over is a letter, as in Σ_i", at=mark)
         if below is None:
             raise self.refuse("a sum without an index", "write Σ_i", mark)
         letters, lower, without = self.below_sum(below, mark)
@@ -1207,6 +1214,14 @@ class _Parser:
     def summand(self) -> Node:
         """What a Σ adds up: a product; a minus right behind the Σ is its own."""
         return self.signed_term() if self.at("-") else self.product()
+
+    def summed_over_samples(self, body: Node) -> Node | None:
+        """Σ of an array of all samples, without an index: the sum over the samples."""
+        arrays = [part for part in walk(body) if isinstance(part, Array)]
+        if not is_array(body) or not any(each.sample == EVERY for each in arrays):
+            return None
+        rows = self.letters.notation.samples.axis == "rows"
+        return Call("sum", (body, ZERO if rows else ONE))
 
     def below_sum(self, tokens: list[Token], mark: Token) -> tuple[list[str], int, Index | None]:
         """The letters of a sum, where they begin, and what is left out."""

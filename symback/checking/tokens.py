@@ -458,7 +458,9 @@ class _Lexer:
             words = self._argument(start).strip()
             words = _function(words)  # \text{Sigmoid}
             own = words.replace("\\_", "_")
-            if words in FUNCTIONS or own in self.functions:
+            if words in ("*", r"\*"):
+                yield self.token("*", "*", start)
+            elif words in FUNCTIONS or own in self.functions:
                 yield self.token("name", own, start)
             else:
                 yield self.token("text", words, start)
