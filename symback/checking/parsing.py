@@ -59,6 +59,7 @@ from symback.language.expressions import (
     Named,
     Node,
     Number,
+    Ones,
     Power,
     Product,
     Quotient,
@@ -87,6 +88,8 @@ _ARGUMENTS = {"dot": (2, 2), "outer": (2, 2)} | {
 }
 """The fewest and the most arguments of functions that have more than one."""
 _BASES = {"e": "log", "2": "log2", "10": "log10"}
+_ONES = Ones(LOSS)
+"""The column of ones of a batch, as long as its neighbours ask."""
 _REDUCING = ("sum", "mean")
 """Functions that make one number of many, or one of each row or column."""
 _OPERATIONS = ("multiply", "matmul", "power", "square", "divide", "where")
@@ -362,6 +365,8 @@ class _Parser:
                                       "put brackets around it, or a fraction", token)  # fmt: skip
             elif token.kind in _BEGINS_FACTOR or self.opens_bars():
                 before, following = self.peek(-1), self.factor()
+                if following == ONE and self.letters.batches and is_array(factors[-1]):
+                    following = _ONES
                 number = isinstance(following, Number) and token.kind == "number"
                 if number and before.kind not in (")", "]"):
                     raise self.refuse("a number stands directly after a factor",
@@ -441,6 +446,8 @@ class _Parser:
         return Call("sum", (Product((target, node), True), ONE))
 
     def transposed(self, node: Node) -> Node:
+        if node == ONE and self.letters.batches:
+            node = _ONES
         if not is_array(node) and not isinstance(node, Named):
             raise self.refuse("the transpose of a number")
         return Transpose(node)
