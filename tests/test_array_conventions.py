@@ -262,6 +262,18 @@ def test_delta_may_point_downhill_where_all_of_them_do():
     assert not check_arrays(both, network, strict=True)
 
 
+def test_another_count_of_layers_is_a_condition():
+    """delta1 of the outputs, counted from the end; in a square net numbers alone show it."""
+    for net in (WIDE.drawn(), SQUARE.drawn()):
+        f, network = backprop(net), net.network()
+        arrays = {"delta1": f["delta2"], "delta2": f["delta1"]}
+        report = check_arrays(arrays, network)
+        assert {each.verdict for each in report.arrays} == {Verdict.CONDITIONAL}
+        assert "right where 1 of the deltas is layer 2" in report["delta1"].reason
+        assert not check_arrays({**arrays, "delta2": f["dh1"]}, network)
+        assert not check_arrays({"dW1": f["dW2"], "dW2": f["dW1"]}, network)
+
+
 def test_derivatives_with_the_opposite_sign_are_said_once():
     """y - ŷ and +=: every gradient is refuted, and one note says why."""
     net = WIDE.drawn()
@@ -319,6 +331,76 @@ def test_what_is_not_known_is_reported_and_not_fatal():
     renamed = check_arrays({"velocity_W1": f["dW1"]}, network, rename={"velocity_W1": "dW1"})
     assert renamed["velocity_W1"].read_as == "∂L/∂W_1"
     assert not check_arrays({"mine": f["dW1"]}, network, rename={"mine": "dW2"})
+
+
+def test_books_whose_z_is_the_activation():
+    """a_1, z_1 = g(a_1), y, t and dy for ŷ - t: right where z is that, and said so."""
+    net = WIDE.drawn()
+    f, network = backprop(net), net.network()
+    arrays = {
+        "x": net.arrays["x"], "t": net.arrays["y"], "a1": f["a1"], "z1": f["h1"], "y": f["yhat"],
+        "dy": f["delta2"], "dz1": f["dh1"], "da1": f["delta1"], "W1_grad": f["dW1"],
+    }  # fmt: skip
+    report = check_arrays(arrays, network)
+    assert report, str(report)
+    assert "z is the activation, a is the preactivation" in report.convention
+    assert report["dz1"].reason.startswith("right where z is the activation")
+    assert report["dy"].reason.startswith("right as ∂L/∂a_2, which dy may mean")
+    assert not check_arrays({**arrays, "da1": f["dh1"]}, network)
+    assert not check_arrays({**arrays, "dy": f["yhat"]}, network)
+    # without z_1 and a_1 a dz1 that forgets the slope is wrong, and no other letter
+    assert not check_arrays({"dz1": f["dh1"], "dW2": f["dW2"]}, network)
+    assert not check_arrays({"dz1": f["dh1"], "a1": f["h1"], "dW2": f["dW2"]}, network)
+
+
+def test_samples_may_lie_otherwise_where_the_shape_says_so():
+    """Z in columns beside ŷ in rows; in a square file nothing says so, and it is a transpose."""
+    net = WIDE.drawn()
+    f, network = backprop(net), net.network()
+    arrays = {"Z1": f["a1"].T, "dZ1": f["delta1"].T, "A2": f["yhat"], "dW1": f["dW1"]}
+    assert check_arrays(arrays, network).verdict is Verdict.PROVED
+    assert not check_arrays({**arrays, "A2": f["yhat"][::-1]}, network)
+    square = SQUARE.drawn()
+    f = backprop(square)
+    arrays = {"Z1": f["a1"].T, "dZ1": f["delta1"].T, "A2": f["yhat"], "dW1": f["dW1"]}
+    assert not check_arrays(arrays, square.network())
+
+
+def test_a_derivative_masked_in_place():
+    """dh[h <= 0] = 0 makes dh the derivative by a: right as that, of ReLU alone."""
+    net = Net((3, 4, 2), "relu", "linear", "half_squared_error", batch=5, seed=8).drawn()
+    f = backprop(net)
+    report = check_arrays({"dh": f["delta1"], "h": f["h1"]}, net.network())
+    assert report["dh"].reason.startswith("right as ∂L/∂a_1, which dh may mean")
+    tanh = replace(net, hidden="tanh").drawn()
+    assert not check_arrays({"dh": backprop(tanh)["delta1"]}, tanh.network())
+
+
+def test_weights_and_gradients_may_be_counted_apart():
+    """weights[0] is saved beside dW1."""
+    net = WIDE.drawn()
+    f = backprop(net)
+    arrays = {"weights_0": net.arrays["W1"], "weights_1": net.arrays["W2"], "dW1": f["dW1"]}
+    assert check_arrays({**arrays, "dW2": f["dW2"]}, net.network())
+    assert not check_arrays({**arrays, "dW2": 3 * f["dW2"]}, net.network())
+
+
+def test_theta_is_no_weight_beside_a_weight():
+    """grads_theta2 beside grads_W2 is something else, and is not blamed."""
+    net = WIDE.drawn()
+    f = backprop(net)
+    report = check_arrays({"grads_W2": f["dW2"], "grads_theta2": f["delta2"]}, net.network())
+    assert report["grads_theta2"].verdict is Verdict.UNREAD
+    assert report
+
+
+def test_a_batch_of_one_row_is_a_batch():
+    """x and y of shape (1, n) are one sample of a network whose file has a batch."""
+    net = replace(WIDE, batch=1).drawn()
+    f = backprop(net)
+    given = {"x": net.arrays["x"], "W1_grad": f["dW1"]}
+    assert check_arrays(given, net.network())
+    assert check_arrays({**given, "y": net.arrays["y"]}, net.network())
 
 
 def test_an_error_is_judged_only_where_it_is_a_derivative():

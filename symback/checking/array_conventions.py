@@ -79,6 +79,8 @@ class Convention:
     scale: Scale = Scale()
     turned_delta: bool = False
     is_downhill: bool = False
+    unusual: tuple[str, ...] = ()
+    """Families whose numbers are counted in another than the plain way."""
     told: tuple[str, ...] = ()
     """What of it the file shows: "W is (in, out)", "one column is one sample", …"""
 
@@ -166,12 +168,14 @@ def _is_applied(name: str) -> bool:
 Count = Mapping[tuple[int, ...], int]
 """Which layer a number in a name means."""
 
-PARAMETER, PRE, DELTA, ACT = "weights", "preactivations", "deltas", "activations"
+PARAMETER, GRADIENT, PRE, DELTA, ACT = (
+    "weights", "gradients", "preactivations", "deltas", "activations"
+)  # fmt: skip
 
 
 def _family(kind: Word, spelling: Spelled) -> str:
     if kind in PARAMETER_WORDS or spelling.below:
-        return PARAMETER
+        return GRADIENT if spelling.is_gradient else PARAMETER
     if kind is Word.PRE:
         return DELTA if spelling.is_delta or not spelling.sure else PRE
     return ACT
@@ -329,6 +333,8 @@ class _Match:
     fits: bool
     near: bool
     turn: float = 1.0
+    is_flipped: bool = False
+    """Whether its shape says that samples lie the other way than in the rest of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,13 +347,14 @@ class _Candidate:
     is_plain: bool
 
     @property
-    def score(self) -> tuple[int, int, bool]:
+    def score(self) -> tuple[int, int, int, bool]:
         """How many arrays fit in shape, how many are right, whether nothing unusual is supposed.
 
         Shapes come first: no number speaks for a layout that the shapes speak against.
         """
         every = self.matches.values()
-        return -sum(not m.fits for m in every), sum(m.near for m in every), self.is_plain
+        misfits, near = sum(not m.fits for m in every), sum(m.near for m in every)
+        return -misfits, near, -sum(m.is_flipped for m in every), self.is_plain
 
 
 # ---------------------------------------------------------------------------------- reading a file
@@ -403,6 +410,7 @@ class _Reader:
             if each is not None:
                 settled = name != called and bool(each.numbers)
                 found[name] = replace(self._split(each), is_settled=settled)
+        self._leave_out_what_clashes(found)
         modules = list(dict.fromkeys(each.module for each in found.values() if each.module))
         numbers = {each.module: each.numbers for each in found.values() if each.module}
         if len({numbers[module] for module in modules}) < len(modules) or () in numbers.values():
@@ -415,6 +423,17 @@ class _Reader:
                 for name, each in found.items()
             }
         return found
+
+    def _leave_out_what_clashes(self, found: dict[str, Spelled]) -> None:
+        """Beside W a theta is no weight; beside a target t, y is an output or a layer."""
+        thetas = [name for name in found if "theta" in self.called[name].lower()]
+        weights = [n for n, each in found.items() if each.words[0] is Word.WEIGHT]
+        if set(weights) - set(thetas):
+            for name in thetas:
+                del found[name]
+        called = {self.called[name].lower(): name for name in found}
+        if called.keys() & {"t", "target", "targets"} and "y" in called:
+            found[called["y"]] = Spelled((Word.OUTPUT,), sure=False)
 
     def _split(self, each: Spelled) -> Spelled:
         """W12 leads from layer 1 into layer 2, where there is no layer 12."""
@@ -439,8 +458,17 @@ class _Reader:
             variable = next((v for v in self.by_role.values() if v.role is role), None)
             return Quantity(variable, is_gradient) if variable and no_number else None
         layer = self._layer(each, kind, counts)
+        if word is Word.PRE and Word.H in each.words and not self._is_relu(layer):
+            return None
         variable = None if layer is None else self._variable(kind, layer - each.below)
         return Quantity(variable, is_gradient) if variable is not None else None
+
+    def _is_relu(self, layer: int | None) -> bool:
+        """Whether a layer's slope is 0 or 1, so that ∂L/∂h may be masked in place."""
+        spec = self.net.spec
+        if layer is None or not isinstance(spec, NetworkSpec):
+            return False
+        return 1 <= layer <= self.depth and spec.layers[layer - 1].activation.name == "relu"
 
     def _layer(self, each: Spelled, kind: Word, counts: Mapping[str, Count]) -> int | None:
         if each.place == "output":
@@ -483,7 +511,7 @@ class _Reader:
         for candidate in self._candidates():
             if best is None or candidate.score > best.score:
                 best = candidate
-            if best.matches and best.score[1] == len(best.matches) and best.is_plain:
+            if best.matches and best.score == (0, len(best.matches), 0, True):
                 break
         if best is None:
             raise self._refusal or self._nothing()
@@ -494,15 +522,36 @@ class _Reader:
         for flat, (place, letters) in itertools.product(self._flats(), enumerate(options)):
             every = {
                 family: _counts(family, self._numbers(family, letters), self.depth)
-                for family in (PARAMETER, PRE, DELTA, ACT)
+                for family in (PARAMETER, GRADIENT, PRE, DELTA, ACT)
             }
             for counted, in_out in itertools.product(every[PARAMETER], self._orientations()):
                 counts = {**every, PARAMETER: [counted]}
-                plain = place == 0 and counted is every[PARAMETER][0]
+                unusual = () if counted is every[PARAMETER][0] else (PARAMETER,)
+                plain = place == 0 and not unusual
                 for truth, inputs in self._readings(letters, counts, in_out, flat):
                     for columns in (False,) if self.strict else (False, True):
-                        made = Convention(tuple(letters.items()), (), in_out, columns, flat, inputs)
-                        yield self._compared(truth, made, counts, is_plain=plain)
+                        made = Convention(
+                            tuple(letters.items()), (), in_out, columns, flat, inputs,
+                            unusual=unusual,
+                        )  # fmt: skip
+                        found = self._compared(truth, made, counts, is_plain=plain)
+                        if place == 0 or self._is_shown(found, letters):
+                            yield found
+
+    def _is_shown(self, found: _Candidate, letters: Letters) -> bool:
+        """Whether the forward pass shows other letters than the usual; a derivative never does.
+
+        A dZ1 that is ∂L/∂h_1 has forgotten the slope; only an a without z may be either.
+        """
+        usual = self._likely_letters()[0]
+        other = {word for word, kind in letters.items() if usual[word] != kind}
+        present = {word for each in self.spellings.values() for word in each.words}
+        return not present & {Word.Z, Word.O} or any(
+            match.near
+            and not match.quantity.is_gradient
+            and self.spellings[name].words[match.place] in other
+            for name, match in found.matches.items()
+        )
 
     def _likely_letters(self) -> list[Letters]:
         return _likely_letters(list(self.spellings.values()), self.called.values())
@@ -544,7 +593,8 @@ class _Reader:
             ):
                 own = self._as_inputs(self.given[name], quantity.variable, in_out=in_out)
                 known = inputs.get(quantity.variable.name)
-                if known is None or self._says_more(name, known[0][0]):
+                size = self.given[name].array.size
+                if known is None or known[0][0].array.size < size:  # one-hot rows, not labels
                     inputs[quantity.variable.name] = own
         tried = 0
         for choice in itertools.product(*inputs.values()):
@@ -558,18 +608,6 @@ class _Reader:
                 tried += 1
             if tried >= MOST_READINGS:
                 return
-
-    def _says_more(self, name: str, known: Given) -> bool:
-        """Whether of two arrays for one input this is the one: one-hot rows, not labels; t, not y.
-
-        Where a target is called t, y is an output.
-        """
-        names = [known.name.lower(), name.lower()]
-        if "y" in names:
-            other = next((each for each in names if each != "y"), "y")
-            if other in ("t", "target", "targets"):
-                return name.lower() != "y"
-        return known.array.size < self.given[name].array.size
 
     def _as_inputs(
         self, given: Given, variable: Variable, *, in_out: bool
@@ -656,7 +694,7 @@ class _Reader:
         for scale in known:
             counts = {family: options[0] for family, options in every.items()}
             matches = self._matches(truth, convention, counts, scale)
-            for family in (PRE, DELTA, ACT):
+            for family in (GRADIENT, PRE, DELTA, ACT):
                 for option in every[family][1:]:
                     if self.strict:
                         break
@@ -680,9 +718,12 @@ class _Reader:
             convention,
             scale=scale,
             counts=tuple((family, tuple(count.items())) for family, count in counts.items()),
+            unusual=(
+                *convention.unusual,
+                *(family for family, options in every.items() if counts[family] is not options[0]),
+            ),
         )
-        usual = all(counts[family] is options[0] for family, options in every.items())
-        return _Candidate(truth, chosen, matches, is_plain and usual and scale is own)
+        return _Candidate(truth, chosen, matches, is_plain and not chosen.unusual and scale is own)
 
     def _matches(
         self, truth: Truth, convention: Convention, counts: Mapping[str, Count], scale: Scale
@@ -715,6 +756,8 @@ class _Reader:
             return None
         turned = normal(given.array, variable, in_out=convention.in_out, columns=convention.columns)
         array = fitted(turned, right.shape)
+        is_flipped = array is None and variable.batched and turned.ndim == 2 and not self.strict
+        array = fitted(turned.T, right.shape) if is_flipped else array
         if array is None:
             return _Match(quantity, place, turned, fits=False, near=False)
         factor = float(scale.factor) if _is_scaled(quantity) else 1.0
@@ -732,7 +775,7 @@ class _Reader:
         )
         each = self.spellings[name]
         near = turn == 1.0 or bool(turn and (each.is_delta or not each.sure))
-        return _Match(quantity, place, array / factor, fits=True, near=near, turn=turn)
+        return _Match(quantity, place, array / factor, True, near, turn, is_flipped)
 
     def _turns(self, name: str, quantity: Quantity) -> Iterator[float]:
         """What of a derivative an array may be: it, its negative, and of a Δw a step of descent."""
@@ -821,6 +864,10 @@ class _Reader:
         word = each.words[match.place]
         if letters.get(word, word) != usual.get(word, word):
             return f"right where {word.value} is the {letters[word].value}"
+        family = _family(letters.get(word, word), each)
+        if family in convention.unusual and each.numbers and not each.is_settled:
+            numbers = "→".join(map(str, each.numbers))
+            return f"right where {numbers} of the {family} is layer {match.quantity.variable.layer}"
         if convention.scale.words and _is_scaled(match.quantity):
             return f"the file's gradients are {convention.scale.words}"
         return ""

@@ -175,7 +175,8 @@ def _input(given: Given, variable: Variable, sizes: dict[Expr, int]) -> np.ndarr
         tail = array.shape[array.ndim - len(widths) :]
         widths = [each if each is not None else got for each, got in zip(widths, tail, strict=True)]
     shape = tuple(each for each in widths if each is not None)
-    found = fitted(array, shape)
+    is_batch = is_data and variable.batched and array.ndim == 2 and array.shape[1:] == shape
+    found = array if is_batch else fitted(array, shape)
     if found is None and is_data and array.ndim == 2 and array.shape[1:] == shape:
         found = array
     if found is None:

@@ -87,7 +87,9 @@ _TARGET = frozenset(
 )
 _DATA = frozenset("x input inputs inp data features".split())
 _DELTA = frozenset("delta deltas del".split())
-_ERROR = frozenset("error errors err".split())
+_ERROR = frozenset("error errors err diff residual".split())
+_RARE = frozenset("v s u n".split())
+"""Letters that some give to preactivations, and others to anything: they blame nobody."""
 _MODULE = frozenset("dense fc linear lin affine".split())
 _LAYER = frozenset("layer layers l lyr".split())
 _FILLERS = frozenset(
@@ -96,7 +98,7 @@ _FILLERS = frozenset(
 )
 VOCABULARY = frozenset().union(
     _MARKS, _LOSS, _WEIGHT, _BIAS, _PRE, _ACT, _HIDDEN, _OUT, _IN, _PREDICTED, _TARGET, _DATA,
-    _DELTA, _ERROR, _MODULE, _LAYER, _FILLERS, "a y".split(),
+    _DELTA, _ERROR, _RARE, _MODULE, _LAYER, _FILLERS, "a y".split(),
 )  # fmt: skip
 
 _GREEK = str.maketrans(
@@ -223,6 +225,9 @@ def _without_marks(words: list[str]) -> tuple[list[str] | None, bool]:
 def _read(words: list[str], numbers: tuple[int, ...], is_gradient: bool) -> Spelled | None:
     """What is left of a name when its marks and numbers are gone."""
     has = set(words)
+    if len(words) == 2 and words[0] in _LOSS - {"l"} and words[1] in ("w", "b") and not is_gradient:
+        word = Word.WEIGHT if words[1] == "w" else Word.BIAS  # C_w for the derivative by w
+        return Spelled((word,), True, (), sure=False)
     if has & _DELTA:
         rest = [each for each in words if each not in _DELTA | _ERROR]
         return _read_delta(rest, is_gradient)
@@ -314,8 +319,9 @@ def _read_layer(
     if only & _HIDDEN and only <= _HIDDEN | _IN | _PRE:
         if only & (_IN | _PRE) - {"x"}:
             yield found(Word.PRE, place="hidden", sure=known)
-        both = (Word.ACT, Word.PRE) if is_gradient else (Word.ACT,)
-        yield found(*(both if only & {"hid", "hidden"} else (Word.H,)),
+        first = Word.ACT if only & {"hid", "hidden"} else Word.H
+        # dh[h <= 0] = 0, in place, makes it the derivative by the preactivation
+        yield found(*((first, Word.PRE) if is_gradient else (first,)),
                     place="hidden" if not numbered else "")  # fmt: skip
     if only & _HIDDEN and only <= _HIDDEN | _OUT | _ACT | {"a"}:
         yield found(Word.ACT, place="hidden", sure=known or bool(only & _ACT))
@@ -329,16 +335,21 @@ def _read_layer(
         last = only & {"logit", "logits", "score", "scores"} and not numbered
         yield found(Word.PRE, place="output" if last else "")
     if only and only <= _ACT | _IN | _OUT and only & _ACT and (numbered or not only - _ACT):
-        yield found(Word.PRE if only & _IN else Word.ACT)
+        either = (Word.ACT, Word.PRE) if is_gradient else (Word.ACT,)
+        yield found(*((Word.PRE,) if only & _IN else either))
     if only == {"a", "out"} or only == {"a", "output"}:
         yield found(Word.OUTPUT)
     if only <= _OUT and only and numbered:
         yield found(Word.O)
-    either = (Word.OUTPUT, Word.PRE) if is_gradient and only & _OUT else (Word.OUTPUT,)
+    if len(core) == 1 and only <= _RARE:
+        yield found(Word.PRE, place="" if numbered else "output", sure=False)
+    # many call ŷ - y, which is ∂L/∂a of the last layer, after the output
+    either = (Word.OUTPUT, Word.PRE) if is_gradient and only != {"yhat"} else (Word.OUTPUT,)
     if only and only <= _OUT | _PREDICTED | {"y", "a"} and only & (_OUT | _PREDICTED):
-        yield found(*either)
+        yield found(*either, place="output" if is_gradient and not numbered else "")
     if only == {"y"}:
-        yield found(*((Word.OUTPUT, Word.TARGET) if is_gradient else (Word.TARGET,)))
+        meant = (Word.OUTPUT, Word.PRE, Word.TARGET) if is_gradient else (Word.TARGET,)
+        yield found(*meant, place="output" if is_gradient and not numbered else "")
     if only and only <= _TARGET | {"y"}:
         yield found(Word.TARGET)
     if only and only <= _DATA:
@@ -346,6 +357,11 @@ def _read_layer(
     if not core and has & _LAYER and numbered:
         yield found(Word.ACT)
     if len(words) == 1 and has <= _LOSS and not numbered:
-        yield found(Word.LOSS) if not is_gradient else found(Word.OUTPUT, Word.PRE, sure=False)
+        yield (
+            found(Word.LOSS)
+            if not is_gradient
+            else found(Word.OUTPUT, Word.PRE, place="output", sure=False)
+        )
     if has <= _ERROR | {"y"} and has & _ERROR:
-        yield Spelled((Word.OUTPUT, Word.PRE), True, sure=False)
+        meant = (Word.PRE, Word.ACT) if numbered else (Word.OUTPUT, Word.PRE)
+        yield Spelled(meant, True, place="" if numbered else "output", sure=False)

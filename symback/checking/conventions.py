@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from symback.checking.letters import Letters, Scope
+from symback.checking.naming import told
 from symback.checking.page import Claim, Document, Item, Unread
 from symback.checking.report import LineReport, Verdict
 from symback.checking.statements import Page, Statement, cut
@@ -85,10 +86,16 @@ class Signs:
     code: bool = False
 
 
-def signs_of(text: str, scope: Scope) -> Signs:
-    """What the letters of a page look like, before anybody knows what they mean."""
+def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> Signs:
+    """What the letters of a page look like, before anybody knows what they mean.
+
+    Not those of ``names`` and of names that say themselves what they are, such as net_h1.
+    """
     page = Page.of(text, Letters(scope, LECTURES))
-    statements = [_spread(each) for each in cut(page)[0] if each.has_relation]
+    found = [each for each in cut(page)[0] if each.has_relation]
+    said = told(((each.tokens, each.latex) for each in found), scope, LECTURES)
+    known = Letters(scope, replace(LECTURES, names=(*said, *names)))
+    statements = list(map(_spread, found))
     letters: Counter[str] = Counter()
     applied: set[tuple[str, str]] = set()
     above: set[str] = set()
@@ -100,6 +107,8 @@ def signs_of(text: str, scope: Scope) -> Signs:
         for place, name in _names(tokens):
             below, raised = _scripts(tokens, place)
             if name == "d" and not below:  # that of dL/dw
+                continue
+            if known.own_name((tokens[place], *below)):
                 continue
             letters[name] += 1
             if _is_layered(name) and len(below) == 1 and below[0].text.isdigit():

@@ -15,6 +15,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from symback.checking.copied import BREAK, FILLER, plain
 from symback.checking.layers import known_layers, layers_of
@@ -160,26 +161,46 @@ class Page:
 
     def between(self, tokens: Sequence[Token]) -> str:
         """The text from the first of some tokens to the last."""
-        first = tokens[0].place
-        begin = self.starts[first.line - 1] + first.column - 1
-        return self.typed[begin : self.behind(tokens[-1])].strip()
+        return self.typed[self.position(tokens[0]) : self.behind(tokens[-1])].strip()
+
+    def position(self, token: Token) -> int:
+        """The position of the page at which a token begins."""
+        return self.starts[token.place.line - 1] + token.place.column - 1
 
     def behind(self, token: Token) -> int:
         """The position of the page behind a token."""
-        start = self.starts[token.place.line - 1] + token.place.column - 1
-        position = start + token.end - token.start
+        position = self.position(token) + token.end - token.start
         while self.text[position : position + 1] == FILLER:
             position += 1
         return position
 
     def lexed(self, text: str, start: int, *, latex: bool) -> list[Token]:
         """The tokens of a stretch that stands at a position of the page."""
-        functions = self.letters.own_functions
-        place = self.place(start)
-        tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
-        own = self.letters.long_names, self.letters.short_names
-        made = joined(tokens, latex=latex, own=own[0], letters=own[1])
-        return snake_cased(made) if self.is_code and not latex else made
+        letters, snakes = self.letters, self.is_code and not latex
+        of_names = letters.own_functions, letters.long_names, letters.short_names
+        if not self.macros.named:
+            return list(_lexed_once(text, self.place(start), latex, snakes, *of_names))
+        return _lexed(text, self.place(start), latex, snakes, *of_names, macros=self.macros)
+
+
+def _lexed(
+    text: str,
+    place: Place,
+    latex: bool,
+    snakes: bool,
+    functions: tuple[str, ...],
+    words: frozenset[str],
+    letters: frozenset[str],
+    macros: Macros | None = None,
+) -> list[Token]:
+    """The tokens of a stretch, each name as one; ``snakes``: those of a program too."""
+    tokens = lexed(text, place, latex=latex, macros=macros, functions=functions)
+    made = joined(tokens, latex=latex, own=words, letters=letters)
+    return snake_cased(made) if snakes else made
+
+
+_lexed_once = lru_cache(maxsize=2_000)(_lexed)
+"""A page is read in many notations, and its tokens are the same in all."""
 
 
 # ------------------------------------------------------------------------------------------- rows
@@ -234,6 +255,13 @@ _CONNECTING = frozenset(
     """.split()
 )
 """Words that may stand between formulas without changing them."""
+_RESUMING = frozenset(
+    """
+    so hence thus therefore then which is are equals equal becomes be and that get gives give yields
+    obtain have we again finally now it also simplifies to i.e ie
+    """.split()
+)
+"""Words behind which "= …" goes on from what stands above."""
 ARITHMETIC = frozenset(
     """
     times plus minus divided squared cubed transposed transpose per inverse double twice half
@@ -666,7 +694,80 @@ def cut(page: Page) -> tuple[list[Statement], tuple[Statement, Spent] | None]:
         ends = [k for k, gap in enumerate(gaps) if EMPTY_LINE.search(gap)]
         kept = ends[-1] if ends else 0
         return found[:kept], (found[kept], spent)
-    return found, None
+    return list(_told_equal(found, page)), None
+
+
+_IS = re.compile(
+    r"\s{0,9}\$?\s{0,9}(?:is|equals|becomes)(?: then| thus| just| simply| now| equal to)?"
+    r":?\s{0,9}\$?\s{0,9}",
+    re.I,
+)
+"""What stands between two formulas and says that they are equal."""
+_ENDS = re.compile(
+    r"\s{0,9}\$?\s{0,9}(?:[.;:!?)]|,(?!\s{0,3}\d)|$|\n|(?:for|if|when|where|since|because|which|so|as|by|with)\b)"
+)
+"""What stands behind an equation in words; behind "is a" there might come "times b"."""
+_HARMLESS = frozenset(
+    """
+    the derivative gradient partial so then hence thus therefore now that we have get find see term
+    signal slope value result final finally output layer local first second third next here since
+    because this means note remember recall our also answer expression quantity error and
+    """.split()
+)
+"""Words before a formula in its sentence that leave it what it is; "the sum of" does not."""
+
+
+def _told_equal(statements: Sequence[Statement], page: Page) -> Iterator[Statement]:
+    """The statements, in which "∂L/∂a is ŷ - y" is one: an equation said in words."""
+    waiting: list[Statement] = []
+    for each in statements:
+        first = waiting[0] if waiting else None
+        if first is not None and each.tokens:
+            made = _equation(first, each, page)
+            if made is not None:
+                yield made
+                waiting = []
+                continue
+        if each.tokens or first is None:
+            yield from waiting
+            waiting = []
+        waiting.append(each)
+        if not waiting[0].tokens:
+            yield waiting.pop()
+    yield from waiting
+
+
+def _equation(left: Statement, right: Statement, page: Page) -> Statement | None:
+    """``left`` = ``right``, where the words between say so and none around them say otherwise."""
+    if left.has_relation or right.has_relation or left.failed or right.failed:
+        return None
+    if left.latex != right.latex or any(
+        t.kind in COMPARISONS for t in (*left.tokens, *right.tokens)
+    ):
+        return None
+    start, end = page.behind(left.tokens[-1]), page.position(right.tokens[0])
+    if not _IS.fullmatch(page.text[start:end]) or not _ENDS.match(
+        page.text, page.behind(right.tokens[-1])
+    ):
+        return None
+    begin = page.position(left.tokens[0])
+    sentence = re.split(r"[.;:!?\n,]", page.text[max(0, begin - 200) : begin])[-1]
+    words = re.findall(r"[^\s$]+", sentence.lower())
+    derivative = any(token.kind in ("∂", "∇") for token in left.tokens[:3])
+    if not set(words) <= _HARMLESS or (words and not derivative) or _is_only_shape(right.tokens):
+        return None
+    if any(_is_word(token, page.letters) for token in right.tokens):  # h_12 is positive
+        return None
+    near = right.tokens[0]
+    sign = Token("=", "=", near.place, near.start, near.start, spaced=True)
+    tokens = [*left.tokens, sign, *right.tokens]
+    return replace(left, tokens=tokens, source=page.between(tokens), words=(), row=right.row)
+
+
+def _is_only_shape(tokens: Sequence[Token]) -> bool:
+    """Whether tokens are 2 × 3 or 2x3, as in: W_2 is 2 × 3."""
+    texts = [token.text for token in tokens]
+    return any(text in ("×", "x") for text in texts) and sum(text.isdigit() for text in texts) == 2
 
 
 def _cut_row(row: Row, page: Page) -> Iterator[Statement]:
@@ -729,6 +830,8 @@ def _pieces(tokens: Sequence[Token], *, latex: bool) -> list[tuple[list[Token], 
         closes = token.kind in CLOSES
         depth += (token.kind in OPENS) - closes
         ends = depth <= 0 and token.kind in (",", ";", "⏐", "text", "⇒", "→", ":", ".")
+        if token.kind == "text" and _is_part(tokens, place):
+            ends = False
         if token.kind == "." and place + 1 < len(tokens):
             following = tokens[place + 1]
             ends = ends and (following.spaced or following.kind != "name")
@@ -756,6 +859,19 @@ def _pieces(tokens: Sequence[Token], *, latex: bool) -> list[tuple[list[Token], 
         else:
             made.append((piece, before))
     return made
+
+
+def _is_part(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a word belongs to the formula behind it: Loss(a) = …, cost = …, Err_1 = ….
+
+    Words that only connect, as in "so = …", do not.
+    """
+    following = tokens[place + 1] if place + 1 < len(tokens) else tokens[place]
+    words = tokens[place].text.lower().split()
+    if following.kind in ("(", "_", "^"):
+        return not following.spaced and bool(words) and words[-1] not in _CONNECTING
+    alone = place == 0 or tokens[place - 1].kind in ("⏐", ",", ";", ".", ":", "text")
+    return following.kind in RELATIONS and alone and bool(words) and words[-1] not in _RESUMING
 
 
 def _lists_indices(tokens: Sequence[Token], place: int) -> bool:

@@ -18,10 +18,10 @@ right as they stand.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -254,7 +254,7 @@ def check(
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
             reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
             return Report(overall([line]), (line,), _bound([line]), goals=reached)
-        (document, judge, judgement, names), *equals = attempts
+        (document, judge, judgement, names, _), *equals = attempts
         deviation = None
         allow(UNDERSTOOD)
         try:
@@ -293,6 +293,8 @@ class Attempt(NamedTuple):
     judgement: Judgement
     names: tuple[str, ...] = ()
     """Sentences on what its own equations say of its names."""
+    weights: tuple[tuple[str, str], ...] = ()
+    """Names of weights that have numbers, and which they are."""
 
 
 def _attempts(
@@ -311,16 +313,25 @@ def _attempts(
     """
     scope = Scope.of(net.graph)
 
-    def judged_as(document: Document, notation: Notation) -> Attempt:
+    def judged_as(
+        document: Document, notation: Notation, *, hasty: bool, again: bool = False
+    ) -> Attempt:
         with uncounted():
             judge = _judge(net, largest_index(document))
-        document, names = read_with_names(text, judge, notation, document)
-        return Attempt(
-            document, judge, judged(document, judge, about, prove=prove, strict=strict), names
-        )
+        document, *names = read_with_names(text, judge, notation, document, again=again)
+        said = judged(document, judge, about, prove=prove, strict=strict, hasty=hasty)
+        return Attempt(document, judge, said, *names)
+
+    def read_in(notation: Notation) -> Document:
+        return read(text, scope, knowing(notation))
+
+    def knowing(notation: Notation) -> Notation:
+        """With the weights that have numbers on the page, whatever its letters are."""
+        return replace(notation, names=(*first.weights, *notation.names))
 
     notation = fixed or NOTATIONS["lectures"]
-    first = judged_as(read(text, scope, notation), notation)
+    document = read(text, scope, notation)
+    first = judged_as(document, notation, hasty=fixed is None)
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
         return [first], "", None
@@ -329,7 +340,7 @@ def _attempts(
     def tried(each: Notation, document: Document) -> bool:
         """Judge a reading; whether it leaves nothing open."""
         begin_again()
-        attempt = judged_as(document, each)
+        attempt = judged_as(document, knowing(each), hasty=True, again=True)
         spend(STEPS)  # what is judged in part is not weighed
         found.append((each, attempt))
         return all(line.verdict in settled for line in attempt.judgement.lines)
@@ -344,16 +355,11 @@ def _attempts(
 
     try:
         begin_again()
-        signs = signs_of(text, scope)
-        documents = []
-        for each in candidates(signs, scope)[1:]:
-            begin_again()
-            documents.append((each, read(text, scope, each)))
-        documents.sort(key=lambda each: unread(each[1]))
-        if not any(itertools.starmap(tried, documents[:MOST_JUDGED])):
+        signs = signs_of(text, scope, first.weights)
+        if not _searched(candidates(signs, scope)[1:], read_in, tried):
             _, notation, base = max(weighed(), key=lambda each: each[0])
             count = len(found)
-            any(tried(each, read(text, scope, each)) for each in refined(notation, signs, scope))
+            any(tried(each, read_in(each)) for each in refined(notation, signs, scope))
             found[count:] = [each for each in found[count:] if _explains_more(each[1], base)]
     except Spent as spent:
         left = spent
@@ -366,11 +372,36 @@ def _attempts(
         if value == best or (2 * value >= best > 0 and is_turned(each, notation))
     ]
     kept.sort(key=lambda each: each[0] != notation)
+    if notation == NOTATIONS["lectures"]:  # what does not fit may be a mistake with a name
+        with suppress(Spent):
+            kept[0] = notation, judged_as(document, notation, hasty=False)
     right = [each.line for each in kept[0][1].judgement.lines if each.verdict is Verdict.PROVED]
     said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
     if said and right:
         said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
     return [attempt for _, attempt in kept], said, left
+
+
+def _searched(
+    notations: Sequence[Notation],
+    read_in: Callable[[Notation], Document],
+    tried: Callable[[Notation, Document], bool],
+) -> bool:
+    """Try the notations in which most is read; whether one of them leaves nothing open."""
+    waiting, judged_at_once = [], 0
+    for each in notations:
+        begin_again()
+        document = read_in(each)
+        left_out = unread(document)
+        if left_out or judged_at_once >= MOST_JUDGED:
+            waiting.append((left_out, each, document))
+            continue
+        judged_at_once += 1
+        if tried(each, document):
+            return True
+    waiting.sort(key=lambda each: each[0])
+    most = max(MOST_JUDGED - judged_at_once, 0)
+    return any(tried(each, document) for _, each, document in waiting[:most])
 
 
 def _explains_more(attempt: Attempt, other: Attempt) -> bool:
@@ -607,6 +638,8 @@ class _Page:
     wrt: Node | None
     definitions: tuple[Definition, ...]
     prove: bool
+    hasty: bool = False
+    """Whether no mistake is looked for in what does not fit."""
     again: frozenset[int] = frozenset()
     """The places of the items that give a name its second meaning."""
     losses: frozenset[str] = frozenset()
@@ -686,15 +719,17 @@ def judged(
     *,
     prove: bool = False,
     strict: bool = True,
+    hasty: bool = False,
 ) -> Judgement:
-    """What is said of a page, line by line."""
+    """What is said of a page, line by line; ``hasty`` names no mistake in what does not fit."""
     allow(JUDGED)
     about = None if wrt is None else _derivative(judge, wrt)
     read = in_order(document.items)
     losses, words = _losses(judge, read.items), " ".join(item.source for item in read.items)
     page = _Page(
-        judge, about, read.definitions, prove, read.again, losses, words=words, strict=strict
-    )
+        judge, about, read.definitions, prove, again=read.again, losses=losses,
+        words=words, strict=strict, hasty=hasty,
+    )  # fmt: skip
     page.agreed, page.doubtful = _known_losses(page, read.items)
     lines = tuple(_lines(page, read.items))
     claims, said = tuple(page.claims), tuple(page.said)
@@ -1282,6 +1317,8 @@ def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     for layout in () if page.strict else layouts(truth, side.node):
         if page.compare(layout.left, layout.right).is_equal:
             return Finding(Verdict.CONDITIONAL, layout.sentence)
+    if page.hasty:
+        return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
     named = _mistakes(page.judge, truth, side.node, page.previous, page.assumptions)
     if not named:
         return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
