@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from symback.checking.batches import with_definitions
 from symback.checking.claims import LOSS_LETTERS, bare, in_order, names_decimals, says_nothing
 from symback.checking.conventions import (
     MOST_JUDGED,
@@ -1209,6 +1210,8 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     if page.unused is not None:
         reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
+    if judge.file_numbers is None and any(map(_is_measured, walk(side.node))):
+        return Finding(Verdict.UNDECIDED, NO_NUMBERS, outcome.at)
     if reason := _of_another_function(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
     witness = judge.refutation(truth, side.node, outcome, page.assumptions)
@@ -1222,9 +1225,10 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
 LOSS_UNREAD = "this is not so for the loss of the file, and what the page's loss is was not read"
 
 
-def _is_lemma(*nodes: Node) -> bool:
+def _is_lemma(page: _Page, *nodes: Node) -> bool:
     """Whether sides are about a variable that stands for any number."""
-    return any(isinstance(part, Free) for node in nodes for part in walk(node))
+    parts = with_definitions(nodes, [d for d in page.definitions if not d.is_function])
+    return any(isinstance(part, Free) for part in parts)
 
 
 def _of_another_function(page: _Page, truth: Node, node: Node) -> str:
@@ -1233,7 +1237,7 @@ def _of_another_function(page: _Page, truth: Node, node: Node) -> str:
     f may be any function; g the one that the page speaks of; and σ is whatever the layers have,
     where none has the sigmoid.
     """
-    if not _is_lemma(truth, node):
+    if not _is_lemma(page, truth, node):
         return ""
     if any(isinstance(part, (Element, Array)) for side in (truth, node) for part in walk(side)):
         return "one side is about a variable that is any number, the other about the network"
@@ -1314,6 +1318,9 @@ def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """What does not fit is wrong only by a mistake with a name: else it may have been misread."""
     if followed := _follows(page, truth, side):
         return followed
+    if not page.strict and _is_turned_vector(page, truth, side.node, outcome):
+        reason = "right but for its layout: one side is a row, the other a column"
+        return Finding(Verdict.CONDITIONAL, reason)
     for layout in () if page.strict else layouts(truth, side.node):
         if page.compare(layout.left, layout.right).is_equal:
             return Finding(Verdict.CONDITIONAL, layout.sentence)
@@ -1354,6 +1361,18 @@ def _unbound(page: _Page, truth: Node, node: Node) -> str:
     known = {ELL, *free_letters(page.bare(truth))}
     loose = sorted({*free_letters(page.bare(node))} - known)
     return f"nothing says what {loose[0]} on the right side is" if loose else ""
+
+
+def _is_turned_vector(page: _Page, truth: Node, node: Node, outcome: Outcome) -> bool:
+    """Whether two sides are equal but for one being the row that the other is as a column."""
+    try:
+        at = {letter: number for letter, number in outcome.at if letter != ELL}
+        first, second = (page.judge.shape(each, at, page.assumptions) for each in (truth, node))
+    except (SymbackError, VanishingDenominator):
+        return False
+    if first == second or first != second[::-1] or 1 not in first:
+        return False
+    return page.compare(Transpose(truth), node).is_equal
 
 
 def _misshapen(page: _Page, truth: Node, node: Node, outcome: Outcome) -> str:
@@ -1427,6 +1446,18 @@ def _names_quantities(node: Node) -> bool:
     return any(isinstance(part, naming) for part in walk(node))
 
 
+NO_NUMBERS = "the network file gives no numbers to compare with"
+
+
+def _is_measured(node: Node) -> bool:
+    """Whether a decimal number has so many digits that it has been calculated, as 0.442."""
+    return (
+        isinstance(node, Number)
+        and node.decimals is not None
+        and ROUNDED.ends(node.value, node.decimals) is not None
+    )
+
+
 def _has_decimals(node: Node) -> bool:
     return any(isinstance(part, Number) and part.decimals is not None for part in walk(node))
 
@@ -1471,7 +1502,7 @@ def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Fin
     judge, outcome = page.judge, page.compare(truth, side.node)
     if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
         return _said(page, truth, side, outcome)
-    if _is_lemma(truth):
+    if _is_lemma(page, truth):
         return Finding(Verdict.UNDECIDED, "if this is so, then for some numbers only")
     if page.previous is None and not _names_quantities(truth):
         return _calculated(page, truth, side, relation)
