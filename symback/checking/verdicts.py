@@ -1026,7 +1026,9 @@ def _side(
     truth = page.anchor
     if truth is None:
         return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
-    if page.judge.scope.is_batch and any(map(_holds_samples, map(page.bare, (truth, side.node)))):
+    sides = truth, side.node
+    single = page.judge.scope.is_batch and page.judge.of_batch(sides, page.assumptions) is None
+    if single and any(map(_holds_samples, map(page.bare, sides))):
         return Finding(Verdict.UNDECIDED, WHOLE_BATCH)
     page.claims.append(Compared(place, truth, side.node))
     if not _names_quantities(side.node) or relation is Relation.ABOUT:
