@@ -178,6 +178,8 @@ class Letters:
             for letter, _, layer in notation.placed
         }
         self.letters = QUANTITIES | notation.letters if scope.is_network else {}
+        if "yhat" in self.letters:
+            self.letters.setdefault("Yhat", self.letters["yhat"])
         self.batches: frozenset[str] = frozenset()
         """Letters that stand for an array of all samples."""
         if scope.is_network and notation.samples.are_in_arrays:

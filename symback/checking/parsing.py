@@ -42,6 +42,7 @@ from symback.language.expressions import (
     LOSS,
     ONE,
     TWO,
+    ZERO,
     Array,
     At,
     Call,
@@ -58,6 +59,7 @@ from symback.language.expressions import (
     Named,
     Node,
     Number,
+    Ones,
     Power,
     Product,
     Quotient,
@@ -67,6 +69,7 @@ from symback.language.expressions import (
     is_array,
     is_column,
     negative,
+    walk,
 )
 from symback.language.functions import ABBREVIATIONS, ELEMENTARY
 
@@ -85,6 +88,8 @@ _ARGUMENTS = {"dot": (2, 2), "outer": (2, 2)} | {
 }
 """The fewest and the most arguments of functions that have more than one."""
 _BASES = {"e": "log", "2": "log2", "10": "log10"}
+_ONES = Ones(LOSS)
+"""The column of ones of a batch, as long as its neighbours ask."""
 _REDUCING = ("sum", "mean")
 """Functions that make one number of many, or one of each row or column."""
 _OPERATIONS = ("multiply", "matmul", "power", "square", "divide", "where")
@@ -360,6 +365,8 @@ class _Parser:
                                       "put brackets around it, or a fraction", token)  # fmt: skip
             elif token.kind in _BEGINS_FACTOR or self.opens_bars():
                 before, following = self.peek(-1), self.factor()
+                if following == ONE and self.letters.batches and is_array(factors[-1]):
+                    following = _ONES
                 number = isinstance(following, Number) and token.kind == "number"
                 if number and before.kind not in (")", "]"):
                     raise self.refuse("a number stands directly after a factor",
@@ -439,6 +446,8 @@ class _Parser:
         return Call("sum", (Product((target, node), True), ONE))
 
     def transposed(self, node: Node) -> Node:
+        if node == ONE and self.letters.batches:
+            node = _ONES
         if not is_array(node) and not isinstance(node, Named):
             raise self.refuse("the transpose of a number")
         return Transpose(node)
@@ -1219,8 +1228,13 @@ class _Parser:
             if self.at("_") and len(above) == 1:  # Σ_{i=1}^n_2 in text
                 above.append(self.take())
                 above += self.script()
-        if below is None and above is None and not product:
-            return Sum("", self.summand())
+        in_words = all(token.kind in ("text", "{", "}") for token in below or ())
+        if in_words and above is None and not product:
+            body = self.summand()
+            over_samples = self.summed_over_samples(body)
+            if over_samples is not None or below is None:
+                return over_samples or Sum("", body)
+            raise self.refuse("what a sum runs over is a letter, as in Σ_i", at=mark)
         if below is None:
             raise self.refuse("a sum without an index", "write Σ_i", mark)
         letters, lower, without = self.below_sum(below, mark)
@@ -1248,6 +1262,14 @@ class _Parser:
     def summand(self) -> Node:
         """What a Σ adds up: a product; a minus right behind the Σ is its own."""
         return self.signed_term() if self.at("-") else self.product()
+
+    def summed_over_samples(self, body: Node) -> Node | None:
+        """Σ of an array of all samples, without an index: the sum over the samples."""
+        arrays = [part for part in walk(body) if isinstance(part, Array)]
+        if not is_array(body) or not any(each.sample == EVERY for each in arrays):
+            return None
+        rows = self.letters.notation.samples.axis == "rows"
+        return Call("sum", (body, ZERO if rows else ONE))
 
     def below_sum(self, tokens: list[Token], mark: Token) -> tuple[list[str], int, Index | None]:
         """The letters of a sum, where they begin, and what is left out."""
