@@ -293,3 +293,41 @@ def test_copied_text(page):
 )
 def test_signs_of_other_hands(page, expected):
     assert verdicts(page) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("∂L/∂a_21 is ŷ_1 - y_1", "P"),
+        ("∂L/∂a_21 equals y_1 - ŷ_1.", "R"),
+        ("The derivative ∂L/∂a_21 is then ŷ_1 - y_1.", "P"),
+        ("The derivative $\\frac{\\partial L}{\\partial a_{21}}$ equals $\\hat y_1 - y_1$.", "P"),
+        ("The derivative $\\frac{\\partial L}{\\partial a_{21}}$ is $\\hat y_1 + y_1$.", "R"),
+        ("∂ŷ_i/∂a_2j is ŷ_i(1 - ŷ_i) for i = j", "P"),
+        # words that change what is equal: not judged
+        ("The sum of ∂L/∂a_21 and ∂L/∂a_22 is 0.", ""),
+        ("The negative of ∂L/∂a_21 is y_1 - ŷ_1.", ""),
+        ("The gradient with respect to $w_{212}$ is $(\\hat y_1 - y_1) h_{12}$.", ""),
+        ("∂L/∂w_212 is ∂L/∂a_21 times h_12.", ""),
+        ("h_12 is positive", ""),
+        ("W_2 is 2 × 3", ""),
+    ],
+)
+def test_is_and_equals(page, expected):
+    """An equation in words is a claim; with other words around it, it is none."""
+    assert verdicts(page) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        # words that name a left side: what follows goes on from no older chain
+        ("∂L/∂a_21 = ŷ_1 - y_1\ngradient = (ŷ_1 - y_1) h_11", "PN"),
+        ("$$h_{11} = \\sigma(a_{11})$$\n$$\\text{Foo}(a_{11}) = 3$$\n$$= 3$$", "PNU"),
+        ("$$h_{11} = \\sigma(a_{11})$$\n$$\\text{so } = \\frac{1}{1+e^{-a_{11}}}$$", "PP"),
+        ("∂L/∂a_21 = ŷ_1 - y_1\nNow the gradient of the first weight:\n= (ŷ_1 - y_1) h_11", "PU"),
+        ("∂L/∂a_21 = ŷ_1 - y_1\nSubstituting\n= ŷ_1 + y_1", "PR"),
+    ],
+)
+def test_words_name_a_left_side(page, expected):
+    assert verdicts(page) == expected
