@@ -70,7 +70,8 @@ class Signs:
     array stands before W, as in z = x W + b, ``largest`` the largest number that stands alone below
     a letter of layers.  ``batch`` says that there are arrays of all samples (X and A^{[1]}, axis=1,
     1/m), ``capitals`` that those have capital letters, ``numbered`` that samples have numbers, as
-    in x^{(i)}, ``code`` that there are lines of a program.
+    in x^{(i)}, ``code`` that there are lines of a program,
+    ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1).
     """
 
     letters: Counter[str]
@@ -84,6 +85,7 @@ class Signs:
     capitals: bool = False
     numbered: bool = False
     code: bool = False
+    layered_inputs: bool = False
 
 
 def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> Signs:
@@ -101,8 +103,9 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
     above: set[str] = set()
     weights: set[int] = set()
     bare: set[str] = set()
-    rows, largest = False, 0
+    rows, largest, layered_inputs = False, 0, False
     for tokens in statements:
+        layered_inputs |= _is_of_itself("x", tokens)
         applied |= set(_applied(tokens))
         for place, name in _names(tokens):
             below, raised = _scripts(tokens, place)
@@ -140,7 +143,19 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
         capitals=bool(arrays - {"X"}),
         numbered=_NUMBERED.search(text) is not None,
         code=page.is_code,
+        layered_inputs=layered_inputs,
     )
+
+
+def _is_of_itself(letter: str, tokens: Sequence[Token]) -> bool:
+    """Whether a line says what a letter is by W and that letter: x_2 = f(W_2 x_1)."""
+    equals = next((k for k, token in enumerate(tokens) if token.kind in ("=", ":=")), None)
+    if equals is None:
+        return False
+    named = list(_names(tokens))
+    left = [name for place, name in named if place < equals]
+    right = {name for place, name in named if place > equals}
+    return left == [letter] and {letter, "w"} <= right
 
 
 def _is_layered(name: str) -> bool:
@@ -200,6 +215,13 @@ def _letterings(signs: Signs, scope: Scope) -> Iterator[Notation]:
     weight = next((each for each in _WEIGHTS if each in seen - arguments), "w")
     if scope.depth == 2:
         yield from _letters_by_layer(signs, targets, scope)
+    if signs.layered_inputs:  # x_0 is the input, x_1 the first activation
+        for target, out in itertools.product(targets, (each for each in outputs if each != "x")):
+            yield replace(
+                LECTURES, name="", preactivation=before[0], activation="x", input="", output=out,
+                target=target, weight=weight, function="g", output_is_activation=not out,
+                generic_sigma="sigmoid" not in scope.activations,
+            )  # fmt: skip
     ranked: list[tuple[int, Notation]] = []
     for pre, act, out, target in itertools.product(before, after, outputs, targets):
         letters = [pre, act, target, "x", "b", weight]

@@ -382,7 +382,8 @@ class Letters:
             return "g"
         in_code = any(token.text == "prime" for token in ahead[:3])  # g1_prime, g_prime
         lowered = kind == "_" and any(token.kind in ("(", "'") for token in ahead[1:])  # g_1(a_1)
-        return "g" if text == "g" and (in_code or lowered) else None
+        numbered = generic and _has_number_below(tokens[position + 1 :])  # f_2(z_2)
+        return "g" if numbered or (text == "g" and (in_code or lowered)) else None
 
     def function_alone(self, text: str) -> str | None:
         """The function that a name stands for in a lemma, with or without an argument.
@@ -820,6 +821,14 @@ class Letters:
 
 
 # ------------------------------------------------------------------------------------- helpers
+
+
+def _has_number_below(tokens: Sequence[Token]) -> bool:
+    """Whether a number stands below and an argument, or a prime, right behind it: f_2(z_2)."""
+    kinds = [token.kind for token in tokens[:5]]
+    behind = 4 if kinds[1:2] == ["{"] else 2
+    number = kinds[:behind] in (["_", "number"], ["_", "{", "number", "}"])
+    return number and kinds[behind : behind + 1] in (["("], ["'"], ["^"])
 
 
 def _has_layer_above(tokens: Sequence[Token]) -> bool:

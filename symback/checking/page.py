@@ -695,7 +695,28 @@ def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Fl
             return prose, flow, []
         error = found
     unread = _unread(statement, page, error)
-    return [unread], flow.lost(statement) if unread.begins else flow, []
+    if not unread.begins:
+        return [unread], flow, []
+    left = _left_alone(statement, page)
+    if left is None:
+        return [unread], flow.lost(statement), []
+    # what stands below is about the left side all the same, whatever the right one is
+    return [unread], replace(flow.begun(statement, [left]), current=None), []
+
+
+def _left_alone(statement: Statement, page: Page) -> Node | None:
+    """The quantity on the left of a statement that could not be read as a whole."""
+    parts = split(statement.tokens, RELATIONS)
+    if statement.failed is not None or len(parts) < 2 or not parts[0]:
+        return None
+    line = Line(page.letters_of(statement.tokens), statement.latex)
+    try:
+        found = reading(parts[0], line)
+    except (NotRead, RecursionError):
+        return None
+    known = all(name.name in page.letters.defined for name, _ in found.named)
+    is_quantity = isinstance(found.node, (Element, Array, Derivative))
+    return found.node if is_quantity and known and not found.uncertain else None
 
 
 def _shaped(statement: Statement, page: Page, shape: Shape | None) -> Shaped:

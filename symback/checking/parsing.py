@@ -1008,20 +1008,23 @@ class _Parser:
     def function(self, name: str) -> Node:
         """A function with what stands below and above its name, and its arguments."""
         token = self.take()
-        primes, exponent = 0, None
+        primes, exponent, layer = 0, None, None
         if token.text == "g" and self.at("number") and self.at("_", ahead=1):  # g1_prime: at a_1
-            layer = int(self.take().text)
+            number = int(self.take().text)
             self.take("_")
             word = self.take("name")
             if word.text != "prime":
                 raise self.refuse(f"{_shown(word.text)} is not understood here", at=word)
-            return Call(name, (Array("a", Index("", layer)),), 1)
+            return Call(name, (Array("a", Index("", number)),), 1)
         if token.text == "g" and self.accept_words("_", "prime"):
             primes = 1
         else:
-            name = self.lowered(name, token)
+            name, layer = self.lowered(name, token)
             primes, exponent = self.primes_and_power()
+            if layer is None and name == "g" and primes:  # f'_2(z_2)
+                name, layer = self.lowered(name, token)
         arguments = self.arguments(name, token)
+        name = self.of_layer(name, layer, arguments, token)
         node: Node = Call(name, arguments, primes)
         if name in _RECIPROCALS:
             if primes:
@@ -1031,21 +1034,36 @@ class _Parser:
             node = Product(arguments)
         return node if exponent is None else self.power(node, exponent, token)
 
-    def lowered(self, name: str, token: Token) -> str:
-        """The function, after what stands below its name: a base, or the layer of g_1(a_1)."""
-        if not self.accept("_"):
+    def of_layer(
+        self, name: str, layer: Index | None, arguments: tuple[Node, ...], token: Token
+    ) -> str:
+        """The function that g of a layer is, where its argument does not say so itself."""
+        activations = self.letters.scope.activations
+        if name != "g" or layer is None or not layer.is_number or len(set(activations)) < 2:
             return name
+        if not 1 <= layer.offset <= len(activations):
+            raise self.refuse(f"there is no layer {layer.offset}", at=token)
+        match arguments:
+            case (Element("a", (own, *_)) | Array("a", own),) if own == layer:
+                return name
+        return activations[layer.offset - 1] or name
+
+    def lowered(self, name: str, token: Token) -> tuple[str, Index | None]:
+        """The function and its layer, after what stands below its name: a base, or the 1 of g_1."""
+        if not self.accept("_"):
+            return name, None
         tokens = self.script()
         if name == "log":
             text = "".join(part.text for part in tokens if part.kind not in ("{", "}", "(", ")"))
             if text not in _BASES:
                 raise self.refuse("logarithms are read to the bases e, 2 and 10",
                                   "divide by the logarithm of the base", token)  # fmt: skip
-            return _BASES[text]
+            return _BASES[text], None
         if name not in ("g", "O", *self.letters.scope.activations) or name == "softmax":
             raise self.refuse(f"what stands below {_shown(token.text)} is not read", at=token)
-        self.letters.indices(tokens, self.end)
-        return name
+        found = self.letters.indices(tokens, self.end)
+        single = len(tokens) == 1 and len(found) == 1
+        return name, self.letters.index(tokens, self.end, layer=True) if single else None
 
     def primes_and_power(self) -> tuple[int, Node | None]:
         """Primes and a power, as in σ'(a) and tanh²(a); the layer of g^{(1)}(a_1) is dropped."""
@@ -1323,6 +1341,9 @@ class _Parser:
             return self.applied(by, token)
         inner = self.inside(rest)
         of, extra = inner.differentiated(), inner.peek()
+        chained = any(_is_differential([each]) for each in rest)
+        if extra.kind in _BEGINS_FACTOR and of != LOSS and not chained:
+            return self.by(self.whole(rest), by)  # ∂(W h)/∂W, typed without brackets
         if extra.kind:
             raise self.refuse(f"{_shown(extra.text)} stands behind what is differentiated",
                               "put brackets around it", extra)  # fmt: skip

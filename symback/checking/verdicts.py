@@ -18,10 +18,10 @@ right as they stand.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -314,12 +314,14 @@ def _attempts(
     """
     scope = Scope.of(net.graph)
 
-    def judged_as(document: Document, notation: Notation, *, again: bool = False) -> Attempt:
+    def judged_as(
+        document: Document, notation: Notation, *, hasty: bool, again: bool = False
+    ) -> Attempt:
         with uncounted():
             judge = _judge(net, largest_index(document))
         document, *names = read_with_names(text, judge, notation, document, again=again)
-        judgement = judged(document, judge, about, prove=prove, strict=strict)
-        return Attempt(document, judge, judgement, *names)
+        said = judged(document, judge, about, prove=prove, strict=strict, hasty=hasty)
+        return Attempt(document, judge, said, *names)
 
     def read_in(notation: Notation) -> Document:
         return read(text, scope, knowing(notation))
@@ -329,7 +331,8 @@ def _attempts(
         return replace(notation, names=(*first.weights, *notation.names))
 
     notation = fixed or NOTATIONS["lectures"]
-    first = judged_as(read(text, scope, notation), notation)
+    document = read(text, scope, notation)
+    first = judged_as(document, notation, hasty=fixed is None)
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
         return [first], "", None
@@ -338,7 +341,7 @@ def _attempts(
     def tried(each: Notation, document: Document) -> bool:
         """Judge a reading; whether it leaves nothing open."""
         begin_again()
-        attempt = judged_as(document, knowing(each), again=True)
+        attempt = judged_as(document, knowing(each), hasty=True, again=True)
         spend(STEPS)  # what is judged in part is not weighed
         found.append((each, attempt))
         return all(line.verdict in settled for line in attempt.judgement.lines)
@@ -354,12 +357,7 @@ def _attempts(
     try:
         begin_again()
         signs = signs_of(text, scope, first.weights)
-        documents = []
-        for each in candidates(signs, scope)[1:]:
-            begin_again()
-            documents.append((each, read_in(each)))
-        documents.sort(key=lambda each: unread(each[1]))
-        if not any(itertools.starmap(tried, documents[:MOST_JUDGED])):
+        if not _searched(candidates(signs, scope)[1:], read_in, tried):
             _, notation, base = max(weighed(), key=lambda each: each[0])
             count = len(found)
             any(tried(each, read_in(each)) for each in refined(notation, signs, scope))
@@ -375,11 +373,36 @@ def _attempts(
         if value == best or (2 * value >= best > 0 and is_turned(each, notation))
     ]
     kept.sort(key=lambda each: each[0] != notation)
+    if notation == NOTATIONS["lectures"]:  # what does not fit may be a mistake with a name
+        with suppress(Spent):
+            kept[0] = notation, judged_as(document, notation, hasty=False)
     right = [each.line for each in kept[0][1].judgement.lines if each.verdict is Verdict.PROVED]
     said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
     if said and right:
         said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
     return [attempt for _, attempt in kept], said, left
+
+
+def _searched(
+    notations: Sequence[Notation],
+    read_in: Callable[[Notation], Document],
+    tried: Callable[[Notation, Document], bool],
+) -> bool:
+    """Try the notations in which most is read; whether one of them leaves nothing open."""
+    waiting, judged_at_once = [], 0
+    for each in notations:
+        begin_again()
+        document = read_in(each)
+        left_out = unread(document)
+        if left_out or judged_at_once >= MOST_JUDGED:
+            waiting.append((left_out, each, document))
+            continue
+        judged_at_once += 1
+        if tried(each, document):
+            return True
+    waiting.sort(key=lambda each: each[0])
+    most = max(MOST_JUDGED - judged_at_once, 0)
+    return any(tried(each, document) for _, each, document in waiting[:most])
 
 
 def _explains_more(attempt: Attempt, other: Attempt) -> bool:
@@ -616,6 +639,8 @@ class _Page:
     wrt: Node | None
     definitions: tuple[Definition, ...]
     prove: bool
+    hasty: bool = False
+    """Whether no mistake is looked for in what does not fit."""
     again: frozenset[int] = frozenset()
     """The places of the items that give a name its second meaning."""
     losses: frozenset[str] = frozenset()
@@ -695,15 +720,17 @@ def judged(
     *,
     prove: bool = False,
     strict: bool = True,
+    hasty: bool = False,
 ) -> Judgement:
-    """What is said of a page, line by line."""
+    """What is said of a page, line by line; ``hasty`` names no mistake in what does not fit."""
     allow(JUDGED)
     about = None if wrt is None else _derivative(judge, wrt)
     read = in_order(document.items)
     losses, words = _losses(judge, read.items), " ".join(item.source for item in read.items)
     page = _Page(
-        judge, about, read.definitions, prove, read.again, losses, words=words, strict=strict
-    )
+        judge, about, read.definitions, prove, again=read.again, losses=losses,
+        words=words, strict=strict, hasty=hasty,
+    )  # fmt: skip
     page.agreed, page.doubtful = _known_losses(page, read.items)
     lines = tuple(_lines(page, read.items))
     claims, said = tuple(page.claims), tuple(page.said)
@@ -1313,9 +1340,14 @@ def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """What does not fit is wrong only by a mistake with a name: else it may have been misread."""
     if followed := _follows(page, truth, side):
         return followed
+    if not page.strict and _is_turned_vector(page, truth, side.node, outcome):
+        reason = "right but for its layout: one side is a row, the other a column"
+        return Finding(Verdict.CONDITIONAL, reason)
     for layout in () if page.strict else layouts(truth, side.node):
         if page.compare(layout.left, layout.right).is_equal:
             return Finding(Verdict.CONDITIONAL, layout.sentence)
+    if page.hasty:
+        return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
     named = _mistakes(page.judge, truth, side.node, page.previous, page.assumptions)
     if not named:
         return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
@@ -1351,6 +1383,18 @@ def _unbound(page: _Page, truth: Node, node: Node) -> str:
     known = {ELL, *free_letters(page.bare(truth))}
     loose = sorted({*free_letters(page.bare(node))} - known)
     return f"nothing says what {loose[0]} on the right side is" if loose else ""
+
+
+def _is_turned_vector(page: _Page, truth: Node, node: Node, outcome: Outcome) -> bool:
+    """Whether two sides are equal but for one being the row that the other is as a column."""
+    try:
+        at = {letter: number for letter, number in outcome.at if letter != ELL}
+        first, second = (page.judge.shape(each, at, page.assumptions) for each in (truth, node))
+    except (SymbackError, VanishingDenominator):
+        return False
+    if first == second or first != second[::-1] or 1 not in first:
+        return False
+    return page.compare(Transpose(truth), node).is_equal
 
 
 def _misshapen(page: _Page, truth: Node, node: Node, outcome: Outcome) -> str:
