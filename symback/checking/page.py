@@ -73,6 +73,7 @@ from symback.language.expressions import (
     Named,
     Node,
     Number,
+    OneHot,
     Product,
     Sum,
     Total,
@@ -353,6 +354,7 @@ def read(
         items.append(Unread(*each.where, reason))
     known = {plain_name(name) for name in unknown}
     left_open = numbered_names(((each.tokens, each.latex) for each in statements), page.letters)
+    items = with_variables(items)
     return Document(tuple(_with_names_known(items, named, known)), left_open)
 
 
@@ -1026,6 +1028,10 @@ def _letter_roles(nodes: Sequence[Node]) -> dict[str, set[str]]:
     for part in (part for node in nodes for part in walk(node)):
         if isinstance(part, Array) and part.layer is not None and part.layer.letter:
             roles.setdefault(part.layer.letter, set()).add("layer")
+        if isinstance(part, Derivative) and isinstance(part.by, Named):  # ∂p_i/∂z_j
+            for named in (each for each in walk(part) if isinstance(each, Named)):
+                for index in named.indices if len(named.indices) == 1 else ():
+                    roles.setdefault(index.letter, set()).add("neuron")
         if not isinstance(part, Element) or part.letter == "delta":
             continue
         for position, index in enumerate(part.indices):
@@ -1130,6 +1136,73 @@ def _as_updates(nodes: Sequence[Node], relations: Sequence[Relation]) -> list[Re
         else:
             found.append(relation)
     return found
+
+
+def with_variables(items: Sequence[Item]) -> list[Item]:
+    """The items, in which z_i may be any numbers: where p_i is defined by them, and ∂p_i/∂z_j said.
+
+    That is so of a name with one index that the page does not define, where all that is said of it
+    names nothing of the network.
+    """
+    definitions = [item for item in items if isinstance(item, Definition)]
+    defined = {each.name for each in definitions}
+    defined |= {item.defines for item in items if isinstance(item, Unread)}
+    nodes = {k: _nodes_of(item) for k, item in enumerate(items)}
+    said = (part for each in nodes.values() for node in each for part in walk(node))
+    candidates = dict.fromkeys(
+        part.by.name
+        for part in said
+        if isinstance(part, Derivative) and isinstance(part.by, Named)
+        if len(part.by.indices) == 1 and part.by.name not in defined
+    )
+    made = list(items)
+    for name in candidates:
+        places = [k for k in nodes if any(_names(node, name) for node in nodes[k])]
+        if not all(_is_about(nodes[k], name, defined) for k in places):
+            continue
+        for k in places:
+            made[k] = _with_variable(made[k], name)
+    return made
+
+
+def _nodes_of(item: Item) -> list[Node]:
+    match item:
+        case Claim(sides=sides):
+            return [side.node for side in sides]
+        case Definition(node=node):
+            return [node]
+    return []
+
+
+def _names(node: Node, name: str) -> bool:
+    return any(isinstance(part, Named) and part.name == name for part in walk(node))
+
+
+def _is_about(nodes: Sequence[Node], name: str, defined: Collection[str]) -> bool:
+    """Whether sides name nothing but z_i with one index, and what the page defines."""
+    return not any(
+        isinstance(part, (Element, Array, OneHot))
+        or (isinstance(part, Named) and part.name not in defined and part.name != name)
+        or (isinstance(part, Named) and part.name == name and len(part.indices) != 1)
+        for node in nodes
+        for part in walk(node)
+    )
+
+
+def _with_variable(item: Item, name: str) -> Item:
+    """An item with a variable for each z_i."""
+
+    def put(node: Node) -> Node:
+        if isinstance(node, Named) and node.name == name:
+            return Free(name, node.indices)
+        return rebuilt(node, put)
+
+    match item:
+        case Claim(sides=sides):
+            return replace(item, sides=tuple(replace(s, node=put(s.node)) for s in sides))
+        case Definition(node=node):
+            return replace(item, node=put(node))
+    return item
 
 
 def _with_names_known(

@@ -42,6 +42,7 @@ from symback.language.expressions import (
     LOSS,
     ONE,
     TWO,
+    ZERO,
     Array,
     At,
     Call,
@@ -58,6 +59,7 @@ from symback.language.expressions import (
     Named,
     Node,
     Number,
+    Ones,
     Power,
     Product,
     Quotient,
@@ -67,6 +69,7 @@ from symback.language.expressions import (
     is_array,
     is_column,
     negative,
+    walk,
 )
 from symback.language.functions import ABBREVIATIONS, ELEMENTARY
 
@@ -85,6 +88,8 @@ _ARGUMENTS = {"dot": (2, 2), "outer": (2, 2)} | {
 }
 """The fewest and the most arguments of functions that have more than one."""
 _BASES = {"e": "log", "2": "log2", "10": "log10"}
+_ONES = Ones(LOSS)
+"""The column of ones of a batch, as long as its neighbours ask."""
 _REDUCING = ("sum", "mean")
 """Functions that make one number of many, or one of each row or column."""
 _OPERATIONS = ("multiply", "matmul", "power", "square", "divide", "where")
@@ -360,6 +365,8 @@ class _Parser:
                                       "put brackets around it, or a fraction", token)  # fmt: skip
             elif token.kind in _BEGINS_FACTOR or self.opens_bars():
                 before, following = self.peek(-1), self.factor()
+                if following == ONE and self.letters.batches and is_array(factors[-1]):
+                    following = _ONES
                 number = isinstance(following, Number) and token.kind == "number"
                 if number and before.kind not in (")", "]"):
                     raise self.refuse("a number stands directly after a factor",
@@ -439,6 +446,8 @@ class _Parser:
         return Call("sum", (Product((target, node), True), ONE))
 
     def transposed(self, node: Node) -> Node:
+        if node == ONE and self.letters.batches:
+            node = _ONES
         if not is_array(node) and not isinstance(node, Named):
             raise self.refuse("the transpose of a number")
         return Transpose(node)
@@ -907,6 +916,8 @@ class _Parser:
             return found
         if text == "e" and self.at("^", ahead=1):
             return self.euler()
+        if text in ("h", "f") and letters.scope.is_network and self.takes_hypothesis():
+            return letters.output()
         alone = letters.function_alone(text) if self.line.lemma is not None else None
         function = alone or letters.function(self.tokens, self.position)
         if function is not None:
@@ -914,9 +925,30 @@ class _Parser:
         is_loss = text in (letters.notation.loss, "L")
         if not is_loss and text in _LOSS_LETTERS:
             self.take()
-            is_loss = self.takes_total()
+            is_loss = self.takes_total() or self.takes_parameters()
             self.position = begin
         return (is_loss and _of_all(self.loss())) or self.quantity()
+
+    def takes_hypothesis(self) -> bool:
+        """Take h_{W,b}(x) or h_Θ(x), the output by what it depends on, if it is one."""
+        begin = self.position
+        self.take()
+        if self.accept("_"):
+            below = self.script()
+            if {token.text for token in below} <= {"W", "b", "w", "theta", "Theta", ",", "{", "}"}:
+                of = self.group() if self.at("(") else []
+                if [token.text for token in of] in (["x"], ["X"]):
+                    return True
+        self.position = begin
+        return False
+
+    def takes_parameters(self) -> bool:
+        """Whether a bracket behind a letter of the loss only says what it depends on: E(w)."""
+        if not self.at("(") or self.peek().spaced:
+            return False
+        tokens = [token for token in self.group() if token.kind not in ("{", "}", ",", ";")]
+        parameters = {"w", "W", "b", "theta", "Theta"}
+        return bool(tokens) and {token.text for token in tokens} <= parameters
 
     def code_derivative(self) -> Node:
         """Derivative(L, w212)."""
@@ -1196,8 +1228,13 @@ class _Parser:
             if self.at("_") and len(above) == 1:  # Σ_{i=1}^n_2 in text
                 above.append(self.take())
                 above += self.script()
-        if below is None and above is None and not product:
-            return Sum("", self.summand())
+        in_words = all(token.kind in ("text", "{", "}") for token in below or ())
+        if in_words and above is None and not product:
+            body = self.summand()
+            over_samples = self.summed_over_samples(body)
+            if over_samples is not None or below is None:
+                return over_samples or Sum("", body)
+            raise self.refuse("what a sum runs over is a letter, as in Σ_i", at=mark)
         if below is None:
             raise self.refuse("a sum without an index", "write Σ_i", mark)
         letters, lower, without = self.below_sum(below, mark)
@@ -1217,7 +1254,7 @@ class _Parser:
                 raise self.refuse("a sum that ends before it begins", at=mark)
         for letter in reversed(letters):
             body = Sum(letter, body, lower, upper, without, product)
-        if above and len(above) > 2 and above[0].text in ("n", "N", "m", "d"):
+        if above and len(above) > 2 and above[0].text in ("n", "N", "m", "d", "s"):
             assert isinstance(body, Sum)
             self.letters.check_width(body, above, mark.place)
         return body
@@ -1225,6 +1262,14 @@ class _Parser:
     def summand(self) -> Node:
         """What a Σ adds up: a product; a minus right behind the Σ is its own."""
         return self.signed_term() if self.at("-") else self.product()
+
+    def summed_over_samples(self, body: Node) -> Node | None:
+        """Σ of an array of all samples, without an index: the sum over the samples."""
+        arrays = [part for part in walk(body) if isinstance(part, Array)]
+        if not is_array(body) or not any(each.sample == EVERY for each in arrays):
+            return None
+        rows = self.letters.notation.samples.axis == "rows"
+        return Call("sum", (body, ZERO if rows else ONE))
 
     def below_sum(self, tokens: list[Token], mark: Token) -> tuple[list[str], int, Index | None]:
         """The letters of a sum, where they begin, and what is left out."""
@@ -1277,7 +1322,7 @@ class _Parser:
             return Index("", int(tokens[0].text) + 1 - self.letters.notation.first_index)
         if len(tokens) == 1 and tokens[0].text in _WIDTH_LETTERS:
             return Index(tokens[0].text)  # the whole range, unless it is an index of the line
-        if tokens and tokens[0].text in ("n", "N", "m", "d"):
+        if tokens and tokens[0].text in ("n", "N", "m", "d", "s"):
             return None
         return self.letters.index(tokens, mark.place)
 
@@ -1494,7 +1539,7 @@ class _Parser:
             return replace(typed, layer=layer, sample=sample) if indices else None
         ends = [tokens[0].kind, tokens[-1].kind] if len(tokens) > 2 else ["", ""]
         bracketed = ends[0] in ("(", "[") and ends[1] in (")", "]")
-        inner = tokens[1:-1] if bracketed else tokens
+        inner = _of_last_layer(tokens[1:-1] if bracketed else tokens)
         is_index = letters.is_index(inner, number=True)
         if ends[0] == "(" and is_index and letters.takes_sample(typed, inner):
             return replace(typed, sample=inner)
@@ -1580,6 +1625,13 @@ def _both(tokens: list[Token]) -> list[list[Token]]:
         for token in _unwrapped(tokens)
     ]
     return split(marked, ("and",))
+
+
+def _of_last_layer(tokens: list[Token]) -> list[Token]:
+    """The layer n_l, as Stanford's tutorial calls the last one, as L."""
+    plain = [token for token in tokens if token.kind not in ("{", "}")]
+    is_last = [token.text for token in plain[:3]] == ["n", "_", "l"]
+    return [replace(plain[0], text="L"), *plain[3:]] if is_last else tokens
 
 
 def _above_over(tokens: Sequence[Token]) -> Sequence[Token] | None:

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from symback.checking.batches import with_definitions
 from symback.checking.claims import LOSS_LETTERS, bare, in_order, names_decimals, says_nothing
 from symback.checking.conventions import (
     MOST_JUDGED,
@@ -98,7 +99,7 @@ from symback.engine.arithmetics import (
     entries,
     middle,
 )
-from symback.engine.work import Work
+from symback.engine.work import Work, goal_name
 from symback.language.budget import (
     SECONDS,
     STEPS,
@@ -253,7 +254,7 @@ def check(
             )
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
-            reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
+            reached = tuple(Goal(goal_name(each), Answer.NOT_ANSWERED) for each in wanted)
             return Report(overall([line]), (line,), _bound([line]), goals=reached)
         (document, judge, judgement, names, _), *equals = attempts
         deviation = None
@@ -600,18 +601,12 @@ def _answers(
     try:
         asked = None if about is None else _derivative(judge, about)
         reached = reaches(said, asked, definitions)
-        goals += (answers.goal(_name(each), _derivative(judge, each)) for each in wanted)
+        goals += (answers.goal(goal_name(each), _derivative(judge, each)) for each in wanted)
     except Spent as spent:
         left = wanted[len(goals) :]
-        goals += (Goal(_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
+        goals += (Goal(goal_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
         reached = False
     return reached, tuple(goals)
-
-
-def _name(goal: Reference) -> str:
-    """w_212, or W2 for all of them."""
-    is_whole = goal.variable.sizes and not goal.indices
-    return goal.variable.name if is_whole else goal.name
 
 
 def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Iterator[str]:
@@ -1059,7 +1054,9 @@ def _side(
     truth = page.anchor
     if truth is None:
         return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
-    if page.judge.scope.is_batch and any(map(_holds_samples, map(page.bare, (truth, side.node)))):
+    sides = truth, side.node
+    single = page.judge.scope.is_batch and page.judge.of_batch(sides, page.assumptions) is None
+    if single and any(map(_holds_samples, map(page.bare, sides))):
         return Finding(Verdict.UNDECIDED, WHOLE_BATCH)
     page.claims.append(Compared(place, truth, side.node))
     if not _names_quantities(side.node) or relation is Relation.ABOUT:
@@ -1235,6 +1232,8 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     if page.unused is not None:
         reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
+    if judge.file_numbers is None and any(map(_is_measured, walk(side.node))):
+        return Finding(Verdict.UNDECIDED, NO_NUMBERS, outcome.at)
     if reason := _of_another_function(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
     witness = judge.refutation(truth, side.node, outcome, page.assumptions)
@@ -1248,9 +1247,10 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
 LOSS_UNREAD = "this is not so for the loss of the file, and what the page's loss is was not read"
 
 
-def _is_lemma(*nodes: Node) -> bool:
+def _is_lemma(page: _Page, *nodes: Node) -> bool:
     """Whether sides are about a variable that stands for any number."""
-    return any(isinstance(part, Free) for node in nodes for part in walk(node))
+    parts = with_definitions(nodes, [d for d in page.definitions if not d.is_function])
+    return any(isinstance(part, Free) for part in parts)
 
 
 def _of_another_function(page: _Page, truth: Node, node: Node) -> str:
@@ -1259,7 +1259,7 @@ def _of_another_function(page: _Page, truth: Node, node: Node) -> str:
     f may be any function; g the one that the page speaks of; and σ is whatever the layers have,
     where none has the sigmoid.
     """
-    if not _is_lemma(truth, node):
+    if not _is_lemma(page, truth, node):
         return ""
     if any(isinstance(part, (Element, Array)) for side in (truth, node) for part in walk(side)):
         return "one side is about a variable that is any number, the other about the network"
@@ -1468,6 +1468,18 @@ def _names_quantities(node: Node) -> bool:
     return any(isinstance(part, naming) for part in walk(node))
 
 
+NO_NUMBERS = "the network file gives no numbers to compare with"
+
+
+def _is_measured(node: Node) -> bool:
+    """Whether a decimal number has so many digits that it has been calculated, as 0.442."""
+    return (
+        isinstance(node, Number)
+        and node.decimals is not None
+        and ROUNDED.ends(node.value, node.decimals) is not None
+    )
+
+
 def _has_decimals(node: Node) -> bool:
     return any(isinstance(part, Number) and part.decimals is not None for part in walk(node))
 
@@ -1512,7 +1524,7 @@ def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Fin
     judge, outcome = page.judge, page.compare(truth, side.node)
     if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
         return _said(page, truth, side, outcome)
-    if _is_lemma(truth):
+    if _is_lemma(page, truth):
         return Finding(Verdict.UNDECIDED, "if this is so, then for some numbers only")
     if page.previous is None and not _names_quantities(truth):
         return _calculated(page, truth, side, relation)
