@@ -210,12 +210,12 @@ _ENVIRONMENTS = (
     "gathered alignedat IEEEeqnarray"
 ).split()
 _OPENING = re.compile(
-    r"\$\$|\$`|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
+    r"\$\$|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
     r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
 )
 _COLUMNS = re.compile(r"\s*\{(?:\d|[rlcRLCsS|@{}\s]*)\}(?!\s*[_^])")
 """The number of columns of alignat, and those of an array."""
-_CLOSERS = {"$$": "$$", "$`": "`$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
+_CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
 _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
     r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
@@ -387,7 +387,7 @@ def _single_rows(page: Page) -> Iterator[Row]:
         fenced, name, begin = opening["fence"] is not None, opening["name"], opening.end()
         closer = "```" if fenced else rf"\end{{{name}}}" if name else _CLOSERS[opening[0]]
         close = -1 if closer in unclosed else text.find(closer, begin, end)
-        inline = opening[0] in ("$", "$`", r"\(")
+        inline = opening[0] in ("$", r"\(")
         if close < 0 or (inline and "\n\n" in text[begin:close]):
             unclosed.add(closer)
             search = begin
@@ -694,7 +694,47 @@ def cut(page: Page) -> tuple[list[Statement], tuple[Statement, Spent] | None]:
         ends = [k for k, gap in enumerate(gaps) if EMPTY_LINE.search(gap)]
         kept = ends[-1] if ends else 0
         return found[:kept], (found[kept], spent)
-    return list(_told_equal(found, page)), None
+    return list(_told_equal(_without_steps(found), page)), None
+
+
+MOST_STEPS = 4
+"""So often (n) stands behind a quantity where it is a mark: e_j(n), at the n-th step."""
+
+
+def _without_steps(statements: list[Statement]) -> list[Statement]:
+    """The statements without the (n) behind each quantity, where n is nothing else on the page."""
+    marks = [list(_steps(each.tokens)) for each in statements]
+    others = sum(_stands_alone(each.tokens) for each in statements)
+    if sum(map(len, marks)) < MOST_STEPS or others != sum(map(len, marks)):
+        return statements
+    return [
+        replace(each, tokens=[t for k, t in enumerate(each.tokens) if not {k, k - 1, k - 2} & here])
+        if (here := set(places))
+        else each
+        for each, places in zip(statements, marks, strict=True)
+    ]
+
+
+def _steps(tokens: Sequence[Token]) -> Iterator[int]:
+    """Where (n) stands behind a letter or its scripts."""
+    for place in range(1, len(tokens) - 2):
+        texts = [token.text for token in tokens[place : place + 3]]
+        if texts == ["(", "n", ")"] and tokens[place - 1].kind in ("name", "number", "}"):
+            yield place
+
+
+def _stands_alone(tokens: Sequence[Token]) -> int:
+    """How often n stands in a formula, but not in a subscript or above a sum."""
+    depth = count = 0
+    for place, token in enumerate(tokens):
+        before = tokens[place - 1].kind if place else ""
+        if depth:
+            depth += (token.kind == "{") - (token.kind == "}")
+        elif before in ("_", "^"):
+            depth = int(token.kind == "{")
+        else:
+            count += token.text == "n" and token.kind == "name"
+    return count
 
 
 _IS = re.compile(

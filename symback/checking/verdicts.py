@@ -98,7 +98,7 @@ from symback.engine.arithmetics import (
     entries,
     middle,
 )
-from symback.engine.work import Work
+from symback.engine.work import Work, goal_name
 from symback.language.budget import (
     SECONDS,
     STEPS,
@@ -253,7 +253,7 @@ def check(
             )
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
-            reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
+            reached = tuple(Goal(goal_name(each), Answer.NOT_ANSWERED) for each in wanted)
             return Report(overall([line]), (line,), _bound([line]), goals=reached)
         (document, judge, judgement, names, _), *equals = attempts
         deviation = None
@@ -600,18 +600,12 @@ def _answers(
     try:
         asked = None if about is None else _derivative(judge, about)
         reached = reaches(said, asked, definitions)
-        goals += (answers.goal(_name(each), _derivative(judge, each)) for each in wanted)
+        goals += (answers.goal(goal_name(each), _derivative(judge, each)) for each in wanted)
     except Spent as spent:
         left = wanted[len(goals) :]
-        goals += (Goal(_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
+        goals += (Goal(goal_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
         reached = False
     return reached, tuple(goals)
-
-
-def _name(goal: Reference) -> str:
-    """w_212, or W2 for all of them."""
-    is_whole = goal.variable.sizes and not goal.indices
-    return goal.variable.name if is_whole else goal.name
 
 
 def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Iterator[str]:
