@@ -22,6 +22,7 @@ from symback.checking.layers import known_layers, layers_of
 from symback.checking.lemmas import Lemma, function_defined
 from symback.checking.letters import Letters, is_total
 from symback.checking.naming import WORDS, joined, snake_cased
+from symback.checking.shapes import is_only_shape
 from symback.checking.tokens import (
     CLOSES,
     COMPARISONS,
@@ -158,6 +159,11 @@ class Page:
         begin = self.starts[place.line - 1]
         found = _NAMED_IN_WORDS.search(self.text[begin : begin + place.column - 1])
         return "" if found is None else found[1]
+
+    def line_above(self, position: int) -> str:
+        """The line above the one of a position, without its end; "" above the first."""
+        number = self.place(position).line - 2
+        return "" if number < 0 else self.text[self.starts[number] : self.starts[number + 1] - 1]
 
     def between(self, tokens: Sequence[Token]) -> str:
         """The text from the first of some tokens to the last."""
@@ -496,6 +502,11 @@ def _plain_rows(page: Page, begin: int, end: int) -> Iterator[Row]:
     above = ""  # the formula right above, unless it is one of a list
     for line, start in _lines(page, begin, end):
         text = page.typed[start : start + len(line)].strip()
+        if (cells := _cells(line, page.line_above(start))) is not None:
+            above = ""
+            for cell, place in cells:
+                yield from _plain_rows(page, start + place, start + place + len(cell))
+            continue
         blank = not line.strip(f"{FILLER} \t") and text
         if blank or set(text) <= set("-=_*~.:;,#|!>") or NOTATION.match(line):
             above = ""
@@ -529,6 +540,21 @@ def _plain_rows(page: Page, begin: int, end: int) -> Iterator[Row]:
         kind = "latex" if latex else "plain"
         yield Row(tokens, kind, text, start, failed, bullet is not None)
         above = "" if bullet is not None or text[-1] in ":;,." else text
+
+
+_TABLE = re.compile(r"\s{0,9}\|.*\|\s{0,9}")
+_RULE = re.compile(r"[\s|:-]{3,400}")
+
+
+def _cells(line: str, above: str) -> list[tuple[str, int]] | None:
+    """The cells of a row of a Markdown table and where they begin; None for another line.
+
+    The first rows of a table are its heads and its rule, below which every row is one.
+    """
+    if not (_TABLE.fullmatch(line) and _TABLE.fullmatch(above)) or _RULE.fullmatch(line):
+        return None
+    marks = [found.start() for found in re.finditer(r"(?<!\\)\|", line)]
+    return [(line[a + 1 : b], a + 1) for a, b in itertools.pairwise(marks)]
 
 
 def _bullet(line: str, above: str) -> re.Match[str] | None:
@@ -794,7 +820,7 @@ def _equation(left: Statement, right: Statement, page: Page) -> Statement | None
     sentence = re.split(r"[.;:!?\n,]", page.text[max(0, begin - 200) : begin])[-1]
     words = re.findall(r"[^\s$]+", sentence.lower())
     derivative = any(token.kind in ("∂", "∇") for token in left.tokens[:3])
-    if not set(words) <= _HARMLESS or (words and not derivative) or _is_only_shape(right.tokens):
+    if not set(words) <= _HARMLESS or (words and not derivative) or is_only_shape(right.tokens):
         return None
     if any(_is_word(token, page.letters) for token in right.tokens):  # h_12 is positive
         return None
@@ -802,12 +828,6 @@ def _equation(left: Statement, right: Statement, page: Page) -> Statement | None
     sign = Token("=", "=", near.place, near.start, near.start, spaced=True)
     tokens = [*left.tokens, sign, *right.tokens]
     return replace(left, tokens=tokens, source=page.between(tokens), words=(), row=right.row)
-
-
-def _is_only_shape(tokens: Sequence[Token]) -> bool:
-    """Whether tokens are 2 × 3 or 2x3, as in: W_2 is 2 × 3."""
-    texts = [token.text for token in tokens]
-    return any(text in ("×", "x") for text in texts) and sum(text.isdigit() for text in texts) == 2
 
 
 def _cut_row(row: Row, page: Page) -> Iterator[Statement]:
