@@ -84,6 +84,7 @@ from symback.checking.page import (
     Joined,
     Prose,
     Relation,
+    Shaped,
     Side,
     Unread,
     notation_of,
@@ -809,6 +810,7 @@ def _given_behind(items: Sequence[Item], place: int) -> dict[Node, Node]:
     return found
 
 
+SHAPE_FITS = "a shape that fits"
 CLOSE_BY = 3
 """So many lines below something supposed a line is taken to stand under it."""
 LAST = 10**9
@@ -830,6 +832,8 @@ def _line(page: _Page, item: Item, place: int) -> LineReport:
             return _as_it_is(item, Verdict.UNREAD, reason)
         case Prose():
             return _as_it_is(item, Verdict.TEXT, "")
+        case Shaped():
+            return _shape_told(page, item)
         case Given(values=found):
             return _as_it_is(item, Verdict.TEXT, SUPPOSED if page.give(dict(found)) else "")
         case Definition() if item.name in page.losses:
@@ -853,6 +857,27 @@ def _as_it_is(item: Item, verdict: Verdict, reason: str) -> LineReport:
     """A line that is not compared with anything."""
     read_as = getattr(item, "read_as", "")
     return LineReport(item.line, item.column, item.source, read_as, verdict, reason)
+
+
+def _shape_told(page: _Page, item: Shaped) -> LineReport:
+    """What a page says about a shape is checked: what does not fit may have been misread."""
+    misfit = "" if item.shape is None else _misfit_of_shape(page, item.node, item.shape)
+    verdict = Verdict.UNDECIDED if misfit else Verdict.TEXT
+    return _as_it_is(item, verdict, misfit or SHAPE_FITS * (item.shape is not None))
+
+
+def _misfit_of_shape(page: _Page, node: Node | None, shape: tuple[int, int]) -> str:
+    """Why a node has not the shape that the page says; "" where it has, or nothing is known."""
+    if node is None or page.judge.scope.is_batch or page.judge.sizes:
+        return ""
+    try:
+        found = page.judge.shape(node, {}, page.assumptions) or (1, 1)
+    except (*NO_VALUE, SymbackError):
+        return ""
+    if tuple(found) == shape:
+        return ""
+    real, said = ("{}×{}".format(*each) for each in (found, shape))
+    return f"this does not fit: {echo(node)} is {real} here, and the page says {said}"
 
 
 def _suppose(page: _Page, item: Item) -> None:
@@ -908,6 +933,9 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     page.orphaned = False
     if claim.unknown:
         return _as_it_is(claim, Verdict.UNDECIDED, claim.unknown)
+    told = claim.shape
+    if told is not None and (misfit := _misfit_of_shape(page, page.anchor, told)):
+        return _as_it_is(claim, Verdict.UNDECIDED, misfit)
     if claim.joined is not None and page.anchor is not None:
         alone = sides[-1].node
         sides[-1], unclear = _with_row_below(page, page.anchor, sides[-1], claim.joined)
