@@ -162,7 +162,7 @@ class LineReport:
             "witness": witness
             and {"values": dict(witness.values), "left": witness.left, "right": witness.right},
             "correct": self.correct,
-            "correct_latex": self.correct_latex,
+            "correct_latex": self.correct_latex if self.correct else "",
             "span": self.span and list(self.span),
             "points": self.points,
         }
