@@ -46,7 +46,7 @@ from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
 from symback.checking.givens import Values, plain_number, values
 from symback.checking.goals import Answers, Said, reaches
-from symback.checking.guessing import read_with_names
+from symback.checking.guessing import Guess, read_with_names
 from symback.checking.judge import (
     ABOUT,
     AS_PRINTED,
@@ -295,7 +295,7 @@ class Attempt(NamedTuple):
     judgement: Judgement
     names: tuple[str, ...] = ()
     """Sentences on what its own equations say of its names."""
-    weights: tuple[tuple[str, str], ...] = ()
+    weights: Guess = Guess()
     """Names of weights that have numbers, and which they are."""
 
 
@@ -329,7 +329,7 @@ def _attempts(
 
     def knowing(notation: Notation) -> Notation:
         """With the weights that have numbers on the page, whatever its letters are."""
-        return replace(notation, names=(*first.weights, *notation.names))
+        return replace(notation, names=(*first.weights.names, *notation.names))
 
     notation = fixed or NOTATIONS["lectures"]
     document = read(text, scope, notation)
@@ -343,6 +343,8 @@ def _attempts(
         """Judge a reading; whether it leaves nothing open."""
         begin_again()
         attempt = judged_as(document, knowing(each), hasty=True, again=True)
+        notes = dict.fromkeys((first.weights.note, *attempt.names))
+        attempt = attempt._replace(names=tuple(filter(None, notes)))
         spend(STEPS)  # what is judged in part is not weighed
         found.append((each, attempt))
         return all(line.verdict in settled for line in attempt.judgement.lines)
@@ -357,7 +359,7 @@ def _attempts(
 
     try:
         begin_again()
-        signs = signs_of(text, scope, first.weights)
+        signs = signs_of(text, scope, first.weights.names)
         if not _searched(candidates(signs, scope)[1:], read_in, tried):
             _, notation, base = max(weighed(), key=lambda each: each[0])
             count = len(found)
