@@ -331,3 +331,41 @@ def test_is_and_equals(page, expected):
 )
 def test_words_name_a_left_side(page, expected):
     assert verdicts(page) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("δ_2 = ŷ - y (2×1)\n∂L/∂W_2 = δ_2 h_1^T   (2×3)", "PP"),
+        ("∂L/∂W_2 = δ_2 h_1^T   (3×2)", "U"),
+        ("∂L/∂W_2 = h_1 δ_2^T   (2×3)", "R"),
+        ("δ_2 = ŷ - y ∈ ℝ^2", "P"),
+        ("$$\\delta_2 = \\hat y - y \\in \\mathbb{R}^{2 \\times 1}$$", "P"),
+        ("$$\\delta_2 = \\hat y - y \\in \\mathbb{R}^{3 \\times 1}$$", "U"),
+        ("$W_1 \\in \\mathbb{R}^{3\\times 2}$\nW_2.shape = (2, 3)\nh_1 ∈ ℝ^3", ""),
+        ("$W_1 \\in \\mathbb{R}^{2\\times 3}$", "U"),
+        (
+            (
+                "$$\\underbrace{\\frac{\\partial L}{\\partial W_2}}_{2\\times 3} = "
+                "\\underbrace{\\delta_2}_{2\\times 1} \\underbrace{h_1^T}_{1\\times 3}$$"
+            ),
+            "P",
+        ),
+        ("W_1: 3x2", ""),
+        # a factor is no shape
+        ("∂L/∂a_21 = (ŷ_1 - y_1) (2/2)", "P"),
+    ],
+)
+def test_shapes_are_remarks_and_checked(page, expected):
+    assert verdicts(page) == expected
+
+
+TABLE = (
+    "| what | derivative |\n|---|---|\n| output | ∂L/∂a_21 = ŷ_1 {0} y_1 |\n| other | $h_{{12}}$ |"
+)
+
+
+def test_cells_of_tables_are_read_by_themselves():
+    assert verdicts(TABLE.format("-")) == "P"
+    assert verdicts(TABLE.format("+")) == "R"
+    assert verdicts("| |x_1| = |x_1| |") in ("", "N", "P")

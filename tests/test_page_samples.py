@@ -10,7 +10,7 @@ import pytest
 
 import symback as sb
 from symback.cli import main
-from symback.language.names import NOTATIONS, Samples
+from symback.language.names import NOTATIONS, Samples, UnknownNotation
 
 ROOT = Path(__file__).parent.parent
 
@@ -400,3 +400,14 @@ def test_the_backward_pass_of_random_networks(seed, derivatives, axis):
         for line in wrong:
             given = verdict(line, net, notation)
             assert given not in ("proved", "conditional"), (right, line, given)
+
+
+def test_a_notation_file_says_how_samples_lie(tmp_path):
+    """[samples] in a file; a wrong key or value is refused with those that there are."""
+    file = tmp_path / "own.toml"
+    file.write_text('base = "ng"\n[samples]\naxis = "columns"\nderivatives = "batch"\n')
+    assert verdict("dW2 = np.dot(dZ2, A1.T)", MEAN, file) == "proved"
+    for wrong in ('axis = "column"', 'axes = "rows"', "capitals = 1"):
+        file.write_text(f"[samples]\n{wrong}\n")
+        with pytest.raises(UnknownNotation, match="samples"):
+            verdict("dW2 = np.dot(dZ2, A1.T)", MEAN, file)

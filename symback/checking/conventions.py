@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from symback.checking.letters import Letters, Scope
+from symback.checking.letters import Letters, Scope, is_of_unit
 from symback.checking.naming import told
 from symback.checking.page import Claim, Document, Item, Unread
 from symback.checking.report import LineReport, Verdict
@@ -209,6 +209,8 @@ def _letterings(signs: Signs, scope: Scope) -> Iterator[Notation]:
         return [each for each in usual if each in seen] + [e for e in rarer if e in applied]
 
     targets = [each for each in _TARGETS if each in seen] or ["y"]
+    if targets == ["y"] and "y" in results:  # y is what the units give
+        targets.append(_unused("t", seen))
     before = [*known(_PREACTIVATIONS, arguments), _unused(_PREACTIVATIONS[0], seen)]
     after = [*known(_ACTIVATIONS, results), _unused(_ACTIVATIONS[0], seen)]
     outputs = [*known(_OUTPUTS, results), ""]
@@ -358,7 +360,8 @@ def _names(tokens: Sequence[Token]) -> Iterator[tuple[int, str]]:
         if token.kind != "name" or hatted or tokens[place - 1].text in ("hat", "widehat"):
             continue
         follows = tokens[place + 1].kind if place + 1 < len(tokens) else ""
-        if text in FUNCTIONS or (text in _FUNCTIONS and follows in ("(", "'")):
+        applied = follows in ("(", "'") or is_of_unit(tokens[place + 1 :])
+        if text in FUNCTIONS or (text in _FUNCTIONS and applied):
             continue
         if len(text) > 1 and text[0] == "d" and text[1:] not in ("elta",):
             text = text[1:] or text

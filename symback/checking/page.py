@@ -31,6 +31,8 @@ from symback.checking.letters import Letters, Scope
 from symback.checking.naming import numbered_names, told
 from symback.checking.parsing import Line, reading
 from symback.checking.programs import folded
+from symback.checking.shapes import Shape, is_only_shape
+from symback.checking.shapes import told as told_shape
 from symback.checking.statements import (
     DEFINED,
     EMPTY_LINE,
@@ -148,7 +150,7 @@ class Claim:
     A line "= …" that goes on from a chain further up has the left side of that; ``after`` is the
     side it goes on from, ``instead`` the left sides of other chains that it may go on from as well,
     None for one that could not be read.  ``joined`` is the last side together with the row below,
-    where that may go on with it.
+    where that may go on with it.  ``shape`` is the one that the line says its sides have.
     """
 
     line: int
@@ -163,6 +165,7 @@ class Claim:
     after: Node | None = None
     instead: tuple[Node | None, ...] = ()
     joined: Joined | None = None
+    shape: Shape | None = None
 
     @property
     def steps(self) -> bool:
@@ -223,6 +226,18 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Shaped:
+    """The shape that a page says a quantity has: W_1 ∈ ℝ^{3×2}; None where it is not in numbers."""
+
+    line: int
+    column: int
+    source: str
+    node: Node
+    shape: Shape | None
+    read_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Unread:
     """What was not understood: where, why, and a way to write it.
 
@@ -268,7 +283,7 @@ _GIVES = re.compile(
 _EQUALS = re.compile(r"(?<![<>!:])=")
 _FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
 
-Item = Claim | Definition | Given | Prose | Unread
+Item = Claim | Definition | Given | Prose | Shaped | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -656,6 +671,13 @@ def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Fl
         spend(1 + len(statement.words))
         if statement.condition is not None or _is_range(statement.tokens, page.letters):
             return prose, flow, []
+        shape, remark = None, told_shape(statement.tokens)
+        if remark is not None:
+            statement, shape = replace(statement, tokens=remark.tokens), remark.shape
+            if not statement.has_relation:
+                return [_shaped(statement, page, shape)], flow, []
+        elif is_only_shape(statement.tokens):
+            return prose, flow, []
         line = _sides(statement, page)
         if line.continues and (said := page.named_before(place)):
             raise NotRead(f"what this equals stands in words before it: “{said}”", place,
@@ -663,6 +685,8 @@ def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Fl
         items, after = _said(statement, line, flow)
         if statement.tail is not None and isinstance(items[-1], Claim):
             items[-1] = replace(items[-1], joined=_joined(statement, page, flow, items[-1]))
+        if shape is not None and isinstance(items[-1], Claim):
+            items[-1] = replace(items[-1], shape=shape)
         return items, after, list(line.named)
     except RecursionError:
         error = NotRead("the statement is nested too deeply", place)
@@ -695,6 +719,14 @@ def _left_alone(statement: Statement, page: Page) -> Node | None:
     known = all(name.name in page.letters.defined for name, _ in found.named)
     is_quantity = isinstance(found.node, (Element, Array, Derivative))
     return found.node if is_quantity and known and not found.uncertain else None
+
+
+def _shaped(statement: Statement, page: Page, shape: Shape | None) -> Shaped:
+    """What a page says about the shape of one quantity."""
+    letters = page.letters_of(statement.tokens)
+    node = reading(statement.tokens, Line(letters, statement.latex)).node
+    shown = "" if shape is None else f"{echo(node)} ∈ ℝ^{{{shape[0]}×{shape[1]}}}"
+    return Shaped(*statement.where, node, shape, shown)
 
 
 def _said(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item], Flow]:

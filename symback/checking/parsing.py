@@ -916,6 +916,8 @@ class _Parser:
             return found
         if text == "e" and self.at("^", ahead=1):
             return self.euler()
+        if text in ("h", "f") and letters.scope.is_network and self.takes_hypothesis():
+            return letters.output()
         alone = letters.function_alone(text) if self.line.lemma is not None else None
         function = alone or letters.function(self.tokens, self.position)
         if function is not None:
@@ -923,9 +925,30 @@ class _Parser:
         is_loss = text in (letters.notation.loss, "L")
         if not is_loss and text in _LOSS_LETTERS:
             self.take()
-            is_loss = self.takes_total()
+            is_loss = self.takes_total() or self.takes_parameters()
             self.position = begin
         return (is_loss and _of_all(self.loss())) or self.quantity()
+
+    def takes_hypothesis(self) -> bool:
+        """Take h_{W,b}(x) or h_Θ(x), the output by what it depends on, if it is one."""
+        begin = self.position
+        self.take()
+        if self.accept("_"):
+            below = self.script()
+            if {token.text for token in below} <= {"W", "b", "w", "theta", "Theta", ",", "{", "}"}:
+                of = self.group() if self.at("(") else []
+                if [token.text for token in of] in (["x"], ["X"]):
+                    return True
+        self.position = begin
+        return False
+
+    def takes_parameters(self) -> bool:
+        """Whether a bracket behind a letter of the loss only says what it depends on: E(w)."""
+        if not self.at("(") or self.peek().spaced:
+            return False
+        tokens = [token for token in self.group() if token.kind not in ("{", "}", ",", ";")]
+        parameters = {"w", "W", "b", "theta", "Theta"}
+        return bool(tokens) and {token.text for token in tokens} <= parameters
 
     def code_derivative(self) -> Node:
         """Derivative(L, w212)."""
@@ -1231,7 +1254,7 @@ class _Parser:
                 raise self.refuse("a sum that ends before it begins", at=mark)
         for letter in reversed(letters):
             body = Sum(letter, body, lower, upper, without, product)
-        if above and len(above) > 2 and above[0].text in ("n", "N", "m", "d"):
+        if above and len(above) > 2 and above[0].text in ("n", "N", "m", "d", "s"):
             assert isinstance(body, Sum)
             self.letters.check_width(body, above, mark.place)
         return body
@@ -1299,7 +1322,7 @@ class _Parser:
             return Index("", int(tokens[0].text) + 1 - self.letters.notation.first_index)
         if len(tokens) == 1 and tokens[0].text in _WIDTH_LETTERS:
             return Index(tokens[0].text)  # the whole range, unless it is an index of the line
-        if tokens and tokens[0].text in ("n", "N", "m", "d"):
+        if tokens and tokens[0].text in ("n", "N", "m", "d", "s"):
             return None
         return self.letters.index(tokens, mark.place)
 
@@ -1516,7 +1539,7 @@ class _Parser:
             return replace(typed, layer=layer, sample=sample) if indices else None
         ends = [tokens[0].kind, tokens[-1].kind] if len(tokens) > 2 else ["", ""]
         bracketed = ends[0] in ("(", "[") and ends[1] in (")", "]")
-        inner = tokens[1:-1] if bracketed else tokens
+        inner = _of_last_layer(tokens[1:-1] if bracketed else tokens)
         is_index = letters.is_index(inner, number=True)
         if ends[0] == "(" and is_index and letters.takes_sample(typed, inner):
             return replace(typed, sample=inner)
@@ -1602,6 +1625,13 @@ def _both(tokens: list[Token]) -> list[list[Token]]:
         for token in _unwrapped(tokens)
     ]
     return split(marked, ("and",))
+
+
+def _of_last_layer(tokens: list[Token]) -> list[Token]:
+    """The layer n_l, as Stanford's tutorial calls the last one, as L."""
+    plain = [token for token in tokens if token.kind not in ("{", "}")]
+    is_last = [token.text for token in plain[:3]] == ["n", "_", "l"]
+    return [replace(plain[0], text="L"), *plain[3:]] if is_last else tokens
 
 
 def _above_over(tokens: Sequence[Token]) -> Sequence[Token] | None:

@@ -22,6 +22,7 @@ from symback.checking.layers import known_layers, layers_of
 from symback.checking.lemmas import Lemma, function_defined
 from symback.checking.letters import Letters, is_total
 from symback.checking.naming import WORDS, joined, snake_cased
+from symback.checking.shapes import is_only_shape
 from symback.checking.tokens import (
     CLOSES,
     COMPARISONS,
@@ -159,6 +160,11 @@ class Page:
         found = _NAMED_IN_WORDS.search(self.text[begin : begin + place.column - 1])
         return "" if found is None else found[1]
 
+    def line_above(self, position: int) -> str:
+        """The line above the one of a position, without its end; "" above the first."""
+        number = self.place(position).line - 2
+        return "" if number < 0 else self.text[self.starts[number] : self.starts[number + 1] - 1]
+
     def between(self, tokens: Sequence[Token]) -> str:
         """The text from the first of some tokens to the last."""
         return self.typed[self.position(tokens[0]) : self.behind(tokens[-1])].strip()
@@ -210,12 +216,12 @@ _ENVIRONMENTS = (
     "gathered alignedat IEEEeqnarray"
 ).split()
 _OPENING = re.compile(
-    r"\$\$|\$`|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
+    r"\$\$|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
     r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
 )
 _COLUMNS = re.compile(r"\s*\{(?:\d|[rlcRLCsS|@{}\s]*)\}(?!\s*[_^])")
 """The number of columns of alignat, and those of an array."""
-_CLOSERS = {"$$": "$$", "$`": "`$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
+_CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
 _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
     r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
@@ -387,7 +393,7 @@ def _single_rows(page: Page) -> Iterator[Row]:
         fenced, name, begin = opening["fence"] is not None, opening["name"], opening.end()
         closer = "```" if fenced else rf"\end{{{name}}}" if name else _CLOSERS[opening[0]]
         close = -1 if closer in unclosed else text.find(closer, begin, end)
-        inline = opening[0] in ("$", "$`", r"\(")
+        inline = opening[0] in ("$", r"\(")
         if close < 0 or (inline and "\n\n" in text[begin:close]):
             unclosed.add(closer)
             search = begin
@@ -496,6 +502,11 @@ def _plain_rows(page: Page, begin: int, end: int) -> Iterator[Row]:
     above = ""  # the formula right above, unless it is one of a list
     for line, start in _lines(page, begin, end):
         text = page.typed[start : start + len(line)].strip()
+        if (cells := _cells(line, page.line_above(start))) is not None:
+            above = ""
+            for cell, place in cells:
+                yield from _plain_rows(page, start + place, start + place + len(cell))
+            continue
         blank = not line.strip(f"{FILLER} \t") and text
         if blank or set(text) <= set("-=_*~.:;,#|!>") or NOTATION.match(line):
             above = ""
@@ -529,6 +540,21 @@ def _plain_rows(page: Page, begin: int, end: int) -> Iterator[Row]:
         kind = "latex" if latex else "plain"
         yield Row(tokens, kind, text, start, failed, bullet is not None)
         above = "" if bullet is not None or text[-1] in ":;,." else text
+
+
+_TABLE = re.compile(r"\s{0,9}\|.*\|\s{0,9}")
+_RULE = re.compile(r"[\s|:-]{3,400}")
+
+
+def _cells(line: str, above: str) -> list[tuple[str, int]] | None:
+    """The cells of a row of a Markdown table and where they begin; None for another line.
+
+    The first rows of a table are its heads and its rule, below which every row is one.
+    """
+    if not (_TABLE.fullmatch(line) and _TABLE.fullmatch(above)) or _RULE.fullmatch(line):
+        return None
+    marks = [found.start() for found in re.finditer(r"(?<!\\)\|", line)]
+    return [(line[a + 1 : b], a + 1) for a, b in itertools.pairwise(marks)]
 
 
 def _bullet(line: str, above: str) -> re.Match[str] | None:
@@ -694,7 +720,47 @@ def cut(page: Page) -> tuple[list[Statement], tuple[Statement, Spent] | None]:
         ends = [k for k, gap in enumerate(gaps) if EMPTY_LINE.search(gap)]
         kept = ends[-1] if ends else 0
         return found[:kept], (found[kept], spent)
-    return list(_told_equal(found, page)), None
+    return list(_told_equal(_without_steps(found), page)), None
+
+
+MOST_STEPS = 4
+"""So often (n) stands behind a quantity where it is a mark: e_j(n), at the n-th step."""
+
+
+def _without_steps(statements: list[Statement]) -> list[Statement]:
+    """The statements without the (n) behind each quantity, where n is nothing else on the page."""
+    marks = [list(_steps(each.tokens)) for each in statements]
+    others = sum(_stands_alone(each.tokens) for each in statements)
+    if sum(map(len, marks)) < MOST_STEPS or others != sum(map(len, marks)):
+        return statements
+    return [
+        replace(each, tokens=[t for k, t in enumerate(each.tokens) if not {k, k - 1, k - 2} & here])
+        if (here := set(places))
+        else each
+        for each, places in zip(statements, marks, strict=True)
+    ]
+
+
+def _steps(tokens: Sequence[Token]) -> Iterator[int]:
+    """Where (n) stands behind a letter or its scripts."""
+    for place in range(1, len(tokens) - 2):
+        texts = [token.text for token in tokens[place : place + 3]]
+        if texts == ["(", "n", ")"] and tokens[place - 1].kind in ("name", "number", "}"):
+            yield place
+
+
+def _stands_alone(tokens: Sequence[Token]) -> int:
+    """How often n stands in a formula, but not in a subscript or above a sum."""
+    depth = count = 0
+    for place, token in enumerate(tokens):
+        before = tokens[place - 1].kind if place else ""
+        if depth:
+            depth += (token.kind == "{") - (token.kind == "}")
+        elif before in ("_", "^"):
+            depth = int(token.kind == "{")
+        else:
+            count += token.text == "n" and token.kind == "name"
+    return count
 
 
 _IS = re.compile(
@@ -754,7 +820,7 @@ def _equation(left: Statement, right: Statement, page: Page) -> Statement | None
     sentence = re.split(r"[.;:!?\n,]", page.text[max(0, begin - 200) : begin])[-1]
     words = re.findall(r"[^\s$]+", sentence.lower())
     derivative = any(token.kind in ("∂", "∇") for token in left.tokens[:3])
-    if not set(words) <= _HARMLESS or (words and not derivative) or _is_only_shape(right.tokens):
+    if not set(words) <= _HARMLESS or (words and not derivative) or is_only_shape(right.tokens):
         return None
     if any(_is_word(token, page.letters) for token in right.tokens):  # h_12 is positive
         return None
@@ -762,12 +828,6 @@ def _equation(left: Statement, right: Statement, page: Page) -> Statement | None
     sign = Token("=", "=", near.place, near.start, near.start, spaced=True)
     tokens = [*left.tokens, sign, *right.tokens]
     return replace(left, tokens=tokens, source=page.between(tokens), words=(), row=right.row)
-
-
-def _is_only_shape(tokens: Sequence[Token]) -> bool:
-    """Whether tokens are 2 × 3 or 2x3, as in: W_2 is 2 × 3."""
-    texts = [token.text for token in tokens]
-    return any(text in ("×", "x") for text in texts) and sum(text.isdigit() for text in texts) == 2
 
 
 def _cut_row(row: Row, page: Page) -> Iterator[Statement]:

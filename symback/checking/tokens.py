@@ -113,7 +113,7 @@ _SIGNS = {
 }  # fmt: skip
 _TWO_SIGNS = {
     ":=": ":=", "==": "=", "<=": "<=", ">=": ">=", "!=": "!=", "**": "^", "<-": "←", "->": "→",
-    "=>": "⇒", "''": "''", "..": "...", "~=": "≈",
+    "=>": "⇒", ".*": "⊙", ".^": "^", "''": "''", "..": "...", "~=": "≈",
 }  # fmt: skip
 _ALIKE = {"×": "·"}
 """Signs that mean the same, but that a reader may want to tell apart: × stands in shapes too."""

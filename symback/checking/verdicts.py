@@ -46,7 +46,7 @@ from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
 from symback.checking.givens import Values, plain_number, values
 from symback.checking.goals import Answers, Said, reaches
-from symback.checking.guessing import read_with_names
+from symback.checking.guessing import Guess, read_with_names
 from symback.checking.judge import (
     ABOUT,
     AS_PRINTED,
@@ -84,6 +84,7 @@ from symback.checking.page import (
     Joined,
     Prose,
     Relation,
+    Shaped,
     Side,
     Unread,
     notation_of,
@@ -98,7 +99,7 @@ from symback.engine.arithmetics import (
     entries,
     middle,
 )
-from symback.engine.work import Work
+from symback.engine.work import Work, goal_name
 from symback.language.budget import (
     SECONDS,
     STEPS,
@@ -253,7 +254,7 @@ def check(
             )
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
-            reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
+            reached = tuple(Goal(goal_name(each), Answer.NOT_ANSWERED) for each in wanted)
             return Report(overall([line]), (line,), _bound([line]), goals=reached)
         (document, judge, judgement, names, _), *equals = attempts
         deviation = None
@@ -294,7 +295,7 @@ class Attempt(NamedTuple):
     judgement: Judgement
     names: tuple[str, ...] = ()
     """Sentences on what its own equations say of its names."""
-    weights: tuple[tuple[str, str], ...] = ()
+    weights: Guess = Guess()
     """Names of weights that have numbers, and which they are."""
 
 
@@ -328,7 +329,7 @@ def _attempts(
 
     def knowing(notation: Notation) -> Notation:
         """With the weights that have numbers on the page, whatever its letters are."""
-        return replace(notation, names=(*first.weights, *notation.names))
+        return replace(notation, names=(*first.weights.names, *notation.names))
 
     notation = fixed or NOTATIONS["lectures"]
     document = read(text, scope, notation)
@@ -342,6 +343,8 @@ def _attempts(
         """Judge a reading; whether it leaves nothing open."""
         begin_again()
         attempt = judged_as(document, knowing(each), hasty=True, again=True)
+        notes = dict.fromkeys((first.weights.note, *attempt.names))
+        attempt = attempt._replace(names=tuple(filter(None, notes)))
         spend(STEPS)  # what is judged in part is not weighed
         found.append((each, attempt))
         return all(line.verdict in settled for line in attempt.judgement.lines)
@@ -356,7 +359,7 @@ def _attempts(
 
     try:
         begin_again()
-        signs = signs_of(text, scope, first.weights)
+        signs = signs_of(text, scope, first.weights.names)
         if not _searched(candidates(signs, scope)[1:], read_in, tried):
             _, notation, base = max(weighed(), key=lambda each: each[0])
             count = len(found)
@@ -600,18 +603,12 @@ def _answers(
     try:
         asked = None if about is None else _derivative(judge, about)
         reached = reaches(said, asked, definitions)
-        goals += (answers.goal(_name(each), _derivative(judge, each)) for each in wanted)
+        goals += (answers.goal(goal_name(each), _derivative(judge, each)) for each in wanted)
     except Spent as spent:
         left = wanted[len(goals) :]
-        goals += (Goal(_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
+        goals += (Goal(goal_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
         reached = False
     return reached, tuple(goals)
-
-
-def _name(goal: Reference) -> str:
-    """w_212, or W2 for all of them."""
-    is_whole = goal.variable.sizes and not goal.indices
-    return goal.variable.name if is_whole else goal.name
 
 
 def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Iterator[str]:
@@ -815,6 +812,7 @@ def _given_behind(items: Sequence[Item], place: int) -> dict[Node, Node]:
     return found
 
 
+SHAPE_FITS = "a shape that fits"
 CLOSE_BY = 3
 """So many lines below something supposed a line is taken to stand under it."""
 LAST = 10**9
@@ -836,6 +834,8 @@ def _line(page: _Page, item: Item, place: int) -> LineReport:
             return _as_it_is(item, Verdict.UNREAD, reason)
         case Prose():
             return _as_it_is(item, Verdict.TEXT, "")
+        case Shaped():
+            return _shape_told(page, item)
         case Given(values=found):
             return _as_it_is(item, Verdict.TEXT, SUPPOSED if page.give(dict(found)) else "")
         case Definition() if item.name in page.losses:
@@ -859,6 +859,27 @@ def _as_it_is(item: Item, verdict: Verdict, reason: str) -> LineReport:
     """A line that is not compared with anything."""
     read_as = getattr(item, "read_as", "")
     return LineReport(item.line, item.column, item.source, read_as, verdict, reason)
+
+
+def _shape_told(page: _Page, item: Shaped) -> LineReport:
+    """What a page says about a shape is checked: what does not fit may have been misread."""
+    misfit = "" if item.shape is None else _misfit_of_shape(page, item.node, item.shape)
+    verdict = Verdict.UNDECIDED if misfit else Verdict.TEXT
+    return _as_it_is(item, verdict, misfit or SHAPE_FITS * (item.shape is not None))
+
+
+def _misfit_of_shape(page: _Page, node: Node | None, shape: tuple[int, int]) -> str:
+    """Why a node has not the shape that the page says; "" where it has, or nothing is known."""
+    if node is None or page.judge.scope.is_batch or page.judge.sizes:
+        return ""
+    try:
+        found = page.judge.shape(node, {}, page.assumptions) or (1, 1)
+    except (*NO_VALUE, SymbackError):
+        return ""
+    if tuple(found) == shape:
+        return ""
+    real, said = ("{}×{}".format(*each) for each in (found, shape))
+    return f"this does not fit: {echo(node)} is {real} here, and the page says {said}"
 
 
 def _suppose(page: _Page, item: Item) -> None:
@@ -914,6 +935,9 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     page.orphaned = False
     if claim.unknown:
         return _as_it_is(claim, Verdict.UNDECIDED, claim.unknown)
+    told = claim.shape
+    if told is not None and (misfit := _misfit_of_shape(page, page.anchor, told)):
+        return _as_it_is(claim, Verdict.UNDECIDED, misfit)
     if claim.joined is not None and page.anchor is not None:
         alone = sides[-1].node
         sides[-1], unclear = _with_row_below(page, page.anchor, sides[-1], claim.joined)
