@@ -293,3 +293,79 @@ def test_copied_text(page):
 )
 def test_signs_of_other_hands(page, expected):
     assert verdicts(page) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("∂L/∂a_21 is ŷ_1 - y_1", "P"),
+        ("∂L/∂a_21 equals y_1 - ŷ_1.", "R"),
+        ("The derivative ∂L/∂a_21 is then ŷ_1 - y_1.", "P"),
+        ("The derivative $\\frac{\\partial L}{\\partial a_{21}}$ equals $\\hat y_1 - y_1$.", "P"),
+        ("The derivative $\\frac{\\partial L}{\\partial a_{21}}$ is $\\hat y_1 + y_1$.", "R"),
+        ("∂ŷ_i/∂a_2j is ŷ_i(1 - ŷ_i) for i = j", "P"),
+        # words that change what is equal: not judged
+        ("The sum of ∂L/∂a_21 and ∂L/∂a_22 is 0.", ""),
+        ("The negative of ∂L/∂a_21 is y_1 - ŷ_1.", ""),
+        ("The gradient with respect to $w_{212}$ is $(\\hat y_1 - y_1) h_{12}$.", ""),
+        ("∂L/∂w_212 is ∂L/∂a_21 times h_12.", ""),
+        ("h_12 is positive", ""),
+        ("W_2 is 2 × 3", ""),
+    ],
+)
+def test_is_and_equals(page, expected):
+    """An equation in words is a claim; with other words around it, it is none."""
+    assert verdicts(page) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        # words that name a left side: what follows goes on from no older chain
+        ("∂L/∂a_21 = ŷ_1 - y_1\ngradient = (ŷ_1 - y_1) h_11", "PN"),
+        ("$$h_{11} = \\sigma(a_{11})$$\n$$\\text{Foo}(a_{11}) = 3$$\n$$= 3$$", "PNU"),
+        ("$$h_{11} = \\sigma(a_{11})$$\n$$\\text{so } = \\frac{1}{1+e^{-a_{11}}}$$", "PP"),
+        ("∂L/∂a_21 = ŷ_1 - y_1\nNow the gradient of the first weight:\n= (ŷ_1 - y_1) h_11", "PU"),
+        ("∂L/∂a_21 = ŷ_1 - y_1\nSubstituting\n= ŷ_1 + y_1", "PR"),
+    ],
+)
+def test_words_name_a_left_side(page, expected):
+    assert verdicts(page) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("δ_2 = ŷ - y (2×1)\n∂L/∂W_2 = δ_2 h_1^T   (2×3)", "PP"),
+        ("∂L/∂W_2 = δ_2 h_1^T   (3×2)", "U"),
+        ("∂L/∂W_2 = h_1 δ_2^T   (2×3)", "R"),
+        ("δ_2 = ŷ - y ∈ ℝ^2", "P"),
+        ("$$\\delta_2 = \\hat y - y \\in \\mathbb{R}^{2 \\times 1}$$", "P"),
+        ("$$\\delta_2 = \\hat y - y \\in \\mathbb{R}^{3 \\times 1}$$", "U"),
+        ("$W_1 \\in \\mathbb{R}^{3\\times 2}$\nW_2.shape = (2, 3)\nh_1 ∈ ℝ^3", ""),
+        ("$W_1 \\in \\mathbb{R}^{2\\times 3}$", "U"),
+        (
+            (
+                "$$\\underbrace{\\frac{\\partial L}{\\partial W_2}}_{2\\times 3} = "
+                "\\underbrace{\\delta_2}_{2\\times 1} \\underbrace{h_1^T}_{1\\times 3}$$"
+            ),
+            "P",
+        ),
+        ("W_1: 3x2", ""),
+        # a factor is no shape
+        ("∂L/∂a_21 = (ŷ_1 - y_1) (2/2)", "P"),
+    ],
+)
+def test_shapes_are_remarks_and_checked(page, expected):
+    assert verdicts(page) == expected
+
+
+TABLE = (
+    "| what | derivative |\n|---|---|\n| output | ∂L/∂a_21 = ŷ_1 {0} y_1 |\n| other | $h_{{12}}$ |"
+)
+
+
+def test_cells_of_tables_are_read_by_themselves():
+    assert verdicts(TABLE.format("-")) == "P"
+    assert verdicts(TABLE.format("+")) == "R"
+    assert verdicts("| |x_1| = |x_1| |") in ("", "N", "P")

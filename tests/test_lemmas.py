@@ -190,3 +190,42 @@ def test_the_letter_does_not_matter(letter, lemma, net):
     right, wrong = (each.format(v=letter) for each in lemma)
     assert verdicts(right, net) == ["proved"]
     assert verdicts(wrong, net) == ["refuted"]
+
+
+# ------------------------------------------------------------------------------- several variables
+
+SOFTMAX = r"$p_i = e^{z_i}/\sum_k e^{z_k}$" + "\n"
+CASES = (
+    r"$\frac{\partial p_i}{\partial z_j} = \begin{cases} p_i(1-p_i) & i = j \\ "
+    r"%sp_i p_j & i \ne j \end{cases}$"
+)
+
+
+@pytest.mark.parametrize("net", [SIGMOID, TANH, ONE])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r"$\frac{\partial p_i}{\partial z_j} = p_i(\delta_{ij} - p_j)$", "proved"),
+        (r"$\frac{\partial p_i}{\partial z_j} = p_i(\delta_{ij} + p_j)$", "refuted"),
+        (r"$\frac{\partial p_i}{\partial z_i} = p_i(1 - p_i)$", "proved"),
+        (r"$\frac{\partial p_i}{\partial z_i} = p_i(1 + p_i)$", "refuted"),
+        (r"$\frac{\partial p_i}{\partial z_j} = -p_i p_j$ for $i \ne j$", "proved"),
+        (r"$\frac{\partial p_i}{\partial z_j} = p_i p_j$ for $i \ne j$", "refuted"),
+        (r"$\frac{\partial (-\log p_k)}{\partial z_i} = p_i - \delta_{ik}$", "proved"),
+        (r"$\frac{\partial (-\log p_k)}{\partial z_i} = p_i + \delta_{ik}$", "refuted"),
+        (CASES % "-", "proved"),
+        (CASES % "+", "refuted"),
+        (r"$\frac{\partial p_1}{\partial z_2} = -p_1 p_2$", "proved"),
+        (r"$\frac{\partial p_1}{\partial z_2} = -p_1 (1 - p_1)$", "undecided"),  # so for two
+    ],
+)  # fmt: skip
+def test_a_softmax_of_the_pages_own_letters(text, expected, net):
+    """Its width is nobody's: what holds for some widths only is not decided."""
+    assert verdicts(SOFTMAX + text, net) == [expected]
+
+
+def test_letters_that_also_stand_beside_the_network_stay_unknown():
+    page = SOFTMAX + r"$\frac{\partial L}{\partial z_i} = p_i - y_i$"
+    assert set(verdicts(page)) <= {"unread", "undecided"}
+    page = SOFTMAX + r"$\frac{\partial p_i}{\partial z_i} = p_i(1-p_i)$" + "\n$L = p_1$"
+    assert verdicts(page) == ["proved", "undecided"]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import symback as sb
-from symback.language.names import NOTATIONS, Samples
+from symback.cli import main
+from symback.language.names import NOTATIONS, Samples, UnknownNotation
+
+ROOT = Path(__file__).parent.parent
 
 
 def network(mean="mean", **values):
@@ -292,3 +297,117 @@ def test_a_wrong_line_stays_wrong_whatever_the_page_may_mean(page, net, old, new
     assert page.count(old) == 1
     report = sb.check(page.replace("num_examples", "N").replace(old, new), net, budget=20)
     assert report.verdict.value not in ("proved", "conditional")
+
+
+# --------------------------------------------------------------------------- symback's own forms
+
+
+@pytest.mark.parametrize("form", ["text", "latex"])
+@pytest.mark.parametrize("mean", ["mean", "sum"])
+def test_the_matrix_form_of_a_batch_is_read_back(form, mean, tmp_path, capsys):
+    """`symback matrix` of a network with a batch: rows, columns of ones, 1/3 as a number."""
+    text = (ROOT / "examples" / "batch.toml").read_text()
+    file = tmp_path / "batch.toml"
+    file.write_text(text.replace('over_samples = "mean"', f'over_samples = "{mean}"'))
+    assert main(["matrix", str(file), "--format", form]) == 0
+    page = capsys.readouterr().out
+    notation = replace(NOTATIONS["lectures"], samples=Samples("rows", capitals=True))
+    report = sb.check(page, sb.load(str(file)), notation=notation, budget=20)
+    assert {line.verdict.value for line in report.lines} <= {"proved", "text"}
+    wrong = page.replace("1/3", "1/4").replace(r"\frac{1}{3}", r"\frac{1}{4}")
+    if mean == "mean":
+        report = sb.check(wrong, sb.load(str(file)), notation=notation, budget=20)
+        assert report.verdict.value == "refuted"
+
+
+# ---------------------------------------------------------------------------- over random networks
+
+SLOPES = {
+    "sigmoid": "A{k} * (1 - A{k})",
+    "tanh": "(1 - np.power(A{k}, 2))",
+    "relu": "(Z{k} > 0)",
+}
+
+
+def random_network(seed):
+    """A network of two or three layers, with sum or mean, and its hidden activations."""
+    draw = random.Random(seed)
+    widths = draw.sample([1, 2, 3, 4, 5], draw.choice([3, 4]))
+    hidden = [draw.choice([*SLOPES]) for _ in widths[1:-1]]
+    output, loss = ("sigmoid", "binary_cross_entropy")
+    if widths[-1] > 1 and draw.random() < 0.5:
+        output, loss = ("softmax", "cross_entropy")
+    layers = list(zip(widths[1:], [*hidden, output], strict=True))
+    mean = draw.choice(["mean", "sum"])
+    net = sb.Network(widths[0], layers, loss=loss, over_samples=mean)
+    return net, hidden, mean
+
+
+def lines(hidden, mean, axis, derivatives):
+    """The right lines of a batch in one layout, and for each some wrong ones."""
+    last, columns = len(hidden) + 1, axis == "columns"
+    scale = " / m" if (mean == "mean" and derivatives == "sample") else ""
+    own = " / m" if (mean == "mean" and derivatives == "batch") else ""
+    axes = ("1", "0") if columns else ("0", "1")
+    other = "" if scale else " / m"
+
+    def before(k):
+        return "X" if k == 1 else f"A{k - 1}"
+
+    found = {
+        f"dZ{last} = (A{last} - Y){own}": [
+            f"dZ{last} = (Y - A{last}){own}",
+            f"dZ{last} = (A{last} - Y){'' if own else ' / m'}",
+        ]
+    }
+    for k in range(1, last + 1):
+        right = f"dZ{k} @ {before(k)}.T" if columns else f"{before(k)}.T @ dZ{k}"
+        turned = f"{before(k)} @ dZ{k}.T" if columns else f"dZ{k}.T @ {before(k)}"
+        found[f"dW{k} = {right}{scale}"] = [
+            f"dW{k} = {right}{other}", f"dW{k} = {turned}{scale}",
+            f"dW{k} = {right.replace('.T', '')}{scale}",
+        ]  # fmt: skip
+        total = f"np.sum(dZ{k}, axis={{}}, keepdims=True)"
+        found[f"db{k} = {total.format(axes[0])}{scale}"] = [
+            f"db{k} = {total.format(axes[1])}{scale}", f"db{k} = {total.format(axes[0])}{other}",
+            f"db{k} = dZ{k}{scale}",
+        ]  # fmt: skip
+        forward = f"W{k} @ {before(k)}" if columns else f"{before(k)} @ W{k}"
+        found[f"Z{k} = {forward} + b{k}"] = [f"Z{k} = {forward.replace(f'W{k}', f'W{k}.T')} + b{k}",
+                                            f"Z{k} = {forward}"]  # fmt: skip
+        if k == last:
+            continue
+        back = f"W{k + 1}.T @ dZ{k + 1}" if columns else f"dZ{k + 1} @ W{k + 1}.T"
+        slope = SLOPES[hidden[k - 1]].format(k=k)
+        found[f"dZ{k} = ({back}) * {slope}"] = [
+            f"dZ{k} = {back}", f"dZ{k} = ({back.replace('.T', '')}) * {slope}",
+            f"dZ{k} = ({back}) * {slope} / m", f"dZ{k} = ({back}) * A{k}",
+        ]  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("axis", ["columns", "rows"])
+@pytest.mark.parametrize("derivatives", ["sample", "batch"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_backward_pass_of_random_networks(seed, derivatives, axis):
+    """Right lines are proved, wrong ones refuted or refused, never proved."""
+    net, hidden, mean = random_network(seed)
+    notation = replace(
+        NOTATIONS["ng"], rows=axis == "rows", samples=Samples(axis, derivatives=derivatives)
+    )
+    for right, wrong in lines(hidden, mean, axis, derivatives).items():
+        assert verdict(right, net, notation) == "proved", right
+        for line in wrong:
+            given = verdict(line, net, notation)
+            assert given not in ("proved", "conditional"), (right, line, given)
+
+
+def test_a_notation_file_says_how_samples_lie(tmp_path):
+    """[samples] in a file; a wrong key or value is refused with those that there are."""
+    file = tmp_path / "own.toml"
+    file.write_text('base = "ng"\n[samples]\naxis = "columns"\nderivatives = "batch"\n')
+    assert verdict("dW2 = np.dot(dZ2, A1.T)", MEAN, file) == "proved"
+    for wrong in ('axis = "column"', 'axes = "rows"', "capitals = 1"):
+        file.write_text(f"[samples]\n{wrong}\n")
+        with pytest.raises(UnknownNotation, match="samples"):
+            verdict("dW2 = np.dot(dZ2, A1.T)", MEAN, file)

@@ -121,3 +121,61 @@ def test_letters_beyond_the_network_are_a_sign_of_other_letters():
     """Where more is beyond the network than right, nothing is blamed."""
     page = "z_3 = w_13 a_1 + w_23 a_2 + b_3\n\nδ_3 = ŷ - y\n\n∂L/∂a_21 = y_1 - ŷ_1"
     assert "refuted" not in judged(page)
+
+
+STANFORD = r"""
+$z^{(2)} = W^{(1)} x + b^{(1)}$, $a^{(2)} = f(z^{(2)})$
+
+$z^{(3)} = W^{(2)} a^{(2)} + b^{(2)}$, $h_{W,b}(x) = a^{(3)} = f(z^{(3)})$
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        (r"\delta^{(n_l)} = (h_{W,b}(x) - y) .* f'(z^{(n_l)})", "proved"),
+        (r"\delta^{(n_l)} = (y - h_{W,b}(x)) .* f'(z^{(n_l)})", "refuted"),
+        (r"\delta^{(n_l)}_i = -(y_i - a^{(n_l)}_i) f'(z^{(n_l)}_i)", "proved"),
+        (r"\delta^{(n_l - 1)} = (W^{(n_l - 1)})^T \delta^{(n_l)} .* f'(z^{(n_l - 1)})", "proved"),
+        (r"\delta^{(l)}_i = (\sum_{j=1}^{s_{l+1}} W^{(l)}_{ji} \delta^{(l+1)}_j) f'(z^{(l)}_i)",
+         "proved"),
+        (r"\delta^{(l)}_i = (\sum_{j=1}^{s_{l+1}} W^{(l)}_{ij} \delta^{(l+1)}_j) f'(z^{(l)}_i)",
+         "unread"),
+    ],
+)  # fmt: skip
+def test_the_last_layer_and_the_output_as_stanford_calls_them(line, verdict):
+    assert judged(f"{STANFORD}\n${line}$")[-1] == verdict
+
+
+def test_mathematics_in_restructured_text():
+    page = r"""
+* :math:`z^{(2)} = \Theta^{(1)} x + b^{(1)}`
+* :math:`a^{(2)} = g(z^{(2)})`
+* :math:`z^{(3)} = \Theta^{(2)} a^{(2)} + b^{(2)}`
+* :math:`a^{(3)} = h_\Theta(x) = g(z^{(3)})`
+* :math:`\delta^{(2)} = (\Theta^{(2)})^T \delta^{(3)} .* (a^{(2)} .* (1 - a^{(2)}))`
+"""
+    assert judged(page) == ["proved"] * 5
+    assert judged(page.replace("1 - a", "1 + a"))[-1] == "refuted"
+
+
+HAYKIN = r"""
+$v_j(n) = \sum_i w_{ji}(n) y_i(n) + b_j(n)$
+
+$y_j(n) = \varphi_j(v_j(n))$
+
+$\frac{\partial y_j(n)}{\partial v_j(n)} = \varphi_j'(v_j(n))$
+"""
+
+
+def test_a_mark_of_the_step_is_no_factor():
+    """Where n is nothing else on the page; as a factor elsewhere it is not known what it is."""
+    assert judged(HAYKIN) == ["proved"] * 3
+    assert judged(HAYKIN.replace("= \\varphi_j'", "= -\\varphi_j'"))[-1] == "refuted"
+    assert "proved" not in judged(f"{HAYKIN}\n$L = n \\cdot 2$")[1:3]
+
+
+def test_what_a_loss_depends_on():
+    page = "$E(w) = \\frac12 \\sum_k (\\hat y_k - y_k)^2$"
+    assert judged(page) == ["proved"]
+    assert judged(page.replace("\\frac12 ", "")) == ["refuted"]

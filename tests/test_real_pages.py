@@ -42,6 +42,17 @@ CASES = [
     # a minus behind Σ
     (ENTROPY, r"$L = \sum_i -y_i \log \hat y_i$", "proved"),
     (ENTROPY, r"$L = -\sum_i -y_i \log \hat y_i$", "refuted"),
+    # a sign set as text
+    (
+        SQUARED,
+        r"$a_{21} = w_{211} h_{11} + w_{212} h_{12} \text{ + } w_{213} h_{13} + b_{21}$",
+        "proved",
+    ),
+    (
+        SQUARED,
+        r"$a_{21} = w_{211} h_{11} + w_{212} h_{12} \text{ - } w_{213} h_{13} + b_{21}$",
+        "refuted",
+    ),
     # bars of norms
     (SQUARED, r"$L = \frac12 \|y - \hat y\|^2$", "proved"),
     (SQUARED, r"$L = \frac12 ||y - \hat y||^2$", "proved"),
@@ -115,6 +126,7 @@ def test_the_entry_jk_of_a_matrix_in_rows_is_from_j_into_k():
         ("By the chain rule", "proved"),
         ("Since BCE and the softmax go together we get", "proved"),
         ("The derivative by W1", "unread"),  # what this equals is said in words
+        ("Then, similarly, DW2", "unread"),
     ],
 )
 def test_a_formula_goes_on_from_what_the_words_before_it_name(words, verdict):
@@ -179,7 +191,7 @@ $a_1 = W_1 x + b_1$, $h_1 = \sigma(a_1)$, $a_2 = W_2 h_1 + b_2$, $\hat y = \sigm
     ("line", "verdict"),
     [
         # columns side by side can only be multiplied entry by entry
-        (r"\delta_1 = W_2^T \delta_2 \cdot \sigma'(a_1)", "conditional"),
+        (r"\delta_1 = W_2^T \delta_2 \cdot \sigma'(a_1)", "proved"),
         (r"\delta_1 = (W_2^T \delta_2) \sigma'(a_1)", "conditional"),
         (r"\delta_1 = W_2 \delta_2 \cdot \sigma'(a_1)", "refuted"),
         (r"\delta_2 = (\hat y - y) \hat y (1 - \hat y)", "conditional"),
@@ -207,3 +219,63 @@ def test_what_does_not_fit_as_it_stands_is_right_in_the_layout_that_is_named(lin
     assert report.lines[-1].verdict.value == verdict
     strict = sb.check(f"{FORWARD}${line}$", SQUARED, strict=True)
     assert strict.lines[-1].verdict.value != "conditional"
+
+
+TANH = sb.Network(2, [(3, "tanh"), (1, "sigmoid")], loss="binary_cross_entropy")
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        # the layer below a function says which layer's it is
+        ("h_1 = f_1(W_1 x + b_1)", "proved"),
+        (r"\hat y = f_2(W_2 h_1 + b_2)", "proved"),
+        (r"\hat y = f_1(W_2 h_1 + b_2)", "refuted"),
+        (r"\delta_1 = (W_2^T \delta_2) \circ f'_1(W_1 x + b_1)", "proved"),
+        (r"\delta_1 = (W_2^T \delta_2) \circ f_2'(a_1)", "refuted"),
+        (r"\delta_1 = (W_2^T \delta_2) \circ f_3'(a_1)", "unread"),
+        # ∂(W h)/∂h, typed without brackets
+        (r"\frac{\partial W_2 h_1}{\partial h_1} = W_2^T", "proved"),
+        (r"\frac{\partial W_1 x}{\partial x} = W_1", "proved"),
+        (r"\frac{\partial L h_{11}}{\partial h_{11}} = 1", "unread"),
+        # a row is no other vector than a column, but of matrices the layout counts
+        (r"\frac{\partial a_2}{\partial h_1} = W_2^T", "conditional"),
+        (r"\frac{\partial L}{\partial h_1} = \frac{\partial L}{\partial a_2} W_2", "conditional"),
+        (r"\frac{\partial L}{\partial W_1} = x \delta_1^T", "refuted"),
+        (r"\frac{\partial a_1}{\partial x} = W_1^T", "conditional"),
+        (r"\frac{\partial a_1}{\partial x} = 2 W_1^T", "undecided"),
+    ],
+)
+def test_a_line_about_arrays_gets_its_verdict(line, verdict):
+    forward = "$h_1 = g(a_1)$, $a_1 = W_1 x + b_1$, $a_2 = W_2 h_1 + b_2$"
+    assert sb.check(f"{forward}\n${line}$", TANH).lines[-1].verdict.value == verdict
+
+
+DEEP = sb.Network(
+    2, [(3, "sigmoid"), (4, "sigmoid"), (2, "sigmoid")], loss="half_squared_error", bias="none"
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        (r"\frac{\partial E}{\partial W_3} = [(x_3 - t) \circ f_3'(W_3 x_2)] x_2^T", "proved"),
+        (r"\frac{\partial E}{\partial W_3} = [(x_3 - t) \circ f_3'(W_3 x_2)] x_1^T", "refuted"),
+    ],
+)
+def test_x_may_be_what_every_layer_gives(line, verdict):
+    """x_0 is the input then, and x_3 the output."""
+    forward = "$x_1 = f_1(W_1 x_0)$, $x_2 = f_2(W_2 x_1)$, $x_3 = f_3(W_3 x_2)$"
+    report = sb.check(rf"{forward}, $E = \frac12 |x_3 - t|^2$" + f"\n${line}$", DEEP)
+    found = [each.verdict.value for each in report.lines if each.verdict.value != "text"]
+    assert found[:3] == ["proved"] * 3
+    assert found[-1] == verdict
+
+
+def test_rows_below_one_that_was_not_read_are_about_its_left_side():
+    """A slip such as a lost ∂ takes nothing from the rows below it."""
+    unread = r"\frac{\partial L}{\partial \hat y_1} \frac{\partial \hat y_1}{a_{21}}"
+    right, wrong = r"(\hat y_1 - y_1) \hat y_1 (1 - \hat y_1)", r"(\hat y_1 - y_1) \hat y_1"
+    page = rf"\begin{{align}} \frac{{\partial L}}{{\partial a_{{21}}}} &= {unread} \\"
+    report = sb.check(rf"{page} &= {right} \\ &= {wrong} \end{{align}}", SQUARED)
+    assert [each.verdict.value for each in report.lines] == ["unread", "proved", "refuted"]

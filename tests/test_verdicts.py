@@ -535,7 +535,7 @@ def test_what_does_not_fit_is_not_called_wrong(page, reason):
 )  # fmt: skip
 def test_what_does_not_fit_is_wrong_by_a_mistake_with_a_name(page, name):
     """Where another layout, or layer, makes the line right, that is what was done wrong."""
-    (line,) = sb.check(page, NET).lines
+    (line,) = sb.check(page, NET, strict=True).lines
     assert line.verdict.value == "refuted"
     assert [mistake.name for mistake in line.diagnosis][:1] == [name]
 

@@ -264,8 +264,22 @@ class Batch:
         return Grid(tuple(tuple(Derivative(one, other) for other in below) for one in above))
 
     def _product(self, factors: Sequence[Node], env: Environment) -> Spread:
-        """A product as a book writes it."""
-        return multiplied(self._all(factors, env), _NODES)
+        """A product as a book writes it; a 1 is a column of ones where its neighbours ask it."""
+        bare = [factor.of if isinstance(factor, Transpose) else factor for factor in factors]
+        known = [
+            None if each == Ones(LOSS) else self.spread(factor, env)
+            for factor, each in zip(factors, bare, strict=True)
+        ]
+        for place, found in enumerate(known):
+            if found is None:
+                turned = isinstance(factors[place], Transpose)
+                near = known[place + 1 : place + 2] if turned else known[:place][-1:]
+                if not near or not isinstance(near[0], Grid):
+                    raise Undecided("how many ones the 1 is short for is not said")
+                rows, columns = near[0].shape
+                ones = column([ONE] * (rows if turned else columns))
+                known[place] = ones.turned if turned else ones
+        return multiplied(known, _NODES)
 
     def _component(self, of: Node, indices: Sequence[Index], env: Environment) -> Node:
         found, own = self.spread(of, env), self.evaluator.indices(indices, env)

@@ -27,6 +27,21 @@ _REASONS = frozenset("since because using as by used use knowing know for from g
 """Words before an aside that is the reason of what stands beside it."""
 _FILLING = frozenset("that we have the fact also again both here of".split())
 """Words that may stand between one of those and the aside."""
+_RESUMING = frozenset(
+    """
+    which substituting substitute plugging plug inserting simplifying simplify simplifies becomes
+    equals get gives yields obtain so thus hence therefore expanding rearranging using and finally
+    cancel cancelling combining
+    """.split()
+)
+"""Words before a line "= …" that say that it goes on from what stands above."""
+_NAMING = frozenset(
+    """
+    gradient gradients derivative derivatives weight weights bias biases hidden output layer first
+    second third other similarly likewise respect
+    """.split()
+)
+"""Words before a line "= …" that may name another left side."""
 _CONCLUDING = frozenset("so hence thus therefore then get gives find obtain yields implies".split())
 
 
@@ -161,6 +176,9 @@ class Flow:
             lanes = (Chain(),)
         chain = lanes[place]
         others = tuple(each.head for k, each in enumerate(lanes) if k != place)
+        words = set(statement.led_by)
+        if words and self.mention is None and (words & _NAMING or not words & _RESUMING):
+            others = (*others, None)  # a sentence of its own may say what this equals
         found = Resumed(chain, others, chain == self.current and not others)
         return found, Flow(lanes, chain, row=statement.row, count=place + 1)
 

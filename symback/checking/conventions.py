@@ -20,7 +20,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from symback.checking.letters import Letters, Scope
+from symback.checking.letters import Letters, Scope, is_of_unit
+from symback.checking.naming import told
 from symback.checking.page import Claim, Document, Item, Unread
 from symback.checking.report import LineReport, Verdict
 from symback.checking.statements import Page, Statement, cut
@@ -69,7 +70,8 @@ class Signs:
     array stands before W, as in z = x W + b, ``largest`` the largest number that stands alone below
     a letter of layers.  ``batch`` says that there are arrays of all samples (X and A^{[1]}, axis=1,
     1/m), ``capitals`` that those have capital letters, ``numbered`` that samples have numbers, as
-    in x^{(i)}, ``code`` that there are lines of a program.
+    in x^{(i)}, ``code`` that there are lines of a program,
+    ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1).
     """
 
     letters: Counter[str]
@@ -83,23 +85,33 @@ class Signs:
     capitals: bool = False
     numbered: bool = False
     code: bool = False
+    layered_inputs: bool = False
 
 
-def signs_of(text: str, scope: Scope) -> Signs:
-    """What the letters of a page look like, before anybody knows what they mean."""
+def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> Signs:
+    """What the letters of a page look like, before anybody knows what they mean.
+
+    Not those of ``names`` and of names that say themselves what they are, such as net_h1.
+    """
     page = Page.of(text, Letters(scope, LECTURES))
-    statements = [_spread(each) for each in cut(page)[0] if each.has_relation]
+    found = [each for each in cut(page)[0] if each.has_relation]
+    said = told(((each.tokens, each.latex) for each in found), scope, LECTURES)
+    known = Letters(scope, replace(LECTURES, names=(*said, *names)))
+    statements = list(map(_spread, found))
     letters: Counter[str] = Counter()
     applied: set[tuple[str, str]] = set()
     above: set[str] = set()
     weights: set[int] = set()
     bare: set[str] = set()
-    rows, largest = False, 0
+    rows, largest, layered_inputs = False, 0, False
     for tokens in statements:
+        layered_inputs |= _is_of_itself("x", tokens)
         applied |= set(_applied(tokens))
         for place, name in _names(tokens):
             below, raised = _scripts(tokens, place)
             if name == "d" and not below:  # that of dL/dw
+                continue
+            if known.own_name((tokens[place], *below)):
                 continue
             letters[name] += 1
             if _is_layered(name) and len(below) == 1 and below[0].text.isdigit():
@@ -131,7 +143,19 @@ def signs_of(text: str, scope: Scope) -> Signs:
         capitals=bool(arrays - {"X"}),
         numbered=_NUMBERED.search(text) is not None,
         code=page.is_code,
+        layered_inputs=layered_inputs,
     )
+
+
+def _is_of_itself(letter: str, tokens: Sequence[Token]) -> bool:
+    """Whether a line says what a letter is by W and that letter: x_2 = f(W_2 x_1)."""
+    equals = next((k for k, token in enumerate(tokens) if token.kind in ("=", ":=")), None)
+    if equals is None:
+        return False
+    named = list(_names(tokens))
+    left = [name for place, name in named if place < equals]
+    right = {name for place, name in named if place > equals}
+    return left == [letter] and {letter, "w"} <= right
 
 
 def _is_layered(name: str) -> bool:
@@ -185,12 +209,21 @@ def _letterings(signs: Signs, scope: Scope) -> Iterator[Notation]:
         return [each for each in usual if each in seen] + [e for e in rarer if e in applied]
 
     targets = [each for each in _TARGETS if each in seen] or ["y"]
+    if targets == ["y"] and "y" in results:  # y is what the units give
+        targets.append(_unused("t", seen))
     before = [*known(_PREACTIVATIONS, arguments), _unused(_PREACTIVATIONS[0], seen)]
     after = [*known(_ACTIVATIONS, results), _unused(_ACTIVATIONS[0], seen)]
     outputs = [*known(_OUTPUTS, results), ""]
     weight = next((each for each in _WEIGHTS if each in seen - arguments), "w")
     if scope.depth == 2:
         yield from _letters_by_layer(signs, targets, scope)
+    if signs.layered_inputs:  # x_0 is the input, x_1 the first activation
+        for target, out in itertools.product(targets, (each for each in outputs if each != "x")):
+            yield replace(
+                LECTURES, name="", preactivation=before[0], activation="x", input="", output=out,
+                target=target, weight=weight, function="g", output_is_activation=not out,
+                generic_sigma="sigmoid" not in scope.activations,
+            )  # fmt: skip
     ranked: list[tuple[int, Notation]] = []
     for pre, act, out, target in itertools.product(before, after, outputs, targets):
         letters = [pre, act, target, "x", "b", weight]
@@ -327,7 +360,8 @@ def _names(tokens: Sequence[Token]) -> Iterator[tuple[int, str]]:
         if token.kind != "name" or hatted or tokens[place - 1].text in ("hat", "widehat"):
             continue
         follows = tokens[place + 1].kind if place + 1 < len(tokens) else ""
-        if text in FUNCTIONS or (text in _FUNCTIONS and follows in ("(", "'")):
+        applied = follows in ("(", "'") or is_of_unit(tokens[place + 1 :])
+        if text in FUNCTIONS or (text in _FUNCTIONS and applied):
             continue
         if len(text) > 1 and text[0] == "d" and text[1:] not in ("elta",):
             text = text[1:] or text

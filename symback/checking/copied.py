@@ -1,4 +1,4 @@
-r"""Pages as they are copied: HTML, entities, Markdown's escapes and emphasis, as plain signs.
+r"""Pages as they are copied: HTML, entities, marks of Markdown and reStructuredText as plain signs.
 
 `plain` gives a text of the same length, so that every place stays: &nbsp; is a blank, <sub>21</sub>
 is _{21}, w\_212 is w_212, <br> breaks a line, `…` and **Answer:** lose their marks.  What is left
@@ -25,6 +25,8 @@ _BREAKING = frozenset("br p li ul ol div tr td th".split())
 _SCRIPTS = {"sub": "_", "sup": "^"}
 _ESCAPED = re.compile(r"\\([_*^])")
 _COMMAND = re.compile(r"\\[A-Za-z(\[]|\$")
+_ROLE = re.compile(r":math:`([^`\n]*)`")
+"""Mathematics in reStructuredText."""
 _TICK = re.compile(r"(?<!`)`(?!`)")
 _BOLD = re.compile(r"(?<![\w*)\]}])(\*{1,2})([A-Za-z][A-Za-z ,:.’'-]*)\1(?![\w*(\[{])")
 _SHORTENED = re.compile(r"(?<![A-Za-z\\])([A-Za-z]{3,})(['’](?:s|re|ve|ll))(?![\w'(])")
@@ -41,6 +43,7 @@ def plain(text: str) -> str:
     if _IN_HTML.search(text):
         text = _TAG.sub(lambda found: _filled(found, _tag(found)), text)
         text = _ENTITY.sub(lambda found: _filled(found, _entity(found[0])), text)
+    text = _ROLE.sub(lambda found: f"{FILLER * 6}${found[1]}$", text)
     text = _TICK.sub(FILLER, text)
     text = "\n".join(map(_unescaped, text.split("\n")))
     text = _BOLD.sub(lambda found: found[0].replace("*", FILLER), text)

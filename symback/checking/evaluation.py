@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -86,7 +86,7 @@ from symback.language.expressions import (
     walk,
 )
 from symback.language.functions import ELEMENTARY, SoftMax
-from symback.language.names import Role, Variable
+from symback.language.names import Role, Variable, pack
 from symback.language.reading import read
 
 Environment = Mapping[str, int]
@@ -206,6 +206,8 @@ class Assumptions:
     overrides: tuple[tuple[Node, Node], ...] = ()
     pins: tuple[tuple[Node, Node], ...] = ()
     from_leaves: bool = False
+    variables: int = 3
+    """How many z_i there are where the page says of any numbers z_i what holds."""
     shared: frozenset[int] = frozenset()
 
 
@@ -305,7 +307,10 @@ class Evaluator:
                 number = self.number_of(index, env)
                 return numbers.number(Fraction(self._width(number) if width else number))
             case Free(name, indices):
-                return numbers.drawn((f"any {name}", self.indices(indices, env)))
+                own, count = self.indices(indices, env), self.assumptions.variables
+                if not all(1 <= number <= count for number in own):
+                    raise OutOfRange(f"there is no {name}_{pack(own)} of {count}")
+                return numbers.drawn((f"any {name}", own))
             case Array("delta", layer):
                 return self._derivative(LOSS, Array("a", layer), env, numbers)
             case Array():
@@ -424,6 +429,14 @@ class Evaluator:
                     return scope.depth
                 before = letter == "w" and position == 2
                 return self._width(self.number_of(layer, env) - before)
+            case Free():
+                return self.assumptions.variables
+            case Named(name, indices):
+                for each in self.assumptions.definitions:
+                    if each.name == name and len(each.indices) == len(indices):
+                        own = each.indices[position]
+                        with suppress(Undecided):
+                            return self.extent(own.letter, each.node, env) if own.letter else None
         return None
 
     def _width(self, layer: int) -> int:
@@ -646,7 +659,7 @@ class Evaluator:
             case Element() | Array():
                 raise Undecided(f"whether this depends on {by.name} is not known")
             case Named():
-                definition, letters = self._definition(of, env)
+                definition, letters = self.definition(of, env)
                 return self._derivative(definition.node, by, letters, numbers)
         return self._value(differentiated(of, by), env, numbers)
 

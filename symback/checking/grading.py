@@ -18,17 +18,19 @@ import csv
 import enum
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from symback.checking import check
-from symback.checking.report import Answer, LineReport, Report, Verdict, marks
-from symback.engine.work import Work
+from symback.checking.report import Answer, Goal, LineReport, Report, Verdict, marks
+from symback.engine.work import Work, goal_name
 from symback.language import files
 from symback.language.budget import SECONDS
 from symback.language.errors import SymbackError, printable
+from symback.language.names import SIGNS
 
 MOST_BYTES = 200_000
 """A page of derivation is smaller."""
@@ -73,15 +75,27 @@ class Exercise:
         if path.suffix == ".npz":
             from symback.checking.arrays import check_arrays_file  # 0.1 s that a page need not wait
 
-            return check_arrays_file(
+            report = check_arrays_file(
                 path, self.net, notation=self.notation, rename=dict(self.rename),
                 strict=self.strict,
             ).as_report()  # fmt: skip
+            return replace(report, goals=tuple(self._in_arrays(report)))
         try:
             content = files.content(path, MOST_BYTES)
         except files.CannotRead as error:
             raise BadSubmission(f"{printable(str(path), 200)}: {error.message}") from None
         return self.check_text(decoded(content, str(path)))
+
+    def _in_arrays(self, report: Report) -> Iterator[Goal]:
+        """How far a file of arrays answers the goals: an array holds all derivatives of a layer."""
+        names = self.net.spec.goals if self.goals is None else self.goals
+        for goal in map(self.net.goal, names):
+            head, layer, _ = re.split(r"(\d*)$", goal.variable.name, maxsplit=1)
+            shown = f"∂L/∂{SIGNS.get(head, head)}" + (f"_{layer}" if layer else "")
+            right = (line for line in report.lines if line.read_as == shown and line.points)
+            line = next((each.line for each in right if each.verdict is not Verdict.FOLLOWS), None)
+            answer = Answer.NOT_ANSWERED if line is None else Answer.ANSWERED
+            yield Goal(goal_name(goal), answer, line)
 
 
 def decoded(content: bytes, name: str) -> str:
@@ -225,7 +239,8 @@ def checked(
             row = Row.made(name, report, exam=exam)
             yield row, report.for_exam() if exam else report
         except SymbackError as error:
-            yield Row(name, "error", message=error.message), None
+            here = printable(str(path), 200)  # of the folder everybody knows where it lies
+            yield Row(name, "error", message=error.message.replace(here, name)), None
         except Exception as error:  # noqa: BLE001 - a defect met in one file must not stop the rest
             said = "" if exam else f": {type(error).__name__}: {error}"
             yield Row(name, "error", message=f"symback failed{said}", is_defect=True), None

@@ -17,6 +17,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from symback.checking.claims import in_order
 from symback.checking.evaluation import Assumptions
@@ -62,19 +63,29 @@ class Guess:
     note: str = ""
 
 
+class Reading(NamedTuple):
+    """A page as it is read with its own names, the sentences on them, and what of weights."""
+
+    document: Document
+    notes: tuple[str, ...] = ()
+    weights: Guess = Guess()
+
+
 def read_with_names(
-    text: str, judge: Judge, notation: Notation, document: Document
-) -> tuple[Document, tuple[str, ...]]:
-    """The page read with what its equations say of its names, and sentences on that.
+    text: str, judge: Judge, notation: Notation, document: Document, *, again: bool = False
+) -> Reading:
+    """The page read with what its equations say of its names.
 
     ``document`` is the page as it was read without; it is given back where nothing was found.
+    ``again``: other notations have been tried, so that numbers are not taken for neurons any more.
     """
     scope, notes = judge.scope, []
+    weights = Guess()
     if document.numbered:
-        found = _numbered(text, scope, notation, document.numbered)
-        notes.append(found.note)
-        if found.names:
-            notation = replace(notation, names=(*found.names, *notation.names))
+        weights = _numbered(text, scope, notation, document.numbered, again=again)
+        notes.append(weights.note)
+        if weights.names:
+            notation = replace(notation, names=(*weights.names, *notation.names))
             document = read(text, scope, notation)
     for _ in range(MOST_ROUNDS):  # what is known of one name may tell of the next
         found = defined_quantities(document, judge)
@@ -83,16 +94,19 @@ def read_with_names(
         notes.append(found.note)
         notation = replace(notation, names=(*found.names, *notation.names))
         document = read(text, scope, notation)
-    return document, tuple(notes)
+    return Reading(document, tuple(notes), weights)
 
 
 # ------------------------------------------------------------------------------- numbered weights
 
 
-def _numbered(text: str, scope: Scope, notation: Notation, names: Sequence[str]) -> Guess:
-    """What numbers of weights say; where nothing else does, h_1 and o_1 are taken for neurons."""
+def _numbered(
+    text: str, scope: Scope, notation: Notation, names: Sequence[str], *, again: bool
+) -> Guess:
+    """What numbers of weights say, where need be with other numbers taken for neurons."""
     first = Guess()
-    for neurons in ((), tuple(_neurons(scope))):
+    ways = [] if again else [_of_letters(scope), _through_layers(text, scope)]
+    for neurons in ((), *filter(None, ways)):
         given = replace(notation, names=(*notation.names, *neurons))
         found = numbered_weights(read(text, scope, given, unknown=names), names, scope)
         if found.names:
@@ -101,17 +115,45 @@ def _numbered(text: str, scope: Scope, notation: Notation, names: Sequence[str])
     return first
 
 
-def _neurons(scope: Scope) -> Iterator[tuple[str, str]]:
+def _of_letters(scope: Scope) -> tuple[tuple[str, str], ...]:
     """h_2 as neuron 2 of the one hidden layer, o_1 as output 1."""
-    if scope.depth == 2:
-        for letter, meant, width in (
-            ("h", "h_1,", scope.widths[1]),
-            ("o", "yhat_", scope.widths[2]),
-        ):
-            for neuron in range(
-                1, min(int(width), LARGEST_INDEX) + 1 if isinstance(width, int) else 1
-            ):
-                yield f"{letter}_{neuron}", f"{meant}{neuron}"
+    if scope.depth != 2:
+        return ()
+    return tuple(
+        (f"{letter}_{neuron}", f"{meant}{neuron}")
+        for letter, meant, layer in (("h", "h_1,", 1), ("o", "yhat_", 2))
+        for neuron in _numbers_of(scope.widths[layer])
+    )
+
+
+def _through_layers(text: str, scope: Scope) -> tuple[tuple[str, str], ...]:
+    """z_3 and a_3 as neuron 1 of layer 2, where neurons are counted on through the layers.
+
+    It is so only if the largest number of a preactivation is that of all neurons.
+    """
+    layers = range(1, scope.depth + 1)
+    units = [(layer, i) for layer in layers for i in _numbers_of(scope.widths[layer])]
+    largest: dict[str, int] = {}
+    for letter, number in re.findall(r"([A-Za-z]+)\}?_?\{?(\d)(?!\d)", text):
+        largest[letter] = max(largest.get(letter, 0), int(number))
+    through = [letter for letter, number in largest.items() if number == len(units)]
+    before = next((each for each in ("z", "net", "s", "v", "u", "in") if each in through), "")
+    after = next((each for each in ("a", "h", "o", "out") if each in largest), "")
+    if not before or len(units) < 2:
+        return ()
+    pairs: list[tuple[str, str]] = []
+    for number, (layer, neuron) in enumerate(units, start=1):
+        last = layer == scope.depth
+        pairs.append((f"{before}_{number}", f"a_{layer},{neuron}"))
+        pairs.append((f"delta_{number}", f"delta_{layer},{neuron}"))
+        if after:
+            value = f"yhat_{neuron}" if last else f"h_{layer},{neuron}"
+            pairs.append((f"{after}_{number}", value))
+    return tuple(pairs)
+
+
+def _numbers_of(width: int | str) -> range:
+    return range(1, width + 1 if isinstance(width, int) and width <= LARGEST_INDEX else 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -494,7 +494,7 @@ class Judge:
         try:
             if (batch := self.of_batch((left, right), assumptions)) is not None:
                 return batch.compare(left, right, batch._sharing((left, right), assumptions))
-            return self._compared(left, right, assumptions)
+            return self._for_any_numbers(left, right, assumptions)
         except Misshapen as error:
             return Outcome(Relationship.MISSHAPEN, error.message)
         except OutOfRange as error:
@@ -509,6 +509,22 @@ class Judge:
             return Outcome(Relationship.UNDECIDED, "the expression is nested too deeply")
         finally:
             self._deadline = float("inf")
+
+    def _for_any_numbers(self, left: Node, right: Node, assumptions: Assumptions) -> Outcome:
+        """How two sides compare; of variables z_i also where there are other many of them."""
+        parts = list(with_definitions((left, right), assumptions.definitions))
+        if not any(isinstance(part, Free) and part.indices for part in parts):
+            return self._compared(left, right, assumptions)
+        named = (index for part in parts for index in getattr(part, "indices", ()))
+        least = max((index.offset for index in named if index.is_number), default=1)
+        found = self._compared(left, right, replace(assumptions, variables=max(3, least)))
+        for count in {max(2, least), max(3, least) + 1}:
+            other = self._compared(left, right, replace(assumptions, variables=count))
+            if other.relationship is not found.relationship:
+                return Outcome(
+                    Relationship.UNDECIDED, "this depends on how many variables there are"
+                )
+        return found
 
     def _compared(self, left: Node, right: Node, assumptions: Assumptions) -> Outcome:
         letters = {*_letters_of(left, right, assumptions)}
@@ -670,7 +686,7 @@ class Judge:
         letters = [*dict.fromkeys(_letters_of(left, right, assumptions))]
         letters = [letter for letter in letters if letter != ELL]
         nodes = left, right
-        every = self._assignments(letters, nodes, {})
+        every = self._assignments(letters, nodes, {}, assumptions)
         found = [env for env in every if not self._names_last_layer(env, nodes)]
         if len(found) > MOST_INSTANCES:
             found = secrets.SystemRandom().sample(found, MOST_INSTANCES)
@@ -689,16 +705,20 @@ class Judge:
         )
 
     def _assignments(
-        self, letters: list[str], nodes: Sequence[Node], env: dict[str, int]
+        self,
+        letters: list[str],
+        nodes: Sequence[Node],
+        env: dict[str, int],
+        assumptions: Assumptions,
     ) -> Iterator[dict[str, int]]:
         if not letters:
             yield env
             return
         ordered = sorted(letters, key=lambda letter: not _numbers_layers(letter, nodes))
         letter, rest = ordered[0], ordered[1:]
-        evaluator = self.at(0, _PLAIN)
+        evaluator = self.at(0, assumptions)
         for number in range(_extent(evaluator, letter, nodes, env) + 1):
-            yield from self._assignments(rest, nodes, {**env, letter: number})
+            yield from self._assignments(rest, nodes, {**env, letter: number}, assumptions)
 
     # ------------------------------------------------------------------------------ conditions
 

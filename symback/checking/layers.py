@@ -45,6 +45,8 @@ def layers_of(
         members = {letter: offset for letter, (own, offset) in found.items() if own == group}
         bases = {known[m].offset - offset for m, offset in members.items() if m in known}
         base = Index("", bases.pop()) if len(bases) == 1 else Index(open_letter)
+        if not all(0 <= base.offset + offset <= letters.scope.depth for offset in members.values()):
+            base = Index(open_letter)  # j may be an output on one line and hidden on the next
         for letter, offset in members.items():
             made[letter] = offset + base.offset if base.is_number else Index(base.letter, offset)
     return {k: Index("", v) if isinstance(v, int) else v for k, v in made.items()}

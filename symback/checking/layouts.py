@@ -22,6 +22,7 @@ from symback.language.expressions import (
     is_array,
 )
 
+TURNED = "right with Jacobians transposed"
 MOST_FACTORS = 8
 """Beyond so many factors it is not tried where ⊙ may stand among them."""
 
@@ -36,7 +37,7 @@ class Layout:
 
 
 def layouts(left: Node, right: Node) -> Iterator[Layout]:
-    """What ``left = right`` may mean where ``right`` is a product that does not fit.
+    """What ``left = right`` may mean where the two do not fit, or a product on the right does not.
 
     >>> from symback.language.expressions import Index
     >>> h, a = (Array(letter, Index("", 1)) for letter in "ha")
@@ -44,6 +45,8 @@ def layouts(left: Node, right: Node) -> Iterator[Layout]:
     >>> [each.sentence for each in layouts(Derivative(LOSS, a), chain)][0]
     'right with gradients as rows'
     """
+    if (turned := _with_turned_jacobians(left)) is not None:
+        yield Layout(turned, right, TURNED)
     if not isinstance(right, Product) or right.elementwise:
         return
     arrays = [part for part in right.factors if is_array(part)]
@@ -52,8 +55,7 @@ def layouts(left: Node, right: Node) -> Iterator[Layout]:
     if all(map(_is_derivative, arrays)):
         rows = everywhere(_as_rows)
         yield Layout(rows(left), rows(right), "right with gradients as rows")
-        turned = everywhere(_with_turned_jacobians)
-        yield Layout(left, turned(right), "right with Jacobians transposed")
+        yield Layout(left, everywhere(_with_turned_jacobians)(right), TURNED)
     for place in range(1, min(len(right.factors), MOST_FACTORS)):
         first, second = right.factors[:place], right.factors[place:]
         if any(map(is_array, first)) and any(map(is_array, second)):

@@ -178,6 +178,8 @@ class Letters:
             for letter, _, layer in notation.placed
         }
         self.letters = QUANTITIES | notation.letters if scope.is_network else {}
+        if "yhat" in self.letters:
+            self.letters.setdefault("Yhat", self.letters["yhat"])
         self.batches: frozenset[str] = frozenset()
         """Letters that stand for an array of all samples."""
         if scope.is_network and notation.samples.are_in_arrays:
@@ -382,7 +384,9 @@ class Letters:
             return "g"
         in_code = any(token.text == "prime" for token in ahead[:3])  # g1_prime, g_prime
         lowered = kind == "_" and any(token.kind in ("(", "'") for token in ahead[1:])  # g_1(a_1)
-        return "g" if text == "g" and (in_code or lowered) else None
+        numbered = generic and _has_number_below(tokens[position + 1 :])  # f_2(z_2)
+        of_unit = numbered or (generic and is_of_unit(tokens[position + 1 :]))
+        return "g" if of_unit or (text == "g" and (in_code or lowered)) else None
 
     def function_alone(self, text: str) -> str | None:
         """The function that a name stands for in a lemma, with or without an argument.
@@ -565,6 +569,12 @@ class Letters:
         if isinstance(found, Element) and not self._exists(found.letter, found.indices):
             raise NotRead(f"there is no {typed}", typed.token.place)
         return found
+
+    def output(self) -> Node:
+        """The output of the network, however the page calls it."""
+        if self._width("yhat") == 1:
+            return Element("yhat", (Index("", 1),))
+        return Transpose(Array("yhat")) if self.notation.rows else Array("yhat")
 
     def _kronecker(self, typed: Scripted) -> Node | None:
         """δ_ij where an error has one index: 1 for i = j, else 0."""
@@ -822,6 +832,14 @@ class Letters:
 # ------------------------------------------------------------------------------------- helpers
 
 
+def _has_number_below(tokens: Sequence[Token]) -> bool:
+    """Whether a number stands below and an argument, or a prime, right behind it: f_2(z_2)."""
+    kinds = [token.kind for token in tokens[:5]]
+    behind = 4 if kinds[1:2] == ["{"] else 2
+    number = kinds[:behind] in (["_", "number"], ["_", "{", "number", "}"])
+    return number and kinds[behind : behind + 1] in (["("], ["'"], ["^"])
+
+
 def _has_layer_above(tokens: Sequence[Token]) -> bool:
     """Whether a layer in brackets, perhaps with a prime, and an argument follow: g^{[1]'}(Z)."""
     kinds = [token.kind for token in tokens[:9] if token.kind not in ("{", "}")]
@@ -829,6 +847,14 @@ def _has_layer_above(tokens: Sequence[Token]) -> bool:
         return False
     rest = [kind for kind in kinds[kinds.index("]") + 1 :] if kind not in (*PRIMES, "^")]
     return rest[:1] == ["("]
+
+
+def is_of_unit(tokens: Sequence[Token]) -> bool:
+    """Whether a letter stands below, and an argument close behind: φ_j'(v_j), f_k(a_k)."""
+    kinds = [token.kind for token in tokens[:7] if token.kind not in ("{", "}")]
+    named = kinds[:2] == ["_", "name"]
+    rest = [kind for kind in kinds[2:] if kind not in (*PRIMES, "^")]
+    return named and rest[:1] == ["("]
 
 
 def is_total(tokens: Sequence[Token]) -> bool:

@@ -331,6 +331,8 @@ def numbered_names(statements: Iterable[Row], letters: Letters) -> tuple[str, ..
         return ()
     weight, found = letters.notation.weight, dict[int, str]()
     rows = list(statements)
+    if any(_has_layer_above(tokens, weight) for tokens, _ in rows):
+        return ()
     for below in _below(rows, weight):
         if not below.isdigit() or len(below) > 2:
             continue
@@ -347,6 +349,21 @@ def numbered_names(statements: Iterable[Row], letters: Letters) -> tuple[str, ..
         *(found[number] for number in sorted(found)),
         *(f"{letters.notation.bias}_{number}" for number in sorted(biases if own_bias else ())),
     )
+
+
+def _has_layer_above(tokens: Sequence[Token], weight: str) -> bool:
+    """Whether what may be a layer stands above a weight: w^{(1)}_{12}, but not w_5^{+}."""
+    for place, token in enumerate(tokens):
+        if token.text not in (weight, f"d{weight}"):
+            continue
+        at = place + 1
+        if tokens[at : at + 1] and tokens[at].kind == "_":
+            _, at = _lowered(tokens, at + 1, latex=True)
+        if tokens[at : at + 1] and tokens[at].kind == "^":
+            above = "".join(each.text for each in _lowered(tokens, at + 1, latex=True)[0])
+            if above not in ("+", "new", "old", "*") and "-" not in above:
+                return True
+    return False
 
 
 def names_loss(name: str, scope: Scope) -> bool:

@@ -31,6 +31,8 @@ from symback.checking.letters import Letters, Scope
 from symback.checking.naming import numbered_names, told
 from symback.checking.parsing import Line, reading
 from symback.checking.programs import folded
+from symback.checking.shapes import Shape, is_only_shape
+from symback.checking.shapes import told as told_shape
 from symback.checking.statements import (
     DEFINED,
     EMPTY_LINE,
@@ -71,6 +73,7 @@ from symback.language.expressions import (
     Named,
     Node,
     Number,
+    OneHot,
     Product,
     Sum,
     Total,
@@ -147,7 +150,7 @@ class Claim:
     A line "= …" that goes on from a chain further up has the left side of that; ``after`` is the
     side it goes on from, ``instead`` the left sides of other chains that it may go on from as well,
     None for one that could not be read.  ``joined`` is the last side together with the row below,
-    where that may go on with it.
+    where that may go on with it.  ``shape`` is the one that the line says its sides have.
     """
 
     line: int
@@ -162,6 +165,7 @@ class Claim:
     after: Node | None = None
     instead: tuple[Node | None, ...] = ()
     joined: Joined | None = None
+    shape: Shape | None = None
 
     @property
     def steps(self) -> bool:
@@ -222,6 +226,18 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Shaped:
+    """The shape that a page says a quantity has: W_1 ∈ ℝ^{3×2}; None where it is not in numbers."""
+
+    line: int
+    column: int
+    source: str
+    node: Node
+    shape: Shape | None
+    read_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Unread:
     """What was not understood: where, why, and a way to write it.
 
@@ -267,7 +283,7 @@ _GIVES = re.compile(
 _EQUALS = re.compile(r"(?<![<>!:])=")
 _FUNCTION = re.compile(r"(\\?[^\W\d_]+)\s*\(\s*\\?[^\W\d_]\s*\)\s*:?=")
 
-Item = Claim | Definition | Given | Prose | Unread
+Item = Claim | Definition | Given | Prose | Shaped | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +354,7 @@ def read(
         items.append(Unread(*each.where, reason))
     known = {plain_name(name) for name in unknown}
     left_open = numbered_names(((each.tokens, each.latex) for each in statements), page.letters)
+    items = with_variables(items)
     return Document(tuple(_with_names_known(items, named, known)), left_open)
 
 
@@ -654,6 +671,13 @@ def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Fl
         spend(1 + len(statement.words))
         if statement.condition is not None or _is_range(statement.tokens, page.letters):
             return prose, flow, []
+        shape, remark = None, told_shape(statement.tokens)
+        if remark is not None:
+            statement, shape = replace(statement, tokens=remark.tokens), remark.shape
+            if not statement.has_relation:
+                return [_shaped(statement, page, shape)], flow, []
+        elif is_only_shape(statement.tokens):
+            return prose, flow, []
         line = _sides(statement, page)
         if line.continues and (said := page.named_before(place)):
             raise NotRead(f"what this equals stands in words before it: “{said}”", place,
@@ -661,6 +685,8 @@ def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Fl
         items, after = _said(statement, line, flow)
         if statement.tail is not None and isinstance(items[-1], Claim):
             items[-1] = replace(items[-1], joined=_joined(statement, page, flow, items[-1]))
+        if shape is not None and isinstance(items[-1], Claim):
+            items[-1] = replace(items[-1], shape=shape)
         return items, after, list(line.named)
     except RecursionError:
         error = NotRead("the statement is nested too deeply", place)
@@ -671,7 +697,36 @@ def _items(statement: Statement, page: Page, flow: Flow) -> tuple[list[Item], Fl
             return prose, flow, []
         error = found
     unread = _unread(statement, page, error)
-    return [unread], flow.lost(statement) if unread.begins else flow, []
+    if not unread.begins:
+        return [unread], flow, []
+    left = _left_alone(statement, page)
+    if left is None:
+        return [unread], flow.lost(statement), []
+    # what stands below is about the left side all the same, whatever the right one is
+    return [unread], replace(flow.begun(statement, [left]), current=None), []
+
+
+def _left_alone(statement: Statement, page: Page) -> Node | None:
+    """The quantity on the left of a statement that could not be read as a whole."""
+    parts = split(statement.tokens, RELATIONS)
+    if statement.failed is not None or len(parts) < 2 or not parts[0]:
+        return None
+    line = Line(page.letters_of(statement.tokens), statement.latex)
+    try:
+        found = reading(parts[0], line)
+    except (NotRead, RecursionError):
+        return None
+    known = all(name.name in page.letters.defined for name, _ in found.named)
+    is_quantity = isinstance(found.node, (Element, Array, Derivative))
+    return found.node if is_quantity and known and not found.uncertain else None
+
+
+def _shaped(statement: Statement, page: Page, shape: Shape | None) -> Shaped:
+    """What a page says about the shape of one quantity."""
+    letters = page.letters_of(statement.tokens)
+    node = reading(statement.tokens, Line(letters, statement.latex)).node
+    shown = "" if shape is None else f"{echo(node)} ∈ ℝ^{{{shape[0]}×{shape[1]}}}"
+    return Shaped(*statement.where, node, shape, shown)
 
 
 def _said(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item], Flow]:
@@ -973,6 +1028,10 @@ def _letter_roles(nodes: Sequence[Node]) -> dict[str, set[str]]:
     for part in (part for node in nodes for part in walk(node)):
         if isinstance(part, Array) and part.layer is not None and part.layer.letter:
             roles.setdefault(part.layer.letter, set()).add("layer")
+        if isinstance(part, Derivative) and isinstance(part.by, Named):  # ∂p_i/∂z_j
+            for named in (each for each in walk(part) if isinstance(each, Named)):
+                for index in named.indices if len(named.indices) == 1 else ():
+                    roles.setdefault(index.letter, set()).add("neuron")
         if not isinstance(part, Element) or part.letter == "delta":
             continue
         for position, index in enumerate(part.indices):
@@ -1077,6 +1136,73 @@ def _as_updates(nodes: Sequence[Node], relations: Sequence[Relation]) -> list[Re
         else:
             found.append(relation)
     return found
+
+
+def with_variables(items: Sequence[Item]) -> list[Item]:
+    """The items, in which z_i may be any numbers: where p_i is defined by them, and ∂p_i/∂z_j said.
+
+    That is so of a name with one index that the page does not define, where all that is said of it
+    names nothing of the network.
+    """
+    definitions = [item for item in items if isinstance(item, Definition)]
+    defined = {each.name for each in definitions}
+    defined |= {item.defines for item in items if isinstance(item, Unread)}
+    nodes = {k: _nodes_of(item) for k, item in enumerate(items)}
+    said = (part for each in nodes.values() for node in each for part in walk(node))
+    candidates = dict.fromkeys(
+        part.by.name
+        for part in said
+        if isinstance(part, Derivative) and isinstance(part.by, Named)
+        if len(part.by.indices) == 1 and part.by.name not in defined
+    )
+    made = list(items)
+    for name in candidates:
+        places = [k for k in nodes if any(_names(node, name) for node in nodes[k])]
+        if not all(_is_about(nodes[k], name, defined) for k in places):
+            continue
+        for k in places:
+            made[k] = _with_variable(made[k], name)
+    return made
+
+
+def _nodes_of(item: Item) -> list[Node]:
+    match item:
+        case Claim(sides=sides):
+            return [side.node for side in sides]
+        case Definition(node=node):
+            return [node]
+    return []
+
+
+def _names(node: Node, name: str) -> bool:
+    return any(isinstance(part, Named) and part.name == name for part in walk(node))
+
+
+def _is_about(nodes: Sequence[Node], name: str, defined: Collection[str]) -> bool:
+    """Whether sides name nothing but z_i with one index, and what the page defines."""
+    return not any(
+        isinstance(part, (Element, Array, OneHot))
+        or (isinstance(part, Named) and part.name not in defined and part.name != name)
+        or (isinstance(part, Named) and part.name == name and len(part.indices) != 1)
+        for node in nodes
+        for part in walk(node)
+    )
+
+
+def _with_variable(item: Item, name: str) -> Item:
+    """An item with a variable for each z_i."""
+
+    def put(node: Node) -> Node:
+        if isinstance(node, Named) and node.name == name:
+            return Free(name, node.indices)
+        return rebuilt(node, put)
+
+    match item:
+        case Claim(sides=sides):
+            return replace(item, sides=tuple(replace(s, node=put(s.node)) for s in sides))
+        case Definition(node=node):
+            return replace(item, node=put(node))
+    return item
 
 
 def _with_names_known(

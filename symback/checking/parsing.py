@@ -42,6 +42,7 @@ from symback.language.expressions import (
     LOSS,
     ONE,
     TWO,
+    ZERO,
     Array,
     At,
     Call,
@@ -58,6 +59,7 @@ from symback.language.expressions import (
     Named,
     Node,
     Number,
+    Ones,
     Power,
     Product,
     Quotient,
@@ -67,6 +69,7 @@ from symback.language.expressions import (
     is_array,
     is_column,
     negative,
+    walk,
 )
 from symback.language.functions import ABBREVIATIONS, ELEMENTARY
 
@@ -85,6 +88,8 @@ _ARGUMENTS = {"dot": (2, 2), "outer": (2, 2)} | {
 }
 """The fewest and the most arguments of functions that have more than one."""
 _BASES = {"e": "log", "2": "log2", "10": "log10"}
+_ONES = Ones(LOSS)
+"""The column of ones of a batch, as long as its neighbours ask."""
 _REDUCING = ("sum", "mean")
 """Functions that make one number of many, or one of each row or column."""
 _OPERATIONS = ("multiply", "matmul", "power", "square", "divide", "where")
@@ -360,6 +365,8 @@ class _Parser:
                                       "put brackets around it, or a fraction", token)  # fmt: skip
             elif token.kind in _BEGINS_FACTOR or self.opens_bars():
                 before, following = self.peek(-1), self.factor()
+                if following == ONE and self.letters.batches and is_array(factors[-1]):
+                    following = _ONES
                 number = isinstance(following, Number) and token.kind == "number"
                 if number and before.kind not in (")", "]"):
                     raise self.refuse("a number stands directly after a factor",
@@ -439,6 +446,8 @@ class _Parser:
         return Call("sum", (Product((target, node), True), ONE))
 
     def transposed(self, node: Node) -> Node:
+        if node == ONE and self.letters.batches:
+            node = _ONES
         if not is_array(node) and not isinstance(node, Named):
             raise self.refuse("the transpose of a number")
         return Transpose(node)
@@ -907,6 +916,8 @@ class _Parser:
             return found
         if text == "e" and self.at("^", ahead=1):
             return self.euler()
+        if text in ("h", "f") and letters.scope.is_network and self.takes_hypothesis():
+            return letters.output()
         alone = letters.function_alone(text) if self.line.lemma is not None else None
         function = alone or letters.function(self.tokens, self.position)
         if function is not None:
@@ -914,9 +925,30 @@ class _Parser:
         is_loss = text in (letters.notation.loss, "L")
         if not is_loss and text in _LOSS_LETTERS:
             self.take()
-            is_loss = self.takes_total()
+            is_loss = self.takes_total() or self.takes_parameters()
             self.position = begin
         return (is_loss and _of_all(self.loss())) or self.quantity()
+
+    def takes_hypothesis(self) -> bool:
+        """Take h_{W,b}(x) or h_Θ(x), the output by what it depends on, if it is one."""
+        begin = self.position
+        self.take()
+        if self.accept("_"):
+            below = self.script()
+            if {token.text for token in below} <= {"W", "b", "w", "theta", "Theta", ",", "{", "}"}:
+                of = self.group() if self.at("(") else []
+                if [token.text for token in of] in (["x"], ["X"]):
+                    return True
+        self.position = begin
+        return False
+
+    def takes_parameters(self) -> bool:
+        """Whether a bracket behind a letter of the loss only says what it depends on: E(w)."""
+        if not self.at("(") or self.peek().spaced:
+            return False
+        tokens = [token for token in self.group() if token.kind not in ("{", "}", ",", ";")]
+        parameters = {"w", "W", "b", "theta", "Theta"}
+        return bool(tokens) and {token.text for token in tokens} <= parameters
 
     def code_derivative(self) -> Node:
         """Derivative(L, w212)."""
@@ -1008,20 +1040,23 @@ class _Parser:
     def function(self, name: str) -> Node:
         """A function with what stands below and above its name, and its arguments."""
         token = self.take()
-        primes, exponent = 0, None
+        primes, exponent, layer = 0, None, None
         if token.text == "g" and self.at("number") and self.at("_", ahead=1):  # g1_prime: at a_1
-            layer = int(self.take().text)
+            number = int(self.take().text)
             self.take("_")
             word = self.take("name")
             if word.text != "prime":
                 raise self.refuse(f"{_shown(word.text)} is not understood here", at=word)
-            return Call(name, (Array("a", Index("", layer)),), 1)
+            return Call(name, (Array("a", Index("", number)),), 1)
         if token.text == "g" and self.accept_words("_", "prime"):
             primes = 1
         else:
-            name = self.lowered(name, token)
+            name, layer = self.lowered(name, token)
             primes, exponent = self.primes_and_power()
+            if layer is None and name == "g" and primes:  # f'_2(z_2)
+                name, layer = self.lowered(name, token)
         arguments = self.arguments(name, token)
+        name = self.of_layer(name, layer, arguments, token)
         node: Node = Call(name, arguments, primes)
         if name in _RECIPROCALS:
             if primes:
@@ -1031,21 +1066,36 @@ class _Parser:
             node = Product(arguments)
         return node if exponent is None else self.power(node, exponent, token)
 
-    def lowered(self, name: str, token: Token) -> str:
-        """The function, after what stands below its name: a base, or the layer of g_1(a_1)."""
-        if not self.accept("_"):
+    def of_layer(
+        self, name: str, layer: Index | None, arguments: tuple[Node, ...], token: Token
+    ) -> str:
+        """The function that g of a layer is, where its argument does not say so itself."""
+        activations = self.letters.scope.activations
+        if name != "g" or layer is None or not layer.is_number or len(set(activations)) < 2:
             return name
+        if not 1 <= layer.offset <= len(activations):
+            raise self.refuse(f"there is no layer {layer.offset}", at=token)
+        match arguments:
+            case (Element("a", (own, *_)) | Array("a", own),) if own == layer:
+                return name
+        return activations[layer.offset - 1] or name
+
+    def lowered(self, name: str, token: Token) -> tuple[str, Index | None]:
+        """The function and its layer, after what stands below its name: a base, or the 1 of g_1."""
+        if not self.accept("_"):
+            return name, None
         tokens = self.script()
         if name == "log":
             text = "".join(part.text for part in tokens if part.kind not in ("{", "}", "(", ")"))
             if text not in _BASES:
                 raise self.refuse("logarithms are read to the bases e, 2 and 10",
                                   "divide by the logarithm of the base", token)  # fmt: skip
-            return _BASES[text]
+            return _BASES[text], None
         if name not in ("g", "O", *self.letters.scope.activations) or name == "softmax":
             raise self.refuse(f"what stands below {_shown(token.text)} is not read", at=token)
-        self.letters.indices(tokens, self.end)
-        return name
+        found = self.letters.indices(tokens, self.end)
+        single = len(tokens) == 1 and len(found) == 1
+        return name, self.letters.index(tokens, self.end, layer=True) if single else None
 
     def primes_and_power(self) -> tuple[int, Node | None]:
         """Primes and a power, as in σ'(a) and tanh²(a); the layer of g^{(1)}(a_1) is dropped."""
@@ -1178,8 +1228,13 @@ class _Parser:
             if self.at("_") and len(above) == 1:  # Σ_{i=1}^n_2 in text
                 above.append(self.take())
                 above += self.script()
-        if below is None and above is None and not product:
-            return Sum("", self.summand())
+        in_words = all(token.kind in ("text", "{", "}") for token in below or ())
+        if in_words and above is None and not product:
+            body = self.summand()
+            over_samples = self.summed_over_samples(body)
+            if over_samples is not None or below is None:
+                return over_samples or Sum("", body)
+            raise self.refuse("what a sum runs over is a letter, as in Σ_i", at=mark)
         if below is None:
             raise self.refuse("a sum without an index", "write Σ_i", mark)
         letters, lower, without = self.below_sum(below, mark)
@@ -1199,7 +1254,7 @@ class _Parser:
                 raise self.refuse("a sum that ends before it begins", at=mark)
         for letter in reversed(letters):
             body = Sum(letter, body, lower, upper, without, product)
-        if above and len(above) > 2 and above[0].text in ("n", "N", "m", "d"):
+        if above and len(above) > 2 and above[0].text in ("n", "N", "m", "d", "s"):
             assert isinstance(body, Sum)
             self.letters.check_width(body, above, mark.place)
         return body
@@ -1207,6 +1262,14 @@ class _Parser:
     def summand(self) -> Node:
         """What a Σ adds up: a product; a minus right behind the Σ is its own."""
         return self.signed_term() if self.at("-") else self.product()
+
+    def summed_over_samples(self, body: Node) -> Node | None:
+        """Σ of an array of all samples, without an index: the sum over the samples."""
+        arrays = [part for part in walk(body) if isinstance(part, Array)]
+        if not is_array(body) or not any(each.sample == EVERY for each in arrays):
+            return None
+        rows = self.letters.notation.samples.axis == "rows"
+        return Call("sum", (body, ZERO if rows else ONE))
 
     def below_sum(self, tokens: list[Token], mark: Token) -> tuple[list[str], int, Index | None]:
         """The letters of a sum, where they begin, and what is left out."""
@@ -1259,7 +1322,7 @@ class _Parser:
             return Index("", int(tokens[0].text) + 1 - self.letters.notation.first_index)
         if len(tokens) == 1 and tokens[0].text in _WIDTH_LETTERS:
             return Index(tokens[0].text)  # the whole range, unless it is an index of the line
-        if tokens and tokens[0].text in ("n", "N", "m", "d"):
+        if tokens and tokens[0].text in ("n", "N", "m", "d", "s"):
             return None
         return self.letters.index(tokens, mark.place)
 
@@ -1323,6 +1386,9 @@ class _Parser:
             return self.applied(by, token)
         inner = self.inside(rest)
         of, extra = inner.differentiated(), inner.peek()
+        chained = any(_is_differential([each]) for each in rest)
+        if extra.kind in _BEGINS_FACTOR and of != LOSS and not chained:
+            return self.by(self.whole(rest), by)  # ∂(W h)/∂W, typed without brackets
         if extra.kind:
             raise self.refuse(f"{_shown(extra.text)} stands behind what is differentiated",
                               "put brackets around it", extra)  # fmt: skip
@@ -1473,7 +1539,7 @@ class _Parser:
             return replace(typed, layer=layer, sample=sample) if indices else None
         ends = [tokens[0].kind, tokens[-1].kind] if len(tokens) > 2 else ["", ""]
         bracketed = ends[0] in ("(", "[") and ends[1] in (")", "]")
-        inner = tokens[1:-1] if bracketed else tokens
+        inner = _of_last_layer(tokens[1:-1] if bracketed else tokens)
         is_index = letters.is_index(inner, number=True)
         if ends[0] == "(" and is_index and letters.takes_sample(typed, inner):
             return replace(typed, sample=inner)
@@ -1559,6 +1625,13 @@ def _both(tokens: list[Token]) -> list[list[Token]]:
         for token in _unwrapped(tokens)
     ]
     return split(marked, ("and",))
+
+
+def _of_last_layer(tokens: list[Token]) -> list[Token]:
+    """The layer n_l, as Stanford's tutorial calls the last one, as L."""
+    plain = [token for token in tokens if token.kind not in ("{", "}")]
+    is_last = [token.text for token in plain[:3]] == ["n", "_", "l"]
+    return [replace(plain[0], text="L"), *plain[3:]] if is_last else tokens
 
 
 def _above_over(tokens: Sequence[Token]) -> Sequence[Token] | None:

@@ -135,7 +135,7 @@ def _assignment(tokens: Sequence[Token]) -> _Assignment | None:
     plain = all(token.kind in ("name", "number", "_") for token in name)
     if not name or name[0].kind != "name" or not plain or equals.kind != "=":
         return None
-    if behind and behind[-1].kind != "]":
+    if behind and (behind[-1].kind != "]" or len(behind) == 3):  # a[2] is that of layer 2
         return None
     return _Assignment(name, behind[1:-1] if behind else None, operator, equals, right)
 

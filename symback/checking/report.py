@@ -162,7 +162,7 @@ class LineReport:
             "witness": witness
             and {"values": dict(witness.values), "left": witness.left, "right": witness.right},
             "correct": self.correct,
-            "correct_latex": self.correct_latex,
+            "correct_latex": self.correct_latex if self.correct else "",
             "span": self.span and list(self.span),
             "points": self.points,
         }
@@ -420,28 +420,60 @@ def _grouped(report: Report) -> list[tuple[LineReport, list[LineReport]]]:
             groups.append([line])
     typed, rows = report.typed.split("\n"), []
     for group in groups:
-        if any(map(_is_words, group)):
-            whole = LineReport(group[0].line, 1, _joined(group), "", Verdict.TEXT)
-            rows.append((whole, group))
         claims = [line for line in group if not _is_words(line)]
-        rows += [_with_words(line, typed) if group == [line] else (line, [line]) for line in claims]
+        words = [line for line in group if _is_words(line)]
+        paragraph = _paragraph(group, typed) if words else []
+        is_bare = paragraph == group and not any(_has_words(each.source) for each in words)
+        if len(claims) == 1 and (is_bare or not words):
+            pieces = group if words else _with_words(claims[0], typed)
+            rows.append((_in_pieces(claims[0], pieces), pieces))
+            continue
+        if words:
+            whole = LineReport(group[0].line, 1, _joined(paragraph), "", Verdict.TEXT)
+            rows.append((whole, paragraph))
+        rows += [(line, [line]) for line in claims]
     return rows
 
 
-def _with_words(line: LineReport, typed: Sequence[str]) -> tuple[LineReport, list[LineReport]]:
+def _paragraph(group: Sequence[LineReport], typed: Sequence[str]) -> list[LineReport]:
+    """The words and formulas of a paragraph; as typed where the reader has left some words out."""
+    first, last = group[0].line, group[-1].line + group[-1].source.count("\n")
+    if last > len(typed):
+        return list(group)
+    whole = " ".join(row.strip() for row in typed[first - 1 : last])
+    if _words_of(whole) <= _words_of(_joined(group)):
+        return list(group)
+    parts = (part.strip() for part in _MATHS.split(whole))
+    return [LineReport(first, 1, part, "", Verdict.TEXT) for part in parts if part]
+
+
+def _words_of(text: str) -> set[str]:
+    """The words of a text, and its letters; no commands of LaTeX."""
+    return set(re.findall(r"[^\W\d_]+", re.sub(r"\\[A-Za-z]+", " ", text)))
+
+
+_MATHS = re.compile(
+    r"(\$\$[^$]+\$\$|(?<!\\)\$[^$]+\$|\\\([^$]+?\\\)|\\\[[^$]+?\\\]"
+    r"|\\begin\{align\*?\}[^$]+?\\end\{align\*?\})"
+)
+
+
+def _in_pieces(line: LineReport, pieces: Sequence[LineReport]) -> LineReport:
+    """A line with what stands before and behind it in its row."""
+    start = len(_joined([*pieces[: pieces.index(line)], line])) - len(line.source)
+    span = line.span and (line.span[0] + start, line.span[1] + start)
+    return replace(line, source=_joined(pieces), span=span)
+
+
+def _with_words(line: LineReport, typed: Sequence[str]) -> list[LineReport]:
     """A line with the words that were typed before and behind it: "Thus … for all i"."""
     whole = typed[line.line - 1].strip() if line.line <= len(typed) else ""
     if not line.source or line.source not in whole:
-        return line, [line]
+        return [line]
     before, _, after = whole.partition(line.source)
-    if not any(map(_has_words, (before, after))):
-        return line, [line]
     words = [LineReport(line.line, 1, part.strip(), "", Verdict.TEXT) for part in (before, after)]
-    around = [each if _has_words(each.source) else None for each in words]
-    pieces = [each for each in (around[0], line, around[1]) if each is not None]
-    start = 0 if around[0] is None else len(around[0].source) + 1
-    span = line.span and (line.span[0] + start, line.span[1] + start)
-    return replace(line, source=_joined(pieces), span=span), pieces
+    around = [[each] if _has_words(each.source) else [] for each in words]
+    return [*around[0], line, *around[1]]
 
 
 _NO_WORDS = re.compile(r"\\[A-Za-z]+\*?(?:\{[^{}]*\})?|%.*|[^\W_]*[\d_^][\w^]*")
@@ -522,6 +554,8 @@ def _summary(report: Report) -> str:
         return f"{wrong}; {left}" if report.not_judged else wrong
     if not total:
         return known["text"]
+    if not any(line.source for line in report.claims):
+        return known["unread_page"]
     if not report.judged:
         return known["unjudged" if total != 1 else "unjudged_one"].format(of=total)
     if report.not_judged:
@@ -764,7 +798,7 @@ class Piece:
         return "" if self.source[:1] in _CLOSES else " "
 
 
-_CLOSES = (",", ".", ";", ":", "!", "?", ")")
+_CLOSES = (*",.;:!?)", *"，。；：、）")
 
 
 def _piece(source: str, *, is_wrong: bool = False) -> Piece:
@@ -776,7 +810,7 @@ def _split(line: LineReport, pieces: Sequence[LineReport]) -> list[Piece]:
     made: list[Piece] = []
     for piece in pieces:
         if piece.verdict is Verdict.TEXT and line.verdict is not Verdict.TEXT:
-            made.append(Piece(clean(piece.source), "", is_words=True))
+            made.append(replace(_piece(piece.source), is_words=True))
         else:
             made += _sides_of(piece) or [_piece(piece.source)]
     return made

@@ -15,12 +15,14 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from symback.checking.copied import BREAK, FILLER, plain
 from symback.checking.layers import known_layers, layers_of
 from symback.checking.lemmas import Lemma, function_defined
 from symback.checking.letters import Letters, is_total
 from symback.checking.naming import WORDS, joined, snake_cased
+from symback.checking.shapes import is_only_shape
 from symback.checking.tokens import (
     CLOSES,
     COMPARISONS,
@@ -54,7 +56,7 @@ r"""A comment of LaTeX; \% is none."""
 EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _SIGN = re.compile(r"\S")
 _NAMED_IN_WORDS = re.compile(
-    r"[A-Za-z]\s+(?!I\b|A\b)([A-Z]\w{0,4}|[a-z]\w?\d)\s*(?:\${1,2}|\\\(|\\\[)\s*$"
+    r"[A-Za-z][,;]?\s+(?!I\b|A\b)([A-Z]\w{0,4}|[a-z]\w?\d)\s*(?:\${1,2}|\\\(|\\\[)\s*$"
 )
 """Words, a name such as W1, and the sign that opens a formula."""
 _EQUALITY = re.compile(r"[=≈←]")
@@ -158,28 +160,53 @@ class Page:
         found = _NAMED_IN_WORDS.search(self.text[begin : begin + place.column - 1])
         return "" if found is None else found[1]
 
+    def line_above(self, position: int) -> str:
+        """The line above the one of a position, without its end; "" above the first."""
+        number = self.place(position).line - 2
+        return "" if number < 0 else self.text[self.starts[number] : self.starts[number + 1] - 1]
+
     def between(self, tokens: Sequence[Token]) -> str:
         """The text from the first of some tokens to the last."""
-        first = tokens[0].place
-        begin = self.starts[first.line - 1] + first.column - 1
-        return self.typed[begin : self.behind(tokens[-1])].strip()
+        return self.typed[self.position(tokens[0]) : self.behind(tokens[-1])].strip()
+
+    def position(self, token: Token) -> int:
+        """The position of the page at which a token begins."""
+        return self.starts[token.place.line - 1] + token.place.column - 1
 
     def behind(self, token: Token) -> int:
         """The position of the page behind a token."""
-        start = self.starts[token.place.line - 1] + token.place.column - 1
-        position = start + token.end - token.start
+        position = self.position(token) + token.end - token.start
         while self.text[position : position + 1] == FILLER:
             position += 1
         return position
 
     def lexed(self, text: str, start: int, *, latex: bool) -> list[Token]:
         """The tokens of a stretch that stands at a position of the page."""
-        functions = self.letters.own_functions
-        place = self.place(start)
-        tokens = lexed(text, place, latex=latex, macros=self.macros, functions=functions)
-        own = self.letters.long_names, self.letters.short_names
-        made = joined(tokens, latex=latex, own=own[0], letters=own[1])
-        return snake_cased(made) if self.is_code and not latex else made
+        letters, snakes = self.letters, self.is_code and not latex
+        of_names = letters.own_functions, letters.long_names, letters.short_names
+        if not self.macros.named:
+            return list(_lexed_once(text, self.place(start), latex, snakes, *of_names))
+        return _lexed(text, self.place(start), latex, snakes, *of_names, macros=self.macros)
+
+
+def _lexed(
+    text: str,
+    place: Place,
+    latex: bool,
+    snakes: bool,
+    functions: tuple[str, ...],
+    words: frozenset[str],
+    letters: frozenset[str],
+    macros: Macros | None = None,
+) -> list[Token]:
+    """The tokens of a stretch, each name as one; ``snakes``: those of a program too."""
+    tokens = lexed(text, place, latex=latex, macros=macros, functions=functions)
+    made = joined(tokens, latex=latex, own=words, letters=letters)
+    return snake_cased(made) if snakes else made
+
+
+_lexed_once = lru_cache(maxsize=2_000)(_lexed)
+"""A page is read in many notations, and its tokens are the same in all."""
 
 
 # ------------------------------------------------------------------------------------------- rows
@@ -189,12 +216,12 @@ _ENVIRONMENTS = (
     "gathered alignedat IEEEeqnarray"
 ).split()
 _OPENING = re.compile(
-    r"\$\$|\$`|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
+    r"\$\$|\\\[|\\\(|\\begin\{(?P<name>(?:" + "|".join(_ENVIRONMENTS) + r")\*?)\}"
     r"|(?<!\\)\$|(?P<fence>```(?:math|latex|tex)?[ \t]*\n)"
 )
 _COLUMNS = re.compile(r"\s*\{(?:\d|[rlcRLCsS|@{}\s]*)\}(?!\s*[_^])")
 """The number of columns of alignat, and those of an array."""
-_CLOSERS = {"$$": "$$", "$`": "`$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
+_CLOSERS = {"$$": "$$", r"\[": r"\]", r"\(": r"\)", "$": "$"}
 _BULLET = re.compile(
     r"\s*(?:\(?\d{1,2}[.)]|\(?[a-hivx]{1,3}\)|[*•>]|#{1,6})(?=\s)"
     r"|\s*(?:Step|Line)\s+\d{1,2}\s*[:.)]"
@@ -234,6 +261,13 @@ _CONNECTING = frozenset(
     """.split()
 )
 """Words that may stand between formulas without changing them."""
+_RESUMING = frozenset(
+    """
+    so hence thus therefore then which is are equals equal becomes be and that get gives give yields
+    obtain have we again finally now it also simplifies to i.e ie
+    """.split()
+)
+"""Words behind which "= …" goes on from what stands above."""
 ARITHMETIC = frozenset(
     """
     times plus minus divided squared cubed transposed transpose per inverse double twice half
@@ -359,7 +393,7 @@ def _single_rows(page: Page) -> Iterator[Row]:
         fenced, name, begin = opening["fence"] is not None, opening["name"], opening.end()
         closer = "```" if fenced else rf"\end{{{name}}}" if name else _CLOSERS[opening[0]]
         close = -1 if closer in unclosed else text.find(closer, begin, end)
-        inline = opening[0] in ("$", "$`", r"\(")
+        inline = opening[0] in ("$", r"\(")
         if close < 0 or (inline and "\n\n" in text[begin:close]):
             unclosed.add(closer)
             search = begin
@@ -468,6 +502,11 @@ def _plain_rows(page: Page, begin: int, end: int) -> Iterator[Row]:
     above = ""  # the formula right above, unless it is one of a list
     for line, start in _lines(page, begin, end):
         text = page.typed[start : start + len(line)].strip()
+        if (cells := _cells(line, page.line_above(start))) is not None:
+            above = ""
+            for cell, place in cells:
+                yield from _plain_rows(page, start + place, start + place + len(cell))
+            continue
         blank = not line.strip(f"{FILLER} \t") and text
         if blank or set(text) <= set("-=_*~.:;,#|!>") or NOTATION.match(line):
             above = ""
@@ -501,6 +540,21 @@ def _plain_rows(page: Page, begin: int, end: int) -> Iterator[Row]:
         kind = "latex" if latex else "plain"
         yield Row(tokens, kind, text, start, failed, bullet is not None)
         above = "" if bullet is not None or text[-1] in ":;,." else text
+
+
+_TABLE = re.compile(r"\s{0,9}\|.*\|\s{0,9}")
+_RULE = re.compile(r"[\s|:-]{3,400}")
+
+
+def _cells(line: str, above: str) -> list[tuple[str, int]] | None:
+    """The cells of a row of a Markdown table and where they begin; None for another line.
+
+    The first rows of a table are its heads and its rule, below which every row is one.
+    """
+    if not (_TABLE.fullmatch(line) and _TABLE.fullmatch(above)) or _RULE.fullmatch(line):
+        return None
+    marks = [found.start() for found in re.finditer(r"(?<!\\)\|", line)]
+    return [(line[a + 1 : b], a + 1) for a, b in itertools.pairwise(marks)]
 
 
 def _bullet(line: str, above: str) -> re.Match[str] | None:
@@ -666,7 +720,114 @@ def cut(page: Page) -> tuple[list[Statement], tuple[Statement, Spent] | None]:
         ends = [k for k, gap in enumerate(gaps) if EMPTY_LINE.search(gap)]
         kept = ends[-1] if ends else 0
         return found[:kept], (found[kept], spent)
-    return found, None
+    return list(_told_equal(_without_steps(found), page)), None
+
+
+MOST_STEPS = 4
+"""So often (n) stands behind a quantity where it is a mark: e_j(n), at the n-th step."""
+
+
+def _without_steps(statements: list[Statement]) -> list[Statement]:
+    """The statements without the (n) behind each quantity, where n is nothing else on the page."""
+    marks = [list(_steps(each.tokens)) for each in statements]
+    others = sum(_stands_alone(each.tokens) for each in statements)
+    if sum(map(len, marks)) < MOST_STEPS or others != sum(map(len, marks)):
+        return statements
+    return [
+        replace(each, tokens=[t for k, t in enumerate(each.tokens) if not {k, k - 1, k - 2} & here])
+        if (here := set(places))
+        else each
+        for each, places in zip(statements, marks, strict=True)
+    ]
+
+
+def _steps(tokens: Sequence[Token]) -> Iterator[int]:
+    """Where (n) stands behind a letter or its scripts."""
+    for place in range(1, len(tokens) - 2):
+        texts = [token.text for token in tokens[place : place + 3]]
+        if texts == ["(", "n", ")"] and tokens[place - 1].kind in ("name", "number", "}"):
+            yield place
+
+
+def _stands_alone(tokens: Sequence[Token]) -> int:
+    """How often n stands in a formula, but not in a subscript or above a sum."""
+    depth = count = 0
+    for place, token in enumerate(tokens):
+        before = tokens[place - 1].kind if place else ""
+        if depth:
+            depth += (token.kind == "{") - (token.kind == "}")
+        elif before in ("_", "^"):
+            depth = int(token.kind == "{")
+        else:
+            count += token.text == "n" and token.kind == "name"
+    return count
+
+
+_IS = re.compile(
+    r"\s{0,9}\$?\s{0,9}(?:is|equals|becomes)(?: then| thus| just| simply| now| equal to)?"
+    r":?\s{0,9}\$?\s{0,9}",
+    re.I,
+)
+"""What stands between two formulas and says that they are equal."""
+_ENDS = re.compile(
+    r"\s{0,9}\$?\s{0,9}(?:[.;:!?)]|,(?!\s{0,3}\d)|$|\n|(?:for|if|when|where|since|because|which|so|as|by|with)\b)"
+)
+"""What stands behind an equation in words; behind "is a" there might come "times b"."""
+_HARMLESS = frozenset(
+    """
+    the derivative gradient partial so then hence thus therefore now that we have get find see term
+    signal slope value result final finally output layer local first second third next here since
+    because this means note remember recall our also answer expression quantity error and
+    """.split()
+)
+"""Words before a formula in its sentence that leave it what it is; "the sum of" does not."""
+
+
+def _told_equal(statements: Sequence[Statement], page: Page) -> Iterator[Statement]:
+    """The statements, in which "∂L/∂a is ŷ - y" is one: an equation said in words."""
+    waiting: list[Statement] = []
+    for each in statements:
+        first = waiting[0] if waiting else None
+        if first is not None and each.tokens:
+            made = _equation(first, each, page)
+            if made is not None:
+                yield made
+                waiting = []
+                continue
+        if each.tokens or first is None:
+            yield from waiting
+            waiting = []
+        waiting.append(each)
+        if not waiting[0].tokens:
+            yield waiting.pop()
+    yield from waiting
+
+
+def _equation(left: Statement, right: Statement, page: Page) -> Statement | None:
+    """``left`` = ``right``, where the words between say so and none around them say otherwise."""
+    if left.has_relation or right.has_relation or left.failed or right.failed:
+        return None
+    if left.latex != right.latex or any(
+        t.kind in COMPARISONS for t in (*left.tokens, *right.tokens)
+    ):
+        return None
+    start, end = page.behind(left.tokens[-1]), page.position(right.tokens[0])
+    if not _IS.fullmatch(page.text[start:end]) or not _ENDS.match(
+        page.text, page.behind(right.tokens[-1])
+    ):
+        return None
+    begin = page.position(left.tokens[0])
+    sentence = re.split(r"[.;:!?\n,]", page.text[max(0, begin - 200) : begin])[-1]
+    words = re.findall(r"[^\s$]+", sentence.lower())
+    derivative = any(token.kind in ("∂", "∇") for token in left.tokens[:3])
+    if not set(words) <= _HARMLESS or (words and not derivative) or is_only_shape(right.tokens):
+        return None
+    if any(_is_word(token, page.letters) for token in right.tokens):  # h_12 is positive
+        return None
+    near = right.tokens[0]
+    sign = Token("=", "=", near.place, near.start, near.start, spaced=True)
+    tokens = [*left.tokens, sign, *right.tokens]
+    return replace(left, tokens=tokens, source=page.between(tokens), words=(), row=right.row)
 
 
 def _cut_row(row: Row, page: Page) -> Iterator[Statement]:
@@ -729,6 +890,8 @@ def _pieces(tokens: Sequence[Token], *, latex: bool) -> list[tuple[list[Token], 
         closes = token.kind in CLOSES
         depth += (token.kind in OPENS) - closes
         ends = depth <= 0 and token.kind in (",", ";", "⏐", "text", "⇒", "→", ":", ".")
+        if token.kind == "text" and _is_part(tokens, place):
+            ends = False
         if token.kind == "." and place + 1 < len(tokens):
             following = tokens[place + 1]
             ends = ends and (following.spaced or following.kind != "name")
@@ -756,6 +919,19 @@ def _pieces(tokens: Sequence[Token], *, latex: bool) -> list[tuple[list[Token], 
         else:
             made.append((piece, before))
     return made
+
+
+def _is_part(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a word belongs to the formula behind it: Loss(a) = …, cost = …, Err_1 = ….
+
+    Words that only connect, as in "so = …", do not.
+    """
+    following = tokens[place + 1] if place + 1 < len(tokens) else tokens[place]
+    words = tokens[place].text.lower().split()
+    if following.kind in ("(", "_", "^"):
+        return not following.spaced and bool(words) and words[-1] not in _CONNECTING
+    alone = place == 0 or tokens[place - 1].kind in ("⏐", ",", ";", ".", ":", "text")
+    return following.kind in RELATIONS and alone and bool(words) and words[-1] not in _RESUMING
 
 
 def _lists_indices(tokens: Sequence[Token], place: int) -> bool:

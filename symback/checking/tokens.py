@@ -97,7 +97,7 @@ FUNCTIONS = WORDS | {word: word for word in ("diag", "outer", "dot", "norm")}
 """Names of functions as people type them, and as `symback.language.expressions.Call` knows them."""
 
 _LETTERS = {letter: name for name, letter in GREEK.items() if name in GREEK_NAMES} | {
-    "ϕ": "phi", "ϵ": "epsilon", "ℓ": "ell", "ℒ": "L", "ŷ": "yhat", "Ŷ": "yhat", "ℝ": "R",
+    "ϕ": "phi", "ϵ": "epsilon", "ℓ": "ell", "ℒ": "L", "ŷ": "yhat", "Ŷ": "Yhat", "ℝ": "R",
     "Σ": "Σ", "∑": "Σ", "Π": "Π", "∏": "Π", "𝟙": "indicator", "𝟏": "indicator",
     "√": "sqrt",
 }  # fmt: skip
@@ -113,7 +113,7 @@ _SIGNS = {
 }  # fmt: skip
 _TWO_SIGNS = {
     ":=": ":=", "==": "=", "<=": "<=", ">=": ">=", "!=": "!=", "**": "^", "<-": "←", "->": "→",
-    "=>": "⇒", "''": "''", "..": "...", "~=": "≈",
+    "=>": "⇒", ".*": "⊙", ".^": "^", "''": "''", "..": "...", "~=": "≈",
 }  # fmt: skip
 _ALIKE = {"×": "·"}
 """Signs that mean the same, but that a reader may want to tell apart: × stands in shapes too."""
@@ -458,7 +458,10 @@ class _Lexer:
             words = self._argument(start).strip()
             words = _function(words)  # \text{Sigmoid}
             own = words.replace("\\_", "_")
-            if words in FUNCTIONS or own in self.functions:
+            if (sign := words.removeprefix("\\")) in ("*", "+", "-", "−", "="):  # \text{+}
+                sign = _SIGNS[sign]
+                yield self.token(sign, sign, start)
+            elif words in FUNCTIONS or own in self.functions:
                 yield self.token("name", own, start)
             else:
                 yield self.token("text", words, start)

@@ -18,16 +18,17 @@ right as they stand.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from symback.checking.batches import with_definitions
 from symback.checking.claims import LOSS_LETTERS, bare, in_order, names_decimals, says_nothing
 from symback.checking.conventions import (
     MOST_JUDGED,
@@ -45,7 +46,7 @@ from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
 from symback.checking.givens import Values, plain_number, values
 from symback.checking.goals import Answers, Said, reaches
-from symback.checking.guessing import read_with_names
+from symback.checking.guessing import Guess, read_with_names
 from symback.checking.judge import (
     ABOUT,
     AS_PRINTED,
@@ -83,6 +84,7 @@ from symback.checking.page import (
     Joined,
     Prose,
     Relation,
+    Shaped,
     Side,
     Unread,
     notation_of,
@@ -97,7 +99,7 @@ from symback.engine.arithmetics import (
     entries,
     middle,
 )
-from symback.engine.work import Work
+from symback.engine.work import Work, goal_name
 from symback.language.budget import (
     SECONDS,
     STEPS,
@@ -252,9 +254,9 @@ def check(
             )
         except Spent as spent:
             line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
-            reached = tuple(Goal(_name(each), Answer.NOT_ANSWERED) for each in wanted)
+            reached = tuple(Goal(goal_name(each), Answer.NOT_ANSWERED) for each in wanted)
             return Report(overall([line]), (line,), _bound([line]), goals=reached)
-        (document, judge, judgement, names), *equals = attempts
+        (document, judge, judgement, names, _), *equals = attempts
         deviation = None
         allow(UNDERSTOOD)
         try:
@@ -293,6 +295,8 @@ class Attempt(NamedTuple):
     judgement: Judgement
     names: tuple[str, ...] = ()
     """Sentences on what its own equations say of its names."""
+    weights: Guess = Guess()
+    """Names of weights that have numbers, and which they are."""
 
 
 def _attempts(
@@ -311,16 +315,25 @@ def _attempts(
     """
     scope = Scope.of(net.graph)
 
-    def judged_as(document: Document, notation: Notation) -> Attempt:
+    def judged_as(
+        document: Document, notation: Notation, *, hasty: bool, again: bool = False
+    ) -> Attempt:
         with uncounted():
             judge = _judge(net, largest_index(document))
-        document, names = read_with_names(text, judge, notation, document)
-        return Attempt(
-            document, judge, judged(document, judge, about, prove=prove, strict=strict), names
-        )
+        document, *names = read_with_names(text, judge, notation, document, again=again)
+        said = judged(document, judge, about, prove=prove, strict=strict, hasty=hasty)
+        return Attempt(document, judge, said, *names)
+
+    def read_in(notation: Notation) -> Document:
+        return read(text, scope, knowing(notation))
+
+    def knowing(notation: Notation) -> Notation:
+        """With the weights that have numbers on the page, whatever its letters are."""
+        return replace(notation, names=(*first.weights.names, *notation.names))
 
     notation = fixed or NOTATIONS["lectures"]
-    first = judged_as(read(text, scope, notation), notation)
+    document = read(text, scope, notation)
+    first = judged_as(document, notation, hasty=fixed is None)
     settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
     if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
         return [first], "", None
@@ -329,7 +342,9 @@ def _attempts(
     def tried(each: Notation, document: Document) -> bool:
         """Judge a reading; whether it leaves nothing open."""
         begin_again()
-        attempt = judged_as(document, each)
+        attempt = judged_as(document, knowing(each), hasty=True, again=True)
+        notes = dict.fromkeys((first.weights.note, *attempt.names))
+        attempt = attempt._replace(names=tuple(filter(None, notes)))
         spend(STEPS)  # what is judged in part is not weighed
         found.append((each, attempt))
         return all(line.verdict in settled for line in attempt.judgement.lines)
@@ -344,16 +359,11 @@ def _attempts(
 
     try:
         begin_again()
-        signs = signs_of(text, scope)
-        documents = []
-        for each in candidates(signs, scope)[1:]:
-            begin_again()
-            documents.append((each, read(text, scope, each)))
-        documents.sort(key=lambda each: unread(each[1]))
-        if not any(itertools.starmap(tried, documents[:MOST_JUDGED])):
+        signs = signs_of(text, scope, first.weights.names)
+        if not _searched(candidates(signs, scope)[1:], read_in, tried):
             _, notation, base = max(weighed(), key=lambda each: each[0])
             count = len(found)
-            any(tried(each, read(text, scope, each)) for each in refined(notation, signs, scope))
+            any(tried(each, read_in(each)) for each in refined(notation, signs, scope))
             found[count:] = [each for each in found[count:] if _explains_more(each[1], base)]
     except Spent as spent:
         left = spent
@@ -366,11 +376,36 @@ def _attempts(
         if value == best or (2 * value >= best > 0 and is_turned(each, notation))
     ]
     kept.sort(key=lambda each: each[0] != notation)
+    if notation == NOTATIONS["lectures"]:  # what does not fit may be a mistake with a name
+        with suppress(Spent):
+            kept[0] = notation, judged_as(document, notation, hasty=False)
     right = [each.line for each in kept[0][1].judgement.lines if each.verdict is Verdict.PROVED]
     said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
     if said and right:
         said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
     return [attempt for _, attempt in kept], said, left
+
+
+def _searched(
+    notations: Sequence[Notation],
+    read_in: Callable[[Notation], Document],
+    tried: Callable[[Notation, Document], bool],
+) -> bool:
+    """Try the notations in which most is read; whether one of them leaves nothing open."""
+    waiting, judged_at_once = [], 0
+    for each in notations:
+        begin_again()
+        document = read_in(each)
+        left_out = unread(document)
+        if left_out or judged_at_once >= MOST_JUDGED:
+            waiting.append((left_out, each, document))
+            continue
+        judged_at_once += 1
+        if tried(each, document):
+            return True
+    waiting.sort(key=lambda each: each[0])
+    most = max(MOST_JUDGED - judged_at_once, 0)
+    return any(tried(each, document) for _, each, document in waiting[:most])
 
 
 def _explains_more(attempt: Attempt, other: Attempt) -> bool:
@@ -568,18 +603,12 @@ def _answers(
     try:
         asked = None if about is None else _derivative(judge, about)
         reached = reaches(said, asked, definitions)
-        goals += (answers.goal(_name(each), _derivative(judge, each)) for each in wanted)
+        goals += (answers.goal(goal_name(each), _derivative(judge, each)) for each in wanted)
     except Spent as spent:
         left = wanted[len(goals) :]
-        goals += (Goal(_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
+        goals += (Goal(goal_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
         reached = False
     return reached, tuple(goals)
-
-
-def _name(goal: Reference) -> str:
-    """w_212, or W2 for all of them."""
-    is_whole = goal.variable.sizes and not goal.indices
-    return goal.variable.name if is_whole else goal.name
 
 
 def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Iterator[str]:
@@ -607,6 +636,8 @@ class _Page:
     wrt: Node | None
     definitions: tuple[Definition, ...]
     prove: bool
+    hasty: bool = False
+    """Whether no mistake is looked for in what does not fit."""
     again: frozenset[int] = frozenset()
     """The places of the items that give a name its second meaning."""
     losses: frozenset[str] = frozenset()
@@ -686,15 +717,17 @@ def judged(
     *,
     prove: bool = False,
     strict: bool = True,
+    hasty: bool = False,
 ) -> Judgement:
-    """What is said of a page, line by line."""
+    """What is said of a page, line by line; ``hasty`` names no mistake in what does not fit."""
     allow(JUDGED)
     about = None if wrt is None else _derivative(judge, wrt)
     read = in_order(document.items)
     losses, words = _losses(judge, read.items), " ".join(item.source for item in read.items)
     page = _Page(
-        judge, about, read.definitions, prove, read.again, losses, words=words, strict=strict
-    )
+        judge, about, read.definitions, prove, again=read.again, losses=losses,
+        words=words, strict=strict, hasty=hasty,
+    )  # fmt: skip
     page.agreed, page.doubtful = _known_losses(page, read.items)
     lines = tuple(_lines(page, read.items))
     claims, said = tuple(page.claims), tuple(page.said)
@@ -779,6 +812,7 @@ def _given_behind(items: Sequence[Item], place: int) -> dict[Node, Node]:
     return found
 
 
+SHAPE_FITS = "a shape that fits"
 CLOSE_BY = 3
 """So many lines below something supposed a line is taken to stand under it."""
 LAST = 10**9
@@ -800,6 +834,8 @@ def _line(page: _Page, item: Item, place: int) -> LineReport:
             return _as_it_is(item, Verdict.UNREAD, reason)
         case Prose():
             return _as_it_is(item, Verdict.TEXT, "")
+        case Shaped():
+            return _shape_told(page, item)
         case Given(values=found):
             return _as_it_is(item, Verdict.TEXT, SUPPOSED if page.give(dict(found)) else "")
         case Definition() if item.name in page.losses:
@@ -823,6 +859,27 @@ def _as_it_is(item: Item, verdict: Verdict, reason: str) -> LineReport:
     """A line that is not compared with anything."""
     read_as = getattr(item, "read_as", "")
     return LineReport(item.line, item.column, item.source, read_as, verdict, reason)
+
+
+def _shape_told(page: _Page, item: Shaped) -> LineReport:
+    """What a page says about a shape is checked: what does not fit may have been misread."""
+    misfit = "" if item.shape is None else _misfit_of_shape(page, item.node, item.shape)
+    verdict = Verdict.UNDECIDED if misfit else Verdict.TEXT
+    return _as_it_is(item, verdict, misfit or SHAPE_FITS * (item.shape is not None))
+
+
+def _misfit_of_shape(page: _Page, node: Node | None, shape: tuple[int, int]) -> str:
+    """Why a node has not the shape that the page says; "" where it has, or nothing is known."""
+    if node is None or page.judge.scope.is_batch or page.judge.sizes:
+        return ""
+    try:
+        found = page.judge.shape(node, {}, page.assumptions) or (1, 1)
+    except (*NO_VALUE, SymbackError):
+        return ""
+    if tuple(found) == shape:
+        return ""
+    real, said = ("{}×{}".format(*each) for each in (found, shape))
+    return f"this does not fit: {echo(node)} is {real} here, and the page says {said}"
 
 
 def _suppose(page: _Page, item: Item) -> None:
@@ -878,6 +935,9 @@ def _claim(page: _Page, claim: Claim, place: int) -> LineReport:
     page.orphaned = False
     if claim.unknown:
         return _as_it_is(claim, Verdict.UNDECIDED, claim.unknown)
+    told = claim.shape
+    if told is not None and (misfit := _misfit_of_shape(page, page.anchor, told)):
+        return _as_it_is(claim, Verdict.UNDECIDED, misfit)
     if claim.joined is not None and page.anchor is not None:
         alone = sides[-1].node
         sides[-1], unclear = _with_row_below(page, page.anchor, sides[-1], claim.joined)
@@ -996,7 +1056,9 @@ def _side(
     truth = page.anchor
     if truth is None:
         return Finding(Verdict.UNDECIDED, NO_LEFT_SIDE)
-    if page.judge.scope.is_batch and any(map(_holds_samples, map(page.bare, (truth, side.node)))):
+    sides = truth, side.node
+    single = page.judge.scope.is_batch and page.judge.of_batch(sides, page.assumptions) is None
+    if single and any(map(_holds_samples, map(page.bare, sides))):
         return Finding(Verdict.UNDECIDED, WHOLE_BATCH)
     page.claims.append(Compared(place, truth, side.node))
     if not _names_quantities(side.node) or relation is Relation.ABOUT:
@@ -1172,6 +1234,8 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     if page.unused is not None:
         reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
+    if judge.file_numbers is None and any(map(_is_measured, walk(side.node))):
+        return Finding(Verdict.UNDECIDED, NO_NUMBERS, outcome.at)
     if reason := _of_another_function(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
     witness = judge.refutation(truth, side.node, outcome, page.assumptions)
@@ -1185,9 +1249,10 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
 LOSS_UNREAD = "this is not so for the loss of the file, and what the page's loss is was not read"
 
 
-def _is_lemma(*nodes: Node) -> bool:
+def _is_lemma(page: _Page, *nodes: Node) -> bool:
     """Whether sides are about a variable that stands for any number."""
-    return any(isinstance(part, Free) for node in nodes for part in walk(node))
+    parts = with_definitions(nodes, [d for d in page.definitions if not d.is_function])
+    return any(isinstance(part, Free) for part in parts)
 
 
 def _of_another_function(page: _Page, truth: Node, node: Node) -> str:
@@ -1196,7 +1261,7 @@ def _of_another_function(page: _Page, truth: Node, node: Node) -> str:
     f may be any function; g the one that the page speaks of; and σ is whatever the layers have,
     where none has the sigmoid.
     """
-    if not _is_lemma(truth, node):
+    if not _is_lemma(page, truth, node):
         return ""
     if any(isinstance(part, (Element, Array)) for side in (truth, node) for part in walk(side)):
         return "one side is about a variable that is any number, the other about the network"
@@ -1277,9 +1342,14 @@ def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
     """What does not fit is wrong only by a mistake with a name: else it may have been misread."""
     if followed := _follows(page, truth, side):
         return followed
+    if not page.strict and _is_turned_vector(page, truth, side.node, outcome):
+        reason = "right but for its layout: one side is a row, the other a column"
+        return Finding(Verdict.CONDITIONAL, reason)
     for layout in () if page.strict else layouts(truth, side.node):
         if page.compare(layout.left, layout.right).is_equal:
             return Finding(Verdict.CONDITIONAL, layout.sentence)
+    if page.hasty:
+        return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
     named = _mistakes(page.judge, truth, side.node, page.previous, page.assumptions)
     if not named:
         return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
@@ -1315,6 +1385,18 @@ def _unbound(page: _Page, truth: Node, node: Node) -> str:
     known = {ELL, *free_letters(page.bare(truth))}
     loose = sorted({*free_letters(page.bare(node))} - known)
     return f"nothing says what {loose[0]} on the right side is" if loose else ""
+
+
+def _is_turned_vector(page: _Page, truth: Node, node: Node, outcome: Outcome) -> bool:
+    """Whether two sides are equal but for one being the row that the other is as a column."""
+    try:
+        at = {letter: number for letter, number in outcome.at if letter != ELL}
+        first, second = (page.judge.shape(each, at, page.assumptions) for each in (truth, node))
+    except (SymbackError, VanishingDenominator):
+        return False
+    if first == second or first != second[::-1] or 1 not in first:
+        return False
+    return page.compare(Transpose(truth), node).is_equal
 
 
 def _misshapen(page: _Page, truth: Node, node: Node, outcome: Outcome) -> str:
@@ -1388,6 +1470,18 @@ def _names_quantities(node: Node) -> bool:
     return any(isinstance(part, naming) for part in walk(node))
 
 
+NO_NUMBERS = "the network file gives no numbers to compare with"
+
+
+def _is_measured(node: Node) -> bool:
+    """Whether a decimal number has so many digits that it has been calculated, as 0.442."""
+    return (
+        isinstance(node, Number)
+        and node.decimals is not None
+        and ROUNDED.ends(node.value, node.decimals) is not None
+    )
+
+
 def _has_decimals(node: Node) -> bool:
     return any(isinstance(part, Number) and part.decimals is not None for part in walk(node))
 
@@ -1432,7 +1526,7 @@ def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Fin
     judge, outcome = page.judge, page.compare(truth, side.node)
     if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
         return _said(page, truth, side, outcome)
-    if _is_lemma(truth):
+    if _is_lemma(page, truth):
         return Finding(Verdict.UNDECIDED, "if this is so, then for some numbers only")
     if page.previous is None and not _names_quantities(truth):
         return _calculated(page, truth, side, relation)

@@ -117,6 +117,12 @@ class Work:
         return self.spec.learning_rate
 
 
+def goal_name(goal: Reference) -> str:
+    """w_212, or W2 for all of them."""
+    is_whole = goal.variable.sizes and not goal.indices
+    return goal.variable.name if is_whole else goal.name
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A derived number beside the central difference, or the `Kink` that forbids one."""

@@ -112,6 +112,8 @@ def _written(node: Node) -> tuple[str, int]:
             return shown_index(index), _ATOM
         case OneHot(index):
             return f"e({shown_index(index)})", _ATOM
+        case Ones(like) if like == LOSS:
+            return "1", _ATOM
         case Ones(like):
             return f"ones({echo(like)})", _ATOM
         case Derivative(of, Array() as by) if of == LOSS:

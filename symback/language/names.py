@@ -30,6 +30,11 @@ A notation's file is TOML; what it does not say is taken from ``base``, or from 
     net_h1 = "a_11"           # net_{h1} as well, in text and in LaTeX
     W_out = "W_2"
 
+    [samples]                 # how a batch is written
+    axis = "columns"          # or "rows", of the arrays; "numbered": x^{(i)} only; "none"
+    capitals = true           # only capital letters are arrays of all samples
+    derivatives = "sample"    # dZ is that of each sample's own loss; "batch": ∂J/∂Z
+
 Sources: M. Nielsen, *Neural Networks and Deep Learning* (2015), ch. 2; C. Bishop, *Pattern
 Recognition and Machine Learning* (2006), ch. 5; Goodfellow, Bengio and Courville, *Deep Learning*
 (2016), ch. 6; A. Ng, *Neural Networks and Deep Learning* (Coursera, 2017), weeks 2-4; Stanford
@@ -717,6 +722,24 @@ def _names(said: object) -> Iterator[tuple[str, str]]:
         yield written, meant
 
 
+_OF_SAMPLES = {"axis": ("none", "numbered", "columns", "rows"), "derivatives": ("batch", "sample"),
+               "capitals": (False, True)}  # fmt: skip
+
+
+def _samples(said: object, base: Samples) -> Samples:
+    """How a batch is written, by a [samples] table; raises `_Wrong`."""
+    if not isinstance(said, dict):
+        raise _Wrong('samples must be a table, as in [samples] with axis = "columns"')
+    for key, value in said.items():
+        if key not in _OF_SAMPLES:
+            hint = did_you_mean(key, _OF_SAMPLES)
+            raise _Wrong(f"[samples] has no key {printable(key)}{hint}")
+        if value not in _OF_SAMPLES[key] or isinstance(value, bool) != (key == "capitals"):
+            choices = ", ".join(str(each).lower() for each in _OF_SAMPLES[key])
+            raise _Wrong(f"[samples] {key} must be one of {choices}")
+    return replace(base, **said)
+
+
 _LOOK = re.compile(r"\\(?:text|textrm|textit|mathrm|mathit|mathbf|operatorname)\b|[\s_{}()\\]")
 
 
@@ -736,6 +759,7 @@ class _Wrong(ValueError):
 def _described(said: dict[str, object], path: Path) -> Notation:
     """The notation of a file's keys; raises `_Wrong`."""
     wanted, own = said.pop("base", "lectures"), said.pop("names", {})
+    samples = said.pop("samples", {})
     base = NOTATIONS.get(wanted) if isinstance(wanted, str) else None
     if base is None:
         raise _Wrong(f"base must be one of {', '.join(NOTATIONS)}")
@@ -743,11 +767,12 @@ def _described(said: dict[str, object], path: Path) -> Notation:
     kinds = {key: kind for key, kind in kinds.items() if key not in _NOT_KEYS}
     for key, value in said.items():
         if key not in kinds:
-            hint = did_you_mean(key, (*kinds, "base", "names"))
+            hint = did_you_mean(key, (*kinds, "base", "names", "samples"))
             raise _Wrong(f"there is no key {printable(key)}{hint}")
         if type(value) is not kinds[key]:
             raise _Wrong(f"{key} must be a {kinds[key].__name__}")
     given = {"name": printable(path.stem), "names": (*base.names, *_names(own)), **said}
+    given["samples"] = _samples(samples, base.samples)
     made = replace(base, **given)  # pyright: ignore[reportArgumentType]
     for keys, choices, told in _CHOICES:
         if any(getattr(made, key) not in choices for key in keys):
