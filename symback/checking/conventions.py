@@ -485,6 +485,15 @@ def is_turned(notation: Notation, other: Notation) -> bool:
     return notation.rows != other.rows and letters == other
 
 
+def has_other_derivatives(notation: Notation, other: Notation) -> bool:
+    """Whether two notations differ only in what dZ is: one of the two a page keeps to.
+
+    dZ = A - Y and dW = dZ Aᵀ are each right in one of them, but never both where J is a mean.
+    """
+    samples = replace(notation.samples, derivatives=other.samples.derivatives)
+    return notation != other and replace(notation, samples=samples) == other
+
+
 def listed(numbers: Iterable[int]) -> str:
     """Line numbers as one says them: 1–3, 7."""
     runs: list[list[int]] = []
