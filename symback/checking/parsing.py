@@ -364,6 +364,7 @@ class _Parser:
                     raise self.refuse("what stands under the slash has two readings",
                                       "put brackets around it, or a fraction", token)  # fmt: skip
             elif token.kind in _BEGINS_FACTOR or self.opens_bars():
+                self.check_no_argument(factors[-1])
                 before, following = self.peek(-1), self.factor()
                 if following == ONE and self.letters.batches and is_array(factors[-1]):
                     following = _ONES
@@ -377,6 +378,15 @@ class _Parser:
             alone = False
         self.bracketed = alone and len(factors) == 1
         return _product(factors)
+
+    def check_no_argument(self, before: Node) -> None:
+        """Refuse a(z), where a and z are quantities: a as a function of z is no product."""
+        near = self.tokens[self.position : self.position + 3]
+        alone = [token.kind for token in near] == ["(", "name", ")"] and not near[0].spaced
+        if alone and isinstance(before, (Element, Array, Named)):
+            text = near[1].text
+            raise self.refuse(f"a quantity of ({text}) may be a function of {text} or a product",
+                              f"leave ({text}) out, or write ·", near[0])  # fmt: skip
 
     # ------------------------------------------------------------------------------ factors
 
