@@ -64,11 +64,11 @@ class Guess:
 
 
 class Reading(NamedTuple):
-    """A page as it is read with its own names, the sentences on them, and those of weights."""
+    """A page as it is read with its own names, the sentences on them, and what of weights."""
 
     document: Document
     notes: tuple[str, ...] = ()
-    weights: tuple[tuple[str, str], ...] = ()
+    weights: Guess = Guess()
 
 
 def read_with_names(
@@ -80,13 +80,12 @@ def read_with_names(
     ``again``: other notations have been tried, so that numbers are not taken for neurons any more.
     """
     scope, notes = judge.scope, []
-    weights: tuple[tuple[str, str], ...] = ()
+    weights = Guess()
     if document.numbered:
-        found = _numbered(text, scope, notation, document.numbered, again=again)
-        notes.append(found.note)
-        weights = found.names
-        if found.names:
-            notation = replace(notation, names=(*found.names, *notation.names))
+        weights = _numbered(text, scope, notation, document.numbered, again=again)
+        notes.append(weights.note)
+        if weights.names:
+            notation = replace(notation, names=(*weights.names, *notation.names))
             document = read(text, scope, notation)
     for _ in range(MOST_ROUNDS):  # what is known of one name may tell of the next
         found = defined_quantities(document, judge)

@@ -46,7 +46,7 @@ from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
 from symback.checking.givens import Values, plain_number, values
 from symback.checking.goals import Answers, Said, reaches
-from symback.checking.guessing import read_with_names
+from symback.checking.guessing import Guess, read_with_names
 from symback.checking.judge import (
     ABOUT,
     AS_PRINTED,
@@ -296,7 +296,7 @@ class Attempt(NamedTuple):
     judgement: Judgement
     names: tuple[str, ...] = ()
     """Sentences on what its own equations say of its names."""
-    weights: tuple[tuple[str, str], ...] = ()
+    weights: Guess = Guess()
     """Names of weights that have numbers, and which they are."""
 
 
@@ -330,7 +330,7 @@ def _attempts(
 
     def knowing(notation: Notation) -> Notation:
         """With the weights that have numbers on the page, whatever its letters are."""
-        return replace(notation, names=(*first.weights, *notation.names))
+        return replace(notation, names=(*first.weights.names, *notation.names))
 
     notation = fixed or NOTATIONS["lectures"]
     document = read(text, scope, notation)
@@ -344,6 +344,8 @@ def _attempts(
         """Judge a reading; whether it leaves nothing open."""
         begin_again()
         attempt = judged_as(document, knowing(each), hasty=True, again=True)
+        notes = dict.fromkeys((first.weights.note, *attempt.names))
+        attempt = attempt._replace(names=tuple(filter(None, notes)))
         spend(STEPS)  # what is judged in part is not weighed
         found.append((each, attempt))
         return all(line.verdict in settled for line in attempt.judgement.lines)
@@ -358,7 +360,7 @@ def _attempts(
 
     try:
         begin_again()
-        signs = signs_of(text, scope, first.weights)
+        signs = signs_of(text, scope, first.weights.names)
         if not _searched(candidates(signs, scope)[1:], read_in, tried):
             _, notation, base = max(weighed(), key=lambda each: each[0])
             count = len(found)
@@ -449,7 +451,8 @@ def _as_far_as_clear(
         opposite = [
             each
             for each in same_place
-            if any(line.verdict in a and each.verdict in b for a, b in (sure, sure[::-1]))
+            if (line.verdict in sure[0] and each.verdict in sure[1])
+            or (line.verdict in (*sure[1], Verdict.UNDECIDED) and each.verdict in sure[0])
         ]
         if opposite:
             ways = [line, opposite[0]] if line.verdict in sure[0] else [opposite[0], line]
@@ -1080,6 +1083,8 @@ def _side(
         found = _as_symbols(page, truth, side)
         if found.verdict is Verdict.REFUTED and _measures(page, side.node):
             found = Finding(Verdict.UNDECIDED, NO_NUMBERS)
+    if found.verdict is Verdict.REFUTED and _counts_layers(page, truth, side.node):
+        return Finding(Verdict.UNDECIDED, "L may be the number of layers here")
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         possible = [each for each in instead if _may_be(page, each, side.node)]
         if possible:
@@ -1096,6 +1101,13 @@ def _side(
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _counts_layers(page: _Page, truth: Node, node: Node) -> bool:
+    """Whether L = 3 may say how many layers there are, those of the inputs counted or not."""
+    literal, depth = plain_number(node), page.judge.scope.depth
+    counted = literal is not None and literal.value in (depth, depth + 1)
+    return bool(depth) and truth == LOSS and counted
 
 
 def _measures(page: _Page, node: Node) -> bool:
