@@ -279,3 +279,20 @@ def test_rows_below_one_that_was_not_read_are_about_its_left_side():
     page = rf"\begin{{align}} \frac{{\partial L}}{{\partial a_{{21}}}} &= {unread} \\"
     report = sb.check(rf"{page} &= {right} \\ &= {wrong} \end{{align}}", SQUARED)
     assert [each.verdict.value for each in report.lines] == ["unread", "proved", "refuted"]
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        (r"\frac{\partial L}{\partial y_0} = y_0 - t_0", "proved"),
+        (r"\frac{\partial L}{\partial y_0} = y_1 - t_1", "refuted"),
+        (r"\frac{\partial L}{\partial z_1} = (y_1 - t_1) y_1 (1 - y_1)", "proved"),
+        (r"\frac{\partial L}{\partial y_2} = y_2 - t_2", "unread"),
+    ],
+)
+def test_a_page_with_y_0_counts_its_neurons_from_0(line, verdict):
+    loss = r"$L = \frac12 (t_0 - y_0)^2 + \frac12 (t_1 - y_1)^2$, $y_i = \sigma(z_i)$"
+    net = sb.Network(2, [(2, "sigmoid")], loss="half_squared_error")
+    report = sb.check(f"{loss}\n${line}$", net)
+    assert "counted from 0" in report.convention
+    assert report.lines[-1].verdict.value == verdict

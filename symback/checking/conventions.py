@@ -71,7 +71,8 @@ class Signs:
     a letter of layers.  ``batch`` says that there are arrays of all samples (X and A^{[1]}, axis=1,
     1/m), ``capitals`` that those have capital letters, ``numbered`` that samples have numbers, as
     in x^{(i)}, ``code`` that there are lines of a program,
-    ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1).
+    ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1), ``from_zero`` whether
+    outputs or targets are counted from 0.
     """
 
     letters: Counter[str]
@@ -86,6 +87,7 @@ class Signs:
     numbered: bool = False
     code: bool = False
     layered_inputs: bool = False
+    from_zero: bool = False
 
 
 def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> Signs:
@@ -103,7 +105,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
     above: set[str] = set()
     weights: set[int] = set()
     bare: set[str] = set()
-    rows, largest, layered_inputs = False, 0, False
+    rows, largest, layered_inputs, from_zero = False, 0, False, False
     for tokens in statements:
         layered_inputs |= _is_of_itself("x", tokens)
         applied |= set(_applied(tokens))
@@ -114,6 +116,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
             if known.own_name((tokens[place], *below)):
                 continue
             letters[name] += 1
+            from_zero |= name in ("y", "t", "yhat") and [t.text for t in below] == ["0"]
             if _is_layered(name) and len(below) == 1 and below[0].text.isdigit():
                 largest = max(largest, int(below[0].text))
             rows |= name == "w" and _stands_behind_array(tokens, place)
@@ -144,6 +147,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
         numbered=_NUMBERED.search(text) is not None,
         code=page.is_code,
         layered_inputs=layered_inputs,
+        from_zero=from_zero,
     )
 
 
@@ -170,6 +174,8 @@ def candidates(signs: Signs, scope: Scope) -> list[Notation]:
         for letters in _letterings(signs, scope):
             for each in _placed(letters, signs, scope):
                 found += [*_with_samples(each, signs, scope), each]
+    if signs.from_zero:
+        found = [LECTURES, *(replace(each, name="", first_index=0) for each in found)]
     return list(dict.fromkeys(found))[:MOST_CANDIDATES]
 
 
@@ -511,6 +517,8 @@ def described(notation: Notation, signs: Signs) -> str:
         "nowhere": "no layer",
     }[notation.layer]
     said = [f"read with {', '.join(used)}" if used else "read as it is written", place]
+    if notation.first_index == 0:
+        said.append("neurons counted from 0")
     if notation.rows:
         said.append("vectors as rows and W as (in, out)")
     if notation.samples.are_in_arrays:
