@@ -450,7 +450,8 @@ def _as_far_as_clear(
         opposite = [
             each
             for each in same_place
-            if any(line.verdict in a and each.verdict in b for a, b in (sure, sure[::-1]))
+            if (line.verdict in sure[0] and each.verdict in sure[1])
+            or (line.verdict in (*sure[1], Verdict.UNDECIDED) and each.verdict in sure[0])
         ]
         if opposite:
             ways = [line, opposite[0]] if line.verdict in sure[0] else [opposite[0], line]
@@ -1070,6 +1071,8 @@ def _side(
         found = _as_symbols(page, truth, side)
         if found.verdict is Verdict.REFUTED and _measures(page, side.node):
             found = Finding(Verdict.UNDECIDED, NO_NUMBERS)
+    if found.verdict is Verdict.REFUTED and _counts_layers(page, truth, side.node):
+        return Finding(Verdict.UNDECIDED, "L may be the number of layers here")
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         possible = [each for each in instead if _may_be(page, each, side.node)]
         if possible:
@@ -1086,6 +1089,13 @@ def _side(
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _counts_layers(page: _Page, truth: Node, node: Node) -> bool:
+    """Whether L = 3 may say how many layers there are, those of the inputs counted or not."""
+    literal, depth = plain_number(node), page.judge.scope.depth
+    counted = literal is not None and literal.value in (depth, depth + 1)
+    return bool(depth) and truth == LOSS and counted
 
 
 def _measures(page: _Page, node: Node) -> bool:
