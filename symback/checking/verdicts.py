@@ -34,6 +34,7 @@ from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
     described,
+    has_other_derivatives,
     is_turned,
     listed,
     refined,
@@ -374,6 +375,7 @@ def _attempts(
         (each, attempt)
         for value, each, attempt in weighed()
         if value == best or (2 * value >= best > 0 and is_turned(each, notation))
+        if each == notation or not has_other_derivatives(each, notation)
     ]
     kept.sort(key=lambda each: each[0] != notation)
     if notation == NOTATIONS["lectures"]:  # what does not fit may be a mistake with a name
