@@ -58,6 +58,8 @@ _COUNT = r"(?:/=? *(?:m|N|num_\w+|X\.shape)\b|frac *\{?1\}? *\{?[mN])"
 _COUNTED = re.compile(_COUNT)
 _SCALED = re.compile(rf"\bd ?[Wwb][^=\n]*=[^=\n]*{_COUNT}")
 """A division by the number of samples, and one in what dW or db is."""
+_OWN_LOSS = re.compile(r"\b([ELCJ])_\{?[nix]\b")
+"""The loss of one sample: E_n, C_x."""
 _NUMBERED = re.compile(r"\^ *\{?(?:\[\w\])? *\( *[insjt] *\)|\b[ELC]_\{?[nix]\b")
 """Numbers of samples: x^{(i)}, z^{[1](i)}, E_n."""
 _OF_ARRAYS = {"W": "w", "Z": "z", "A": "a", "H": "h", "X": "x", "Y": "y", "B": "b", "O": "o"}
@@ -75,7 +77,7 @@ class Signs:
     a letter of layers.  ``batch`` says that there are arrays of all samples (X and A^{[1]}, axis=1,
     1/m), ``capitals`` that those have capital letters, ``numbered`` that samples have numbers, as
     in x^{(i)}, ``scaled`` that dW or db is divided by the number of samples, or nothing is;
-    ``code`` that there are lines of a program,
+    ``loss`` is the letter of one sample's loss, as in E_n, ``code`` that there are lines of code,
     ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1),
     ``from_zero`` whether outputs or targets are counted from 0.
     """
@@ -92,6 +94,7 @@ class Signs:
     numbered: bool = False
     code: bool = False
     scaled: bool = True
+    loss: str = ""
     layered_inputs: bool = False
     from_zero: bool = False
 
@@ -152,6 +155,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
         capitals=bool(arrays - {"X"}),
         numbered=_NUMBERED.search(text) is not None,
         code=page.is_code,
+        loss=next(iter(_OWN_LOSS.findall(text)), ""),
         scaled=_SCALED.search(text) is not None or _COUNTED.search(text) is None,
         layered_inputs=layered_inputs,
         from_zero=from_zero,
@@ -205,7 +209,7 @@ def _with_samples(notation: Notation, signs: Signs, scope: Scope) -> Iterator[No
         notation = replace(notation, placed=((hidden, "h", 1),))
     for derivatives in ("sample", "batch") if signs.scaled else ("batch", "sample"):
         samples = Samples(axis, capitals, derivatives, "L" if both else "")
-        loss = "J" if both else notation.loss
+        loss = "J" if both else signs.loss or notation.loss
         yield replace(notation, samples=samples, words=words or notation.words, loss=loss)
 
 

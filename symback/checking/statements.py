@@ -257,7 +257,7 @@ _CONNECTING = frozenset(
     most both either neither contribution contributions term terms factor factors expression
     own right left hand side rounded rounding approximately roughly about exact exactly decimal
     decimals digits otherwise else elsewhere together altogether combined general case cases when
-    for suppose assume provided
+    for suppose assume provided set setting take taking pick choose fix letting
     """.split()
 )
 """Words that may stand between formulas without changing them."""
