@@ -577,6 +577,7 @@ def test_one_number_is_no_multiple_of_another():
         ("dense2.dinputs", "activation", True, (2,), ""),
         ("activation1.dinputs", "preactivation", True, (1,), ""),
         ("y_pred", "output", False, (), ""),
+        ("y_b", "target", False, (), ""),
         ("dAL", "output", True, (), ""),
         ("one_hot_y", "target", False, (), ""),
         ("encoder.3.bias.grad", "bias", True, (3,), ""),
@@ -597,7 +598,7 @@ def test_names_say_what_they_are(name, word, is_gradient, numbers, place):
 @pytest.mark.parametrize(
     "name",
     ["vdW1", "W1_old", "new_weights2", "dA_dZ1", "momentum_b1", "num_grad_W1", "mean_x", "fooW1",
-     "best_W1", "W1_update", "", "_", "d", "١", "dW" * 200],
+     "best_W1", "W1_update", "sigmoid_derivative_h", "", "_", "d", "١", "dW" * 200],
 )  # fmt: skip
 def test_names_of_other_things_are_not_read(name):
     """A momentum, an old weight, a local or numerical derivative is no quantity of the pass."""
