@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from symback.checking.lemmas import Lemma
+from symback.checking.lemmas import Lemma, behind_primes
 from symback.checking.letters import PRIMES, Letters, Scripted, is_total
 from symback.checking.tokens import (
     CLOSES,
@@ -1118,8 +1118,9 @@ class _Parser:
     def arguments(self, name: str, token: Token) -> tuple[Node, ...]:
         """What a function is applied to, in brackets or a single thing; in a lemma it may lack."""
         variable, lemma = self.line.variable, self.line.lemma
-        if lemma and variable and (lemma.bare or not self.at(*_BEGINS_ARGUMENT)):
-            if self.at("(") and not self.names_functions():
+        alone = lemma and (lemma.bare or not self.at(*_BEGINS_ARGUMENT) or self.holds_function())
+        if variable and alone:
+            if self.at("(") and not self.holds_function():
                 raise self.refuse(f"the bracket behind {_shown(token.text)} has two readings",
                                   "write its argument, or · before a factor", token)  # fmt: skip
             return (variable,)
@@ -1147,12 +1148,18 @@ class _Parser:
                               "put it in brackets", token)  # fmt: skip
         return (argument,)
 
-    def names_functions(self) -> bool:
-        """Whether a function stands in the bracket to come."""
+    def holds_function(self) -> bool:
+        """Whether a function without argument stands in the bracket to come, as in σ(1-σ)."""
+        if not self.at("(", "["):
+            return False
         start = self.position
         inner = self.group()
         self.position = start
-        return any(self.letters.function_alone(token.text) for token in inner)
+        return any(
+            self.letters.function_alone(token.text) is not None
+            and behind_primes(inner, place + 1) not in _BEGINS_ARGUMENT
+            for place, token in enumerate(inner)
+        )
 
     def along(
         self, name: str, of: list[Node], parts: Sequence[Sequence[Token]]
