@@ -42,6 +42,9 @@ CASES = [
     # a minus behind Σ
     (ENTROPY, r"$L = \sum_i -y_i \log \hat y_i$", "proved"),
     (ENTROPY, r"$L = -\sum_i -y_i \log \hat y_i$", "refuted"),
+    # a power in braces of its own
+    (SQUARED, r"$\frac{\partial L}{\partial h_1} = W_2{^T} \delta_2$", "proved"),
+    (SQUARED, r"$\frac{\partial L}{\partial h_1} = 2 W_2{^T} \delta_2$", "refuted"),
     # a sign set as text
     (
         SQUARED,

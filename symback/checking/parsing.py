@@ -418,6 +418,9 @@ class _Parser:
                 node = self.extent(node, int(axis) if axis.isdigit() else 2)
             elif self.line.code and (found := self.of_true_class(node)) is not None:
                 node = found
+            elif self.at("{") and self.at("^", ahead=1):  # W_2{^T}
+                begin = self.position
+                self.read_instead(begin, *self.group())
             elif self.at("_") and is_array(node):
                 self.take("_")
                 node = Component(node, self.letters.indices(self.script(), self.end))
