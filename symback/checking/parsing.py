@@ -916,8 +916,9 @@ class _Parser:
             return found
         if text == "e" and self.at("^", ahead=1):
             return self.euler()
-        if text in ("h", "f") and letters.scope.is_network and self.takes_hypothesis():
-            return letters.output()
+        output = self.hypothesis() if text in ("h", "f") and letters.scope.is_network else None
+        if output is not None:
+            return output
         alone = letters.function_alone(text) if self.line.lemma is not None else None
         function = alone or letters.function(self.tokens, self.position)
         if function is not None:
@@ -929,18 +930,21 @@ class _Parser:
             self.position = begin
         return (is_loss and _of_all(self.loss())) or self.quantity()
 
-    def takes_hypothesis(self) -> bool:
-        """Take h_{W,b}(x) or h_Θ(x), the output by what it depends on, if it is one."""
-        begin = self.position
+    def hypothesis(self) -> Node | None:
+        """h_{W,b}(x) or h_Θ(x^{(i)}): the output, by what it depends on."""
+        begin, output = self.position, self.letters.output()
         self.take()
         if self.accept("_"):
             below = self.script()
             if {token.text for token in below} <= {"W", "b", "w", "theta", "Theta", ",", "{", "}"}:
                 of = self.group() if self.at("(") else []
                 if [token.text for token in of] in (["x"], ["X"]):
-                    return True
+                    return output
+                sample = self.sample_among(of) if of and of[0].text == "x" else None
+                if sample is not None and isinstance(output, (Element, Array)):
+                    return replace(output, sample=sample)
         self.position = begin
-        return False
+        return None
 
     def takes_parameters(self) -> bool:
         """Whether a bracket behind a letter of the loss only says what it depends on: E(w)."""
@@ -1379,6 +1383,9 @@ class _Parser:
     def fraction(self, token: Token) -> Node:
         """A quotient, or a derivative."""
         above, below = _bare(self.argument()), _bare(self.argument())
+        if _is_typed_delta(above) and _is_typed_delta(below):  # δE/δw, typed for ∂E/∂w
+            above, below = ([replace(part[0], kind="∂", text="∂"), *part[1:]]
+                            for part in (above, below))  # fmt: skip
         if not _is_differential(above) or not _is_differential(below):
             if below and below[0].kind == "∂":
                 raise self.refuse("∂ below and none above", at=token)
@@ -1673,6 +1680,11 @@ def _is_transpose(tokens: Sequence[Token]) -> bool:
     while len(tokens) > 2 and tokens[0].kind == "{" and tokens[-1].kind == "}":
         tokens = tokens[1:-1]
     return len(tokens) == 1 and (tokens[0].kind == "⊤" or tokens[0].text == "T")
+
+
+def _is_typed_delta(tokens: Sequence[Token]) -> bool:
+    """Whether δ stands before a letter, and has no index of its own."""
+    return len(tokens) > 1 and tokens[0].text == "delta" and tokens[1].kind in ("name", "command")
 
 
 def _is_differential(tokens: Sequence[Token]) -> bool:
