@@ -446,6 +446,10 @@ _WEIGHT = {
 }
 
 
+_MISFIT = -2.0
+"""Of a line that names what is beyond the network."""
+
+
 def weight(items: Sequence[Item], lines: Iterable[LineReport]) -> float:
     """How well a reading explains a page: forward equations count twice."""
     forward = {
@@ -455,7 +459,7 @@ def weight(items: Sequence[Item], lines: Iterable[LineReport]) -> float:
     }
     decided = (Verdict.PROVED, Verdict.REFUTED)
     return sum(
-        _WEIGHT.get(line.verdict, 0.0)
+        (_MISFIT if "there is no " in line.reason else _WEIGHT.get(line.verdict, 0.0))
         * (1 + (line.verdict in decided and (line.line, line.column) in forward))
         for line in lines
     )

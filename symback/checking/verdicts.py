@@ -136,6 +136,7 @@ from symback.language.expressions import (
     OneHot,
     Ones,
     Product,
+    Sum,
     Total,
     Transpose,
     children,
@@ -451,6 +452,7 @@ def _as_far_as_clear(
             each
             for each in same_place
             if any(line.verdict in a and each.verdict in b for a, b in (sure, sure[::-1]))
+            or (line.verdict in sure[0] and "there is no " in each.reason)
         ]
         if opposite:
             ways = [line, opposite[0]] if line.verdict in sure[0] else [opposite[0], line]
@@ -1041,6 +1043,7 @@ _GROWS = re.compile(r"\\(?:left|[bB]igg?l?)\s*\Z")
 # -------------------------------------------------------------------------------------- one side
 
 
+ADDED = "right if the loss of all samples is the sum of theirs, and not the mean"
 NO_NUMBERS = "the network file gives no numbers to compare with"
 WHOLE_LAYER = "this is a whole layer, and the number on the other side one neuron's"
 WHOLE_BATCH = (
@@ -1070,6 +1073,8 @@ def _side(
         found = _as_symbols(page, truth, side)
         if found.verdict is Verdict.REFUTED and _measures(page, side.node):
             found = Finding(Verdict.UNDECIDED, NO_NUMBERS)
+        if found.verdict is Verdict.REFUTED and _adds_losses(truth, side.node):
+            found = Finding(Verdict.CONDITIONAL, ADDED)
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         possible = [each for each in instead if _may_be(page, each, side.node)]
         if possible:
@@ -1086,6 +1091,15 @@ def _side(
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _adds_losses(truth: Node, node: Node) -> bool:
+    """Whether a line says that the loss of all samples is the sum of theirs: E = Σ_n E_n."""
+    match truth, node:
+        case Element(letter), Sum(_, Element(body)):
+            return letter == body == LOSS.letter
+        case _:
+            return False
 
 
 def _measures(page: _Page, node: Node) -> bool:
@@ -1526,6 +1540,10 @@ def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Fin
     judge, outcome = page.judge, page.compare(truth, side.node)
     if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
         return _said(page, truth, side, outcome)
+    layers = (judge.scope.depth, judge.scope.depth + 1)
+    count = plain_number(side.node) if truth == LOSS else None
+    if count is not None and count.decimals is None and count.value in layers:
+        return Finding(Verdict.UNDECIDED, "L may be the number of layers here")
     if _is_lemma(page, truth):
         return Finding(Verdict.UNDECIDED, "if this is so, then for some numbers only")
     if page.previous is None and not _names_quantities(truth):
