@@ -187,6 +187,13 @@ def test_the_first_line_sums_up(lines, verdict, summary):
     assert str(report).splitlines()[0][2:] == summary == report.summary
 
 
+def test_a_page_that_was_not_read_at_all_is_not_one_formula():
+    """Where the budget is gone before a line is read, the page is what could not be read."""
+    nothing = LineReport(1, 1, "", "", Verdict.UNREAD, "nothing is read: the budget is used up")
+    report = Report(Verdict.UNREAD, (nothing,), "2^-160")
+    assert report.summary == "the page could not be read"
+
+
 def test_the_bound_is_named_only_where_something_is_proved():
     """No proof, no word on how sure proofs are."""
     assert "2^-160" in str(REPORT)

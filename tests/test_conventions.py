@@ -214,3 +214,25 @@ def test_a_wrong_line_in_the_lectures_letters_is_not_read_otherwise():
     (line,) = sb.check("δ_2 = (y - ŷ) ⊙ σ'(a_2)", net).lines
     assert line.verdict.value == "refuted"
     assert line.diagnosis[0].name == "sign-flipped"
+
+
+def test_the_letter_of_the_loss_may_count_layers():
+    """L = 3 says how many layers there are, where it is not the loss."""
+    net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
+    assert [line.verdict.value for line in sb.check("L = 3", net).lines] == ["undecided"]
+    assert [line.verdict.value for line in sb.check("L = y_1", net).lines] == ["refuted"]
+
+
+def test_what_two_readings_judge_differently_is_right_in_one_of_them():
+    """A page that mixes rows and columns is told so, line by line."""
+    net = sb.Network(2, [(3, "sigmoid"), (2, "sigmoid")], loss="half_squared_error")
+    page = (
+        r"$$z^l = a^{l-1} W^l + b^l$$" "\n\n" r"$$a^l = \sigma(z^l)$$" "\n\n"
+        r"$$\delta^L_j = (a^L_j - y_j) \sigma'(z^L_j)$$" "\n\n"
+        r"$$\delta^l = (W^{l+1})^T \delta^{l+1} \odot \sigma'(z^l)$$"
+    )  # fmt: skip
+    report = sb.check(page, net)
+    said = [line.verdict.value for line in report.lines if line.verdict.value != "text"]
+    assert "conditional" in said
+    assert not WRONG & {*said}
+    assert any("right if it is read as" in line.reason for line in report.lines)

@@ -116,10 +116,10 @@ def test_the_base_of_the_logarithm_is_a_convention(base, base_number):
 
 
 def test_what_is_strict_excuses_nothing():
-    """δ = y - ŷ with ∂L/∂w = -δ h is right in its convention, and wrong by the network file."""
+    """∇W = h δᵀ is right for W as (in, out), and wrong by the network file."""
     net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
-    page = "δ_21 = y_1 - ŷ_1\n\n∂L/∂w_212 = -δ_21 h_12\n"
+    page = "∇_{W_2} L = h_1 δ_2^T\n\n∇_{W_1} L = x δ_1^T\n"
     lenient, strict = (sb.check(page, net, strict=each) for each in (False, True))
     assert [line.verdict.value for line in lenient.lines] == ["conditional", "conditional"]
     assert [line.verdict.value for line in strict.lines] == ["refuted", "refuted"]
-    assert "right if δ is the opposite of ∂L/∂a" in strict.lines[0].reason
+    assert "right if W is (in, out)" in strict.lines[0].reason

@@ -411,3 +411,10 @@ def test_a_notation_file_says_how_samples_lie(tmp_path):
         file.write_text(f"[samples]\n{wrong}\n")
         with pytest.raises(UnknownNotation, match="samples"):
             verdict("dW2 = np.dot(dZ2, A1.T)", MEAN, file)
+
+
+def test_a_lost_mean_is_not_excused_by_two_meanings_of_dz():
+    """dZ = A - Y with dW = dZ Aᵀ: each is right in one sense of dZ, but the page in neither."""
+    report = sb.check("dZ2 = A2 - Y\ndW2 = dZ2 @ A1.T", MEAN)
+    assert report.verdict.value == "refuted"
+    assert sb.check("dZ2 = A2 - Y\ndW2 = dZ2 @ A1.T", SUM).verdict.value == "proved"

@@ -42,6 +42,17 @@ CASES = [
     # a minus behind Σ
     (ENTROPY, r"$L = \sum_i -y_i \log \hat y_i$", "proved"),
     (ENTROPY, r"$L = -\sum_i -y_i \log \hat y_i$", "refuted"),
+    # a sign set as text
+    (
+        SQUARED,
+        r"$a_{21} = w_{211} h_{11} + w_{212} h_{12} \text{ + } w_{213} h_{13} + b_{21}$",
+        "proved",
+    ),
+    (
+        SQUARED,
+        r"$a_{21} = w_{211} h_{11} + w_{212} h_{12} \text{ - } w_{213} h_{13} + b_{21}$",
+        "refuted",
+    ),
     # bars of norms
     (SQUARED, r"$L = \frac12 \|y - \hat y\|^2$", "proved"),
     (SQUARED, r"$L = \frac12 ||y - \hat y||^2$", "proved"),
@@ -115,6 +126,7 @@ def test_the_entry_jk_of_a_matrix_in_rows_is_from_j_into_k():
         ("By the chain rule", "proved"),
         ("Since BCE and the softmax go together we get", "proved"),
         ("The derivative by W1", "unread"),  # what this equals is said in words
+        ("Then, similarly, DW2", "unread"),
     ],
 )
 def test_a_formula_goes_on_from_what_the_words_before_it_name(words, verdict):

@@ -574,9 +574,21 @@ class _Reader:
         return (False, True) if bare and known and not marked and not own else (False,)
 
     def _orientations(self) -> tuple[bool, ...]:
+        """Whether W may be (in, out); weights that are the network file's own settle it."""
         if self.page is not None and self.page.rows:
             return (True,)
-        return (False,) if self.strict else (False, True)
+        if self.strict:
+            return (False,)
+        values = self.net.spec.values.parameters if isinstance(self.net.spec, NetworkSpec) else ()
+        known = [np.asarray(value, dtype=float) for _, value in values]
+        bare = [
+            self.given[name].array
+            for name, each in self.spellings.items()
+            if each.words[0] is Word.WEIGHT and not each.is_gradient
+        ]
+        same = any(np.array_equal(array, value) for array in bare for value in known)
+        turned = any(np.array_equal(array.T, value) for array in bare for value in known)
+        return (turned,) if same != turned else (False, True)
 
     def _readings(
         self, letters: Letters, every: Mapping[str, list[Count]], in_out: bool, flat: bool
@@ -596,18 +608,35 @@ class _Reader:
                 size = self.given[name].array.size
                 if known is None or known[0][0].array.size < size:  # one-hot rows, not labels
                     inputs[quantity.variable.name] = own
-        tried = 0
-        for choice in itertools.product(*inputs.values()):
-            chosen = dict(zip(inputs, choice, strict=True))
-            key = (in_out, *((n, given.name, given.array.shape, how)
-                             for n, (given, how) in chosen.items()))  # fmt: skip
-            truth = self._truths.get(key) or self._truth({n: g for n, (g, _) in chosen.items()})
-            if truth is not None:
-                self._truths[key] = truth
-                yield truth, tuple(how for _, how in chosen.values() if how)
-                tried += 1
-            if tried >= MOST_READINGS:
-                return
+        choices = [
+            dict(zip(inputs, choice, strict=True)) for choice in itertools.product(*inputs.values())
+        ]
+        works = [(each, self._work({n: g for n, (g, _) in each.items()})) for each in choices]
+        usable = [(each, work) for each, work in works if work is not None]
+        own = [(each, work) for each, work in usable if self._has_own_values(work)]
+        has_weights = any(self.by_name[name].role is Role.WEIGHT for name in inputs)
+        for chosen, work in (own[:1] or usable)[:MOST_READINGS]:
+            key = (in_out and has_weights, *((n, given.name, given.array.shape, how)
+                                             for n, (given, how) in chosen.items()))  # fmt: skip
+            if key not in self._truths:
+                self._truths[key] = Truth(work)
+            yield self._truths[key], tuple(how for _, how in chosen.values() if how)
+
+    def _has_own_values(self, work: Work) -> bool:
+        """Whether the inputs of a file are the network file's own."""
+        mine, theirs = self.net.spec, work.spec
+        if not isinstance(mine, NetworkSpec) or not isinstance(theirs, NetworkSpec):
+            return False
+        if mine.values.x is None or mine.values.y is None:
+            return False
+        pairs = [(mine.values.x, theirs.values.x), (mine.values.y, theirs.values.y)]
+        known = dict(mine.values.parameters)
+        pairs += [(known.get(name), value) for name, value in theirs.values.parameters]
+        return all(
+            one is not None
+            and np.array_equal(np.asarray(one, dtype=float), np.asarray(other, dtype=float))
+            for one, other in pairs
+        )
 
     def _as_inputs(
         self, given: Given, variable: Variable, *, in_out: bool
@@ -660,20 +689,20 @@ class _Reader:
         """How many samples the network's own values have; None for one."""
         return self.net.spec.values.samples if isinstance(self.net.spec, NetworkSpec) else None
 
-    def _truth(self, inputs: Mapping[str, Given]) -> Truth | None:
+    def _work(self, inputs: Mapping[str, Given]) -> Work | None:
+        """The network with these inputs; None where they do not fit it, which is kept."""
         for each in inputs.values():
             if not np.isfinite(each.array).all():
                 with_inputs(self.net, inputs)  # says where
         try:
             work = with_inputs(self.net, inputs)
             check_size(work)
-            work.gradients  # noqa: B018 - what has no value is said now
         except MissingNumbers as error:
             raise ArrayError(f"{error.message}, or in the arrays under these names") from None
         except ArrayError as error:
             self._refusal = self._refusal or error
             return None
-        return Truth(work)
+        return work
 
     # ------------------------------------------------------------------------------ comparison
 
@@ -960,9 +989,10 @@ class _Reader:
             q.variable.name: self.given[name] for name, q in meant.items()
             if q and not q.is_gradient and q.variable.name not in self.computed
         }  # fmt: skip
-        truth = self._truth(inputs)
-        if truth is None:
+        work = self._work(inputs)
+        if work is None:
             raise self._refusal or self._nothing([])
+        truth = Truth(work)
         reads, unread = [], []
         for name, quantity in meant.items():
             given = self.given[name]

@@ -54,6 +54,10 @@ _OF_BATCH = re.compile(
     r"|frac *\{? *1 *\}? *\{? *[mN]\b|range\("
 )
 """What is written of arrays that hold all samples, and of how many there are."""
+_COUNT = r"(?:/=? *(?:m|N|num_\w+|X\.shape)\b|frac *\{?1\}? *\{?[mN])"
+_COUNTED = re.compile(_COUNT)
+_SCALED = re.compile(rf"\bd ?[Wwb][^=\n]*=[^=\n]*{_COUNT}")
+"""A division by the number of samples, and one in what dW or db is."""
 _NUMBERED = re.compile(r"\^ *\{?(?:\[\w\])? *\( *[insjt] *\)|\b[ELC]_\{?[nix]\b")
 """Numbers of samples: x^{(i)}, z^{[1](i)}, E_n."""
 _OF_ARRAYS = {"W": "w", "Z": "z", "A": "a", "H": "h", "X": "x", "Y": "y", "B": "b", "O": "o"}
@@ -70,7 +74,8 @@ class Signs:
     array stands before W, as in z = x W + b, ``largest`` the largest number that stands alone below
     a letter of layers.  ``batch`` says that there are arrays of all samples (X and A^{[1]}, axis=1,
     1/m), ``capitals`` that those have capital letters, ``numbered`` that samples have numbers, as
-    in x^{(i)}, ``code`` that there are lines of a program,
+    in x^{(i)}, ``scaled`` that dW or db is divided by the number of samples, or nothing is;
+    ``code`` that there are lines of a program,
     ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1).
     """
 
@@ -85,6 +90,7 @@ class Signs:
     capitals: bool = False
     numbered: bool = False
     code: bool = False
+    scaled: bool = True
     layered_inputs: bool = False
 
 
@@ -143,6 +149,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
         capitals=bool(arrays - {"X"}),
         numbered=_NUMBERED.search(text) is not None,
         code=page.is_code,
+        scaled=_SCALED.search(text) is not None or _COUNTED.search(text) is None,
         layered_inputs=layered_inputs,
     )
 
@@ -165,11 +172,17 @@ def _is_layered(name: str) -> bool:
 
 def candidates(signs: Signs, scope: Scope) -> list[Notation]:
     """The notations that a page's letters allow, the lectures' first."""
-    found = [LECTURES, *_with_samples(LECTURES, signs, scope)]
+    turned = replace(LECTURES, rows=True, weight_order="from,into")
+    own: list[Notation] = []
+    for each in (turned, LECTURES) if signs.rows and signs.code else (LECTURES,):
+        own += _with_samples(each, signs, scope)
+    found: list[Notation] = []
     if scope.is_network and not _in_lectures_letters(signs, scope):
         for letters in _letterings(signs, scope):
             for each in _placed(letters, signs, scope):
                 found += [*_with_samples(each, signs, scope), each]
+    foreign = signs.letters.keys() & {"z", "net", "s", "o", "t", "p", "u", "v"}
+    found = [LECTURES, *found, *own] if foreign else [LECTURES, *own, *found]
     return list(dict.fromkeys(found))[:MOST_CANDIDATES]
 
 
@@ -184,7 +197,7 @@ def _with_samples(notation: Notation, signs: Signs, scope: Scope) -> Iterator[No
     hidden = notation.activation
     if signs.code and scope.depth == 2 and hidden in signs.bare and not notation.placed:
         notation = replace(notation, placed=((hidden, "h", 1),))
-    for derivatives in ("sample", "batch"):
+    for derivatives in ("sample", "batch") if signs.scaled else ("batch", "sample"):
         samples = Samples(axis, capitals, derivatives, "L" if both else "")
         loss = "J" if both else notation.loss
         yield replace(notation, samples=samples, words=words or notation.words, loss=loss)
@@ -474,6 +487,15 @@ def is_turned(notation: Notation, other: Notation) -> bool:
     """Whether two notations differ in rows and columns only: a page may have both."""
     letters = replace(notation, rows=other.rows, weight_order=other.weight_order)
     return notation.rows != other.rows and letters == other
+
+
+def has_other_derivatives(notation: Notation, other: Notation) -> bool:
+    """Whether two notations differ only in what dZ is: one of the two a page keeps to.
+
+    dZ = A - Y and dW = dZ Aᵀ are each right in one of them, but never both where J is a mean.
+    """
+    samples = replace(notation.samples, derivatives=other.samples.derivatives)
+    return notation != other and replace(notation, samples=samples) == other
 
 
 def listed(numbers: Iterable[int]) -> str:

@@ -239,7 +239,8 @@ def checked(
             row = Row.made(name, report, exam=exam)
             yield row, report.for_exam() if exam else report
         except SymbackError as error:
-            yield Row(name, "error", message=error.message), None
+            here = printable(str(path), 200)  # of the folder everybody knows where it lies
+            yield Row(name, "error", message=error.message.replace(here, name)), None
         except Exception as error:  # noqa: BLE001 - a defect met in one file must not stop the rest
             said = "" if exam else f": {type(error).__name__}: {error}"
             yield Row(name, "error", message=f"symback failed{said}", is_defect=True), None

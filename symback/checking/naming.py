@@ -303,13 +303,13 @@ def told(
     >>> scope = Scope((2, 2, 2), ("sigmoid", "sigmoid"), (1, 1))
     >>> page = joined(lexed("out_h1 = sigmoid(net_h1)", Place(1, 1), latex=False), latex=False)
     >>> told([(page, False)], scope, NOTATIONS["lectures"])
-    (('out_h1', 'h_1,1'), ('net_h1', 'a_1,1'))
+    (('net_h1', 'a_1,1'), ('out_h1', 'h_1,1'))
     """
     if not scope.is_network:
         return ()
     rows = list(statements)
     names = _names(rows)
-    placed = {name: found for name in names if (found := _PLACED.fullmatch(name))}
+    placed = {name: found for name in sorted(names) if (found := _PLACED.fullmatch(name))}
     used = {found["name"] for found in placed.values() if found["layer"] in _LAYERS}
     pairs: list[tuple[str, str]] = []
     if placed or not names.isdisjoint((*_LOSS_KINDS, *LOSS_WORDS)):
@@ -493,14 +493,14 @@ def _by_index_letters(rows: Sequence[Row], scope: Scope) -> Iterator[tuple[str, 
     if scope.depth != 2:
         return
     for letter in ("net", "out", "target", "t", "delta"):
-        for below in {*_below(rows, letter)} & {"h", "o"}:
+        for below in sorted({*_below(rows, letter)} & {"h", "o"}):
             layer = _layer(_LAYERS[below], scope)
             if layer is not None:
                 meaning = _WITH_PLACE[letter]
                 yield from (
                     (f"{letter}_{below}", each) for each in _at(meaning, layer, below, scope)
                 )
-    for below in {*_below(rows, "w")}:
+    for below in sorted({*_below(rows, "w")}):
         if below in ("ho", "oh"):
             yield f"w_{below}", "w_2,o,h"
         elif below in ("ih", "hi"):

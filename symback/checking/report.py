@@ -162,7 +162,7 @@ class LineReport:
             "witness": witness
             and {"values": dict(witness.values), "left": witness.left, "right": witness.right},
             "correct": self.correct,
-            "correct_latex": self.correct_latex,
+            "correct_latex": self.correct_latex if self.correct else "",
             "span": self.span and list(self.span),
             "points": self.points,
         }
@@ -554,6 +554,8 @@ def _summary(report: Report) -> str:
         return f"{wrong}; {left}" if report.not_judged else wrong
     if not total:
         return known["text"]
+    if not any(line.source for line in report.claims):
+        return known["unread_page"]
     if not report.judged:
         return known["unjudged" if total != 1 else "unjudged_one"].format(of=total)
     if report.not_judged:

@@ -56,7 +56,7 @@ r"""A comment of LaTeX; \% is none."""
 EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _SIGN = re.compile(r"\S")
 _NAMED_IN_WORDS = re.compile(
-    r"[A-Za-z]\s+(?!I\b|A\b)([A-Z]\w{0,4}|[a-z]\w?\d)\s*(?:\${1,2}|\\\(|\\\[)\s*$"
+    r"[A-Za-z][,;]?\s+(?!I\b|A\b)([A-Z]\w{0,4}|[a-z]\w?\d)\s*(?:\${1,2}|\\\(|\\\[)\s*$"
 )
 """Words, a name such as W1, and the sign that opens a formula."""
 _EQUALITY = re.compile(r"[=≈←]")

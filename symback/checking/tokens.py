@@ -458,8 +458,9 @@ class _Lexer:
             words = self._argument(start).strip()
             words = _function(words)  # \text{Sigmoid}
             own = words.replace("\\_", "_")
-            if words in ("*", r"\*"):
-                yield self.token("*", "*", start)
+            if (sign := words.removeprefix("\\")) in ("*", "+", "-", "−", "="):  # \text{+}
+                sign = _SIGNS[sign]
+                yield self.token(sign, sign, start)
             elif words in FUNCTIONS or own in self.functions:
                 yield self.token("name", own, start)
             else:

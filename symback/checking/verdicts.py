@@ -34,6 +34,7 @@ from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
     described,
+    has_other_derivatives,
     is_turned,
     listed,
     refined,
@@ -375,6 +376,7 @@ def _attempts(
         (each, attempt)
         for value, each, attempt in weighed()
         if value == best or (2 * value >= best > 0 and is_turned(each, notation))
+        if each == notation or not has_other_derivatives(each, notation)
     ]
     kept.sort(key=lambda each: each[0] != notation)
     if notation == NOTATIONS["lectures"]:  # what does not fit may be a mistake with a name
@@ -451,8 +453,9 @@ def _as_far_as_clear(
         opposite = [
             each
             for each in same_place
-            if any(line.verdict in a and each.verdict in b for a, b in (sure, sure[::-1]))
+            if (line.verdict in sure[0] and each.verdict in sure[1])
             or (line.verdict in sure[0] and "there is no " in each.reason)
+            or (line.verdict in (*sure[1], Verdict.UNDECIDED) and each.verdict in sure[0])
         ]
         if opposite:
             ways = [line, opposite[0]] if line.verdict in sure[0] else [opposite[0], line]
@@ -1075,6 +1078,8 @@ def _side(
             found = Finding(Verdict.UNDECIDED, NO_NUMBERS)
         if found.verdict is Verdict.REFUTED and _adds_losses(truth, side.node):
             found = Finding(Verdict.CONDITIONAL, ADDED)
+    if found.verdict is Verdict.REFUTED and _counts_layers(page, truth, side.node):
+        return Finding(Verdict.UNDECIDED, "L may be the number of layers here")
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         possible = [each for each in instead if _may_be(page, each, side.node)]
         if possible:
@@ -1100,6 +1105,13 @@ def _adds_losses(truth: Node, node: Node) -> bool:
             return letter == body == LOSS.letter
         case _:
             return False
+
+
+def _counts_layers(page: _Page, truth: Node, node: Node) -> bool:
+    """Whether L = 3 may say how many layers there are, those of the inputs counted or not."""
+    literal, depth = plain_number(node), page.judge.scope.depth
+    counted = literal is not None and literal.value in (depth, depth + 1)
+    return bool(depth) and truth == LOSS and counted
 
 
 def _measures(page: _Page, node: Node) -> bool:
@@ -1540,10 +1552,6 @@ def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Fin
     judge, outcome = page.judge, page.compare(truth, side.node)
     if outcome.is_equal or outcome.relationship is Relationship.ON_DOMAIN:
         return _said(page, truth, side, outcome)
-    layers = (judge.scope.depth, judge.scope.depth + 1)
-    count = plain_number(side.node) if truth == LOSS else None
-    if count is not None and count.decimals is None and count.value in layers:
-        return Finding(Verdict.UNDECIDED, "L may be the number of layers here")
     if _is_lemma(page, truth):
         return Finding(Verdict.UNDECIDED, "if this is so, then for some numbers only")
     if page.previous is None and not _names_quantities(truth):
