@@ -58,6 +58,8 @@ _COUNT = r"(?:/=? *(?:m|N|num_\w+|X\.shape)\b|frac *\{?1\}? *\{?[mN])"
 _COUNTED = re.compile(_COUNT)
 _SCALED = re.compile(rf"\bd ?[Wwb][^=\n]*=[^=\n]*{_COUNT}")
 """A division by the number of samples, and one in what dW or db is."""
+_OWN_LOSS = re.compile(r"\b([ELCJ])_\{?[nix]\b")
+"""The loss of one sample: E_n, C_x."""
 _NUMBERED = re.compile(r"\^ *\{?(?:\[\w\])? *\( *[insjt] *\)|\b[ELC]_\{?[nix]\b")
 """Numbers of samples: x^{(i)}, z^{[1](i)}, E_n."""
 _OF_ARRAYS = {"W": "w", "Z": "z", "A": "a", "H": "h", "X": "x", "Y": "y", "B": "b", "O": "o"}
@@ -75,8 +77,9 @@ class Signs:
     a letter of layers.  ``batch`` says that there are arrays of all samples (X and A^{[1]}, axis=1,
     1/m), ``capitals`` that those have capital letters, ``numbered`` that samples have numbers, as
     in x^{(i)}, ``scaled`` that dW or db is divided by the number of samples, or nothing is;
-    ``code`` that there are lines of a program,
-    ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1).
+    ``loss`` is the letter of one sample's loss, as in E_n, ``code`` that there are lines of code,
+    ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1),
+    ``from_zero`` whether outputs or targets are counted from 0.
     """
 
     letters: Counter[str]
@@ -91,7 +94,9 @@ class Signs:
     numbered: bool = False
     code: bool = False
     scaled: bool = True
+    loss: str = ""
     layered_inputs: bool = False
+    from_zero: bool = False
 
 
 def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> Signs:
@@ -109,7 +114,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
     above: set[str] = set()
     weights: set[int] = set()
     bare: set[str] = set()
-    rows, largest, layered_inputs = False, 0, False
+    rows, largest, layered_inputs, from_zero = False, 0, False, False
     for tokens in statements:
         layered_inputs |= _is_of_itself("x", tokens)
         applied |= set(_applied(tokens))
@@ -120,6 +125,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
             if known.own_name((tokens[place], *below)):
                 continue
             letters[name] += 1
+            from_zero |= name in ("y", "t", "yhat") and [t.text for t in below] == ["0"]
             if _is_layered(name) and len(below) == 1 and below[0].text.isdigit():
                 largest = max(largest, int(below[0].text))
             rows |= name == "w" and _stands_behind_array(tokens, place)
@@ -149,8 +155,10 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
         capitals=bool(arrays - {"X"}),
         numbered=_NUMBERED.search(text) is not None,
         code=page.is_code,
+        loss=next(iter(_OWN_LOSS.findall(text)), ""),
         scaled=_SCALED.search(text) is not None or _COUNTED.search(text) is None,
         layered_inputs=layered_inputs,
+        from_zero=from_zero,
     )
 
 
@@ -183,6 +191,8 @@ def candidates(signs: Signs, scope: Scope) -> list[Notation]:
                 found += [*_with_samples(each, signs, scope), each]
     foreign = signs.letters.keys() & {"z", "net", "s", "o", "t", "p", "u", "v"}
     found = [LECTURES, *found, *own] if foreign else [LECTURES, *own, *found]
+    if signs.from_zero:
+        found = [LECTURES, *(replace(each, name="", first_index=0) for each in found)]
     return list(dict.fromkeys(found))[:MOST_CANDIDATES]
 
 
@@ -199,7 +209,7 @@ def _with_samples(notation: Notation, signs: Signs, scope: Scope) -> Iterator[No
         notation = replace(notation, placed=((hidden, "h", 1),))
     for derivatives in ("sample", "batch") if signs.scaled else ("batch", "sample"):
         samples = Samples(axis, capitals, derivatives, "L" if both else "")
-        loss = "J" if both else notation.loss
+        loss = "J" if both else signs.loss or notation.loss
         yield replace(notation, samples=samples, words=words or notation.words, loss=loss)
 
 
@@ -537,6 +547,8 @@ def described(notation: Notation, signs: Signs) -> str:
         "nowhere": "no layer",
     }[notation.layer]
     said = [f"read with {', '.join(used)}" if used else "read as it is written", place]
+    if notation.first_index == 0:
+        said.append("neurons counted from 0")
     if notation.rows:
         said.append("vectors as rows and W as (in, out)")
     if notation.samples.are_in_arrays:

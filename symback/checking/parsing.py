@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from symback.checking.lemmas import Lemma
+from symback.checking.lemmas import Lemma, behind_primes
 from symback.checking.letters import PRIMES, Letters, Scripted, is_total
 from symback.checking.tokens import (
     CLOSES,
@@ -365,6 +365,7 @@ class _Parser:
                     raise self.refuse("what stands under the slash has two readings",
                                       "put brackets around it, or a fraction", token)  # fmt: skip
             elif token.kind in _BEGINS_FACTOR or self.opens_bars():
+                self.check_no_argument(factors[-1])
                 before, following = self.peek(-1), self.factor()
                 if following == ONE and self.letters.batches and is_array(factors[-1]):
                     following = _ONES
@@ -378,6 +379,15 @@ class _Parser:
             alone = False
         self.bracketed = alone and len(factors) == 1
         return _product(factors)
+
+    def check_no_argument(self, before: Node) -> None:
+        """Refuse a(z), where a and z are quantities: a as a function of z is no product."""
+        near = self.tokens[self.position : self.position + 3]
+        alone = [token.kind for token in near] == ["(", "name", ")"] and not near[0].spaced
+        if alone and isinstance(before, (Element, Array, Named)):
+            text = near[1].text
+            raise self.refuse(f"a quantity of ({text}) may be a function of {text} or a product",
+                              f"leave ({text}) out, or write ·", near[0])  # fmt: skip
 
     # ------------------------------------------------------------------------------ factors
 
@@ -1122,8 +1132,9 @@ class _Parser:
     def arguments(self, name: str, token: Token) -> tuple[Node, ...]:
         """What a function is applied to, in brackets or a single thing; in a lemma it may lack."""
         variable, lemma = self.line.variable, self.line.lemma
-        if lemma and variable and (lemma.bare or not self.at(*_BEGINS_ARGUMENT)):
-            if self.at("(") and not self.names_functions():
+        alone = lemma and (lemma.bare or not self.at(*_BEGINS_ARGUMENT) or self.holds_function())
+        if variable and alone:
+            if self.at("(") and not self.holds_function():
                 raise self.refuse(f"the bracket behind {_shown(token.text)} has two readings",
                                   "write its argument, or · before a factor", token)  # fmt: skip
             return (variable,)
@@ -1151,12 +1162,18 @@ class _Parser:
                               "put it in brackets", token)  # fmt: skip
         return (argument,)
 
-    def names_functions(self) -> bool:
-        """Whether a function stands in the bracket to come."""
+    def holds_function(self) -> bool:
+        """Whether a function without argument stands in the bracket to come, as in σ(1-σ)."""
+        if not self.at("(", "["):
+            return False
         start = self.position
         inner = self.group()
         self.position = start
-        return any(self.letters.function_alone(token.text) for token in inner)
+        return any(
+            self.letters.function_alone(token.text) is not None
+            and behind_primes(inner, place + 1) not in _BEGINS_ARGUMENT
+            for place, token in enumerate(inner)
+        )
 
     def along(
         self, name: str, of: list[Node], parts: Sequence[Sequence[Token]]

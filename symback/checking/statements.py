@@ -80,6 +80,8 @@ class Page:
     numbering: frozenset[str] = frozenset()
     layers: Mapping[str, Index] = field(default_factory=dict)
     typed: str = ""
+    is_numbered: bool = False
+    """Whether numbers in brackets at the ends of rows go up by one from row to row."""
 
     @classmethod
     def of(cls, text: str, letters: Letters) -> Page:
@@ -91,13 +93,9 @@ class Page:
         text = plain(typed)
         starts = (0, *(match.end() for match in re.finditer("\n", text)))
         is_code = letters.notation.rows or _CODE.search(text) is not None
-        return cls(text, macros, letters, starts, is_code, typed=typed)
-
-    @property
-    def is_numbered(self) -> bool:
-        """Whether numbers in brackets at the ends of rows go up by one from row to row."""
-        found = [int(each) for each in _NUMBERED.findall(self.text)]
-        return len(found) > 1 and all(b == a + 1 for a, b in itertools.pairwise(found))
+        return cls(
+            text, macros, letters, starts, is_code, typed=typed, is_numbered=_is_numbered(text)
+        )
 
     def knowing(self, statements: Sequence[Statement]) -> Page:
         """The page with the names that its statements define, and the letters that they number."""
@@ -176,7 +174,7 @@ class Page:
     def behind(self, token: Token) -> int:
         """The position of the page behind a token."""
         position = self.position(token) + token.end - token.start
-        while self.text[position : position + 1] == FILLER:
+        while self.text[position : position + 1] == FILLER and self.typed[position] not in "`*":
             position += 1
         return position
 
@@ -207,6 +205,11 @@ def _lexed(
 
 _lexed_once = lru_cache(maxsize=2_000)(_lexed)
 """A page is read in many notations, and its tokens are the same in all."""
+
+
+def _is_numbered(text: str) -> bool:
+    found = [int(each) for each in _NUMBERED.findall(text)]
+    return len(found) > 1 and all(b == a + 1 for a, b in itertools.pairwise(found))
 
 
 # ------------------------------------------------------------------------------------------- rows
@@ -257,7 +260,7 @@ _CONNECTING = frozenset(
     most both either neither contribution contributions term terms factor factors expression
     own right left hand side rounded rounding approximately roughly about exact exactly decimal
     decimals digits otherwise else elsewhere together altogether combined general case cases when
-    for suppose assume provided
+    for suppose assume provided set setting take taking pick choose fix letting
     """.split()
 )
 """Words that may stand between formulas without changing them."""

@@ -120,6 +120,7 @@ from symback.language.expressions import (
     LOSS,
     MINUS_ONE,
     ONE,
+    ZERO,
     Array,
     At,
     Call,
@@ -689,8 +690,19 @@ class _Page:
     def bare(self, node: Node) -> Node:
         return bare(node, self.definitions)
 
+    def completed(self, found: Values) -> Values:
+        """The values with 0 for the other targets where one is 1 and all add up to 1."""
+        ones = [each for each, value in found.items() if each.letter == "y" and value.value == 1]
+        facts = [fact.variable.role for fact in self.judge.graph.facts if fact.total == 1]
+        if len(ones) != 1 or Role.TARGET not in facts or self.judge.sizes:
+            return found
+        size = int(self.judge.scope.widths[-1])
+        others = {replace(ones[0], indices=_indices(k)): ZERO for k in range(1, size + 1)}
+        return others | found
+
     def give(self, found: Values) -> bool:
         """Remember values that the page gives; a target that is given anew replaces the old one."""
+        found = self.completed(found)
         old = [each for each in found if self.given.get(each, found[each]) != found[each]]
         if any(each.letter == "y" for each in old):
             self.given = {k: v for k, v in self.given.items() if getattr(k, "letter", "") != "y"}
@@ -1452,6 +1464,12 @@ def _for_some_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
     A side that names targets, or derivatives, is meant for all targets: a path that is missing is
     often hidden by a 0 among them.
     """
+    match truth:  # at a bar the other targets follow from Σy = 1
+        case At(of, bar) if all(getattr(left, "letter", "") == "y" for left, _ in bar):
+            known = {left: right for left, right in bar if isinstance(right, Number)}
+            pins = (*page.assumptions.pins, *bar, *page.completed(known).items())
+            if page.compare(of, side.node, pins=pins).is_equal:
+                return Finding(Verdict.PROVED)
     parts = list(walk(page.bare(side.node)))
     general = any(
         isinstance(p, Derivative) or getattr(p, "letter", "") in ("y", "delta") for p in parts
@@ -1676,10 +1694,11 @@ def _without_numbers(
     judge = page.judge
     if page.previous is not None and not _names_quantities(page.previous):
         return _calculated(page, page.previous, side, relation)
-    if isinstance(truth, (Element, Array)) and truth.letter in (*GIVEN, "eta"):
+    given = truth.of if isinstance(truth, Transpose) else truth
+    if isinstance(given, (Element, Array)) and given.letter.lower() in (*GIVEN, "eta"):
         if page.give(values(truth, side.node, judge.scope)):
             return Finding(Verdict.TEXT, SUPPOSED)
-        if isinstance(truth, Array):
+        if isinstance(given, Array):
             page.unused = (side.line, side.source)
         elif truth.letter in PINNED and plain_number(side.node) is not None:
             page.given[truth] = side.node
