@@ -158,17 +158,17 @@ NOT_DERIVED = ("syn0", "syn1", "l1", "l2", "scores", "probs", "hidden_layer", "X
 def mutants(arrays, style):
     """(what was done, the array that is wrong, the file)."""
     derived = [n for n in arrays if is_derivative(n) or style is flat]
-    for name in derived:
+    for place, name in enumerate(derived):
         array = arrays[name]
         if np.max(abs(array)) < 1e-9:
             continue
-        yield "negative", name, {**arrays, name: -array}
-        yield "twice", name, {**arrays, name: 2 * array}
+        nudged = array.copy()
+        nudged.flat[0] += 1e-3 * np.max(abs(array))
+        others = (("negative", -array), ("twice", 2 * array), ("nudged", nudged))
+        done, wrong = others[place % 3]  # one of the three for each array, and all in each file
+        yield done, name, {**arrays, name: wrong}
         if array.ndim == 2 and array.shape[0] == array.shape[1] and array.shape[0] > 1:
             yield "turned", name, {**arrays, name: array.T}
-        noisy = array.copy()
-        noisy.flat[0] += 1e-3 * np.max(abs(array))
-        yield "one entry", name, {**arrays, name: noisy}
     for one in derived:
         for other in derived:
             same = one < other and arrays[one].shape == arrays[other].shape
@@ -180,7 +180,7 @@ def mutants(arrays, style):
 @each_style
 @pytest.mark.parametrize("net", [WIDE, SQUARE], ids=["wide", "square"])
 def test_no_convention_accepts_a_wrong_file(style, net):
-    """One derivative negated, doubled, turned, nudged or swapped with another: refuted."""
+    """A derivative negated, doubled, nudged, turned or swapped with another is refuted."""
     net, arrays = styled(style, net)
     network = net.network()
     for done, name, wrong in mutants(arrays, style):

@@ -168,6 +168,13 @@ def test_sigma_may_be_defined_where_no_layer_has_it():
     assert verdicts("g'(z) = g(z)(1-g(z))", TANH) == ["refuted"]
 
 
+@pytest.mark.parametrize("line", ["a(z) = σ(z)", "ŷ(z) = σ(z)", r"$\hat y(z) = \sigma(z)$"])
+def test_a_quantity_as_a_function_of_another_is_no_product(line):
+    found = [each.verdict.value for each in sb.check(f"z = w x + b\n{line}", ONE).lines]
+    assert found[0] == "proved"
+    assert found[1] in ("unread", "text")
+
+
 def test_a_lemma_answers_no_question():
     """A page of lemmas does not give the derivative that was asked for."""
     report = sb.check("σ'(x) = σ(x)(1-σ(x))\nd/dx x = 1", SIGMOID)

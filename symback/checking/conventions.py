@@ -78,7 +78,8 @@ class Signs:
     1/m), ``capitals`` that those have capital letters, ``numbered`` that samples have numbers, as
     in x^{(i)}, ``scaled`` that dW or db is divided by the number of samples, or nothing is;
     ``loss`` is the letter of one sample's loss, as in E_n, ``code`` that there are lines of code,
-    ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1).
+    ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1),
+    ``from_zero`` whether outputs or targets are counted from 0.
     """
 
     letters: Counter[str]
@@ -95,6 +96,7 @@ class Signs:
     scaled: bool = True
     loss: str = ""
     layered_inputs: bool = False
+    from_zero: bool = False
 
 
 def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> Signs:
@@ -112,7 +114,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
     above: set[str] = set()
     weights: set[int] = set()
     bare: set[str] = set()
-    rows, largest, layered_inputs = False, 0, False
+    rows, largest, layered_inputs, from_zero = False, 0, False, False
     for tokens in statements:
         layered_inputs |= _is_of_itself("x", tokens)
         applied |= set(_applied(tokens))
@@ -123,6 +125,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
             if known.own_name((tokens[place], *below)):
                 continue
             letters[name] += 1
+            from_zero |= name in ("y", "t", "yhat") and [t.text for t in below] == ["0"]
             if _is_layered(name) and len(below) == 1 and below[0].text.isdigit():
                 largest = max(largest, int(below[0].text))
             rows |= name == "w" and _stands_behind_array(tokens, place)
@@ -155,6 +158,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
         loss=next(iter(_OWN_LOSS.findall(text)), ""),
         scaled=_SCALED.search(text) is not None or _COUNTED.search(text) is None,
         layered_inputs=layered_inputs,
+        from_zero=from_zero,
     )
 
 
@@ -187,6 +191,8 @@ def candidates(signs: Signs, scope: Scope) -> list[Notation]:
                 found += [*_with_samples(each, signs, scope), each]
     foreign = signs.letters.keys() & {"z", "net", "s", "o", "t", "p", "u", "v"}
     found = [LECTURES, *found, *own] if foreign else [LECTURES, *own, *found]
+    if signs.from_zero:
+        found = [LECTURES, *(replace(each, name="", first_index=0) for each in found)]
     return list(dict.fromkeys(found))[:MOST_CANDIDATES]
 
 
@@ -463,6 +469,10 @@ _WEIGHT = {
 }
 
 
+_MISFIT = -2.0
+"""Of a line that names what is beyond the network."""
+
+
 def weight(items: Sequence[Item], lines: Iterable[LineReport]) -> float:
     """How well a reading explains a page: forward equations count twice."""
     forward = {
@@ -472,7 +482,7 @@ def weight(items: Sequence[Item], lines: Iterable[LineReport]) -> float:
     }
     decided = (Verdict.PROVED, Verdict.REFUTED)
     return sum(
-        _WEIGHT.get(line.verdict, 0.0)
+        (_MISFIT if "there is no " in line.reason else _WEIGHT.get(line.verdict, 0.0))
         * (1 + (line.verdict in decided and (line.line, line.column) in forward))
         for line in lines
     )
@@ -537,6 +547,8 @@ def described(notation: Notation, signs: Signs) -> str:
         "nowhere": "no layer",
     }[notation.layer]
     said = [f"read with {', '.join(used)}" if used else "read as it is written", place]
+    if notation.first_index == 0:
+        said.append("neurons counted from 0")
     if notation.rows:
         said.append("vectors as rows and W as (in, out)")
     if notation.samples.are_in_arrays:

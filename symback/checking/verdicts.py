@@ -138,6 +138,7 @@ from symback.language.expressions import (
     OneHot,
     Ones,
     Product,
+    Sum,
     Total,
     Transpose,
     children,
@@ -454,6 +455,7 @@ def _as_far_as_clear(
             each
             for each in same_place
             if (line.verdict in sure[0] and each.verdict in sure[1])
+            or (line.verdict in sure[0] and "there is no " in each.reason)
             or (line.verdict in (*sure[1], Verdict.UNDECIDED) and each.verdict in sure[0])
         ]
         if opposite:
@@ -1056,6 +1058,7 @@ _GROWS = re.compile(r"\\(?:left|[bB]igg?l?)\s*\Z")
 # -------------------------------------------------------------------------------------- one side
 
 
+ADDED = "right if the loss of all samples is the sum of theirs, and not the mean"
 NO_NUMBERS = "the network file gives no numbers to compare with"
 WHOLE_LAYER = "this is a whole layer, and the number on the other side one neuron's"
 WHOLE_BATCH = (
@@ -1085,6 +1088,8 @@ def _side(
         found = _as_symbols(page, truth, side)
         if found.verdict is Verdict.REFUTED and _measures(page, side.node):
             found = Finding(Verdict.UNDECIDED, NO_NUMBERS)
+        if found.verdict is Verdict.REFUTED and _adds_losses(truth, side.node):
+            found = Finding(Verdict.CONDITIONAL, ADDED)
     if found.verdict is Verdict.REFUTED and _counts_layers(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, "L may be the number of layers here")
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
@@ -1103,6 +1108,15 @@ def _side(
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _adds_losses(truth: Node, node: Node) -> bool:
+    """Whether a line says that the loss of all samples is the sum of theirs: E = Σ_n E_n."""
+    match truth, node:
+        case Element(letter), Sum(_, Element(body)):
+            return letter == body == LOSS.letter
+        case _:
+            return False
 
 
 def _counts_layers(page: _Page, truth: Node, node: Node) -> bool:
