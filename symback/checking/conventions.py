@@ -327,11 +327,13 @@ def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]
         yield each
 
 
-def refined(notation: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
+def refined(
+    notation: Notation, signs: Signs, scope: Scope, *, own_errors: bool
+) -> Iterator[Notation]:
     """What else may be so of a page that ``notation`` explains best, and not all of it.
 
-    Errors may be counted from the outputs (δ_1 is theirs), or be names that the page gives to
-    something itself.
+    Errors may be counted from the outputs (δ_1 is theirs), or with ``own_errors`` be names that the
+    page gives to something itself.
     """
     if "delta" not in signs.letters or notation.layer not in ("subscript", "nowhere"):
         return
@@ -339,7 +341,8 @@ def refined(notation: Notation, signs: Signs, scope: Scope) -> Iterator[Notation
         layers = range(1, scope.depth + 1)
         back = tuple((f"delta_{layer}", f"delta_{scope.depth + 1 - layer}") for layer in layers)
         yield replace(notation, name="", names=(*back, *notation.names))
-    yield replace(notation, name="", error="")
+    if own_errors:
+        yield replace(notation, name="", error="")
 
 
 # ------------------------------------------------------------------------------- what stands where
