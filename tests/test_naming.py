@@ -96,7 +96,13 @@ def test_a_name_that_may_be_two_things_or_none_is_not_read(line, net):
     assert {"proved", "refuted", "conditional"}.isdisjoint(verdicts(line, net))
 
 
-@pytest.mark.parametrize("line", ["the target y_1 = 1", "input x_1 = 1", r"the output $y_1 = 1$"])
+REMARKS = [
+    "the target y_1 = 1", "input x_1 = 1", r"the output $y_1 = 1$", "y_1 = 1 (target)",
+    "y_1 = 1  (target)", r"$y_1 = 1 (\text{target})$", r"$x_1 = 1 \quad (\text{input})$",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", REMARKS)
 def test_a_word_of_a_sentence_is_no_factor(line):
     assert read_as(line) in (["y_1 = 1"], ["x_1 = 1"])
 
