@@ -158,17 +158,17 @@ NOT_DERIVED = ("syn0", "syn1", "l1", "l2", "scores", "probs", "hidden_layer", "X
 def mutants(arrays, style):
     """(what was done, the array that is wrong, the file)."""
     derived = [n for n in arrays if is_derivative(n) or style is flat]
-    for name in derived:
+    for place, name in enumerate(derived):
         array = arrays[name]
         if np.max(abs(array)) < 1e-9:
             continue
-        yield "negative", name, {**arrays, name: -array}
-        yield "twice", name, {**arrays, name: 2 * array}
+        nudged = array.copy()
+        nudged.flat[0] += 1e-3 * np.max(abs(array))
+        others = (("negative", -array), ("twice", 2 * array), ("nudged", nudged))
+        done, wrong = others[place % 3]  # one of the three for each array, and all in each file
+        yield done, name, {**arrays, name: wrong}
         if array.ndim == 2 and array.shape[0] == array.shape[1] and array.shape[0] > 1:
             yield "turned", name, {**arrays, name: array.T}
-        noisy = array.copy()
-        noisy.flat[0] += 1e-3 * np.max(abs(array))
-        yield "one entry", name, {**arrays, name: noisy}
     for one in derived:
         for other in derived:
             same = one < other and arrays[one].shape == arrays[other].shape
@@ -180,7 +180,7 @@ def mutants(arrays, style):
 @each_style
 @pytest.mark.parametrize("net", [WIDE, SQUARE], ids=["wide", "square"])
 def test_no_convention_accepts_a_wrong_file(style, net):
-    """One derivative negated, doubled, turned, nudged or swapped with another: refuted."""
+    """A derivative negated, doubled, nudged, turned or swapped with another is refuted."""
     net, arrays = styled(style, net)
     network = net.network()
     for done, name, wrong in mutants(arrays, style):
@@ -577,6 +577,7 @@ def test_one_number_is_no_multiple_of_another():
         ("dense2.dinputs", "activation", True, (2,), ""),
         ("activation1.dinputs", "preactivation", True, (1,), ""),
         ("y_pred", "output", False, (), ""),
+        ("y_b", "target", False, (), ""),
         ("dAL", "output", True, (), ""),
         ("one_hot_y", "target", False, (), ""),
         ("encoder.3.bias.grad", "bias", True, (3,), ""),
@@ -597,7 +598,7 @@ def test_names_say_what_they_are(name, word, is_gradient, numbers, place):
 @pytest.mark.parametrize(
     "name",
     ["vdW1", "W1_old", "new_weights2", "dA_dZ1", "momentum_b1", "num_grad_W1", "mean_x", "fooW1",
-     "best_W1", "W1_update", "", "_", "d", "١", "dW" * 200],
+     "best_W1", "W1_update", "sigmoid_derivative_h", "", "_", "d", "١", "dW" * 200],
 )  # fmt: skip
 def test_names_of_other_things_are_not_read(name):
     """A momentum, an old weight, a local or numerical derivative is no quantity of the pass."""

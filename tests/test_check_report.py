@@ -532,6 +532,16 @@ def test_words_are_kept_whole():
     assert shown[2] == "1  So h_{1} = 2, which is easy."
     assert shown[3] == "✓ 1  h_{1} = 2"
     assert "✓ 4  Thus w = 3, as we know." in shown
+    two = (
+        LineReport(1, 1, "a = 1", "a = 1", Verdict.PROVED),
+        LineReport(1, 11, "b = 2", "b = 2", Verdict.PROVED),
+    )
+    both = replace(report, lines=two, typed="Here a = 1, and thus b = 2\n")
+    assert [row.strip() for row in str(both).splitlines()][2:5] == [
+        "1  Here a = 1, and thus b = 2",
+        "✓ 1  a = 1",
+        "✓ 1  b = 2",
+    ]
     words = " ".join("".join(Tags(showing.page(report)).words).split())
     assert "So h_{1} = 2, which is easy." in words
 

@@ -144,6 +144,11 @@ def test_an_aside_does_not_take_over(page, expected):
         ("w_211 = 0.5\n∂L/∂h_11 = 0.5 (ŷ_1 - y_1) + (ŷ_2-y_2) w_221", "TC"),
         ("Given b_11 = 0:\na_11 = w_111 x_1 + w_112 x_2", "TC"),
         ("The target is y_1 = 1, y_2 = 0.\n∂L/∂a_21 = ŷ_1 - 1", "TTC"),
+        ("Take W_2 = [[1, 0, 0], [0, 1, 0]].\n∂L/∂h_11 = ŷ_1 - y_1\n∂L/∂h_13 = 0", "TCC"),
+        ("With x = 0, ∂L/∂w_111 = 0", "TC"),
+        ("If y_1 = 1:\n∂L/∂a_21 = ŷ_1 - 1\nIf y_2 = 1:\n∂L/∂a_21 = ŷ_1", "PP"),
+        ("If y_2 = 1:\n∂L/∂a_21 = ŷ_1 - 1", "R"),
+        ("Case 1: y_1 = 1\n∂L/∂a_21 = ŷ_1 - 1\nCase 2: y_1 = 0\n∂L/∂a_21 = ŷ_1", "TCTC"),
         # what is given and not understood blames nobody
         ("Let the target be y = (1, 0, 0).\n∂L/∂a_21 = ŷ_1 - 1", "UU"),
         ("Suppose the true class is 7.\n∂L/∂a_21 = ŷ_1 - 1", "U"),

@@ -35,6 +35,10 @@ RIGHT = [
     "σ' = σ(1-σ)",
     r"$\sigma' = \sigma - \sigma^2$",
     "dσ/dz = σ(1-σ)",
+    r"$\sigma'(z) = \frac{d\sigma}{dz} = \sigma(1-\sigma)$",
+    "σ'(x) = σ(1-σ)",
+    "σ(1-σ) = σ'(x)",
+    "tanh'(z) = (1-tanh)(1+tanh)",
     "dσ/dz = σ(z)(1-σ(z))",
     r"$\frac{d\sigma(z)}{dz} = \sigma(z)(1-\sigma(z))$",
     r"$\frac{d\sigma}{dx} = \frac{e^{-x}}{(1+e^{-x})^2}$",
@@ -162,6 +166,13 @@ def test_sigma_may_be_defined_where_no_layer_has_it():
     assert verdicts(text % "+", TANH) == ["refuted"]
     assert verdicts("g(z) = 1/(1+e^{-z})\ng'(z) = g(z)(1-g(z))", TANH) == ["proved"]
     assert verdicts("g'(z) = g(z)(1-g(z))", TANH) == ["refuted"]
+
+
+@pytest.mark.parametrize("line", ["a(z) = σ(z)", "ŷ(z) = σ(z)", r"$\hat y(z) = \sigma(z)$"])
+def test_a_quantity_as_a_function_of_another_is_no_product(line):
+    found = [each.verdict.value for each in sb.check(f"z = w x + b\n{line}", ONE).lines]
+    assert found[0] == "proved"
+    assert found[1] in ("unread", "text")
 
 
 def test_a_lemma_answers_no_question():

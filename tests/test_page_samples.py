@@ -411,3 +411,30 @@ def test_a_notation_file_says_how_samples_lie(tmp_path):
         file.write_text(f"[samples]\n{wrong}\n")
         with pytest.raises(UnknownNotation, match="samples"):
             verdict("dW2 = np.dot(dZ2, A1.T)", MEAN, file)
+
+
+def test_a_lost_mean_is_not_excused_by_two_meanings_of_dz():
+    """dZ = A - Y with dW = dZ Aᵀ: each is right in one sense of dZ, but the page in neither."""
+    report = sb.check("dZ2 = A2 - Y\ndW2 = dZ2 @ A1.T", MEAN)
+    assert report.verdict.value == "refuted"
+    assert sb.check("dZ2 = A2 - Y\ndW2 = dZ2 @ A1.T", SUM).verdict.value == "proved"
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        (r"$$C = \frac{1}{n} \sum_x C_x$$", "proved"),
+        (r"$$J = \frac1m\sum_i J^{(i)}$$ and $$J = \sum_i J^{(i)}$$", "refuted"),
+        ("$$L = \\frac{1}{N} \\sum_i L_i$$", "proved"),
+    ],
+)
+def test_losses_of_single_samples(page, expected):
+    """C_x, J^{(i)} and L_i are the losses of single samples; the batch's is their mean."""
+    given = sb.check(page, CLASSES).verdict.value
+    assert given == expected or (given == "unread" and expected == "refuted")
+
+
+def test_a_sum_where_the_file_has_a_mean_is_said_to_be_one():
+    """A page that is right for the sum is told so; it states no loss, so it stays wrong."""
+    report = sb.check("dZ2 = A2 - Y\ndW2 = dZ2 @ A1.T", MEAN)
+    assert "right for the sum over the samples" in report.lines[-1].reason

@@ -9,8 +9,9 @@
 `check` (`verdicts`) goes through these rooms:
 
 * reading: `tokens`, `naming` (names of several letters), `letters` (what they mean in a network),
-  `parsing`, `statements` and `page`, which gives claims; `guessing` finds what the page's equations
-  say of its names; `symback.language.echo` writes what was read canonically;
+  `lemmas` (lines about any number), `parsing`, `statements` and `page`, which gives claims;
+  `guessing` finds what the page's equations say of its names; `symback.language.echo` writes what
+  was read canonically;
 * judging: `verdicts`, line by line, with the page's own names read in order and lines that say
   nothing passed over (`claims`), on the exact comparison of `judge`, which evaluates trees
   (`evaluation`, `equations`) in the arithmetics of the engine and in every cell of their conditions

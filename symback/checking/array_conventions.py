@@ -464,11 +464,13 @@ class _Reader:
         return Quantity(variable, is_gradient) if variable is not None else None
 
     def _is_relu(self, layer: int | None) -> bool:
-        """Whether a layer's slope is 0 or 1, so that ∂L/∂h may be masked in place."""
+        """Whether ∂L/∂h may be made ∂L/∂a in place: a slope of 0 or 1, or the outputs' own."""
         spec = self.net.spec
         if layer is None or not isinstance(spec, NetworkSpec):
             return False
-        return 1 <= layer <= self.depth and spec.layers[layer - 1].activation.name == "relu"
+        if layer == self.depth:
+            return True
+        return 1 <= layer < self.depth and spec.layers[layer - 1].activation.name == "relu"
 
     def _layer(self, each: Spelled, kind: Word, counts: Mapping[str, Count]) -> int | None:
         if each.place == "output":

@@ -76,6 +76,7 @@ _PRE = frozenset(
     "linear".split()
 )
 _ACT = frozenset("act acts activation activations activated relu sigmoid tanh softmax".split())
+_FUNCTIONS = frozenset("relu sigmoid tanh softmax".split())
 _HIDDEN = frozenset("h hid hidden".split())
 _OUT = frozenset("o out outs output outputs final".split())
 _IN = frozenset("i in inp input inputs x".split())
@@ -217,7 +218,12 @@ def _without_marks(words: list[str]) -> tuple[list[str] | None, bool]:
     if not inner:
         return words, marked
     first = words.index(inner[0])
-    if marked or len(inner) > 1 or not set(words[:first]) <= _MODULE | _ACT | _LAYER:
+    if (
+        inner[0] != "d"
+        or marked
+        or len(inner) > 1
+        or not set(words[:first]) <= _MODULE | _ACT | _LAYER
+    ):
         return None, False  # ∂a/∂z is no derivative of the loss
     return [*words[:first], *words[first + 1 :]], True
 
@@ -239,6 +245,8 @@ def _read(words: list[str], numbers: tuple[int, ...], is_gradient: bool) -> Spel
         return None  # no parameter has a word twice: BOb
     if words in (["h", "b"], ["o", "b"]):
         return None  # a bias, or what is sent back from o
+    if words in (["x", "b"], ["y", "b"], ["t", "b"]):
+        return _read(words[:1], numbers, is_gradient)  # of a batch
     if has & _WEIGHT:
         return _read_parameter(Word.WEIGHT, [each for each in words if each not in _WEIGHT],
                                numbers, is_gradient)  # fmt: skip
@@ -336,7 +344,9 @@ def _read_layer(
         yield found(Word.PRE, place="output" if last else "")
     if only and only <= _ACT | _IN | _OUT and only & _ACT and (numbered or not only - _ACT):
         either = (Word.ACT, Word.PRE) if is_gradient else (Word.ACT,)
-        yield found(*((Word.PRE,) if only & _IN else either))
+        # relu_grad may be the slope of the function, and no derivative of the loss
+        sure = not is_gradient or bool(only - _FUNCTIONS)
+        yield found(*((Word.PRE,) if only & _IN else either), sure=sure)
     if only == {"a", "out"} or only == {"a", "output"}:
         yield found(Word.OUTPUT)
     if only <= _OUT and only and numbered:

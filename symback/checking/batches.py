@@ -66,6 +66,7 @@ from symback.language.expressions import (
     Sum,
     Total,
     Transpose,
+    free_letters,
     reindexed,
     walk,
 )
@@ -178,6 +179,8 @@ class Batch:
             case Transpose(of):
                 found = self.spread(of, env)
                 return found.turned if isinstance(found, Grid) else found
+            case Sum(letter, body, 1, product=False) if letter not in set(free_letters(body)):
+                return self._over_samples(self.spread(body, env))
             case Sum(letter, body, product=product):
                 places = self.evaluator.range_of(node, env)
                 terms = [self.spread(body, {**env, letter: place}) for place in places]
@@ -352,6 +355,14 @@ class Batch:
         if value == 0:
             return Grid((tuple(_reduced(name, each) for each in found.turned.rows),))
         return column([_reduced(name, each) for each in found.rows])
+
+    def _over_samples(self, found: Spread) -> Spread:
+        """Σ_i of an array of all samples, without an i in it: along the side of the samples."""
+        sides = found.shape if isinstance(found, Grid) else ()
+        if list(sides).count(self.samples) != 1:
+            raise Undecided("nothing says how far the sum goes")
+        along = Number(Fraction(sides.index(self.samples)))
+        return self._reduced("sum", found, (along,))
 
     def _softmax(self, found: Spread) -> Grid:
         """The softmax of each sample's preactivations."""

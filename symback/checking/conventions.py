@@ -54,6 +54,12 @@ _OF_BATCH = re.compile(
     r"|frac *\{? *1 *\}? *\{? *[mN]\b|range\("
 )
 """What is written of arrays that hold all samples, and of how many there are."""
+_COUNT = r"(?:/=? *(?:m|N|num_\w+|X\.shape)\b|frac *\{?1\}? *\{?[mN])"
+_COUNTED = re.compile(_COUNT)
+_SCALED = re.compile(rf"\bd ?[Wwb][^=\n]*=[^=\n]*{_COUNT}")
+"""A division by the number of samples, and one in what dW or db is."""
+_OWN_LOSS = re.compile(r"\b([ELCJ])_\{?[nix]\b")
+"""The loss of one sample: E_n, C_x."""
 _NUMBERED = re.compile(r"\^ *\{?(?:\[\w\])? *\( *[insjt] *\)|\b[ELC]_\{?[nix]\b")
 """Numbers of samples: x^{(i)}, z^{[1](i)}, E_n."""
 _OF_ARRAYS = {"W": "w", "Z": "z", "A": "a", "H": "h", "X": "x", "Y": "y", "B": "b", "O": "o"}
@@ -70,8 +76,10 @@ class Signs:
     array stands before W, as in z = x W + b, ``largest`` the largest number that stands alone below
     a letter of layers.  ``batch`` says that there are arrays of all samples (X and A^{[1]}, axis=1,
     1/m), ``capitals`` that those have capital letters, ``numbered`` that samples have numbers, as
-    in x^{(i)}, ``code`` that there are lines of a program,
-    ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1).
+    in x^{(i)}, ``scaled`` that dW or db is divided by the number of samples, or nothing is;
+    ``loss`` is the letter of one sample's loss, as in E_n, ``code`` that there are lines of code,
+    ``layered_inputs`` whether x is computed from x, as in x_2 = f(W_2 x_1),
+    ``from_zero`` whether outputs or targets are counted from 0.
     """
 
     letters: Counter[str]
@@ -85,7 +93,10 @@ class Signs:
     capitals: bool = False
     numbered: bool = False
     code: bool = False
+    scaled: bool = True
+    loss: str = ""
     layered_inputs: bool = False
+    from_zero: bool = False
 
 
 def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> Signs:
@@ -103,7 +114,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
     above: set[str] = set()
     weights: set[int] = set()
     bare: set[str] = set()
-    rows, largest, layered_inputs = False, 0, False
+    rows, largest, layered_inputs, from_zero = False, 0, False, False
     for tokens in statements:
         layered_inputs |= _is_of_itself("x", tokens)
         applied |= set(_applied(tokens))
@@ -114,6 +125,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
             if known.own_name((tokens[place], *below)):
                 continue
             letters[name] += 1
+            from_zero |= name in ("y", "t", "yhat") and [t.text for t in below] == ["0"]
             if _is_layered(name) and len(below) == 1 and below[0].text.isdigit():
                 largest = max(largest, int(below[0].text))
             rows |= name == "w" and _stands_behind_array(tokens, place)
@@ -143,7 +155,10 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
         capitals=bool(arrays - {"X"}),
         numbered=_NUMBERED.search(text) is not None,
         code=page.is_code,
+        loss=next(iter(_OWN_LOSS.findall(text)), ""),
+        scaled=_SCALED.search(text) is not None or _COUNTED.search(text) is None,
         layered_inputs=layered_inputs,
+        from_zero=from_zero,
     )
 
 
@@ -165,11 +180,19 @@ def _is_layered(name: str) -> bool:
 
 def candidates(signs: Signs, scope: Scope) -> list[Notation]:
     """The notations that a page's letters allow, the lectures' first."""
-    found = [LECTURES, *_with_samples(LECTURES, signs, scope)]
+    turned = replace(LECTURES, rows=True, weight_order="from,into")
+    own: list[Notation] = []
+    for each in (turned, LECTURES) if signs.rows and signs.code else (LECTURES,):
+        own += _with_samples(each, signs, scope)
+    found: list[Notation] = []
     if scope.is_network and not _in_lectures_letters(signs, scope):
         for letters in _letterings(signs, scope):
             for each in _placed(letters, signs, scope):
                 found += [*_with_samples(each, signs, scope), each]
+    foreign = signs.letters.keys() & {"z", "net", "s", "o", "t", "p", "u", "v"}
+    found = [LECTURES, *found, *own] if foreign else [LECTURES, *own, *found]
+    if signs.from_zero:
+        found = [LECTURES, *(replace(each, name="", first_index=0) for each in found)]
     return list(dict.fromkeys(found))[:MOST_CANDIDATES]
 
 
@@ -184,9 +207,9 @@ def _with_samples(notation: Notation, signs: Signs, scope: Scope) -> Iterator[No
     hidden = notation.activation
     if signs.code and scope.depth == 2 and hidden in signs.bare and not notation.placed:
         notation = replace(notation, placed=((hidden, "h", 1),))
-    for derivatives in ("sample", "batch"):
+    for derivatives in ("sample", "batch") if signs.scaled else ("batch", "sample"):
         samples = Samples(axis, capitals, derivatives, "L" if both else "")
-        loss = "J" if both else notation.loss
+        loss = "J" if both else signs.loss or notation.loss
         yield replace(notation, samples=samples, words=words or notation.words, loss=loss)
 
 
@@ -446,6 +469,10 @@ _WEIGHT = {
 }
 
 
+_MISFIT = -2.0
+"""Of a line that names what is beyond the network."""
+
+
 def weight(items: Sequence[Item], lines: Iterable[LineReport]) -> float:
     """How well a reading explains a page: forward equations count twice."""
     forward = {
@@ -455,7 +482,7 @@ def weight(items: Sequence[Item], lines: Iterable[LineReport]) -> float:
     }
     decided = (Verdict.PROVED, Verdict.REFUTED)
     return sum(
-        _WEIGHT.get(line.verdict, 0.0)
+        (_MISFIT if "there is no " in line.reason else _WEIGHT.get(line.verdict, 0.0))
         * (1 + (line.verdict in decided and (line.line, line.column) in forward))
         for line in lines
     )
@@ -470,6 +497,15 @@ def is_turned(notation: Notation, other: Notation) -> bool:
     """Whether two notations differ in rows and columns only: a page may have both."""
     letters = replace(notation, rows=other.rows, weight_order=other.weight_order)
     return notation.rows != other.rows and letters == other
+
+
+def has_other_derivatives(notation: Notation, other: Notation) -> bool:
+    """Whether two notations differ only in what dZ is: one of the two a page keeps to.
+
+    dZ = A - Y and dW = dZ Aᵀ are each right in one of them, but never both where J is a mean.
+    """
+    samples = replace(notation.samples, derivatives=other.samples.derivatives)
+    return notation != other and replace(notation, samples=samples) == other
 
 
 def listed(numbers: Iterable[int]) -> str:
@@ -511,6 +547,8 @@ def described(notation: Notation, signs: Signs) -> str:
         "nowhere": "no layer",
     }[notation.layer]
     said = [f"read with {', '.join(used)}" if used else "read as it is written", place]
+    if notation.first_index == 0:
+        said.append("neurons counted from 0")
     if notation.rows:
         said.append("vectors as rows and W as (in, out)")
     if notation.samples.are_in_arrays:

@@ -16,8 +16,10 @@ from symback.checking.correct import number
 from symback.checking.evaluation import Assumptions
 from symback.checking.judge import Judge
 from symback.checking.mistakes import ORDER, swapped
+from symback.engine.spec import NetworkSpec
 from symback.language.errors import SymbackError
 from symback.language.expressions import (
+    COUNT,
     Array,
     Call,
     Derivative,
@@ -100,6 +102,13 @@ def _deviations(judge: Judge) -> Iterator[tuple[Deviation, Reading]]:
     for factor in dict.fromkeys((Fraction(1, 2), Fraction(2), Fraction(1, n), Fraction(n))):
         sentence = f"right for {factor} of the loss; the loss here has no such factor"
         yield Deviation(SCALES, sentence), everywhere(_times_loss(number(factor)))
+    spec = judge.work.spec
+    if judge.batches and isinstance(spec, NetworkSpec):
+        is_mean = spec.over_samples == "mean"
+        kinds = ("sum", "mean") if is_mean else ("mean", "sum")
+        sentence = "right for the {} over the samples; the loss here is their {}".format(*kinds)
+        factor = COUNT if is_mean else Quotient(number(1), COUNT)
+        yield Deviation(SCALES, sentence), everywhere(_times_total(factor))
     sign = "right if δ is the opposite of ∂L/∂a; here it is ∂L/∂a"
     yield (
         Deviation("delta-sign", sign),
@@ -125,6 +134,18 @@ def _times_loss(factor: Node) -> Callable[[Node], Node | None]:
     def change(node: Node) -> Node | None:
         match node:
             case Derivative(Element("L")) | Element("L" | "delta") | Array("delta"):
+                return Product((factor, node))
+        return None
+
+    return change
+
+
+def _times_total(factor: Node) -> Callable[[Node], Node | None]:
+    """The page's loss of a batch is ``factor`` times symback's; that of a sample is the same."""
+
+    def change(node: Node) -> Node | None:
+        match node:
+            case Derivative(Element("L", sample=None)) | Element("L", sample=None):
                 return Product((factor, node))
         return None
 

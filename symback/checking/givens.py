@@ -111,10 +111,16 @@ def values(left: Node, right: Node, scope: Scope) -> Values:
         case Element(letter), _ if letter in LEAVES:
             number = plain_number(right)
             return {} if number is None else {left: number}
+        case Array("x"), Number(value) if value == 0 and isinstance(scope.widths[0], int):
+            return {_element("x", k): ZERO for k in range(1, scope.widths[0] + 1)}
         case Array("y"), OneHot(Index(letter="") as index):
             return _of_class(index.offset, scope)
         case Array(letter, layer), Matrix(rows):
             return _entries(letter.lower(), layer, rows, scope)
+        case Transpose(of), Transpose(turned):
+            return values(of, turned, scope)
+        case Transpose(of), _:
+            return values(of, Transpose(right), scope)
         case Array(letter, layer), Transpose(Matrix(rows)):
             turned = tuple(zip(*rows, strict=True))
             return _entries(letter.lower(), layer, turned, scope)

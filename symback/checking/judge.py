@@ -31,7 +31,7 @@ import hashlib
 import itertools
 import random
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -554,8 +554,10 @@ class Judge:
     def _for_each_class(self, left: Node, right: Node, assumptions: Assumptions) -> Agreement:
         classes = int(self.equations.scope.widths[-1]) if self.equations.scope.is_network else 0
         made = Agreement()
-        arrangements = 1 if self.samples is None else 2  # all of one class, and of different ones
-        for number in range(1, arrangements * classes + 1):
+        numbers: Iterable[int] = range(1, classes + 1)
+        if self.samples is not None:  # all samples of one class, and then of different ones
+            numbers = (1, *range(classes + 1, 2 * classes + 1))
+        for number in numbers:
             found = self._agree(left, right, replace(assumptions, true_class=number))
             if found.at is not None:
                 return replace(found, at=((ELL, number), *found.at))

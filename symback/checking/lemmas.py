@@ -116,7 +116,7 @@ class _Found:
             self.applied |= after == "^"
             return after == "^"
         if is_function(text, self.letters):
-            argument = _behind_primes(tokens, place + 1)
+            argument = behind_primes(tokens, place + 1)
             alone = argument not in ("(", "[", "{", "name", "number", "command")
             self.applied, self.bare = self.applied or not alone, self.bare or alone
             return text not in _OF_ARRAYS
@@ -144,7 +144,7 @@ def is_function(text: str, letters: Letters) -> bool:
     return text in FUNCTIONS or text == "sigma" or text in own or letters.is_generic(text)
 
 
-def _behind_primes(tokens: Sequence[Token], place: int) -> str:
+def behind_primes(tokens: Sequence[Token], place: int) -> str:
     """The kind of what stands behind the name of a function, its primes and powers."""
     while place < len(tokens) and tokens[place].kind in ("^", "_", *PRIMES):
         if tokens[place].kind in PRIMES:

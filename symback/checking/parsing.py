@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from symback.checking.lemmas import Lemma
+from symback.checking.lemmas import Lemma, behind_primes
 from symback.checking.letters import PRIMES, Letters, Scripted, is_total
 from symback.checking.tokens import (
     CLOSES,
@@ -66,6 +66,7 @@ from symback.language.expressions import (
     Sum,
     Total,
     Transpose,
+    free_letters,
     is_array,
     is_column,
     negative,
@@ -364,6 +365,7 @@ class _Parser:
                     raise self.refuse("what stands under the slash has two readings",
                                       "put brackets around it, or a fraction", token)  # fmt: skip
             elif token.kind in _BEGINS_FACTOR or self.opens_bars():
+                self.check_no_argument(factors[-1])
                 before, following = self.peek(-1), self.factor()
                 if following == ONE and self.letters.batches and is_array(factors[-1]):
                     following = _ONES
@@ -377,6 +379,15 @@ class _Parser:
             alone = False
         self.bracketed = alone and len(factors) == 1
         return _product(factors)
+
+    def check_no_argument(self, before: Node) -> None:
+        """Refuse a(z), where a and z are quantities: a as a function of z is no product."""
+        near = self.tokens[self.position : self.position + 3]
+        alone = [token.kind for token in near] == ["(", "name", ")"] and not near[0].spaced
+        if alone and isinstance(before, (Element, Array, Named)):
+            text = near[1].text
+            raise self.refuse(f"a quantity of ({text}) may be a function of {text} or a product",
+                              f"leave ({text}) out, or write ·", near[0])  # fmt: skip
 
     # ------------------------------------------------------------------------------ factors
 
@@ -605,6 +616,9 @@ class _Parser:
             left, right = replace(over, kind="{", text="{"), replace(over, kind="}", text="}")
             below = tokens[len(above) + 1 :]
             self.read_instead(begin, fraction, left, *above, right, left, *below, right)
+            return self.primary()
+        if opening.kind == "{" and _is_operator(tokens):  # {\frac{∂}{∂w}} f
+            self.read_instead(begin, *tokens)
             return self.primary()
         scripted = self.at("_", "^") or self.compares()
         single = len(tokens) == 1 and (tokens[0].kind == "name" or tokens[0].text == "1")
@@ -1118,8 +1132,9 @@ class _Parser:
     def arguments(self, name: str, token: Token) -> tuple[Node, ...]:
         """What a function is applied to, in brackets or a single thing; in a lemma it may lack."""
         variable, lemma = self.line.variable, self.line.lemma
-        if lemma and variable and (lemma.bare or not self.at(*_BEGINS_ARGUMENT)):
-            if self.at("(") and not self.names_functions():
+        alone = lemma and (lemma.bare or not self.at(*_BEGINS_ARGUMENT) or self.holds_function())
+        if variable and alone:
+            if self.at("(") and not self.holds_function():
                 raise self.refuse(f"the bracket behind {_shown(token.text)} has two readings",
                                   "write its argument, or · before a factor", token)  # fmt: skip
             return (variable,)
@@ -1147,12 +1162,18 @@ class _Parser:
                               "put it in brackets", token)  # fmt: skip
         return (argument,)
 
-    def names_functions(self) -> bool:
-        """Whether a function stands in the bracket to come."""
+    def holds_function(self) -> bool:
+        """Whether a function without argument stands in the bracket to come, as in σ(1-σ)."""
+        if not self.at("(", "["):
+            return False
         start = self.position
         inner = self.group()
         self.position = start
-        return any(self.letters.function_alone(token.text) for token in inner)
+        return any(
+            self.letters.function_alone(token.text) is not None
+            and behind_primes(inner, place + 1) not in _BEGINS_ARGUMENT
+            for place, token in enumerate(inner)
+        )
 
     def along(
         self, name: str, of: list[Node], parts: Sequence[Sequence[Token]]
@@ -1252,6 +1273,8 @@ class _Parser:
                 raise self.refuse(f"a sum of more than {MOST_TERMS} terms", at=mark)
             if upper.offset < lower:
                 raise self.refuse("a sum that ends before it begins", at=mark)
+        if LOSS in walk(body) and not {*letters} & {*free_letters(body)}:  # Σ_n E_n
+            raise self.refuse("nothing says which sample the loss is of", at=mark)
         for letter in reversed(letters):
             body = Sum(letter, body, lower, upper, without, product)
         if above and len(above) > 2 and above[0].text in ("n", "N", "m", "d", "s"):
@@ -1632,6 +1655,24 @@ def _of_last_layer(tokens: list[Token]) -> list[Token]:
     plain = [token for token in tokens if token.kind not in ("{", "}")]
     is_last = [token.text for token in plain[:3]] == ["n", "_", "l"]
     return [replace(plain[0], text="L"), *plain[3:]] if is_last else tokens
+
+
+def _is_operator(tokens: Sequence[Token]) -> bool:
+    """Whether braces hold a fraction with nothing but a ∂, or a d, above: an operator."""
+    texts = [token.text for token in tokens[:4]]
+    if texts[:2] not in (["frac", "{"], ["dfrac", "{"]) or texts[3:] != ["}"]:
+        return False
+    return texts[2] in ("∂", "d") and _is_group(tokens[4:])
+
+
+def _is_group(tokens: Sequence[Token]) -> bool:
+    """Whether tokens are one group in braces."""
+    depth = 0
+    for place, token in enumerate(tokens):
+        depth += (token.kind == "{") - (token.kind == "}")
+        if depth == 0:
+            return place == len(tokens) - 1
+    return False
 
 
 def _above_over(tokens: Sequence[Token]) -> Sequence[Token] | None:

@@ -412,27 +412,45 @@ def _grouped(report: Report) -> list[tuple[LineReport, list[LineReport]]]:
     Words are kept whole: a paragraph is one row, with the formulas that stand in its lines, and the
     claims among those follow it as rows of their own.
     """
+    typed, rows = report.typed.split("\n"), []
+    worded = _worded(report.lines, typed)
     groups: list[list[LineReport]] = []
     for line in report.lines:
-        if groups and _goes_on(groups[-1], line):
+        if groups and _goes_on(groups[-1], line, worded):
             groups[-1].append(line)
         else:
             groups.append([line])
-    typed, rows = report.typed.split("\n"), []
     for group in groups:
         claims = [line for line in group if not _is_words(line)]
         words = [line for line in group if _is_words(line)]
-        paragraph = _paragraph(group, typed) if words else []
+        paragraph = _paragraph(group, typed) if words or len(claims) > 1 else []
         is_bare = paragraph == group and not any(_has_words(each.source) for each in words)
         if len(claims) == 1 and (is_bare or not words):
             pieces = group if words else _with_words(claims[0], typed)
             rows.append((_in_pieces(claims[0], pieces), pieces))
             continue
-        if words:
+        if paragraph:
             whole = LineReport(group[0].line, 1, _joined(paragraph), "", Verdict.TEXT)
             rows.append((whole, paragraph))
         rows += [(line, [line]) for line in claims]
     return rows
+
+
+def _worded(lines: Sequence[LineReport], typed: Sequence[str]) -> frozenset[int]:
+    """The lines in which several claims were typed, with words beside them."""
+    by_line: dict[int, list[str]] = {}
+    for line in lines:
+        by_line.setdefault(line.line, []).append(line.source)
+    found = set()
+    for number, sources in by_line.items():
+        left = typed[number - 1] if len(sources) > 1 and number <= len(typed) else ""
+        if not 0 < len(left) <= LONGEST_LINE:
+            continue
+        for source in sources:
+            left = left.replace(source, " ", 1)
+        if _has_words(left):
+            found.add(number)
+    return frozenset(found)
 
 
 def _paragraph(group: Sequence[LineReport], typed: Sequence[str]) -> list[LineReport]:
@@ -453,9 +471,11 @@ def _words_of(text: str) -> set[str]:
 
 
 _MATHS = re.compile(
-    r"(\$\$[^$]+\$\$|(?<!\\)\$[^$]+\$|\\\([^$]+?\\\)|\\\[[^$]+?\\\]"
-    r"|\\begin\{align\*?\}[^$]+?\\end\{align\*?\})"
+    r"(\$\$[^$]+\$\$|(?<!\\)\$[^$]+\$"
+    r"|\\\((?:[^$\\]|\\[^()])+\\\)|\\\[(?:[^$\\]|\\[^\[\]])+\\\]"
+    r"|\\begin\{align\*?\}(?:[^$\\]|\\(?!(?:begin|end)\{align))+\\end\{align\*?\})"
 )
+"""Formulas within words; none begins within another, so that a text is gone over once."""
 
 
 def _in_pieces(line: LineReport, pieces: Sequence[LineReport]) -> LineReport:
@@ -468,7 +488,7 @@ def _in_pieces(line: LineReport, pieces: Sequence[LineReport]) -> LineReport:
 def _with_words(line: LineReport, typed: Sequence[str]) -> list[LineReport]:
     """A line with the words that were typed before and behind it: "Thus … for all i"."""
     whole = typed[line.line - 1].strip() if line.line <= len(typed) else ""
-    if not line.source or line.source not in whole:
+    if not line.source or len(whole) > LONGEST_LINE or line.source not in whole:
         return [line]
     before, _, after = whole.partition(line.source)
     words = [LineReport(line.line, 1, part.strip(), "", Verdict.TEXT) for part in (before, after)]
@@ -489,12 +509,12 @@ def _is_words(line: LineReport) -> bool:
     return line.verdict is Verdict.TEXT and not line.read_as
 
 
-def _goes_on(group: Sequence[LineReport], line: LineReport) -> bool:
+def _goes_on(group: Sequence[LineReport], line: LineReport, worded: frozenset[int]) -> bool:
     """Whether a piece goes on with the paragraph before it, in its last line or the next one."""
     end = group[-1].line + group[-1].source.count("\n")
     is_prose = any(map(_is_words, group))
     if line.line == end:
-        return is_prose or _is_words(line)
+        return is_prose or _is_words(line) or line.line in worded
     return line.line == end + 1 and is_prose and _is_words(line)
 
 

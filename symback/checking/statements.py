@@ -80,6 +80,8 @@ class Page:
     numbering: frozenset[str] = frozenset()
     layers: Mapping[str, Index] = field(default_factory=dict)
     typed: str = ""
+    is_numbered: bool = False
+    """Whether numbers in brackets at the ends of rows go up by one from row to row."""
 
     @classmethod
     def of(cls, text: str, letters: Letters) -> Page:
@@ -91,13 +93,9 @@ class Page:
         text = plain(typed)
         starts = (0, *(match.end() for match in re.finditer("\n", text)))
         is_code = letters.notation.rows or _CODE.search(text) is not None
-        return cls(text, macros, letters, starts, is_code, typed=typed)
-
-    @property
-    def is_numbered(self) -> bool:
-        """Whether numbers in brackets at the ends of rows go up by one from row to row."""
-        found = [int(each) for each in _NUMBERED.findall(self.text)]
-        return len(found) > 1 and all(b == a + 1 for a, b in itertools.pairwise(found))
+        return cls(
+            text, macros, letters, starts, is_code, typed=typed, is_numbered=_is_numbered(text)
+        )
 
     def knowing(self, statements: Sequence[Statement]) -> Page:
         """The page with the names that its statements define, and the letters that they number."""
@@ -176,7 +174,7 @@ class Page:
     def behind(self, token: Token) -> int:
         """The position of the page behind a token."""
         position = self.position(token) + token.end - token.start
-        while self.text[position : position + 1] == FILLER:
+        while self.text[position : position + 1] == FILLER and self.typed[position] not in "`*":
             position += 1
         return position
 
@@ -207,6 +205,11 @@ def _lexed(
 
 _lexed_once = lru_cache(maxsize=2_000)(_lexed)
 """A page is read in many notations, and its tokens are the same in all."""
+
+
+def _is_numbered(text: str) -> bool:
+    found = [int(each) for each in _NUMBERED.findall(text)]
+    return len(found) > 1 and all(b == a + 1 for a, b in itertools.pairwise(found))
 
 
 # ------------------------------------------------------------------------------------------- rows
@@ -257,7 +260,7 @@ _CONNECTING = frozenset(
     most both either neither contribution contributions term terms factor factors expression
     own right left hand side rounded rounding approximately roughly about exact exactly decimal
     decimals digits otherwise else elsewhere together altogether combined general case cases when
-    for suppose assume provided
+    for suppose assume provided set setting take taking pick choose fix letting
     """.split()
 )
 """Words that may stand between formulas without changing them."""
@@ -722,7 +725,21 @@ def cut(page: Page) -> tuple[list[Statement], tuple[Statement, Spent] | None]:
         ends = [k for k, gap in enumerate(gaps) if EMPTY_LINE.search(gap)]
         kept = ends[-1] if ends else 0
         return found[:kept], (found[kept], spent)
-    return list(_told_equal(_without_steps(found), page)), None
+    found = [_with_plain_ell(each) for each in _without_steps(found)]
+    return list(_told_equal(found, page)), None
+
+
+def _with_plain_ell(statement: Statement) -> Statement:
+    r"""Where a sum runs over \ell, that is no true class but a letter like others."""
+    texts = [token.text for token in statement.tokens]
+    runs = any(
+        texts[k : k + 2] == ["Σ", "_"] and "ell" in texts[k + 2 : k + 4] for k in range(len(texts))
+    )
+    free = next((letter for letter in "lrqs" if letter not in texts), None)
+    if not runs or free is None:
+        return statement
+    tokens = [replace(t, text=free) if t.text == "ell" else t for t in statement.tokens]
+    return replace(statement, tokens=tokens)
 
 
 MOST_STEPS = 4
@@ -1028,6 +1045,8 @@ def _without_number(tokens: list[Token], *, is_numbered: bool = False) -> list[T
         after = tokens[3]
         if after.spaced and after.kind in ("∂", "name", "command", "∇"):
             return tokens[3:]
+    if (label := _label(tokens)) is not None:
+        return label
     if len(tokens) > 5 and numbered(tokens[-3:]):
         before, opening = tokens[-4], tokens[-3]
         if before.kind == "⏐":
@@ -1038,6 +1057,18 @@ def _without_number(tokens: list[Token], *, is_numbered: bool = False) -> list[T
             text = "a number in brackets at the end"
             return [*tokens[:-3], Token("bad-number", text, opening.place, 0, 0)]
     return tokens
+
+
+def _label(tokens: list[Token]) -> list[Token] | None:
+    """The row without (BP1) behind it, a name of capitals with a number; None where none stands."""
+    opening = next((k for k in range(len(tokens) - 1, 3, -1) if tokens[k].kind == "("), 0)
+    label = tokens[opening:]
+    if not opening or not label[0].spaced or [t.kind for t in label[-2:]] != ["number", ")"]:
+        return None
+    capitals = [token.text for token in label[1:-2]]
+    is_name = len(capitals) > 1 and all(text.isalpha() and text.isupper() for text in capitals)
+    close = not any(token.spaced for token in label[1:])
+    return tokens[:opening] if is_name and close else None
 
 
 def _without_remark(tokens: list[Token], letters: Letters) -> list[Token]:

@@ -34,6 +34,7 @@ from symback.checking.conventions import (
     MOST_JUDGED,
     candidates,
     described,
+    has_other_derivatives,
     is_turned,
     listed,
     refined,
@@ -119,6 +120,7 @@ from symback.language.expressions import (
     LOSS,
     MINUS_ONE,
     ONE,
+    ZERO,
     Array,
     At,
     Call,
@@ -136,6 +138,7 @@ from symback.language.expressions import (
     OneHot,
     Ones,
     Product,
+    Sum,
     Total,
     Transpose,
     children,
@@ -374,6 +377,7 @@ def _attempts(
         (each, attempt)
         for value, each, attempt in weighed()
         if value == best or (2 * value >= best > 0 and is_turned(each, notation))
+        if each == notation or not has_other_derivatives(each, notation)
     ]
     kept.sort(key=lambda each: each[0] != notation)
     if notation == NOTATIONS["lectures"]:  # what does not fit may be a mistake with a name
@@ -451,6 +455,7 @@ def _as_far_as_clear(
             each
             for each in same_place
             if (line.verdict in sure[0] and each.verdict in sure[1])
+            or (line.verdict in sure[0] and "there is no " in each.reason)
             or (line.verdict in (*sure[1], Verdict.UNDECIDED) and each.verdict in sure[0])
         ]
         if opposite:
@@ -685,8 +690,19 @@ class _Page:
     def bare(self, node: Node) -> Node:
         return bare(node, self.definitions)
 
+    def completed(self, found: Values) -> Values:
+        """The values with 0 for the other targets where one is 1 and all add up to 1."""
+        ones = [each for each, value in found.items() if each.letter == "y" and value.value == 1]
+        facts = [fact.variable.role for fact in self.judge.graph.facts if fact.total == 1]
+        if len(ones) != 1 or Role.TARGET not in facts or self.judge.sizes:
+            return found
+        size = int(self.judge.scope.widths[-1])
+        others = {replace(ones[0], indices=_indices(k)): ZERO for k in range(1, size + 1)}
+        return others | found
+
     def give(self, found: Values) -> bool:
         """Remember values that the page gives; a target that is given anew replaces the old one."""
+        found = self.completed(found)
         old = [each for each in found if self.given.get(each, found[each]) != found[each]]
         if any(each.letter == "y" for each in old):
             self.given = {k: v for k, v in self.given.items() if getattr(k, "letter", "") != "y"}
@@ -1042,6 +1058,7 @@ _GROWS = re.compile(r"\\(?:left|[bB]igg?l?)\s*\Z")
 # -------------------------------------------------------------------------------------- one side
 
 
+ADDED = "right if the loss of all samples is the sum of theirs, and not the mean"
 NO_NUMBERS = "the network file gives no numbers to compare with"
 WHOLE_LAYER = "this is a whole layer, and the number on the other side one neuron's"
 WHOLE_BATCH = (
@@ -1071,6 +1088,8 @@ def _side(
         found = _as_symbols(page, truth, side)
         if found.verdict is Verdict.REFUTED and _measures(page, side.node):
             found = Finding(Verdict.UNDECIDED, NO_NUMBERS)
+        if found.verdict is Verdict.REFUTED and _adds_losses(truth, side.node):
+            found = Finding(Verdict.CONDITIONAL, ADDED)
     if found.verdict is Verdict.REFUTED and _counts_layers(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, "L may be the number of layers here")
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
@@ -1089,6 +1108,15 @@ def _side(
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _adds_losses(truth: Node, node: Node) -> bool:
+    """Whether a line says that the loss of all samples is the sum of theirs: E = Σ_n E_n."""
+    match truth, node:
+        case Element(letter), Sum(_, Element(body)):
+            return letter == body == LOSS.letter
+        case _:
+            return False
 
 
 def _counts_layers(page: _Page, truth: Node, node: Node) -> bool:
@@ -1436,6 +1464,12 @@ def _for_some_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
     A side that names targets, or derivatives, is meant for all targets: a path that is missing is
     often hidden by a 0 among them.
     """
+    match truth:  # at a bar the other targets follow from Σy = 1
+        case At(of, bar) if all(getattr(left, "letter", "") == "y" for left, _ in bar):
+            known = {left: right for left, right in bar if isinstance(right, Number)}
+            pins = (*page.assumptions.pins, *bar, *page.completed(known).items())
+            if page.compare(of, side.node, pins=pins).is_equal:
+                return Finding(Verdict.PROVED)
     parts = list(walk(page.bare(side.node)))
     general = any(
         isinstance(p, Derivative) or getattr(p, "letter", "") in ("y", "delta") for p in parts
@@ -1660,10 +1694,11 @@ def _without_numbers(
     judge = page.judge
     if page.previous is not None and not _names_quantities(page.previous):
         return _calculated(page, page.previous, side, relation)
-    if isinstance(truth, (Element, Array)) and truth.letter in (*GIVEN, "eta"):
+    given = truth.of if isinstance(truth, Transpose) else truth
+    if isinstance(given, (Element, Array)) and given.letter.lower() in (*GIVEN, "eta"):
         if page.give(values(truth, side.node, judge.scope)):
             return Finding(Verdict.TEXT, SUPPOSED)
-        if isinstance(truth, Array):
+        if isinstance(given, Array):
             page.unused = (side.line, side.source)
         elif truth.letter in PINNED and plain_number(side.node) is not None:
             page.given[truth] = side.node
