@@ -611,6 +611,8 @@ def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
         among = any(each.kind == "name" and len(each.text) > 2 for each in (*before, *behind))
         named = letters.is_name(text) or (letters.means_quantity(text) and not among)
         named = named or text in WORDS  # of which those in a sentence are words already
+        numbered = follows.kind == "number" and follows.start == token.end  # do1 / dw5
+        named = named or (numbered and text[0] == "d" and letters.begins_quantity(text[1:]))
         article = text in ("a", "A", "I") and follows.kind == "name" and follows.spaced
         article = article and len(follows.text) > 2 and follows.text.lower() in _CONNECTING
         is_word = article or (english and not scripted and not named)
