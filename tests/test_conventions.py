@@ -236,3 +236,19 @@ def test_what_two_readings_judge_differently_is_right_in_one_of_them():
     assert "conditional" in said
     assert not WRONG & {*said}
     assert any("right if it is read as" in line.reason for line in report.lines)
+
+
+def test_a_reading_that_only_leaves_a_mistake_unread_is_none():
+    """h³ is a power: no letters are chosen in which a wrong line cannot be read."""
+    net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
+    (line,) = sb.check("∂h_11/∂a_11 = h_11 - h_11^3", net).lines
+    assert line.verdict.value == "refuted"
+
+
+def test_strict_holds_the_sign_of_the_error():
+    """δ = y - ŷ is another convention, not a name of the page's own."""
+    net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
+    page = "δ_21 = y_1 - ŷ_1\n\n∂L/∂w_212 = -δ_21 h_12\n"
+    lenient, strict = (sb.check(page, net, strict=each) for each in (False, True))
+    assert [line.verdict.value for line in lenient.lines] == ["conditional", "conditional"]
+    assert "refuted" in [line.verdict.value for line in strict.lines]

@@ -96,7 +96,13 @@ def test_a_name_that_may_be_two_things_or_none_is_not_read(line, net):
     assert {"proved", "refuted", "conditional"}.isdisjoint(verdicts(line, net))
 
 
-@pytest.mark.parametrize("line", ["the target y_1 = 1", "input x_1 = 1", r"the output $y_1 = 1$"])
+REMARKS = [
+    "the target y_1 = 1", "input x_1 = 1", r"the output $y_1 = 1$", "y_1 = 1 (target)",
+    "y_1 = 1  (target)", r"$y_1 = 1 (\text{target})$", r"$x_1 = 1 \quad (\text{input})$",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", REMARKS)
 def test_a_word_of_a_sentence_is_no_factor(line):
     assert read_as(line) in (["y_1 = 1"], ["x_1 = 1"])
 
@@ -316,7 +322,20 @@ net_o1 = w5*out_h1 + w6*out_h2 + b_21
 net_o2 = w7*out_h1 + w8*out_h2 + b_22
 ∂E/∂w6 = (out_o1 - target_o1)*out_o1*(1 - out_o1)*out_h2
 """
+GOT = """
+h1 = w1*i1 + w2*i2 + b_11
+h2 = w3*i1 + w4*i2 + b_12
+a_h1 = sigmoid(h1)
+o1 = w5*a_h1 + w6*a_h2 + b_21
+a_o1 = sigmoid(o1)
+do1/dw5 = a_h1
+da_o1/do1 = a_o1*(1 - a_o1)
+dL/dw6 = (a_o1 - t1)*a_o1*(1 - a_o1)*a_h2
+"""
 NUMBERED = [
+    (GOT, SIGMOIDS, "do1/dw5", "do1/dw6"),
+    (GOT, SIGMOIDS, "(a_o1 - t1)", "(t1 - a_o1)"),
+    (GOT, SIGMOIDS, "a_h1 = sigmoid(h1)", "a_h1 = tanh(h1)"),
     (NEURONS, ONE_OUTPUT, r"x_1 * f'", r"x_2 * f'"),
     (NEURONS, ONE_OUTPUT, r"w_5 * f'", r"w_6 * f'"),
     (THROUGH, ONE_OUTPUT, r"\delta_1 x_2", r"\delta_1 x_1"),

@@ -179,3 +179,39 @@ def test_what_a_loss_depends_on():
     page = "$E(w) = \\frac12 \\sum_k (\\hat y_k - y_k)^2$"
     assert judged(page) == ["proved"]
     assert judged(page.replace("\\frac12 ", "")) == ["refuted"]
+
+
+def test_the_loss_of_all_samples_is_not_that_of_one():
+    """E = Σ_n E_n is right where the loss is the sum, and never wrong."""
+    page = r"$E(w) = \sum_{n=1}^N E_n(w)$"
+    assert judged(page)[0] in ("unread", "conditional")
+
+
+def test_the_number_of_layers_is_no_loss():
+    assert judged("For each output unit (layer $L = 3$)") == ["undecided"]
+    assert judged("$L = 0$")[0] != "undecided"
+
+
+WIKIPEDIA = r"""
+$$
+\begin{aligned}
+{\frac {\partial {\text{net}}_{j}}{\partial w_{ij}}} &= {\frac {\partial }{\partial w_{ij}}}\left(\sum _{k}w_{kj}o_{k}\right)=o_{i}. \\
+{\frac {\partial o_{j}}{\partial {\text{net}}_{j}}} &= o_{j}(1-o_{j}) \\
+{\frac {\partial E}{\partial o_{j}}} &= \sum _{\ell \in L} {\frac {\partial E}{\partial o_{\ell }}}{\frac {\partial o_{\ell }}{\partial {\text{net}}_{\ell }}}w_{j\ell }
+\end{aligned}
+$$
+"""  # noqa: E501
+
+
+def test_an_operator_in_braces_and_a_sum_over_ell():
+    assert judged(WIKIPEDIA) == ["proved"] * 3
+    assert judged(WIKIPEDIA.replace("=o_{i}", "=o_{j}"))[0] == "refuted"
+    swapped = judged(WIKIPEDIA.replace("w_{j\\ell }", "w_{\\ell j}"))
+    assert "proved" not in (swapped[0], swapped[2])  # right in one order of the indices each
+
+
+def test_the_name_of_an_equation_behind_it():
+    page = r"$$\delta_1 = W_2^T \delta_2 \odot \sigma'(a_1)~(BP2)$$"
+    assert judged(page) == ["proved"]
+    assert judged(page.replace("W_2^T", "W_2")) == ["refuted"]
+    assert judged(page.replace("(BP2)", "(B2)")) != ["proved"]

@@ -327,11 +327,13 @@ def _placed(letters: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]
         yield each
 
 
-def refined(notation: Notation, signs: Signs, scope: Scope) -> Iterator[Notation]:
+def refined(
+    notation: Notation, signs: Signs, scope: Scope, *, own_errors: bool
+) -> Iterator[Notation]:
     """What else may be so of a page that ``notation`` explains best, and not all of it.
 
-    Errors may be counted from the outputs (δ_1 is theirs), or be names that the page gives to
-    something itself.
+    Errors may be counted from the outputs (δ_1 is theirs), or with ``own_errors`` be names that the
+    page gives to something itself.
     """
     if "delta" not in signs.letters or notation.layer not in ("subscript", "nowhere"):
         return
@@ -339,7 +341,8 @@ def refined(notation: Notation, signs: Signs, scope: Scope) -> Iterator[Notation
         layers = range(1, scope.depth + 1)
         back = tuple((f"delta_{layer}", f"delta_{scope.depth + 1 - layer}") for layer in layers)
         yield replace(notation, name="", names=(*back, *notation.names))
-    yield replace(notation, name="", error="")
+    if own_errors:
+        yield replace(notation, name="", error="")
 
 
 # ------------------------------------------------------------------------------- what stands where
@@ -469,6 +472,10 @@ _WEIGHT = {
 }
 
 
+_MISFIT = -2.0
+"""Of a line that names what is beyond the network."""
+
+
 def weight(items: Sequence[Item], lines: Iterable[LineReport]) -> float:
     """How well a reading explains a page: forward equations count twice."""
     forward = {
@@ -478,7 +485,7 @@ def weight(items: Sequence[Item], lines: Iterable[LineReport]) -> float:
     }
     decided = (Verdict.PROVED, Verdict.REFUTED)
     return sum(
-        _WEIGHT.get(line.verdict, 0.0)
+        (_MISFIT if "there is no " in line.reason else _WEIGHT.get(line.verdict, 0.0))
         * (1 + (line.verdict in decided and (line.line, line.column) in forward))
         for line in lines
     )

@@ -105,7 +105,10 @@ def _numbered(
 ) -> Guess:
     """What numbers of weights say, where need be with other numbers taken for neurons."""
     first = Guess()
-    ways = [] if again else [_of_letters(scope), _through_layers(text, scope)]
+    ways: list[tuple[tuple[str, str], ...]] = []
+    if not again:
+        ways = [_of_letters(scope, each) for each in (_AFTER, _BEFORE)]
+        ways.append(_through_layers(text, scope))
     for neurons in ((), *filter(None, ways)):
         given = replace(notation, names=(*notation.names, *neurons))
         found = numbered_weights(read(text, scope, given, unknown=names), names, scope)
@@ -115,13 +118,23 @@ def _numbered(
     return first
 
 
-def _of_letters(scope: Scope) -> tuple[tuple[str, str], ...]:
-    """h_2 as neuron 2 of the one hidden layer, o_1 as output 1."""
+_AFTER = {"h_": ("h_1,", 1), "o_": ("yhat_", 2), "i_": ("x_", 0), "t_": ("y_", 2)}
+"""h_2 as what neuron 2 of the one hidden layer gives, o_1 as output 1; how it begins, and where."""
+_BEFORE = _AFTER | {
+    "h_": ("a_1,", 1), "o_": ("a_2,", 2), "a_h": ("h_1,", 1), "a_o": ("yhat_", 2),
+}  # fmt: skip
+"""The same letters for what the neurons get, with a_h2 and a_o1 for what they give."""
+
+
+def _of_letters(
+    scope: Scope, meanings: Mapping[str, tuple[str, int]]
+) -> tuple[tuple[str, str], ...]:
+    """Letters with numbers as neurons of a network with one hidden layer."""
     if scope.depth != 2:
         return ()
     return tuple(
-        (f"{letter}_{neuron}", f"{meant}{neuron}")
-        for letter, meant, layer in (("h", "h_1,", 1), ("o", "yhat_", 2))
+        (f"{letters}{neuron}", f"{meant}{neuron}")
+        for letters, (meant, layer) in meanings.items()
         for neuron in _numbers_of(scope.widths[layer])
     )
 

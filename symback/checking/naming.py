@@ -169,13 +169,14 @@ def _spelled(
         known = word in words or (below and word in _BELOW and not (several and word == "in"))
         scripted = len(runs) > place + 1 and runs[place + 1][0].kind in ("_", "^")
         goes_on = any(_is_sentence(near, words, own=word in own) for near in beside)
+        goes_on |= [near[0].kind for near in beside] == ["(", ")"] and beside[0][0].spaced
         is_name = below or scripted or (bool(beside) and not goes_on)
         if token.kind == "text" and (known or below or scripted) and _is_word(word) and is_name:
             made.append(replace(token, kind="name"))
         elif several and known and is_name:
             made.append(replace(token, text=word, end=run[-1].end))
         elif not latex and token.kind == "name" and word in WORDS and not is_name:
-            made.append(replace(token, kind="text"))  # "the target y_1 is"
+            made.append(replace(token, kind="text"))  # "the target y_1 is", "… (output)"
         else:
             made += run
     return made

@@ -58,6 +58,7 @@ from symback.language.echo import echo
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.expressions import (
     ELL,
+    EVERY,
     LOSS,
     Array,
     At,
@@ -79,6 +80,7 @@ from symback.language.expressions import (
     Total,
     Transpose,
     children,
+    everywhere,
     free_letters,
     is_array,
     negative,
@@ -859,7 +861,7 @@ def _sides(statement: Statement, page: Page) -> Sides:
     line = Line(letters, statement.latex, code, updating, statement.lemma)
     readings = [reading(part, line) for part in parts]
     uncertain = {node for each in readings for node in each.uncertain}
-    nodes = _settled([each.node for each in readings], uncertain, tokens)
+    nodes = _settled(_of_one_sample([each.node for each in readings]), uncertain, tokens)
     dotted = next(filter(None, (each.dotted for each in readings)), None)
     if dotted is not None and not all(map(is_array, nodes)):
         raise NotRead("· between two columns has two readings", dotted,
@@ -1020,6 +1022,25 @@ def _multiplies_arrays(node: Node) -> bool:
         isinstance(part, Product) and not part.elementwise and sum(map(is_array, part.factors)) > 1
         for part in walk(node)
     )
+
+
+def _of_one_sample(nodes: list[Node]) -> list[Node]:
+    """E_n beside quantities without a mark of their sample: all are of that one sample.
+
+    Of E = Σ_n E_n, and beside x_n, the mark is kept.
+    """
+    parts = [part for node in nodes for part in walk(node)]
+    marked = [part for part in parts if getattr(part, "sample", None) is not None]
+    bound = {part.letter for part in parts if isinstance(part, Sum)}
+    alone = all(
+        isinstance(part, Element) and part.letter == LOSS.letter and part.sample != EVERY
+        and part.sample is not None and part.sample.letter not in (*bound, "")
+        for part in marked
+    )  # fmt: skip
+    if not marked or not alone or LOSS in parts:
+        return nodes
+    change = everywhere(lambda part: LOSS if part in marked else None)
+    return [change(node) for node in nodes]
 
 
 def _letter_roles(nodes: Sequence[Node]) -> dict[str, set[str]]:

@@ -66,6 +66,7 @@ from symback.language.expressions import (
     Sum,
     Total,
     Transpose,
+    free_letters,
     is_array,
     is_column,
     negative,
@@ -619,6 +620,9 @@ class _Parser:
             below = tokens[len(above) + 1 :]
             self.read_instead(begin, fraction, left, *above, right, left, *below, right)
             return self.primary()
+        if opening.kind == "{" and _is_operator(tokens):  # {\frac{∂}{∂w}} f
+            self.read_instead(begin, *tokens)
+            return self.primary()
         scripted = self.at("_", "^") or self.compares()
         single = len(tokens) == 1 and (tokens[0].kind == "name" or tokens[0].text == "1")
         if opening.kind == "{" and scripted and single:
@@ -929,8 +933,9 @@ class _Parser:
             return found
         if text == "e" and self.at("^", ahead=1):
             return self.euler()
-        if text in ("h", "f") and letters.scope.is_network and self.takes_hypothesis():
-            return letters.output()
+        output = self.hypothesis() if text in ("h", "f") and letters.scope.is_network else None
+        if output is not None:
+            return output
         alone = letters.function_alone(text) if self.line.lemma is not None else None
         function = alone or letters.function(self.tokens, self.position)
         if function is not None:
@@ -942,18 +947,21 @@ class _Parser:
             self.position = begin
         return (is_loss and _of_all(self.loss())) or self.quantity()
 
-    def takes_hypothesis(self) -> bool:
-        """Take h_{W,b}(x) or h_Θ(x), the output by what it depends on, if it is one."""
-        begin = self.position
+    def hypothesis(self) -> Node | None:
+        """h_{W,b}(x) or h_Θ(x^{(i)}): the output, by what it depends on."""
+        begin, output = self.position, self.letters.output()
         self.take()
         if self.accept("_"):
             below = self.script()
             if {token.text for token in below} <= {"W", "b", "w", "theta", "Theta", ",", "{", "}"}:
                 of = self.group() if self.at("(") else []
                 if [token.text for token in of] in (["x"], ["X"]):
-                    return True
+                    return output
+                sample = self.sample_among(of) if of and of[0].text == "x" else None
+                if sample is not None and isinstance(output, (Element, Array)):
+                    return replace(output, sample=sample)
         self.position = begin
-        return False
+        return None
 
     def takes_parameters(self) -> bool:
         """Whether a bracket behind a letter of the loss only says what it depends on: E(w)."""
@@ -1272,6 +1280,8 @@ class _Parser:
                 raise self.refuse(f"a sum of more than {MOST_TERMS} terms", at=mark)
             if upper.offset < lower:
                 raise self.refuse("a sum that ends before it begins", at=mark)
+        if LOSS in walk(body) and not {*letters} & {*free_letters(body)}:  # Σ_n E_n
+            raise self.refuse("nothing says which sample the loss is of", at=mark)
         for letter in reversed(letters):
             body = Sum(letter, body, lower, upper, without, product)
         if above and len(above) > 2 and above[0].text in ("n", "N", "m", "d", "s"):
@@ -1392,6 +1402,9 @@ class _Parser:
     def fraction(self, token: Token) -> Node:
         """A quotient, or a derivative."""
         above, below = _bare(self.argument()), _bare(self.argument())
+        if _is_typed_delta(above) and _is_typed_delta(below):  # δE/δw, typed for ∂E/∂w
+            above, below = ([replace(part[0], kind="∂", text="∂"), *part[1:]]
+                            for part in (above, below))  # fmt: skip
         if not _is_differential(above) or not _is_differential(below):
             if below and below[0].kind == "∂":
                 raise self.refuse("∂ below and none above", at=token)
@@ -1654,6 +1667,24 @@ def _of_last_layer(tokens: list[Token]) -> list[Token]:
     return [replace(plain[0], text="L"), *plain[3:]] if is_last else tokens
 
 
+def _is_operator(tokens: Sequence[Token]) -> bool:
+    """Whether braces hold a fraction with nothing but a ∂, or a d, above: an operator."""
+    texts = [token.text for token in tokens[:4]]
+    if texts[:2] not in (["frac", "{"], ["dfrac", "{"]) or texts[3:] != ["}"]:
+        return False
+    return texts[2] in ("∂", "d") and _is_group(tokens[4:])
+
+
+def _is_group(tokens: Sequence[Token]) -> bool:
+    """Whether tokens are one group in braces."""
+    depth = 0
+    for place, token in enumerate(tokens):
+        depth += (token.kind == "{") - (token.kind == "}")
+        if depth == 0:
+            return place == len(tokens) - 1
+    return False
+
+
 def _above_over(tokens: Sequence[Token]) -> Sequence[Token] | None:
     r"""What stands above in {… \over …}; None where there is no such sign, or more than one."""
     depth, found = 0, []
@@ -1686,6 +1717,11 @@ def _is_transpose(tokens: Sequence[Token]) -> bool:
     while len(tokens) > 2 and tokens[0].kind == "{" and tokens[-1].kind == "}":
         tokens = tokens[1:-1]
     return len(tokens) == 1 and (tokens[0].kind == "⊤" or tokens[0].text == "T")
+
+
+def _is_typed_delta(tokens: Sequence[Token]) -> bool:
+    """Whether δ stands before a letter, and has no index of its own."""
+    return len(tokens) > 1 and tokens[0].text == "delta" and tokens[1].kind in ("name", "command")
 
 
 def _is_differential(tokens: Sequence[Token]) -> bool:

@@ -611,6 +611,8 @@ def _with_words(tokens: list[Token], letters: Letters) -> list[Token]:
         among = any(each.kind == "name" and len(each.text) > 2 for each in (*before, *behind))
         named = letters.is_name(text) or (letters.means_quantity(text) and not among)
         named = named or text in WORDS  # of which those in a sentence are words already
+        numbered = follows.kind == "number" and follows.start == token.end  # do1 / dw5
+        named = named or (numbered and text[0] == "d" and letters.begins_quantity(text[1:]))
         article = text in ("a", "A", "I") and follows.kind == "name" and follows.spaced
         article = article and len(follows.text) > 2 and follows.text.lower() in _CONNECTING
         is_word = article or (english and not scripted and not named)
@@ -723,7 +725,21 @@ def cut(page: Page) -> tuple[list[Statement], tuple[Statement, Spent] | None]:
         ends = [k for k, gap in enumerate(gaps) if EMPTY_LINE.search(gap)]
         kept = ends[-1] if ends else 0
         return found[:kept], (found[kept], spent)
-    return list(_told_equal(_without_steps(found), page)), None
+    found = [_with_plain_ell(each) for each in _without_steps(found)]
+    return list(_told_equal(found, page)), None
+
+
+def _with_plain_ell(statement: Statement) -> Statement:
+    r"""Where a sum runs over \ell, that is no true class but a letter like others."""
+    texts = [token.text for token in statement.tokens]
+    runs = any(
+        texts[k : k + 2] == ["Σ", "_"] and "ell" in texts[k + 2 : k + 4] for k in range(len(texts))
+    )
+    free = next((letter for letter in "lrqs" if letter not in texts), None)
+    if not runs or free is None:
+        return statement
+    tokens = [replace(t, text=free) if t.text == "ell" else t for t in statement.tokens]
+    return replace(statement, tokens=tokens)
 
 
 MOST_STEPS = 4
@@ -1029,6 +1045,8 @@ def _without_number(tokens: list[Token], *, is_numbered: bool = False) -> list[T
         after = tokens[3]
         if after.spaced and after.kind in ("∂", "name", "command", "∇"):
             return tokens[3:]
+    if (label := _label(tokens)) is not None:
+        return label
     if len(tokens) > 5 and numbered(tokens[-3:]):
         before, opening = tokens[-4], tokens[-3]
         if before.kind == "⏐":
@@ -1039,6 +1057,18 @@ def _without_number(tokens: list[Token], *, is_numbered: bool = False) -> list[T
             text = "a number in brackets at the end"
             return [*tokens[:-3], Token("bad-number", text, opening.place, 0, 0)]
     return tokens
+
+
+def _label(tokens: list[Token]) -> list[Token] | None:
+    """The row without (BP1) behind it, a name of capitals with a number; None where none stands."""
+    opening = next((k for k in range(len(tokens) - 1, 3, -1) if tokens[k].kind == "("), 0)
+    label = tokens[opening:]
+    if not opening or not label[0].spaced or [t.kind for t in label[-2:]] != ["number", ")"]:
+        return None
+    capitals = [token.text for token in label[1:-2]]
+    is_name = len(capitals) > 1 and all(text.isalpha() and text.isupper() for text in capitals)
+    close = not any(token.spaced for token in label[1:])
+    return tokens[:opening] if is_name and close else None
 
 
 def _without_remark(tokens: list[Token], letters: Letters) -> list[Token]:

@@ -138,6 +138,7 @@ from symback.language.expressions import (
     OneHot,
     Ones,
     Product,
+    Sum,
     Total,
     Transpose,
     children,
@@ -161,6 +162,8 @@ MOST_DIAGNOSED = 12
 
 WITHOUT_CHANCE = "proved without chance"
 """Said of a line for which a deterministic proof was asked for and found."""
+
+WRONG = frozenset((Verdict.REFUTED, Verdict.FOLLOWS))
 
 NO_VALUE = (Undecided, Misshapen, VanishingDenominator)
 """What is raised where a side cannot be computed."""
@@ -365,12 +368,15 @@ def _attempts(
         if not _searched(candidates(signs, scope)[1:], read_in, tried):
             _, notation, base = max(weighed(), key=lambda each: each[0])
             count = len(found)
-            any(tried(each, read_in(each)) for each in refined(notation, signs, scope))
+            fits = not any(line.verdict in WRONG for line in base.judgement.lines)
+            others = refined(notation, signs, scope, own_errors=fits)
+            any(tried(each, read_in(each)) for each in others)
             found[count:] = [each for each in found[count:] if _explains_more(each[1], base)]
     except Spent as spent:
         left = spent
         if len(found) == 1:
             return [first], "", left
+    found[1:] = [each for each in found[1:] if _explains_more(each[1], first)]
     best, notation, _ = max(weighed(), key=lambda each: each[0])
     kept = [
         (each, attempt)
@@ -441,7 +447,7 @@ def _as_far_as_clear(
     right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
     misfits = sum(line.reason.startswith("there is no ") for line in lines)
     lost = counts[Verdict.UNREAD] and right < max(counts[Verdict.REFUTED], misfits)
-    sure = {Verdict.PROVED, Verdict.CONDITIONAL}, {Verdict.REFUTED, Verdict.FOLLOWS}
+    sure = {Verdict.PROVED, Verdict.CONDITIONAL}, WRONG
     made = []
     for line in lines:
         same_place = [
@@ -454,6 +460,7 @@ def _as_far_as_clear(
             each
             for each in same_place
             if (line.verdict in sure[0] and each.verdict in sure[1])
+            or (line.verdict in sure[0] and "there is no " in each.reason)
             or (line.verdict in (*sure[1], Verdict.UNDECIDED) and each.verdict in sure[0])
         ]
         if opposite:
@@ -1056,6 +1063,7 @@ _GROWS = re.compile(r"\\(?:left|[bB]igg?l?)\s*\Z")
 # -------------------------------------------------------------------------------------- one side
 
 
+ADDED = "right if the loss of all samples is the sum of theirs, and not the mean"
 NO_NUMBERS = "the network file gives no numbers to compare with"
 WHOLE_LAYER = "this is a whole layer, and the number on the other side one neuron's"
 WHOLE_BATCH = (
@@ -1085,8 +1093,12 @@ def _side(
         found = _as_symbols(page, truth, side)
         if found.verdict is Verdict.REFUTED and _measures(page, side.node):
             found = Finding(Verdict.UNDECIDED, NO_NUMBERS)
+        if found.verdict is Verdict.REFUTED and _adds_losses(truth, side.node):
+            found = Finding(Verdict.CONDITIONAL, ADDED)
     if found.verdict is Verdict.REFUTED and _counts_layers(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, "L may be the number of layers here")
+    if found.verdict is Verdict.REFUTED and not page.strict and _adds_up(truth, side.node):
+        return Finding(Verdict.UNDECIDED, "the page's loss is another total of its samples' losses")
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         possible = [each for each in instead if _may_be(page, each, side.node)]
         if possible:
@@ -1103,6 +1115,22 @@ def _side(
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         page.wrongs.insert(0, (truth, side.node, side.line))
     return found
+
+
+def _adds_losses(truth: Node, node: Node) -> bool:
+    """Whether a line says that the loss of all samples is the sum of theirs: E = Σ_n E_n."""
+    match truth, node:
+        case Element(letter), Sum(_, Element(body)):
+            return letter == body == LOSS.letter
+        case _:
+            return False
+
+
+def _adds_up(truth: Node, node: Node) -> bool:
+    """Whether a line says of the loss only that it is the sum of the samples' losses, E = Σ E_n."""
+    own = [part for part in walk(node) if isinstance(part, Element)]
+    samples = bool(own) and all(part.letter == LOSS.letter and part.sample for part in own)
+    return truth == LOSS and samples and any(isinstance(part, Sum) for part in walk(node))
 
 
 def _counts_layers(page: _Page, truth: Node, node: Node) -> bool:
