@@ -18,7 +18,7 @@ import symback as sb
 
 with atheris.instrument_imports(include=["symback.checking"]):
     import symback.checking.page
-    import symback.checking.verdicts
+    import symback.checking.pipeline
 
 LINES = Path(__file__).parents[1] / "tests" / "cases" / "lines.json"
 NETS = [

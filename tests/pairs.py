@@ -28,7 +28,7 @@ from functools import cache, cached_property
 from typing import Any
 
 import symback as sb
-from symback.checking import verdicts
+from symback.checking import pipeline
 from trees import Seen, Tree, call, case, compared, indicator, name, number, points, slope
 
 TRIED = 80
@@ -929,13 +929,13 @@ QUICK = {
     "_diagnosed": lambda _, judgement: (tuple(judgement.lines), None),
     "deviation_of": lambda *_: None,
 }
-"""What stands in `symback.checking.verdicts` where verdicts alone are asked for."""
+"""What stands in `symback.checking.pipeline` where verdicts alone are asked for."""
 
 
 def main(wanted: str = "10000", seed: str = "0", *options: str) -> int:
     """Ask about as many pairs as wanted, and print what came of it."""
     for function in QUICK if options else ():
-        setattr(verdicts, function, QUICK[function])
+        setattr(pipeline, function, QUICK[function])
     found: collections.Counter[tuple[str, str, str]] = collections.Counter()
     wrong, started = 0, time.perf_counter()
     for pair in itertools.islice(pairs(int(seed)), int(wanted)):

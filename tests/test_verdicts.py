@@ -8,7 +8,8 @@ import symback as sb
 from symback.checking.evaluation import Assumptions
 from symback.checking.judge import Judge
 from symback.checking.page import Claim, Definition, Document, Prose, Relation, Side, Unread
-from symback.checking.verdicts import judged, largest_index, overall
+from symback.checking.pipeline import largest_index, overall
+from symback.checking.verdicts import judged
 from symback.language.expressions import (
     LOSS,
     Call,

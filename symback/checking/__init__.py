@@ -25,7 +25,7 @@
 
 from __future__ import annotations
 
+from symback.checking.pipeline import check
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
-from symback.checking.verdicts import check
 
 __all__ = ["Diagnosis", "LineReport", "Report", "Verdict", "Witness", "check"]

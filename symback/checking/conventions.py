@@ -7,7 +7,7 @@ w_ij leads from i to j.  Here one can
 * get the notations that these allow, the likeliest first: `candidates`;
 * weigh how well a page is explained by one of them: `weight`.
 
-`symback.checking.verdicts` reads and judges the page under each and takes the one that explains
+`symback.checking.pipeline` reads and judges the page under each and takes the one that explains
 most; a line that two of them explain equally well and judge differently is right only if it is
 read in one of the two.
 """
@@ -31,6 +31,8 @@ from symback.language.names import NOTATIONS, SIGNS, Notation, Samples
 
 MOST_CANDIDATES = 24
 """So many notations a page is read in, at most."""
+MOST_LOOKED_AT = 6_000
+"""Characters of a page from which its letters are known."""
 MOST_JUDGED = 6
 """So many of these are judged: those that leave least unread."""
 
@@ -104,7 +106,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
 
     Not those of ``names`` and of names that say themselves what they are, such as net_h1.
     """
-    page = Page.of(text, Letters(scope, LECTURES))
+    page = Page.of(text[:MOST_LOOKED_AT], Letters(scope, LECTURES))
     found = [each for each in cut(page)[0] if each.has_relation]
     said = told(((each.tokens, each.latex) for each in found), scope, LECTURES)
     known = Letters(scope, replace(LECTURES, names=(*said, *names)))
@@ -131,9 +133,11 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
             rows |= name == "w" and _stands_behind_array(tokens, place)
             turned = raised[:1] in (["T"], ["⊤"], ["top"])
             layered = _is_layered(name)
-            if layered and raised and not turned and raised != ["'"]:
+            indices = 3 if name in _WEIGHTS[:1] else 2
+            powered = raised[:1] and raised[0].isdigit() and _count(below) == indices  # h_{11}²
+            if layered and raised and not (turned or powered) and raised != ["'"]:
                 above.add(raised[0] if raised[0] in ("(", "[") else "")
-            elif name in ("w", "theta", "Theta") or (name in "uv" and _count(below) == 2):
+            elif name in ("w", "theta", "Theta") or (name in ("u", "v") and _count(below) == 2):
                 weights.add(_count(below))
             elif layered and not raised:
                 close = [t for t in tokens[place + 1 : place + 2] if t.kind == "number"]

@@ -1,7 +1,6 @@
 """From the text of a page to its report: what is proved, wrong first, or merely follows from it.
 
-`check` is the pipeline: read the page, judge it line by line (`judged`), look for a convention
-under which it is right after all (`convention_of`), and name the mistakes of wrong lines.
+`judged` goes through a page that has been read, from the top.
 
 A side is compared with the **truth**, which is the value of what the chain began with (its left
 side, or ∂L/∂wrt for a page that begins with "="), not only with its neighbour: so a step that is
@@ -11,47 +10,23 @@ if it agrees then, it **follows** from them and is not blamed a second time.
 
 Decimal numbers are compared with the numbers of the file at the precision printed, each decimal
 standing for all numbers that round to it.  They never decide about a line of symbols.
-
-A **convention** counts only if *all* claims of a page are right under it, and not all of them are
-right as they stand.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
-from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from symback.checking.batches import with_definitions
 from symback.checking.claims import LOSS_LETTERS, bare, in_order, names_decimals, says_nothing
-from symback.checking.conventions import (
-    MOST_JUDGED,
-    candidates,
-    described,
-    has_other_derivatives,
-    is_turned,
-    listed,
-    refined,
-    signs_of,
-    unread,
-    weight,
-)
-from symback.checking.correct import correct_node
-from symback.checking.deviations import SCALES, Deviation, deviation_of
 from symback.checking.evaluation import Assumptions
 from symback.checking.givens import Values, plain_number, values
-from symback.checking.goals import Answers, Said, reaches
-from symback.checking.guessing import Guess, read_with_names
+from symback.checking.goals import Said
 from symback.checking.judge import (
     ABOUT,
     AS_PRINTED,
-    BOUND,
     COARSE,
     EXACT,
     ROUNDED,
@@ -63,13 +38,11 @@ from symback.checking.judge import (
     meets,
 )
 from symback.checking.layouts import layouts
-from symback.checking.letters import GENERIC, RATES, Scope
+from symback.checking.letters import GENERIC, RATES
 from symback.checking.mistakes import (
     ARITHMETIC,
     CONSTANT,
     DESCENT,
-    LAYOUT,
-    ORDER,
     ROUNDING,
     SIGN,
 )
@@ -88,10 +61,8 @@ from symback.checking.page import (
     Shaped,
     Side,
     Unread,
-    notation_of,
-    read,
 )
-from symback.checking.report import Answer, Diagnosis, Goal, LineReport, Report, Verdict, Witness
+from symback.checking.report import Diagnosis, LineReport, Verdict, Witness
 from symback.engine.arithmetics import (
     Grid,
     Misshapen,
@@ -100,26 +71,16 @@ from symback.engine.arithmetics import (
     entries,
     middle,
 )
-from symback.engine.work import Work, goal_name
 from symback.language.budget import (
-    SECONDS,
-    STEPS,
-    Budget,
     Spent,
     allow,
-    begin_again,
-    spend,
-    uncounted,
-    within,
 )
-from symback.language.display import in_latex
 from symback.language.echo import echo
 from symback.language.errors import SymbackError, printable
 from symback.language.expressions import (
     ELL,
     LOSS,
     MINUS_ONE,
-    ONE,
     ZERO,
     Array,
     At,
@@ -144,26 +105,23 @@ from symback.language.expressions import (
     children,
     free_letters,
     is_array,
-    negative,
     rebuilt,
     replaced,
     walk,
 )
 from symback.language.functions import ACTIVATIONS
-from symback.language.names import NOTATIONS, Notation, Reference, Role, read_reference
-from symback.language.names import notation as notation_called
+from symback.language.names import Reference, Role
 
-JUDGED, UNDERSTOOD, ANSWERED = 0.7, 0.8, 0.85
-"""The shares of the page's budget that are used up at most when its claims are judged, when a
-convention has been looked for, and when it is known what they answer."""
-
-MOST_DIAGNOSED = 12
-"""So many wrong lines of a page are diagnosed; the first is what a student needs."""
+JUDGED = 0.7
+"""The share of the page's budget that is used up at most when its claims are judged."""
 
 WITHOUT_CHANCE = "proved without chance"
 """Said of a line for which a deterministic proof was asked for and found."""
 
 WRONG = frozenset((Verdict.REFUTED, Verdict.FOLLOWS))
+
+MISFIT = "this does not fit"
+"""How the reason begins where sides cannot be compared."""
 
 NO_VALUE = (Undecided, Misshapen, VanishingDenominator)
 """What is raised where a side cannot be computed."""
@@ -210,430 +168,6 @@ class Judgement:
     assumptions: Assumptions
     said: tuple[Said, ...]
     """Every side that was compared, and what came of it."""
-
-
-# ----------------------------------------------------------------------------------- the pipeline
-
-_judges: WeakKeyDictionary[Work, dict[int, Judge]] = WeakKeyDictionary()
-
-
-def check(
-    text: str,
-    net: Work,
-    wrt: str | None = None,
-    *,
-    notation: str | Path = "auto",
-    strict: bool = False,
-    goals: Sequence[str] | None = None,
-    prove: bool = False,
-    budget: float = SECONDS,
-) -> Report:
-    """Check a derivation that a person wrote, line by line.
-
-    ``text`` is the page as typed, ``net`` the network it is about, ``wrt`` the weight that a page
-    without a left side is about, ``notation`` one of `symback.language.names.NOTATIONS` or the path
-    of a TOML file; a comment ``% notation: nielsen`` in the page does the same, for those with a
-    name.  ``strict``: what the network file fixes (layout, factor ½, mean, sign of δ) counts as
-    wrong where the page has another.  ``goals`` are what the page should differentiate by
-    (``"w_212"``, or ``"W2"`` for all of it; default: those of the network file): the report says of
-    each how far it is answered.  ``prove`` looks for a proof without chance as well.  ``budget`` is
-    how many seconds of the processor the page may take (and 512 MB); what it leaves unread or
-    undecided is said so.
-
-    Raises `UnknownName` for ``wrt`` and ``goals``, `UnknownNotation`, `TooLarge`.
-
-    >>> import symback as sb
-    >>> net = sb.Network(2, [(3, "sigmoid"), (2, "softmax")], loss="cross_entropy")
-    >>> report = check("∂L/∂w_212 = (ŷ_1 - y_1)·h_12", net)
-    >>> bool(report), report.lines[0].verdict.value
-    (True, 'proved')
-    """
-    fixed = notation_of(text) if notation == "auto" else notation_called(notation)
-    about = None if wrt is None else read_reference(wrt, net.graph.variables)
-    wanted = tuple(map(net.goal, net.spec.goals if goals is None else goals))
-    late: list[str] = []
-    with within(Budget(budget)):
-        try:
-            attempts, said, left = _attempts(
-                text, net, about, fixed, prove=prove, strict=strict or fixed is not None
-            )
-        except Spent as spent:
-            line = LineReport(1, 1, "", "", Verdict.UNREAD, f"nothing is read: {spent}")
-            reached = tuple(Goal(goal_name(each), Answer.NOT_ANSWERED) for each in wanted)
-            return Report(overall([line]), (line,), _bound([line]), goals=reached)
-        (document, judge, judgement, names, _), *equals = attempts
-        deviation = None
-        allow(UNDERSTOOD)
-        try:
-            if judgement.refuted:
-                pairs = [(each.truth, each.side) for each in judgement.claims]
-                deviation = deviation_of(judge, pairs, judgement.assumptions)
-        except Spent as spent:
-            late.append(f"no convention was looked for under which the page is right: {spent}")
-
-        def settled(lines: tuple[LineReport, ...]) -> tuple[LineReport, ...]:
-            if deviation is not None:
-                excused = frozenset() if strict else _excused(judgement, *deviation)
-                lines = _under(deviation[0], excused, lines)
-            if fixed is None:
-                others = [each.judgement.lines for each in equals]
-                lines = _as_far_as_clear(lines, others, left, is_foreign=bool(said))
-            return lines
-
-        allow(ANSWERED)
-        verdicts = [line.verdict for line in settled(judgement.lines)]
-        reaches_it, reached = _answers(judge, judgement, verdicts, about, wanted)
-        allow(1)
-        lines, spent = _diagnosed(judge, judgement)
-        if spent is not None:
-            late.append(f"not every mistake was looked for: {spent}")
-    lines = settled(lines)
-    notes = (*names, *_notes(judge, document, deviation and deviation[0]), *late)
-    return Report(overall(lines), lines, _bound(lines), notes, reaches_it, said, reached, text)
-
-
-class Attempt(NamedTuple):
-    """A page as it is read in one notation, and what is said of it then."""
-
-    document: Document
-    judge: Judge
-    judgement: Judgement
-    names: tuple[str, ...] = ()
-    """Sentences on what its own equations say of its names."""
-    weights: Guess = Guess()
-    """Names of weights that have numbers, and which they are."""
-
-
-def _attempts(
-    text: str,
-    net: Work,
-    about: Reference | None,
-    fixed: Notation | None,
-    *,
-    prove: bool,
-    strict: bool,
-) -> tuple[list[Attempt], str, Spent | None]:
-    """The readings of a page that explain it best, and what the report says of the first.
-
-    In a notation that is given, and where the lectures' letters leave nothing open, there is one.
-    The last says why not all were tried, where the budget did not allow it.
-    """
-    scope = Scope.of(net.graph)
-
-    def judged_as(
-        document: Document, notation: Notation, *, hasty: bool, again: bool = False
-    ) -> Attempt:
-        with uncounted():
-            judge = _judge(net, largest_index(document))
-        document, *names = read_with_names(text, judge, notation, document, again=again)
-        said = judged(document, judge, about, prove=prove, strict=strict, hasty=hasty)
-        return Attempt(document, judge, said, *names)
-
-    def read_in(notation: Notation) -> Document:
-        return read(text, scope, knowing(notation))
-
-    def knowing(notation: Notation) -> Notation:
-        """With the weights that have numbers on the page, whatever its letters are."""
-        return replace(notation, names=(*first.weights.names, *notation.names))
-
-    notation = fixed or NOTATIONS["lectures"]
-    document = read(text, scope, notation)
-    first = judged_as(document, notation, hasty=fixed is None)
-    settled = (Verdict.PROVED, Verdict.CONDITIONAL, Verdict.TEXT)
-    if fixed is not None or all(line.verdict in settled for line in first.judgement.lines):
-        return [first], "", None
-    found, left = [(notation, first)], None
-
-    def tried(each: Notation, document: Document) -> bool:
-        """Judge a reading; whether it leaves nothing open."""
-        begin_again()
-        attempt = judged_as(document, knowing(each), hasty=True, again=True)
-        notes = dict.fromkeys((first.weights.note, *attempt.names))
-        attempt = attempt._replace(names=tuple(filter(None, notes)))
-        spend(STEPS)  # what is judged in part is not weighed
-        found.append((each, attempt))
-        return all(line.verdict in settled for line in attempt.judgement.lines)
-
-    def weighed() -> list[tuple[float, Notation, Attempt]]:
-        """The readings with their weights, but for those that explain no more than the first."""
-        return [
-            (weight(each.document.items, each.judgement.lines), n, each)
-            for n, each in found
-            if each is first or _explains_more(each, first)
-        ]
-
-    try:
-        begin_again()
-        signs = signs_of(text, scope, first.weights.names)
-        if not _searched(candidates(signs, scope)[1:], read_in, tried):
-            _, notation, base = max(weighed(), key=lambda each: each[0])
-            count = len(found)
-            fits = not any(line.verdict in WRONG for line in base.judgement.lines)
-            others = refined(notation, signs, scope, own_errors=fits)
-            any(tried(each, read_in(each)) for each in others)
-            found[count:] = [each for each in found[count:] if _explains_more(each[1], base)]
-    except Spent as spent:
-        left = spent
-        if len(found) == 1:
-            return [first], "", left
-    found[1:] = [each for each in found[1:] if _explains_more(each[1], first)]
-    best, notation, _ = max(weighed(), key=lambda each: each[0])
-    kept = [
-        (each, attempt)
-        for value, each, attempt in weighed()
-        if value == best or (2 * value >= best > 0 and is_turned(each, notation))
-        if each == notation or not has_other_derivatives(each, notation)
-    ]
-    kept.sort(key=lambda each: each[0] != notation)
-    if notation == NOTATIONS["lectures"]:  # what does not fit may be a mistake with a name
-        with suppress(Spent):
-            kept[0] = notation, judged_as(document, notation, hasty=False)
-    right = [each.line for each in kept[0][1].judgement.lines if each.verdict is Verdict.PROVED]
-    said = "" if notation == NOTATIONS["lectures"] else described(notation, signs)
-    if said and right:
-        said += f", since line{'s' * (len(set(right)) > 1)} {listed(right)} hold so"
-    return [attempt for _, attempt in kept], said, left
-
-
-def _searched(
-    notations: Sequence[Notation],
-    read_in: Callable[[Notation], Document],
-    tried: Callable[[Notation, Document], bool],
-) -> bool:
-    """Try the notations in which most is read; whether one of them leaves nothing open."""
-    waiting, judged_at_once = [], 0
-    for each in notations:
-        begin_again()
-        document = read_in(each)
-        left_out = unread(document)
-        if left_out or judged_at_once >= MOST_JUDGED:
-            waiting.append((left_out, each, document))
-            continue
-        judged_at_once += 1
-        if tried(each, document):
-            return True
-    waiting.sort(key=lambda each: each[0])
-    most = max(MOST_JUDGED - judged_at_once, 0)
-    return any(tried(each, document) for _, each, document in waiting[:most])
-
-
-def _explains_more(attempt: Attempt, other: Attempt) -> bool:
-    """Whether more is right, or less unread, than in another reading: not just less is wrong."""
-    counts, before = (
-        Counter(line.verdict for line in each.judgement.lines) for each in (attempt, other)
-    )
-    right, right_before = (
-        each[Verdict.PROVED] + each[Verdict.CONDITIONAL] for each in (counts, before)
-    )
-    return right > right_before or counts[Verdict.UNREAD] < before[Verdict.UNREAD]
-
-
-def _as_far_as_clear(
-    lines: tuple[LineReport, ...],
-    others: Sequence[Sequence[LineReport]],
-    left: Spent | None,
-    *,
-    is_foreign: bool,
-) -> tuple[LineReport, ...]:
-    """The lines, none of them blamed where the page may be read otherwise.
-
-    What another reading that explains the page as well judges differently is right only in one of
-    the two; and where more is wrong than right, or beyond the network, and some of it not read,
-    nothing is known, nor is it where ``left`` says that not all readings were tried.
-    ``is_foreign``: the letters were found from the page, so that arrays which do not go together
-    may be laid out otherwise.
-    """
-    counts = Counter(line.verdict for line in lines)
-    right = counts[Verdict.PROVED] + counts[Verdict.CONDITIONAL]
-    misfits = sum(line.reason.startswith("there is no ") for line in lines)
-    lost = counts[Verdict.UNREAD] and right < max(counts[Verdict.REFUTED], misfits)
-    sure = {Verdict.PROVED, Verdict.CONDITIONAL}, WRONG
-    made = []
-    for line in lines:
-        same_place = [
-            each
-            for other in others
-            for each in other
-            if each.source == line.source and each.line == line.line
-        ]
-        opposite = [
-            each
-            for each in same_place
-            if (line.verdict in sure[0] and each.verdict in sure[1])
-            or (line.verdict in sure[0] and "there is no " in each.reason)
-            or (line.verdict in (*sure[1], Verdict.UNDECIDED) and each.verdict in sure[0])
-        ]
-        if opposite:
-            ways = [line, opposite[0]] if line.verdict in sure[0] else [opposite[0], line]
-            reason = f"right if it is read as {ways[0].read_as}, not as {ways[1].read_as}"
-            line = replace(line, verdict=Verdict.CONDITIONAL, reason=reason, diagnosis=(),
-                           correct="", witness=None, span=None)  # fmt: skip
-        elif is_foreign and _is_misfit(line):
-            reason = line.reason.replace("this is not possible", "this does not fit")
-            line = replace(line, verdict=Verdict.UNDECIDED, reason=reason, diagnosis=(),
-                           correct="", span=None)  # fmt: skip
-        elif (lost or left) and line.verdict in sure[1]:
-            reason = f"not all ways to read this page were tried: {left}" if left else UNCLEAR
-            line = replace(line, verdict=Verdict.UNDECIDED, reason=reason, diagnosis=(),
-                           correct="", witness=None, span=None)  # fmt: skip
-        made.append(line)
-    return tuple(made)
-
-
-def _is_misfit(line: LineReport) -> bool:
-    """Whether a line is called wrong only because its arrays do not go together."""
-    layout = any(found.name == LAYOUT.name for found in line.diagnosis)
-    return line.verdict is Verdict.REFUTED and line.witness is None and layout
-
-
-UNCLEAR = "it is not clear how the letters of this page are to be read; --notation … says it"
-
-
-def _judge(net: Work, least: int) -> Judge:
-    """The judge of a network, made once where its widths are its own."""
-    known = _judges.setdefault(net, {})
-    if 0 in known and not known[0].sizes:
-        return known[0]
-    if least not in known:
-        known[least] = Judge(net, least)
-    return known[least]
-
-
-def largest_index(document: Document) -> int:
-    """The largest number that stands as an index on the page."""
-    nodes = [side.node for item in document.items if isinstance(item, Claim) for side in item.sides]
-    nodes += [item.node for item in document.items if isinstance(item, Definition)]
-    indices = (
-        each for node in nodes for part in walk(node) for each in getattr(part, "indices", ())
-    )
-    return max((each.offset for each in indices if each.is_number), default=0)
-
-
-def overall(lines: Sequence[LineReport]) -> Verdict:
-    """The verdict of a page: the worst of its lines."""
-    found = {line.verdict for line in lines}
-    order = (
-        Verdict.REFUTED,
-        Verdict.UNREAD,
-        Verdict.UNDECIDED,
-        Verdict.CONDITIONAL,
-        Verdict.PROVED,
-    )
-    return next((verdict for verdict in order if verdict in found), Verdict.NO_CLAIM)
-
-
-def _bound(lines: Sequence[LineReport]) -> str:
-    """The chance that some line called proved is not."""
-    proved = [line for line in lines if line.verdict is Verdict.PROVED]
-    without = all(WITHOUT_CHANCE in line.reason for line in proved)
-    return "0" if proved and without else BOUND
-
-
-def _diagnosed(judge: Judge, judgement: Judgement) -> tuple[tuple[LineReport, ...], Spent | None]:
-    """The lines, those that are wrong with their mistakes by name and the right side.
-
-    Also what of the budget was used up before all were looked at.
-    """
-    lines = list(judgement.lines)
-    reported: set[int] = set()
-    for wrong in judgement.refuted[:MOST_DIAGNOSED]:
-        if wrong.place in reported:
-            continue
-        reported.add(wrong.place)
-        try:
-            sides = wrong.truth, wrong.side.node
-            of_batch = judge.of_batch(sides, judgement.assumptions) is not None
-            correct, latex = ("", "") if of_batch else _correct(judge, wrong.truth)
-            found = wrong.finding.diagnosis or _mistakes(
-                judge, wrong.truth, wrong.side.node, wrong.previous, judgement.assumptions
-            )
-        except Spent as spent:
-            return tuple(lines), spent
-        named = tuple(each if each.correct else replace(each, correct=correct) for each in found)
-        lines[wrong.place] = replace(
-            lines[wrong.place], diagnosis=named, correct=correct, correct_latex=latex
-        )
-    return tuple(lines), None
-
-
-def _correct(judge: Judge, truth: Node) -> tuple[str, str]:
-    """The right side in canonical form and in LaTeX, where there is one."""
-    try:
-        node = correct_node(judge, truth)
-        return ("", "") if node is None else (echo(node), in_latex(node))
-    except (SymbackError, ArithmeticError, RecursionError):
-        return "", ""
-
-
-def _mistakes(
-    judge: Judge, truth: Node, wrong: Node, previous: Node | None, assumptions: Assumptions
-) -> tuple[Diagnosis, ...]:
-    """The mistakes of a side by name; none where it is too strange to be explained."""
-    from symback.checking.diagnosis import diagnose  # a tenth of a second that right pages save
-
-    try:
-        return diagnose(judge, truth, wrong, previous, assumptions)
-    except (SymbackError, ArithmeticError, RecursionError):
-        return ()
-
-
-def _answers(
-    judge: Judge,
-    judgement: Judgement,
-    verdicts: Sequence[Verdict],
-    about: Reference | None,
-    wanted: Sequence[Reference],
-) -> tuple[bool, tuple[Goal, ...]]:
-    """Whether a line says what ∂L/∂about is, and how far each goal is answered.
-
-    ``verdicts`` are those that the report gives the lines: a wrong side of a line that is excused
-    counts as the line does.
-    """
-    said = tuple(
-        replace(each, verdict=verdicts[each.place])
-        if verdicts[each.place] is not judgement.lines[each.place].verdict
-        else each
-        for each in judgement.said
-    )
-    definitions = judgement.assumptions.definitions
-
-    def sizes(letter: str, layer: int | None) -> Sequence[int]:
-        variable = None if judge.sizes else judge.equations.variable(letter, layer)
-        return () if variable is None else [int(size) for size in variable.shape]
-
-    def are_all(cases: Sequence[Sequence[Comparison]]) -> bool:
-        left = [Total((ONE, negative(Product(tuple(map(Indicator, case)))))) for case in cases]
-        none = Number(Fraction(0))
-        try:
-            return judge.compare(Product(tuple(left)), none, judgement.assumptions).is_equal
-        except NO_VALUE:
-            return False
-
-    answers = Answers(said, definitions, sizes, are_all)
-    goals: list[Goal] = []
-    try:
-        asked = None if about is None else _derivative(judge, about)
-        reached = reaches(said, asked, definitions)
-        goals += (answers.goal(goal_name(each), _derivative(judge, each)) for each in wanted)
-    except Spent as spent:
-        left = wanted[len(goals) :]
-        goals += (Goal(goal_name(each), Answer.NOT_ANSWERED, reason=f"{spent}") for each in left)
-        reached = False
-    return reached, tuple(goals)
-
-
-def _notes(judge: Judge, document: Document, deviation: Deviation | None) -> Iterator[str]:
-    """Sentences about the whole page."""
-    if deviation is not None:
-        yield f"the whole page is {deviation.sentence}"
-    if judge.sizes:
-        yield "compared on a small network of the same kind"
-    if judge.batches:
-        yield "lines about all samples were compared on a small batch"
-    elif judge.scope.is_batch:
-        yield "each line was read as about one sample of the batch, by itself"
-    if any(isinstance(item, Definition) for item in document.items):
-        yield "names that the page defines stand for what it says they are"
 
 
 # ----------------------------------------------------------------------------------- line by line
@@ -743,7 +277,7 @@ def judged(
 ) -> Judgement:
     """What is said of a page, line by line; ``hasty`` names no mistake in what does not fit."""
     allow(JUDGED)
-    about = None if wrt is None else _derivative(judge, wrt)
+    about = None if wrt is None else derivative_by(judge, wrt)
     read = in_order(document.items)
     losses, words = _losses(judge, read.items), " ".join(item.source for item in read.items)
     page = _Page(
@@ -756,7 +290,7 @@ def judged(
     return Judgement(lines, tuple(page.refuted), claims, page.assumptions, said)
 
 
-def _derivative(judge: Judge, wrt: Reference) -> Derivative:
+def derivative_by(judge: Judge, wrt: Reference) -> Derivative:
     """∂L/∂wrt as a node; of a whole quantity where ``wrt`` has no indices."""
     variable = wrt.variable
     if not judge.scope.is_network:
@@ -901,7 +435,7 @@ def _misfit_of_shape(page: _Page, node: Node | None, shape: tuple[int, int]) -> 
     if tuple(found) == shape:
         return ""
     real, said = ("{}×{}".format(*each) for each in (found, shape))
-    return f"this does not fit: {echo(node)} is {real} here, and the page says {said}"
+    return f"{MISFIT}: {echo(node)} is {real} here, and the page says {said}"
 
 
 def _suppose(page: _Page, item: Item) -> None:
@@ -1097,8 +631,6 @@ def _side(
             found = Finding(Verdict.CONDITIONAL, ADDED)
     if found.verdict is Verdict.REFUTED and _counts_layers(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, "L may be the number of layers here")
-    if found.verdict is Verdict.REFUTED and not page.strict and _adds_up(truth, side.node):
-        return Finding(Verdict.UNDECIDED, "the page's loss is another total of its samples' losses")
     if found.verdict in (Verdict.REFUTED, Verdict.FOLLOWS):
         possible = [each for each in instead if _may_be(page, each, side.node)]
         if possible:
@@ -1124,13 +656,6 @@ def _adds_losses(truth: Node, node: Node) -> bool:
             return letter == body == LOSS.letter
         case _:
             return False
-
-
-def _adds_up(truth: Node, node: Node) -> bool:
-    """Whether a line says of the loss only that it is the sum of the samples' losses, E = Σ E_n."""
-    own = [part for part in walk(node) if isinstance(part, Element)]
-    samples = bool(own) and all(part.letter == LOSS.letter and part.sample for part in own)
-    return truth == LOSS and samples and any(isinstance(part, Sum) for part in walk(node))
 
 
 def _counts_layers(page: _Page, truth: Node, node: Node) -> bool:
@@ -1401,10 +926,10 @@ def _misfit(page: _Page, truth: Node, side: Side, outcome: Outcome) -> Finding:
         if page.compare(layout.left, layout.right).is_equal:
             return Finding(Verdict.CONDITIONAL, layout.sentence)
     if page.hasty:
-        return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
-    named = _mistakes(page.judge, truth, side.node, page.previous, page.assumptions)
+        return Finding(Verdict.UNDECIDED, f"{MISFIT}: {outcome.reason}", outcome.at)
+    named = mistakes_of(page.judge, truth, side.node, page.previous, page.assumptions)
     if not named:
-        return Finding(Verdict.UNDECIDED, f"this does not fit: {outcome.reason}", outcome.at)
+        return Finding(Verdict.UNDECIDED, f"{MISFIT}: {outcome.reason}", outcome.at)
     reason = f"this is not possible: {outcome.reason}"
     return Finding(Verdict.REFUTED, reason, outcome.at, diagnosis=named)
 
@@ -1593,7 +1118,7 @@ def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Fin
     if exact is None or printed is None:
         return _without_numbers(page, truth, side, outcome, relation)
     if (misfit := _unlike(exact, printed)) and not _follows(page, truth, side):
-        return Finding(Verdict.UNDECIDED, f"this does not fit: {misfit}")
+        return Finding(Verdict.UNDECIDED, f"{MISFIT}: {misfit}")
     given = values(truth, side.node, judge.scope)
     if given and meets(exact, printed):
         page.give(given)
@@ -1930,42 +1455,13 @@ def _in_numbers(page: _Page, truth: Node, side: Side, exact: Bounds) -> tuple[Di
     return plain[:1] or _known_mistakes(page, truth, side, reach)
 
 
-# ------------------------------------------------------------------------------------ deviations
+def mistakes_of(
+    judge: Judge, truth: Node, wrong: Node, previous: Node | None, assumptions: Assumptions
+) -> tuple[Diagnosis, ...]:
+    """The mistakes of a side by name; none where it is too strange to be explained."""
+    from symback.checking.diagnosis import diagnose  # a tenth of a second that right pages save
 
-
-def _under(
-    deviation: Deviation, excused: frozenset[int], lines: tuple[LineReport, ...]
-) -> tuple[LineReport, ...]:
-    """The wrong lines with the deviation said first; those that are right under it are excused."""
-    named = (Diagnosis(ORDER.name, deviation.sentence),) if deviation.name == ORDER.name else ()
-    made = []
-    for place, line in enumerate(lines):
-        if line.verdict not in (Verdict.REFUTED, Verdict.FOLLOWS):
-            made.append(line)
-        elif place in excused:
-            made.append(replace(line, verdict=Verdict.CONDITIONAL, reason=deviation.sentence,
-                                diagnosis=named, correct="", witness=None,
-                                span=None))  # fmt: skip
-        else:
-            made.append(replace(line, reason=f"{deviation.sentence}; {line.reason}"))
-    return tuple(made)
-
-
-def _excused(judgement: Judgement, deviation: Deviation, right: frozenset[int]) -> frozenset[int]:
-    """The places of the lines that a deviation excuses.
-
-    One line alone stays wrong: there the deviation is one way to see the mistake.  A multiple of
-    the file's loss excuses a page only where the page itself says that this is its loss.
-    """
-    claims = judgement.claims
-    states_loss = any(bare(claims[k].truth) == LOSS for k in right)
-    if deviation.name == SCALES and not states_loss:
-        return frozenset()
-    wrong = {claim.place for k, claim in enumerate(claims) if k not in right}
-    failing = {
-        place
-        for place, line in enumerate(judgement.lines)
-        if line.verdict in (Verdict.REFUTED, Verdict.FOLLOWS)
-    }
-    found = {claims[k].place for k in right} & failing - wrong
-    return frozenset(found) if len(found) > 1 else frozenset()
+    try:
+        return diagnose(judge, truth, wrong, previous, assumptions)
+    except (SymbackError, ArithmeticError, RecursionError):
+        return ()

@@ -48,7 +48,7 @@ class Spent(Exception):
 
     It is no `SymbackError`, since those are caught where a line has no value: what nobody had the
     time to work out is never taken for that.  The reader and the judge end what they are doing, and
-    `symback.checking.verdicts.check` lets it out to nobody.
+    `symback.checking.pipeline.check` lets it out to nobody.
     """
 
 
