@@ -252,3 +252,22 @@ def test_strict_holds_the_sign_of_the_error():
     lenient, strict = (sb.check(page, net, strict=each) for each in (False, True))
     assert [line.verdict.value for line in lenient.lines] == ["conditional", "conditional"]
     assert "refuted" in [line.verdict.value for line in strict.lines]
+
+
+def test_layers_in_square_brackets_and_indices_typed_close_together():
+    """z[1] and w_kj, as people type them without LaTeX."""
+    net = sb.Network(2, [(3, "tanh"), (2, "linear")], loss="half_squared_error")
+    close = (
+        "a_j = Σ_i w_ji x_i + b_j\nz_j = tanh(a_j)\nδ_k = y_k - t_k\n"
+        "δ_j = (1 - z_j^2) Σ_k w_kj δ_k\n∂E/∂w_kj = δ_k z_j"
+    )
+    assert [line.verdict.value for line in sb.check(close, net).lines] == ["proved"] * 5
+    net = sb.Network(2, [(3, "tanh"), (1, "sigmoid")], loss="binary_cross_entropy")
+    bracketed = (
+        "z[1] = W[1] x + b[1]\n\na[1] = tanh(z[1])\n\nz[2] = W[2] a[1] + b[2]\n\n"
+        "a[2] = sigmoid(z[2])\n\ndz[2] = a[2] - y\n\ndW[2] = dz[2] a[1]^T"
+    )
+    found = [line.verdict.value for line in sb.check(bracketed, net).lines]
+    assert found == ["proved"] * 6, found
+    wrong = sb.check(bracketed.replace("a[2] - y", "y - a[2]"), net).lines
+    assert wrong[4].verdict.value not in RIGHT

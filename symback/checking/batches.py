@@ -156,6 +156,7 @@ class Batch:
             case Element(sample=sample) if sample == EVERY:
                 places = range(1, self.samples + 1)
                 one = self._fixed(node, env)
+                assert isinstance(one, Element)
                 return Grid((tuple(_of_sample(one, place) for place in places),))
             case Number() | Letter() | Element() | Free():
                 return self._fixed(node, env)

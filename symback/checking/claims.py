@@ -308,8 +308,9 @@ class _Names:
         for item in self.items:
             if isinstance(item, Definition) and item.name == name:
                 return ""
-            unread = isinstance(item, Unread) and item.defines == name
-            if unread and name not in LOSS_LETTERS:
+            if not isinstance(item, Unread) or name in LOSS_LETTERS:
+                continue
+            if item.defines == name:
                 return _unread(item)
         return ""
 

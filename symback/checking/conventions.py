@@ -403,6 +403,11 @@ def _scripts(tokens: Sequence[Token], place: int) -> tuple[list[Token], list[str
     below: list[Token] = []
     above: list[str] = []
     position = place + 1
+    behind = tokens[position : position + 3]
+    bracketed = [each.kind for each in behind] in (["[", "number", "]"], ["[", "name", "]"])
+    if bracketed and behind[0].start == tokens[place].end:  # z[1] in text
+        above = [each.text for each in behind]
+        position += 3
     while position + 1 < len(tokens) and tokens[position].kind in ("_", "^"):
         mark, first = tokens[position].kind, tokens[position + 1]
         end = position + 2

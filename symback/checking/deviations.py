@@ -89,8 +89,9 @@ def deviation_of(
 def _is_right(
     judge: Judge, pair: tuple[Node, Node], read: Reading, assumptions: Assumptions
 ) -> bool:
+    left, right = pair
     try:
-        return judge.same(*map(read, pair), assumptions)
+        return judge.same(read(left), read(right), assumptions)
     except (SymbackError, ArithmeticError):
         return False
 

@@ -613,14 +613,18 @@ class FilePoint(Point):
         self._at = ground.judge.at_file(assumptions)
         self._known = {}
 
-    def value(self, node: Node, letters: Mapping[str, int] | None = None) -> float:
+    def value(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, node: Node, letters: Mapping[str, int] | None = None
+    ) -> float:
         """The number of a scalar node; raises `Undecided` or `Misshapen`."""
         found = self._at(node, letters or {})
         if len(entries(found)) != 1:
             raise Misshapen("an array where a number is expected")
         return float(middle(entries(found)[0]))
 
-    def inverse(self, residue: float) -> float:
+    def inverse(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, residue: float
+    ) -> float:
         """1/number."""
         return 1 / residue
 

@@ -1081,8 +1081,8 @@ def _matched(indices: Sequence[Index], own: Sequence[int]) -> dict[str, int] | N
 def _unified(claimed: Node, truth: Node) -> tuple[dict[str, int], tuple[int, ...] | None] | None:
     """The letters that make ``claimed`` speak of ``truth``; and the entry, if it is an array."""
     match claimed, truth:
-        case Element("delta"), Derivative(Element("L"), Element("a")):
-            own, at = _numbering(claimed), _numbering(truth.by)
+        case Element("delta"), Derivative(Element("L"), Element("a") as by):
+            own, at = _numbering(claimed), _numbering(by)
         case Element(first), Element(second) if first == second:
             own, at = _numbering(claimed), _numbering(truth)
         case Derivative(Element(a) as f, Element(b) as by), Derivative(

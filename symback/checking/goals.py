@@ -141,7 +141,7 @@ class Answers:
                 if _needs(right) != ():
                     half = Goal(name, Answer.PARTLY, said.line, "derivatives are left in it")
                 if not self._is_closed(right):
-                    found = half if found.answer is Answer.NOT_ANSWERED else found
+                    found = half or found if found.answer is Answer.NOT_ANSWERED else found
                     continue
                 cases.append(said.given)
                 if not said.given or self._are_all(cases):
@@ -281,7 +281,7 @@ def _matches(claimed: Node, wanted: Node, found: dict[str, Index]) -> bool:
         return False
     of_samples = getattr(claimed, "sample", None), getattr(wanted, "sample", None)
     if None not in of_samples:
-        if not _index_matches(*of_samples, found):
+        if not _index_matches(*of_samples, found):  # pyright: ignore[reportArgumentType]
             return False
     elif of_samples[0] != of_samples[1]:
         return False

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from symback.checking.letters import Letters
+from symback.checking.letters import Letters, spelled
 from symback.checking.tokens import Token
 from symback.language.expressions import LAYERED, Index
 
@@ -40,7 +40,7 @@ def layers_of(
         return {}
     used = {token.text for token in tokens}
     open_letter = next((each for each in _LAYER_LETTERS if each not in used), _LAYER_LETTERS[0])
-    made = {letter: layer for letter, (group, layer) in found.items() if not group}
+    made = {letter: Index("", layer) for letter, (group, layer) in found.items() if not group}
     for group in dict.fromkeys(group for group, _ in found.values() if group):
         members = {letter: offset for letter, (own, offset) in found.items() if own == group}
         bases = {known[m].offset - offset for m, offset in members.items() if m in known}
@@ -48,8 +48,8 @@ def layers_of(
         if not all(0 <= base.offset + offset <= letters.scope.depth for offset in members.values()):
             base = Index(open_letter)  # j may be an output on one line and hidden on the next
         for letter, offset in members.items():
-            made[letter] = offset + base.offset if base.is_number else Index(base.letter, offset)
-    return {k: Index("", v) if isinstance(v, int) else v for k, v in made.items()}
+            made[letter] = Index(base.letter, base.offset + offset)
+    return made
 
 
 def known_layers(statements: Iterable[Sequence[Token]], letters: Letters) -> dict[str, Index]:
@@ -92,9 +92,9 @@ def _ties(tokens: Sequence[Token], letters: Letters) -> Iterator[_Tie]:
         meaning = letters.meaning(token.text)
         if token.kind != "name" or not meaning or tokens[place + 1].kind != "_":
             continue
-        below = _below(tokens, place + 2)
-        names = [each.text for each in below if each.kind == "name" and len(each.text) == 1]
-        counted = len([each for each in below if each.kind in ("name", "number")])
+        below = spelled(_below(tokens, place + 2))
+        names = [text for text in below if text.isalpha() and len(text) == 1]
+        counted = len(below)
         if not names or any(map(letters.meaning, names)):
             continue
         placed = letters.placed.get(token.text)
@@ -108,7 +108,7 @@ def _ties(tokens: Sequence[Token], letters: Letters) -> Iterator[_Tie]:
                 if placed is not None:
                     yield _Tie(into, "", placed.offset)
             elif placed is not None:
-                is_into = (below[0].text == names[0]) == into_first
+                is_into = (below[0] == names[0]) == into_first
                 yield _Tie(names[0], "", placed.offset - (not is_into))
             else:
                 yield _Tie(names[0], names[0], 0)

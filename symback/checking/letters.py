@@ -657,13 +657,13 @@ class Letters:
         if self.scope.depth == 1:
             return (Index("", 1),)
         into_first = self.notation.weight_order == "into,from"
-        names = [t.text for t in typed.below or () if t.kind == "name" and t.text in self.layers]
-        counted = [t for t in typed.below or () if t.kind in ("name", "number")]
+        counted = spelled(typed.below or ())
+        names = [text for text in counted if text in self.layers]
         if not names:
             raise NotRead(f"nothing says which layer {typed} is of", typed.token.place,
                           "write the layer, as in a^{(2)}_1, or letters that tell it")  # fmt: skip
         layer = self.layers[names[0]]
-        if meaning == "w" and (counted[0].text == names[0]) != into_first:
+        if meaning == "w" and (counted[0] == names[0]) != into_first:
             layer = Index(layer.letter, layer.offset + 1)
         return (layer,)
 
@@ -855,6 +855,16 @@ def is_of_unit(tokens: Sequence[Token]) -> bool:
     named = kinds[:2] == ["_", "name"]
     rest = [kind for kind in kinds[2:] if kind not in (*PRIMES, "^")]
     return named and rest[:1] == ["("]
+
+
+def spelled(tokens: Sequence[Token]) -> list[str]:
+    """The indices in a subscript, letters that are typed close together one by one: w_kj."""
+    return [
+        unit
+        for token in tokens
+        if token.kind in ("name", "number")
+        for unit in (token.text if token.kind == "name" and token.text != "ell" else (token.text,))
+    ]
 
 
 def is_total(tokens: Sequence[Token]) -> bool:

@@ -774,7 +774,7 @@ def _gone_on(statement: Statement, line: Sides, flow: Flow) -> tuple[list[Item],
             line = replace(line, sides=whole[1:])
         if statement.holds_for:
             line = replace(line, sides=_under(sides, statement.holds_for))
-        items = _claimed(statement, line)
+        items: list[Item] = [*_claimed(statement, line)]
         if chain.is_lost:
             items = [replace(each, unknown=ORPHANED) for each in items if isinstance(each, Claim)]
         return items, flow.at(statement, last)

@@ -843,8 +843,8 @@ class _Parser:
             of = replace(of, sample=getattr(inner, "sample", None))
         if not isinstance(by, Transpose):
             return Derivative(of, by)
-        both_rows = isinstance(of, Transpose) and getattr(by.of, "letter", "") != "W"
-        if both_rows and self.letters.notation.rows:
+        rows = self.letters.notation.rows and getattr(by.of, "letter", "") != "W"
+        if rows and isinstance(of, Transpose):
             return Derivative(of.of, by.of)
         return Transpose(Derivative(of, by.of))
 
@@ -1488,6 +1488,8 @@ class _Parser:
         close = digits.text.isdigit() and not digits.spaced and digits.start == token.end
         if close and digits.kind == "number" and self.letters.takes_digits(token.text):
             typed = Scripted(token, [self.take()])
+        if self.letters.notation.layer == "bracketed" and self.opens_layer(token):  # z[1] in text
+            typed = self.with_layer(typed, self.script()) or typed
         while self.at("_", "^"):
             if self.at("^"):
                 found = self.layered(typed)
@@ -1506,6 +1508,12 @@ class _Parser:
                 tokens = [*typed.below, comma, *tokens]
             typed = replace(typed, below=tokens)
         return typed
+
+    def opens_layer(self, letter: Token) -> bool:
+        """Whether a layer stands in square brackets close behind a letter."""
+        if not self.at("[") or self.peek().start != letter.end or not self.at("]", ahead=2):
+            return False
+        return self.peek(1).text.isdigit() or self.peek(1).text in ("l", "L", "k")
 
     def below(self, typed: Scripted) -> list[Token]:
         """A subscript: a group, or what is typed close together, as in w_2ij and w_2,11,3."""

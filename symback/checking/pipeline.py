@@ -232,11 +232,11 @@ class _Search:
         document = document or read(self.text, self.scope, notation)
         with uncounted():
             judge = _judge(self.net, largest_index(document))
-        document, *names = read_with_names(self.text, judge, notation, document, again=again)
+        found = read_with_names(self.text, judge, notation, document, again=again)
         said = judged(
-            document, judge, self.about, prove=self.prove, strict=self.strict, hasty=hasty
+            found.document, judge, self.about, prove=self.prove, strict=self.strict, hasty=hasty
         )
-        return Attempt(document, judge, said, *names)
+        return Attempt(found.document, judge, said, found.notes, found.weights)
 
     def knowing(self, notation: Notation) -> Notation:
         """With the weights that have numbers on the page, whatever its letters are."""

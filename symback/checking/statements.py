@@ -359,7 +359,7 @@ def _tail(before: Row, row: Row, page: Page) -> Tail | None:
     if (len(parts) > 1 and not listed) or said & {"text", "in", *COMPARISONS[1:], ",", ";", ":"}:
         return None
     within = displayed and re.search(r"\\\\|\$\$|\\\]|\\(?:end|begin)\{", between)
-    same = displayed and (within is None or within[0] == r"\\")
+    same = displayed and (not within or within[0] == r"\\")
     indented = not displayed and page.text[row.start] in (" ", "\t")
     return Tail(parts[0], same or indented or visible[0].kind in ("-", "+"))
 

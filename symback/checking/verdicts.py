@@ -1005,7 +1005,11 @@ def _for_some_numbers(page: _Page, truth: Node, side: Side) -> Finding | None:
     """
     match truth:  # at a bar the other targets follow from Σy = 1
         case At(of, bar) if all(getattr(left, "letter", "") == "y" for left, _ in bar):
-            known = {left: right for left, right in bar if isinstance(right, Number)}
+            known = {
+                left: right
+                for left, right in bar
+                if isinstance(left, Element) and isinstance(right, Number)
+            }
             pins = (*page.assumptions.pins, *bar, *page.completed(known).items())
             if page.compare(of, side.node, pins=pins).is_equal:
                 return Finding(Verdict.PROVED)
@@ -1184,7 +1188,7 @@ def _as_step(page: _Page, truth: Node, side: Side, printed: Bounds) -> Finding |
     page.anchor = step
     own_rate = page.numbers(Element("eta"))
     known = [each for each in rates if own_rate is not None and own_rate.holds(float(each.value))]
-    old = [each for each in walk(side.node.terms[0]) if isinstance(each, Number)]
+    old = [each for each in walk(next(children(side.node))) if isinstance(each, Number)]
     plain = {each.value: each.value for each in (*old, *known[:1])}
     return _number_is_off(
         page, step, replace(side, node=_with_numbers(side.node, plain)), exact, printed
@@ -1239,8 +1243,8 @@ def _without_numbers(
             return Finding(Verdict.TEXT, SUPPOSED)
         if isinstance(given, Array):
             page.unused = (side.line, side.source)
-        elif truth.letter in PINNED and plain_number(side.node) is not None:
-            page.given[truth] = side.node
+        elif given.letter in PINNED and plain_number(side.node) is not None:
+            page.given[given] = side.node
         return Finding(Verdict.UNDECIDED, "a number that the network file does not give")
     if outcome.relationship is Relationship.DIFFERENT and not _has_decimals(side.node):
         return _as_symbols(page, truth, side)
