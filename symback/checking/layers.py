@@ -45,7 +45,11 @@ def layers_of(
         members = {letter: offset for letter, (own, offset) in found.items() if own == group}
         bases = {known[m].offset - offset for m, offset in members.items() if m in known}
         base = Index("", bases.pop()) if len(bases) == 1 else Index(open_letter)
-        if not all(0 <= base.offset + offset <= letters.scope.depth for offset in members.values()):
+        if group.startswith("^"):  # the letter of a layer that stands above
+            base = Index(group[1:])
+        elif not all(
+            0 <= base.offset + offset <= letters.scope.depth for offset in members.values()
+        ):
             base = Index(open_letter)  # j may be an output on one line and hidden on the next
         for letter, offset in members.items():
             made[letter] = Index(base.letter, base.offset + offset)
@@ -77,7 +81,7 @@ def _solved(ties: Iterable[_Tie]) -> dict[str, tuple[str, int]] | None:
                 return None
             continue
         moved, kept, by = (mine[0], other[0], difference)
-        if not moved:
+        if not moved or (moved.startswith("^") and kept):  # what is known of a layer is kept
             moved, kept, by = other[0], mine[0], -difference
         for letter, (group, layer) in place.items():
             if group == moved:
@@ -92,6 +96,7 @@ def _ties(tokens: Sequence[Token], letters: Letters) -> Iterator[_Tie]:
         meaning = letters.meaning(token.text)
         if token.kind != "name" or not meaning or tokens[place + 1].kind != "_":
             continue
+        above = _letter_above(tokens, place + 2)
         below = spelled(_below(tokens, place + 2))
         names = [text for text in below if text.isalpha() and len(text) == 1]
         counted = len(below)
@@ -105,6 +110,8 @@ def _ties(tokens: Sequence[Token], letters: Letters) -> Iterator[_Tie]:
             if len(names) == 2:
                 into, source = names if into_first else reversed(names)
                 yield _Tie(into, source, 1)
+                if above:
+                    yield _Tie(into, f"^{above}", 0)
                 if placed is not None:
                     yield _Tie(into, "", placed.offset)
             elif placed is not None:
@@ -115,10 +122,22 @@ def _ties(tokens: Sequence[Token], letters: Letters) -> Iterator[_Tie]:
         elif counted == 1:
             if placed is not None:
                 yield _Tie(names[0], "", placed.offset)
+            elif above and meaning in LAYERED:
+                yield _Tie(names[0], f"^{above}", 0)
             elif meaning not in LAYERED:
                 yield _Tie(names[0], "", 0 if meaning == "x" else depth)
             else:
                 yield _Tie(names[0], names[0], 0)
+
+
+def _letter_above(tokens: Sequence[Token], place: int) -> str:
+    """The letter of the layer that stands above in brackets, behind a subscript at ``place``."""
+    end = place + len(_below(tokens, place)) + 2 * (tokens[place].kind == "{")
+    above = [each.text for each in tokens[end : end + 6] if each.kind not in ("{", "}")]
+    match above:
+        case ["^", "(" | "[", letter, ")" | "]", *_] if len(letter) == 1 and letter.isalpha():
+            return letter
+    return ""
 
 
 def _below(tokens: Sequence[Token], place: int) -> Sequence[Token]:

@@ -1133,6 +1133,9 @@ def _as_numbers(page: _Page, truth: Node, side: Side, relation: Relation) -> Fin
         return Finding(Verdict.PROVED, "at the numbers of the file, as far as printed")
     if found := _as_step(page, truth, side, printed):
         return found
+    is_error = isinstance(truth, (Element, Array)) and truth.letter == "delta"
+    if is_error and not page.strict and meets(exact.times(Fraction(-1)), printed):
+        return Finding(Verdict.CONDITIONAL, "right if δ is the opposite of ∂L/∂a")
     if (
         relation is Relation.ABOUT
         and not _is_short(side.node)
@@ -1311,6 +1314,9 @@ def _number_is_off(page: _Page, truth: Node, side: Side, exact: Bounds, printed:
         if not _is_short(side.node):
             return Finding(Verdict.CONDITIONAL, detail)
         named = (Diagnosis(ROUNDING.name, detail, shown),)
+    elif calculated and value is not None and meets(value, printed):
+        reason = f"this follows from the numbers before it; at those of the file it is {shown}"
+        return Finding(Verdict.UNDECIDED, reason)
     elif calculated:
         return _arithmetic(value, witness)
     else:
