@@ -119,7 +119,7 @@ NUMBERED = {
 def test_samples_by_their_numbers(line):
     """x^{(i)}, z^{[1](i)}, sums over i; the wrong one beside each is not proved."""
     assert verdict(with_marks(line)) == "proved"
-    assert verdict(with_marks(NUMBERED[line])) in ("refuted", "undecided")
+    assert verdict(with_marks(NUMBERED[line])) != "proved"
 
 
 def test_sum_or_mean_is_what_the_network_file_says():

@@ -480,7 +480,7 @@ def test_a_loss_of_the_page_is_compared_with_the_networks(page, net, expected):
     ("page", "expected"),
     [
         ("a_12 = b_12 + Σ_j w_12j x_j\n\n∂L/∂w_212 = foo%%3\n\n= (ŷ_1 - y_1) h_12",
-         ["proved", "unread", "undecided"]),
+         ["proved", "unread", "proved"]),
         ("∂L/∂w_212 = ∂L/∂a_21 h_12\n= foo%%3\n= (ŷ_1 - y_1) h_12",
          ["proved", "unread", "proved"]),
         ("a_12 = b_12 + Σ_j w_12j x_j\nlet t = y_1 + y_1\n= 2 y_1\n= 3 y_1",
@@ -488,14 +488,16 @@ def test_a_loss_of_the_page_is_compared_with_the_networks(page, net, expected):
     ],
 )  # fmt: skip
 def test_a_line_goes_on_from_the_one_above_it(page, expected):
-    """Below what was not read "= …" has lost its left side; it is not part of an older chain."""
+    """What goes on below a side that was not read has its left side; it is in no older chain."""
     assert page_verdicts(page) == expected
 
 
 def test_with_a_weight_asked_for_too():
-    """--wrt does not stand in for a left side that could not be read."""
-    report = sb.check("∂L/∂w_211 = foo%%3\n= (ŷ_1 - y_1) h_11", NET, "w_212")
-    assert [line.verdict.value for line in report.lines] == ["unread", "undecided"]
+    """--wrt does not stand in for the left side of a chain, a part of which was not read."""
+    right, other = ("∂L/∂w_211 = foo%%3\n= (ŷ_1 - y_1) h_1" + neuron for neuron in "12")
+    verdicts = [[line.verdict.value for line in sb.check(page, NET, "w_212").lines]
+                for page in (right, other)]  # fmt: skip
+    assert verdicts == [["unread", "proved"], ["unread", "undecided"]]
 
 
 # ------------------------------------------------------------------------------ what does not fit

@@ -53,16 +53,16 @@ _QUANTITIES = frozenset(
 _FUNCTIONS = frozenset(("sigma", "g", "f", "phi", "psi", "h", "softmax", "sigmoid", "tanh", "relu"))
 _OF_BATCH = re.compile(
     r"\b(?:axis|dim) *= *-?\d|keepdims|\.shape\[|\blen\(|[1)\]A-Za-z] */ *(?:m|N|num_\w+)\b"
-    r"|frac *\{? *1 *\}? *\{? *[mN]\b|range\("
+    r"|frac[ {]*1[ {}]*[mN]\b|range\("
 )
 """What is written of arrays that hold all samples, and of how many there are."""
-_COUNT = r"(?:/=? *(?:m|N|num_\w+|X\.shape)\b|frac *\{?1\}? *\{?[mN])"
-_COUNTED = re.compile(_COUNT)
-_SCALED = re.compile(rf"\bd ?[Wwb][^=\n]*=[^=\n]*{_COUNT}")
-"""A division by the number of samples, and one in what dW or db is."""
+_COUNTED = re.compile(r"/=? *(?:m|N|num_\w+|X\.shape)\b|frac[ {]*1[ {}]*[mN]")
+"""A division by the number of samples."""
+_STEPS = re.compile(r"\bd ?[Wwb][^=\n]*=([^=\n]*)")
+"""What dW or db is."""
 _OWN_LOSS = re.compile(r"\b([ELCJ])_\{?[nix]\b")
 """The loss of one sample: E_n, C_x."""
-_NUMBERED = re.compile(r"\^ *\{?(?:\[\w\])? *\( *[insjt] *\)|\b[ELC]_\{?[nix]\b")
+_NUMBERED = re.compile(r"\^[ {]*(?:\[\w\])?\( *[insjt] *\)|\b[ELC]_\{?[nix]\b")
 """Numbers of samples: x^{(i)}, z^{[1](i)}, E_n."""
 _OF_ARRAYS = {"W": "w", "Z": "z", "A": "a", "H": "h", "X": "x", "Y": "y", "B": "b", "O": "o"}
 
@@ -160,7 +160,7 @@ def signs_of(text: str, scope: Scope, names: Sequence[tuple[str, str]] = ()) -> 
         numbered=_NUMBERED.search(text) is not None,
         code=page.is_code,
         loss=next(iter(_OWN_LOSS.findall(text)), ""),
-        scaled=_SCALED.search(text) is not None or _COUNTED.search(text) is None,
+        scaled=any(map(_COUNTED.search, _STEPS.findall(text))) or not _COUNTED.search(text),
         layered_inputs=layered_inputs,
         from_zero=from_zero,
     )

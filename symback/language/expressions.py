@@ -90,7 +90,7 @@ class Element(Node):
 
     letter: str
     indices: tuple[Index, ...] = ()
-    sample: Index | None = None
+    sample: Index | None = field(default=None, repr=False)
     """Of a batch: of which sample it is; None where a line is about one sample, by itself.
 
     `EVERY` makes it the row of all samples' quantities: ``Element("L", sample=EVERY)``.
@@ -112,7 +112,7 @@ class Array(Node):
 
     letter: str
     layer: Index | None = None
-    sample: Index | None = None
+    sample: Index | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -695,7 +695,7 @@ def notation(name: str | Path | Notation) -> Notation:
 _NOT_KEYS = ("name", "words", "placed", "names", "samples")
 """Fields of a notation that its file does not give as keys of their own."""
 _OWN_NAME = re.compile(r"\\?[^\W\d](?:\w|[\\{}, ]){0,59}")
-_MEANT = re.compile(r"[^\W\d_]+(?:_?\{?\w+(?:,\w+){0,3}\}?)?")
+_MEANT = re.compile(r"[^\W\d_]\w*(?:\{\w+(?:,\w+){0,3}\}|(?:,\w+){1,3})?")
 
 
 def _names(said: object) -> Iterator[tuple[str, str]]:
