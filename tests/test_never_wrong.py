@@ -11,7 +11,7 @@ import pytest
 
 import symback as sb
 from pairs import CRASH, DECISIVE, FORBIDDEN, QUICK, SETTINGS, Asked, Truth, asked, pairs
-from symback.checking import verdicts
+from symback.checking import pipeline
 from symback.language.functions import LOSSES, Loss
 from trees import Seen, call, compared, indicator, name, number, points, slope
 
@@ -102,7 +102,8 @@ CASES = [
     ("", "sqrt(4) = 2", TRUE),
     ("", "sqrt(2)^2 = 2 + 1/10^60", FALSE),
     ("", "2/3 = 0.667", {"proved", "conditional"}),
-    ("", "2/3 = 0.666", FALSE),
+    ("", "2/3 = 0.665", FALSE),
+    ("", "2/3 = 0.666", TRUE),  # cut digits, from three on
     ("", "1/2 = 0.5", TRUE),
     # 4. Conditions that cannot hold, or make the claim true.
     ("", "x_1 = 0 if 1 > 2", IF),
@@ -200,7 +201,7 @@ def seeded(seed: int, monkeypatch) -> None:
 def quick(monkeypatch) -> None:
     """Verdicts alone, without what is said of wrong lines."""
     for function, instead in QUICK.items():
-        monkeypatch.setattr(verdicts, function, instead)
+        monkeypatch.setattr(pipeline, function, instead)
 
 
 def test_a_verdict_never_depends_on_the_secret_points(monkeypatch, quick):
@@ -244,11 +245,14 @@ def test_no_random_line_gets_a_wrong_verdict(seed, quick):
 
 
 DECIDED = {
-    "smooth": 0.9, "kinks": 0.8, "nested": 0.7, "constants": 0.8, "activations": 0.8,
+    "smooth": 0.55, "kinks": 0.8, "nested": 0.7, "constants": 0.8, "activations": 0.8,
     "backward": 0.8, "inverses": 0.4, "numbers": 0.9, "derivatives": 0.8, "slopes": 0.6,
     "conditions": 0.6, "printed": 0.9,
 }  # fmt: skip
-"""How many lines of each class are decided at least: "undecided" everywhere would be no judge."""
+"""How many lines of each class are decided at least: "undecided" everywhere would be no judge.
+
+Without numbers in the file a side with a calculated value (three digits) is not refuted, which takes
+a third of the smooth ones."""
 
 
 def test_most_random_lines_are_decided(request):

@@ -667,11 +667,7 @@ def _counts_layers(page: _Page, truth: Node, node: Node) -> bool:
 
 def _measures(page: _Page, node: Node) -> bool:
     """Whether a side holds a value that somebody worked out, -0.442, where the file has none."""
-    worked_out = (
-        isinstance(part, Number) and part.decimals is not None and part.decimals > 2
-        for part in walk(node)
-    )
-    return page.judge.file_numbers is None and any(worked_out)
+    return page.judge.file_numbers is None and any(map(_is_measured, walk(node)))
 
 
 def _with_row_below(page: _Page, truth: Node, side: Side, joined: Joined) -> tuple[Side, str]:
