@@ -251,8 +251,8 @@ DECIDED = {
 }  # fmt: skip
 """How many lines of each class are decided at least: "undecided" everywhere would be no judge.
 
-Without numbers in the file a side with a calculated value (three digits) is not refuted, which takes
-a third of the smooth ones."""
+Without numbers in the file a side with a calculated value (three digits) is not refuted: a third of
+the smooth ones."""
 
 
 def test_most_random_lines_are_decided(request):
