@@ -292,11 +292,11 @@ class _Search:
         """The reading that explains most; of equals the first."""
         return max(self.weighed, key=lambda each: each[0])
 
-    def signs(self, names: Sequence[tuple[str, str]] = ()) -> Signs | None:
+    def signs(self) -> Signs | None:
         """What the letters of the page look like; None where the budget does not allow it."""
         allow(LOOKED_AT)
         try:
-            return signs_of(self.text, self.scope, names)
+            return signs_of(self.text, self.scope)
         except Spent as spent:
             self.left = spent
             return None

@@ -1053,9 +1053,6 @@ def _names_quantities(node: Node) -> bool:
     return any(isinstance(part, naming) for part in walk(node))
 
 
-NO_NUMBERS = "the network file gives no numbers to compare with"
-
-
 def _is_measured(node: Node) -> bool:
     """Whether a decimal number has so many digits that it has been calculated, as 0.442."""
     return (
