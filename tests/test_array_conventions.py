@@ -121,7 +121,6 @@ KINDS = {"W": "weight", "b": "bias"}
 STYLES = (plain, ng, rows, lists, downhill, words, counted, between, torch_names, sequential, keras,
           flat)  # fmt: skip
 each_style = pytest.mark.parametrize("style", STYLES, ids=lambda style: style.__name__)
-each_net = pytest.mark.parametrize("net", [WIDE, SQUARE, ONE], ids=["wide", "square", "one"])
 
 
 def styled(style, net):
@@ -129,16 +128,22 @@ def styled(style, net):
     return net, style(net, backprop(net))
 
 
-def skip_what_needs_a_batch(style, net):
-    if net.batch is None and style in (ng, downhill):
-        pytest.skip("a style of batches")
+NETS = {"wide": WIDE, "square": SQUARE, "one": ONE}
+NEED_A_BATCH = (ng, downhill)
+written_in = pytest.mark.parametrize(
+    ("style", "net"),
+    [
+        pytest.param(style, net, id=f"{name}-{style.__name__}")
+        for name, net in NETS.items()
+        for style in STYLES
+        if net.batch is not None or style not in NEED_A_BATCH
+    ],
+)
 
 
-@each_style
-@each_net
+@written_in
 def test_right_files_are_accepted_as_they_are(style, net):
     """No name is changed, no option given; in a square network layouts are found by numbers."""
-    skip_what_needs_a_batch(style, net)
     net, arrays = styled(style, net)
     report = check_arrays(arrays, net.network())
     assert report, str(report)
