@@ -1,0 +1,1 @@
+"""Any network: equations in index notation, their derivatives, matrices, kernels and paths."""
