@@ -20,6 +20,7 @@ PACKAGE = ROOT / "symback"
 ORDER = [
     "language",
     "engine",
+    "equations",
     "kernels",
     "checking",
     "learning",

@@ -168,12 +168,12 @@ Moves: TypeAlias = Mapping[str, Index]
 def moved(index: Index, moves: Moves) -> Index:
     """``index`` with letters replaced.
 
-    A looked-up index may replace a letter that stands by itself; raises `ValueError` elsewhere.
+    A looked-up index may replace a letter that stands by itself; raises `TypeError` elsewhere.
     """
     if isinstance(index, Lookup):
         places = tuple(moved(each, moves) for each in index.indices)
         if any(isinstance(place, Lookup) for place in places):
-            raise ValueError(f"{index} would have a looked-up index within a looked-up one")
+            raise TypeError(f"{index} would have a looked-up index within a looked-up one")
         return Lookup(index.array, places)  # type: ignore[arg-type]
     if not index.names & moves.keys():
         return index
@@ -183,7 +183,7 @@ def moved(index: Index, moves: Moves) -> Index:
     for name, coefficient in index.parts:
         new = moves.get(name, letter(name))
         if isinstance(new, Lookup):
-            raise ValueError(f"{new} would stand in the sum {index}")
+            raise TypeError(f"{new} would stand in the sum {index}")
         found += new.times(coefficient)
     return found
 

@@ -172,20 +172,11 @@ def power(base: Term, exponent: Term) -> Term:
         return UNIT
     if exponent == UNIT:
         return base
-    if (
-        isinstance(base, Number)
-        and isinstance(exponent, Number)
-        and exponent.value.denominator == 1
-    ):
-        if base.value or exponent.value > 0:
-            return Number(base.value**exponent.value.numerator)
-    if (
-        isinstance(base, Power)
-        and isinstance(exponent, Number)
-        and exponent.value == -1
-        and isinstance(base.exponent, Number)
-    ):
-        return power(base.base, Number(-base.exponent.value))
+    match base, exponent:
+        case Number(value), Number(whole) if whole.denominator == 1 and (value or whole > 0):
+            return Number(value**whole.numerator)
+        case Power(inner, Number(first)), Number(second) if second == -1:
+            return power(inner, Number(-first))
     return Power(base, exponent)
 
 
@@ -204,9 +195,9 @@ def given(conditions: Iterable[Condition], body: Term) -> Term:
     return Given(conditions, body) if conditions else body
 
 
-def summed(range: Range, conditions: Iterable[Condition], body: Term) -> Term:
+def summed(over: Range, conditions: Iterable[Condition], body: Term) -> Term:
     """Σ body; 0 where the body is."""
-    return ZERO if body == ZERO else Binder("sum", range, tuple(conditions), body)
+    return ZERO if body == ZERO else Binder("sum", over, tuple(conditions), body)
 
 
 # --------------------------------------------------------------------------------- going through
@@ -339,7 +330,7 @@ def moved_term(term: Term, moves: Moves) -> Term:
         case Measure(index):
             new = moved(index, moves)
             if not isinstance(new, Affine):
-                raise ValueError(f"{new} is used as a number")
+                raise TypeError(f"{new} is used as a number")
             return Measure(new)
         case Read(array, indices):
             return Read(array, tuple(moved(index, moves) for index in indices))
