@@ -302,7 +302,7 @@ def fresh(wanted: str, taken: Iterable[str]) -> str:
     """``wanted``, or the next letter that is not taken.
 
     >>> fresh("j", {"j", "m"}), fresh("u", ["t"])
-    ('p', 'u')
+    ('i', 'u')
     """
     taken = set(taken)
     if wanted not in taken:
@@ -322,7 +322,7 @@ def moved_term(term: Term, moves: Moves) -> Term:
     >>> body = Read("w", (letter("i"), letter("j")))
     >>> row = Binder("sum", Range("j", letter("n")), (), body)
     >>> moved_term(row, {"i": letter("j")}).range.letter
-    'i'
+    'm'
     """
     if not moves or not free_letters(term) & moves.keys():
         return term
