@@ -117,7 +117,7 @@ def collected(term: Term) -> Term:
 
 
 def _under_one_condition(terms: Sequence[Term]) -> list[Term]:
-    """Terms with those that stand under the same conditions added up: [c] u + [c] v is [c](u + v)."""
+    """The terms, those with the same conditions added up: [c] u + [c] v is [c](u + v)."""
     grouped: dict[tuple[Condition, ...], list[Term]] = {}
     for term in terms:
         conditions, body = (term.conditions, term.body) if isinstance(term, Given) else ((), term)
