@@ -39,6 +39,7 @@ from symback.equations.indices import (
     within,
 )
 from symback.equations.system import (
+    ADJOINT,
     Definition,
     Group,
     Kind,
@@ -107,8 +108,12 @@ class Backward:
     system: System
 
 
-def backward(system: System) -> Backward:
-    """Derive the adjoint of every array that leads to ``system.target``."""
+def backward(system: System, mark: str = ADJOINT) -> Backward:
+    """Derive the adjoint of every array that leads to ``system.target``.
+
+    The adjoints' names begin with ``mark``: a second backward pass, over the adjoints themselves,
+    needs another (`symback.equations.second`).
+    """
     descendants = _descendants(system)
     leading = [
         quantity
@@ -116,7 +121,7 @@ def backward(system: System) -> Backward:
         if quantity.kind is not Kind.DATA
         and (quantity.name == system.target or system.target in descendants[quantity.name])
     ]
-    differentiation = _Differentiation(system, {q.name for q in leading}, descendants)
+    differentiation = _Differentiation(system, {q.name for q in leading}, descendants, mark)
     place = {definition.name: n for n, definition in enumerate(system.definitions)}
     from_the_loss_back = sorted(leading, key=lambda q: place.get(q.name, -1), reverse=True)
     for quantity in (q for q in from_the_loss_back if q.name != system.target):
@@ -125,7 +130,7 @@ def backward(system: System) -> Backward:
             for at, ranges in _patterns(system, quantity)
         )
     found = differentiation.adjoints
-    return Backward(system, found, _both(system, leading, found))
+    return Backward(system, found, _both(system, leading, found, mark))
 
 
 # ------------------------------------------------------------------- which arrays lead to which
@@ -198,9 +203,13 @@ class _Differentiation:
     """The adjoints of one system, whose ``leading`` arrays lead to its target."""
 
     def __init__(
-        self, system: System, leading: set[str], descendants: Mapping[str, set[str]]
+        self,
+        system: System,
+        leading: set[str],
+        descendants: Mapping[str, set[str]],
+        mark: str,
     ) -> None:
-        self.system, self.descendants = system, descendants
+        self.system, self.descendants, self.mark = system, descendants, mark
         self.readers = [d for d in system.definitions if d.name in leading]
         self.apart = itertools.count()
         self.kept = frozenset(system.sizes)
@@ -223,7 +232,7 @@ class _Differentiation:
         steps += self._cancelled(local, ranges) or self._as_known(factored(collected(local)))
         kept = [s for n, s in enumerate(steps) if not n or s.term != steps[n - 1].term]
         of = Read(quantity.name, at)
-        own = Definition(adjoint_name(quantity.name), at, ranges, kept[-1].term)
+        own = Definition(adjoint_name(quantity.name, self.mark), at, ranges, kept[-1].term)
         return Deduction(of, own, tuple(kept))
 
     def _as_known(self, term: Term) -> list[Step]:
@@ -237,14 +246,15 @@ class _Differentiation:
 
         As -y/p is by p in a softmax with cross-entropy: then p - y is left.
         """
-        names = [part for part in walk(local) if isinstance(part, Read) and part.array[0] == "∇"]
+        own_names = {adjoint_name(name, self.mark): name for name in self.adjoints}
+        names = [p for p in walk(local) if isinstance(p, Read) and p.array in own_names]
         children_read = {part.array for part in names}
         if len(children_read) != 1:
             return []
-        child = names[0].array[1:]
+        child = own_names[names[0].array]
         match self.adjoints.get(child):
             case (Deduction(definition=own),) if not any(
-                isinstance(part, Read) and part.array[0] == "∇" for part in walk(own.term)
+                isinstance(part, Read) and part.array in own_names for part in walk(own.term)
             ):
                 pass
             case _:
@@ -359,7 +369,7 @@ class _Differentiation:
         """∂L/∂child; 1 for the loss itself."""
         if child.array == self.system.target:
             return UNIT
-        return Read(adjoint_name(child.array), child.indices)
+        return Read(adjoint_name(child.array, self.mark), child.indices)
 
     def _pretty(self, term: Term, ranges: Sequence[Range]) -> Term:
         """Letters in place of the names that `_set_apart` gave."""
@@ -665,7 +675,10 @@ def count(over: Range, conditions: tuple[Condition, ...]) -> Term:
 
 
 def _both(
-    system: System, leading: Sequence[Quantity], adjoints: Mapping[str, tuple[Deduction, ...]]
+    system: System,
+    leading: Sequence[Quantity],
+    adjoints: Mapping[str, tuple[Deduction, ...]],
+    mark: str,
 ) -> System:
     """The forward definitions, then the adjoints in an order in which each is known when read."""
     groups: list[Group] = []
@@ -679,7 +692,9 @@ def _both(
         )
         if definitions:
             axes = {
-                adjoint_name(name): axis for name, axis in group.axes.items() if name in adjoints
+                adjoint_name(name, mark): axis
+                for name, axis in group.axes.items()
+                if name in adjoints
             }
             groups.append(Group(definitions, axes, forward=not group.forward))
     # Those of parameters and inputs as soon as what they read is known.
@@ -697,7 +712,13 @@ def _both(
     for position, group in enumerate(groups):
         ordered += [group, *leaves.get(position, ())]
     made = tuple(
-        Quantity(adjoint_name(each.name), Kind.ADJOINT, each.shape, of=each.name)
+        Quantity(
+            adjoint_name(each.name, mark),
+            Kind.ADJOINT,
+            each.shape,
+            of=each.name,
+            target=system.target,
+        )
         for each in leading
         if each.name in adjoints
     )
