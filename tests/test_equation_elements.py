@@ -287,9 +287,7 @@ def test_what_has_no_number_is_named():
     with pytest.raises(Misshapen, match="x has 2 entries along index 1, but its shape says n = 3"):
         Elements(one_line(body("sum"), X, sizes={"n": 3}), {"x": [1, 2]})
     with pytest.raises(Misshapen, match="differ in length"):
-        Elements(
-            one_line(Measure(n), Quantity("x", Kind.INPUT, (n, n))), {"x": [[1, 2], [1]]}
-        )
+        Elements(one_line(Measure(n), Quantity("x", Kind.INPUT, (n, n))), {"x": [[1, 2], [1]]})
 
 
 def test_sizes_are_seen_from_shapes():

@@ -211,7 +211,9 @@ class Elements:
     @cached_property
     def _probe(self) -> Elements:
         """The same numbers once more, in which an element may be moved and decisions are seen."""
-        given = {q.name: _grown(partial(self._given, q.name), self.shape(q.name)) for q in self.given}
+        given = {
+            q.name: _grown(partial(self._given, q.name), self.shape(q.name)) for q in self.given
+        }
         return Elements(self.system, given, self.numbers, self.sizes, watched=True)
 
     def _given(self, name: str, at: At) -> Any:
@@ -315,7 +317,7 @@ class Elements:
         ranges = ", ".join(f"1..{size}" for size in shape)
         raise OutOfRange(
             f"there is no {bracketed(name, at)}: the indices of {name} run over {ranges}; let a "
-            f'condition leave it out, or put {name} under [pad], such as {name} = 0'
+            f"condition leave it out, or put {name} under [pad], such as {name} = 0"
         )
 
 
@@ -508,7 +510,7 @@ class _Compiler:
             else:
                 constant += coefficient * self.sizes[name]
         if not parts:
-            return lambda env: constant
+            return lambda _: constant
         if len(parts) == 1:
             slot, coefficient = parts[0]
             if coefficient == 1:
@@ -521,7 +523,7 @@ class _Compiler:
         codes = [self.place(index, letters) for index in indices]
         match codes:
             case []:
-                return lambda env: ()
+                return lambda _: ()
             case [first]:
                 return lambda env: (first(env),)
             case [first, second]:
@@ -533,11 +535,14 @@ class _Compiler:
         return self.elements._outside(array, at) if found is None else found
 
     def condition(self, conditions: Sequence[Condition], letters: Mapping[str, int]) -> _Code:
-        """Whether all conditions hold."""
-        tests = [self._one_condition(each, letters) for each in conditions]
+        """Whether all conditions hold; data are looked up only where those without hold."""
+        ordered = sorted(
+            conditions, key=lambda c: isinstance(c.left, Lookup) or isinstance(c.right, Lookup)
+        )
+        tests = [self._one_condition(each, letters) for each in ordered]
         if len(tests) == 1:
             return tests[0]
-        return lambda env: all([test(env) for test in tests])
+        return lambda env: all(test(env) for test in tests)
 
     def _one_condition(self, condition: Condition, letters: Mapping[str, int]) -> _Code:
         left, right = (self.place(s, letters) for s in (condition.left, condition.right))
@@ -563,7 +568,7 @@ class _Compiler:
         match term:
             case Number(value):
                 constant = numbers.number(value)
-                return lambda env: constant
+                return lambda _: constant
             case Measure(index):
                 place, whole = self.place(index, letters), _Wholes(numbers)
                 return lambda env: whole[place(env)]
@@ -623,7 +628,7 @@ class _Compiler:
         codes = [self.code(argument, letters) for argument in arguments]
         if function == "pi":
             constant = numbers.constant(sympy.pi)
-            return lambda env: constant
+            return lambda _: constant
         if function in ("max", "min"):
             winners = self._winners(function)
 
