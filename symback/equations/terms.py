@@ -106,6 +106,18 @@ class Given:
     body: Term
 
 
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """∂of/∂by as a name, with the arrays ``held`` that would follow ``by`` too: (∂a/∂U)|_h.
+
+    It stands in the lines of a derivation before what was derived is filled in, and has no value.
+    """
+
+    of: Read
+    by: Read
+    held: tuple[str, ...] = ()
+
+
 BINDERS = ("sum", "mean", "max", "min", "logsumexp", "softmax", "argmax", "argmin", "count")
 
 
@@ -125,7 +137,9 @@ class Binder:
     at: Index | None = None
 
 
-Term: TypeAlias = Number | Measure | Read | Plus | Times | Power | Call | Where | Given | Binder
+Term: TypeAlias = (
+    Number | Measure | Read | Plus | Times | Power | Call | Where | Given | Slope | Binder
+)
 
 ZERO, UNIT, MINUS = Number(Fraction(0)), Number(Fraction(1)), Number(Fraction(-1))
 
@@ -289,6 +303,8 @@ def free_letters(term: Term) -> frozenset[str]:
             return index.names
         case Read(_, indices):
             return frozenset().union(*(index.names for index in indices))
+        case Slope(of, by):
+            return free_letters(of) | free_letters(by)
         case Given(conditions, body):
             return free_letters(body).union(*(each.names for each in conditions))
         case Binder(_, range, conditions, body, at):
@@ -307,7 +323,8 @@ def fresh(wanted: str, taken: Iterable[str]) -> str:
     taken = set(taken)
     if wanted not in taken:
         return wanted
-    for other in ("i", "j", "m", "p", "q", "r", "u", "v"):
+    near = "uvspqr" if wanted in {*"stuvopqr"} else "ijmpqruv"
+    for other in near:
         if other not in taken:
             return other
     count = 1
@@ -332,13 +349,19 @@ def moved_term(term: Term, moves: Moves) -> Term:
             if not isinstance(new, Affine):
                 raise TypeError(f"{new} is used as a number")
             return Measure(new)
-        case Read(array, indices):
-            return Read(array, tuple(moved(index, moves) for index in indices))
+        case Read():
+            return _read_moved(term, moves)
+        case Slope(of, by, held):
+            return Slope(_read_moved(of, moves), _read_moved(by, moves), held)
         case Given(conditions, body):
             return given((condition_moved(c, moves) for c in conditions), moved_term(body, moves))
         case Binder() as binder:
             return _binder_moved(binder, moves)
     return rebuilt(term, lambda part: moved_term(part, moves))
+
+
+def _read_moved(read: Read, moves: Moves) -> Read:
+    return Read(read.array, tuple(moved(index, moves) for index in read.indices))
 
 
 def _binder_moved(binder: Binder, moves: Moves) -> Binder:
@@ -357,3 +380,28 @@ def _binder_moved(binder: Binder, moves: Moves) -> Binder:
         moved_term(binder.body, inside),
         None if binder.at is None else moved(binder.at, moves),
     )
+
+
+# ----------------------------------------------------------------------------------- comparing
+
+
+def canonical(term: Term) -> Term:
+    """``term`` with its bound letters called #0, #1 … from the outside in.
+
+    Two formulas that differ in the names of bound letters only have the same canonical form.
+    """
+    return _canonical(term, 0)
+
+
+def _canonical(term: Term, depth: int) -> Term:
+    if isinstance(term, Binder):
+        name = f"#{depth}"
+        inside = {term.range.letter: letter(name)}
+        return Binder(
+            term.kind,
+            Range(name, term.range.upper, term.range.lower),
+            tuple(condition_moved(each, inside) for each in term.conditions),
+            _canonical(moved_term(term.body, inside), depth + 1),
+            term.at,
+        )
+    return rebuilt(term, lambda part: _canonical(part, depth))
