@@ -280,6 +280,8 @@ class _Pattern:
 
 def _name_pattern(variable: Variable) -> _Pattern:
     letter, fixed = variable.letter, name_indices(variable, ())
+    if variable.batched and not variable.sizes:  # E[s], one number a sample, keeps its own name
+        letter = variable.name
     if not variable.shape and not fixed:  # a scalar called x_12 is printed as an element of x
         letter, numbers = split_name(variable.letter)
         fixed = tuple(numbers.split(",")) if numbers else ()
