@@ -54,6 +54,7 @@ from symback.checking.array_search import (
 )
 from symback.checking.mistakes import EPSILON, LAYOUT, SIGN, Told, named
 from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
+from symback.checking.system_names import backward_of
 from symback.engine.arithmetics import number
 from symback.engine.evaluation import Numbers
 from symback.engine.work import Work
@@ -90,6 +91,8 @@ def check_arrays(
     ``rename`` maps a name of the file to one that symback knows; with ``strict`` another layout,
     sum for mean, or ½ is wrong.
 
+    A network of equations in index notation is asked for its own arrays: dU, grad_W, dL_dh.
+
     What has a name that means nothing is reported and not judged.  Raises `SymbackError` where
     nothing is left to judge, and for arrays that hold no real numbers.
 
@@ -102,6 +105,11 @@ def check_arrays(
     >>> report.first_wrong, report["db2"].diagnosis[0].name
     ('db2', 'sign-flipped')
     """
+    backward = backward_of(net)
+    if backward is not None:
+        from symback.checking.system_arrays import check_system_arrays
+
+        return check_system_arrays(mapping, backward, rename=rename, strict=strict)
     given = all_given(of_module(mapping))
     called = dict(rename or {})
     strange = next((name for name in called if name not in given), None)
