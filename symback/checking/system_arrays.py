@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from symback.checking.array_inputs import ArrayError, ArrayNameError, Given, all_given
-from symback.checking.arrays import ArrayReport, ArraysReport, WorstEntry, of_module
+from symback.checking.array_report import ArrayReport, ArraysReport, WorstEntry
 from symback.checking.mistakes import Told
 from symback.checking.report import Diagnosis, Verdict
 from symback.checking.system_mistakes import slips
@@ -115,7 +115,7 @@ def explained(
         for slip in slips(definition, both):
             if time.process_time() > stop:
                 return found
-            numbers = _after(both, point, forward, truth, definition, slip.term)
+            numbers = _after(both, point, truth, definition, slip.term)
             if numbers is None:
                 continue
             hit = [
@@ -155,7 +155,6 @@ def _suspects(both: System, wanted: Mapping[str, np.ndarray]) -> Iterator[Defini
 def _after(
     both: System,
     point: Point,
-    forward: Mapping[str, Stored],
     truth: Mapping[str, Stored],
     definition: Definition,
     term: Term,
@@ -301,7 +300,7 @@ def _sizes(system: System, arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
 
 
 def check_system_arrays(
-    mapping: Mapping[str, Any] | Any,
+    mapping: Mapping[str, Any],
     backward: Backward,
     *,
     rename: Mapping[str, str] | None = None,
@@ -313,7 +312,7 @@ def check_system_arrays(
     ``strict`` transposed files and another scale of all gradients are wrong.  Raises `ArrayError`
     and `ArrayNameError` where numbers are missing, of another shape, or nothing can be judged.
     """
-    given = all_given(of_module(mapping))
+    given = all_given(mapping)
     called = dict(rename or {})
     strange = next((name for name in called if name not in given), None)
     if strange is not None:

@@ -37,19 +37,21 @@ class Asked:
 def asked(text: str, backward: Backward) -> Asked:
     """What ``U``, ``U[1,2]`` or ``U_12`` asks for; raises `UnknownElement`."""
     system = backward.forward
-    found = re.fullmatch(r"\s*([^\[\]\s]+?)\s*(?:\[([\d\s,]+)\])?\s*", text)
-    name, inside = (found[1], found[2]) if found else (text, None)
+    name, bracket, inside = (part.strip() for part in text.strip().rstrip("]").partition("["))
     array = array_called(name, system)
-    if array is None and inside is None:
+    if array is None and not bracket:
         split = re.fullmatch(r"(.+)_(\d+)", name)
         array = split and array_called(split[1], system)
-        inside = ",".join(split[2]) if split else None
+        inside = ",".join(split[2]) if split else ""
     if array is None or array not in backward.adjoints:
         raise UnknownElement(
             f"there is no array {printable(name)} that leads to the loss"
             f"{did_you_mean(name, backward.adjoints)}"
         )
-    at = tuple(int(each) for each in inside.split(",")) if inside else ()
+    numbers = [each.strip() for each in inside.split(",")] if inside else []
+    if not all(each.isdecimal() for each in numbers):
+        raise UnknownElement(f"{printable(text)}: expected numbers for indices, as in U[1,2]")
+    at = tuple(map(int, numbers))
     shape = system.by_name[array].shape
     if at and len(at) != len(shape):
         raise UnknownElement(

@@ -321,12 +321,12 @@ def _single(term: Term, place: Place) -> Made:
             yield moved_term(term.body, {name: run.lower}), f"{name} = {run.lower}"
 
 
-def _average(term: Term, place: Place) -> Made:
+def _average(term: Term, _place: Place) -> Made:
     if isinstance(term, Binder) and term.kind == "sum":
         yield replace(term, kind="mean"), f"the sum over {term.range.letter}"
 
 
-def _sum_for_average(term: Term, place: Place) -> Made:
+def _sum_for_average(term: Term, _place: Place) -> Made:
     if isinstance(term, Binder) and term.kind == "mean":
         yield replace(term, kind="sum"), f"the mean over {term.range.letter}"
 
@@ -347,7 +347,7 @@ def _overwritten(term: Term, place: Place) -> Made:
             yield replace(term, kind="last"), place.own
 
 
-def _mask_forgotten(term: Term, place: Place) -> Made:
+def _mask_forgotten(term: Term, _place: Place) -> Made:
     def is_order(each: Condition) -> bool:
         return each.relation in ("<", "<=") and not any(
             isinstance(side, Lookup) for side in (each.left, each.right)
@@ -437,7 +437,7 @@ def _missing_weight(term: Term, place: Place) -> Made:
                 yield product(_without(term.factors, k)), quantity.name
 
 
-def _missing_factor(term: Term, place: Place) -> Made:
+def _missing_factor(term: Term, _place: Place) -> Made:
     if isinstance(term, Times):
         for k, factor in enumerate(term.factors):
             if _adjoints(factor) or isinstance(factor, Number):
@@ -477,11 +477,11 @@ def _other_step(term: Term, place: Place) -> Made:
                 yield read, f"{shown(read)} stands where {shown(term)} belongs"
 
 
-def _sign(term: Term, place: Place) -> Made:
+def _sign(term: Term, _place: Place) -> Made:
     yield negative(term), ""
 
 
-def _term_sign(term: Term, place: Place) -> Made:
+def _term_sign(term: Term, _place: Place) -> Made:
     if isinstance(term, Plus):
         for k, each in enumerate(term.terms):
             reads = _adjoints(each) or _reads(each)
@@ -489,7 +489,7 @@ def _term_sign(term: Term, place: Place) -> Made:
             yield _with(term, k, negative(each)), what
 
 
-def _constant(term: Term, place: Place) -> Made:
+def _constant(term: Term, _place: Place) -> Made:
     for value, words in ((Fraction(2), "2"), (Fraction(1, 2), "½")):
         yield product((Number(value), term)), words
 

@@ -13,7 +13,6 @@ which must evaluate hundreds of changed definitions, at the sizes of somebody's 
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
