@@ -323,7 +323,8 @@ def fresh(wanted: str, taken: Iterable[str]) -> str:
     taken = set(taken)
     if wanted not in taken:
         return wanted
-    for other in ("i", "j", "m", "p", "q", "r", "u", "v"):
+    near = "uvspqr" if wanted in {*"stuvopqr"} else "ijmpqruv"
+    for other in near:
         if other not in taken:
             return other
     count = 1
