@@ -29,8 +29,9 @@ from symback.equations.indices import (
     Index,
     Lookup,
     Range,
+    condition_moved,
     decided,
-    least,
+
     letter,
     moved,
     number,
@@ -49,7 +50,6 @@ from symback.equations.terms import (
     Term,
     Times,
     Where,
-    condition_moved,
     free_letters,
     fresh,
     moved_term,
@@ -61,12 +61,15 @@ from symback.kernels.lines import (
     ATOM,
     CHOICE,
     COMPARISON,
+    JAX,
     MATH,
+    NUMPY_PLAIN,
     OPERATORS,
     PLUS,
     POWER,
     SIGN,
     TIMES,
+    TORCH,
     Code,
     NoKernel,
     Spelling,
@@ -187,7 +190,7 @@ class Names:
 
     >>> names = Names()
     >>> names.new("h"), names.new("∇h"), names.new("lambda"), names.new("h")
-    ('h', 'dh', 'lambda_', 'h_2')
+    ('h', 'dh', 'lambda_', 'h_')
     """
 
     def __init__(self) -> None:
@@ -195,13 +198,11 @@ class Names:
 
     def new(self, wanted: str) -> str:
         """``wanted`` as an identifier that nothing has yet."""
-        plain = wanted.replace("∇", "d").replace("'", "_")
-        if plain in self.taken and not plain.endswith("_") and plain + "_" not in self.taken:
-            plain = f"{plain}_" if (plain in RESERVED or keyword.iskeyword(plain)) else plain
+        plain = wanted.replace("∇", "d").replace("∂", "d2").replace("'", "_")
         name, count = plain, 1
         while name in self.taken:
+            name = f"{plain}{'_' if count == 1 else f'_{count}'}"
             count += 1
-            name = f"{plain}_{count}"
         self.taken.add(name)
         return name
 
@@ -246,6 +247,44 @@ def _number_code(value: Fraction) -> Code:
     return Code(repr(float(value)), SIGN if value < 0 else ATOM)
 
 
+# ---------------------------------------------------------------------------------- the engines
+
+
+def _spelled(spelling: Spelling, words: Mapping[str, str], calls: Mapping[str, str]) -> Spelling:
+    functions, own = {**spelling.functions, **calls}, {**spelling.words, **words}
+    return replace(spelling, functions=functions, words=own)
+
+
+def _calls(np: str) -> dict[str, str]:
+    return {
+        "arange": f"{np}.arange({{}})",
+        "clip": f"{np}.clip({{}}, {{}}, {{}})",
+        "at_least": f"{np}.maximum({{}}, {{}})",
+        "at_most": f"{np}.minimum({{}}, {{}})",
+    }
+
+
+SPELLINGS: Mapping[str, Spelling] = {
+    "numpy": _spelled(
+        NUMPY_PLAIN,
+        {"transpose": "transpose", "optimize": ", optimize=True"},
+        _calls("np"),
+    ),
+    "jax": _spelled(JAX, {"transpose": "transpose", "optimize": ""}, _calls("jnp")),
+    "torch": _spelled(
+        TORCH,
+        {"transpose": "permute", "optimize": ""},
+        {
+            "arange": "torch.arange({}, device=device)",
+            "clip": "torch.clamp({}, {}, {})",
+            "at_least": "torch.clamp({}, min={})",
+            "at_most": "torch.clamp({}, max={})",
+        },
+    ),
+}
+"""What each engine says, for arrays with any number of axes."""
+
+
 # ------------------------------------------------------------------------------------- the arrays
 
 
@@ -264,6 +303,8 @@ class Arrays:
         self.called: set[str] = set()
         """The helpers that the lines call."""
         self._letters: dict[str, str] = {}
+        self._assumed: tuple[Condition, ...] = ()
+        """Conditions on numbers alone, inside of which one is."""
         self._counted: dict[str, Range] = {}
 
     # ------------------------------------------------------------------------------- how kept
@@ -281,7 +322,10 @@ class Arrays:
         return Kept(self.names.new(name), tuple(first), tuple(last))
 
     def _is_known(self, condition: Condition, ranges: Iterable[Range]) -> bool:
-        return self._decided(condition, ranges) is True
+        """Whether a condition holds, for all letters or where one is."""
+        return self._decided(condition, ranges) is True or any(
+            _follows(condition, other) for other in self._assumed
+        )
 
     def _decided(self, condition: Condition, ranges: Iterable[Range]) -> bool | None:
         """Whether a condition holds for all letters, and for the sizes that have numbers."""
@@ -317,7 +361,9 @@ class Arrays:
             low = "" if start == number(0) else str(start)
             high = "" if stop == number(0) else affine_code(stop.times(-1), {}).text
             parts.append(f"{low}:{high}")
-        if any(part != ":" for part in parts):
+        while parts and parts[-1] == ":":
+            parts.pop()
+        if parts:
             return f"{kept.name}[{', '.join(parts)}]"
         return kept.name
 
@@ -829,7 +875,9 @@ class Arrays:
         if split is None:
             return Value(Code("0"), is_number=True)
         plain, masks = split
+        before, self._assumed = self._assumed, (*self._assumed, *plain)
         value = body()
+        self._assumed = before
         if masks:
             zero = Value(Code("0"), is_number=True)
             value = self._chosen(self._mask(masks, scope), value, zero, scope)
@@ -1400,6 +1448,18 @@ class Arrays:
 
 class _NotFull(Exception):
     """A number may stand for an array of zeros, and axes are asked of it."""
+
+
+def _follows(condition: Condition, known: Condition) -> bool:
+    """Whether one ≤ follows from another by their difference alone."""
+    sides = (condition.left, condition.right, known.left, known.right)
+    if {condition.relation, known.relation} != {"<="}:
+        return False
+    if not all(isinstance(side, Affine) for side in sides):
+        return False
+    left, right, below, above = map(_affine, sides)
+    rest = (right - left) - (above - below)
+    return rest.is_number and rest.constant >= 0
 
 
 def _affine(index: Index) -> Affine:
