@@ -16,10 +16,9 @@ from 0, so a letter t there is t - 1 of the formula.
 from __future__ import annotations
 
 import keyword
-import math
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -31,13 +30,12 @@ from symback.equations.indices import (
     Range,
     condition_moved,
     decided,
-
     letter,
     moved,
     number,
     within,
 )
-from symback.equations.system import Definition, Group, Kind, System
+from symback.equations.system import Definition, Group, System
 from symback.equations.terms import (
     Binder,
     Call,
@@ -333,7 +331,9 @@ class Arrays:
         if found is not None or not self.fixed:
             return found
         known = (
-            Range(r.letter, _affine(moved(r.upper, self.fixed)), _affine(moved(r.lower, self.fixed)))
+            Range(
+                r.letter, _affine(moved(r.upper, self.fixed)), _affine(moved(r.lower, self.fixed))
+            )
             for r in ranges
         )
         return decided(condition_moved(condition, self.fixed), known)
@@ -632,9 +632,7 @@ class Arrays:
                 codes.append(self._aligned(self._full(value, scope), axes))
         return axes, codes
 
-    def _apply(
-        self, values: Sequence[Value], scope: Scope, write: Callable[..., Code]
-    ) -> Value:
+    def _apply(self, values: Sequence[Value], scope: Scope, write: Callable[..., Code]) -> Value:
         """An operation element by element."""
         axes, codes = self._joined(values, scope)
         is_full = any(value.is_full and {*value.axes} == {*axes} for value in values)
@@ -722,7 +720,9 @@ class Arrays:
             case Number(value) if value == Fraction(1, 2):
                 return self._call("sqrt", [self.value(base, scope)], scope)
         values = [self.value(base, scope), self.value(exponent, scope)]
-        return self._apply(values, scope, lambda a, b: Code(f"{a.within(ATOM)}**{b.within(ATOM)}", POWER))
+        return self._apply(
+            values, scope, lambda a, b: Code(f"{a.within(ATOM)}**{b.within(ATOM)}", POWER)
+        )
 
     def _call(self, function: str, values: list[Value], scope: Scope) -> Value:
         if function == "pi":
@@ -772,9 +772,7 @@ class Arrays:
             return replace(found, is_full=yes.is_full and no.is_full and yes.axes == no.axes)
         words = self.spelling
         text = (yes.is_number and no.is_number and words.choice_of_numbers) or words.choice
-        return self._apply(
-            [condition, yes, no], scope, lambda c, y, n: Code(text.format(c, y, n))
-        )
+        return self._apply([condition, yes, no], scope, lambda c, y, n: Code(text.format(c, y, n)))
 
     # ------------------------------------------------------------------------------ conditions
 
@@ -835,7 +833,7 @@ class Arrays:
                 relation, constant = "<", constant - 1
             elif relation == "<" and constant < 0:
                 relation, constant = "<=", constant + 1
-            if constant > 0 and above.parts or not below.parts and not above.parts:
+            if (constant > 0 and above.parts) or not (below.parts or above.parts):
                 above += number(constant)
             else:
                 below -= number(constant)
@@ -947,9 +945,8 @@ class Arrays:
         if not arrays:
             return Value(code, tuple(str(each) for each in remaining), is_own=False)
         letters, codes = self._joined(arrays, scope)
-        parts, texts = [], iter(codes)
-        for each in remaining:
-            parts.append(next(texts).text if isinstance(each, Value) else ":")
+        texts = iter(codes)
+        parts = [next(texts).text if isinstance(each, Value) else ":" for each in remaining]
         places = [k for k, each in enumerate(remaining) if isinstance(each, Value)]
         adjacent = places == list(range(places[0], places[-1] + 1))
         rest = [(k, each) for k, each in enumerate(remaining) if isinstance(each, str)]
@@ -972,9 +969,7 @@ class Arrays:
             code = Code(f"max({code}, 0)")
         return code
 
-    def _outside(
-        self, index: Affine, low: Affine, high: Affine, scope: Scope
-    ) -> tuple[bool, bool]:
+    def _outside(self, index: Affine, low: Affine, high: Affine, scope: Scope) -> tuple[bool, bool]:
         """Whether an index may be below the first, and above the last, that an array has."""
         ranges = self._ranges(scope)
         below, above = within(index, low, high)
@@ -1006,8 +1001,7 @@ class Arrays:
     def _clipped(self, index: Index, low: Affine, high: Affine, scope: Scope) -> Value:
         """An index as an array of places that an axis has."""
         if isinstance(index, Lookup):
-            value = self._read(index.array, index.indices, scope)
-            return value
+            return self._read(index.array, index.indices, scope)
         axes = self._axes_of(index, scope)
         code = self._place(index - low + number(1), scope, axes)
         below, above = self._outside(index, low, high, scope)
@@ -1074,9 +1068,11 @@ class Arrays:
         """Σ over letters of a product, where conditions hold."""
         coefficient, above, below = _fraction(factors)
         held = {*letters}
-        is_outside = lambda factor: not held & free_letters(factor) and (  # noqa: E731
-            not masks or isinstance(factor, (Read, Measure))
-        )
+
+        def is_outside(factor: Term) -> bool:
+            is_safe = not masks or isinstance(factor, (Read, Measure))
+            return is_safe and not held & free_letters(factor)
+
         outside = [factor for factor in above if is_outside(factor)]
         under = [factor for factor in below if is_outside(factor)]
         inner = [factor for factor in above if factor not in outside]
@@ -1109,8 +1105,7 @@ class Arrays:
         arrays = [value for value in values if value.axes]
         numbers = [value for value in values if not value.axes]
         found = self._einsum(arrays, over, scope) if arrays else None
-        for size in counts:
-            numbers.append(Value(self.size_code(size), is_number=True))
+        numbers += [Value(self.size_code(size), is_number=True) for size in counts]
         for each in numbers:
             found = each if found is None else self._times(each, found, scope)
         return found if found is not None else Value(Code("1"), is_number=True)
@@ -1135,7 +1130,11 @@ class Arrays:
             return [self._chosen(mask, whole, zero, scope)]
         best = max(
             range(len(values)),
-            key=lambda k: (k in unsafe, len({*mask.axes} & {*values[k].axes}), -len(values[k].axes)),
+            key=lambda k: (
+                k in unsafe,
+                len({*mask.axes} & {*values[k].axes}),
+                -len(values[k].axes),
+            ),
         )
         return [
             self._chosen(mask, value, zero, scope) if k == best else value
@@ -1154,9 +1153,7 @@ class Arrays:
                 values = [self._times(*values, scope)]
         if len(values) == 1:
             return self._reduced(values[0], over, "sum")
-        axes = tuple(
-            n for n in scope if n not in over and any(n in value.axes for value in values)
-        )
+        axes = tuple(n for n in scope if n not in over and any(n in value.axes for value in values))
         marks = _marks(dict.fromkeys(axis for value in values for axis in value.axes))
         terms = ",".join("".join(marks[axis] for axis in value.axes) for value in values)
         text = ", ".join(value.code.text for value in values)
@@ -1430,10 +1427,7 @@ class Arrays:
         if any(n in index.names for n in free):
             return None
         before = free[:place]
-        if before:  # NumPy puts the axes of one array of places where it stands
-            order = (*before, *axes, *free[place + 1 :])
-        else:
-            order = (*axes, *free[place + 1 :])
+        order = (*before, *axes, *free[place + 1 :])
         where = self._read(index.array, index.indices, within_scope)
         if where.axes != tuple(axes):
             return None
@@ -1512,11 +1506,8 @@ def _fraction(factors: Sequence[Term]) -> tuple[Fraction, list[Term], list[Term]
 
 def _marks(letters: Iterable[str]) -> dict[str, str]:
     """A mark of one character for each letter of an einsum: itself where it is one."""
-    found: dict[str, str] = {}
     names = list(letters)
-    for name in names:
-        if len(name) == 1 and name in string.ascii_letters:
-            found[name] = name
+    found = {name: name for name in names if len(name) == 1 and name in string.ascii_letters}
     free = iter(c for c in string.ascii_letters if c not in found.values())
     for name in names:
         if name not in found:

@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from symback.equations.adjoints import Backward
 from symback.equations.indices import Affine
 from symback.equations.system import Definition, Kind, Quantity, System
@@ -36,10 +34,10 @@ from symback.kernels.arrays import (
     needed_arrays,
 )
 from symback.kernels.forms import Form, proved
-from symback.kernels.lines import NoKernel, Spelling
+from symback.kernels.lines import NoKernel, Spelling, computed
 from symback.kernels.module import BACKENDS, ENGINES, KernelError, folded, run, templates
 from symback.language.errors import did_you_mean, printable
-from symback.language.expressions import Named
+from symback.language.expressions import Call, walk
 from symback.language.functions import ACTIVATIONS, Activation
 
 WIDTH = 100
@@ -195,13 +193,10 @@ class _Module:
     ) -> str:
         """A function of params and inputs."""
         needed = needed_arrays(self.system.groups, wanted)
-        names = [
-            self.arrays.kept[q.name].name if q.name in needed else "_" for q in self.given
-        ]
+        names = [self.arrays.kept[q.name].name if q.name in needed else "_" for q in self.given]
         sizes = [self.arrays.sizes[size] for size in self.system.sizes]
-        body = [f"{_listed(names)} = _arguments(params, inputs)"]
         text = "\n".join(self.written(lines)) + ending
-        mentioned = {word for word in _words(text)}
+        mentioned = set(_words(text))
         kept = [size if size in mentioned else "_" for size in sizes]
         arrays = f"({_listed(names)})"
         body = [f"{arrays}, ({_listed(kept)}), dtype = _arguments(params, inputs)"]
@@ -328,25 +323,21 @@ def _activation(row: Activation, spelling: Spelling) -> tuple[str, list[str]]:
     called: dict[str, None] = {}
 
     def code(part: str) -> str:
-        from symback.kernels.lines import computed, names_in  # noqa: F401
-        from symback.language.expressions import Call, walk
-
         node = computed(form.node(part), {})
-        for inner in walk(node):
-            if isinstance(inner, Call):
-                word = spelling.functions.get(inner.function, "")
-                if word.startswith("_"):
-                    called[inner.function] = None
+        heads = (inner.function for inner in walk(node) if isinstance(inner, Call))
+        called.update(
+            dict.fromkeys(h for h in heads if spelling.functions.get(h, "").startswith("_"))
+        )
         return spelling.code(node).text
 
     for name, _ in row.stable.lets:
-        if name in _names_of(form, row):
+        if name in _names_of(form):
             lines.append(f"    {name} = {code(name)}")
     lines.append(f"    return {code('value')}")
     return "\n".join(lines), list(called)
 
 
-def _names_of(form: Form, row: Activation) -> set[str]:
+def _names_of(form: Form) -> set[str]:
     """The lets that the value needs."""
     wanted, frontier = set[str](), {"value"}
     while frontier:
@@ -357,7 +348,12 @@ def _names_of(form: Form, row: Activation) -> set[str]:
 
 def _check_sizes(system: System, given: Sequence[Quantity]) -> None:
     """Every size has a number, or an array that shows it."""
-    shown = {name for q in given for entry in (*q.shape, *([q.below] if q.below else [])) for name in entry.names}
+    shown = {
+        name
+        for q in given
+        for entry in (*q.shape, *([q.below] if q.below else []))
+        for name in entry.names
+    }
     for name, value in system.sizes.items():
         if value is None and name not in shown:
             raise NoKernel(f"no array has an axis of size {name}: give {name} a number in [sizes]")
