@@ -71,7 +71,7 @@ class UnknownNotation(SymbackError):
 
 # ---------------------------------------------------------------------------------------- letters
 
-GREEK = dict(
+GREEK: dict[str, str] = dict(
     zip(
         "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
         "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi "

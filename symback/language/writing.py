@@ -450,6 +450,7 @@ class Writer(Printer):
     operator: Callable[[str], str]
     component: Callable[[str, str], str]
     sigma: Callable[[str, str, str, str], str]
+    summed_under: Callable[[str, str], str]
     indicator: Callable[[str], str]
     cases: Callable[[Sequence[tuple[str, str]]], str]
     spelled: Callable[..., str]
@@ -561,6 +562,7 @@ class Latex(Writer):
     absolute = r"\left|{}\right|".format
     component = "{}_{{{}}}".format
     sigma = r"\sum_{{{}={}}}^{{{}}} {}".format
+    summed_under = r"\sum_{{{}}} {}".format
     indicator = r"\mathbf{{1}}_{{\{{{}\}}}}".format
     held = r"\left.{}\right|_{{{}}}".format
     transposed = r"{}^{{\top}}".format
@@ -667,6 +669,7 @@ class Text(Writer):
     absolute = "|{}|".format
     component = "{}_{}".format
     sigma = "Σ_{{{}={}..{}}} {}".format
+    summed_under = "Σ_{{{}}} {}".format
     indicator = "1[{}]".format
     held = "({})_{}".format
     transposed = "{}ᵀ".format
@@ -682,7 +685,7 @@ class Text(Writer):
         return f"{self._one_thing(above)}/{self._one_thing(below)}"
 
     def _one_thing(self, body: str) -> str:
-        simple = re.fullmatch(r"(?!e\^)[\w,.ŷ]+(\^\(?\w+\)?_[\w,]+)?(\^\(s\))?", body) or (
+        simple = _NAMED.fullmatch(body) or (
             body.startswith(("(", "√(")) and _closes_at_end(body.removeprefix("√"))
         )
         return body if simple else f"({body})"
@@ -727,6 +730,12 @@ class Text(Writer):
     def capital(self, letter: str) -> str:
         """The letter of an array with one row a sample."""
         return "Ŷ" if letter == "yhat" else super().capital(letter)
+
+
+_NAMED = re.compile(
+    r"(?!e\^)[\w,.ŷ]+(\[[^\[\]]*\](_[\w,]+)?)?(_\{[^{}]*\})?(\^\(?\w+\)?_[\w,]+)?(\^\(s\))?"
+)
+"""One name or number in text: w_212, h[t-1]_j, x_{2o+u-3,i}, z^2_1."""
 
 
 def _closes_at_end(body: str) -> bool:
