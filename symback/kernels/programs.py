@@ -20,7 +20,8 @@ from typing import Any
 
 from symback.equations.adjoints import Backward
 from symback.equations.indices import Affine
-from symback.equations.system import Definition, Kind, Quantity, System
+from symback.equations.system import Kind, Quantity, System
+from symback.equations.writing import text
 from symback.kernels.arrays import (
     SPELLINGS,
     Arrays,
@@ -117,11 +118,6 @@ def system_source(derived: Backward, title: str = "", backend: str = "numpy") ->
     return _Module(derived, title or derived.forward.title, backend).text()
 
 
-def _said(definition: Definition) -> str:
-    places = ",".join(map(str, definition.at))
-    return definition.written or f"{definition.name}{f'[{places}]' if places else ''}"
-
-
 class _Module:
     """A system's module: each method writes a part of it."""
 
@@ -131,6 +127,7 @@ class _Module:
         self.engine = ENGINES.get(backend)
         self.spelling: Spelling = SPELLINGS[backend]
         self.arrays = Arrays(system, self.spelling)
+        self.said = text(system).equation
         quantities = system.quantities
         self.parameters = [q for q in quantities if q.kind is Kind.PARAMETER]
         self.inputs = [q for q in quantities if q.kind in (Kind.INPUT, Kind.DATA)]
@@ -159,7 +156,7 @@ class _Module:
         """The function that gives the loss and every gradient."""
         wanted = [self.system.target]
         wanted += [self.adjoints[q.name] for q in self.parameters if q.name in self.adjoints]
-        lines = self.arrays.lines(self.system.groups, _said, wanted)
+        lines = self.arrays.lines(self.system.groups, self.said, wanted)
         loss = self.arrays.kept[self.system.target].name
         results = ", ".join(f'"{q.name}": {self.gradient(q)}' for q in self.parameters)
         is_numpy = self.backend == "numpy"
@@ -182,7 +179,7 @@ class _Module:
         """The function that gives all computed arrays."""
         wanted = [q.name for q in self.computed]
         groups = [g for g in self.system.groups if {d.name for d in g.definitions} <= {*wanted}]
-        lines = self.arrays.lines(groups, _said, wanted)
+        lines = self.arrays.lines(groups, self.said, wanted)
         kept = ((q.name, self.arrays.result(q.name)) for q in self.computed)
         results = ", ".join(f'"{name}": {text}' for name, text in kept)
         said = "Every array that is computed, by name."
