@@ -210,7 +210,11 @@ class _Differentiation:
         mark: str,
     ) -> None:
         self.system, self.descendants, self.mark = system, descendants, mark
-        self.readers = [d for d in system.definitions if d.name in leading]
+        self.readers: dict[str, list[Definition]] = {}
+        """The definitions on the way to the target that read an array."""
+        for definition in (d for d in system.definitions if d.name in leading):
+            for name in dict.fromkeys(reading.read.array for reading in reads(definition.term)):
+                self.readers.setdefault(name, []).append(definition)
         self.apart = itertools.count()
         self.kept = frozenset(system.sizes)
         """Names that no letter may take."""
@@ -223,7 +227,7 @@ class _Differentiation:
         """∂L/∂quantity[at], for the letters of ``ranges``."""
         found = [
             share
-            for definition in self.readers
+            for definition in self.readers.get(quantity.name, ())
             for share in self._shares(definition, quantity.name, at, ranges)
         ]
         chain = total(dict.fromkeys(share.chain for share in found))
@@ -286,8 +290,6 @@ class _Differentiation:
         ranges: tuple[Range, ...],
     ) -> list[_Share]:
         """What the readings of one array in one definition add to its adjoint at ``at``."""
-        if all(reading.read.array != name for reading in reads(definition.term)):
-            return []
         child, term, free = self._set_apart(definition)
         places = _places(term, name, child, whole=True)
         by = Read(name, at)

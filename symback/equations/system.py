@@ -23,6 +23,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from symback.equations import functions
 from symback.equations.indices import Affine, Range
 from symback.equations.terms import Read, Term, reads
 
@@ -124,7 +125,6 @@ class System:
     groups: tuple[Group, ...]
     target: str
     facts: tuple[KnownSum, ...] = ()
-    conventions: tuple[str, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     learning_rate: Fraction | None = None
     title: str = ""
@@ -155,6 +155,12 @@ class System:
     def parameters(self) -> tuple[Quantity, ...]:
         """What is trained."""
         return tuple(each for each in self.quantities if each.kind is Kind.PARAMETER)
+
+    @cached_property
+    def conventions(self) -> tuple[str, ...]:
+        """What is taken for a slope where a function has none, a sentence each."""
+        said = (line for each in self.definitions for line in functions.conventions(each.term))
+        return tuple(dict.fromkeys(said))
 
     @cached_property
     def known_sizes(self) -> dict[str, int] | None:
