@@ -2,7 +2,7 @@
 
 Here one can
 
-* read the tables of a file: `from_tables`; tell them from those of a scalar [equations] file or of
+* read a file of any kind: `load`; the tables of one: `from_tables`; tell them from those of a scalar [equations] file or of
   a [network]: `is_system`;
 * read lines ``a[t,i] = …``, as in ``sb.equations("…", sizes=…)``: `from_text`.
 
@@ -17,19 +17,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
-from symback.engine.spec import check_printed
+from symback.engine import spec
+from symback.engine.spec import EquationsSpec, NetworkSpec
 from symback.equations import bounds, ordering, ranges
 from symback.equations.formulas import RESERVED, Left, Names, read_left, read_right, read_size
 from symback.equations.indices import Affine, Moves, number
 from symback.equations.places import Site, sites
 from symback.equations.ranges import Draft
 from symback.equations.system import Definition, Kind, Quantity, System
-from symback.equations.terms import Call, Where, walk
 from symback.language import tables
 from symback.language.errors import SymbackError, printable
-from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.tables import Place, SpecError
 
 OWN_TABLES = ("sizes", "parameters", "inputs", "indices", "pad", "ranges")
@@ -73,9 +73,19 @@ def is_system(mapping: Mapping[str, Any]) -> bool:
     (False, True)
     """
     table = mapping.get("equations")
-    if "network" in mapping or not isinstance(table, Mapping):
+    if "network" in mapping:
         return False
-    return any(key in mapping for key in OWN_TABLES) or any("[" in str(key) for key in table)
+    has_indices = isinstance(table, Mapping) and any("[" in str(key) for key in table)
+    return has_indices or any(key in mapping for key in OWN_TABLES)
+
+
+def load(path: str | Path) -> NetworkSpec | EquationsSpec | System:
+    """The network of a TOML file of any of the three kinds; raises `SpecError`."""
+    source = tables.one_line(str(path))
+    mapping = tables.read_toml(path, Place(source))
+    return (
+        from_tables(mapping, source) if is_system(mapping) else spec.from_mapping(mapping, source)
+    )
 
 
 def from_tables(mapping: Mapping[str, Any], source: str) -> System:
@@ -193,7 +203,6 @@ def _system(mapping: Mapping[str, Any], lines: Sequence[_Line], place: Place) ->
         quantities=quantities,
         groups=groups,
         target=target,
-        conventions=_conventions(definitions),
         values=_values(given, quantities, declared, place.within("values")),
         learning_rate=_learning_rate(given, place.within("values")),
         title=tables.title_of(mapping, {}, place),
@@ -323,7 +332,7 @@ def _drafts(lines: Sequence[_Line], declared: _Declared) -> list[Draft]:
         if rank != len(left.at):
             line.place.fail(f"{left.name} has {len(left.at)} indices here and {rank} above")
     names = replace(declared.names, ranks=ranks)
-    check_printed((*ranks, *declared.sizes), lines[0].place)
+    spec.check_printed((*ranks, *declared.sizes), lines[0].place)
     drafts = [_draft(line, left, names) for line, left in zip(lines, lefts, strict=True)]
     _check_definitions(drafts)
     for name in declared.pad:
@@ -450,27 +459,6 @@ def _check_depends(
     if not reached & {*parameters}:
         known = f"none of {', '.join(parameters)}" if parameters else "there are no [parameters]"
         place.fail(f"the loss {target} depends on no parameter ({known}), so nothing is trained")
-
-
-def _conventions(definitions: Sequence[Definition]) -> tuple[str, ...]:
-    """What is taken for a slope where there is none, a sentence a kink."""
-    found: dict[str, None] = {}
-    for definition in definitions:
-        for part in walk(definition.term):
-            if isinstance(part, Where):
-                found[_AT_EDGES] = None
-            if isinstance(part, Call) and (sentence := _convention(part.function)):
-                found[sentence] = None
-    return tuple(found)
-
-
-_AT_EDGES = "Where a condition is about to change, the slope is that of the case that holds."
-
-
-def _convention(function: str) -> str:
-    row = ELEMENTARY.get(function) or ACTIVATIONS.get(function)
-    sentence = row.convention if row is not None else ""
-    return "" if "{slope}" in sentence else sentence
 
 
 # --------------------------------------------------------------------------------------- values
