@@ -2,7 +2,7 @@
 
 Here one can
 
-* read a file of any kind: `load`; the tables of one: `from_tables`; tell them from those of a scalar [equations] file or of
+* read the tables of a file: `from_tables`; tell them from those of a scalar [equations] file or of
   a [network]: `is_system`;
 * read lines ``a[t,i] = …``, as in ``sb.equations("…", sizes=…)``: `from_text`.
 
@@ -17,11 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
-from symback.engine import spec
-from symback.engine.spec import EquationsSpec, NetworkSpec
+from symback.engine.spec import check_printed
 from symback.equations import bounds, ordering, ranges
 from symback.equations.formulas import RESERVED, Left, Names, read_left, read_right, read_size
 from symback.equations.indices import Affine, Moves, number
@@ -77,15 +75,6 @@ def is_system(mapping: Mapping[str, Any]) -> bool:
         return False
     has_indices = isinstance(table, Mapping) and any("[" in str(key) for key in table)
     return has_indices or any(key in mapping for key in OWN_TABLES)
-
-
-def load(path: str | Path) -> NetworkSpec | EquationsSpec | System:
-    """The network of a TOML file of any of the three kinds; raises `SpecError`."""
-    source = tables.one_line(str(path))
-    mapping = tables.read_toml(path, Place(source))
-    return (
-        from_tables(mapping, source) if is_system(mapping) else spec.from_mapping(mapping, source)
-    )
 
 
 def from_tables(mapping: Mapping[str, Any], source: str) -> System:
@@ -332,7 +321,7 @@ def _drafts(lines: Sequence[_Line], declared: _Declared) -> list[Draft]:
         if rank != len(left.at):
             line.place.fail(f"{left.name} has {len(left.at)} indices here and {rank} above")
     names = replace(declared.names, ranks=ranks)
-    spec.check_printed((*ranks, *declared.sizes), lines[0].place)
+    check_printed((*ranks, *declared.sizes), lines[0].place)
     drafts = [_draft(line, left, names) for line, left in zip(lines, lefts, strict=True)]
     _check_definitions(drafts)
     for name in declared.pad:
