@@ -17,6 +17,7 @@ from typing import Any
 import sympy
 from sympy import Expr, Symbol
 
+from symback.engine.arithmetics import OutOfRange
 from symback.equations.elements import rational
 from symback.equations.indexing import At, bracketed
 from symback.equations.indices import (
@@ -34,7 +35,16 @@ from symback.equations.indices import (
     within,
 )
 from symback.equations.system import Definition, System
-from symback.equations.terms import Binder, Given, Read, Term, Times, children, reads
+from symback.equations.terms import (
+    Binder,
+    Given,
+    Read,
+    Term,
+    Times,
+    children,
+    moved_term,
+    reads,
+)
 from symback.language.errors import SymbackError
 
 
@@ -57,8 +67,16 @@ def count(system: System, element: tuple[str, At], sizes: Mapping[str, int]) -> 
     ...         Quantity("L", Kind.COMPUTED),
     ...     ),
     ...     (
-    ...         Group((Definition("a", (i,), (Range("i", n),), Binder("sum", Range("j", n), (), line)),)),
-    ...         Group((Definition("L", (), (), Binder("sum", Range("i", n), (), Read("a", (i,)))),)),
+    ...         Group(
+    ...             (
+    ...                 Definition(
+    ...                     "a", (i,), (Range("i", n),), Binder("sum", Range("j", n), (), line)
+    ...                 ),
+    ...             )
+    ...         ),
+    ...         Group(
+    ...             (Definition("L", (), (), Binder("sum", Range("i", n), (), Read("a", (i,)))),)
+    ...         ),
     ...     ),
     ...     "L",
     ... )
@@ -69,8 +87,16 @@ def count(system: System, element: tuple[str, At], sizes: Mapping[str, int]) -> 
     counting = _Counting(system, sizes)
     array = counting.array(name)
     if len(at) != len(array.letters):
-        raise Uncounted(f"there is no {bracketed(name, at)}: {name} has {len(array.letters)} indices")
+        raise Uncounted(
+            f"there is no {bracketed(name, at)}: {name} has {len(array.letters)} indices"
+        )
     values = {own.letter: number(value) for own, value in zip(array.letters, at, strict=True)}
+    for own, value in zip(array.letters, at, strict=True):
+        if value < 1 or decided(Condition(number(value), "<=", own.upper), ()) is False:
+            size = own.upper
+            raise OutOfRange(
+                f"there is no {bracketed(name, at)}: an index of {name} runs over 1..{size}"
+            )
     total: Expr = sympy.Integer(0)
     for piece in array.pieces:
         truths = [decided(condition_moved(each, values), ()) for each in piece.conditions]
@@ -165,18 +191,20 @@ class _Counting:
         for piece in pieces:
             key = frozenset(piece.conditions)
             merged[key] = sympy.expand(merged.get(key, sympy.Integer(0)) + piece.number)
-        return _Array(own, tuple(_Piece(n, tuple(key)) for key, n in merged.items() if n))
+        return _Array(
+            own, tuple(_Piece(n, tuple(sorted(key, key=str))) for key, n in merged.items() if n)
+        )
 
     def _from(self, definition: Definition, name: str, own: tuple[Range, ...]) -> Iterator[_Piece]:
         """The paths whose first step is to ``definition``."""
         places = [
             place
-            for term_place in _places(definition.term, name, (), ())
+            for term_place in self._places(definition.term, name, (), ())
             if (place := self._solved(definition, name, term_place, own)) is not None
         ]
         places = list(dict.fromkeys(places))
         places = [p for p in places if not any(_holds_more(o, p) for o in places if o != p)]
-        if len(places) > 1:
+        if not all(_apart(one, other) for one, other in itertools.combinations(places, 2)):
             raise self.uncounted(name, f"{definition.name} reads it in {len(places)} ways")
         child = self.known[definition.name]
         for place in places:
@@ -200,6 +228,42 @@ class _Counting:
 
     # -------------------------------------------------------------------------- solving
 
+    def _places(
+        self,
+        term: Term,
+        name: str,
+        ranges: tuple[Range, ...],
+        conditions: tuple[Condition, ...],
+    ) -> Iterator[tuple[Read, tuple[Range, ...], tuple[Condition, ...]]]:
+        """Where a formula reads an array, inside which ranges and under which conditions.
+
+        What is multiplied by a literal 0 is not read, nor what a softmax leaves out at its index.
+        Each bound letter gets a name of its own.
+        """
+        match term:
+            case Read(array):
+                if array == name:
+                    yield term, ranges, conditions
+            case Times(factors) if any(rational(factor) == 0 for factor in factors):
+                return
+            case Given(more, body):
+                yield from self._places(body, name, ranges, (*conditions, *more))
+            case Binder(_, range_, kept, body, at):
+                inside: list[Condition] = []
+                if at is not None:
+                    here: dict[str, Index] = {range_.letter: at}
+                    inside += [Condition(range_.lower, "<=", at), Condition(at, "<=", range_.upper)]
+                    inside += [condition_moved(each, here) for each in kept]
+                own = Range(self._new(range_.letter), range_.upper, range_.lower)
+                moves: dict[str, Index] = {range_.letter: letter(own.letter)}
+                inside += [condition_moved(each, moves) for each in kept]
+                yield from self._places(
+                    moved_term(body, moves), name, (*ranges, own), (*conditions, *inside)
+                )
+            case _:
+                for part in children(term):
+                    yield from self._places(part, name, ranges, conditions)
+
     def _solved(
         self,
         definition: Definition,
@@ -210,7 +274,7 @@ class _Counting:
         """α = q solved; None where that holds for no letters."""
         read, bound, conditions = found
         free = {each.letter for each in definition.ranges}
-        open_ranges = [self._range(each) for each in (*definition.ranges, *bound)]
+        open_ranges = [self._range(each) for each in (*bound, *definition.ranges)]
         kept = [self._condition(each, name) for each in conditions]
         pins: dict[str, Affine] = {}
         equal = [(self._index(a), letter(q.letter)) for a, q in zip(read.indices, own, strict=True)]
@@ -239,7 +303,9 @@ class _Counting:
             used |= any(range_.letter in value.names for value in pins.values())
             filled = decided(Condition(range_.lower, "<=", range_.upper), ())
             if used or filled is not True:
-                raise self.uncounted(name, f"how {definition.name} reads it is not solved for one letter")
+                raise self.uncounted(
+                    name, f"how {definition.name} reads it is not solved for one letter"
+                )
         pinned = tuple(sorted((n, v) for n, v in pins.items() if n in free))
         return _Place(pinned, tuple(r for r in open_ranges if r.letter in free), left)
 
@@ -300,7 +366,9 @@ class _Counting:
             if all(decided(Condition(a, "<=", b), known) for a, b in pairs):
                 return one
         shown = ", ".join(_plain(bound) for bound in dict.fromkeys(bounds))
-        raise self.uncounted(name, f"which of {shown} is {'largest' if largest else 'least'} differs")
+        raise self.uncounted(
+            name, f"which of {shown} is {'largest' if largest else 'least'} differs"
+        )
 
     # -------------------------------------------------------------------------- letters
 
@@ -337,47 +405,16 @@ def _next(
     return None
 
 
-def _places(
-    term: Term, name: str, ranges: tuple[Range, ...], conditions: tuple[Condition, ...]
-) -> Iterator[tuple[Read, tuple[Range, ...], tuple[Condition, ...]]]:
-    """Where a formula reads an array, inside which ranges and under which conditions.
-
-    What is multiplied by a literal 0 is not read, nor what a softmax leaves out at its index.
-    """
-    match term:
-        case Read(array):
-            if array == name:
-                yield term, ranges, conditions
-        case Times(factors) if any(rational(factor) == 0 for factor in factors):
-            return
-        case Given(more, body):
-            yield from _places(body, name, ranges, (*conditions, *more))
-        case Binder():
-            outer: tuple[Condition, ...] = ()
-            if isinstance(term.at, Affine):
-                here: dict[str, Index] = {term.range.letter: term.at}
-                outer = (
-                    *within(term.at, term.range.lower, term.range.upper),
-                    *(condition_moved(each, here) for each in term.conditions),
-                )
-            elif term.at is not None:
-                outer = (Condition(term.at, "<=", term.range.upper),)  # data: refused as such
-            inside = (*conditions, *outer, *term.conditions)
-            yield from _places(term.body, name, (*ranges, term.range), inside)
-        case _:
-            for part in children(term):
-                yield from _places(part, name, ranges, conditions)
-
-
 def _holds_more(wide: _Place, narrow: _Place) -> bool:
     """Whether what is read at ``narrow`` is read at ``wide`` as well."""
-    pins = dict(narrow.pins)
-    return (
-        set(wide.pins) <= set(narrow.pins)
-        and set(wide.conditions) <= set(narrow.conditions)
-        and {r.letter for r in wide.ranges} >= {r.letter for r in narrow.ranges}
-        and all(name in pins or name in {r.letter for r in narrow.ranges} for name, _ in wide.pins)
-    )
+    return {*wide.pins} <= {*narrow.pins} and {*wide.conditions} <= {*narrow.conditions}
+
+
+def _apart(one: _Place, other: _Place) -> bool:
+    """Whether no element is read at both: a letter is q at one and q + 1 at the other."""
+    theirs = dict(other.pins)
+    gaps = (value - theirs[name] for name, value in one.pins if name in theirs)
+    return any(gap.is_number and gap.constant for gap in gaps)
 
 
 def _affine(index: Index) -> Affine:

@@ -23,6 +23,7 @@ from typing import Any, TypeAlias, overload
 
 from symback.engine.arithmetics import OutOfRange
 from symback.engine.evaluation import MissingNumbers
+from symback.equations.counting import count
 from symback.equations.elements import rational
 from symback.equations.indexing import At, Code, Indexing, Loops, bracketed, covers, in_steps
 from symback.equations.system import Definition, System
@@ -90,15 +91,11 @@ class Paths:
     def count(self) -> Any:
         """How many there are: an `int`, or a SymPy expression in the symbolic sizes."""
         if self._is_symbolic:
-            from symback.equations.counting import count  # SymPy, which numbers do without
-
             return count(self.system, self.start, self._sizes)
         return self._counts.get(self.start, 0)
 
     def __len__(self) -> int:
-        if self._is_symbolic:
-            raise TypeError(f"the number of paths is {self.count}; a symbolic size has no length")
-        return self.count
+        return self._total()  # more than `sys.maxsize` have no len, but a count
 
     def __iter__(self) -> Iterator[Path]:
         return self._walk(reverse=False)
@@ -114,11 +111,12 @@ class Paths:
 
     def __getitem__(self, position: int | slice) -> Path | tuple[Path, ...]:
         """One path, found by counting without listing those before it, or a tuple of them."""
+        total = self._total()
         if isinstance(position, slice):
-            return tuple(self._at(k) for k in range(*position.indices(len(self))))
-        place = position + len(self) if position < 0 else position
-        if not 0 <= place < len(self):
-            raise IndexError(f"path {position} of {self.count}")
+            return tuple(self._at(k) for k in range(*position.indices(total)))
+        place = position + total if position < 0 else position
+        if not 0 <= place < total:
+            raise IndexError(f"path {position} of {total}")
         return self._at(place)
 
     def __repr__(self) -> str:
@@ -138,6 +136,11 @@ class Paths:
     @property
     def _is_symbolic(self) -> bool:
         return any(name not in self._sizes for name in self.system.sizes)
+
+    def _total(self) -> int:
+        if self._is_symbolic:
+            raise TypeError(f"the number of paths is {self.count}; a symbolic size has no length")
+        return self.count
 
     def _path(self, nodes: Sequence[Node]) -> Path:
         return Path(tuple(nodes), tuple(self.named(*node) for node in nodes))
@@ -170,7 +173,7 @@ class Paths:
     @cached_property
     def _counts(self) -> dict[Node, int]:
         """How many paths lead on from each element that can be reached; 0 is left out."""
-        counts = {(self.system.target, ()): 1}
+        counts: dict[Node, int] = {(self.system.target, ()): 1}
         for node, read in reversed(self._reads.items()):  # all that reads a node comes after it
             if number := counts.get(node):
                 for parent in read:
@@ -221,7 +224,10 @@ class Paths:
         for group in system.groups:
             definitions = [each for each in group.definitions if id(each) in behind]
             readers = [_Reader(each, sizes, self._looked_up, interesting) for each in definitions]
-            loops = [Loops(each, group, reader) for each, reader in zip(definitions, readers, strict=True)]
+            loops = [
+                Loops(each, group, reader)
+                for each, reader in zip(definitions, readers, strict=True)
+            ]
             codes = [reader.built(each.slots) for reader, each in zip(readers, loops, strict=True)]
             for position, step in in_steps(group, loops):
                 at, visit, env = codes[position]
