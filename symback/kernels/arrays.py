@@ -72,6 +72,7 @@ from symback.kernels.lines import (
     NoKernel,
     Spelling,
 )
+from symback.kernels.slopes import SLOPE
 from symback.language.functions import ACTIVATIONS, ELEMENTARY
 
 # ----------------------------------------------------------------------------------------- lines
@@ -742,9 +743,9 @@ class Arrays:
 
     def _called(self, function: str, codes: Sequence[Code], values: Sequence[Value]) -> Code:
         head = function
-        if function in ACTIVATIONS and function not in self.spelling.functions:
+        if function.removesuffix(SLOPE) in ACTIVATIONS and function not in self.spelling.functions:
             self.called.add(function)
-            return Code(f"_{function}({codes[0]})")
+            return Code(f"{helper_name(function)}({codes[0]})")
         if f"{function}_number" in self.spelling.functions and values[-1].is_number:
             head = f"{function}_number"
         word = self.spelling.functions[head]
@@ -1438,6 +1439,15 @@ class Arrays:
         text = ", ".join([":"] * place + [where.code.text])
         kept = self.kept[definition.name].name
         return Put(kept, text, self._aligned(value, order).text, add=True)
+
+
+def helper_name(function: str) -> str:
+    """What a module calls an activation, or its slope.
+
+    >>> helper_name("tanh'")
+    '_tanh_slope'
+    """
+    return f"_{function.replace(SLOPE, '_slope')}"
 
 
 class _NotFull(Exception):

@@ -32,13 +32,16 @@ from symback.kernels.arrays import (
     Put,
     Step,
     Zeros,
+    helper_name,
     needed_arrays,
 )
 from symback.kernels.forms import Form, proved
 from symback.kernels.lines import NoKernel, Spelling, computed
 from symback.kernels.module import BACKENDS, ENGINES, KernelError, folded, run, templates
+from symback.kernels.slopes import SLOPE, with_slopes
+from symback.language import reading
 from symback.language.errors import did_you_mean, printable
-from symback.language.expressions import Call, walk
+from symback.language.expressions import Call, Named, walk
 from symback.language.functions import ACTIVATIONS, Activation
 
 WIDTH = 100
@@ -122,7 +125,7 @@ class _Module:
     """A system's module: each method writes a part of it."""
 
     def __init__(self, derived: Backward, title: str, backend: str) -> None:
-        self.system = system = derived.system
+        self.system = system = with_slopes(derived.system)
         self.title, self.backend = title, backend
         self.engine = ENGINES.get(backend)
         self.spelling: Spelling = SPELLINGS[backend]
@@ -190,17 +193,17 @@ class _Module:
     ) -> str:
         """A function of params and inputs."""
         needed = needed_arrays(self.system.groups, wanted)
-        names = [self.arrays.kept[q.name].name if q.name in needed else "_" for q in self.given]
+        given = [self.arrays.kept[q.name].name if q.name in needed else "_" for q in self.given]
         sizes = [self.arrays.sizes[size] for size in self.system.sizes]
-        text = "\n".join(self.written(lines)) + ending
-        mentioned = set(_words(text))
+        code = [line for line in self.written(lines) if not line.lstrip().startswith("#")]
+        mentioned = set(_words("\n".join([*code, ending])))
         kept = [size if size in mentioned else "_" for size in sizes]
-        arrays = f"({_listed(names)})"
+        arrays = f"({_listed(given)})"
         body = [f"{arrays}, ({_listed(kept)}), dtype = _arguments(params, inputs)"]
         if not any(size != "_" for size in kept):
             body = [f"{arrays}, _, dtype = _arguments(params, inputs)"]
         if "device" in mentioned:
-            body.append(f"device = {next(n for n in names if n != '_')}.device")
+            body.append(f"device = {next(n for n in given if n != '_')}.device")
         body += ["", *self.written(lines), "", *folded(ending)]
         inner = [f"    {line}".rstrip() for line in body]
         decorator = ['@np.errstate(all="ignore")'] if self.backend == "numpy" else []
@@ -299,10 +302,9 @@ class _Module:
         wanted = sorted(self.arrays.called)
         found = {}
         for name in wanted:
-            if name in ACTIVATIONS and name not in self.spelling.functions:
-                row = ACTIVATIONS[name]
-                assert isinstance(row, Activation)
-                text, more = _activation(row, self.spelling)
+            row = ACTIVATIONS.get(name.removesuffix(SLOPE))
+            if isinstance(row, Activation) and name not in self.spelling.functions:
+                text, more = _activation(row, name, self.spelling)
                 found[name] = text
                 for each in more:
                     found.setdefault(each, self.spelling.write(named[each]))
@@ -311,32 +313,40 @@ class _Module:
         return [text.strip("\n") for text in found.values()]
 
 
-def _activation(row: Activation, spelling: Spelling) -> tuple[str, list[str]]:
-    """The function of an activation in its form that keeps every digit, and what that calls."""
+def _activation(row: Activation, name: str, spelling: Spelling) -> tuple[str, list[str]]:
+    """The function of an activation or its slope, in a form that keeps every digit.
+
+    Also what that calls.
+    """
     if row.stable is None:
         raise NoKernel(f"the catalogue has no form of {row.name} for kernels")
     form = proved(Form(row.name, row.stable))
-    lines = [f"def _{row.name}(z):", f'    """{row.name}(z) = {row.formula}"""']
     called: dict[str, None] = {}
 
     def code(part: str) -> str:
-        node = computed(form.node(part), {})
+        node = form.node(part)
+        node = computed(node, {name: Named(name) for name in reading.names(node)})
         heads = (inner.function for inner in walk(node) if isinstance(inner, Call))
         called.update(
             dict.fromkeys(h for h in heads if spelling.functions.get(h, "").startswith("_"))
         )
         return spelling.code(node).text
 
-    for name, _ in row.stable.lets:
-        if name in _names_of(form):
-            lines.append(f"    {name} = {code(name)}")
-    lines.append(f"    return {code('value')}")
+    part = "slope" if name.endswith(SLOPE) else "value"
+    reads_value = part == "slope" and "h" in reading.names(form.node("slope"))
+    needed = _lets_of(form, (part, "value") if reads_value else (part,))
+    said = f"{row.name}(z) = {row.formula}" if part == "value" else f"The slope of {row.name} at z."
+    lines = [f"def {helper_name(name)}(z):", f'    """{said}"""']
+    lines += [f"    {let} = {code(let)}" for let, _ in row.stable.lets if let in needed]
+    if reads_value:
+        lines.append(f"    h = {code('value')}")
+    lines.append(f"    return {code(part)}")
     return "\n".join(lines), list(called)
 
 
-def _names_of(form: Form) -> set[str]:
-    """The lets that the value needs."""
-    wanted, frontier = set[str](), {"value"}
+def _lets_of(form: Form, parts: Iterable[str]) -> set[str]:
+    """The lets that parts of a form need."""
+    wanted, frontier = set[str](), {*parts}
     while frontier:
         frontier = {name for part in frontier for name in form.named(part)} - wanted
         wanted |= frontier
