@@ -298,12 +298,12 @@ class Arrays:
         self.fixed = {
             name: number(value) for name, value in system.sizes.items() if value is not None
         }
+        self._assumed: tuple[Condition, ...] = ()
+        """Conditions on numbers alone, inside of which one is."""
         self.kept = {q.name: self._kept(q.name, q.shape) for q in system.quantities}
         self.called: set[str] = set()
         """The helpers that the lines call."""
         self._letters: dict[str, str] = {}
-        self._assumed: tuple[Condition, ...] = ()
-        """Conditions on numbers alone, inside of which one is."""
         self._counted: dict[str, Range] = {}
 
     # ------------------------------------------------------------------------------- how kept
