@@ -20,7 +20,7 @@ from typing import Any
 
 from symback.equations.adjoints import Backward
 from symback.equations.indices import Affine
-from symback.equations.system import Kind, Quantity, System
+from symback.equations.system import Kind, Quantity
 from symback.equations.writing import text
 from symback.kernels.arrays import (
     SPELLINGS,
@@ -137,7 +137,8 @@ class _Module:
         self.given = [*self.parameters, *self.inputs]
         self.computed = [q for q in derived.forward.quantities if q.kind is Kind.COMPUTED]
         self.adjoints = {name: each[0].definition.name for name, each in derived.adjoints.items()}
-        _check_sizes(system, self.given)
+        shown = {name for q in self.given for size in q.shape for name in size.names}
+        self.sizes = {name: n for name, n in system.sizes.items() if n is not None or name in shown}
 
     # ------------------------------------------------------------------------------- functions
 
@@ -161,9 +162,10 @@ class _Module:
         wanted += [self.adjoints[q.name] for q in self.parameters if q.name in self.adjoints]
         lines = self.arrays.lines(self.system.groups, self.said, wanted)
         loss = self.arrays.kept[self.system.target].name
-        results = ", ".join(f'"{q.name}": {self.gradient(q)}' for q in self.parameters)
-        is_numpy = self.backend == "numpy"
-        ending = f"return {f'float({loss})' if is_numpy else loss}, {{{results}}}"
+        gradients = [f'"{q.name}": {self.gradient(q)}' for q in self.parameters]
+        ending = _mapping(
+            f"return {f'float({loss})' if self.backend == 'numpy' else loss}, ", gradients
+        )
         said = "The loss, and its derivatives by all parameters."
         return self.function("loss_and_gradients", said, wanted, lines, ending)
 
@@ -183,20 +185,25 @@ class _Module:
         wanted = [q.name for q in self.computed]
         groups = [g for g in self.system.groups if {d.name for d in g.definitions} <= {*wanted}]
         lines = self.arrays.lines(groups, self.said, wanted)
-        kept = ((q.name, self.arrays.result(q.name)) for q in self.computed)
-        results = ", ".join(f'"{name}": {text}' for name, text in kept)
+        results = [f'"{q.name}": {self.arrays.result(q.name)}' for q in self.computed]
         said = "Every array that is computed, by name."
-        return self.function("forward", said, wanted, lines, f"return {{{results}}}")
+        return self.function("forward", said, wanted, lines, _mapping("return ", results))
 
     def function(
-        self, name: str, said: str, wanted: Sequence[str], lines: Sequence[Line], ending: str
+        self, name: str, said: str, wanted: Sequence[str], lines: Sequence[Line], ending: list[str]
     ) -> str:
         """A function of params and inputs."""
         needed = needed_arrays(self.system.groups, wanted)
         given = [self.arrays.kept[q.name].name if q.name in needed else "_" for q in self.given]
-        sizes = [self.arrays.sizes[size] for size in self.system.sizes]
+        sizes = [self.arrays.sizes[size] for size in self.sizes]
         code = [line for line in self.written(lines) if not line.lstrip().startswith("#")]
-        mentioned = set(_words("\n".join([*code, ending])))
+        mentioned = set(_words("\n".join([*code, *ending])))
+        for size in self.system.sizes:
+            is_used = self.arrays.sizes[size] in mentioned or any(
+                size in q.below.names for q in self.inputs if q.below is not None
+            )
+            if size not in self.sizes and is_used:
+                raise NoKernel(f"no array has an axis of size {size}: give it a number in [sizes]")
         kept = [size if size in mentioned else "_" for size in sizes]
         arrays = f"({_listed(given)})"
         body = [f"{arrays}, ({_listed(kept)}), dtype = _arguments(params, inputs)"]
@@ -204,7 +211,7 @@ class _Module:
             body = [f"{arrays}, _, dtype = _arguments(params, inputs)"]
         if "device" in mentioned:
             body.append(f"device = {next(n for n in given if n != '_')}.device")
-        body += ["", *self.written(lines), "", *folded(ending)]
+        body += ["", *self.written(lines), "", *ending]
         inner = [f"    {line}".rstrip() for line in body]
         decorator = ['@np.errstate(all="ignore")'] if self.backend == "numpy" else []
         if self.engine and self.engine.decorator:
@@ -244,17 +251,18 @@ class _Module:
     def dtype(self) -> str:
         return "dtype"
 
-    def put(self, name: str, place: str, code: str, add: bool) -> str:
+    def put(self, name: str, place: Sequence[str], code: str, add: bool) -> str:
         """A part of an array filled, or added to."""
+        where = ", ".join(place)
         if self.backend == "jax":
-            return f"{name} = {name}.at[{place}].{'add' if add else 'set'}({code})"
+            return f"{name} = {name}.at[{where}].{'add' if add else 'set'}({code})"
         if not add:
-            return f"{name}[{place}] = {code}"
+            return f"{name}[{where}] = {code}"
+        if ":" in place:
+            where = ", ".join("slice(None)" if part == ":" else part for part in place)
         if self.backend == "torch":
-            place = place.replace(":", "slice(None)")
-            return f"{name}.index_put_(({place},), {code}, accumulate=True)"
-        plain = place if "," not in place else f"({place.replace(':', 'slice(None)')})"
-        return f"np.add.at({name}, {plain}, {code})"
+            return f"{name}.index_put_(({where},), {code}, accumulate=True)"
+        return f"np.add.at({name}, {where if len(place) == 1 else f'({where})'}, {code})"
 
     # --------------------------------------------------------------------------------- around
 
@@ -279,7 +287,7 @@ class _Module:
         opening += [*textwrap.wrap(said, WIDTH), "", *textwrap.wrap(read, WIDTH)]
         imports = self.engine.imports if self.engine else "import numpy as np"
         below = [q for q in self.inputs if q.below is not None]
-        sizes = ", ".join(f'"{name}": {value}' for name, value in self.system.sizes.items())
+        sizes = ", ".join(f'"{name}": {value}' for name, value in self.sizes.items())
         constants = [
             f"PARAMETERS = {_texts(q.name for q in self.parameters)}",
             f"INPUTS = {_texts(q.name for q in self.inputs)}",
@@ -353,17 +361,12 @@ def _lets_of(form: Form, parts: Iterable[str]) -> set[str]:
     return wanted
 
 
-def _check_sizes(system: System, given: Sequence[Quantity]) -> None:
-    """Every size has a number, or an array that shows it."""
-    shown = {
-        name
-        for q in given
-        for entry in (*q.shape, *([q.below] if q.below else []))
-        for name in entry.names
-    }
-    for name, value in system.sizes.items():
-        if value is None and name not in shown:
-            raise NoKernel(f"no array has an axis of size {name}: give {name} a number in [sizes]")
+def _mapping(start: str, items: Sequence[str]) -> list[str]:
+    """A mapping, in one line or one item a line."""
+    line = f"{start}{{{', '.join(items)}}}"
+    if len(line) <= WIDTH - 4:
+        return [line]
+    return [f"{start}{{", *(f"    {item}," for item in items), "}"]
 
 
 def _entry(size: Affine) -> str:
