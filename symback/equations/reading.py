@@ -26,10 +26,8 @@ from symback.equations.indices import Affine, Moves, number
 from symback.equations.places import Site, sites
 from symback.equations.ranges import Draft
 from symback.equations.system import Definition, Kind, Quantity, System
-from symback.equations.terms import Call, Where, walk
 from symback.language import tables
 from symback.language.errors import SymbackError, printable
-from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.tables import Place, SpecError
 
 OWN_TABLES = ("sizes", "parameters", "inputs", "indices", "pad", "ranges")
@@ -193,7 +191,6 @@ def _system(mapping: Mapping[str, Any], lines: Sequence[_Line], place: Place) ->
         quantities=quantities,
         groups=groups,
         target=target,
-        conventions=_conventions(definitions),
         values=_values(given, quantities, declared, place.within("values")),
         learning_rate=_learning_rate(given, place.within("values")),
         title=tables.title_of(mapping, {}, place),
@@ -450,30 +447,6 @@ def _check_depends(
     if not reached & {*parameters}:
         known = f"none of {', '.join(parameters)}" if parameters else "there are no [parameters]"
         place.fail(f"the loss {target} depends on no parameter ({known}), so nothing is trained")
-
-
-def _conventions(definitions: Sequence[Definition]) -> tuple[str, ...]:
-    """What is taken for a slope where there is none, a sentence a kink."""
-    found: dict[str, None] = {}
-    for definition in definitions:
-        for part in walk(definition.term):
-            if isinstance(part, Where):
-                found[_AT_EDGES] = None
-            if isinstance(part, Call) and (sentence := _convention(part.function)):
-                found[sentence] = None
-    return tuple(found)
-
-
-_AT_EDGES = "Where a condition is about to change, the slope is that of the case that holds."
-
-
-def _convention(function: str) -> str:
-    row = ELEMENTARY.get(function) or ACTIVATIONS.get(function)
-    sentence = row.convention if row is not None else ""
-    return "" if "{slope}" in sentence else sentence
-
-
-# --------------------------------------------------------------------------------------- values
 
 
 def _values(
