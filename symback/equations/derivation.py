@@ -13,10 +13,9 @@ What is filled in is decided by how long the result is, and by nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from symback.engine.derivation import Rule
 from symback.equations import writing
@@ -27,20 +26,21 @@ from symback.equations.indices import (
     Condition,
     Index,
     Range,
-    condition_moved,
     decided,
     letter,
     number,
 )
 from symback.equations.naming import file_name
-from symback.equations.system import Definition, Group, Kind, Quantity, System, needed
+from symback.equations.system import Definition, System, needed
 from symback.equations.terms import (
     ZERO,
     Given,
     Read,
+    Slope,
     Term,
     given,
     moved_term,
+    reads,
     rebuilt,
     walk,
 )
@@ -122,19 +122,8 @@ def places(read: Read) -> tuple[int, ...]:
 
 
 def derive(backward: Backward, element: Read) -> Derivation:
-    """The derivation of the element, whose indices are numbers.
-
-    Raises `UnknownName` for the loss itself, for what does not lead to it, and for indices.
-    """
-    system, array = backward.system, element.array
-    if array == system.target:
-        raise UnknownName(f"{array} is what is differentiated; name a parameter")
-    if array not in backward.adjoints:
-        kind = system.by_name[array].kind
-        why = "it is an index" if kind is Kind.DATA else f"{system.target} does not depend on it"
-        raise UnknownName(f"there is no derivative by {file_name(element)}: {why}")
-    unrolling = Unrolling(system)
-    found = _Elements(backward, unrolling)
+    """The derivation of the element, whose indices are numbers and which leads to the loss."""
+    found = _Elements(backward, Unrolling(backward.system))
     conclusion = found.conclusion(element)
     return Derivation(
         backward, element, _between(backward, element), tuple(found.read_by(conclusion)), conclusion
@@ -144,21 +133,34 @@ def derive(backward: Backward, element: Read) -> Derivation:
 def _between(backward: Backward, element: Read) -> tuple[Deduction, ...]:
     """The deductions of the arrays whose derivatives lead to that of the element."""
     own = backward.adjoints[element.array][0].definition.name
+    system = needed(backward.system, [own])
+    read = [
+        (reading.read, (*each.ranges, *reading.ranges))
+        for each in system.definitions
+        for reading in reads(each.term)
+    ]
+
+    def is_read(definition: Definition) -> bool:
+        return any(
+            one.array == definition.name and _may_be(one, definition, ranges)
+            for one, ranges in read
+        )
+
     deductions = {
         (deduction.definition.name, deduction.definition.at): deduction
         for each in backward.adjoints.values()
         for deduction in each
     }
-    wanted = needed(backward.system, [own]).definitions
-    reads_itself = any(
-        isinstance(part, Read) and part.array == own
-        for each in wanted
-        for part in walk(each.term)
-    )
-    return tuple(
-        deductions[each.name, each.at]
-        for each in wanted
-        if (each.name, each.at) in deductions and (each.name != own or reads_itself)
+    wanted = (each for each in system.definitions if is_read(each))
+    return tuple(deductions[d.name, d.at] for d in wanted if (d.name, d.at) in deductions)
+
+
+def _may_be(read: Read, definition: Definition, ranges: tuple[Range, ...]) -> bool:
+    """Whether what is read may be an element that a definition is about."""
+    letters = {each.letter for each in definition.ranges}
+    return all(
+        own.bare in letters or decided(Condition(index, "==", own), ranges) is not False
+        for index, own in zip(read.indices, definition.at, strict=True)
     )
 
 
@@ -191,23 +193,23 @@ class _Elements:
         filled = self._filled(steps[-1].term)
         if filled is not None:
             steps.append(Step(Rule.SUBSTITUTE, filled))
-        kept = [s for n, s in enumerate(steps) if not n or s.term != steps[n - 1].term]
+        kept = _telling(steps)
         own = replace(general.definition, at=_numbers(element), ranges=(), term=kept[-1].term)
-        return Deduction(element, own, tuple(kept))
+        return Deduction(element, own, kept)
 
     def read_by(self, conclusion: Deduction) -> Iterator[Deduction]:
-        """The derivatives that a conclusion reads, those first that are read by others."""
-        first = next(
-            s.term for s in reversed(conclusion.steps) if s.rule is not Rule.SUBSTITUTE
-        )
-        if isinstance(self._order(first), list):
-            for read in self._order(first) or ():
-                general, _ = self._general(Read(self.of[read.array], read.indices))
-                line = self._line(read)
-                assert line is not None
-                own = replace(general.definition, at=_numbers(read), ranges=(), term=line)
-                of = Read(self.of[read.array], read.indices)
-                yield Deduction(of, own, (Step(Rule.INSTANTIATE, line),))
+        """The derivatives that a conclusion reads, those first that are read by others.
+
+        None where they are too many, or have no numbers for indices.
+        """
+        lines = (s.term for s in reversed(conclusion.steps) if s.rule is not Rule.SUBSTITUTE)
+        for read in self._order(next(lines)) or ():
+            of = Read(self.of[read.array], read.indices)
+            general, _ = self._general(of)
+            line = self._line(read)
+            assert line is not None
+            own = replace(general.definition, at=_numbers(read), ranges=(), term=line)
+            yield Deduction(of, own, (Step(Rule.INSTANTIATE, line),))
 
     def _general(self, element: Read) -> tuple[Deduction, dict[str, Index]]:
         """The deduction for every index, and what its letters are here."""
@@ -218,7 +220,7 @@ class _Elements:
                 own.bare in letters or self.unrolling.index(own) == index for own, index in pairs
             ):
                 return deduction, {own.bare: index for own, index in pairs if own.bare in letters}
-        raise UnknownName(f"there is no derivative by {file_name(element)}")
+        raise UnknownName(f"{file_name(element)} is no element that leads to the loss")
 
     def _written_out(self, term: Term) -> list[Term]:
         """The line with its sums written out, all of them or the outermost; none where too long."""
@@ -280,6 +282,16 @@ class _Elements:
         return whole if leaves(whole) <= MOST_FILLED else None
 
 
+def _telling(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps that change a line, without one that says that ∂L/∂h is ∂L/∂h."""
+    before = [None, *(step.term for step in steps)]
+    return tuple(
+        step
+        for step, last in zip(steps, before, strict=False)
+        if step.term != last and not (isinstance(step.term, Slope) and not step.term.held)
+    )
+
+
 def _replaced(term: Term, known: dict[Term, Term]) -> Term:
     return known[term] if term in known else rebuilt(term, lambda part: _replaced(part, known))
 
@@ -333,7 +345,7 @@ def _changed(
         return _decided(moved_term(term, moves), ranges)
 
     steps = tuple(replace(step, term=changed(step.term)) for step in deduction.steps)
-    kept = tuple(s for n, s in enumerate(steps) if not n or s.term != steps[n - 1].term)
+    kept = _telling(steps)
     own = Definition(old.name, at, ranges, changed(old.term))  # type: ignore[arg-type]
     return Deduction(Read(deduction.of.array, at), own, kept)
 
