@@ -281,11 +281,10 @@ o = "m"
 """,
     "avg_pool": """
 [sizes]
-n = 4
 m = 2
 d = 3
 [parameters]
-W = ["n", "d"]
+W = ["2*m", "d"]
 [inputs]
 x = ["d"]
 y = ["m"]

@@ -71,9 +71,10 @@ def is_system(mapping: Mapping[str, Any]) -> bool:
     (False, True)
     """
     table = mapping.get("equations")
-    if "network" in mapping or not isinstance(table, Mapping):
+    if "network" in mapping:
         return False
-    return any(key in mapping for key in OWN_TABLES) or any("[" in str(key) for key in table)
+    has_indices = isinstance(table, Mapping) and any("[" in str(key) for key in table)
+    return has_indices or any(key in mapping for key in OWN_TABLES)
 
 
 def from_tables(mapping: Mapping[str, Any], source: str) -> System:
@@ -447,6 +448,9 @@ def _check_depends(
     if not reached & {*parameters}:
         known = f"none of {', '.join(parameters)}" if parameters else "there are no [parameters]"
         place.fail(f"the loss {target} depends on no parameter ({known}), so nothing is trained")
+
+
+# --------------------------------------------------------------------------------------- values
 
 
 def _values(
