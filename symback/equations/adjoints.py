@@ -318,13 +318,15 @@ class _Differentiation:
         own = {reading.read for reading in reads(definition.term) if reading.read.array == name}
         letters = {each.letter for each in definition.ranges} | self.kept
         axis = self.axes.get(name)
-        is_one = len(own) == 1 and axis is not None and (
-            next(iter(own)).indices[axis].names <= letters
+        is_one = (
+            len(own) == 1 and axis is not None and (next(iter(own)).indices[axis].names <= letters)
         )
         if name in self.descendants[name] and not is_one:
             between = dict.fromkeys(each.name for each in self.readers[name])
             held += [each for each in between if name in self.descendants[each]]
-        return tuple(dict.fromkeys(each for each in held if each != definition.name or each == name))
+        return tuple(
+            dict.fromkeys(each for each in held if each != definition.name or each == name)
+        )
 
     def _local(self, child: Read, solution: _Solution) -> Term:
         """∂L/∂child times what was derived for ∂child/∂v."""

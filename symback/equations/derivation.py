@@ -2,10 +2,10 @@
 
 Here one can
 
-* derive it: `derive` gives a `Derivation`, whose ``general`` deductions are one a kind of equation
-  (∂L/∂h[t]_i, ∂L/∂a[t]_i), whose ``conclusion`` is about the element (first the sum over its uses,
-  then that sum term by term, then filled in), and whose ``elements`` are the derivatives that the
-  conclusion reads, with numbers for indices, where they are few;
+* derive it: `Derivation`, whose ``general`` deductions are one a kind of equation (∂L/∂h[t]_i,
+  ∂L/∂a[t]_i), whose ``conclusion`` is about the element (first the sum over its uses, then that sum
+  term by term, then filled in), and whose ``elements`` are the derivatives that the conclusion
+  reads, with numbers for indices, where they are few;
 * tell a recurrence from its end: `told_apart`, ∂L/∂h[T]_i and ∂L/∂h[t]_i for t < T.
 
 What is filled in is decided by how long the result is, and by nothing else.
@@ -13,14 +13,17 @@ What is filled in is decided by how long the result is, and by nothing else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from sympy import Expr
+
 from symback.engine.derivation import Rule
 from symback.equations import writing
 from symback.equations.adjoints import Backward, Deduction, Step
-from symback.equations.elements import Elements
+from symback.equations.conversion import as_sympy
 from symback.equations.indices import (
     Affine,
     Condition,
@@ -35,6 +38,7 @@ from symback.equations.system import Definition, System, needed
 from symback.equations.terms import (
     ZERO,
     Given,
+    Plus,
     Read,
     Slope,
     Term,
@@ -57,17 +61,19 @@ MOST_ELEMENTS = 24
 
 @dataclass(frozen=True)
 class Derivation:
-    """The derivation of ∂L/∂element.
+    """The derivation of ∂L/∂element; the indices of the element are numbers.
 
-    ``general`` are the deductions between, from the loss back; ``elements`` those that
-    ``conclusion`` reads, each after those it reads itself, with numbers for indices.
+    >>> from symback.equations.adjoints import backward
+    >>> from symback.equations.indices import number
+    >>> from symback.equations.reading import from_text
+    >>> line = "L = sum(t, (w[t] - 1)**2)"
+    >>> system = from_text(line, sizes={"T": 3}, parameters={"w": ["T"]})
+    >>> print(Derivation(backward(system), Read("w", (number(2),))))
+    ∂L/∂w_2 = 2·(w_2 - 1)
     """
 
     backward: Backward
     element: Read
-    general: tuple[Deduction, ...]
-    elements: tuple[Deduction, ...]
-    conclusion: Deduction
 
     @property
     def system(self) -> System:
@@ -78,6 +84,31 @@ class Derivation:
     def name(self) -> str:
         """The element as it prints: ``U_12``, ``h[2]_1``."""
         return writing.text(self.system).element(self.element)
+
+    @cached_property
+    def general(self) -> tuple[Deduction, ...]:
+        """The deductions between, for every index, from the loss back."""
+        return tuple(
+            replace(each, steps=_telling(each.steps))
+            for each in _between(self.backward, self.element)
+        )
+
+    @cached_property
+    def _elements(self) -> _Elements:
+        return _Elements(self.backward, Unrolling(self.system))
+
+    @cached_property
+    def conclusion(self) -> Deduction:
+        """That of the element: its uses, then those one by one, then filled in where short."""
+        return self._elements.conclusion(self.element)
+
+    @cached_property
+    def elements(self) -> tuple[Deduction, ...]:
+        """The derivatives that the conclusion reads, each after those it reads itself.
+
+        Empty where they are too many, or a size among them is symbolic.
+        """
+        return tuple(self._elements.read_by(self.conclusion))
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -94,15 +125,10 @@ class Derivation:
         """The last line."""
         return self.steps[-1].term
 
-    @cached_property
-    def numbers(self) -> Elements:
-        """The elements of all arrays; raises `MissingNumbers` where no values are given."""
-        return Elements(self.system)
-
     @property
-    def value(self) -> float:
-        """The derivative as a number; raises `MissingNumbers` where no values are given."""
-        return float(self.numbers.element(self.conclusion.definition.name, self.place))
+    def expr(self) -> Expr:
+        """The result as a SymPy expression, in symbols named as they print and ∂L/∂a by name."""
+        return as_sympy(self.result, self.system)
 
     @property
     def place(self) -> tuple[int, ...]:
@@ -119,15 +145,6 @@ def places(read: Read) -> tuple[int, ...]:
     found = [index.constant for index in read.indices if isinstance(index, Affine)]
     assert len(found) == len(read.indices)
     return tuple(found)
-
-
-def derive(backward: Backward, element: Read) -> Derivation:
-    """The derivation of the element, whose indices are numbers and which leads to the loss."""
-    found = _Elements(backward, Unrolling(backward.system))
-    conclusion = found.conclusion(element)
-    return Derivation(
-        backward, element, _between(backward, element), tuple(found.read_by(conclusion)), conclusion
-    )
 
 
 def _between(backward: Backward, element: Read) -> tuple[Deduction, ...]:
@@ -283,13 +300,26 @@ class _Elements:
 
 
 def _telling(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps that change a line, without one that says that ∂L/∂h is ∂L/∂h."""
-    before = [None, *(step.term for step in steps)]
-    return tuple(
-        step
-        for step, last in zip(steps, before, strict=False)
-        if step.term != last and not (isinstance(step.term, Slope) and not step.term.held)
-    )
+    """The steps that change a line by more than the order of its terms.
+
+    Without one that says that ∂L/∂h is ∂L/∂h; of two orders the later one is kept.
+    """
+    found: list[Step] = []
+    for step in steps:
+        if isinstance(step.term, Slope) and not step.term.held:
+            continue
+        if found and _alike(found[-1].term, step.term):
+            found[-1] = replace(found[-1], term=step.term)
+        else:
+            found.append(step)
+    return tuple(found)
+
+
+def _alike(one: Term, other: Term) -> bool:
+    """Whether two lines have the same terms."""
+    if isinstance(one, Plus) and isinstance(other, Plus):
+        return Counter(one.terms) == Counter(other.terms)
+    return one == other
 
 
 def _replaced(term: Term, known: dict[Term, Term]) -> Term:
@@ -304,13 +334,15 @@ def _numbers(read: Read) -> tuple[Affine, ...]:
 
 
 def told_apart(deduction: Deduction) -> tuple[Deduction, ...]:
-    """A deduction whose last line has terms for t < T only, as one at T and one for t < T.
+    r"""A deduction whose last line has terms for t < T only, as one at T and one for t < T.
 
     >>> from symback.equations.reading import from_text
     >>> from symback.equations.adjoints import backward
     >>> system = from_text(
-    ...     "h[0] = 1" "\\n" "h[t] = w*h[t-1]" "\\n" "L = sum(t, h[t])",
-    ...     sizes={"T": "T"}, parameters={"w": []}, ranges={"t": "T"},
+    ...     "h[0] = 1\nh[t] = w*h[t-1]\nL = sum(t, h[t])",
+    ...     sizes={"T": "T"},
+    ...     parameters={"w": []},
+    ...     ranges={"t": "T"},
     ... )
     >>> [str(each.definition.at[0]) for each in told_apart(backward(system).adjoints["h"][-1])]
     ['T', 't']
@@ -320,8 +352,7 @@ def told_apart(deduction: Deduction) -> tuple[Deduction, ...]:
         t, end = letter(over.letter), over.upper
         inside = Condition(t + number(1), "<=", end)
         if not any(
-            isinstance(part, Given) and inside in part.conditions
-            for part in walk(definition.term)
+            isinstance(part, Given) and inside in part.conditions for part in walk(definition.term)
         ):
             continue
         others = tuple(each for each in definition.ranges if each is not over)
@@ -334,9 +365,7 @@ def told_apart(deduction: Deduction) -> tuple[Deduction, ...]:
     return (deduction,)
 
 
-def _changed(
-    deduction: Deduction, ranges: tuple[Range, ...], moves: dict[str, Index]
-) -> Deduction:
+def _changed(deduction: Deduction, ranges: tuple[Range, ...], moves: dict[str, Index]) -> Deduction:
     """The deduction for other ranges, with letters replaced and conditions decided."""
     old = deduction.definition
     at = tuple(moves.get(index.bare or "", index) for index in old.at)

@@ -138,6 +138,7 @@ class Unrolling:
         return Read(read.array, tuple(map(self.index, read.indices)))
 
     def index(self, index: Index) -> Index:
+        """An index with numbers for sizes and for what index arrays hold, where they are known."""
         if isinstance(index, Lookup):
             own = Lookup(index.array, tuple(self._affine(each) for each in index.indices))
             if all(each.is_number for each in own.indices):
