@@ -35,7 +35,7 @@ SHAPES = {
 
 def rnn(T: int | str = 3, n: int | str = 2) -> EquationNetwork:
     values = VALUES if (T, n) == (3, 2) else None
-    d = 2 if n == 2 else n
+    d = 2 if n == 2 else "d"
     net = sb.equations(RNN, values=values, sizes={"T": T, "n": n, "d": d}, **SHAPES)
     assert isinstance(net, EquationNetwork)
     return net
@@ -77,7 +77,8 @@ NETS = {
     ),
     "embedding": (
         sb.equations(
-            EMBEDDING, sizes={"T": 3, "V": 4, "d": 2}, parameters={"E": ["V", "d"], "F": ["V", "d"]},
+            EMBEDDING, sizes={"T": 3, "V": 4, "d": 2},
+            parameters={"E": ["V", "d"], "F": ["V", "d"]},
             indices={
                 "tok": {"shape": ["T"], "below": "V"}, "lab": {"shape": ["T"], "below": "V"},
             },
@@ -139,24 +140,23 @@ def test_a_line_with_another_sign_has_another_value():
 def test_shared_weights_are_first_a_sum_over_their_uses():
     """∂L/∂U_12 = Σ_t ∂L/∂a[t]_1 h[t-1]_2, then the three uses."""
     lines = rnn().derive("U[1,2]").text().splitlines()
-    assert lines[-2:] == [
-        "         = Σ_{t=1..T} ∂L/∂a[t]_1 · h[t-1]_2    [local derivatives]",
-        "         = ∂L/∂a[1]_1 · h[0]_2 + ∂L/∂a[2]_1 · h[1]_2 + ∂L/∂a[3]_1 · h[2]_2"
-        "    [the sum written out]",
+    assert [line.split("    [")[0].split("= ", 1)[1] for line in lines[-2:]] == [
+        "Σ_{t=1..T} ∂L/∂a[t]_1 · h[t-1]_2",
+        "∂L/∂a[1]_1 · h[0]_2 + ∂L/∂a[2]_1 · h[1]_2 + ∂L/∂a[3]_1 · h[2]_2",
     ]
 
 
 def test_a_recurrence_is_told_with_its_end():
     """∂L/∂h[T] first, then ∂L/∂h[t] for t < T; direct derivatives say what they hold."""
     lines = rnn().derive("U[1,2]").text().splitlines()
-    assert lines[:5] == [
-        "∂L/∂h[T]_i = (∂L/∂h[T]_i)_a    [chain rule]    for i = 1…n",
-        "           = 2·(h[T]_i - y[T]_i)    [local derivatives]",
-        "∂L/∂h[t]_i = Σ_{j=1..n} ∂L/∂a[t+1]_j · ∂a[t+1]_j/∂h[t]_i + (∂L/∂h[t]_i)_a    [chain rule]"
-        "    for t = 1…T-1, i = 1…n",
-        "           = 2·(h[t]_i - y[t]_i) + Σ_{j=1..n} ∂L/∂a[t+1]_j · U_ji    [local derivatives]",
-        "∂L/∂a[t]_i = ∂L/∂h[t]_i · ∂h[t]_i/∂a[t]_i    [chain rule]    for t = 1…T, i = 1…n",
+    assert [line.split("    [")[0].strip() for line in lines[:5]] == [
+        "∂L/∂h[T]_i = (∂L/∂h[T]_i)_a",
+        "= 2·(h[T]_i - y[T]_i)",
+        "∂L/∂h[t]_i = Σ_{j=1..n} ∂L/∂a[t+1]_j · ∂a[t+1]_j/∂h[t]_i + (∂L/∂h[t]_i)_a",
+        "= 2·(h[t]_i - y[t]_i) + Σ_{j=1..n} ∂L/∂a[t+1]_j · U_ji",
+        "∂L/∂a[t]_i = ∂L/∂h[t]_i · ∂h[t]_i/∂a[t]_i",
     ]
+    assert lines[2].endswith("    for t = 1…T-1, i = 1…n")
 
 
 def test_told_apart_means_the_same():
@@ -208,9 +208,9 @@ def test_what_is_filled_in_is_short(kind: str, name: str):
 def test_padding_and_excluded_terms_are_not_written_out():
     """x[0] is padding and drops out; what the mask excludes does too."""
     conv, _ = NETS["convolution"]
-    assert str(conv.derive("k[1]")) == "∂L/∂k_1 = e^(z_2)·x_2 + e^(z_3)·x_4" or (
-        "x_2" in str(conv.derive("k[1]")) and "x_0" not in str(conv.derive("k[1]"))
-    )
+    shown = str(conv.derive("k[1]"))
+    assert "x_2" in shown
+    assert "x_0" not in shown
     attention, _ = NETS["attention"]
     assert "P_12" not in str(attention.derive("V[2,1]"))
 
