@@ -55,7 +55,11 @@ def term_of(node: expressions.Node, names: Mapping[str, Term]) -> Term:
         return compared(
             relation, *(term_of(part, names) for part in (left, right, parts[1], parts[2]))
         )
-    terms = tuple(term_of(part, names) for part in parts)
+    return applied(head, tuple(term_of(part, names) for part in parts))
+
+
+def applied(head: str, terms: tuple[Term, ...]) -> Term:
+    """The term of one operation, ``+ - * / ** neg``, or of a function of the catalogue."""
     match head:
         case "+":
             return total(terms)

@@ -248,6 +248,11 @@ class Variable:
         """The general element, e.g. ``W_1[i, j]``."""
         return self.at(*self.indices)
 
+    @property
+    def whole(self) -> Expr:
+        """All elements of a sample by one name, e.g. ``W_1``; a number is its own."""
+        return self.element.base if self.sizes else self.element
+
 
 @cache
 def _base(name: str) -> IndexedBase:

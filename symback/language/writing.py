@@ -26,6 +26,7 @@ from sympy import (
     HadamardPower,
     HadamardProduct,
     Indexed,
+    IndexedBase,
     KroneckerDelta,
     MatAdd,
     MatMul,
@@ -324,6 +325,9 @@ class Writer(Printer):
         letter, layer = array_name(expr.base.name)
         indices = (*layer, *(self._print(i) for i in expr.indices if i != SAMPLE))
         return self.named("w" if letter == "W" else letter, indices, SAMPLE in expr.indices)
+
+    def _print_IndexedBase(self, expr: IndexedBase) -> str:
+        return self.named(*array_name(expr.name))
 
     def _print_Partial(self, expr: Partial) -> str:
         name = type(self)(self.lettering)._print  # numbers may stand for ∂L/∂a, not within it
