@@ -365,11 +365,11 @@ def contracted(
             numbers.append(Scalar(matrix_product(left, hadamard_product(rest or [first]))))
             continue
         # Σ_p A_ip v_p = A v, and Σ_p A_ip B_pj = A B; a sum alone is a product with ones
-        left = hadamard_product([f.oriented(met[0]) for f in having if met[0] in f.letters])
+        left = _oriented([f for f in having if met[0] in f.letters], met[0])
         if len(met) == 1:
             right = hadamard_product(vectors) if vectors else OneMatrix(sizes[letter], 1)
         else:
-            right = hadamard_product([f.oriented(letter) for f in having if met[1] in f.letters])
+            right = _oriented([f for f in having if met[1] in f.letters], letter)
             if vectors:
                 left = hadamard_product([left, _outer([], vectors, sizes[met[0]], sizes[letter])])
         factors.insert(place, Factor(matrix_product(left, right), tuple(met)))
@@ -392,6 +392,13 @@ def contracted(
         first_is_wide = bool(factors) and len(factors[0].letters) == 1
         full = [wide, *full] if first_is_wide else [*full, wide]
     return matrix_product(*numbers, hadamard_product(full))
+
+
+def _oriented(factors: Sequence[Factor], rows: Symbol) -> MatrixExpr:
+    """The factors multiplied elementwise, with ``rows`` for their rows: (A ⊙ B)ᵀ, not Aᵀ ⊙ Bᵀ."""
+    if len(factors) > 1 and all(len(f.letters) == 2 and f.letters[1] == rows for f in factors):
+        return transposed(hadamard_product([factor.matrix for factor in factors]))
+    return hadamard_product([factor.oriented(rows) for factor in factors])
 
 
 def _outer(

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import sympy
-from sympy import Expr, Lambda, MatrixExpr, Symbol
+from sympy import Expr, Lambda, MatAdd, MatrixExpr, Symbol
 from sympy.matrices.expressions.hadamard import HadamardPower
 from sympy.matrices.expressions.special import OneMatrix
 
@@ -50,6 +50,7 @@ from symback.equations.matrix_nodes import (
     Einsum,
     Entry,
     Leaf,
+    Over,
     StepSum,
     Tensor,
 )
@@ -95,6 +96,7 @@ from symback.language.algebra import (
 )
 from symback.language.errors import SymbackError
 from symback.language.functions import ACTIVATIONS, ELEMENTARY
+from symback.language.writing import latex_letter
 
 
 class NoMatrixForm(SymbackError):
@@ -212,8 +214,11 @@ class Lifter:
         if len(want) > 2:
             raise NoMatrixForm(term, f"a part has the indices {', '.join(want)} at once")
         if isinstance(term, Plus):
-            return matrix_sum([self.matrix(part, want, scope) for part in term.terms])
-        flat = _flattened(term, frozenset(scope.axes), scope.letters)
+            parts = [self.matrix(part, want, scope) for part in term.terms]
+            return matrix_sum(
+                [p for part in parts for p in (part.args if isinstance(part, MatAdd) else [part])]
+            )
+        flat = _unpicked(_flattened(term, frozenset(scope.axes), scope.letters), scope)
         return self._matrix_of(flat, term, want, scope)
 
     def _matrix_of(
@@ -235,6 +240,9 @@ class Lifter:
                 factors += [self._unit(part.base, letters, inner)] * 2
             else:
                 factors.append(self._unit(part, letters, inner))
+        if not factors and not flat.sums and not want:
+            return _one_number(numbers)
+        numbers = _in_order(numbers)
         sizes = {symbol(name): affine(over.upper) for name, over in inner.axes.items()}
         try:
             return contracted(
@@ -263,6 +271,8 @@ class Lifter:
         match part:
             case Plus() | Times() | Given() | Binder(kind="sum") | Binder(kind="mean"):
                 return self.matrix(part, letters, scope)
+            case Binder(kind="count"):
+                return self.matrix(replace(part, kind="sum"), letters, scope)
             case Power(base, exponent) if not scope.axes_of(free_letters(exponent)):
                 return HadamardPower(
                     self.matrix(base, letters, scope), self._number(exponent, scope)
@@ -303,27 +313,29 @@ class Lifter:
 
     def _along(self, binder: Binder, letters: Sequence[str], scope: _Scope) -> MatrixExpr:
         """A softmax, a maximum and the like, over rows or columns as a whole."""
-        binder, own = _renamed(binder, scope.letters)
-        if binder.kind in KEEPS:
-            at = binder.at.bare if binder.at is not None else None
-            if at is None or at not in scope.axes:
-                raise NoMatrixForm(binder, f"{binder.kind} is read at the index {binder.at}")
-            if scope.axes[at] != replace(binder.range, letter=at):
-                raise NoMatrixForm(binder, f"{binder.kind} runs over {binder.range}, not {at}")
-            moves = {own: letter(at)}
-            conditions = [condition_moved(each, moves) for each in binder.conditions]
-            body, inner, rows = moved_term(binder.body, moves), scope, list(letters)
-            over = at
-        else:
-            conditions, body, over = list(binder.conditions), binder.body, own
-            inner = scope.within([binder.range], binder.conditions)
-            rows = [*letters, own]
-            if binder.range.lower != number(1):
-                raise NoMatrixForm(binder, f"{binder.kind} runs over {binder.range}")
-        matrix = self.matrix(body, rows, replace(inner, known=(*inner.known, *conditions)))
+        body, conditions, over, inner = self._opened(binder, scope)
+        rows = list(letters) if over in letters else [*letters, over]
+        matrix = self.matrix(body, rows, inner)
         masks = [self._masked(each, inner) for each in _by_letters(conditions, inner)]
         mask = [] if not masks else [self.matrix(product(masks), rows, inner)]
         return Along(binder.kind, rows.index(over), matrix, *mask)
+
+    def _opened(self, binder: Binder, scope: _Scope) -> tuple[Term, list[Condition], str, _Scope]:
+        """Body and conditions of a softmax and the like, the letter it runs over, what is known."""
+        binder, own = _renamed(binder, scope.letters)
+        if binder.range.lower != number(1):
+            raise NoMatrixForm(binder, f"{binder.kind} runs over {binder.range}")
+        if binder.kind not in KEEPS:
+            inner = scope.within([binder.range], binder.conditions)
+            return binder.body, list(binder.conditions), own, inner
+        at = binder.at.bare if binder.at is not None else None
+        if at is None or at not in scope.axes:
+            raise NoMatrixForm(binder, f"{binder.kind} is read at the index {binder.at}")
+        if scope.axes[at] != replace(binder.range, letter=at):
+            raise NoMatrixForm(binder, f"{binder.kind} runs over {binder.range}, not {at}")
+        moves = {own: letter(at)}
+        conditions = [condition_moved(each, moves) for each in binder.conditions]
+        return moved_term(binder.body, moves), conditions, at, scope.within([], conditions)
 
     # ------------------------------------------------------------------------------- numbers
 
@@ -339,11 +351,12 @@ class Lifter:
                 assert placed is not None
                 return Scalar(self._leaf(part.array, placed.places))
             case Plus(terms):
-                return sympy.Add(*(self._number(term, scope) for term in terms))
+                return Terms(*(self._number(term, scope) for term in terms))
             case Times(factors) if not any(isinstance(f, (Binder, Given)) for f in factors):
-                return sympy.Mul(*(self._number(factor, scope) for factor in factors))
+                return sympy.Mul(*_in_order([self._number(each, scope) for each in factors]))
             case Power(base, exponent):
-                return sympy.Pow(self._number(base, scope), self._number(exponent, scope))
+                numbers = (self._number(each, scope) for each in (base, exponent))
+                return sympy.Pow(*numbers, evaluate=False)
             case Call("max" | "min" as kind, arguments):
                 rule = sympy.Max if kind == "max" else sympy.Min
                 return rule(*(self._number(each, scope) for each in arguments))
@@ -357,10 +370,10 @@ class Lifter:
                 )
             case Binder() if part.kind in KEEPS:
                 raise NoMatrixForm(part, f"{part.kind} is read at the index {part.at}")
+            case Binder(kind="count"):
+                return self._number(replace(part, kind="sum"), scope)
             case Binder(kind="sum") | Binder(kind="mean") | Times() | Given():
                 return Scalar(self.matrix(part, (), scope))
-            case Binder(kind="count"):
-                raise NoMatrixForm(part, "it counts")
             case Binder():
                 return Scalar(self._along(part, (), scope))
         raise NoMatrixForm(part, f"{type(part).__name__} is not known here")
@@ -371,7 +384,7 @@ class Lifter:
         """``term`` in index notation, each contraction of arrays an `Einsum`."""
         if isinstance(term, Plus):
             return Terms(*(self._tensor(part, scope) for part in term.terms))
-        flat = _flattened(term, frozenset(scope.axes), scope.letters)
+        flat = _unpicked(_flattened(term, frozenset(scope.axes), scope.letters), scope)
         return self._tensor_of(flat, scope)
 
     def _tensor_of(self, flat: _Product, scope: _Scope) -> Expr:
@@ -428,8 +441,22 @@ class Lifter:
                 test = _compared(relation)(*sides)
                 return sympy.Piecewise((yes_, test), (no_, True), evaluate=False)
             case Binder():
-                raise NoMatrixForm(part, f"{part.kind} over an index of three or more")
+                return self._over(part, scope)
         raise NoMatrixForm(part, f"{type(part).__name__} is not known here")
+
+    def _over(self, binder: Binder, scope: _Scope) -> Expr:
+        """A softmax, a maximum and the like in index notation: over one letter, or along an array."""
+        letters = scope.axes_of(free_letters(binder))
+        try:
+            unit = self._unit(binder, letters, scope)
+        except NoMatrixForm:
+            pass
+        else:
+            return Entry(unit.matrix, unit.letters)
+        body, conditions, over, inner = self._opened(binder, scope)
+        masks = [self._masked(each, inner) for each in _by_letters(conditions, inner)]
+        mask = [self._entry(each, inner) for each in masks]
+        return Over(binder.kind, symbol(over), self._tensor(body, inner), Product(*mask))
 
     # ----------------------------------------------------------------------- getting a product ready
 
@@ -468,9 +495,10 @@ class Lifter:
         guards = [each for each in guards if not self._is_boundary(each, ready, inner)]
         numbers: list[Expr] = []
         if guards:
-            test = sympy.And(*map(_condition, guards))
+            test = sympy.And(*(_condition(each, scope.steps) for each in guards), evaluate=False)
             numbers.append(sympy.Piecewise((1, test), (0, True), evaluate=False))
         ready = [*(self._masked(each, inner) for each in _by_letters(masks, inner)), *ready]
+        ready.sort(key=_divides)
         return inner, ready, numbers
 
     def _holds(self, part: Term) -> set[Condition]:
@@ -497,26 +525,44 @@ class Lifter:
     def _is_boundary(self, condition: Condition, parts: Sequence[Term], scope: _Scope) -> bool:
         """Whether a guard only says that an array has no element there, where it counts as 0."""
         for part in parts:
-            for reading in _product_reads(part):
-                quantity = self.quantities[reading.array]
-                if quantity.kind not in (Kind.ADJOINT, Kind.COMPUTED):
-                    continue
-                for axis, index in enumerate(reading.indices):
-                    if not isinstance(index, Affine) or not index.names & scope.steps.keys():
-                        continue
-                    size = quantity.shape[axis]
-                    low, high = within(index, number(1), size)
-                    if _same(condition, high):
-                        edge = size + number(1)
-                    elif _same(condition, low):
-                        edge = number(0)
-                    else:
-                        continue
-                    if not self._is_next(index, edge, scope):
-                        continue
-                    self.boundaries[Boundary(reading.array, axis, edge)] = None
-                    return True
+            found = self._edges(condition, part, scope)
+            if found:
+                self.boundaries |= dict.fromkeys(found)
+                return True
         return False
+
+    def _edges(self, condition: Condition, part: Term, scope: _Scope) -> list[Boundary]:
+        """Elements outside of an array which, taken for 0, make ``part`` 0 as the guard does."""
+        match part:
+            case Read():
+                return self._edge(condition, part, scope)
+            case Times(factors):
+                return next(filter(None, (self._edges(condition, f, scope) for f in factors)), [])
+            case Plus(terms):
+                found = [self._edges(condition, term, scope) for term in terms]
+                return [each for edges in found for each in edges] if all(found) else []
+            case Binder(kind="sum") | Binder(kind="mean") | Given():
+                return self._edges(condition, part.body, scope)
+        return []
+
+    def _edge(self, condition: Condition, read: Read, scope: _Scope) -> list[Boundary]:
+        quantity = self.quantities[read.array]
+        if quantity.kind is not Kind.ADJOINT:
+            return []
+        for axis, index in enumerate(read.indices):
+            if not isinstance(index, Affine) or not index.names & scope.steps.keys():
+                continue
+            size = quantity.shape[axis]
+            low, high = within(index, number(1), size)
+            if _same(condition, high):
+                edge = size + number(1)
+            elif _same(condition, low):
+                edge = number(0)
+            else:
+                continue
+            if self._is_next(index, edge, scope):
+                return [Boundary(read.array, axis, edge)]
+        return []
 
     def _is_next(self, index: Affine, edge: Affine, scope: _Scope) -> bool:
         """Whether ``index`` is never further outside than at ``edge``, by one step."""
@@ -573,19 +619,19 @@ class Lifter:
         names = read_letters(read, scope)
         taken = [each for each in conditions if _letters_in(each, scope) <= {*names}]
         known = [each for each in scope.known if _letters_in(each, scope) <= {*names}]
-        needed = [each for each in known if self._bounds(each, read, scope)]
+        needed = [] if self._stays_inside(read, scope) else known
         guards = dict.fromkeys([*taken, *needed])
         spelled = _spelled_window(read, scope)
         return self._named(names, given(guards, read), spelled, scope), taken
 
-    def _bounds(self, condition: Condition, read: Read, scope: _Scope) -> bool:
-        """Whether a condition keeps an index of ``read`` inside its array."""
-        shape = self.quantities[read.array].shape
-        return any(
-            _same(condition, edge)
-            for index, size in zip(read.indices, shape, strict=True)
-            if isinstance(index, Affine)
-            for edge in within(index, number(1), size)
+    def _stays_inside(self, read: Read, scope: _Scope) -> bool:
+        """Whether every index of ``read`` is in its array, whatever its letters are."""
+        quantity = self.quantities[read.array]
+        ranges = [*scope.steps.values(), *scope.axes.values()]
+        return quantity.pad is not None or all(
+            isinstance(index, Lookup)
+            or all(decided(edge, ranges) is True for edge in within(index, number(1), size))
+            for index, size in zip(read.indices, quantity.shape, strict=True)
         )
 
     def _masked(self, conditions: Sequence[Condition], scope: _Scope) -> Term:
@@ -597,7 +643,7 @@ class Lifter:
         if lookup is not None:
             names.sort(key=lambda name: name not in lookup.names)
             word = lookup.array
-            spelled = f"1_{word}", rf"\mathbf{{1}}_{{{_tex(word)}}}"
+            spelled = f"1_{word}", rf"\mathbf{{1}}_{{{latex_letter(word)}}}"
         else:
             spelled = "M", "M"
         return self._named(names, given(conditions, UNIT), spelled, scope)
@@ -611,9 +657,10 @@ class Lifter:
             known = self._by_content.get(_content(order, term, everything))
             if known is not None:
                 return Read(known, tuple(map(letter, order)))
-        taken = {text for text, _ in self.spellings.values()} | set(self.quantities)
+        grown = {name.upper() for name, each in self.quantities.items() if len(each.shape) > 1}
+        taken = {*self.quantities, *grown}
         text, latex = spelled
-        while text in taken or text.lower() in taken:
+        while text in taken:
             text, latex = f"{text}′", f"{latex}'"
         ranges = tuple(everything[name] for name in names)
         if any(over.lower != number(1) for over in ranges):
@@ -680,6 +727,27 @@ def _flattened_product(
     return found
 
 
+def _unpicked(flat: _Product, scope: _Scope) -> _Product:
+    """An argmax at the index i-2o+2 as a sum over u of that at u where u = i-2o+2."""
+    for place, part in enumerate(flat.parts):
+        if not isinstance(part, Binder) or part.kind not in KEEPS or part.at is None:
+            continue
+        axes = part.at.names & (scope.axes.keys() | flat.sums.keys())
+        if part.at.bare is not None or not axes or not isinstance(part.at, Affine):
+            continue
+        own = fresh(part.range.letter, scope.letters | flat.sums.keys())
+        edges = within(part.at, part.range.lower, part.range.upper)
+        conditions = [c for c in flat.conditions if not any(_same(c, edge) for edge in edges)]
+        parts = [*flat.parts]
+        parts[place] = replace(part, at=letter(own))
+        flat = _Product(
+            parts,
+            {**flat.sums, own: replace(part.range, letter=own)},
+            [*conditions, Condition(letter(own), "==", part.at)],
+        )
+    return flat
+
+
 def _renamed(binder: Binder, taken: Iterable[str]) -> tuple[Binder, str]:
     """A binder whose letter is not ``taken``, and that letter."""
     own = binder.range.letter
@@ -734,25 +802,17 @@ def _is_square_of(part: Term, letters: Sequence[str], sums: Mapping[str, Range])
     return is_square and len(letters) == 1 and letters[0] in sums
 
 
+def _divides(part: Term) -> bool:
+    """Whether it is what the others are divided by."""
+    return (
+        isinstance(part, Power) and isinstance(part.exponent, Number) and part.exponent.value < 0
+    )
+
+
 def _reads_of(parts: Iterable[Term]) -> Iterator[Read]:
     for part in parts:
         for reading in reads(part):
             yield reading.read
-
-
-def _product_reads(term: Term) -> Iterator[Read]:
-    """The elements that are factors of ``term``: it is 0 where one of them is."""
-    match term:
-        case Read():
-            yield term
-        case Times(factors):
-            for factor in factors:
-                yield from _product_reads(factor)
-        case Binder(kind="sum") | Binder(kind="mean") | Given():
-            yield from _product_reads(term.body)
-        case Plus(terms):
-            shared = [{*_product_reads(part)} for part in terms]
-            yield from sorted(set.intersection(*shared), key=repr)
 
 
 def _same(first: Condition, second: Condition) -> bool:
@@ -828,16 +888,12 @@ def _spelled_window(read: Read, scope: _Scope) -> tuple[str, str]:
     array = read.array
     match read.indices:
         case (Lookup(data, at), *rest) if all(i.bare in scope.letters for i in (*at, *rest)):
-            return f"{array}[{data}]", rf"{_tex(array)}[{_tex(data)}]"
+            return f"{array}[{data}]", rf"{latex_letter(array)}[{latex_letter(data)}]"
     mark = "∇" if array.startswith("∇") else ""
     letter_, tail = array.removeprefix(mark)[:1], array.removeprefix(mark)[1:]
     capital = letter_.upper() if len(read_letters(read, scope)) > 1 and not tail else letter_
-    base = rf"\nabla_{{{_tex(capital + tail)}}}L" if mark else _tex(capital + tail)
+    base = rf"\nabla_{{{latex_letter(capital + tail)}}}L" if mark else latex_letter(capital + tail)
     return f"{mark}{capital}\u0303{tail}", rf"\widetilde{{{base}}}"
-
-
-def _tex(word: str) -> str:
-    return word if len(word) == 1 else rf"\mathrm{{{word.replace('_', chr(92) + '_')}}}"
 
 
 # --------------------------------------------------------------------------------------- in SymPy
@@ -853,6 +909,27 @@ def _placeholder(place: int) -> Symbol:
 
 def _rational(part: Number) -> Expr:
     return sympy.Rational(part.value.numerator, part.value.denominator)
+
+
+def _in_order(numbers: Sequence[Expr]) -> list[Expr]:
+    """A rational number first, and all others in the order in which they stand."""
+    plain = [each for each in numbers if each.is_Rational]
+    others = [each for each in numbers if not each.is_Rational]
+    front = sympy.Mul(*plain)
+    return [*([front] if front != 1 else []), *([Product(*others)] if others else [])]
+
+
+def _one_number(numbers: Sequence[Expr]) -> MatrixExpr:
+    """A product of numbers as a 1 × 1 matrix: ½ uᵀu, and w·x as it stands."""
+    made = [
+        each
+        for each in numbers
+        if isinstance(each, Scalar) and (len(numbers) == 1 or not each.matrix.is_symbol)
+    ]
+    if len(made) != 1:
+        return matrix_product(*_in_order(numbers), OneMatrix(1, 1))
+    rest = [each for each in numbers if each is not made[0]]
+    return matrix_product(*_in_order(rest), made[0].matrix)
 
 
 def _in_sympy(function: str) -> object:
@@ -878,12 +955,14 @@ def _compared(relation: str) -> object:
     return build
 
 
-def _condition(condition: Condition) -> Expr:
+def _condition(condition: Condition, steps: Iterable[str]) -> Expr:
     left, right = condition.left, condition.right
     if isinstance(left, Lookup) or isinstance(right, Lookup):
         raise NoMatrixForm(Given((condition,), UNIT), f"the condition {condition} reads data")
+    if condition.relation in ("==", "!=") and right.bare in steps and left.bare not in steps:
+        left, right = right, left  # t = T, not T = t
     relations = {"==": sympy.Eq, "!=": sympy.Ne, "<": sympy.Lt, "<=": sympy.Le}
-    return relations[condition.relation](affine(left), affine(right))
+    return relations[condition.relation](affine(left), affine(right), evaluate=False)
 
 
 def _axes_in(expr: Expr, scope: _Scope) -> set[Symbol]:

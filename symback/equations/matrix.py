@@ -17,7 +17,7 @@ all the same (`MatrixForm.missing`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +28,7 @@ from symback.engine.evaluation import OutOfDomain
 from symback.engine.matrix import ETA, Phase, Uncertified, leaves
 from symback.equations import writing
 from symback.equations.adjoints import Backward
-from symback.equations.indices import Range
+from symback.equations.indices import Condition, Range, decided
 from symback.equations.lifting import Boundary, Lifter, NoMatrixForm, affine, symbol
 from symback.equations.matrix_nodes import (
     FREE,
@@ -50,7 +50,7 @@ from symback.equations.matrix_values import (
     small_sizes,
 )
 from symback.equations.system import Definition, Group, Kind, Quantity, System, adjoint_name
-from symback.equations.terms import Read, Term, reads
+from symback.equations.terms import Read, Reading, reads
 from symback.language.algebra import Gradient, Product, matrix_product, matrix_sum
 from symback.language.writing import Writer
 
@@ -78,8 +78,8 @@ class MatrixStep:
 
     ``definition`` is what it was lifted from, None in an update.  Where that has no matrix form
     ``expr`` is None and ``missing`` says why.  ``loop`` is the one it stands in, with the
-    ``boundaries`` that its right side takes for 0.  ``named`` are arrays that the lift has named
-    and that this line is the first to use.
+    ``boundaries`` that its right side takes for 0.  ``named`` are the arrays in it that the lift
+    has named.
     """
 
     phase: Phase
@@ -137,7 +137,6 @@ class MatrixForm(Mapping[str, Form]):
     def __init__(self, backward: Backward) -> None:
         self.backward, self.system = backward, backward.system
         self._lifter = Lifter(self.system)
-        self._seen: set[str] = set()
         self.lifted: dict[Definition, MatrixStep] = {}
         for group in self.system.groups:
             for definition in group.definitions:
@@ -174,13 +173,11 @@ class MatrixForm(Mapping[str, Form]):
         )
 
     def _new(self, expr: Expr | None) -> tuple[Definition, ...]:
-        """What the lift has named and no line before has used."""
+        """What the lift has named and this line uses."""
         if expr is None:
             return ()
         used = {each.array for each in expr.atoms(Leaf) | expr.atoms(Tensor)}
-        found = [d for name, d in self._lifter.named.items() if name in used - self._seen]
-        self._seen |= used
-        return tuple(found)
+        return tuple(d for name, d in self._lifter.named.items() if name in used)
 
     def _symbol(self, definition: Definition, loop: Loop | None, expr: Expr | None) -> Expr:
         """The left side: h_t, W, or Q[t,h,d]."""
@@ -279,7 +276,7 @@ class MatrixForm(Mapping[str, Form]):
         count = 0
         for step in self.lifted.values():
             if step.expr is not None:
-                entries = Entries(elements, _Zero(step.boundaries))
+                entries = Entries(elements, self._lifter.named, _Zero(step.boundaries))
                 count += self._proved(step, step.expr, entries)
         return Certificate(tuple(sizes.items()), count)
 
@@ -333,32 +330,34 @@ class MatrixForm(Mapping[str, Form]):
     @cached_property
     def steps(self) -> tuple[MatrixStep, ...]:
         """Forward pass, backward pass as far as the parameters ask, update."""
+        steps = [step for step in self.lifted.values() if step.phase is Phase.FORWARD]
         needed = self._needed()
-        steps = [
-            step
-            for definition, step in self.lifted.items()
-            if step.phase is Phase.FORWARD or definition.name in needed
-        ]
+        steps += [step for definition, step in self.lifted.items() if definition in needed]
         for quantity in self.system.parameters:
             if adjoint_name(quantity.name) in self.system.defining:
                 steps.append(self._update(quantity))
         return tuple(steps)
 
-    def _needed(self) -> set[str]:
-        """The adjoints from which those of the parameters are computed."""
-        frontier = {adjoint_name(each.name) for each in self.system.parameters}
-        needed: set[str] = set()
+    def _needed(self) -> set[Definition]:
+        """The definitions of adjoints from which those of the parameters are computed."""
+        defining = self.system.defining
+        needed: set[Definition] = set()
+        frontier = {
+            definition
+            for each in self.system.parameters
+            for definition in defining.get(adjoint_name(each.name), ())
+        }
         while frontier:
             needed |= frontier
             read = {
-                reading.read.array
-                for name in frontier
-                for definition in self.system.defining.get(name, ())
-                for reading in reads(definition.term)
+                definition
+                for own in frontier
+                for reading in reads(own.term)
+                if self.system.by_name[reading.read.array].kind is Kind.ADJOINT
+                for definition in defining[reading.read.array]
+                if _may_be_in(definition, reading, own)
             }
-            frontier = {
-                name for name in read if self.system.by_name[name].kind is Kind.ADJOINT
-            } - needed
+            frontier = read - needed
         return needed
 
     def _update(self, quantity: Quantity) -> MatrixStep:
@@ -400,13 +399,15 @@ class MatrixForm(Mapping[str, Form]):
         """Steps as text; those of one loop under its header, what is named below its first use."""
         writer = MatrixText(self.names)
         lines: list[str] = []
-        loop = None
+        loop, said = None, set()
         for step in steps:
             if step.loop is not None and step.loop != loop:
                 lines.append(step.loop.header(writer))
             loop = step.loop
             indent = "    " if loop is not None else ""
             notes = [*self._zeros(step, writer), *self._said(step, writer)]
+            notes = [note for note in notes if note not in said]
+            said.update(notes)
             lines.append(indent + self._written(step, writer))
             lines += [f"{indent}    where {note}" for note in notes]
         return lines
@@ -415,7 +416,7 @@ class MatrixForm(Mapping[str, Form]):
         """The same as an ``aligned`` environment."""
         writer = MatrixTex(self.names, shapes=shapes)
         lines: list[str] = []
-        loop = None
+        loop, said = None, set()
         for step in steps:
             if step.loop is not None and step.loop != loop:
                 lines.append("& " + self._tex_header(step.loop, writer))
@@ -423,6 +424,10 @@ class MatrixForm(Mapping[str, Form]):
             quad = r"\quad " if loop is not None else ""
             lines.append(quad + self._written(step, writer, mark=" &"))
             notes = [*self._zeros(step, writer), *self._said(step, writer)]
+            notes = [note for note in notes if note not in said]
+            said.update(notes)
+            notes = [note for note in notes if note not in said]
+            said.update(notes)
             lines += [rf"& \qquad \text{{where }} {note}" for note in notes]
         return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
 
@@ -446,26 +451,32 @@ class MatrixForm(Mapping[str, Form]):
         return self._written(step, MatrixText(self.names))
 
     def _zeros(self, step: MatrixStep, writer: MatrixText | MatrixTex) -> list[str]:
-        """``∇a_{T+1} = 0``."""
-        found = []
+        """``∇a_{T+1} = ∇h_{T+1} = 0``."""
+        edges = []
         for each in step.boundaries:
             quantity = self.system.by_name[each.array]
             at = [FREE] * len(quantity.shape)
             at[each.axis] = affine(each.index)
-            is_adjoint = quantity.kind is Kind.ADJOINT
-            edge = Tensor(quantity.of if is_adjoint else each.array, at, is_adjoint)
-            found.append(f"{writer.write(edge)} = 0")
-        return found
+            edges.append(writer.write(Tensor(quantity.of, at, True)))
+        return [" = ".join([*edges, "0"])] if edges else []
 
     def _said(self, step: MatrixStep, writer: MatrixText | MatrixTex) -> list[str]:
         """What is named: ``M[t,u] = 1[u ≤ t]``."""
-        index = self._index_writer(writer)
+        plain = self._index_writer(writer)
+        index = _Bracketed(self.system, plain.marks, arrays=writer)
         found = []
         for definition in step.named:
-            letters = [symbol(each.letter) for each in definition.ranges]
-            entry = Entry(Tensor(definition.name, [FREE] * len(letters)), letters)
             right = index.within(definition.ranges).write(definition.term)
-            found.append(f"{writer.write(entry)} = {right}")
+            pads = {
+                quantity.name: quantity.pad
+                for reading in reads(definition.term)
+                if (quantity := self.system.by_name[reading.read.array]).pad is not None
+            }
+            outside = rf"\text{{ outside}}" if index.is_latex else " outside"
+            pad = "".join(
+                f", {index.element(Read(name))} = {value}{outside}" for name, value in pads.items()
+            )
+            found.append(f"{index.element(definition.lhs)} = {right}{pad}")
         return found
 
     def _index_writer(self, writer: MatrixText | MatrixTex) -> writing.TermWriter:
@@ -524,6 +535,22 @@ class Certificate:
     entries: int
 
 
+@dataclass(frozen=True)
+class _Bracketed(writing.TermWriter):
+    """Index notation in which every element has its indices in brackets, as beside an einsum."""
+
+    arrays: MatrixText | MatrixTex = field(kw_only=True)
+
+    def element(self, read: Read) -> str:
+        """``x[2o+u-3,c]``, and ∇a[t] for an adjoint."""
+        quantity = self.system.by_name.get(read.array)
+        is_adjoint = quantity is not None and quantity.kind is Kind.ADJOINT
+        name = quantity.of if is_adjoint and quantity is not None else read.array
+        body = self.arrays.part(name, False, [], [])
+        body = self.arrays.nabla(body) if is_adjoint else body
+        return f"{body}[{','.join(map(self.index, read.indices))}]" if read.indices else body
+
+
 @dataclass(frozen=True, slots=True)
 class _Zero:
     """Which elements count as 0 although there are none."""
@@ -535,6 +562,16 @@ class _Zero:
             each.array == array and at[each.axis] == each.index.value(sizes)
             for each in self.boundaries
         )
+
+
+def _may_be_in(definition: Definition, reading: Reading, reader: Definition) -> bool:
+    """Whether an element that is read may be one that ``definition`` defines."""
+    own = {each.letter for each in definition.ranges}
+    ranges = (*reader.ranges, *reading.ranges)
+    for index, place in zip(reading.read.indices, definition.at, strict=True):
+        if place.bare not in own and decided(Condition(index, "==", place), ranges) is False:
+            return False
+    return True
 
 
 def _plain(step: MatrixStep) -> Expr:

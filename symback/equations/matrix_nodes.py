@@ -93,7 +93,10 @@ class Tensor(Expr):
         """Whether it is ∇array."""
         return bool(self.args[2])
 
-    is_capital = False
+    @property
+    def is_capital(self) -> bool:
+        """Whether two of its indices are free, so that it is a matrix."""
+        return self.places.count(FREE) == 2
 
 
 class Entry(Expr):
@@ -184,6 +187,40 @@ class StepSum(MatrixExpr):
         return self.body.shape
 
 
+class Over(Expr):
+    """A function over all numbers of one letter: softmax_u(S[a,t,u]), or max_u; `Along` in index
+    notation.
+    """
+
+    is_commutative = True
+    is_real = True
+
+    def __new__(cls, function: Any, letter: Symbol, body: Expr, mask: Expr) -> Over:
+        """``mask`` is 1 where an index counts, 0 where not."""
+        text = function if isinstance(function, Str) else Str(function)
+        return Expr.__new__(cls, text, letter, body, mask)
+
+    @property
+    def function(self) -> str:
+        """Its name, that of a binder."""
+        return self.args[0].name
+
+    @property
+    def letter(self) -> Symbol:
+        """What it runs over."""
+        return self.args[1]
+
+    @property
+    def body(self) -> Expr:
+        """Of what."""
+        return self.args[2]
+
+    @property
+    def mask(self) -> Expr:
+        """1 where an index counts."""
+        return self.args[3]
+
+
 KEEPS = ("softmax", "argmax", "argmin")
 """Functions of a row that give a row; the others give a number."""
 
@@ -268,9 +305,9 @@ class Names:
         others = {other for other in self.arrays if other != array}
         clear = len(letter.removesuffix("hat")) == 1 or letter.lower() in GREEK
         if below and (not clear or (below.isdigit() and letter in others)):  # h_0 is h at time 0
-            return rf"\mathrm{{{array.replace('_', r'\_')}}}", ""
+            return latex_letter(array), ""
         if below and not below.isdigit() and len(below) > 1:
-            below = rf"\mathrm{{{below.replace('_', r'\_')}}}"
+            below = latex_letter(below)
         return latex_letter(letter), below
 
     @staticmethod
@@ -308,6 +345,26 @@ class _Arrays(Writer):
         body = self._print_Leaf(expr)
         return self.nabla(body) if expr.is_adjoint else body
 
+    def _indexed(self, expr: Expr) -> str:
+        """What is written before indices in brackets: an element has a small letter, a_[t,i]."""
+        if not isinstance(expr, Tensor):
+            body = self._print(expr)
+            return self.parenthesised(body) if isinstance(expr, sympy.MatAdd) else body
+        body = self.part(expr.array, False, *self._places(expr.places))
+        return self.nabla(body) if expr.is_adjoint else body
+
+    def _print_Max(self, expr: Expr) -> str:
+        return self.applied(self.operator(type(expr).__name__.lower()), expr.args)
+
+    def _print_Min(self, expr: Expr) -> str:
+        return self._print_Max(expr)
+
+    def _print_Pow(self, expr: sympy.Pow) -> str:
+        if isinstance(expr.base, Entry) and isinstance(expr.base.whole, Tensor):
+            if expr.exp.is_Integer and expr.exp.is_positive:
+                return self.power(self._print(expr.base), self._print(expr.exp))
+        return super()._print_Pow(expr)
+
     def _places(self, places: tuple[Expr, ...]) -> tuple[list[str], list[str]]:
         """What is written below the letter, and what in brackets behind it."""
         fixed = [axis for axis, place in enumerate(places) if place != FREE]
@@ -322,6 +379,15 @@ class _Arrays(Writer):
 
     def _print_Symbol(self, expr: Symbol) -> str:
         return self.letter(expr.name)
+
+    def in_order(self, expr: Any) -> Any:
+        """An index as one writes it: t + 1."""
+        if isinstance(expr, sympy.Add) and expr.is_integer and expr.free_symbols:
+            return sorted(
+                expr.args,
+                key=lambda part: (part.is_number, part.could_extract_minus_sign(), str(part)),
+            )
+        return super().in_order(expr)
 
     def _print_Elementwise(self, expr: Elementwise) -> str:
         inner = type(self)(self.names)
@@ -379,7 +445,11 @@ class MatrixText(_Arrays, Text):
         return name
 
     def _print_Entry(self, expr: Entry) -> str:
-        return f"{self._print(expr.whole)}[{','.join(map(self._print, expr.letters))}]"
+        return f"{self._indexed(expr.whole)}[{','.join(map(self._print, expr.letters))}]"
+
+    def _print_Over(self, expr: Over) -> str:
+        given = "" if expr.mask == 1 else f" | {self._print(expr.mask)}"
+        return f"{expr.function}_{self._print(expr.letter)}({self._print(expr.body)}{given})"
 
     def _print_Einsum(self, expr: Einsum) -> str:
         operands = ", ".join(self._print(part.whole) for part in expr.operands)
@@ -414,10 +484,13 @@ class MatrixTex(_Arrays, MatrixLatex):
 
     def _print_Entry(self, expr: Entry) -> str:
         letters = ",".join(map(self._print, expr.letters))
-        body = self._print(expr.whole)
-        if isinstance(expr.whole, Tensor) and not expr.whole.is_adjoint and "_" not in body:
-            return f"{body}_{{{letters}}}"
-        return f"{body}[{letters}]"
+        return f"{self._indexed(expr.whole)}[{letters}]"
+
+    def _print_Over(self, expr: Over) -> str:
+        name = _TEX_FUNCTIONS.get(expr.function, rf"\operatorname{{{expr.function}}}")
+        given = "" if expr.mask == 1 else rf" \mid {self._print(expr.mask)}"
+        body = self.parenthesised(self._print(expr.body) + given)
+        return f"{name}_{{{self._print(expr.letter)}}}{body}"
 
     def _print_Einsum(self, expr: Einsum) -> str:
         operands = r",\ ".join(self._print(part.whole) for part in expr.operands)

@@ -27,7 +27,17 @@ from symback.engine.arithmetics import CONTEXT, FLOATS, RELATIONS, Undefined
 from symback.engine.evaluation import OutOfDomain
 from symback.equations.elements import Elements, OutOfRange
 from symback.equations.indices import Affine, Range
-from symback.equations.matrix_nodes import FREE, KEEPS, Along, Einsum, Entry, Leaf, StepSum, Tensor
+from symback.equations.matrix_nodes import (
+    FREE,
+    KEEPS,
+    Along,
+    Einsum,
+    Entry,
+    Leaf,
+    Over,
+    StepSum,
+    Tensor,
+)
 from symback.equations.system import Definition, Group, Kind, Quantity, System, adjoint_name
 from symback.equations.terms import reads
 from symback.language.algebra import Elementwise, Gradient, Product, Scalar, Terms, Where, value_of
@@ -90,7 +100,8 @@ def _reaches(system: System) -> Iterator[Callable[[Values], bool]]:
             continue
         for reading in reads(definition.term):
             quantity = system.by_name[reading.read.array]
-            if reading.conditions or quantity.pad is not None or quantity.name in system.defining:
+            has_base = any(each.is_base for each in system.defining.get(quantity.name, ()))
+            if reading.conditions or quantity.pad is not None or has_base:
                 continue
             ranges = {each.letter: each for each in (*definition.ranges, *reading.ranges)}
             for index, size in zip(reading.read.indices, quantity.shape, strict=True):
@@ -175,14 +186,21 @@ class Entries:
     granted, ∇a_{T+1}.  Other elements outside of an array have any number whatever.
     """
 
-    def __init__(self, elements: Elements, zero: Callable[[str, tuple[int, ...], Values], bool]):
-        self.elements, self.zero = elements, zero
+    def __init__(
+        self,
+        elements: Elements,
+        named: Mapping[str, Definition],
+        zero: Callable[[str, tuple[int, ...], Values], bool],
+    ) -> None:
+        self.elements, self.named, self.zero = elements, named, zero
 
     def element(self, array: str, at: tuple[int, ...]) -> Any:
         """One number."""
         try:
             return self.elements.element(array, at)
         except OutOfRange:
+            if array in self.named:
+                raise NotWellFormed(f"{array} reads an element that does not exist") from None
             if self.zero(array, at, self.elements.sizes):
                 return CONTEXT.mpf(0)
             return FLOATS.number(_number_drawn(True)((array, at, "outside")))
@@ -301,6 +319,8 @@ class Entries:
                     for step in steps
                 )
                 return sum(found, CONTEXT.mpf(0))
+            case Over():
+                return self._over(expr, values)
             case Piecewise():
                 for value, test in expr.args:
                     if test == sympy.true or self.number(test, values, known):
@@ -308,8 +328,10 @@ class Entries:
             case sympy.And():
                 return all(self.number(part, values, known) for part in expr.args)
             case Relational():
-                sides = (self.number(side, values, known) for side in expr.args)
-                return RELATIONS[expr.rel_op](*sides)
+                left, right = (self.number(side, values, known) for side in expr.args)
+                if isinstance(expr, (sympy.Eq, sympy.Ne)):
+                    return (left == right) == isinstance(expr, sympy.Eq)
+                return RELATIONS[expr.rel_op](left, right)
         parts = [self.number(part, values, known) for part in expr.args]
         match expr:
             case sympy.Add() | Terms():
@@ -339,23 +361,45 @@ class Entries:
                 next(rest) if place == FREE else _whole(place, values) for place in whole.places
             )
             return self.element(name, place)
-        assert isinstance(whole, Einsum)
+        if isinstance(whole, MatrixExpr):
+            return self.matrix(whole, values)[(*(index - 1 for index in at), 0, 0)[:2]]
         own = {letter.name: number for letter, number in zip(whole.out, at, strict=True)}
+        assert isinstance(whole, Einsum)
         return self._einsum(whole, {**values, **own})
+
+    def _over(self, expr: Over, values: Values) -> Any:
+        """The letter runs as far as the arrays reach that have it."""
+        ends = {
+            size
+            for entry in expr.body.atoms(Entry)
+            if not isinstance(entry.whole, Einsum)
+            for letter, size in zip(entry.letters, self._shape(entry.whole, values), strict=True)
+            if letter == expr.letter
+        }
+        if len(ends) != 1:
+            raise NotWellFormed(f"{expr.letter} runs over {ends}")
+        steps = range(1, ends.pop() + 1)
+        runs = [{**values, expr.letter.name: step} for step in steps]
+        row = np.array([self.number(expr.body, run) for run in runs], dtype=object)
+        mask = np.array([self.number(expr.mask, run) for run in runs], dtype=object)
+        found = _along_row(expr.function, row, mask)
+        return found[values[expr.letter.name] - 1] if expr.function in KEEPS else found
+
+    def _shape(self, whole: Expr, values: Values) -> list[int]:
+        """How long each free index of an array is."""
+        if isinstance(whole, MatrixExpr):
+            return [_whole(size, values) for size in whole.shape]
+        assert isinstance(whole, Tensor)
+        name = adjoint_name(whole.array) if whole.is_adjoint else whole.array
+        shape = zip(self.elements.shape(name), whole.places, strict=True)
+        return [size for size, place in shape if place == FREE]
 
     def _einsum(self, expr: Einsum, values: Values) -> Any:
         """Σ over the letters that are not in the result; each runs as far as its arrays reach."""
         sizes: dict[str, int] = {}
         for operand in expr.operands:
-            whole = operand.whole
-            assert isinstance(whole, Tensor)
-            name = adjoint_name(whole.array) if whole.is_adjoint else whole.array
-            shape = [
-                size
-                for size, place in zip(self.elements.shape(name), whole.places, strict=True)
-                if place == FREE
-            ]
-            for letter, size in zip(operand.letters, shape, strict=True):
+            shape = self._shape(operand.whole, values)
+            for letter, size in zip(operand.letters, shape, strict=False):
                 if sizes.setdefault(letter.name, size) != size:
                     raise NotWellFormed(f"{letter} runs over {sizes[letter.name]} and {size}")
         inner = [name for name in sizes if Symbol(name) not in {Symbol(o.name) for o in expr.out}]
