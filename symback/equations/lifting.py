@@ -18,9 +18,11 @@ of its own, and takes along the conditions under which it is read; the other con
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import TypeAlias
 
 import sympy
 from sympy import Expr, Lambda, MatAdd, MatrixExpr, Symbol
@@ -29,7 +31,6 @@ from sympy.matrices.expressions.special import OneMatrix
 
 from symback.engine import matrix as dense
 from symback.engine.matrix import Factor, contracted
-from symback.equations import functions
 from symback.equations.adjoints import count
 from symback.equations.indices import (
     Affine,
@@ -66,7 +67,6 @@ from symback.equations.terms import (
     Plus,
     Power,
     Read,
-    Reading,
     Term,
     Times,
     Where,
@@ -78,7 +78,6 @@ from symback.equations.terms import (
     product,
     reads,
     rebuilt,
-    walk,
 )
 from symback.language import algebra
 from symback.language.algebra import (
@@ -89,14 +88,15 @@ from symback.language.algebra import (
     Sigma,
     Terms,
     called,
-    hadamard_product,
     matrix_product,
     matrix_sum,
-    transposed,
 )
 from symback.language.errors import SymbackError
 from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.writing import latex_letter
+
+Rule: TypeAlias = Callable[..., Expr]
+"""What makes SymPy's node of its arguments."""
 
 
 class NoMatrixForm(SymbackError):
@@ -118,7 +118,7 @@ class Boundary:
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What letters are: ``axes`` of arrays, or one number each (``steps``); ``known`` holds here."""
+    """What letters are: ``axes`` of arrays, or a number each (``steps``); ``known`` holds here."""
 
     axes: Mapping[str, Range]
     steps: Mapping[str, Range]
@@ -295,7 +295,7 @@ class Lifter:
         raise NoMatrixForm(part, f"{type(part).__name__} is not known here")
 
     def _elementwise(
-        self, rule: object, arguments: Sequence[Term], letters: Sequence[str], scope: _Scope
+        self, rule: Rule, arguments: Sequence[Term], letters: Sequence[str], scope: _Scope
     ) -> Elementwise:
         """A function, or a comparison, of arrays: each of them once, in the order they are read."""
         arrays: list[MatrixExpr] = []
@@ -309,7 +309,7 @@ class Lifter:
                 arrays.append(array)
             placed.append(_placeholder(arrays.index(array)))
         own = tuple(map(_placeholder, range(len(arrays))))
-        return Elementwise(Lambda(own, rule(*placed)), *arrays)  # type: ignore[operator]
+        return Elementwise(Lambda(own, rule(*placed)), *arrays)
 
     def _along(self, binder: Binder, letters: Sequence[str], scope: _Scope) -> MatrixExpr:
         """A softmax, a maximum and the like, over rows or columns as a whole."""
@@ -445,7 +445,7 @@ class Lifter:
         raise NoMatrixForm(part, f"{type(part).__name__} is not known here")
 
     def _over(self, binder: Binder, scope: _Scope) -> Expr:
-        """A softmax, a maximum and the like in index notation: over one letter, or along an array."""
+        """A softmax, a maximum and the like in index notation: over a letter, or along an array."""
         letters = scope.axes_of(free_letters(binder))
         try:
             unit = self._unit(binder, letters, scope)
@@ -458,7 +458,7 @@ class Lifter:
         mask = [self._entry(each, inner) for each in masks]
         return Over(binder.kind, symbol(over), self._tensor(body, inner), Product(*mask))
 
-    # ----------------------------------------------------------------------- getting a product ready
+    # -------------------------------------------------------------------- getting a product ready
 
     def _step_letter(self, flat: _Product, scope: _Scope) -> Range | None:
         """A letter that is summed and has to be a number: h[t-1,j] is a column for each t."""
@@ -481,9 +481,7 @@ class Lifter:
         """The axes within, the factors with plain indices, and the numbers: guards, for now."""
         inner = scope.within(flat.sums.values(), flat.conditions)
         parts = [_looked_up(part, flat.conditions, inner) for part in flat.parts]
-        left = [
-            each for each in flat.conditions if not any(each in self._holds(p) for p in parts)
-        ]
+        left = [each for each in flat.conditions if not any(each in self._holds(p) for p in parts)]
         ready: list[Term] = []
         for part in parts:
             if isinstance(part, Read) and self._placed(part, inner) is None:
@@ -681,7 +679,7 @@ class _Placed:
     letters: tuple[str, ...]
 
 
-# ------------------------------------------------------------------------------ taking products apart
+# --------------------------------------------------------------------- taking products apart
 
 
 def _flattened(term: Term, axes: frozenset[str], taken: frozenset[str]) -> _Product:
@@ -804,9 +802,7 @@ def _is_square_of(part: Term, letters: Sequence[str], sums: Mapping[str, Range])
 
 def _divides(part: Term) -> bool:
     """Whether it is what the others are divided by."""
-    return (
-        isinstance(part, Power) and isinstance(part.exponent, Number) and part.exponent.value < 0
-    )
+    return isinstance(part, Power) and isinstance(part.exponent, Number) and part.exponent.value < 0
 
 
 def _reads_of(parts: Iterable[Term]) -> Iterator[Read]:
@@ -830,7 +826,7 @@ def _same(first: Condition, second: Condition) -> bool:
 
 def _looked_up(part: Term, conditions: Sequence[Condition], scope: _Scope) -> Term:
     """Where tok[t] == v holds, v for tok[t]: p[t,v] and not p[t,tok[t]]."""
-    known = {
+    known: dict[Index, Index] = {
         each.left: each.right
         for each in conditions
         if each.relation == "==" and isinstance(each.left, Lookup) and each.right.bare in scope.axes
@@ -893,7 +889,8 @@ def _spelled_window(read: Read, scope: _Scope) -> tuple[str, str]:
     letter_, tail = array.removeprefix(mark)[:1], array.removeprefix(mark)[1:]
     capital = letter_.upper() if len(read_letters(read, scope)) > 1 and not tail else letter_
     base = rf"\nabla_{{{latex_letter(capital + tail)}}}L" if mark else latex_letter(capital + tail)
-    return f"{mark}{capital}\u0303{tail}", rf"\widetilde{{{base}}}"
+    text = unicodedata.normalize("NFC", f"{mark}{capital}\u0303{tail}")
+    return text, rf"\widetilde{{{base}}}"
 
 
 # --------------------------------------------------------------------------------------- in SymPy
@@ -932,7 +929,7 @@ def _one_number(numbers: Sequence[Expr]) -> MatrixExpr:
     return matrix_product(*_in_order(rest), made[0].matrix)
 
 
-def _in_sympy(function: str) -> object:
+def _in_sympy(function: str) -> Rule:
     """A function of the catalogue: SymPy's, or a name."""
     if function == "pi":
         return lambda: sympy.pi
@@ -943,7 +940,7 @@ def _in_sympy(function: str) -> object:
     raise NoMatrixForm(Call(function, ()), f"{function} is not in the catalogue")
 
 
-def _compared(relation: str) -> object:
+def _compared(relation: str) -> Rule:
     """A comparison with its number, if any, on the right."""
 
     def build(left: Expr, right: Expr) -> Expr:
@@ -959,7 +956,8 @@ def _condition(condition: Condition, steps: Iterable[str]) -> Expr:
     left, right = condition.left, condition.right
     if isinstance(left, Lookup) or isinstance(right, Lookup):
         raise NoMatrixForm(Given((condition,), UNIT), f"the condition {condition} reads data")
-    if condition.relation in ("==", "!=") and right.bare in steps and left.bare not in steps:
+    known = {*steps}
+    if condition.relation in ("==", "!=") and right.bare in known and left.bare not in known:
         left, right = right, left  # t = T, not T = t
     relations = {"==": sympy.Eq, "!=": sympy.Ne, "<": sympy.Lt, "<=": sympy.Le}
     return relations[condition.relation](affine(left), affine(right), evaluate=False)

@@ -24,6 +24,7 @@ from typing import Any
 import sympy
 from sympy import Expr, MatrixExpr
 
+from symback.engine.arithmetics import OutOfRange, Undefined
 from symback.engine.evaluation import OutOfDomain
 from symback.engine.matrix import ETA, Phase, Uncertified, leaves
 from symback.equations import writing
@@ -37,19 +38,18 @@ from symback.equations.matrix_nodes import (
     MatrixTex,
     MatrixText,
     Names,
+    StepSum,
     Tensor,
     capitals,
 )
 from symback.equations.matrix_values import (
     Entries,
     NotWellFormed,
-    OutOfRange,
-    Undefined,
     drawn,
     places,
     small_sizes,
 )
-from symback.equations.system import Definition, Group, Kind, Quantity, System, adjoint_name
+from symback.equations.system import Definition, Group, Kind, Quantity, adjoint_name
 from symback.equations.terms import Read, Reading, reads
 from symback.language.algebra import Gradient, Product, matrix_product, matrix_sum
 from symback.language.writing import Writer
@@ -60,10 +60,14 @@ AGREES = sympy.Float("1e-30", 50)
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Lines that are computed for ``over.letter`` = first … last; ``forward`` counts up."""
+    """Lines that are computed for ``over.letter`` = first … last; ``forward`` counts up.
+
+    Lines of one loop have the same ``number``, that of their group.
+    """
 
     over: Range
     forward: bool
+    number: int
 
     def header(self, text: Writer) -> str:
         """``for t = T … 1:``."""
@@ -138,14 +142,14 @@ class MatrixForm(Mapping[str, Form]):
         self.backward, self.system = backward, backward.system
         self._lifter = Lifter(self.system)
         self.lifted: dict[Definition, MatrixStep] = {}
-        for group in self.system.groups:
+        for number, group in enumerate(self.system.groups):
             for definition in group.definitions:
-                self.lifted[definition] = self._step(definition, group)
+                self.lifted[definition] = self._step(definition, group, number)
         self.names = self._names()
 
     # ----------------------------------------------------------------------------- lifting
 
-    def _step(self, definition: Definition, group: Group) -> MatrixStep:
+    def _step(self, definition: Definition, group: Group, number: int) -> MatrixStep:
         quantity = self.system.by_name[definition.name]
         phase = Phase.BACKWARD if quantity.kind is Kind.ADJOINT else Phase.FORWARD
         loop = None
@@ -153,7 +157,7 @@ class MatrixForm(Mapping[str, Form]):
             axis = group.axes[definition.name]
             letter = definition.at[axis].bare
             over = next(each for each in definition.ranges if each.letter == letter)
-            loop = Loop(over, group.forward)
+            loop = Loop(over, group.forward, number)
         self._lifter.boundaries.clear()
         expr, missing = None, None
         try:
@@ -202,14 +206,11 @@ class MatrixForm(Mapping[str, Form]):
         arrays = frozenset(each.name for each in self.system.quantities)
         steps = {step.loop.over.letter for step in self.lifted.values() if step.loop}
         exprs = [part for s in self.lifted.values() for part in (s.symbol, s.expr) if part]
-        leaves_ = {leaf for expr in exprs for leaf in _leaves(expr)}
-        matrices = frozenset(leaf.array for leaf in leaves_ if leaf.is_capital)
-        steps |= {
-            str(each.letter)
-            for expr in exprs
-            for each in sympy.preorder_traversal(expr)
-            if hasattr(each, "letter")
-        }
+        parts = {part for expr in exprs for part in sympy.preorder_traversal(expr)}
+        matrices = frozenset(
+            part.array for part in parts if isinstance(part, (Leaf, Tensor)) and part.is_capital
+        )
+        steps |= {part.letter.name for part in parts if isinstance(part, StepSum)}
         return Names(
             arrays,
             capitals(matrices, arrays),
@@ -399,15 +400,14 @@ class MatrixForm(Mapping[str, Form]):
         """Steps as text; those of one loop under its header, what is named below its first use."""
         writer = MatrixText(self.names)
         lines: list[str] = []
-        loop, said = None, set()
+        loop: Loop | None = None
+        said: set[str] = set()
         for step in steps:
-            if step.loop is not None and step.loop != loop:
+            if step.loop is not None and (loop is None or step.loop.number != loop.number):
                 lines.append(step.loop.header(writer))
             loop = step.loop
             indent = "    " if loop is not None else ""
-            notes = [*self._zeros(step, writer), *self._said(step, writer)]
-            notes = [note for note in notes if note not in said]
-            said.update(notes)
+            notes = self._notes(step, writer, said)
             lines.append(indent + self._written(step, writer))
             lines += [f"{indent}    where {note}" for note in notes]
         return lines
@@ -416,18 +416,15 @@ class MatrixForm(Mapping[str, Form]):
         """The same as an ``aligned`` environment."""
         writer = MatrixTex(self.names, shapes=shapes)
         lines: list[str] = []
-        loop, said = None, set()
+        loop: Loop | None = None
+        said: set[str] = set()
         for step in steps:
-            if step.loop is not None and step.loop != loop:
+            if step.loop is not None and (loop is None or step.loop.number != loop.number):
                 lines.append("& " + self._tex_header(step.loop, writer))
             loop = step.loop
             quad = r"\quad " if loop is not None else ""
             lines.append(quad + self._written(step, writer, mark=" &"))
-            notes = [*self._zeros(step, writer), *self._said(step, writer)]
-            notes = [note for note in notes if note not in said]
-            said.update(notes)
-            notes = [note for note in notes if note not in said]
-            said.update(notes)
+            notes = self._notes(step, writer, said)
             lines += [rf"& \qquad \text{{where }} {note}" for note in notes]
         return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
 
@@ -450,12 +447,19 @@ class MatrixForm(Mapping[str, Form]):
     def _line(self, step: MatrixStep) -> str:
         return self._written(step, MatrixText(self.names))
 
+    def _notes(self, step: MatrixStep, writer: MatrixText | MatrixTex, said: set[str]) -> list[str]:
+        """What is to be said beside a line, save what has been ``said``, to which it is added."""
+        notes = [*self._zeros(step, writer), *self._said(step, writer)]
+        notes = [note for note in notes if note not in said]
+        said.update(notes)
+        return notes
+
     def _zeros(self, step: MatrixStep, writer: MatrixText | MatrixTex) -> list[str]:
         """``∇a_{T+1} = ∇h_{T+1} = 0``."""
         edges = []
         for each in step.boundaries:
             quantity = self.system.by_name[each.array]
-            at = [FREE] * len(quantity.shape)
+            at: list[Expr] = [FREE] * len(quantity.shape)
             at[each.axis] = affine(each.index)
             edges.append(writer.write(Tensor(quantity.of, at, True)))
         return [" = ".join([*edges, "0"])] if edges else []
@@ -472,7 +476,7 @@ class MatrixForm(Mapping[str, Form]):
                 for reading in reads(definition.term)
                 if (quantity := self.system.by_name[reading.read.array]).pad is not None
             }
-            outside = rf"\text{{ outside}}" if index.is_latex else " outside"
+            outside = r"\text{ outside}" if index.is_latex else " outside"
             pad = "".join(
                 f", {index.element(Read(name))} = {value}{outside}" for name, value in pads.items()
             )
@@ -547,7 +551,7 @@ class _Bracketed(writing.TermWriter):
         is_adjoint = quantity is not None and quantity.kind is Kind.ADJOINT
         name = quantity.of if is_adjoint and quantity is not None else read.array
         body = self.arrays.part(name, False, [], [])
-        body = self.arrays.nabla(body) if is_adjoint else body
+        body = self.arrays.derived(body) if is_adjoint else body
         return f"{body}[{','.join(map(self.index, read.indices))}]" if read.indices else body
 
 
@@ -580,18 +584,14 @@ def _plain(step: MatrixStep) -> Expr:
     assert expr is not None
     *numbers, last = expr.args if isinstance(expr, Product) else (expr,)
     own = step.symbol.letters if isinstance(step.symbol, Entry) else ()
-    is_whole = isinstance(last, Entry) and last.letters == own and not isinstance(last.whole, Tensor)
+    is_whole = (
+        isinstance(last, Entry) and last.letters == own and not isinstance(last.whole, Tensor)
+    )
     return Product(*numbers, last.whole) if is_whole and all(map(_is_number, numbers)) else expr
 
 
 def _is_number(expr: Expr) -> bool:
     return not expr.has(Entry)
-
-
-def _leaves(expr: Expr) -> Iterator[Leaf]:
-    for part in sympy.preorder_traversal(expr):
-        if isinstance(part, Leaf):
-            yield part
 
 
 def _size(size: Expr) -> int | str:

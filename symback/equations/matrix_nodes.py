@@ -16,6 +16,7 @@ has a capital letter: outside of a loop X holds the rows x_tᵀ.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -188,9 +189,7 @@ class StepSum(MatrixExpr):
 
 
 class Over(Expr):
-    """A function over all numbers of one letter: softmax_u(S[a,t,u]), or max_u; `Along` in index
-    notation.
-    """
+    """A function over all numbers of a letter, softmax_u(S[a,t,u]): `Along` in index notation."""
 
     is_commutative = True
     is_real = True
@@ -226,8 +225,9 @@ KEEPS = ("softmax", "argmax", "argmin")
 
 
 class Along(MatrixExpr):
-    """A function of each row (``axis`` 1) or column (0) as a whole; entries where ``mask`` is 0 are
-    left out.
+    """A function of each row (``axis`` 1) or column (0) as a whole.
+
+    Entries where the mask is 0 are left out.
     """
 
     def __new__(cls, function: Any, axis: Any, matrix: MatrixExpr, *mask: MatrixExpr) -> Along:
@@ -337,6 +337,10 @@ class _Arrays(Writer):
 
     names: Names
 
+    def derived(self, body: str) -> str:
+        """The gradient by ``body``, ready for indices."""
+        return self.nabla(body)
+
     def _print_Leaf(self, expr: Leaf | Tensor) -> str:
         subscripts, brackets = self._places(expr.places)
         return self.part(expr.array, expr.is_capital, subscripts, brackets)
@@ -351,7 +355,7 @@ class _Arrays(Writer):
             body = self._print(expr)
             return self.parenthesised(body) if isinstance(expr, sympy.MatAdd) else body
         body = self.part(expr.array, False, *self._places(expr.places))
-        return self.nabla(body) if expr.is_adjoint else body
+        return self.derived(body) if expr.is_adjoint else body
 
     def _print_Max(self, expr: Expr) -> str:
         return self.applied(self.operator(type(expr).__name__.lower()), expr.args)
@@ -360,9 +364,9 @@ class _Arrays(Writer):
         return self._print_Max(expr)
 
     def _print_Pow(self, expr: sympy.Pow) -> str:
-        if isinstance(expr.base, Entry) and isinstance(expr.base.whole, Tensor):
-            if expr.exp.is_Integer and expr.exp.is_positive:
-                return self.power(self._print(expr.base), self._print(expr.exp))
+        is_element = isinstance(expr.base, Entry) and isinstance(expr.base.whole, Tensor)
+        if is_element and expr.exp.is_Integer and expr.exp.is_positive:
+            return self.power(self._print(expr.base), self._print(expr.exp))
         return super()._print_Pow(expr)
 
     def _places(self, places: tuple[Expr, ...]) -> tuple[list[str], list[str]]:
@@ -390,7 +394,7 @@ class _Arrays(Writer):
         return super().in_order(expr)
 
     def _print_Elementwise(self, expr: Elementwise) -> str:
-        inner = type(self)(self.names)
+        inner = copy(self)
         inner.numbers = dict(
             zip(expr.rule.variables, (self.bare(each) for each in expr.arrays), strict=True)
         )
@@ -476,6 +480,10 @@ class MatrixTex(_Arrays, MatrixLatex):
         letter, own = self.names.latex(array, is_capital)
         subscript = ",".join(part for part in (own, *below, *brackets) if part)
         return f"{letter}_{{{subscript}}}" if subscript else letter
+
+    def derived(self, body: str) -> str:
+        """The gradient by ``body``, ready for indices."""
+        return self.parenthesised(self.nabla(body))
 
     def letter(self, name: str) -> str:
         """An index or a size."""

@@ -23,9 +23,8 @@ from sympy.core.relational import Relational
 from sympy.matrices.expressions.hadamard import HadamardPower, HadamardProduct
 from sympy.matrices.expressions.special import OneMatrix, ZeroMatrix
 
-from symback.engine.arithmetics import CONTEXT, FLOATS, RELATIONS, Undefined
-from symback.engine.evaluation import OutOfDomain
-from symback.equations.elements import Elements, OutOfRange
+from symback.engine.arithmetics import CONTEXT, FLOATS, RELATIONS, OutOfRange
+from symback.equations.elements import Elements
 from symback.equations.indices import Affine, Range
 from symback.equations.matrix_nodes import (
     FREE,
@@ -243,10 +242,10 @@ class Entries:
                 return _mapped(lambda entry: FLOATS.power(entry, exponent), base)
             case Elementwise():
                 arrays = self._alike(expr.arrays, values)
-                names = expr.rule.variables
+                names, body = expr.rule.variables, expr.rule.expr
 
                 def entry(*numbers: Any) -> Any:
-                    return self.number(expr.rule.expr, values, dict(zip(names, numbers)))
+                    return self.number(body, values, dict(zip(names, numbers, strict=True)))
 
                 return _mapped(entry, *arrays)
             case Where():
@@ -295,7 +294,7 @@ class Entries:
             raise NotWellFormed(" and ".join(map(_by, arrays)))
         return arrays
 
-    # ----------------------------------------------------------------------- numbers, index notation
+    # ------------------------------------------------------------------- numbers, index notation
 
     def number(self, expr: Expr, values: Values, known: Mapping[Expr, Any] | None = None) -> Any:
         """One number; ``known`` are those of placeholders."""
@@ -440,7 +439,8 @@ def _along_row(function: str, row: np.ndarray, mask: np.ndarray) -> Any:
 
 
 def _whole(expr: Expr, values: Values) -> int:
-    return int(expr.xreplace({each: sympy.Integer(values[each.name]) for each in expr.free_symbols}))
+    numbers = {each: sympy.Integer(values[str(each)]) for each in expr.free_symbols}
+    return int(expr.xreplace(numbers))
 
 
 def _mapped(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
@@ -462,6 +462,3 @@ def places(ranges: Sequence[Any], sizes: Values) -> Iterator[dict[str, int]]:
     runs = [range(each.lower.value(sizes), each.upper.value(sizes) + 1) for each in ranges]
     for at in itertools.product(*runs):
         yield {each.letter: value for each, value in zip(ranges, at, strict=True)}
-
-
-__all__ = ["Entries", "NotWellFormed", "OutOfDomain", "OutOfRange", "Undefined", "drawn", "places", "small_sizes"]
