@@ -77,7 +77,7 @@ class Tensor(Expr):
     def __new__(cls, array: Any, places: Any, is_adjoint: Any = False) -> Tensor:
         """``array`` is the name that the system gives it."""
         text = array if isinstance(array, Str) else Str(array)
-        return Expr.__new__(cls, text, Tuple(*places), sympy.sympify(bool(is_adjoint)))
+        return Expr.__new__(cls, text, Tuple(*places), sympy.true if is_adjoint else sympy.false)
 
     @property
     def array(self) -> str:
@@ -165,7 +165,7 @@ class StepSum(MatrixExpr):
 
     def __new__(cls, letter: Symbol, lower: Expr, upper: Expr, body: MatrixExpr) -> StepSum:
         """The letter stands in the places of the leaves of ``body``."""
-        return sympy.Basic.__new__(cls, letter, sympy.sympify(lower), sympy.sympify(upper), body)
+        return sympy.Basic.__new__(cls, letter, lower, upper, body)
 
     @property
     def letter(self) -> Symbol:
