@@ -431,6 +431,8 @@ w = ["n"]
 [inputs]
 x = ["T", "n"]
 y = ["T"]
+[ranges]
+t = "T"
 [equations]
 "a[t]" = "sum(i, w[i]*x[t,i])"
 "m[t]" = "mean(u if u <= t, a[u])"
