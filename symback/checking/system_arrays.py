@@ -111,8 +111,7 @@ def explained(
     truth = evaluated(both, point, known=forward)
     found: dict[str, Explanation] = {}
     shares: dict[str, int] = {}
-    first = [name for name in wanted if not _follows(both, point, truth, wanted, name)]
-    for definition in _suspects(both, [*first, *wanted]):
+    for definition in _ranked(both, point, truth, wanted):
         own = definition.name.removeprefix("∇")
         for slip in slips(definition, both):
             if time.process_time() > stop:
@@ -136,6 +135,26 @@ def explained(
     return found
 
 
+def _ranked(
+    both: System,
+    point: Point,
+    truth: Mapping[str, Stored],
+    wanted: Mapping[str, np.ndarray],
+) -> list[Definition]:
+    """The suspects: first those that do not follow from other wrong ones, then by what they reach.
+
+    One mistake reaches everything that is wrong; among equals the nearest comes first.
+    """
+    culprits = {name for name in wanted if _follows(both, point, truth, wanted, name) is False}
+    keys = {adjoint_name(name) for name in wanted}
+    suspects = list(_suspects(both, wanted))
+    reached = {each.name: len(_later(both, each.name) & keys) for each in suspects}
+    return sorted(
+        suspects,
+        key=lambda each: (each.name.removeprefix("∇") not in culprits, -reached[each.name]),
+    )
+
+
 def explains(
     explanation: Explanation,
     both: System,
@@ -157,8 +176,11 @@ def _follows(
     truth: Mapping[str, Stored],
     wanted: Mapping[str, np.ndarray],
     name: str,
-) -> bool:
-    """Whether a wrong adjoint is what its definition gives from the other wrong ones."""
+) -> bool | None:
+    """Whether a wrong adjoint is what its definition gives from the other wrong ones.
+
+    None where it reads none of them.
+    """
     known, used = dict(truth), False
     main = [each for each in both.defining.get(adjoint_name(name), ()) if not each.is_base]
     for definition in main:
@@ -168,7 +190,7 @@ def _follows(
                 known[key] = with_numbers(truth[key], value)
                 used = True
         if not used:
-            return False
+            return None
         try:
             again = defined(definition, definition.term, both, point, DOUBLES, known)
         except (OutsideArray, Undefined):

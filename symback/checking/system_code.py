@@ -20,6 +20,7 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,7 @@ import numpy as np
 
 from symback.language.errors import SymbackError
 
-MOST_STEPS = 400_000
+MOST_STEPS = 60_000
 MOST_ENTRIES = 400_000
 DEEPEST = 60
 DEEPEST_CALLS = 8
@@ -160,7 +161,7 @@ def _shape(shape: Any) -> tuple[int, ...]:
 
 
 def _like(value: float) -> Callable[..., Any]:
-    return lambda a, dtype=None: np.full(np.shape(a), value)
+    return lambda a, *_: np.full(np.shape(a), value)
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -177,8 +178,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "zeros": _zeros, "ones": _ones, "empty": _zeros,
     "zeros_like": _like(0.0), "ones_like": _like(1.0), "empty_like": _like(0.0),
     "full_like": lambda a, v: np.full(np.shape(a), float(v)),
-    "copy": np.copy, "array": lambda a, dtype=None: np.array(a, dtype=float),
-    "asarray": lambda a, dtype=None: np.asarray(a), "dot": np.dot, "matmul": np.matmul,
+    "copy": np.copy, "array": lambda a, *_: np.array(a, dtype=float),
+    "asarray": lambda a, *_: np.asarray(a), "dot": np.dot, "matmul": np.matmul,
     "outer": np.outer, "inner": np.inner, "einsum": np.einsum, "tensordot": np.tensordot,
     "sum": _plain(np.sum), "mean": _plain(np.mean), "var": np.var, "std": np.std,
     "max": np.max, "min": np.min, "amax": np.max, "argmax": np.argmax, "argmin": np.argmin,
@@ -212,10 +213,10 @@ _METHODS: dict[str, Callable[..., Any]] = {
     ).split()
 } | {
     "flatten": np.ravel, "astype": lambda a, *_: np.array(a), "view": lambda a, *_: a,
-    "reshape": lambda a, *shape, **named: np.reshape(a, shape[0] if len(shape) == 1 else shape),
+    "reshape": lambda a, *shape, **_: np.reshape(a, shape[0] if len(shape) == 1 else shape),
     "transpose": lambda a, *axes: np.transpose(
         a, None if not axes else axes[0] if len(axes) == 1 else axes),
-    "item": lambda a: float(np.asarray(a).reshape(())), "tolist": lambda a: list(a),
+    "item": lambda a: float(np.asarray(a).reshape(())), "tolist": list,
 }  # fmt: skip
 _CONSTANTS = {"pi": math.pi, "e": math.e, "newaxis": None, "inf": math.inf}
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -290,10 +291,8 @@ class Walk:
                         own.names[name] = supplied(name)
                     except KeyError:
                         own.names[name] = Lost(f"what is {name}?", each.lineno)
-                try:
+                with suppress(_Returned):
                     self._block(each.body, own)
-                except _Returned:
-                    pass
 
     # ------------------------------------------------------------------------------ statements
 
@@ -575,14 +574,15 @@ class Walk:
 
     def _binary(self, op: ast.operator, left: Any, right: Any) -> Any:
         if isinstance(op, ast.Pow):
-            exponent = right if isinstance(right, (int, float)) else None
-            if exponent is None or abs(exponent) > 64:
-                if not isinstance(right, np.ndarray):
-                    raise NotKnown("such a power is not read")
-            return np.power(np.asarray(left, dtype=float), right) if not (
-                isinstance(left, int) and isinstance(right, int) and right >= 0
-                and abs(left) < 1000
-            ) else left**right  # fmt: skip
+            _guard(left, right)
+            if not isinstance(right, np.ndarray) and not (
+                isinstance(right, (int, float)) and abs(right) <= 64
+            ):
+                raise NotKnown("such a power is not read")
+            is_whole = isinstance(left, int) and isinstance(right, int) and right >= 0
+            if is_whole and abs(left) < 1000:
+                return left**right
+            return np.power(np.asarray(left, dtype=float), right)
         _guard(left, right)
         known = _OPERATORS.get(type(op))
         if known is None:

@@ -6,8 +6,7 @@ Here one can
   gradient that it assigns.
 
 The program is gone through at random numbers (`symback.checking.system_code`), at sizes that tell
-the axes apart.  What it does not compute is supplied under the network's names and `rename`: inputs,
-parameters, what the forward pass has computed, the derivative that arrives (``dout``).  How it lays
+the axes apart.  What it does not compute is supplied by name: inputs, parameters, what the forward pass has computed, the derivative that arrives (``dout``).  How it lays
 its arrays out (vectors as columns, matrices transposed, steps from 0) is chosen once for the page.
 A gradient is right where it equals the network's at every point, wrong where it is certainly
 different and everything that it uses is understood; else the report says what was not.
@@ -36,7 +35,7 @@ from symback.checking.system_arrays import (
 )
 from symback.checking.system_code import Event, Lost, Spent, Walk
 from symback.checking.system_names import Meant, meant
-from symback.checking.system_numbers import DOUBLES, Rounded
+from symback.checking.system_numbers import Rounded
 from symback.checking.system_values import OutsideArray, Point, Stored, drawn, evaluated
 from symback.engine.arithmetics import Undefined
 from symback.equations.adjoints import Backward
@@ -228,9 +227,7 @@ def _is_finite(found: Mapping[str, Stored]) -> bool:
 def _sizes(system: System) -> Iterator[dict[str, int]]:
     """Numbers for the sizes: all different, then the file's own, then small ones."""
     names = list(system.sizes)
-    literal = {
-        size.constant for each in system.quantities for size in each.shape if size.is_number
-    }
+    literal = {size.constant for each in system.quantities for size in each.shape if size.is_number}
     different = [n for n in (4, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14) if n not in literal]
     if len(names) <= len(different):
         yield dict(zip(names, different, strict=False))
@@ -268,14 +265,14 @@ def check_program(
     points = truths(backward)
     if not points:
         said = "the network has no value at random numbers, so nothing can be compared"
-        line = LineReport(1, 1, text.split("\n")[0], "", Verdict.UNDECIDED, said)
+        line = LineReport(1, 1, text.split("\n", maxsplit=1)[0], "", Verdict.UNDECIDED, said)
         return Report(Verdict.UNDECIDED, (line,), "")
     best: _Reading | None = None
     for laid in _layouts():
         reading = _Reading(tree, text, points, laid, dict(rename or {}))
         if best is None or reading.weight > best.weight:
             best = reading
-        if best.is_whole:
+        if best.is_whole or reading.spent:
             break
     assert best is not None
     return best.report()
@@ -291,7 +288,11 @@ class _Reading:
     """A program gone through in one layout, at every point."""
 
     def __init__(
-        self, tree: ast.Module, text: str, points: Sequence[Truth], laid: Laid,
+        self,
+        tree: ast.Module,
+        text: str,
+        points: Sequence[Truth],
+        laid: Laid,
         rename: Mapping[str, str],
     ) -> None:
         self.points, self.laid, self.rename = points, laid, rename
@@ -301,9 +302,7 @@ class _Reading:
         self.walks: list[Walk] = []
         for truth in points:
             try:
-                self.walks.append(
-                    Walk(tree, lambda name, truth=truth: self._supplied(truth, name))
-                )
+                self.walks.append(Walk(tree, lambda name, truth=truth: self._supplied(truth, name)))
             except Spent as spent:
                 self.spent = spent.message
                 break
@@ -462,9 +461,8 @@ class _Reading:
             held = truth.laid(quantity.name, right.value, self.laid)
             events = [each for each in walk.events if each.name == name]
             candidates = [events[-1].value, _over_rounds(events)]
-            candidates += [
-                _over_rounds([e for e in events if e.line == line]) for line in {e.line for e in events}
-            ]  # fmt: skip
+            lines = {each.line for each in events}
+            candidates += [_over_rounds([e for e in events if e.line == line]) for line in lines]
             if not any(
                 (value := _as_array(each)) is not None
                 and value.size == held.size
@@ -513,15 +511,20 @@ class _Reading:
         first = self.points[0]
         units = dict.fromkeys(wanted, LOOSE)
         found = explained(first.both, first.point, first.forward, wanted, units)  # type: ignore[arg-type]
+
+        def holds(claim: _Claim) -> bool:
+            return all(
+                value is not None
+                and explains(
+                    found[claim.array], t.both, t.point, t.found, claim.array, value, LOOSE
+                )
+                for value, t in zip(claim.values[1:], self.points[1:], strict=True)
+            )
+
         return {
             claim.array: found[claim.array]
             for claim in wrong
-            if claim.array in found
-            and all(
-                value is not None
-                and explains(found[claim.array], t.both, t.point, t.found, claim.array, value, LOOSE)
-                for value, t in zip(claim.values[1:], self.points[1:], strict=True)
-            )
+            if claim.array in found and holds(claim)
         }
 
     def _judged(self, claim: _Claim, causes: Mapping[str, Explanation]) -> LineReport:
