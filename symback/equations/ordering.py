@@ -198,11 +198,10 @@ class _Recurrence:
         first = self.members[0]
         step = next((s for s in self.steps if s.reader == 0), self.steps[0])
         names = " → ".join(self.shortest())
-        shown = str(step.site)
-        advice = "a recurrence reads strictly earlier values of one index, such as h[t-1,i]"
         return SpecError(
-            f"{first.place}: {first.name} needs itself ({names}), and not only strictly earlier "
-            f"values of one index (it reads {shown}); {advice}"
+            f"{first.place}: {first.name} is computed from itself ({names}); only a recurrence may "
+            "be, which reads strictly earlier values of one index, such as h[t-1,i], or strictly "
+            f"later ones, and here {step.site} is read"
         )
 
     def shortest(self) -> list[str]:
