@@ -341,10 +341,18 @@ class _Differentiation:
         if not solutions:
             return ZERO
         first, *others = solutions
+        own = {each.letter for each in free}
+
+        def is_outside(index: Index) -> bool:
+            """Whether it is without the letters of a Σ within the child, p - u."""
+            return not any("~" in name and name not in own for name in index.names)
+
         pinned = {
             each.letter: first.moves[each.letter]
             for each in free
-            if all(
+            if each.letter in first.moves
+            and is_outside(first.moves[each.letter])
+            and all(
                 each.letter in one.moves and one.moves[each.letter] == first.moves.get(each.letter)
                 for one in solutions
             )
