@@ -36,7 +36,7 @@ from symback.equations.adjoints import Backward
 from symback.equations.indexing import bracketed
 from symback.equations.indices import number
 from symback.equations.paths import Paths
-from symback.equations.second import DIRECTION, hessian_product, mixed
+from symback.equations.second import mixed
 from symback.equations.system import Kind, System
 from symback.equations.terms import Read
 from symback.equations.work import EquationWork, specified
@@ -464,27 +464,6 @@ class EquationNetwork(EquationWork):
         network = cls(derived.forward)
         network.backward = derived
         return network
-
-    def hvp(self, backend: str = "numpy") -> Callable[..., dict[str, Any]]:
-        """The Hessian times a vector, as a function: ``hvp(params, inputs, v)`` → arrays by name.
-
-        ``v`` holds an array of the shape of each parameter, and so does the answer, Σ_θ' ∂²L/∂θ∂θ'
-        v_θ' by the name of θ: one pass more over the adjoints' equations, no matrix.
-
-        >>> rows = {"sizes": {"n": "n"}, "parameters": {"w": ["n"]}, "inputs": {"x": ["n"]}}
-        >>> hvp = equations("L = sum(i, w[i]*x[i])**2", **rows).hvp()
-        >>> hvp({"w": [1.0, 2.0]}, {"x": [3.0, 4.0]}, {"w": [1.0, 0.0]})["w"].tolist()
-        [18.0, 24.0]
-        """
-        kernel = system_kernel(hessian_product(self.backward), self.system.title, backend)
-
-        def product(
-            params: Mapping[str, Any], inputs: Mapping[str, Any], v: Mapping[str, Any]
-        ) -> dict[str, Any]:
-            moved = {DIRECTION.format(name): array for name, array in v.items()}
-            return kernel(params, {**inputs, **moved})[1]
-
-        return product
 
     def derive_all(self) -> dict[str, EquationDerivation]:
         """The derivations of every element of a parameter, by name; they share their adjoints.
