@@ -35,6 +35,8 @@ from symback.equations import reading, writing
 from symback.equations.adjoints import Backward
 from symback.equations.indexing import bracketed
 from symback.equations.indices import number
+from symback.equations.matrix import MatrixForm as SystemMatrices
+from symback.equations.matrix import lift as lift_system
 from symback.equations.paths import Paths
 from symback.equations.second import mixed
 from symback.equations.system import Kind, System
@@ -559,6 +561,27 @@ class EquationNetwork(EquationWork):
         return descents.descend(
             self.kernel(), start, data, epochs=epochs, rate=float(rate), callback=callback
         )
+
+    def matrix_form(self) -> SystemMatrices:
+        """Both passes over whole arrays, certified: the name of an array → its adjoint.
+
+        Values are SymPy matrix expressions at whatever sizes; where more than two indices meet, an
+        index form with einsums; for an array of a recurrence, its lines.  Raises `Uncertified`.
+
+        >>> sizes, rows = {"T": "T", "n": "n", "d": "d"}, {"x": ["T", "d"], "y": ["T", "n"]}
+        >>> lines = "a[t,i] = sum(j, W[i,j]*x[t,j]); L = sum(t, sum(i, (a[t,i] - y[t,i])**2))"
+        >>> tables = {"sizes": sizes, "parameters": {"W": ["n", "d"]}, "inputs": rows}
+        >>> net = equations(lines.replace("; ", chr(10)), **tables)
+        >>> print(net.matrix_form().text("W"), net.matrix_form()["W"].shape)
+        ∇W = (∇A)ᵀ X (n, d)
+        """
+        return self._matrices
+
+    @cached_property
+    def _matrices(self) -> SystemMatrices:
+        form = lift_system(self.backward)
+        form.certify()
+        return form
 
     def kernel_source(self, style: str = "", backend: str = "numpy") -> str:
         """The source of `kernel`, written without being run: the backend need not be installed."""
