@@ -550,11 +550,6 @@ def test_numpy_agrees_with_the_numbers_of_the_index_form(case: Case):
 # ------------------------------------------------------------------------- what has no matrix form
 
 
-def graph_with(form: Expr, *variables: Variable, free=()) -> Graph:
-    target = Variable("L", Role.LOSS, None, tuple(Symbol(f"m_{k}") for k, _ in enumerate(free)))
-    return Graph((Equation(target, free, form),), (*variables, target), target)
-
-
 n = sympy.symbols("n_1:5", integer=True, positive=True)
 U, V, W = (
     Variable(name, Role.LEAF, None, size)
@@ -565,7 +560,7 @@ x = Variable("x", Role.LEAF, None, n[:1])
 
 
 def lifted(form: Expr, sizes, *variables: Variable) -> MatrixExpr:
-    return matrix._Lifter(graph_with(form, *variables)).lift(form, tuple(sizes), sizes)
+    return matrix._Lifter(Graph((), variables, variables[0])).lift(form, tuple(sizes), sizes)
 
 
 @pytest.mark.parametrize(
@@ -652,7 +647,7 @@ def test_an_array_of_three_indices_is_no_matrix():
     """Asking for its adjoint raises, and so does asking for the algorithm."""
     target = Variable("L", Role.LOSS)
     w = Variable("w", Role.WEIGHT, None, n[:3])
-    v = Variable("v", Role.WEIGHT, None, n[:1])
+    v = Variable("v", Role.LEAF, None, n[:1])
     inner = Product(w.at(i, j, p), v.at(i))
     body = Sigma(Sigma(Sigma(inner, (p, 1, n[2])), (j, 1, n[1])), (i, 1, n[0]))
     graph = Graph((Equation(target, (), collapse(body)),), (v, w, target), target)

@@ -674,6 +674,10 @@ class Floats(Arithmetic):
 
     def total(self, terms: Sequence[Any]) -> Any:
         """The sum, with 0 for a number that is nothing but what rounding left."""
+        if all(isinstance(term, CONTEXT.mpf) for term in terms):
+            plain = sum(terms, CONTEXT.zero)
+            is_noise = plain and abs(plain) < _SMALL
+            return without_noise(plain, terms) if is_noise else plain
         found = np.array(reduce(np.add, terms), dtype=object)
         for at, value in np.ndenumerate(found):
             if isinstance(value, CONTEXT.mpf) and 0 < abs(value) < _SMALL:
@@ -683,11 +687,13 @@ class Floats(Arithmetic):
 
     def product(self, factors: Sequence[Any]) -> Any:
         """The product."""
+        if all(isinstance(factor, CONTEXT.mpf) for factor in factors):
+            return math.prod(factors, start=CONTEXT.one)
         return reduce(np.multiply, factors)
 
     def power(self, value: Any, exponent: Any) -> Any:
         """A real power."""
-        plain = number(exponent) if isinstance(exponent, Expr) else exponent
+        plain = number(exponent) if isinstance(exponent, (Expr, Fraction)) else exponent
         found = CONTEXT.power(value, plain)
         if isinstance(found, CONTEXT.mpc):
             raise Undefined(f"({CONTEXT.nstr(value, 6)})^({CONTEXT.nstr(plain, 6)})")

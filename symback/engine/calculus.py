@@ -28,7 +28,10 @@ from sympy.core.relational import Relational
 from symback.engine.graph import Equation, base_name
 from symback.language.algebra import Partial, Sigma, collapse
 from symback.language.errors import SymbackError
-from symback.language.names import Variable, fresh_index
+from symback.language.names import Variable, fresh_index, index
+
+_BOUND = "_bound"
+"""Ends the letters of the sums that are being differentiated."""
 
 
 class WrongSlope(SymbackError):
@@ -42,7 +45,7 @@ class LocalDerivative:
     It vanishes unless the two indices of every pair in ``pins`` are equal; where they are, it is
     ``raw``, as differentiated, and ``form``, as one wants to read it (the two are equal).
     ``held`` are the other quantities that the child reads and that follow the parent: this is the
-    derivative by the parent itself, so its name says that they are held.
+    derivative by the parent itself, so its name says that they are held, each as a whole.
     """
 
     child: Variable
@@ -68,7 +71,7 @@ class LocalDerivative:
 
     def name_at(self, child: Iterable[Expr], parent: Iterable[Expr]) -> Partial:
         """∂child/∂parent of two elements."""
-        held = (variable.element for variable in self.held)
+        held = (variable.whole for variable in self.held)
         return Partial(self.child.at(*child), self.parent.at(*parent), *held)
 
     def free_child_indices(self) -> tuple[Symbol, ...]:
@@ -105,14 +108,16 @@ def local_derivative(equation: Equation, parent: Variable) -> LocalDerivative:
     apart = {letter: Symbol(f"{letter.name}_child", integer=True) for letter in equation.free}
     lhs, rhs = instantiate(equation.lhs, apart), instantiate(equation.rhs, apart)
     terms = [_contract(term) for term in _differentiate(rhs, parent, parent.indices)]
-    pins = tuple(  # the equalities of indices without which every term vanishes
-        (i, q)
-        for i, q in (terms[0].deltas if terms else ())
-        if isinstance(i, Symbol) and i in apart.values()
-        if all((i, q) in term.deltas for term in terms)
-    )
-    pinned = dict(pins)
-    names, used = dict(pinned), {*parent.indices}
+    pinned: dict[Symbol, Symbol] = {}  # the equalities of indices without which every term is 0
+    for i, q in terms[0].deltas if terms else ():
+        if (
+            isinstance(i, Symbol)
+            and i in apart.values()
+            and all((i, q) in term.deltas for term in terms)
+        ):
+            pinned.setdefault(i, q)  # of u[i, i] the second stays a delta
+    pins = tuple(pinned.items())
+    names, used = {**pinned}, {*parent.indices}
     for letter, temporary in apart.items():  # printable letters for what the parent does not pin
         if temporary not in pinned:
             names[temporary] = letter if letter not in used else fresh_index(used)
@@ -151,7 +156,7 @@ def _inner(part: Expr, parent: Variable, at: tuple[Symbol, ...]) -> list[_Term]:
         indices = part.indices if isinstance(part, Indexed) else ()
         return [_Term(sympy.S.One, tuple(zip(indices, at, strict=True)))]
     (bound, _, upper), body = part.limits[0], part.function
-    renamed = Symbol(f"{bound.name}_bound", integer=True)
+    renamed = Symbol(bound.name + _BOUND, integer=True)
     body = instantiate(body, {bound: renamed})
     return [
         _Term(term.coefficient, term.deltas, (*term.sums, (renamed, upper)))
@@ -194,8 +199,10 @@ def _assemble(term: _Term, pins: tuple[tuple[Symbol, Symbol], ...]) -> Expr:
     """A term as an expression, without the deltas that are pins."""
     deltas = (KroneckerDelta(i, q) for i, q in term.deltas if (i, q) not in pins)
     body = Mul(term.coefficient, *deltas)
-    for bound, upper in term.sums:
-        body = Sigma(body, (bound, 1, upper))
+    for bound, upper in term.sums:  # by its own letter again, where that is not in use
+        own = index(bound.name.removesuffix(_BOUND))
+        letter = fresh_index(body.free_symbols) if own in body.free_symbols else own
+        body = Sigma(instantiate(body, {bound: letter}), (letter, 1, upper))
     return body
 
 

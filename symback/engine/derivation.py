@@ -27,7 +27,19 @@ from functools import cached_property, lru_cache, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import sympy
-from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Rational, Sum, Symbol
+from sympy import (
+    Add,
+    Expr,
+    Indexed,
+    IndexedBase,
+    Integer,
+    KroneckerDelta,
+    Mul,
+    Pow,
+    Rational,
+    Sum,
+    Symbol,
+)
 
 from symback.engine.calculus import (
     LocalDerivative,
@@ -36,7 +48,7 @@ from symback.engine.calculus import (
     local_derivative,
     slope_by_value,
 )
-from symback.engine.graph import Equation, Graph, KnownSum, base_name
+from symback.engine.graph import Equation, Graph, IllFormed, KnownSum, base_name
 from symback.language.algebra import (
     Partial,
     Product,
@@ -167,11 +179,13 @@ class _Link:
     """From the elements of a quantity to those of one computed from it.
 
     For each index of the latter: its size, and which index of the former pins it, if one does.  A
-    sigmoid leads from a_21 to yhat_1 only, a softmax to every output.
+    sigmoid leads from a_21 to yhat_1 only, a softmax to every output.  Where the link is
+    ``sparse``, deltas decide which of the rest follow: r_i = x_i + x_1 leads from x_2 to r_2 only.
     """
 
     local: LocalDerivative
     axes: tuple[tuple[Expr, int | None], ...]
+    sparse: bool
 
     @classmethod
     def of(cls, local: LocalDerivative) -> _Link:
@@ -179,7 +193,10 @@ class _Link:
         pins = dict(local.pins)
         place = {q: k for k, q in enumerate(local.parent_indices[local.parent.batched :])}
         axes = [*zip(local.child.shape, local.child_indices, strict=True)][local.child.batched :]
-        return cls(local, tuple((n, place[pins[i]] if i in pins else None) for n, i in axes))
+        deltas = dict.fromkeys(local.form.atoms(KroneckerDelta), Integer(0))
+        sparse = bool(deltas) and _vanishes(local.form.xreplace(deltas))
+        axes = tuple((n, place[pins[i]] if i in pins else None) for n, i in axes)
+        return cls(local, axes, sparse)
 
     @property
     def fan_out(self) -> Expr:
@@ -192,7 +209,11 @@ class _Link:
             range(1, int(size) + 1) if pin is None else (indices[pin],) for size, pin in self.axes
         ]
         choices = _choices([each[::-1] for each in ranges] if reverse else ranges)
-        return ((self.local.child, choice) for choice in choices)
+        nodes = ((self.local.child, choice) for choice in choices)
+        if not self.sparse:
+            return nodes
+        here = _at((self.local.parent, indices))
+        return (node for node in nodes if not _vanishes(self.local.at(_at(node), here)))
 
 
 def _choices(ranges: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
@@ -205,6 +226,15 @@ def _choices(ranges: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
             yield (first, *rest)
 
 
+def _vanishes(expr: Expr) -> bool:
+    """Whether an expression whose deltas have been decided is 0 as it stands."""
+    if isinstance(expr, Sum):
+        return _vanishes(expr.function)
+    if isinstance(expr, (Mul, Product)):
+        return any(map(_vanishes, expr.args))
+    return expr == 0 or (isinstance(expr, (Add, Terms)) and all(map(_vanishes, expr.args)))
+
+
 class BackwardPass:
     """One adjoint ∂L/∂v a quantity v, in index notation, from the loss back; shared by everyone.
 
@@ -212,6 +242,11 @@ class BackwardPass:
     """
 
     def __init__(self, graph: Graph) -> None:
+        if graph.target.shape:
+            raise IllFormed(
+                f"{graph.target.name} is an array, and only a number has derivatives by elements; "
+                f"expected a target such as L = Σ {graph.target.name}"
+            )
         self.graph = graph
         self._answers: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
         self._element_nodes: dict[Expr, Node] = {}
@@ -297,6 +332,30 @@ class BackwardPass:
         return counts
 
     @cached_property
+    def _sparse(self) -> set[Variable]:
+        """The quantities whose elements do not all have equally many paths to the loss."""
+        found: set[Variable] = set()
+        for variable in reversed(self.graph.variables):
+            if any(link.sparse or link.local.child in found for link in self._links[variable]):
+                found.add(variable)
+        return found
+
+    @_once
+    def paths_from(self, node: Node) -> Expr:
+        """The number of paths from one element to the loss.
+
+        Raises `IllFormed` where a width is a letter and the number differs by element.
+        """
+        if node[0] not in self._sparse:
+            return self.path_counts[node[0]]
+        if not self.graph.is_concrete():
+            raise IllFormed(
+                f"how many paths lead from {element_name(*node)} to the loss depends on which "
+                f"element of {node[0].name} it is; expected numbers for all widths"
+            )
+        return Add(*(self.paths_from(child) for child in self.following(node)))
+
+    @cached_property
     def _lengths(self) -> dict[Variable, int]:
         """The most steps of a path from an element of each quantity to the loss."""
         lengths: dict[Variable, int] = {}
@@ -366,6 +425,8 @@ class BackwardPass:
             return self.scalar(variable, tuple(int(values.get(i, i)) for i in own))
         if not expr.args:
             return values.get(expr, expr)
+        if isinstance(expr, IndexedBase):  # a whole array that is held
+            return expr
         if isinstance(expr, Sum):
             bound, _, upper = expr.limits[0]
             if bound == SAMPLE:
@@ -386,7 +447,7 @@ class BackwardPass:
     def edge(self, child: Node, parent: Node) -> tuple[Partial, Expr]:
         """∂child/∂parent between an element and one of its branches, by name and derived."""
         local = self.derivatives[child[0], parent[0]]
-        held = (self.unroll(variable.element) for variable in local.held)
+        held = (self.unroll(variable.whole) for variable in local.held)
         name = Partial(self.scalar(*child), self.scalar(*parent), *held)
         return name, self.unroll(local.at(_at(child), _at(parent)))
 
@@ -403,12 +464,13 @@ class BackwardPass:
         """∂L/∂(one element), its sums written out neuron by neuron."""
         general = self.adjoints[node[0]]
         fused = any(step.rule in (Rule.SUBSTITUTE, Rule.CANCEL) for step in general.steps)
-        known = {} if fused else _single_terms(self, node)
+        known = {} if fused else _terms_by_branches(self, node)
         at = dict(zip(general.free, _at(node), strict=True))
         steps: list[Step] = []
         for step in general.steps:
             if fused or step.rule in (Rule.CHAIN, Rule.LOCAL):
-                rhs = known.get(step.rule) or self.unroll(step.rhs, at)
+                known_rhs = known.get(step.rule)
+                rhs = self.unroll(step.rhs, at) if known_rhs is None else known_rhs
                 uses = _names_in(steps[-1].rhs) if step.uses else ()
                 steps.append(Step(step.rule, rhs, uses, step.fact))
         if not fused:
@@ -527,7 +589,7 @@ class Paths:
     @property
     def count(self) -> int | Expr:
         """How many there are: an ``int``, or an expression in the symbolic widths."""
-        number = self._backward.path_counts[self._start.variable]
+        number = self._backward.paths_from((self._start.variable, self._start.indices))
         return int(number) if number.is_Integer else number
 
     def __len__(self) -> int:
@@ -625,12 +687,12 @@ def _sum_over_child(local: LocalDerivative, body: Expr) -> Expr:
 
 
 def _coupled_pair(local: LocalDerivative) -> tuple[Symbol, KroneckerDelta] | None:
-    """The summed index of the child and the delta that ties it to the parent (softmax)."""
-    for delta in sorted(local.form.atoms(KroneckerDelta), key=sympy.default_sort_key):
-        for letter in local.free_child_indices():
-            if letter in delta.args:
-                return letter, delta
-    return None
+    """The one summed index of the child and the delta that ties it to the parent (softmax)."""
+    letters, deltas = local.free_child_indices(), local.form.atoms(KroneckerDelta)
+    if len(letters) != 1 or len(deltas) != 1 or local.form.has(Sum):
+        return None
+    (letter,), (delta,) = letters, deltas
+    return (letter, delta) if letter in delta.args else None
 
 
 def _take_out(body: Expr, local: LocalDerivative, letter: Symbol, delta: KroneckerDelta) -> Expr:
@@ -801,9 +863,21 @@ def _factored_inside(expr: Expr) -> Expr:
 # ----------------------------------------------------------------------- adjoints, neuron by neuron
 
 
-def _single_terms(backward: BackwardPass, node: Node) -> dict[Rule, Expr]:
-    """The chain rule by name and derived, where it has one term: what `edge` knows need no sum."""
+def _terms_by_branches(backward: BackwardPass, node: Node) -> dict[Rule, Expr]:
+    """The chain rule by name and derived, where no sum over all neurons says it.
+
+    It has one term, or deltas leave only some of the elements that might follow.
+    """
     branches = backward.branches(node)
+    if any(link.sparse for link in backward._links[node[0]]):
+        sides: dict[Rule, list[Expr]] = {Rule.CHAIN: [], Rule.LOCAL: []}
+        for child in branches:
+            for rule, factor in zip(sides, backward.edge(child, node), strict=True):
+                at_end = child[0] == backward.graph.target
+                term = factor if at_end else Product(backward._adjoint_of(child), factor)
+                shared = child[0].batched and not node[0].batched
+                sides[rule].append(backward.over_samples(node[0], term) if shared else term)
+        return {rule: Terms(*terms) for rule, terms in sides.items()}
     if len(branches) != 1 or branches[0][0] == backward.graph.target:
         return {}
     if backward.derivatives[branches[0][0], node[0]].free_child_indices():

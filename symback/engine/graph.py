@@ -3,17 +3,27 @@
 A `Graph` is a tuple of `Equation`s, one a quantity, each with free indices, e.g.
 ``a_2[i] = b_2[i] + Sum(W_2[i, j]*h_1[j], (j, 1, 4))``.  Nothing in it, nor in what works on it,
 knows what a layer is; `from_network` and `from_equations` are two front ends that write equations.
+
+A graph checks itself when it is made (`IllFormed`), since what works on it takes for granted that
+every index runs over the whole of what it numbers: a sum over part of an array, an index t-1 or a
+quantity that reads itself would be differentiated as if it were not so.  Such equations belong to
+a network as equations (`symback.equations`), which has conditions and recurrences.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NoReturn
 
 import sympy
-from sympy import Expr, Indexed, Integer, Symbol
+from sympy import Add, Expr, Indexed, Integer, Mul, Piecewise, Pow, Sum, Symbol
+from sympy.core.relational import Relational
+from sympy.functions.elementary.piecewise import ExprCondPair
+from sympy.logic.boolalg import And, BooleanAtom, Or
 
 from symback.engine.spec import EquationsSpec, NetworkSpec
 from symback.language import algebra
@@ -29,10 +39,23 @@ from symback.language.algebra import (
     value_of,
     written,
 )
+from symback.language.errors import SymbackError
 from symback.language.expressions import Node, operation
 from symback.language.functions import ACTIVATIONS, ELEMENTARY
-from symback.language.names import PARAMETERS, SAMPLE, Role, Variable, index
+from symback.language.names import (
+    PARAMETERS,
+    SAMPLE,
+    Role,
+    Variable,
+    index,
+    name_indices,
+    split_name,
+)
 from symback.language.writing import Text
+
+
+class IllFormed(SymbackError):
+    """Equations that are no graph; the message names the equation and what is wrong in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +117,24 @@ class Graph:
     conventions: tuple[str, ...] = ()
     samples: Expr | None = None
 
+    def __post_init__(self) -> None:
+        """Raise `IllFormed` unless what works on a graph may take it at its word."""
+        _check_names(self)
+        _check_order(self)
+        for equation in self.equations:
+            _Reader(self, equation).read()
+
     @cached_property
     def by_base(self) -> dict[str, Variable]:
         """The variables by the name of their SymPy symbol or ``IndexedBase``."""
         return {base_name(variable.element): variable for variable in self.variables}
+
+    @cached_property
+    def size_letters(self) -> set[Expr]:
+        """The letters in the widths and in the number of samples."""
+        sizes = {size for variable in self.variables for size in variable.shape}
+        sizes |= set() if self.samples is None else {self.samples}
+        return {letter for size in sizes for letter in size.free_symbols}
 
     @cached_property
     def parents(self) -> dict[Variable, tuple[Variable, ...]]:
@@ -180,6 +217,265 @@ def base_name(element: Expr) -> str:
     if isinstance(element, Indexed):
         return element.base.name
     return str(getattr(element, "name", element))
+
+
+# ---------------------------------------------------------------------------- what is well formed
+
+_ELSEWHERE = "belong to a network as equations, a file with [sizes] and indices in brackets"
+
+
+def _check_names(graph: Graph) -> None:
+    """No two quantities, nor an index or a size, may be called or printed the same."""
+    bases: dict[str, Variable] = {}
+    for variable in graph.variables:
+        name = base_name(variable.element)
+        other = bases.get(name)
+        bases[name] = variable
+        if other == variable:
+            raise IllFormed(
+                f"{variable.name} is listed twice among the quantities; expected once, "
+                "and one equation for it"
+            )
+        if other is not None:
+            raise IllFormed(
+                f"two quantities are called {name}: {other.name} and {variable.name}; "
+                "every quantity needs a name of its own"
+            )
+    letters = {str(letter): "a size" for letter in graph.size_letters}
+    for equation in graph.equations:
+        limits = [part.limits[0][0] for part in equation.rhs.atoms(Sum)]
+        letters |= {str(letter): "an index" for letter in (*equation.free, *limits)}
+    for name in letters.keys() & bases.keys():
+        raise IllFormed(f"{name} is {letters[name]} and a quantity too; give one another name")
+    alike: defaultdict[str, list[_Pattern]] = defaultdict(list)
+    for variable in graph.variables:
+        pattern = _name_pattern(variable)
+        alike[pattern.letter].append(pattern)
+    for patterns in alike.values():
+        counts, heads = {len(each.places) for each in patterns}, {each.head for each in patterns}
+        if len(counts) == 1 and None not in heads and len(heads) == len(patterns):
+            continue  # as many numbers each, and the first, a layer, tells them apart
+        for first, second in itertools.combinations(patterns, 2):
+            if printed := _printed_alike(first, second):
+                raise IllFormed(
+                    f"an element of {first.name} and one of {second.name} are both printed as "
+                    f"{printed}; give one of them another name"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """The letter of the names of a quantity's elements, and what their numbers run over."""
+
+    name: str
+    letter: str
+    places: list[range | Expr]
+
+    @property
+    def head(self) -> int | None:
+        """The first number where it is the same for all elements: their layer."""
+        first = self.places[0] if self.places else None
+        return first.start if isinstance(first, range) and len(first) == 1 else None
+
+
+def _name_pattern(variable: Variable) -> _Pattern:
+    letter, fixed = variable.letter, name_indices(variable, ())
+    if not variable.shape and not fixed:  # a scalar called x_12 is printed as an element of x
+        letter, numbers = split_name(variable.letter)
+        fixed = tuple(numbers.split(",")) if numbers else ()
+    sizes = [range(1, int(n) + 1) if n.is_Integer else n for n in variable.sizes]
+    places = [*(range(int(k), int(k) + 1) for k in fixed), *sizes]
+    return _Pattern(variable.name, letter, places)
+
+
+def _printed_alike(first: _Pattern, second: _Pattern) -> str | None:
+    """A name that an element of each of two quantities would have, or None."""
+    letter, ones, others = first.letter, first.places, second.places
+    if not ones or not others:  # a name without numbers
+        return letter if len(ones) == len(others) else None
+    if len(ones) == len(others):
+        meet = [_in_both(a, b) for a, b in zip(ones, others, strict=True)]
+        return f"{letter}_{','.join(map(str, meet))}" if all(meet) else None
+    (short, *more), long = sorted((ones, others), key=len)
+    if more:  # digits that stand side by side can be counted, and so can commas
+        return None
+    if isinstance(short, range) and len(short) == 1:  # h_12 by itself, and element (1, 2) of h
+        digits = [int(digit) for digit in str(short.start)]
+        if len(digits) != len(long):
+            return None
+        meet = [_in_both(range(k, k + 1), n) for k, n in zip(digits, long, strict=True)]
+        return f"{letter}_{short.start}" if all(meet) else None
+    lowest = [places.start if isinstance(places, range) else 1 for places in long]
+    joined = int("".join(map(str, lowest)))
+    inside = not isinstance(short, range) or joined in short
+    return f"{letter}_{joined}" if max(lowest) < 10 and inside else None
+
+
+def _in_both(first: range | Expr, second: range | Expr) -> int | None:
+    """The smallest number in both; a size that is a letter reaches any number."""
+    starts = [places.start if isinstance(places, range) else 1 for places in (first, second)]
+    place = max(starts)
+    within = (place in places for places in (first, second) if isinstance(places, range))
+    return place if all(within) else None
+
+
+def _check_order(graph: Graph) -> None:
+    """Every quantity is computed once, from what stands before it."""
+    places = {variable: place for place, variable in enumerate(graph.variables)}
+    known = set(graph.variables) - {equation.variable for equation in graph.equations}
+    for equation in graph.equations:
+        variable = equation.variable
+        if variable not in places:
+            raise IllFormed(f"{variable.name} is computed, and is not among the quantities")
+        if variable in known:
+            raise IllFormed(f"{variable.name} is computed by two equations")
+        read = graph.parents[variable]
+        if variable in read:
+            raise IllFormed(
+                f"the equation of {variable.name} reads {variable.name} itself; recurrences, with "
+                f"their base cases, {_ELSEWHERE}"
+            )
+        for parent in read:
+            if parent not in known or places[parent] > places[variable]:
+                raise IllFormed(
+                    f"the equation of {variable.name} reads {parent.name}, which is computed or "
+                    f"listed only after it; put {parent.name} first"
+                )
+        known.add(variable)
+    for variable in (graph.target, *(fact.variable for fact in graph.facts)):
+        if variable not in places:
+            raise IllFormed(f"{variable.name} is not among the quantities of the graph")
+
+
+class _Reader:
+    """Goes through one right-hand side; every index has to run over the whole of its place."""
+
+    PLAIN = (Add, Mul, Pow, Product, Terms, Piecewise, ExprCondPair, Relational, And, Or)
+    FUNCTIONS = tuple(
+        {
+            made
+            for made in (
+                getattr(sympy, row.sympy or name, None) for name, row in ELEMENTARY.items()
+            )
+            if isinstance(made, type) and made not in (sympy.sign, sympy.Max, sympy.Min)
+        }
+    )
+
+    def __init__(self, graph: Graph, equation: Equation) -> None:
+        self.graph, self.equation, self.sizes = graph, equation, graph.size_letters
+
+    def refuse(self, why: str) -> NoReturn:
+        raise IllFormed(f"the equation of {self.equation.variable.name}: {why}")
+
+    def read(self) -> None:
+        """Raise `IllFormed` where the equation is none."""
+        variable, free = self.equation.variable, self.equation.free
+        if len(free) != len(variable.shape) or len({*free}) < len(free):
+            self.refuse(
+                f"{variable.name} has {len(variable.shape)} indices, and the equation is given for "
+                f"{len(free)} of them: ({', '.join(map(str, free))}); expected one letter for each"
+            )
+        mixed = [each.name for each in self.graph.parents[variable] if each.batched]
+        if mixed and not variable.batched and variable != self.graph.target:
+            self.refuse(
+                f"it puts the samples of {mixed[0]} together; expected the loss alone to do so; "
+                f"what a batch is normalised by {_ELSEWHERE}"
+            )
+        self.visit(self.equation.rhs, dict(zip(free, variable.shape, strict=True)))
+
+    def visit(self, expr: Any, ranges: Mapping[Symbol, Expr]) -> None:
+        if isinstance(expr, Sum):
+            self.visit_sum(expr, ranges)
+        elif isinstance(expr, Indexed):
+            self.visit_element(expr, ranges)
+        elif isinstance(expr, Symbol):
+            self.visit_name(expr, ranges)
+        elif expr.is_Rational or isinstance(expr, (sympy.NumberSymbol, BooleanAtom)):
+            return
+        elif isinstance(expr, (*self.PLAIN, *self.FUNCTIONS)):
+            for part in expr.args:
+                self.visit(part, ranges)
+        else:
+            self.refuse(
+                f"{_said(expr)} is a {type(expr).__name__}; expected sums, products, powers, Σ, "
+                "cases and the functions of the formula reader"
+            )
+
+    def visit_sum(self, expr: Sum, ranges: Mapping[Symbol, Expr]) -> None:
+        if len(expr.limits) > 1:
+            letters = ", ".join(str(limit[0]) for limit in expr.limits)
+            self.refuse(f"one Σ binds {letters}; expected a Σ of its own for each of them (Sigma)")
+        bound, lower, upper = expr.limits[0]
+        if bound in ranges:
+            self.refuse(f"the index {bound} of a Σ is in use outside it; give it another letter")
+        if upper.free_symbols & {*ranges, bound}:
+            self.refuse(
+                f"Σ over {bound} runs to {upper}, which depends on an index; conditions such as "
+                f"sum(u if u <= t, …) {_ELSEWHERE}"
+            )
+        if stray := upper.free_symbols - self.sizes:
+            self.refuse(f"Σ over {bound} runs to {upper}; {min(map(str, stray))} is no size here")
+        if lower != 1:
+            self.refuse(
+                f"Σ over {bound} runs from {lower} to {upper}; expected from 1, over all of what "
+                f"{bound} numbers; sums over a part {_ELSEWHERE}"
+            )
+        self.visit(expr.function, {**ranges, bound: upper})
+
+    def visit_element(self, expr: Indexed, ranges: Mapping[Symbol, Expr]) -> None:
+        variable = self.known(expr)
+        if len(expr.indices) != len(variable.shape):
+            self.refuse(
+                f"{_said(expr)} has {len(expr.indices)} indices; expected {len(variable.shape)}"
+            )
+        if variable.batched and expr.indices[0] != SAMPLE:
+            self.refuse(
+                f"{_said(expr)} is of the sample {expr.indices[0]}; expected the letter {SAMPLE}"
+            )
+        for place, size in zip(expr.indices, variable.shape, strict=True):
+            if isinstance(place, Integer):
+                if place < 1 or not (place == 1 or (size - place).is_nonnegative):
+                    self.refuse(f"{_said(expr)} is outside: its index runs from 1 to {size}")
+            elif not isinstance(place, Symbol):
+                self.refuse(
+                    f"{_said(expr)} has the index {place}; expected a letter or a number; "
+                    f"indices such as {place} {_ELSEWHERE}"
+                )
+            elif place not in ranges:
+                self.refuse(
+                    f"the index {place} of {_said(expr)} is neither one of the left side nor bound "
+                    "by a Σ"
+                )
+            elif ranges[place] != size:
+                self.refuse(
+                    f"{place} runs from 1 to {ranges[place]}, and in {_said(expr)} it numbers "
+                    f"{size}; expected the same; parts of an array {_ELSEWHERE}"
+                )
+
+    def visit_name(self, expr: Symbol, ranges: Mapping[Symbol, Expr]) -> None:
+        if expr in ranges:
+            self.refuse(
+                f"the index {expr} stands for a number; expected it in brackets; conditions on "
+                f"indices {_ELSEWHERE}"
+            )
+        if expr not in self.sizes and self.known(expr).shape:
+            self.refuse(f"{expr} is an array; expected one of its elements")
+
+    def known(self, element: Expr) -> Variable:
+        """The quantity of an element."""
+        variable = self.graph.by_base.get(base_name(element))
+        if variable is None:
+            known = ", ".join(sorted(self.graph.by_base))
+            self.refuse(f"{_said(element)} is not a quantity of the graph; it has {known}")
+        return variable
+
+
+def _said(expr: Any) -> str:
+    """An expression for a message, printed as symback prints it where that is possible."""
+    try:
+        return Text().write(expr)
+    except TypeError:
+        return str(expr)
 
 
 # --------------------------------------------------------------------------- front end: networks

@@ -24,6 +24,7 @@ from fractions import Fraction
 from symback.engine.derivation import Rule
 from symback.equations import functions
 from symback.equations.algebra import collected, factored, own_values, pulled_out, tidy
+from symback.equations.facts import divisions, expanded, with_facts
 from symback.equations.indices import (
     Affine,
     Condition,
@@ -38,6 +39,7 @@ from symback.equations.indices import (
     within,
 )
 from symback.equations.system import (
+    ADJOINT,
     Definition,
     Group,
     Kind,
@@ -106,8 +108,12 @@ class Backward:
     system: System
 
 
-def backward(system: System) -> Backward:
-    """Derive the adjoint of every array that leads to ``system.target``."""
+def backward(system: System, mark: str = ADJOINT) -> Backward:
+    """Derive the adjoint of every array that leads to ``system.target``.
+
+    The adjoints' names begin with ``mark``: a second backward pass, over the adjoints themselves,
+    needs another (`symback.equations.second`).
+    """
     descendants = _descendants(system)
     leading = [
         quantity
@@ -115,16 +121,16 @@ def backward(system: System) -> Backward:
         if quantity.kind is not Kind.DATA
         and (quantity.name == system.target or system.target in descendants[quantity.name])
     ]
-    differentiation = _Differentiation(system, {q.name for q in leading}, descendants)
-    adjoints = {
-        quantity.name: tuple(
+    differentiation = _Differentiation(system, {q.name for q in leading}, descendants, mark)
+    place = {definition.name: n for n, definition in enumerate(system.definitions)}
+    from_the_loss_back = sorted(leading, key=lambda q: place.get(q.name, -1), reverse=True)
+    for quantity in (q for q in from_the_loss_back if q.name != system.target):
+        differentiation.adjoints[quantity.name] = tuple(
             differentiation.deduction(quantity, at, ranges)
             for at, ranges in _patterns(system, quantity)
         )
-        for quantity in leading
-        if quantity.name != system.target
-    }
-    return Backward(system, adjoints, _both(system, leading, adjoints))
+    found = differentiation.adjoints
+    return Backward(system, found, _both(system, leading, found, mark))
 
 
 # ------------------------------------------------------------------- which arrays lead to which
@@ -197,13 +203,23 @@ class _Differentiation:
     """The adjoints of one system, whose ``leading`` arrays lead to its target."""
 
     def __init__(
-        self, system: System, leading: set[str], descendants: Mapping[str, set[str]]
+        self,
+        system: System,
+        leading: set[str],
+        descendants: Mapping[str, set[str]],
+        mark: str,
     ) -> None:
-        self.system, self.descendants = system, descendants
-        self.readers = [d for d in system.definitions if d.name in leading]
+        self.system, self.descendants, self.mark = system, descendants, mark
+        self.readers: dict[str, list[Definition]] = {}
+        """The definitions on the way to the target that read an array."""
+        for definition in (d for d in system.definitions if d.name in leading):
+            for name in dict.fromkeys(reading.read.array for reading in reads(definition.term)):
+                self.readers.setdefault(name, []).append(definition)
         self.apart = itertools.count()
         self.kept = frozenset(system.sizes)
         """Names that no letter may take."""
+        self.adjoints: dict[str, tuple[Deduction, ...]] = {}
+        """Those derived so far, from the loss back."""
 
     def deduction(
         self, quantity: Quantity, at: tuple[Affine, ...], ranges: tuple[Range, ...]
@@ -211,17 +227,60 @@ class _Differentiation:
         """∂L/∂quantity[at], for the letters of ``ranges``."""
         found = [
             share
-            for definition in self.readers
+            for definition in self.readers.get(quantity.name, ())
             for share in self._shares(definition, quantity.name, at, ranges)
         ]
         chain = total(dict.fromkeys(share.chain for share in found))
         local = total(share.local for share in found)
-        final = factored(collected(local))
-        steps = [Step(Rule.CHAIN, chain), Step(Rule.LOCAL, local), Step(Rule.FACTOR, final)]
+        steps = [Step(Rule.CHAIN, chain), Step(Rule.LOCAL, local)]
+        steps += self._cancelled(local, ranges) or self._as_known(factored(collected(local)))
         kept = [s for n, s in enumerate(steps) if not n or s.term != steps[n - 1].term]
         of = Read(quantity.name, at)
-        own = Definition(adjoint_name(quantity.name), at, ranges, final)
+        own = Definition(adjoint_name(quantity.name, self.mark), at, ranges, kept[-1].term)
         return Deduction(of, own, tuple(kept))
+
+    def _as_known(self, term: Term) -> list[Step]:
+        """A line, and another where sums in it are known."""
+        known, because = with_facts(term, self.system)
+        after = [Step(Rule.FACT, factored(collected(known)), because="; ".join(because))]
+        return [Step(Rule.FACTOR, term), *(after if because else [])]
+
+    def _cancelled(self, local: Term, ranges: Sequence[Range]) -> list[Step]:
+        """The one adjoint in ``local`` filled in, where it divides by what it is multiplied with.
+
+        As -y/p is by p in a softmax with cross-entropy: then p - y is left.
+        """
+        own_names = {adjoint_name(name, self.mark): name for name in self.adjoints}
+        names = [p for p in walk(local) if isinstance(p, Read) and p.array in own_names]
+        children_read = {part.array for part in names}
+        if len(children_read) != 1:
+            return []
+        child = own_names[names[0].array]
+        match self.adjoints.get(child):
+            case (Deduction(definition=own),) if not any(
+                isinstance(part, Read) and part.array in own_names for part in walk(own.term)
+            ):
+                pass
+            case _:
+                return []
+        if not divisions(own.term, child):
+            return []
+
+        def filled(part: Term) -> Term:
+            if isinstance(part, Read) and part.array == own.name:
+                pairs = zip(own.at, part.indices, strict=True)
+                return moved_term(own.term, {old.bare: new for old, new in pairs if old.bare})
+            return rebuilt(part, filled)
+
+        substituted = self._pretty(filled(local), ranges)
+        plain = expanded(substituted)
+        if plain is None or divisions(plain, child):
+            return []
+        steps = [Step(Rule.SUBSTITUTE, substituted, tuple(names[:1])), Step(Rule.CANCEL, plain)]
+        known, because = with_facts(plain, self.system)
+        if because:
+            steps.append(Step(Rule.FACT, collected(known), because="; ".join(because)))
+        return [*steps, Step(Rule.FACTOR, factored(steps[-1].term))]
 
     def _shares(
         self,
@@ -231,8 +290,6 @@ class _Differentiation:
         ranges: tuple[Range, ...],
     ) -> list[_Share]:
         """What the readings of one array in one definition add to its adjoint at ``at``."""
-        if all(reading.read.array != name for reading in reads(definition.term)):
-            return []
         child, term, free = self._set_apart(definition)
         places = _places(term, name, child, whole=True)
         by = Read(name, at)
@@ -253,7 +310,7 @@ class _Differentiation:
     def _local(self, child: Read, solution: _Solution) -> Term:
         """∂L/∂child times what was derived for ∂child/∂v."""
         adjoint = moved_term(self._adjoint(child), solution.moves)
-        body = product((adjoint, moved_term(solution.coefficient, solution.moves)))
+        body = product((adjoint, solution.coefficient))
         return _under(body, solution.ranges, solution.conditions)
 
     def _chain(
@@ -314,7 +371,7 @@ class _Differentiation:
         """∂L/∂child; 1 for the loss itself."""
         if child.array == self.system.target:
             return UNIT
-        return Read(adjoint_name(child.array), child.indices)
+        return Read(adjoint_name(child.array, self.mark), child.indices)
 
     def _pretty(self, term: Term, ranges: Sequence[Range]) -> Term:
         """Letters in place of the names that `_set_apart` gave."""
@@ -374,7 +431,16 @@ def _solved(
             return None
         if truth is None:
             kept.append(condition)
-    return _Solution(place.coefficient, found.moves, found.ranges, tuple(kept))
+    looked_up = {c.left: c.right for c in kept if c.relation == "==" and c.right.bare}
+    coefficient = _looked_up(moved_term(place.coefficient, found.moves), looked_up)
+    return _Solution(coefficient, found.moves, found.ranges, tuple(kept))
+
+
+def _looked_up(term: Term, known: Mapping[Index, Index]) -> Term:
+    """``term`` where tok[t] = v: P[t,tok[t]] is P[t,v]."""
+    if isinstance(term, Read):
+        return Read(term.array, tuple(known.get(index, index) for index in term.indices))
+    return rebuilt(term, lambda part: _looked_up(part, known)) if known else term
 
 
 @dataclass(frozen=True, slots=True)
@@ -611,7 +677,10 @@ def count(over: Range, conditions: tuple[Condition, ...]) -> Term:
 
 
 def _both(
-    system: System, leading: Sequence[Quantity], adjoints: Mapping[str, tuple[Deduction, ...]]
+    system: System,
+    leading: Sequence[Quantity],
+    adjoints: Mapping[str, tuple[Deduction, ...]],
+    mark: str,
 ) -> System:
     """The forward definitions, then the adjoints in an order in which each is known when read."""
     groups: list[Group] = []
@@ -625,7 +694,9 @@ def _both(
         )
         if definitions:
             axes = {
-                adjoint_name(name): axis for name, axis in group.axes.items() if name in adjoints
+                adjoint_name(name, mark): axis
+                for name, axis in group.axes.items()
+                if name in adjoints
             }
             groups.append(Group(definitions, axes, forward=not group.forward))
     # Those of parameters and inputs as soon as what they read is known.
@@ -643,7 +714,13 @@ def _both(
     for position, group in enumerate(groups):
         ordered += [group, *leaves.get(position, ())]
     made = tuple(
-        Quantity(adjoint_name(each.name), Kind.ADJOINT, each.shape, of=each.name)
+        Quantity(
+            adjoint_name(each.name, mark),
+            Kind.ADJOINT,
+            each.shape,
+            of=each.name,
+            target=system.target,
+        )
         for each in leading
         if each.name in adjoints
     )

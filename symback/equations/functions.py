@@ -4,18 +4,20 @@ Here one can
 
 * turn a formula that `symback.language.reading` has read into a term: `term_of`;
 * spell out a function of the catalogue: `formula`; take its slope: `slope`, as a formula in its
-  argument and, where the row gives it so, its own value.
+  argument and, where the row gives it so, its own value;
+* say what is taken for a slope where there is none: `conventions`.
 
 Constants are calls without arguments: ``Call("pi", ())``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from symback.equations.terms import (
     UNIT,
+    Binder,
     Call,
     Number,
     Term,
@@ -26,6 +28,7 @@ from symback.equations.terms import (
     quotient,
     rebuilt,
     total,
+    walk,
 )
 from symback.language import expressions, reading
 from symback.language.functions import ACTIVATIONS, ELEMENTARY, Activation
@@ -52,7 +55,11 @@ def term_of(node: expressions.Node, names: Mapping[str, Term]) -> Term:
         return compared(
             relation, *(term_of(part, names) for part in (left, right, parts[1], parts[2]))
         )
-    terms = tuple(term_of(part, names) for part in parts)
+    return applied(head, tuple(term_of(part, names) for part in parts))
+
+
+def applied(head: str, terms: tuple[Term, ...]) -> Term:
+    """The term of one operation, ``+ - * / ** neg``, or of a function of the catalogue."""
     match head:
         case "+":
             return total(terms)
@@ -132,3 +139,26 @@ def has_slope(name: str) -> bool:
     """Whether the catalogue declares the slope of a function of one number."""
     row = ACTIVATIONS.get(name)
     return bool(row.slope) if isinstance(row, Activation) else bool(ELEMENTARY[name].slope)
+
+
+def conventions(term: Term) -> Iterator[str]:
+    """What is taken for the slope of a formula where it has none, a sentence for each kink."""
+    for part in walk(term):
+        match part:
+            case Call(name, arguments) if len(arguments) == 1:
+                row = ACTIVATIONS.get(name) or ELEMENTARY.get(name)
+                if row is not None and row.convention:
+                    yield row.convention
+            case Call("max" | "min" as name, _):
+                yield (
+                    f"Where the arguments of {name} are equal, a constant one, or else the last "
+                    "by name, takes the whole slope."
+                )
+            case Binder("max" | "min" as kind):
+                most = "largest" if kind == "max" else "least"
+                yield f"Where several entries are the {most}, the first takes the whole slope."
+            case Where():
+                yield (
+                    "Where a condition is about to change, the slope is that of the case that "
+                    "holds."
+                )

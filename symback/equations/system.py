@@ -6,6 +6,7 @@ Here one can
   case ``h[0,i] = h0[i]``), all together a `System`;
 * go through it in an order in which everything is known before it is read: `System.groups`, each
   one definition, or those of a recurrence and the index it runs over: `Group`;
+* leave out what is not asked for: `needed`;
 * name the adjoint of an array, which is an array like any other: `adjoint_name`.
 
 Sizes stay names, also where they have numbers (`System.sizes`), so that what is derived holds for
@@ -16,14 +17,15 @@ all of them.  A `System` is made, and checked, by `symback.equations.reading` or
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from symback.equations import functions
 from symback.equations.indices import Affine, Range
-from symback.equations.terms import Read, Term
+from symback.equations.terms import Read, Term, reads
 
 
 class Kind(enum.Enum):
@@ -41,7 +43,8 @@ class Quantity:
     """An array: its ``shape`` in sizes and numbers, () for a scalar; indices run from 1.
 
     ``pad`` is what is read outside; None where that is an error.  ``below`` is the largest number
-    of an array of indices.  ``of`` is, for an adjoint, the array it belongs to.
+    of an array of indices.  ``of`` is, for an adjoint, the array it belongs to, and ``target`` what
+    is differentiated.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Quantity:
     pad: Fraction | None = None
     below: Affine | None = None
     of: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,6 @@ class System:
     groups: tuple[Group, ...]
     target: str
     facts: tuple[KnownSum, ...] = ()
-    conventions: tuple[str, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     learning_rate: Fraction | None = None
     title: str = ""
@@ -154,12 +157,46 @@ class System:
         return tuple(each for each in self.quantities if each.kind is Kind.PARAMETER)
 
     @cached_property
+    def conventions(self) -> tuple[str, ...]:
+        """What is taken for a slope where a function has none, a sentence each."""
+        said = (line for each in self.definitions for line in functions.conventions(each.term))
+        return tuple(dict.fromkeys(said))
+
+    @cached_property
     def known_sizes(self) -> dict[str, int] | None:
         """The numbers of all sizes; None where one is symbolic."""
         numbers = {name: value for name, value in self.sizes.items() if value is not None}
         return numbers if len(numbers) == len(self.sizes) else None
 
 
-def adjoint_name(name: str) -> str:
+def needed(system: System, names: Iterable[str]) -> System:
+    """The same system without the definitions that the arrays ``names`` are not computed from."""
+    wanted, frontier = set(names), [*names]
+    while frontier:
+        for definition in system.defining.get(frontier.pop(), ()):
+            for reading in reads(definition.term):
+                if reading.read.array not in wanted:
+                    wanted.add(reading.read.array)
+                    frontier.append(reading.read.array)
+    groups = []
+    for group in system.groups:
+        kept = tuple(each for each in group.definitions if each.name in wanted)
+        if kept:
+            axes = {name: axis for name, axis in group.axes.items() if name in wanted}
+            groups.append(replace(group, definitions=kept, axes=axes))
+    computed = {each.name for group in groups for each in group.definitions}
+    quantities = (q for q in system.quantities if q.name in computed | wanted or not _made(q))
+    return replace(system, quantities=tuple(quantities), groups=tuple(groups))
+
+
+def _made(quantity: Quantity) -> bool:
+    return quantity.kind in (Kind.COMPUTED, Kind.ADJOINT)
+
+
+ADJOINT = "∇"
+"""What the name of an adjoint begins with; those of a second backward pass begin otherwise."""
+
+
+def adjoint_name(name: str, mark: str = ADJOINT) -> str:
     """The name of the array ∂L/∂name."""
-    return f"∇{name}"
+    return f"{mark}{name}"

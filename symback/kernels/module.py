@@ -78,14 +78,14 @@ B = Symbol("B", integer=True, positive=True)
 
 
 @cache
-def _templates() -> dict[str, dict[str, str]]:
+def templates() -> dict[str, dict[str, str]]:
     """The functions of ``templates/kernel.toml``: helpers, and the checks of arguments."""
     return tomllib.loads((template_dir() / "kernel.toml").read_text("utf-8"))
 
 
 def _helpers(blocks: Iterable[Block], spelling: Spelling) -> list[str]:
     """The functions that lines call, in an engine's words; a softmax calls one more."""
-    texts = _templates()
+    texts = templates()
     known = texts["helpers"] | texts.get(spelling.name, {})
     called = [head for head in heads_of(blocks) if spelling.functions.get(head, "")[:1] == "_"]
     if "softmax" in called:
@@ -95,7 +95,7 @@ def _helpers(blocks: Iterable[Block], spelling: Spelling) -> list[str]:
 
 def _checks(spelling: Spelling) -> tuple[str, str]:
     """What makes the arguments arrays that fit, or says which does not."""
-    texts = _templates()
+    texts = templates()
     return spelling.write(texts["checks"]["checked"]), texts["array"][spelling.name]
 
 
@@ -143,13 +143,13 @@ BACKENDS = ("numpy", *ENGINES)
 # --------------------------------------------------------------------------------- pieces of a text
 
 
-def _folded(line: str) -> list[str]:
+def folded(line: str) -> list[str]:
     """A line as lines of at most `WIDTH` - 4 columns; within brackets any space may be an end."""
     if len(line) <= WIDTH - 4:
         return [line]
     if line.lstrip().startswith("#"):
         return textwrap.wrap(line, WIDTH - 4, subsequent_indent="#     ", break_long_words=False)
-    match = re.fullmatch(r"( *(?:\w[\w, ]* [-+*/]?= |and |return ))(.+)", line)
+    match = re.fullmatch(r"( *(?:\w[\w, ]*(?:\[[^]=]*\])? [-+*/]?= |and |return ))(.+)", line)
     if match is None:
         return [line]
     indent = " " * (len(line) - len(line.lstrip()))
@@ -293,7 +293,7 @@ class _Module:
         """A function: its head, its docstring, its lines."""
         texts = (line if isinstance(line, str) else self.spelling.text(line) for line in body)
         lines = [f"def {head}:", f'    """{words}"""']
-        lines += [f"    {part}".rstrip() for text in texts for part in _folded(text)]
+        lines += [f"    {part}".rstrip() for text in texts for part in folded(text)]
         return "\n".join(lines)
 
     def main_function(self, name: str, words: str, body: Iterable[str | Line]) -> str:
@@ -378,7 +378,7 @@ class _Module:
             f"            np.{'ones' if name == 'ones' else 'empty'}({shape}, dtype),  # {name}"
             for name, shape in shapes.items()
         )
-        return _templates()["checks"]["memory"].format(
+        return templates()["checks"]["memory"].format(
             sizes=", ".join(self.memory_sizes), arrays=arrays
         )
 

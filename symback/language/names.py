@@ -71,7 +71,7 @@ class UnknownNotation(SymbackError):
 
 # ---------------------------------------------------------------------------------------- letters
 
-GREEK = dict(
+GREEK: dict[str, str] = dict(
     zip(
         "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
         "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi "
@@ -247,6 +247,11 @@ class Variable:
     def element(self) -> Expr:
         """The general element, e.g. ``W_1[i, j]``."""
         return self.at(*self.indices)
+
+    @property
+    def whole(self) -> Expr:
+        """All elements of a sample by one name, e.g. ``W_1``; a number is its own."""
+        return self.element.base if self.sizes else self.element
 
 
 @cache

@@ -155,6 +155,21 @@ def read(
     Traceback (most recent call last):
     symback.language.errors.FormulaError: L, column 3: unknown name "x1"; did you mean "x_1"? ...
     """
+    text, tokens = tokenized(text, where)
+    for word in sorted(CONSTANTS.keys() & set(names or ())):
+        meaning = CONSTANTS[word]
+        raise FormulaError(f'{where}: "{word}" is {meaning} and cannot name a quantity; rename it')
+    arities = {**dict.fromkeys(functions, (1, 1)), **FUNCTIONS}
+    return Parser(text, tokens, None if names is None else frozenset(names), arities, where).read()
+
+
+def tokenized(
+    text: str, where: str, pattern: re.Pattern[str] = TOKEN
+) -> tuple[str, Sequence[Token]]:
+    """The text in plain letters, and its tokens, closed by one of kind "end".
+
+    ``pattern`` is `TOKEN`, or has more operators than that.  Raises `FormulaError`.
+    """
     if not isinstance(text, str):
         given = type(text).__name__
         raise FormulaError(f'{where}: a formula is text in quotes such as "w*x", not {given}')
@@ -163,12 +178,7 @@ def read(
         raise FormulaError(f"{where}: {size}; a formula has at most {LONGEST_TEXT:,}")
     if not text.isascii():
         text = "".join(map(_plain, unicodedata.normalize("NFC", text)))
-    tokens = list(_tokens(text, where))
-    for word in sorted(CONSTANTS.keys() & set(names or ())):
-        meaning = CONSTANTS[word]
-        raise FormulaError(f'{where}: "{word}" is {meaning} and cannot name a quantity; rename it')
-    arities = {**dict.fromkeys(functions, (1, 1)), **FUNCTIONS}
-    return _Parser(text, tokens, None if names is None else frozenset(names), arities, where).read()
+    return text, list(_tokens(text, where, pattern))
 
 
 def _plain(character: str) -> str:
@@ -180,13 +190,16 @@ def _plain(character: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
+    """A piece of a formula's text."""
+
     kind: str  # "number", "name", "end", or the operator itself
     text: str
     start: int
 
     @property
     def column(self) -> int:
+        """Where it begins, counted from 1."""
         return self.start + 1
 
 
@@ -194,11 +207,10 @@ def _failure(where: str, column: int, message: str) -> FormulaError:
     return FormulaError(f"{where}, column {column}: {message}", column)
 
 
-def _tokens(text: str, where: str) -> Iterator[_Token]:
-    """Split a text into tokens, closed by one of kind "end"."""
+def _tokens(text: str, where: str, pattern: re.Pattern[str]) -> Iterator[Token]:
     start = 0
     while start < len(text):
-        match = TOKEN.match(text, start)
+        match = pattern.match(text, start)
         if match is None:
             hint = HINTS.get(text[start])
             stray = f'"{printable(text[start])}" has no meaning here'
@@ -215,25 +227,32 @@ def _tokens(text: str, where: str) -> Iterator[_Token]:
                 limits = f"1e-{LARGEST_DECIMAL_EXPONENT} to 1e{LARGEST_DECIMAL_EXPONENT}"
                 raise _failure(where, start + 1, f"{shown} is outside {limits}")
         if kind != "space":
-            yield _Token(kind, "pi" if found == "π" else found, start)
+            yield Token(kind, "pi" if found == "π" else found, start)
         start = match.end()
-    yield _Token("end", "", len(text))
+    yield Token("end", "", len(text))
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A tree and its height, a sum of n terms counted as n - 1 operations on one another."""
+class Part:
+    """A tree and its height, a sum of n terms counted as n - 1 operations on one another.
 
-    node: Node
+    The tree is a `Node`, or what a reader derived from `Parser` makes.
+    """
+
+    node: Any
     height: int = 1
 
 
 @dataclass(slots=True)
-class _Parser:
-    """A Pratt parser; every bracket, sign and power goes one level deeper, and levels are few."""
+class Parser:
+    """A Pratt parser; every bracket, sign and power goes one level deeper, and levels are few.
+
+    `symback.equations.formulas` derives one that knows indices: it has words of its own (`word`)
+    and makes another tree (`node_of`, `number`, `value`).
+    """
 
     text: str
-    tokens: Sequence[_Token]
+    tokens: Sequence[Token]
     names: frozenset[str] | None
     arities: Mapping[str, tuple[int, int]]
     where: str
@@ -241,15 +260,18 @@ class _Parser:
     depth: int = 0
 
     @property
-    def token(self) -> _Token:
+    def token(self) -> Token:
+        """The next token."""
         return self.tokens[self.position]
 
-    def advance(self) -> _Token:
+    def advance(self) -> Token:
+        """Take the next token; the end stays."""
         token = self.token
         self.position += token.kind != "end"
         return token
 
     def read(self) -> Node:
+        """Read the whole text."""
         if self.token.kind == "end":
             raise self.fail(self.token, "the formula is empty; write one such as w*x")
         part = self.expression(0)
@@ -257,7 +279,7 @@ class _Parser:
             raise self.misplaced(self.token)
         return part.node
 
-    def nested(self, binding: int) -> _Part:
+    def nested(self, binding: int) -> Part:
         """Read an expression one level deeper: in a bracket, after a sign, in an exponent."""
         self.depth += 1
         if self.depth > DEEPEST_NESTING:
@@ -266,14 +288,14 @@ class _Parser:
         self.depth -= 1
         return part
 
-    def expression(self, binding: int) -> _Part:
+    def expression(self, binding: int) -> Part:
         """Read operands joined by operators that bind more strongly than `binding`."""
         left = self.operand()
         while BINDING.get(self.token.kind, 0) > binding:
             sign = self.advance()
             if sign.kind == "**":
                 right = self.nested(NEGATION - 1)
-                number, power = _rational(left.node), _rational(right.node)
+                number, power = self.value(left.node), self.value(right.node)
                 if power is not None and abs(power) > LARGEST_EXPONENT:
                     raise self.fail(sign, f"an exponent is at most {LARGEST_EXPONENT} in size")
                 if power and number is not None and bits(number) * abs(power) > MOST_BITS:
@@ -285,13 +307,14 @@ class _Parser:
             raise self.implied_product()
         return left
 
-    def operand(self) -> _Part:
+    def operand(self) -> Part:
+        """Read one operand, its sign included."""
         token = self.advance()
         match token.kind:
             case "number":
-                return _Part(_number(token))
+                return Part(self.number(token))
             case "name":
-                return self.call(token) if self.token.kind in OPENING else self.name(token)
+                return self.word(token)
             case "(" | "[":
                 inner = self.nested(0)
                 self.close(token)
@@ -303,7 +326,12 @@ class _Parser:
         found = f'not "{token.text}"' if token.text else "but the formula ends"
         raise self.fail(token, f"expected a number, a name or a bracket here, {found}")
 
-    def name(self, token: _Token) -> _Part:
+    def word(self, token: Token) -> Part:
+        """Read what begins with a name."""
+        return self.call(token) if self.token.kind in OPENING else self.name(token)
+
+    def name(self, token: Token) -> Part:
+        """Read a name that stands for a value."""
         word = token.text
         if word not in CONSTANTS and (self.names is None or word not in self.names):
             if ALIASES.get(word, word) in self.arities:
@@ -317,9 +345,10 @@ class _Parser:
                     meant = f"; for a product write {product}."
                 message = f'unknown name "{printable(word)}"{meant} {known_words(known)}'
                 raise self.fail(token, message)
-        return _Part(Named(word, column=token.column))
+        return Part(Named(word, column=token.column))
 
-    def call(self, token: _Token) -> _Part:
+    def call(self, token: Token) -> Part:
+        """Read the arguments of a function."""
         head = ALIASES.get(token.text, token.text)
         if head not in self.arities:
             raise self.fail(token, self.not_a_function(token))
@@ -338,7 +367,8 @@ class _Parser:
             raise self.fail(token, given + shape.get(head, ""))
         return self.apply(head, tuple(arguments), token)
 
-    def condition(self) -> _Part:
+    def condition(self) -> Part:
+        """Read the comparison that `where` begins with."""
         left = self.nested(0)
         sign = self.token
         if sign.kind not in COMPARISONS:
@@ -349,14 +379,30 @@ class _Parser:
             raise self.fail(self.token, "compare two values at a time; nest where(…) for more")
         return self.apply(sign.kind, (left, right), sign)
 
-    def apply(self, head: str, parts: tuple[_Part, ...], token: _Token) -> _Part:
+    def apply(self, head: str, parts: tuple[Part, ...], token: Token) -> Part:
+        """One operation on what was read, if that does not become too tall."""
         height = 1 + max(part.height for part in parts)
         if height > TALLEST_TREE:
             message = f"more than {TALLEST_TREE} operations on top of each other"
             raise self.fail(token, f"{message}; split the formula into equations")
-        return _Part(applied(head, *(part.node for part in parts), column=token.column), height)
+        return Part(self.node_of(head, tuple(part.node for part in parts), token), height)
 
-    def close(self, opening: _Token) -> None:
+    # What the tree is made of.
+
+    def node_of(self, head: str, arguments: tuple[Any, ...], token: Token) -> Any:
+        """The tree of one operation."""
+        return applied(head, *arguments, column=token.column)
+
+    def number(self, token: Token) -> Any:
+        """The tree of a number."""
+        return _number(token)
+
+    def value(self, node: Any) -> Fraction | None:
+        """What arithmetic on numbers comes to; None where it is no rational."""
+        return _rational(node)
+
+    def close(self, opening: Token) -> None:
+        """Take the bracket that closes the one given."""
         if self.token.kind == "end":
             raise self.fail(opening, f'this "{opening.text}" is never closed')
         if self.token.kind != OPENING[opening.kind]:
@@ -365,10 +411,12 @@ class _Parser:
 
     # What to say.
 
-    def fail(self, token: _Token, message: str) -> FormulaError:
+    def fail(self, token: Token, message: str) -> FormulaError:
+        """The error that points at a token."""
         return _failure(self.where, token.column, message)
 
-    def misplaced(self, token: _Token, opening: _Token | None = None) -> FormulaError:
+    def misplaced(self, token: Token, opening: Token | None = None) -> FormulaError:
+        """The error for a token that cannot stand here."""
         if token.kind in COMPARISONS:
             return self.fail(token, "compare inside where(condition, a, b) only")
         if token.kind == ",":
@@ -414,10 +462,12 @@ class _Parser:
         return self.source(first, last)
 
     def source(self, first: int, last: int) -> str:
+        """The text of some tokens, short enough for a message."""
         end = self.tokens[last].start + len(self.tokens[last].text)
         return printable(self.text[self.tokens[first].start : end], 30)
 
-    def not_a_function(self, token: _Token) -> str:
+    def not_a_function(self, token: Token) -> str:
+        """What to say of a word that is called and is no function."""
         word = token.text
         meant = did_you_mean(word, [*sorted(self.arities), *ALIASES])
         is_quantity = word in CONSTANTS or (self.names and word in self.names)
@@ -442,7 +492,7 @@ def _spelled(word: str) -> str:
     ).replace("lamda", "lambda")
 
 
-def _number(token: _Token) -> Number:
+def _number(token: Token) -> Number:
     digits, _, exponent = token.text.lower().partition("e")
     decimals = len(digits.partition(".")[2]) - int(exponent or 0)
     value = Fraction(token.text)

@@ -26,6 +26,7 @@ from sympy import (
     HadamardPower,
     HadamardProduct,
     Indexed,
+    IndexedBase,
     KroneckerDelta,
     MatAdd,
     MatMul,
@@ -325,6 +326,9 @@ class Writer(Printer):
         indices = (*layer, *(self._print(i) for i in expr.indices if i != SAMPLE))
         return self.named("w" if letter == "W" else letter, indices, SAMPLE in expr.indices)
 
+    def _print_IndexedBase(self, expr: IndexedBase) -> str:
+        return self.named(*array_name(expr.name))
+
     def _print_Partial(self, expr: Partial) -> str:
         name = type(self)(self.lettering)._print  # numbers may stand for ∂L/∂a, not within it
         body = self.derivative(name(expr.of), name(expr.by))
@@ -450,6 +454,7 @@ class Writer(Printer):
     operator: Callable[[str], str]
     component: Callable[[str, str], str]
     sigma: Callable[[str, str, str, str], str]
+    summed_under: Callable[[str, str], str]
     indicator: Callable[[str], str]
     cases: Callable[[Sequence[tuple[str, str]]], str]
     spelled: Callable[..., str]
@@ -561,6 +566,7 @@ class Latex(Writer):
     absolute = r"\left|{}\right|".format
     component = "{}_{{{}}}".format
     sigma = r"\sum_{{{}={}}}^{{{}}} {}".format
+    summed_under = r"\sum_{{{}}} {}".format
     indicator = r"\mathbf{{1}}_{{\{{{}\}}}}".format
     held = r"\left.{}\right|_{{{}}}".format
     transposed = r"{}^{{\top}}".format
@@ -667,6 +673,7 @@ class Text(Writer):
     absolute = "|{}|".format
     component = "{}_{}".format
     sigma = "Σ_{{{}={}..{}}} {}".format
+    summed_under = "Σ_{{{}}} {}".format
     indicator = "1[{}]".format
     held = "({})_{}".format
     transposed = "{}ᵀ".format
@@ -682,7 +689,7 @@ class Text(Writer):
         return f"{self._one_thing(above)}/{self._one_thing(below)}"
 
     def _one_thing(self, body: str) -> str:
-        simple = re.fullmatch(r"(?!e\^)[\w,.ŷ]+(\^\(?\w+\)?_[\w,]+)?(\^\(s\))?", body) or (
+        simple = _NAMED.fullmatch(body) or (
             body.startswith(("(", "√(")) and _closes_at_end(body.removeprefix("√"))
         )
         return body if simple else f"({body})"
@@ -727,6 +734,12 @@ class Text(Writer):
     def capital(self, letter: str) -> str:
         """The letter of an array with one row a sample."""
         return "Ŷ" if letter == "yhat" else super().capital(letter)
+
+
+_NAMED = re.compile(
+    r"(?!e\^)[\w,.ŷ]+(\[[^\[\]]*\](_[\w,]+)?)?(_\{[^{}]*\})?(\^\(?\w+\)?_[\w,]+)?(\^\(s\))?"
+)
+"""One name or number in text: w_212, h[t-1]_j, x_{2o+u-3,i}, z^2_1."""
 
 
 def _closes_at_end(body: str) -> bool:
