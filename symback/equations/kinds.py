@@ -79,14 +79,16 @@ def _gates(gates: str) -> tuple[tuple[str, str, str], ...]:
 
 _KINDS = (
     Kind(
-        "dense", macros.dense, "Every neuron reads all of the layer before; at each step where that is a "
+        "dense", macros.dense,
+        "Every neuron reads all of the layer before; at each step where that is a "
         "sequence.", "a vector or a sequence",
         (_UNITS, Key("activation", "any of the catalogue or the file's own"), _BIAS),
         (("W", "[n, d]", "weights, into neuron i from neuron j"), ("b", "[n]", "bias")),
         "the lectures", '"d"', '{ units = "n", activation = "tanh" }',
     ),
     Kind(
-        "activation", macros.activation, "A function by itself, where it stands apart from its layer.",
+        "activation", macros.activation,
+        "A function by itself, where it stands apart from its layer.",
         "anything", (Key("activation", "any of the catalogue or the file's own"),),
         example='{ kind = "activation", activation = "relu" }',
     ),
@@ -111,13 +113,16 @@ _KINDS = (
         "multiplies what U made of it (m), as cuDNN and PyTorch do.", "a sequence",
         (_UNITS, Key("reset", "before or after", "before"), _TANH, _START, _BIAS),
         (*_gates("zrg"), ("bu", "[n]", 'bias of m, where reset = "after"')),
-        "Cho et al. 2014 (arXiv 1406.1078), equations 5 to 8", example='{ kind = "gru", units = "n" }',
+        "Cho et al. 2014 (arXiv 1406.1078), equations 5 to 8",
+        example='{ kind = "gru", units = "n" }',
     ),
     Kind(
-        "last", macros.last, "The last step of a sequence.", "a sequence", example='{ kind = "last" }',
+        "last", macros.last, "The last step of a sequence.", "a sequence",
+        example='{ kind = "last" }',
     ),
     Kind(
-        "layer_norm", macros.layer_norm, "Each position less its mean over the features, over their "
+        "layer_norm", macros.layer_norm,
+        "Each position less its mean over the features, over their "
         "standard deviation (biased).", "a vector or a sequence", (_EPS, _AFFINE),
         (("gamma", "[d]", "scale"), ("beta", "[d]", "shift")),
         "Ba, Kiros and Hinton 2016", example='{ kind = "layer_norm" }',
@@ -128,14 +133,16 @@ _KINDS = (
         "Zhang and Sennrich 2019", example='{ kind = "rms_norm" }',
     ),
     Kind(
-        "batch_norm", macros.batch_norm, "Each feature (of an image each channel) less its mean over all "
+        "batch_norm", macros.batch_norm,
+        "Each feature (of an image each channel) less its mean over all "
         "samples and positions, over their standard deviation (biased), as while training.",
         "anything, of samples", (_EPS, _AFFINE),
         (("gamma", "[d]", "scale"), ("beta", "[d]", "shift")),
         "Ioffe and Szegedy 2015", '"d"', '{ kind = "batch_norm" }', 'samples = "B"\n',
     ),
     Kind(
-        "conv1d", macros.conv1d, "A window goes along the steps of a sequence (cross-correlation, as "
+        "conv1d", macros.conv1d,
+        "A window goes along the steps of a sequence (cross-correlation, as "
         "everywhere in deep learning).", "a sequence",
         (Key("channels", "how many come out"), Key("kernel", "the length of the window"), _STRIDE,
          _PADDING, _LINEAR, _BIAS),
@@ -145,17 +152,19 @@ _KINDS = (
         example='{ kind = "conv1d", channels = "n", kernel = 3, padding = 1, activation = "relu" }',
     ),
     Kind(
-        "conv2d", macros.conv2d, "A window goes over the rows and columns of an image (cross-correlation).",
+        "conv2d", macros.conv2d,
+        "A window goes over the rows and columns of an image (cross-correlation).",
         "an image [channels, rows, columns]",
-        (Key("channels", "how many come out"), Key("kernel", "one size or [rows, columns]"), _STRIDE,
-         _PADDING, _LINEAR, _BIAS),
+        (Key("channels", "how many come out"), Key("kernel", "one size or [rows, columns]"),
+         _STRIDE, _PADDING, _LINEAR, _BIAS),
         (("K", "[n, d, k, k]", "kernel: channel o, channel q that comes in, row u, column v"),
          ("b", "[n]", "bias")),
         "LeCun et al. 1989", '["n", "R", "C"]',
         '{ kind = "conv2d", channels = "m", kernel = 3, activation = "relu" }',
     ),
     Kind(
-        "max_pool", macros.max_pool, "The largest of each window; its slope goes to the first that is "
+        "max_pool", macros.max_pool,
+        "The largest of each window; its slope goes to the first that is "
         "largest.", "a sequence or an image", (_WINDOW, _POOL_STRIDE),
         inputs='[4, "d"]', example='{ kind = "max_pool", window = 2 }',
     ),
@@ -164,20 +173,24 @@ _KINDS = (
         (_WINDOW, _POOL_STRIDE), inputs='[4, "d"]', example='{ kind = "avg_pool", window = 2 }',
     ),
     Kind(
-        "flatten", macros.flatten, "One vector, the last index running fastest; its place in the image is "
+        "flatten", macros.flatten,
+        "One vector, the last index running fastest; its place in the image is "
         "the condition of the sum, which leaves one element.",
         "a sequence or an image, of known sizes but for the first",
         inputs="[2, 3, 3]", example='{ kind = "flatten" }',
     ),
     Kind(
-        "embedding", macros.embedding, "The row of each token, and with positions a row for each place "
-        "(trained, as in GPT-2).", "tokens", (_UNITS, Key("positions", "whether P is added", "false")),
+        "embedding", macros.embedding,
+        "The row of each token, and with positions a row for each place "
+        "(trained, as in GPT-2).", "tokens",
+        (_UNITS, Key("positions", "whether P is added", "false")),
         (("E", "[V, n]", "a row for each token"), ("P", "[T, n]", "a row for each position")),
         "Bengio et al. 2003", '{ tokens = "T", below = "V" }',
         '{ kind = "embedding", units = "n", positions = true }',
     ),
     Kind(
-        "attention", macros.attention, "Each position t reads the values of all positions u, or causal of "
+        "attention", macros.attention,
+        "Each position t reads the values of all positions u, or causal of "
         "those up to t, by the softmax of query times key.", "a sequence",
         (Key("heads", "how many", "1"), Key("head_size", "features of a head", "d / heads"),
          Key("causal", "whether later positions are left out", "false"),
@@ -186,10 +199,12 @@ _KINDS = (
          ("WV", "[p, e, d]", "values"), ("WO", "[d, p, e]", "back to d features"),
          ("bQ", "[p, e]", "bias of Q, where there is one"), ("bK", "[p, e]", "bias of K"),
          ("bV", "[p, e]", "bias of V"), ("bO", "[d]", "bias of the output")),
-        "Vaswani et al. 2017", example='{ kind = "attention", heads = 2, head_size = "e", causal = true }',
+        "Vaswani et al. 2017",
+        example='{ kind = "attention", heads = 2, head_size = "e", causal = true }',
     ),
     Kind(
-        "residual", macros.residual, "What comes in is added to what the inner layers make of it; or, "
+        "residual", macros.residual,
+        "What comes in is added to what the inner layers make of it; or, "
         "with from, to the output of an earlier layer.", "anything",
         (Key("layers", "the inner layers"), Key("from", "an earlier layer, 0 for the input")),
         source="He et al. 2016",
@@ -200,10 +215,12 @@ _KINDS = (
         "concat", macros.concat, "Earlier outputs side by side along their last index.",
         "vectors, or sequences of equal lengths",
         (Key("from", "at least two earlier layers, 0 for the input"),),
-        inputs='"d"', example='{ units = "n", activation = "tanh" }, { kind = "concat", from = [0, 1] }',
+        inputs='"d"', example='{ units = "n", activation = "tanh" }, '
+        '{ kind = "concat", from = [0, 1] }',
     ),
     Kind(
-        "dropout", macros.dropout, "A mask, given as an input, says what is kept; with a rate it is "
+        "dropout", macros.dropout,
+        "A mask, given as an input, says what is kept; with a rate it is "
         "divided by 1 - rate (inverted dropout).", "anything",
         (Key("rate", "the share that is left out", "the mask holds the scale"),),
         source="Srivastava et al. 2014", inputs='"d"', example='{ kind = "dropout", rate = 0.5 }',
@@ -219,7 +236,8 @@ BLOCK = Kind(
     (Key("heads", "as in attention", "1"), Key("head_size", "as in attention", "d / heads"),
      Key("causal", "as in attention", "false"), Key("hidden", "units of the first dense", "4 d"),
      Key("activation", "of the first dense", "gelu, the exact one"),
-     Key("norm", "layer_norm or rms_norm", "layer_norm"), Key("eps", "of the norms", f"{EPSILON:f}"),
+     Key("norm", "layer_norm or rms_norm", "layer_norm"),
+     Key("eps", "of the norms", f"{EPSILON:f}"),
      Key("bias", "of attention and dense", "per_neuron"), Key("l2", "of attention and dense")),
     source="Vaswani et al. 2017; norms first and GELU as in GPT-2 (Radford et al. 2019), which "
     "approximates GELU by a tanh",

@@ -11,8 +11,8 @@ A file has ``[network]``, and where sizes are named ``[sizes]``, beside the tabl
 file.  Keys of ``[network]``:
 
 =================== ================================================================================
-inputs              4 or "n": a vector x; ["T", "d"]: a sequence; ["C", "R", "S"]: an image, channels
-                    first; { tokens = "T", below = "V" }: tokens ``tok`` from 1 to V
+inputs              4 or "n": a vector x; ["T", "d"]: a sequence; ["C", "R", "S"]: an image,
+                    channels first; { tokens = "T", below = "V" }: tokens ``tok`` from 1 to V
 layers              a list of tables, ``kind`` and its keys (`symback.equations.kinds`)
 loss                one of the catalogue or of [losses]; or a list of tables { loss, weight, from,
                     target, labels, label_smoothing, over_outputs, over_steps }
@@ -191,7 +191,7 @@ class _Network:
         facts = [fact for part in parts for fact in part.facts]
         facts += [f for term in terms for f in term.facts if _holds(f, values)]
         made = Expansion(
-            {name: n for name, n in self.sizes.numbers.items()},
+            self.sizes.numbers,
             (*parts, *losses),
             tuple(replace(each, shape=(*self.samples, *each.shape)) for each in inputs.values()),
             losses[-1].output.name,
@@ -460,16 +460,12 @@ class _Network:
 
     def _losses(self, terms: Sequence[_Term], penalty: str) -> list[Part]:
         """The lines of the loss: L by itself, or L1, L2, … and the penalty R, and their sum."""
-        if len(terms) == 1 and not penalty:
-            if terms[0].weight == 1:
-                return [replace(terms[0].part, output=Array("L", ()),
-                                lines=(("L", terms[0].part.lines[0][1]),))]  # fmt: skip
+        if len(terms) == 1 and not penalty and terms[0].weight == 1:
+            return [_called("L", terms[0].part)]
         parts, summands = [], []
         for n, term in enumerate(terms, 1):
-            name = f"L{n}"
-            parts.append(replace(term.part, output=Array(name, ()),
-                                 lines=((name, term.part.lines[0][1]),)))  # fmt: skip
-            summands.append(name if term.weight == 1 else f"{term.weight:f}*{name}")
+            parts.append(_called(f"L{n}", term.part))
+            summands.append(f"L{n}" if term.weight == 1 else f"{term.weight:f}*L{n}")
         if penalty:
             parts.append(Part("the weights' squares", Array("R", ()), (("R", penalty),)))
             summands.append("R")
@@ -506,6 +502,11 @@ class _Network:
                 self.here.fail(
                     f"{name} is both a size and an array; choose another name for the size"
                 )
+
+
+def _called(name: str, part: Part) -> Part:
+    """A loss under another name."""
+    return replace(part, output=Array(name, ()), lines=((name, part.lines[0][1]),))
 
 
 def _depth(value: Any) -> int:
@@ -616,7 +617,7 @@ def _residual(
 
 
 def _block(table: Mapping[str, Any], before: int) -> tuple[Mapping[str, Any], ...]:
-    """x + attention(norm x), then x + dense(dense(norm x)); ``before`` is the layer that comes in."""
+    """x + attention(norm x), then x + dense(dense(norm x)); layer ``before`` gives x."""
     norm: dict[str, Any] = {"kind": table.get("norm", "layer_norm")}
     norm |= {"eps": table["eps"]} if "eps" in table else {}
     own = {key: table[key] for key in ("heads", "head_size", "causal") if key in table}

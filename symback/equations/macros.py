@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from symback.equations.expansion import Array, Parameter, Part, written
 from symback.equations.indices import Affine, letter, number
@@ -299,7 +300,7 @@ class _Window:
 def _window(
     spot: Spot, axis: int, letters: str, names: str, kernel: int | Affine, stride: int, padding: int
 ) -> _Window:
-    """A window along an axis of what comes in; ``names`` is what the number of positions is called."""
+    """A window along an axis of what comes in; ``names`` is the size that counts its positions."""
     size = spot.before.shape[axis]
     length = number(kernel) if isinstance(kernel, int) else kernel
     n, width = spot.sizes.value(size), spot.sizes.value(length)
@@ -398,15 +399,17 @@ def conv2d(spot: Spot) -> Part:
 
 def _kernels(spot: Spot) -> tuple[Affine, Affine]:
     """Rows and columns of a kernel; one size stands for both."""
-    value = spot.table.get("kernel")
+    value: Any = spot.table.get("kernel")
     if not is_list(value):
         kernel = spot.size("kernel", "k")
         return kernel, kernel
     place = spot.place.key("kernel")
     if len(value) != 2:
         place.expected("one size, or two: rows and columns", value)
-    rows, cols = (spot.sizes.named(each, spot.own(name), place.item(n))
-                  for n, (each, name) in enumerate(zip(value, ("k", "l"), strict=True), 1))  # fmt: skip
+    named = zip(value, (spot.own("k"), spot.own("l")), strict=True)
+    rows, cols = (
+        spot.sizes.named(size, name, place.item(n)) for n, (size, name) in enumerate(named, 1)
+    )
     return rows, cols
 
 
@@ -493,8 +496,8 @@ def residual(spot: Spot) -> Part:
     same = len(other.shape) == len(shape) and all(map(spot.sizes.agree, other.shape, shape))
     if not same:
         spot.fail(
-            f"it adds {_sized(other)} and {_sized(spot.before)}, whose sizes differ; expected equal "
-            "ones (a dense layer of as many units makes them so)"
+            f"it adds {_sized(other)} and {_sized(spot.before)}, whose sizes differ; expected "
+            "equal ones (a dense layer of as many units makes them so)"
         )
     right = f"{spot.at(other.name, *axes)} + {spot.at(spot.before.name, *axes)}"
     h = spot.own("h")
@@ -508,7 +511,7 @@ def _sized(array: Array) -> str:
 def concat(spot: Spot) -> Part:
     """Earlier outputs side by side, along the last index."""
     place = spot.place.key("from")
-    value = spot.table.get("from")
+    value: Any = spot.table.get("from")
     if not is_list(value) or len(value) < 2:
         place.expected("a list of at least two earlier layers, such as [0, 1]", value)
     arrays = [spot.source(each, place.item(n)) for n, each in enumerate(value, 1)]
@@ -577,6 +580,7 @@ def attention(spot: Spot) -> Part:
     """Scaled dot products of queries and keys, a softmax, the values' sum by its weights."""
     T, width = spot.reads(2)
     is_causal = spot.says("causal", default=False)
+    is_biased = spot.word("bias", ("none", "per_neuron")) == "per_neuron"
     heads, head, inside = _heads(spot, width)
     several = ("p",) if heads is not None else ()
     ahead = () if heads is None else (heads,)
@@ -585,20 +589,19 @@ def attention(spot: Spot) -> Part:
     for name in ("Q", "K", "V"):
         W = spot.shared(f"W{name}")
         x = spot.at(spot.before.name, "t", "j")
-        bias = ""
-        if spot.table.get("bias", "none") != "none":
-            b = spot.shared(f"b{name}")
-            bias = f" + {element(b, *several, 'q')}"
-            parameters.append(Parameter(b, (*ahead, head), is_weight=False))
-        right = f"sum(j, {element(W, *several, 'q', 'j')}*{x}){bias}"
-        lines.append((spot.at(names[name], *several, "t", "q"), right))
+        right = f"sum(j, {element(W, *several, 'q', 'j')}*{x})"
         parameters.append(Parameter(W, (*ahead, head, width)))
+        if is_biased:
+            b = spot.shared(f"b{name}")
+            right += f" + {element(b, *several, 'q')}"
+            parameters.append(Parameter(b, (*ahead, head), is_weight=False))
+        lines.append((spot.at(names[name], *several, "t", "q"), right))
     shown = "u if u <= t" if is_causal else "u"
     query, key = (spot.at(names[n], *several, at, "q") for n, at in (("Q", "t"), ("K", "u")))
     score, weight = (spot.at(names[n], *several, "t", "u") for n in ("S", "A"))
     value, mixed = (spot.at(names[n], *several, at, "q") for n, at in (("V", "u"), ("Z", "t")))
     WO = spot.shared("WO")
-    out, biases = spot.biased("bO", "i", width, scope="none")
+    out, biases = spot.biased("bO", "i", width) if is_biased else ("", [])
     together = f"sum(q, {element(WO, 'i', *several, 'q')}*{mixed})"
     lines += [
         (score, f"sum(q, {query}*{key})/sqrt({written(head)})"),

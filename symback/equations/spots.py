@@ -188,7 +188,8 @@ class Spot:
         """Two whole numbers, for rows and columns; one number stands for both."""
         value = self.table.get(key, default)
         if not is_list(value):
-            return (self.count(key, default, least),) * 2
+            both = self.count(key, default, least)
+            return both, both
         found = [whole(each) for each in value]
         if len(found) != 2 or any(n is None or n < least for n in found):
             self.place.key(key).expected("one whole number, or two: for rows and columns", value)
@@ -264,11 +265,9 @@ class Spot:
             )
         return array.shape
 
-    def biased(
-        self, name: str, index: str, size: Affine, scope: str = ""
-    ) -> tuple[str, list[Parameter]]:
+    def biased(self, name: str, index: str, size: Affine) -> tuple[str, list[Parameter]]:
         """`` + b1[i]``, and the bias; both empty where there is none."""
-        chosen = one_of(self.table.get("bias", scope or self.bias), BIASES, self.place.key("bias"))
+        chosen = one_of(self.table.get("bias", self.bias), BIASES, self.place.key("bias"))
         if chosen == "none":
             return "", []
         b = self.shared(name)
@@ -314,12 +313,14 @@ def read_formula(formula: str, names: Sequence[str]) -> Node:
 
 
 def is_negative(formula: str, names: Sequence[str]) -> bool:
-    """Whether a formula is minus something as a whole.
+    """Whether a formula is minus something as a whole; then its sign may stand before a sum.
 
     >>> is_negative("-y*log(yhat)", ("y", "yhat")), is_negative("-y+1", ("y",))
     (True, False)
     """
-    return expressions.operation(read_formula(formula, names))[0] == "neg"
+    node = read_formula(formula, names)
+    is_product = expressions.operation(node)[0] in ("neg", "*", "/")
+    return is_product and reading.to_text(node).startswith("-")
 
 
 def _renamed(node: Node, elements: Mapping[str, str]) -> Node:
