@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from symback.language.errors import SymbackError
     from symback.language.functions import Activation, Loss
     from symback.learning.descent import Descent, Diverged
-    from symback.network import Derivation, Network, equations, load
+    from symback.network import Derivation, EquationNetwork, Network, equations, load
 
 __version__ = "0.1.0"
 
@@ -33,6 +33,7 @@ _ROOMS = {
     "Derivation": "network",
     "Descent": "learning.descent",
     "Diverged": "learning.descent",
+    "EquationNetwork": "network",
     "Loss": "language.functions",
     "Network": "network",
     "SymbackError": "language.errors",
@@ -48,6 +49,7 @@ __all__ = [
     "Derivation",
     "Descent",
     "Diverged",
+    "EquationNetwork",
     "Loss",
     "Network",
     "SymbackError",

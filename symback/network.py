@@ -30,7 +30,11 @@ from symback.engine.evaluation import as_floats
 from symback.engine.matrix import MatrixForm
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
 from symback.engine.work import Work
+from symback.equations import reading
+from symback.equations.system import Kind, System
+from symback.equations.work import EquationWork, specified
 from symback.kernels import Kernel, NoKernel
+from symback.kernels.programs import SystemKernel, system_kernel, system_source
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import LOSSES, Activation, Loss, SoftMax
 from symback.language.names import (
@@ -42,6 +46,7 @@ from symback.language.names import (
     notation,
     read_reference,
 )
+from symback.language.tables import SpecError
 from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings
 from symback.learning.samples import DataError, Samples
@@ -385,22 +390,103 @@ class Network(Work):
         return rendering.picture_html(self.figure())
 
 
-def load(path: str | Path) -> Network:
+class EquationNetwork(EquationWork):
+    """A network as equations in index notation, and everything that can be derived from it.
+
+    `load` and `equations` make one; ``system`` holds its arrays and equations.
+    """
+
+    def evaluate(self) -> dict[str, Any]:
+        """The forward pass, all gradients and the updated parameters as nested lists of floats.
+
+        The keys are those of ``symback evaluate --json``: loss; forward (what is computed);
+        gradients by the name of the array, None where one has no value here; updated (empty without
+        a learning rate).  Raises `MissingNumbers`.
+        """
+        numbers, rate = self.numbers, self.learning_rate
+        computed = [q.name for q in self.system.quantities if q.kind is Kind.COMPUTED]
+        forward = numbers.forward(name for name in computed if name != self.system.target)
+        gradients = self.gradients
+        updated = numbers.updated(rate) if rate is not None else {}
+        return {
+            "loss": float(numbers.loss),
+            "forward": _as_lists(forward),
+            "gradients": _as_lists(gradients) | dict.fromkeys(gradients.undefined),
+            "updated": _as_lists(updated),
+        }
+
+    def kernel(self, style: str = "", backend: str = "numpy") -> SystemKernel:
+        """The network as one function: ``kernel(params, inputs)`` → (loss, gradients).
+
+        Both arguments map names to arrays in the shapes of the file; indices count from 1.
+        ``backend`` is ``"numpy"``, ``"jax"`` or ``"torch"``.  Raises `NoKernel`, `KernelError`.
+
+        >>> rows = {"sizes": {"n": "n"}, "parameters": {"w": ["n"]}, "inputs": {"x": ["n"]}}
+        >>> kernel = equations("L = sum(i, w[i]*x[i])**2", **rows).kernel()
+        >>> loss, gradients = kernel({"w": [1.0, 2.0]}, {"x": [3.0, 4.0]})
+        >>> float(loss), gradients["w"].tolist()
+        (121.0, [66.0, 88.0])
+        """
+        _check_style(style)
+        if backend not in self._kernels:
+            self._kernels[backend] = system_kernel(self.backward, self.system.title, backend)
+        return self._kernels[backend]
+
+    @cached_property
+    def _kernels(self) -> dict[str, SystemKernel]:
+        return {}
+
+    def kernel_source(self, style: str = "", backend: str = "numpy") -> str:
+        """The source of `kernel`, written without being run: the backend need not be installed."""
+        _check_style(style)
+        return system_source(self.backward, self.system.title, backend)
+
+    def __repr__(self) -> str:
+        title = f" {self.system.title!r}" if self.system.title else ""
+        count = len(self.system.definitions)
+        return f"<symback.EquationNetwork{title}: {count} equations, loss {self.system.target}>"
+
+
+def _as_lists(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: as_floats(np.array(array, dtype=object)) for name, array in arrays.items()}
+
+
+def _check_style(style: str) -> None:
+    if style not in ("", "array"):
+        raise NoKernel("a kernel of equations in index notation is made of arrays: leave out style")
+
+
+def load(path: str | Path) -> Network | EquationNetwork:
     """The network of a file; raises `SpecError` naming the file, the place, what was expected."""
-    network = Network.from_spec(spec.load(path))
+    found = specified(path)
+    network = EquationNetwork(found) if isinstance(found, System) else Network.from_spec(found)
     network.check_goals()
     return network
 
 
 def equations(
-    stages: Mapping[str, str], values: Mapping[str, Any] | None = None, title: str = ""
-) -> Network:
-    """Named stages in order, as in an ``[equations]`` file.
+    stages: Mapping[str, str] | str,
+    values: Mapping[str, Any] | None = None,
+    title: str = "",
+    **tables: Any,
+) -> Network | EquationNetwork:
+    """Equations as in a file: named stages in order, or lines in index notation.
+
+    Of the latter, ``tables`` are the file's others, and its ``loss``: sizes, parameters, inputs,
+    indices, pad, ranges.  Raises `SpecError`.
 
     >>> net = equations({"yhat": "w*x", "s": "yhat - y", "L": "s**2"})
     >>> print(net.derive("w"))
     dL/dw = 2·s·x
+    >>> rows = {"sizes": {"n": 2}, "parameters": {"w": ["n"]}, "inputs": {"x": ["n"]}}
+    >>> net = equations("L = sum(i, w[i]*x[i])**2", values={"w": [1, 2], "x": [3, 4]}, **rows)
+    >>> net.evaluate()["gradients"]["w"]
+    [66.0, 88.0]
     """
+    if isinstance(stages, str):
+        return EquationNetwork(reading.from_text(stages, values=values, title=title, **tables))
+    if tables:
+        raise SpecError(f"{', '.join(tables)}: belongs to equations in one text, a[i] = … a line")
     return Network.from_spec(spec.equations(stages, values=values, title=title))
 
 

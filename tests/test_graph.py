@@ -158,6 +158,7 @@ def test_no_two_things_are_called_or_printed_alike(variables, message):
         (S, Variable("S_14", Role.LEAF), Variable("S_1", Role.LEAF)),
         (Variable("a1", Role.PREACTIVATION, 1, (N,)), Variable("a2", Role.PREACTIVATION, 2, (N,))),
         (Variable("b1", Role.BIAS, 1), Variable("b2", Role.BIAS, 2)),
+        (Variable("E", Role.LOSS, None, (N,), batched=True), L),
     ],
 )
 def test_names_that_only_look_alike_are_accepted(variables):

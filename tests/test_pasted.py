@@ -105,6 +105,22 @@ def test_a_value_that_somebody_worked_out_needs_numbers():
     assert judged(rf"${slope} = 0.5 w_{{211}} \delta_{{21}}$") == ["refuted"]
 
 
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        ("(ŷ_1 - y_1) h_12 = 0.3142 (ŷ_1 - y_1) h_12", "refuted"),
+        ("w_111 x_1 + w_112 x_2 = w_111 x_1 + w_112 x_2 + 0.0625", "refuted"),
+        ("(ŷ_1 - y_1) h_12 = -0.3142 h_12", "undecided"),  # ŷ_1 - y_1 has gone into it
+        ("h_12 (1 - h_12) = 0.2351 h_12", "undecided"),  # and here 1 - h_12
+        ("a_11 = 0.3142 x_1 + w_112 x_2 + b_11", "undecided"),
+        ("w_111 = w_111 - 0.0315", "undecided"),  # a step of descent
+    ],
+)
+def test_a_decimal_stands_for_what_is_gone(line, verdict):
+    """Where nothing is gone from the right side, its decimal is one of the formula, and judged."""
+    assert judged(line)[-1] == verdict
+
+
 def test_a_number_for_a_whole_layer_is_not_blamed():
     """h_1 = 0.57 may be of one neuron in the page's letters."""
     values = {

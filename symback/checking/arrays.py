@@ -25,7 +25,6 @@ one row is one sample and the gradients are of the loss that the network file sa
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -42,6 +41,7 @@ from symback.checking.array_inputs import (
     Given,
     all_given,
 )
+from symback.checking.array_report import ArrayReport, ArraysReport, WorstEntry
 from symback.checking.array_rounding import DOUBLE, SINGLE, Precision
 from symback.checking.array_search import (
     Search,
@@ -53,7 +53,9 @@ from symback.checking.array_search import (
     matches,
 )
 from symback.checking.mistakes import EPSILON, LAYOUT, SIGN, Told, named
-from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
+from symback.checking.report import Diagnosis, Verdict
+from symback.checking.system_arrays import check_system_arrays
+from symback.checking.system_names import backward_of
 from symback.engine.arithmetics import number
 from symback.engine.evaluation import Numbers
 from symback.engine.work import Work
@@ -90,6 +92,8 @@ def check_arrays(
     ``rename`` maps a name of the file to one that symback knows; with ``strict`` another layout,
     sum for mean, or ½ is wrong.
 
+    A network of equations in index notation is asked for its own arrays: dU, grad_W, dL_dh.
+
     What has a name that means nothing is reported and not judged.  Raises `SymbackError` where
     nothing is left to judge, and for arrays that hold no real numbers.
 
@@ -102,6 +106,9 @@ def check_arrays(
     >>> report.first_wrong, report["db2"].diagnosis[0].name
     ('db2', 'sign-flipped')
     """
+    backward = backward_of(net)
+    if backward is not None:
+        return check_system_arrays(of_module(mapping), backward, rename=rename, strict=strict)
     given = all_given(of_module(mapping))
     called = dict(rename or {})
     strange = next((name for name in called if name not in given), None)
@@ -151,140 +158,6 @@ def _as_array(tensor: Any) -> np.ndarray:
     for way in ("detach", "cpu", "numpy"):
         tensor = getattr(tensor, way, lambda own=tensor: own)()
     return np.asarray(tensor)
-
-
-# -------------------------------------------------------------------------------------- reports
-
-MARKS = {
-    Verdict.PROVED: "✓",
-    Verdict.CONDITIONAL: "✓",
-    Verdict.REFUTED: "✗",
-    Verdict.FOLLOWS: "↳",
-    Verdict.UNDECIDED: "?",
-    Verdict.UNREAD: "?",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class WorstEntry:
-    """The entry that is farthest off: its name, counted from 1, what it is and what is right."""
-
-    name: str
-    value: float
-    truth: float
-
-    @property
-    def ratio(self) -> float | None:
-        """value / truth, where there is one."""
-        usable = self.truth != 0 and math.isfinite(self.value)
-        return self.value / self.truth if usable else None
-
-    def as_data(self) -> dict[str, Any]:
-        """As JSON; what is no finite number becomes text."""
-        value = self.value if math.isfinite(self.value) else str(self.value)
-        return {"entry": self.name, "value": value, "truth": self.truth, "ratio": self.ratio}
-
-    def __str__(self) -> str:
-        ratio = "" if self.ratio is None else f", {self.ratio:.6g} times as much"
-        return f"{self.name} is {self.value:.9g}; right is {self.truth:.9g}{ratio}"
-
-
-@dataclass(frozen=True, slots=True)
-class ArrayReport:
-    """One array: its name, what it is read as, what is said of it and why."""
-
-    name: str
-    read_as: str
-    shape: tuple[int, ...]
-    dtype: str
-    verdict: Verdict
-    reason: str = ""
-    diagnosis: tuple[Diagnosis, ...] = ()
-    worst: WorstEntry | None = None
-
-    def as_data(self) -> dict[str, Any]:
-        """The array as ``--json`` prints it."""
-        return {
-            "name": printable(self.name),
-            "read_as": self.read_as,
-            "shape": list(self.shape),
-            "dtype": self.dtype,
-            "verdict": self.verdict.value,
-            "reason": self.reason,
-            "diagnosis": [each.as_data() for each in self.diagnosis],
-            "worst": self.worst and self.worst.as_data(),
-        }
-
-    def as_line(self, line: int) -> LineReport:
-        """The array as a line of a page."""
-        worst = self.worst
-        witness = worst and Witness({"entry": worst.name}, repr(worst.truth), repr(worst.value))
-        return LineReport(line, 1, printable(self.name), self.read_as, self.verdict, self.reason,
-                          self.diagnosis, witness, self.correct)  # fmt: skip
-
-    @property
-    def correct(self) -> str:
-        """The right formula, for an array that is wrong."""
-        return self.diagnosis[0].correct if self.diagnosis else ""
-
-    def __str__(self) -> str:
-        shape = "×".join(map(str, self.shape)) or "scalar"
-        meant = f" = {self.read_as}" if self.read_as else ""
-        name = f"{MARKS[self.verdict]} {printable(self.name)}{meant}"
-        lines = [f"{name} ({shape}, {self.dtype}): {self.verdict.value}"]
-        lines += [f"    {text}" for text in (self.reason,) if text]
-        lines += [f"    {found.name}: {found.detail}" for found in self.diagnosis]
-        lines += [f"    {self.worst}"] if self.worst is not None else []
-        return "\n".join([*lines, *([f"    right: {self.correct}"] if self.correct else [])])
-
-
-@dataclass(frozen=True, slots=True)
-class ArraysReport:
-    """All arrays in the order of computation: the forward pass, then from the loss back.
-
-    ``print(report)`` shows it, `as_data` is the JSON of ``symback check grads.npz --json``.
-    """
-
-    verdict: Verdict
-    arrays: tuple[ArrayReport, ...]
-    notes: tuple[str, ...] = ()
-    """Sentences about all arrays: conventions they keep, slopes at kinks."""
-    convention: str = ""
-    """How the file was read, in one sentence: letters, layouts, from where lists are counted."""
-
-    def __bool__(self) -> bool:
-        return self.verdict in (Verdict.PROVED, Verdict.CONDITIONAL)
-
-    @property
-    def first_wrong(self) -> str | None:
-        """The name of the first array that is wrong on its own account."""
-        wrong = (each.name for each in self.arrays if each.verdict is Verdict.REFUTED)
-        return next(wrong, None)
-
-    def __getitem__(self, name: str) -> ArrayReport:
-        """What is said of the array called ``name``."""
-        return next(each for each in self.arrays if each.name == name)
-
-    def as_data(self) -> dict[str, Any]:
-        """The report as ``--json`` prints it."""
-        first = self.first_wrong
-        return {
-            "convention": self.convention,
-            "verdict": self.verdict.value,
-            "first_wrong": None if first is None else printable(first),
-            "arrays": [each.as_data() for each in self.arrays],
-            "notes": list(self.notes),
-        }
-
-    def as_report(self) -> Report:
-        """The same as the report of a page, one line an array, for whatever shows pages."""
-        lines = tuple(each.as_line(line) for line, each in enumerate(self.arrays, start=1))
-        return Report(self.verdict, lines, "rounding", self.notes, convention=self.convention)
-
-    def __str__(self) -> str:
-        head = [self.convention] if self.convention else []
-        notes = (f"note: {note}" for note in self.notes)
-        return "\n".join([*head, *map(str, self.arrays), *notes])
 
 
 # ------------------------------------------------------------------------------------- the check

@@ -15,6 +15,7 @@ standing for all numbers that round to it.  They never decide about a line of sy
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -625,7 +626,7 @@ def _side(
             found = Finding(Verdict.UNDECIDED, str(error) or "a denominator vanishes")
     else:
         found = _as_symbols(page, truth, side)
-        if found.verdict is Verdict.REFUTED and _measures(page, side.node):
+        if found.verdict is Verdict.REFUTED and _measures(page, truth, side.node):
             found = Finding(Verdict.UNDECIDED, NO_NUMBERS)
         if found.verdict is Verdict.REFUTED and _adds_losses(truth, side.node):
             found = Finding(Verdict.CONDITIONAL, ADDED)
@@ -665,9 +666,18 @@ def _counts_layers(page: _Page, truth: Node, node: Node) -> bool:
     return bool(depth) and truth == LOSS and counted
 
 
-def _measures(page: _Page, node: Node) -> bool:
-    """Whether a side holds a value that somebody worked out, -0.442, where the file has none."""
-    return page.judge.file_numbers is None and any(map(_is_measured, walk(node)))
+def _measures(page: _Page, truth: Node, node: Node) -> bool:
+    """Whether a side may hold a value that somebody worked out, -0.442, where the file has none.
+
+    A decimal stands for quantities that are gone.  Where the left side is a formula, and each of
+    its quantities stands on the right as often, none is gone.
+    """
+    if page.judge.file_numbers is not None or not any(map(_is_measured, walk(node))):
+        return False
+    names = [part for part in walk(truth) if isinstance(part, _NAMING)]
+    is_formula = truth not in names and all(isinstance(part, Element) for part in names)
+    gone = Counter(names) - Counter(part for part in walk(node) if isinstance(part, Element))
+    return not is_formula or bool(gone)
 
 
 def _with_row_below(page: _Page, truth: Node, side: Side, joined: Joined) -> tuple[Side, str]:
@@ -807,7 +817,7 @@ def _as_symbols(page: _Page, truth: Node, side: Side) -> Finding:
     if page.unused is not None:
         reason = f"this is not so in general, and what is supposed was not used: {page.unused[1]}"
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
-    if judge.file_numbers is None and any(map(_is_measured, walk(side.node))):
+    if _measures(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, NO_NUMBERS, outcome.at)
     if reason := _of_another_function(page, truth, side.node):
         return Finding(Verdict.UNDECIDED, reason, outcome.at)
@@ -1049,8 +1059,10 @@ GIVEN = (*PINNED, "h", "yhat")
 
 def _names_quantities(node: Node) -> bool:
     """Whether a side names anything but numbers."""
-    naming = (Element, Array, Derivative, Free, Named, Letter)
-    return any(isinstance(part, naming) for part in walk(node))
+    return any(isinstance(part, _NAMING) for part in walk(node))
+
+
+_NAMING = (Element, Array, Derivative, Free, Named, Letter)
 
 
 def _is_measured(node: Node) -> bool:

@@ -280,6 +280,8 @@ class _Pattern:
 
 def _name_pattern(variable: Variable) -> _Pattern:
     letter, fixed = variable.letter, name_indices(variable, ())
+    if variable.batched and not variable.sizes:  # E[s], one number a sample, keeps its own name
+        letter = variable.name
     if not variable.shape and not fixed:  # a scalar called x_12 is printed as an element of x
         letter, numbers = split_name(variable.letter)
         fixed = tuple(numbers.split(",")) if numbers else ()
@@ -402,10 +404,11 @@ class _Reader:
             )
 
     def visit_sum(self, expr: Sum, ranges: Mapping[Symbol, Expr]) -> None:
-        if len(expr.limits) > 1:
-            letters = ", ".join(str(limit[0]) for limit in expr.limits)
+        limits: tuple[Any, ...] = expr.limits
+        if len(limits) > 1:
+            letters = ", ".join(str(limit[0]) for limit in limits)
             self.refuse(f"one Σ binds {letters}; expected a Σ of its own for each of them (Sigma)")
-        bound, lower, upper = expr.limits[0]
+        bound, lower, upper = limits[0]
         if bound in ranges:
             self.refuse(f"the index {bound} of a Σ is in use outside it; give it another letter")
         if upper.free_symbols & {*ranges, bound}:

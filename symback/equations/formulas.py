@@ -13,6 +13,7 @@ their conditions; the budgets are the same.
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -306,6 +307,7 @@ class _Parser(Parser):
     def letter(self, token: Token) -> str:
         """The letter that a token is; refused where the word means something else."""
         kind = self.known_names.kind(token.text)
+        kind = kind or ("a word of Python" if keyword.iskeyword(token.text) else "")
         if kind:
             raise self.fail(token, f'"{token.text}" is {kind} and no index; take another letter')
         return token.text

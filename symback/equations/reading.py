@@ -26,10 +26,9 @@ from symback.equations.indices import Affine, Moves, number
 from symback.equations.places import Site, sites
 from symback.equations.ranges import Draft
 from symback.equations.system import Definition, Kind, Quantity, System
-from symback.equations.terms import Call, Where, walk
+from symback.language import names as names_of
 from symback.language import tables
 from symback.language.errors import SymbackError, printable
-from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.tables import Place, SpecError
 
 OWN_TABLES = ("sizes", "parameters", "inputs", "indices", "pad", "ranges")
@@ -73,9 +72,10 @@ def is_system(mapping: Mapping[str, Any]) -> bool:
     (False, True)
     """
     table = mapping.get("equations")
-    if "network" in mapping or not isinstance(table, Mapping):
+    if "network" in mapping:
         return False
-    return any(key in mapping for key in OWN_TABLES) or any("[" in str(key) for key in table)
+    has_indices = isinstance(table, Mapping) and any("[" in str(key) for key in table)
+    return has_indices or any(key in mapping for key in OWN_TABLES)
 
 
 def from_tables(mapping: Mapping[str, Any], source: str) -> System:
@@ -193,7 +193,6 @@ def _system(mapping: Mapping[str, Any], lines: Sequence[_Line], place: Place) ->
         quantities=quantities,
         groups=groups,
         target=target,
-        conventions=_conventions(definitions),
         values=_values(given, quantities, declared, place.within("values")),
         learning_rate=_learning_rate(given, place.within("values")),
         title=tables.title_of(mapping, {}, place),
@@ -324,14 +323,10 @@ def _drafts(lines: Sequence[_Line], declared: _Declared) -> list[Draft]:
             line.place.fail(f"{left.name} has {len(left.at)} indices here and {rank} above")
     names = replace(declared.names, ranks=ranks)
     check_printed((*ranks, *declared.sizes), lines[0].place)
+    _check_elements(ranks, lines[0].place)
     drafts = [_draft(line, left, names) for line, left in zip(lines, lefts, strict=True)]
     _check_definitions(drafts)
-    for name in declared.pad:
-        if name not in ranks or name in names.data:
-            known = [each for each in ranks if each not in names.data]
-            lines[0].place.within("pad").key(name).fail(
-                f"no array that may be padded has this name{tables.nearest_of(name, known)}"
-            )
+    _check_uses(drafts, declared, names, lines[0].place)
     return drafts
 
 
@@ -370,8 +365,36 @@ def _draft(line: _Line, left: Left, names: Names) -> Draft:
         right = read_right(line.right, frozenset(letters), names, place)
     except SymbackError as error:
         raise SpecError(error.message) from None
-    written = f"{line.left} = {line.right}"
+    written = f"{line.left} = {' '.join(line.right.split())}"
     return Draft(left.name, left.at, letters, right.term, right.explicit, written, place)
+
+
+def _check_uses(drafts: Sequence[Draft], declared: _Declared, names: Names, place: Place) -> None:
+    """Refuse a name of [pad] or [ranges] that nothing has."""
+    may_be_padded = [name for name in names.ranks if name not in names.data]
+    for name in declared.pad:
+        if name not in may_be_padded:
+            place.within("pad").key(name).fail(
+                f"no array that may be padded has this name{tables.nearest_of(name, may_be_padded)}"
+            )
+    letters = {ranges.shown_letter(own) for draft in drafts for own in ranges.own_letters(draft)}
+    for name in declared.ranges:
+        if name not in letters:
+            kind = names.kind(name) if isinstance(name, str) else ""
+            problem = f"this is {kind} and no index" if kind else "no equation has this index"
+            near = tables.nearest_of(name, letters)
+            place.within("ranges").key(name).fail(f"{problem}{near}")
+
+
+def _check_elements(ranks: Mapping[str, int], place: Place) -> None:
+    """Refuse names whose elements are written alike: W_11 is W[1,1] and the first of W1."""
+    for name, rank in ranks.items():
+        letter, digits = names_of.split_name(name)
+        if digits and not digits.startswith("0") and ranks.get(letter) == len(digits) + rank:
+            place.fail(
+                f"{letter} and {name}: an element of each would be written {letter}_"
+                f"{digits}{'1' * rank}; rename one of them"
+            )
 
 
 def _check_definitions(drafts: Sequence[Draft]) -> None:
@@ -450,27 +473,6 @@ def _check_depends(
     if not reached & {*parameters}:
         known = f"none of {', '.join(parameters)}" if parameters else "there are no [parameters]"
         place.fail(f"the loss {target} depends on no parameter ({known}), so nothing is trained")
-
-
-def _conventions(definitions: Sequence[Definition]) -> tuple[str, ...]:
-    """What is taken for a slope where there is none, a sentence a kink."""
-    found: dict[str, None] = {}
-    for definition in definitions:
-        for part in walk(definition.term):
-            if isinstance(part, Where):
-                found[_AT_EDGES] = None
-            if isinstance(part, Call) and (sentence := _convention(part.function)):
-                found[sentence] = None
-    return tuple(found)
-
-
-_AT_EDGES = "Where a condition is about to change, the slope is that of the case that holds."
-
-
-def _convention(function: str) -> str:
-    row = ELEMENTARY.get(function) or ACTIVATIONS.get(function)
-    sentence = row.convention if row is not None else ""
-    return "" if "{slope}" in sentence else sentence
 
 
 # --------------------------------------------------------------------------------------- values
