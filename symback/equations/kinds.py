@@ -110,9 +110,9 @@ _KINDS = (
     Kind(
         "gru", macros.gru, "Gated recurrent unit: update gate z, reset gate r, candidate g.  "
         'reset = "before" multiplies the state before U reads it, as in the paper; "after" '
-        "multiplies what U made of it (m), as cuDNN and PyTorch do.", "a sequence",
+        "multiplies what U made of it, as cuDNN and PyTorch do.", "a sequence",
         (_UNITS, Key("reset", "before or after", "before"), _TANH, _START, _BIAS),
-        (*_gates("zrg"), ("bu", "[n]", 'bias of m, where reset = "after"')),
+        (*_gates("zrg"), ("bu", "[n]", 'bias beside Ug, where reset = "after"')),
         "Cho et al. 2014 (arXiv 1406.1078), equations 5 to 8",
         example='{ kind = "gru", units = "n" }',
     ),

@@ -165,14 +165,13 @@ def gru(spot: Spot) -> Part:
     lines += [(at["z"], f"sigmoid({pre['z']})"), (at["r"], f"sigmoid({pre['r']})")]
     reset, earlier = spot.at(spot.own("r"), "t", "j"), spot.at(h, "t-1", "j")
     U = spot.shared("Ug")
-    if spot.word("reset", ("before", "after")) == "before":
-        of_g, for_g = _gate(spot, "g", units, width, f"sum(j, {U}[i,j]*{reset}*{earlier})")
+    is_before = spot.word("reset", ("before", "after")) == "before"
+    extra, biases = ("", []) if is_before else spot.biased("bu", "i", units)
+    if is_before:
+        again = f"sum(j, {U}[i,j]*{reset}*{earlier})"
     else:
-        extra, biases = spot.biased("bu", "i", units)
-        kept = spot.at(spot.own("m"), "t", "i")
-        lines.append((kept, f"sum(j, {U}[i,j]*{earlier}){extra}"))
-        of_g, for_g = _gate(spot, "g", units, width, f"{at['r']}*{kept}")
-        for_g += biases
+        again = f"{at['r']}*(sum(j, {U}[i,j]*{earlier}){extra})"
+    of_g, for_g = _gate(spot, "g", units, width, again)
     start = _start(spot, h, units)
     lines += [
         (pre["g"], of_g),
@@ -181,7 +180,7 @@ def gru(spot: Spot) -> Part:
         (at["h"], f"{at['z']}*{spot.at(h, 't-1', 'i')} + (1 - {at['z']})*{at['g']}"),
     ]
     title = f"{_many(units, spot)} units; update gate z, reset gate r, candidate g"
-    parameters = (*for_z, *for_r, *for_g, *start.parameters)
+    parameters = (*for_z, *for_r, *for_g, *biases, *start.parameters)
     return Part(title, Array(h, (T, units)), tuple(lines), parameters, start.inputs)
 
 

@@ -64,7 +64,8 @@ class Sizes:
         if n is not None:
             if not 1 <= n <= LARGEST_SIZE:
                 place.expected(f"a whole number from 1 to {LARGEST_SIZE:,}", value)
-            name = self.merged.get(name, name)
+            while name in self.merged:
+                name = self.merged[name]
             if name in self.own and self.numbers[name] != n:
                 place.fail(f"{name} is what this size is called, but [sizes] has another {name}")
             self.numbers[name] = n
