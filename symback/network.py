@@ -26,12 +26,21 @@ from symback import kernels
 from symback.engine import derivation as derivations
 from symback.engine import spec
 from symback.engine.derivation import Deduction
-from symback.engine.evaluation import as_floats
+from symback.engine.evaluation import MissingNumbers, as_floats
 from symback.engine.matrix import MatrixForm
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
 from symback.engine.work import Work
-from symback.equations import reading
+from symback.equations import derivation as equation_derivations
+from symback.equations import reading, writing
+from symback.equations.adjoints import Backward
+from symback.equations.indexing import bracketed
+from symback.equations.indices import number
+from symback.equations.matrix import MatrixForm as SystemMatrices
+from symback.equations.matrix import lift as lift_system
+from symback.equations.paths import Paths
+from symback.equations.second import DIRECTION, hessian_product, mixed
 from symback.equations.system import Kind, System
+from symback.equations.terms import Read
 from symback.equations.work import EquationWork, specified
 from symback.kernels import Kernel, NoKernel
 from symback.kernels.programs import SystemKernel, system_kernel, system_source
@@ -50,7 +59,7 @@ from symback.language.tables import SpecError
 from symback.learning import descent, samples
 from symback.learning.descent import Descent, DescentError, Settings
 from symback.learning.samples import DataError, Samples
-from symback.sheets import chapters, passages, rendering
+from symback.sheets import chapters, passages, rendering, systems
 from symback.sheets.chapters import overview
 from symback.sheets.figure import Figure
 from symback.sheets.passages import describe
@@ -415,6 +424,82 @@ class EquationNetwork(EquationWork):
             "updated": _as_lists(updated),
         }
 
+    def derive(self, name: str, second: str = "") -> EquationDerivation:
+        """The derivation of ∂L/∂(one element): ``"U[1,2]"``, ``"U_12"``, ``"h[2]_1"``, ``"b[1]"``.
+
+        With a ``second`` element that of ∂²L/∂name ∂second: a second backward pass, over the
+        equations of the adjoints, differentiates G = ∂L/∂second.  Raises `UnknownName`.
+
+        >>> net = equations("L = sum(t, (w[t] - 1)**3)", sizes={"T": 3}, parameters={"w": ["T"]})
+        >>> print(net.derive("w[2]"))
+        ∂L/∂w_2 = 3·(w_2 - 1)^2
+        >>> print(net.derive("w[2]", "w[2]"))
+        ∂G/∂w_2 = 6·(w_2 - 1)
+        """
+        if second:
+            return self._differentiated(second).derive(name)
+        return EquationDerivation(self.backward, self.element(name), self)
+
+    def _differentiated(self, name: str) -> EquationNetwork:
+        """The network whose loss is G = ∂L/∂name."""
+        element = self.element(name)
+        if element not in self._derivatives:
+            twice = mixed(self.backward, element.array, equation_derivations.places(element))
+            self._derivatives[element] = EquationNetwork.of(twice)
+        return self._derivatives[element]
+
+    @cached_property
+    def _derivatives(self) -> dict[Read, EquationNetwork]:
+        return {}
+
+    @classmethod
+    def of(cls, derived: Backward) -> EquationNetwork:
+        """The network of a backward pass that is derived already."""
+        network = cls(derived.forward)
+        network.backward = derived
+        return network
+
+    def hvp(self, backend: str = "numpy") -> Callable[..., dict[str, Any]]:
+        """The Hessian times a vector, as a function: ``hvp(params, inputs, v)`` → arrays by name.
+
+        ``v`` holds an array of the shape of each parameter, and so does the answer, Σ_θ' ∂²L/∂θ∂θ'
+        v_θ' by the name of θ: one pass more over the adjoints' equations, no matrix.
+
+        >>> rows = {"sizes": {"n": "n"}, "parameters": {"w": ["n"]}, "inputs": {"x": ["n"]}}
+        >>> hvp = equations("L = sum(i, w[i]*x[i])**2", **rows).hvp()
+        >>> hvp({"w": [1.0, 2.0]}, {"x": [3.0, 4.0]}, {"w": [1.0, 0.0]})["w"].tolist()
+        [18.0, 24.0]
+        """
+        kernel = system_kernel(hessian_product(self.backward), self.system.title, backend)
+
+        def product(
+            params: Mapping[str, Any], inputs: Mapping[str, Any], v: Mapping[str, Any]
+        ) -> dict[str, Any]:
+            moved = {DIRECTION.format(name): array for name, array in v.items()}
+            return kernel(params, {**inputs, **moved})[1]
+
+        return product
+
+    def derive_all(self) -> dict[str, EquationDerivation]:
+        """The derivations of every element of a parameter, by name; they share their adjoints.
+
+        Raises `MissingNumbers` where a size is symbolic.
+        """
+        return {bracketed(*each): self.derive(bracketed(*each)) for each in self.parameters()}
+
+    def parameters(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Every element of a parameter that L depends on: its array and its indices.
+
+        Raises `MissingNumbers` where a size is symbolic.
+        """
+        sizes = self.system.known_sizes
+        for quantity in self.system.parameters:
+            if quantity.name in self.backward.adjoints:
+                if sizes is None:
+                    raise MissingNumbers("a size is symbolic: give it a number under [sizes]")
+                limits = (range(1, size.value(sizes) + 1) for size in quantity.shape)
+                yield from ((quantity.name, at) for at in itertools.product(*limits))
+
     def kernel(self, style: str = "", backend: str = "numpy") -> SystemKernel:
         """The network as one function: ``kernel(params, inputs)`` → (loss, gradients).
 
@@ -436,6 +521,27 @@ class EquationNetwork(EquationWork):
     def _kernels(self) -> dict[str, SystemKernel]:
         return {}
 
+    def matrix_form(self) -> SystemMatrices:
+        """Both passes over whole arrays, certified: the name of an array → its adjoint.
+
+        Values are SymPy matrix expressions at whatever sizes; where more than two indices meet, an
+        index form with einsums; for an array of a recurrence, its lines.  Raises `Uncertified`.
+
+        >>> sizes, rows = {"T": "T", "n": "n", "d": "d"}, {"x": ["T", "d"], "y": ["T", "n"]}
+        >>> lines = "a[t,i] = sum(j, W[i,j]*x[t,j]); L = sum(t, sum(i, (a[t,i] - y[t,i])**2))"
+        >>> tables = {"sizes": sizes, "parameters": {"W": ["n", "d"]}, "inputs": rows}
+        >>> net = equations(lines.replace("; ", chr(10)), **tables)
+        >>> print(net.matrix_form().text("W"), net.matrix_form()["W"].shape)
+        ∇W = (∇A)ᵀ X (n, d)
+        """
+        return self._matrices
+
+    @cached_property
+    def _matrices(self) -> SystemMatrices:
+        form = lift_system(self.backward)
+        form.certify()
+        return form
+
     def kernel_source(self, style: str = "", backend: str = "numpy") -> str:
         """The source of `kernel`, written without being run: the backend need not be installed."""
         _check_style(style)
@@ -445,6 +551,76 @@ class EquationNetwork(EquationWork):
         title = f" {self.system.title!r}" if self.system.title else ""
         count = len(self.system.definitions)
         return f"<symback.EquationNetwork{title}: {count} equations, loss {self.system.target}>"
+
+
+@dataclass(frozen=True, repr=False)
+class EquationDerivation(equation_derivations.Derivation):
+    """The derivation of ∂L/∂(one element) of a network of equations, and the ways to show it.
+
+    ``general`` are the deductions for every index, ``elements`` those that ``conclusion`` reads,
+    ``steps`` the equal right-hand sides of the conclusion, ``expr`` the last one in SymPy's words.
+    """
+
+    network: EquationNetwork
+
+    @property
+    def target_name(self) -> str:
+        """What is differentiated."""
+        return self.system.target
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Every path from the element to the loss, lazily."""
+        names = writing.text(self.system)
+        return Paths(
+            self.network.system,
+            (self.element.array, self.place),
+            named=lambda name, at: names.element(Read(name, tuple(map(number, at)))),
+        )
+
+    @property
+    def path_count(self) -> Any:
+        """How many paths there are, exactly; an expression where sizes are symbolic."""
+        return self.paths.count
+
+    def path_names(self, limit: int) -> list[list[str]]:
+        """The names along the first ``limit`` paths; none where a size is symbolic."""
+        if self.system.known_sizes is None:
+            return []
+        return [list(path.names) for path in itertools.islice(self.paths, limit)]
+
+    @property
+    def value(self) -> float:
+        """The number; raises `MissingNumbers` where [values] lacks some."""
+        return float(self.network.numbers.element(self.conclusion.definition.name, self.place))
+
+    def as_json(self, limit: int = 300) -> dict[str, Any]:
+        """The derivation as plain data: deductions with their rules, paths up to ``limit``."""
+        count = self.path_count
+        return {
+            "wrt": self.name,
+            "expr": str(self.expr),
+            "latex": self.latex(),
+            "path_count": count if isinstance(count, int) else str(count),
+            "paths": self.path_names(limit),
+            "deductions": [
+                systems.as_data(self, entry, rendering.plain) for entry in systems.told(self)
+            ],
+        }
+
+    def latex(self) -> str:
+        """The chain of equalities as an ``aligned`` environment."""
+        return systems.latex(self)
+
+    def text(self) -> str:
+        """The whole derivation as Unicode text."""
+        return systems.text(self, rendering.plain)
+
+    def __repr__(self) -> str:
+        return f"<symback.EquationDerivation {self}>"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
 
 
 def _as_lists(arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -100,9 +100,11 @@ def _base_cases(
                 f"{definition.place}: {shown} is an element of {general} already, whose index "
                 f"there runs from 1 to {size}; a base case stands outside, such as at 0"
             )
-        if base in found.setdefault(definition.name, []):
+        same = found.setdefault(definition.name, [])
+        place = (base.axis, number_of(base.index, sizes))
+        if place in ((each.axis, number_of(each.index, sizes)) for each in same):
             raise SpecError(f"{definition.place}: {shown} is defined twice")
-        found[definition.name].append(base)
+        same.append(base)
     return found
 
 
@@ -169,7 +171,8 @@ class _Reading:
         index, name = self.site.read.indices[axis], self.quantity.name
         rank = len(self.quantity.shape)
         which = "its index" if rank == 1 else f"index {axis + 1} of {name}"
-        runs = f"{which} runs from {low} to {high}"
+        value = number_of(high, self.sizes)
+        runs = f"{which} runs from {low} to {high}" + (f" = {value}" if value != high else "")
         if isinstance(index, Lookup):
             below = self.quantities[index.array].below
             return f"{index.array} holds numbers from 1 to {below}, but in {self.site} {runs}"
@@ -183,7 +186,7 @@ class _Reading:
             start = f"{self.site} falls outside {name}: {reads}{runs}"
         else:
             start = f"{self.site} falls outside {name}: {runs}"
-        return f"{start}; {self.advice(axis, found)}"
+        return "; ".join((start, *self.advice(axis, found)))
 
     def example(self, side: Affine) -> dict[str, Affine] | None:
         """Letters for which ``side`` is below 0, or as low as it gets; None where none is found."""
@@ -207,22 +210,26 @@ class _Reading:
         met = (decided(condition_moved(c, extreme), site.ranges) for c in plain)
         return None if any(each is False for each in met) else extreme
 
-    def advice(self, axis: int, found: Mapping[str, Affine] | None) -> str:
-        """How to give what is missing."""
+    def advice(self, axis: int, found: Mapping[str, Affine] | None) -> tuple[str, ...]:
+        """How to give what is missing, where that can be said."""
         name, index = self.quantity.name, self.site.read.indices[axis]
         assert isinstance(index, Affine)
         ways = [f"write {name} = 0 in [pad]", "guard the reading: where(…, …, 0)"]
-        letters = {each.letter for each in self.site.ranges}
-        open_ones = sorted(
-            (index.names | self.quantity.shape[axis].names) - letters - self.sizes.keys()
+        letters = {each.letter: each for each in self.site.ranges}
+        runs = [each for each in letters.values() if each.letter in index.names]
+        names = index.names.union(
+            self.quantity.shape[axis].names, *(r.lower.names | r.upper.names for r in runs)
         )
+        open_ones = sorted(names - letters.keys() - self.sizes.keys())
         if open_ones:
             ways.insert(0, f"give {' and '.join(open_ones)} a number in [sizes]")
         elif self.quantity.kind is Kind.COMPUTED and found is not None:
             at = list(map(str, self.site.read.indices))
             at[axis] = str(moved(index, found))
             ways.insert(0, f'give the base case "{name}[{",".join(at)}]"')
-        return ", or ".join(ways)
+        elif index.is_number:
+            return ()
+        return (", or ".join(ways),)
 
 
 def number_of(index: Affine, sizes: Moves) -> Affine:
@@ -235,18 +242,19 @@ def number_of(index: Affine, sizes: Moves) -> Affine:
 # ----------------------------------------------------------------------------- nothing to take of
 
 NEEDS_SOME = {
-    "mean": "no mean", "max": "no largest", "min": "no least", "logsumexp": "no logsumexp",
+    "mean": "no mean", "max": "no maximum", "min": "no minimum", "logsumexp": "no logsumexp",
 }  # fmt: skip
 
 
 def _check_binders(term: Term, around: Site, definition: Definition, sizes: Moves) -> None:
     """Refuse a mean, a max … of what may be nothing at all; what data decide, they decide."""
     if isinstance(term, Binder) and term.kind in NEEDS_SOME and not _has_some(term, around, sizes):
-        kept = " and ".join(map(str, (term.range, *term.conditions)))
+        kept = " and ".join(map(str, term.conditions)) or str(term.range)
         raise SpecError(
-            f"{definition.place}: {term.kind}({term.range.letter} …) may be left with nothing to "
-            f"take, and of nothing there is {NEEDS_SOME[term.kind]} value: {kept} is not shown to "
-            "hold for any number; change the condition, or guard it: where(…, …, 0)"
+            f"{definition.place}: {term.kind}({term.range.letter} …) may be left with nothing, and "
+            f"there is {NEEDS_SOME[term.kind]} of nothing: it is not always so that some "
+            f"{term.range.letter} from {term.range.lower} to {term.range.upper} has {kept}; change "
+            "the condition, or guard it: where(…, …, 0)"
         )
     for part, site in inner(term, around):
         _check_binders(part, site, definition, sizes)

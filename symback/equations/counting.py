@@ -216,9 +216,8 @@ class _Counting:
             }
             for piece in child.pieces:
                 conditions = (condition_moved(each, moves) for each in piece.conditions)
-                substituted = piece.number.subs(
-                    {Symbol(k, **_WHOLE): _expr(v) for k, v in moves.items()}, simultaneous=True
-                )
+                filled = {Symbol(k, **_WHOLE): _expr(_affine(v)) for k, v in moves.items()}
+                substituted = piece.number.subs(filled, simultaneous=True)
                 yield from self._summed(
                     name,
                     _Piece(substituted, (*place.conditions, *conditions)),

@@ -66,10 +66,15 @@ from symback.equations.terms import (
     free_letters,
     reads,
 )
+from symback.language.errors import SymbackError
 from symback.language.functions import ELEMENTARY
 
 Nested: TypeAlias = Any
 """A number, or a tuple of those."""
+
+
+class ReadTooEarly(SymbackError):
+    """An element that its own equation, or one computed before it, reads."""
 
 
 class Elements:
@@ -135,7 +140,7 @@ class Elements:
         """All elements of an array in its shape, base cases left out."""
         self._compute(name)
         shape = self.shape(name)
-        return _grown(lambda at: self.element(name, at), shape)
+        return grown(lambda at: self.element(name, at), shape)
 
     def shape(self, name: str) -> At:
         """How long an array is in each index."""
@@ -160,7 +165,7 @@ class Elements:
         for quantity in self.system.parameters:
             own = adjoint_name(quantity.name)
             if own in self.system.by_name:
-                found[quantity.name] = _grown(
+                found[quantity.name] = grown(
                     lambda at, name=quantity.name, own=own: (
                         self.element(name, at) - eta * self.element(own, at)
                     ),
@@ -205,7 +210,7 @@ class Elements:
     def _probe(self) -> Elements:
         """The same numbers once more, in which an element may be moved and decisions are seen."""
         given = {
-            q.name: _grown(partial(self._given, q.name), self.shape(q.name)) for q in self.given
+            q.name: grown(partial(self._given, q.name), self.shape(q.name)) for q in self.given
         }
         return Elements(self.system, given, self.numbers, self.sizes, watched=True)
 
@@ -301,7 +306,7 @@ class Elements:
         is_inside = all(1 <= index <= size for index, size in zip(at, shape, strict=True))
         is_defined = any(covers(d, at, self.sizes) for d in self.system.defining.get(name, ()))
         if is_inside or is_defined:
-            raise AssertionError(f"{bracketed(name, at)} is read before it is computed")
+            raise ReadTooEarly(f"{bracketed(name, at)} is read before it is computed")
         if quantity.pad is not None:
             return self.numbers.number(quantity.pad)
         ranges = ", ".join(f"1..{size}" for size in shape)
@@ -314,11 +319,11 @@ class Elements:
 # ------------------------------------------------------------------------------ nested numbers
 
 
-def _grown(value: Callable[[At], Any], shape: At, at: At = ()) -> Nested:
+def grown(value: Callable[[At], Any], shape: At, at: At = ()) -> Nested:
     """``value`` of all indices, as nested tuples."""
     if len(at) == len(shape):
         return value(at)
-    return tuple(_grown(value, shape, (*at, k)) for k in range(1, shape[len(at)] + 1))
+    return tuple(grown(value, shape, (*at, k)) for k in range(1, shape[len(at)] + 1))
 
 
 def _nested(value: Any) -> Any:

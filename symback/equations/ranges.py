@@ -156,8 +156,8 @@ class _Graph:
                         self.because[other] = edge
                         waiting.append(other)
 
-    def check(self) -> None:
-        """Refuse a letter that runs over two sizes."""
+    def check(self, sizes: Moves) -> None:
+        """Refuse a letter that runs over two sizes, even if both are the same number."""
         for edge in self.edges:
             one, other = self.found.get(edge.letter), self.found.get(edge.axis)
             if edge.to_letter == 1 or one is None or other is None or one == other:
@@ -165,11 +165,13 @@ class _Graph:
             number, own = edge.letter
             because = self.because.get(edge.letter)
             why = "[ranges] says" if because is None else f"it does in {because.place}"
-            name = shown_letter(own)
+            advice = "take another letter, or shapes that agree"
+            if moved(one, sizes) == moved(other, sizes):
+                advice = f"here both are {moved(one, sizes)}: write one of them in both shapes"
             raise SpecError(
-                f"{self.drafts[number].place}: {name} runs from 1 to {one}, as {why}, but "
-                f"{edge.place} has {other} there; an index has one range in an equation: take "
-                "another letter, or shapes that agree"
+                f"{self.drafts[number].place}: {shown_letter(own)} runs from 1 to {one}, as {why}, "
+                f"but {edge.place} has {other} there; an index has one range in an equation: "
+                f"{advice}"
             )
 
 
@@ -183,16 +185,16 @@ def own_letters(draft: Draft) -> tuple[str, ...]:
 
 
 def find(
-    drafts: Sequence[Draft], shapes: Shapes, stated: Mapping[str, Affine]
+    drafts: Sequence[Draft], shapes: Shapes, stated: Mapping[str, Affine], sizes: Moves
 ) -> tuple[tuple[Definition, ...], dict[str, tuple[Affine, ...]]]:
     """The equations with the ranges of their letters, and the shape of each computed array.
 
     ``shapes`` are those of parameters and inputs, ``stated`` the ranges of letters that stand in
-    affine expressions only.  Raises `SpecError`.
+    affine expressions only, ``sizes`` the numbers of sizes.  Raises `SpecError`.
     """
     graph = _Graph(drafts, shapes, stated)
     graph.spread()
-    graph.check()
+    graph.check(sizes)
     definitions, computed = [], {}
     for number, draft in enumerate(drafts):
         known = dict(draft.explicit)
@@ -233,8 +235,8 @@ def _unknown(draft: Draft, own: str) -> SpecError:
     )
     bound = f", or here: {name}=1..n" if own != name else ""
     return SpecError(
-        f"{draft.place}: over what does {name} run? {stands[0].upper()}{stands[1:]}; write "
-        f'{name} = "n" in [ranges], with its last value{bound}'
+        f"{draft.place}: over what does {name} run? {stands[0].upper()}{stands[1:]}; write its "
+        f'last value, such as {name} = "n" in [ranges]{bound}'
     )
 
 

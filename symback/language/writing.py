@@ -188,6 +188,30 @@ class Writer(Printer):
             pieces[0] = first, self.parenthesised(body)
         return "-" if negative else "", pieces
 
+    # ------------------------------------------------------- parts, where a long line is broken
+
+    def summands(self, expr: Expr) -> list[tuple[str, str, Expr]] | None:
+        """The terms of a sum, each as its sign, its body, and what that body is of."""
+        if not isinstance(expr, _SUMS) or expr in self.numbers:
+            return None
+        terms = self.in_order(expr)
+        pairs = zip(self.signed_terms(terms), terms, strict=True)
+        return [(mark, body, signed(term)[1]) for (mark, body), term in pairs]
+
+    def factors(self, expr: Expr) -> tuple[str, list[tuple[Expr, str]], bool] | None:
+        """The minus of a product, its factors with their bodies, and whether one is a ∂L/∂v."""
+        if not isinstance(expr, Product) or expr in self.numbers:
+            return None
+        mark, pieces = self.signed_factors(expr)
+        return mark, pieces, self.has_names(pieces)
+
+    def under_sigma(self, expr: Expr) -> tuple[Expr, str] | None:
+        """What a Σ sums, and its body."""
+        if not isinstance(expr, Sum) or expr in self.numbers:
+            return None
+        body = self._print(expr.function)
+        return expr.function, body if self._print(expr).endswith(body) else self.parenthesised(body)
+
     def _factor(self, factor: Expr, *, first: bool, last: bool) -> str:
         body = self._print(factor)
         if factor in self.numbers:
