@@ -1,4 +1,6 @@
-"""The command line: derive, paths, matrix, sheet, evaluate, kernel, figure, expand, init, …
+"""The command line: a command is a function, a line of help and its options.
+
+derive, paths, matrix, sheet, evaluate, kernel, figure, expand, init, descend, check.
 
 Results go to standard output, messages to standard error.  Exit status: 0 done, 1 a derivation that
 was checked has a wrong line, or none that could be judged, 2 bad usage or bad input, with one

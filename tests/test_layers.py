@@ -307,7 +307,8 @@ CASES = (
     ),
     Case(
         "avg_pool",
-        net('{units = 3, activation = "tanh"}, {kind = "avg_pool", window = 3, stride = 2}', "[5, 2]"),
+        net('{units = 3, activation = "tanh"}, {kind = "avg_pool", window = 3, stride = 2}',
+            "[5, 2]"),
         lambda g: square(pooled(jnp.tanh(dense(g["x"], g, 1)).T, (3,), (2,), False).T, g["y"]),
     ),
     Case(
