@@ -230,7 +230,7 @@ def _matrix(chosen: argparse.Namespace) -> None:
         at += f", with widths {', '.join(small)}" if small else ""
         print(f"# {form.layout.value}")
         print(form.text())
-        print(f"# certified: {certificate.entries} entries, exactly{at}")
+        print(f"# certified: {certificate.entries} entries, {certificate.how}{at}")
 
 
 def _sheet(chosen: argparse.Namespace) -> None:

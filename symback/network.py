@@ -32,9 +32,13 @@ from symback.engine.spec import EquationsSpec, NetworkSpec, Values
 from symback.engine.work import Work
 from symback.equations import derivation as equation_derivations
 from symback.equations import reading, writing
+from symback.equations.adjoints import Backward
 from symback.equations.indexing import bracketed
 from symback.equations.indices import number
+from symback.equations.matrix import MatrixForm as SystemMatrices
+from symback.equations.matrix import lift as lift_system
 from symback.equations.paths import Paths
+from symback.equations.second import DIRECTION, hessian_product, mixed
 from symback.equations.system import Kind, System
 from symback.equations.terms import Read
 from symback.equations.work import EquationWork, specified
@@ -420,16 +424,61 @@ class EquationNetwork(EquationWork):
             "updated": _as_lists(updated),
         }
 
-    def derive(self, name: str) -> EquationDerivation:
+    def derive(self, name: str, second: str = "") -> EquationDerivation:
         """The derivation of ∂L/∂(one element): ``"U[1,2]"``, ``"U_12"``, ``"h[2]_1"``, ``"b[1]"``.
 
-        Raises `UnknownName`.
+        With a ``second`` element that of ∂²L/∂name ∂second: a second backward pass, over the
+        equations of the adjoints, differentiates G = ∂L/∂second.  Raises `UnknownName`.
 
-        >>> net = equations("L = sum(t, (w[t] - 1)**2)", sizes={"T": 3}, parameters={"w": ["T"]})
+        >>> net = equations("L = sum(t, (w[t] - 1)**3)", sizes={"T": 3}, parameters={"w": ["T"]})
         >>> print(net.derive("w[2]"))
-        ∂L/∂w_2 = 2·(w_2 - 1)
+        ∂L/∂w_2 = 3·(w_2 - 1)^2
+        >>> print(net.derive("w[2]", "w[2]"))
+        ∂G/∂w_2 = 6·(w_2 - 1)
         """
+        if second:
+            return self._differentiated(second).derive(name)
         return EquationDerivation(self.backward, self.element(name), self)
+
+    def _differentiated(self, name: str) -> EquationNetwork:
+        """The network whose loss is G = ∂L/∂name."""
+        element = self.element(name)
+        if element not in self._derivatives:
+            twice = mixed(self.backward, element.array, equation_derivations.places(element))
+            self._derivatives[element] = EquationNetwork.of(twice)
+        return self._derivatives[element]
+
+    @cached_property
+    def _derivatives(self) -> dict[Read, EquationNetwork]:
+        return {}
+
+    @classmethod
+    def of(cls, derived: Backward) -> EquationNetwork:
+        """The network of a backward pass that is derived already."""
+        network = cls(derived.forward)
+        network.backward = derived
+        return network
+
+    def hvp(self, backend: str = "numpy") -> Callable[..., dict[str, Any]]:
+        """The Hessian times a vector, as a function: ``hvp(params, inputs, v)`` → arrays by name.
+
+        ``v`` holds an array of the shape of each parameter, and so does the answer, Σ_θ' ∂²L/∂θ∂θ'
+        v_θ' by the name of θ: one pass more over the adjoints' equations, no matrix.
+
+        >>> rows = {"sizes": {"n": "n"}, "parameters": {"w": ["n"]}, "inputs": {"x": ["n"]}}
+        >>> hvp = equations("L = sum(i, w[i]*x[i])**2", **rows).hvp()
+        >>> hvp({"w": [1.0, 2.0]}, {"x": [3.0, 4.0]}, {"w": [1.0, 0.0]})["w"].tolist()
+        [18.0, 24.0]
+        """
+        kernel = system_kernel(hessian_product(self.backward), self.system.title, backend)
+
+        def product(
+            params: Mapping[str, Any], inputs: Mapping[str, Any], v: Mapping[str, Any]
+        ) -> dict[str, Any]:
+            moved = {DIRECTION.format(name): array for name, array in v.items()}
+            return kernel(params, {**inputs, **moved})[1]
+
+        return product
 
     def derive_all(self) -> dict[str, EquationDerivation]:
         """The derivations of every element of a parameter, by name; they share their adjoints.
@@ -471,6 +520,27 @@ class EquationNetwork(EquationWork):
     @cached_property
     def _kernels(self) -> dict[str, SystemKernel]:
         return {}
+
+    def matrix_form(self) -> SystemMatrices:
+        """Both passes over whole arrays, certified: the name of an array → its adjoint.
+
+        Values are SymPy matrix expressions at whatever sizes; where more than two indices meet, an
+        index form with einsums; for an array of a recurrence, its lines.  Raises `Uncertified`.
+
+        >>> sizes, rows = {"T": "T", "n": "n", "d": "d"}, {"x": ["T", "d"], "y": ["T", "n"]}
+        >>> lines = "a[t,i] = sum(j, W[i,j]*x[t,j]); L = sum(t, sum(i, (a[t,i] - y[t,i])**2))"
+        >>> tables = {"sizes": sizes, "parameters": {"W": ["n", "d"]}, "inputs": rows}
+        >>> net = equations(lines.replace("; ", chr(10)), **tables)
+        >>> print(net.matrix_form().text("W"), net.matrix_form()["W"].shape)
+        ∇W = (∇A)ᵀ X (n, d)
+        """
+        return self._matrices
+
+    @cached_property
+    def _matrices(self) -> SystemMatrices:
+        form = lift_system(self.backward)
+        form.certify()
+        return form
 
     def kernel_source(self, style: str = "", backend: str = "numpy") -> str:
         """The source of `kernel`, written without being run: the backend need not be installed."""
