@@ -38,12 +38,18 @@ from symback.equations.indices import number
 from symback.equations.matrix import MatrixForm as SystemMatrices
 from symback.equations.matrix import lift as lift_system
 from symback.equations.paths import Paths
-from symback.equations.second import DIRECTION, hessian_product, mixed
+from symback.equations.second import mixed
 from symback.equations.system import Kind, System
 from symback.equations.terms import Read
 from symback.equations.work import EquationWork, specified
 from symback.kernels import Kernel, NoKernel
-from symback.kernels.programs import SystemKernel, system_kernel, system_source
+from symback.kernels.programs import (
+    HessianProduct,
+    SystemKernel,
+    hessian_kernel,
+    system_kernel,
+    system_source,
+)
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import LOSSES, Activation, Loss, SoftMax
 from symback.language.names import (
@@ -57,7 +63,9 @@ from symback.language.names import (
 )
 from symback.language.tables import SpecError
 from symback.learning import descent, samples
+from symback.learning import equations as descents
 from symback.learning.descent import Descent, DescentError, Settings
+from symback.learning.equations import Descended
 from symback.learning.samples import DataError, Samples
 from symback.sheets import chapters, passages, rendering, systems
 from symback.sheets.chapters import overview
@@ -459,27 +467,6 @@ class EquationNetwork(EquationWork):
         network.backward = derived
         return network
 
-    def hvp(self, backend: str = "numpy") -> Callable[..., dict[str, Any]]:
-        """The Hessian times a vector, as a function: ``hvp(params, inputs, v)`` → arrays by name.
-
-        ``v`` holds an array of the shape of each parameter, and so does the answer, Σ_θ' ∂²L/∂θ∂θ'
-        v_θ' by the name of θ: one pass more over the adjoints' equations, no matrix.
-
-        >>> rows = {"sizes": {"n": "n"}, "parameters": {"w": ["n"]}, "inputs": {"x": ["n"]}}
-        >>> hvp = equations("L = sum(i, w[i]*x[i])**2", **rows).hvp()
-        >>> hvp({"w": [1.0, 2.0]}, {"x": [3.0, 4.0]}, {"w": [1.0, 0.0]})["w"].tolist()
-        [18.0, 24.0]
-        """
-        kernel = system_kernel(hessian_product(self.backward), self.system.title, backend)
-
-        def product(
-            params: Mapping[str, Any], inputs: Mapping[str, Any], v: Mapping[str, Any]
-        ) -> dict[str, Any]:
-            moved = {DIRECTION.format(name): array for name, array in v.items()}
-            return kernel(params, {**inputs, **moved})[1]
-
-        return product
-
     def derive_all(self) -> dict[str, EquationDerivation]:
         """The derivations of every element of a parameter, by name; they share their adjoints.
 
@@ -520,6 +507,60 @@ class EquationNetwork(EquationWork):
     @cached_property
     def _kernels(self) -> dict[str, SystemKernel]:
         return {}
+
+    def hvp(self, backend: str = "numpy") -> HessianProduct:
+        """The function ``(params, inputs, direction)`` → H v, by the names of the parameters.
+
+        H holds the second derivatives of the loss by all parameters, v is ``direction``, shaped as
+        params are; the products come from a second backward pass over the adjoints' equations.
+
+        >>> rows = {"sizes": {"n": "n"}, "parameters": {"w": ["n"]}, "inputs": {"x": ["n"]}}
+        >>> product = equations("L = sum(i, w[i]*x[i])**2", **rows).hvp()
+        >>> found = product({"w": [1.0, 2.0]}, {"x": [3.0, 4.0]}, {"w": [1.0, 0.0]})
+        >>> found["w"].tolist()
+        [18.0, 24.0]
+        """
+        if backend not in self._products:
+            self._products[backend] = hessian_kernel(self.backward, self.system.title, backend)
+        return self._products[backend]
+
+    @cached_property
+    def _products(self) -> dict[str, HessianProduct]:
+        return {}
+
+    def descend(
+        self,
+        inputs: Mapping[str, Any] | Callable[[int], Mapping[str, Any]] | None = None,
+        *,
+        epochs: int,
+        rate: float | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        callback: Callable[[int, float, Mapping[str, np.ndarray]], None] | None = None,
+    ) -> Descended:
+        """Gradient descent, θ ← θ - η ∇θ, for so many epochs; see `symback.learning.equations`.
+
+        ``inputs`` are arrays by name, or a function that gives those of an epoch; without them the
+        file's.  ``rate`` is η, else the file's learning_rate; ``parameters`` are those to start
+        from, else the file's, else drawn with ``seed``.  Raises `DescentError`.
+
+        >>> net = equations("L = (w*x - 2)**2", parameters={"w": []}, inputs={"x": []})
+        >>> run = net.descend({"x": 1.0}, parameters={"w": 0.0}, epochs=3, rate=0.25)
+        >>> run.loss.tolist(), float(run.parameters["w"])
+        ([4.0, 1.0, 0.25, 0.0625], 1.75)
+        """
+        rate = self.learning_rate if rate is None else rate
+        if rate is None:
+            raise DescentError(
+                "no learning rate: give one (rate=0.5), or learning_rate in [values]"
+            )
+        data = descents.inputs_of(self.system) if inputs is None else inputs
+        start = {**parameters} if parameters else {}
+        if any(quantity.name not in start for quantity in self.system.parameters):
+            start = descents.drawn(self.system, seed) | start
+        return descents.descend(
+            self.kernel(), start, data, epochs=epochs, rate=float(rate), callback=callback
+        )
 
     def matrix_form(self) -> SystemMatrices:
         """Both passes over whole arrays, certified: the name of an array → its adjoint.
