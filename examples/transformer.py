@@ -1,9 +1,10 @@
 """A transformer of one block that learns to write a sequence backwards.
 
-It reads digits and a bar, and goes on: 3 1 4 1 5 9 | 9 5 1 4 1 3.  Embedding, causal attention with two heads,
-two residual sums, a hidden layer, and the loss of the second half: all are equations in index
-notation, from which symback derives the backward pass and writes one function of the loss and all
-gradients.  Plain gradient descent does the rest, on sequences that are new in every epoch.
+It reads digits and a bar, and goes on: 3 1 4 1 5 9 | 9 5 1 4 1 3.  Embedding, causal attention
+with two heads, two residual sums, a hidden layer, and the loss of the second half: all are
+equations in index notation, from which symback derives the backward pass and writes one function of
+the loss and all gradients.  Plain gradient descent does the rest, on sequences that are new in
+every epoch.
 
     python examples/transformer.py
 """
