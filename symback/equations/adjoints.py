@@ -341,10 +341,18 @@ class _Differentiation:
         if not solutions:
             return ZERO
         first, *others = solutions
+        own = {each.letter for each in free}
+
+        def is_outside(index: Index) -> bool:
+            """Whether it is without the letters of a Σ within the child, p - u."""
+            return not any("~" in name and name not in own for name in index.names)
+
         pinned = {
             each.letter: first.moves[each.letter]
             for each in free
-            if all(
+            if each.letter in first.moves
+            and is_outside(first.moves[each.letter])
+            and all(
                 each.letter in one.moves and one.moves[each.letter] == first.moves.get(each.letter)
                 for one in solutions
             )
@@ -593,6 +601,7 @@ def _of_call(
     term: Call, function: str, arguments: tuple[Term, ...], name: str, child: Read, *, whole: bool
 ) -> list[_Place]:
     if function in ("max", "min"):
+        arguments = tuple(dict.fromkeys(arguments))  # max(u, u, v) is max(u, v)
         return [
             replace(place, coefficient=_where_it_wins(function, arguments, k, place.coefficient))
             for k, argument in enumerate(arguments)

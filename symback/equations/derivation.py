@@ -23,6 +23,7 @@ from sympy import Expr
 from symback.engine.derivation import Rule
 from symback.equations import writing
 from symback.equations.adjoints import Backward, Deduction, Step
+from symback.equations.algebra import tidy
 from symback.equations.conversion import as_sympy
 from symback.equations.indices import (
     Affine,
@@ -225,6 +226,8 @@ class _Elements:
             general, _ = self._general(of)
             line = self._line(read)
             assert line is not None
+            if not general.definition.ranges:
+                continue  # it has one index only, and was told
             own = replace(general.definition, at=_numbers(read), ranges=(), term=line)
             yield Deduction(of, own, (Step(Rule.INSTANTIATE, line),))
 
@@ -295,7 +298,7 @@ class _Elements:
             full[read] = _replaced(line, full)
             if leaves(full[read]) > MOST_FILLED:
                 return None
-        whole = _replaced(term, full)
+        whole = tidy(_replaced(term, full))
         return whole if leaves(whole) <= MOST_FILLED else None
 
 
@@ -347,22 +350,35 @@ def told_apart(deduction: Deduction) -> tuple[Deduction, ...]:
     >>> [str(each.definition.at[0]) for each in told_apart(backward(system).adjoints["h"][-1])]
     ['T', 't']
     """
-    definition = deduction.definition
-    for over in definition.ranges:
-        t, end = letter(over.letter), over.upper
-        inside = Condition(t + number(1), "<=", end)
-        if not any(
-            isinstance(part, Given) and inside in part.conditions for part in walk(definition.term)
-        ):
-            continue
-        others = tuple(each for each in definition.ranges if each is not over)
-        shorter = tuple(
-            replace(each, upper=end - number(1)) if each is over else each
-            for each in definition.ranges
+    for over in deduction.definition.ranges:
+        t = letter(over.letter)
+        ends = (
+            (over.upper, t + number(1), over.upper, replace(over, upper=over.upper - number(1))),
+            (over.lower, over.lower, t - number(1), replace(over, lower=over.lower + number(1))),
         )
-        last = _changed(deduction, others, {over.letter: end})
-        return last, _changed(deduction, shorter, {})
+        for end, low, high, shorter in ends:
+            if not _has_condition(deduction.definition.term, low, high):
+                continue
+            others = tuple(each for each in deduction.definition.ranges if each is not over)
+            rest = tuple(shorter if each is over else each for each in deduction.definition.ranges)
+            last = _changed(deduction, others, {over.letter: end})
+            return last, _changed(deduction, rest, {})
     return (deduction,)
+
+
+def _has_condition(term: Term, low: Affine, high: Affine) -> bool:
+    """Whether something in ``term`` counts only where low ≤ high."""
+    return any(
+        isinstance(part, Given)
+        and any(
+            each.relation == "<="
+            and isinstance(each.left, Affine)
+            and isinstance(each.right, Affine)
+            and each.right - each.left == high - low
+            for each in part.conditions
+        )
+        for part in walk(term)
+    )
 
 
 def _changed(deduction: Deduction, ranges: tuple[Range, ...], moves: dict[str, Index]) -> Deduction:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -31,6 +32,7 @@ from symback.equations.terms import (
     ZERO,
     Binder,
     Given,
+    Measure,
     Number,
     Read,
     Slope,
@@ -64,6 +66,8 @@ class Unrolling:
         match term:
             case Read():
                 return self._read(term)
+            case Measure(index) if index.is_number:
+                return Number(Fraction(index.constant))
             case Slope(of, by, held):
                 return Slope(self._named(of), self._named(by), held)
             case Given(conditions, body):
@@ -81,6 +85,8 @@ class Unrolling:
                     )
                     for move in moves
                 )
+            case Binder(kind="count"):
+                return self._counted(term)
             case Binder():
                 return term
         return rebuilt(term, lambda part: self.written_out(part, depth))
@@ -89,6 +95,17 @@ class Unrolling:
     def _sizes(self) -> dict[str, int]:
         """Those that have numbers."""
         return {name: value for name, value in self.system.sizes.items() if value is not None}
+
+    def _counted(self, binder: Binder) -> Term:
+        """How many there are, where that is known."""
+        places, count = self._places(binder, None), 0
+        for place in places or ():
+            move: dict[str, Index] = {binder.range.letter: number(place)}
+            truths = [self._decided(condition_moved(c, move)) for c in binder.conditions]
+            if None in truths and False not in truths:
+                return binder
+            count += False not in truths
+        return binder if places is None else Number(Fraction(count))
 
     def length(self, term: Term) -> int:
         """How many `leaves` there would be, were all sums written out and all conditions true."""
@@ -125,13 +142,13 @@ class Unrolling:
             found = found[index - 1]
         return int(found)
 
-    def _places(self, binder: Binder) -> range | None:
+    def _places(self, binder: Binder, most: int | None = LONGEST_SUM) -> range | None:
         """The numbers of a letter, where they are known and few."""
         over = binder.range
         if not (over.lower.names | over.upper.names) <= self._sizes.keys():
             return None
         found = range(over.lower.value(self._sizes), over.upper.value(self._sizes) + 1)
-        return found if len(found) <= LONGEST_SUM else None
+        return found if most is None or len(found) <= most else None
 
     def _named(self, read: Read) -> Read:
         """A reading with numbers for sizes and for what index arrays hold."""

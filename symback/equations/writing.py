@@ -176,6 +176,11 @@ class TermWriter:
         for position, (above, below) in enumerate(groups):
             first, last = position == 0, position == len(groups) - 1
             if below:
+                match above:
+                    case [Number(value), *more] if value.denominator != 1:  # ½/x is 1/(2x)
+                        whole = [] if value.numerator == 1 else [Number(Fraction(value.numerator))]
+                        above = [*whole, *more]
+                        below = [Number(Fraction(value.denominator)), *below]
                 over = self._side_by_side(above) if above else "1"
                 divided = Times((*above, *(Power(each, MINUS) for each in below)))
                 found.append((divided, self.marks.quotient(over, self._side_by_side(below))))
@@ -222,9 +227,9 @@ class TermWriter:
         named = isinstance(term, Slope) or (isinstance(term, Read) and self._of(term) is not None)
         return named and term not in self.numbers
 
-    def _fractions(self, factors: Sequence[Term]) -> list[tuple[list[Term], list[Term]]]:
+    def _fractions(self, factors: Sequence[Term]) -> list[_Fraction]:
         """Factors with what divides them: a divisor stands under the factors before it."""
-        groups: list[tuple[list[Term], list[Term]]] = []
+        groups: list[_Fraction] = []
         above: list[Term] = []
         below: list[Term] = []
 
@@ -245,7 +250,22 @@ class TermWriter:
             if is_apart:
                 close()
         close()
-        return groups
+        return self._divisors_in_front(groups)
+
+    def _divisors_in_front(self, groups: list[_Fraction]) -> list[_Fraction]:
+        """2 · ∂L/∂v · 1/n · x as 2/n · ∂L/∂v · x: what divides a derivative, with the numbers."""
+        lone = [below for above, below in groups if not above]
+        kept = [group for group in groups if group[0]]
+        if not lone or not kept:
+            return groups
+        below = [divisor for each in lone for divisor in each]
+        place = next(
+            (n for n, (above, _) in enumerate(kept) if not isinstance(above[0], Given)), len(kept)
+        )
+        if place < len(kept) and isinstance(kept[place][0][0], Number):
+            above, own = kept[place]
+            return [*kept[:place], (above, [*own, *below]), *kept[place + 1 :]]
+        return [*kept[:place], ([], below), *kept[place:]]
 
     def _factor(self, factor: Term, first: bool, last: bool) -> str:
         body = self.write(factor)
@@ -261,6 +281,9 @@ class TermWriter:
             return self.marks.quotient("1", self.write(inverse))
         if term.exponent == Number(Fraction(1, 2)):
             return self.marks.root(self.write(term.base))
+        match term:
+            case Power(Call("sqrt", (inside,)), Number(whole)):  # √x³ is x^(3/2)
+                return self.write(power(inside, Number(whole / 2)))
         base, body, exponent = term.base, self.write(term.base), self.write(term.exponent)
         row = ELEMENTARY.get(base.function) if isinstance(base, Call) else None
         if isinstance(base, Call) and row is not None and row.arguments == 1 and row.latex:
@@ -320,6 +343,10 @@ class TermWriter:
             body = self.marks.parenthesised(body)
         own = self.letter(term.range.letter)
         match term.kind:
+            case "count" if not (limits := self._limits(term)).rest:
+                size = Measure(limits.upper - limits.lower + number(1))
+                found = self.write(size)
+                return self.marks.parenthesised(found) if is_sum(size) else found
             case "sum" | "count":
                 return self._sigma(term, body)
             case "mean" if not term.conditions:
@@ -488,7 +515,7 @@ class TermWriter:
         of = self._of(read)
         if of is not None:
             loss = self.element(Read(self.system.by_name[read.array].target or self.system.target))
-            return self.marks.derivative(loss, self.element(of))
+            return self.marks.derivative(loss, self._one_thing(of))
         if read.array == self.system.target == "L":
             return self.marks.loss
         spelling = self._spelling(read.array)
@@ -509,6 +536,11 @@ class TermWriter:
         plain = self.is_latex or not re.fullmatch(r"(?:[^\W_]|,)+", inside)
         return f"_{{{inside}}}" if plain else f"_{inside}"
 
+    def _one_thing(self, read: Read) -> str:
+        """An element, an adjoint in parentheses: ∂G/∂(∂L/∂h_i)."""
+        body = self.element(read)
+        return body if self._of(read) is None else self.marks.parenthesised(body)
+
     def _of(self, read: Read) -> Read | None:
         """The element whose adjoint this is; None for what is no adjoint."""
         quantity = self.system.by_name.get(read.array)
@@ -517,6 +549,8 @@ class TermWriter:
         return Read(quantity.of, read.indices)
 
     def _spelling(self, name: str) -> Spelling:
+        if name == "eps" and "epsilon" not in self.system.by_name:
+            name = "epsilon"
         if not self.is_latex:
             return Spelling(GREEK.get(name, name))
         head, _, tail = name.partition("_")
@@ -534,9 +568,9 @@ class TermWriter:
         return len(other.shape) - len(axes) != len(own.shape) + 1
 
     def _slope(self, term: Slope) -> str:
-        body = self.marks.derivative(self.element(term.of), self.element(term.by))
+        body = self.marks.derivative(self._one_thing(term.of), self._one_thing(term.by))
         held = ", ".join(self.marks.spelled(self._spelling(name)) for name in term.held)
-        return self.marks.held(body, held) if held else body
+        return self.marks.held(body, self._sub(held)) if held else body
 
     @cached_property
     def _time(self) -> dict[str, frozenset[int]]:
@@ -554,6 +588,10 @@ def text(system: System, numbers: Mapping[Read, str] | None = None) -> TermWrite
 
 
 # ------------------------------------------------------------------------------- shapes of terms
+
+
+_Fraction = tuple[list[Term], list[Term]]
+"""Factors, and what divides them."""
 
 
 @dataclass(frozen=True, slots=True)
