@@ -6,7 +6,8 @@ Here one can
   gradient that it assigns.
 
 The program is gone through at random numbers (`symback.checking.system_code`), at sizes that tell
-the axes apart.  What it does not compute is supplied by name: inputs, parameters, what the forward pass has computed, the derivative that arrives (``dout``).  How it lays
+the axes apart.  What it does not compute is supplied by name: inputs, parameters, what the forward
+pass has computed, the derivative that arrives (``dout``).  How it lays
 its arrays out (vectors as columns, matrices transposed, steps from 0) is chosen once for the page.
 A gradient is right where it equals the network's at every point, wrong where it is certainly
 different and everything that it uses is understood; else the report says what was not.
