@@ -1,4 +1,6 @@
-"""The command line: derive, paths, matrix, sheet, evaluate, kernel, figure, init, descend, check.
+"""The command line: a command is a function, a line of help and its options.
+
+derive, paths, matrix, sheet, evaluate, kernel, figure, expand, init, descend, check.
 
 Results go to standard output, messages to standard error.  Exit status: 0 done, 1 a derivation that
 was checked has a wrong line, or none that could be judged, 2 bad usage or bad input, with one
@@ -230,7 +232,7 @@ def _matrix(chosen: argparse.Namespace) -> None:
         at += f", with widths {', '.join(small)}" if small else ""
         print(f"# {form.layout.value}")
         print(form.text())
-        print(f"# certified: {certificate.entries} entries, exactly{at}")
+        print(f"# certified: {certificate.entries} entries, {certificate.how}{at}")
 
 
 def _sheet(chosen: argparse.Namespace) -> None:
@@ -280,6 +282,17 @@ def _figure(chosen: argparse.Namespace) -> None:
     forms = chosen.format or _figure_forms()
     for line in write_figure(network, derivation, forms, *where):
         print(line)
+
+
+def _expand(chosen: argparse.Namespace) -> None:
+    from symback.equations.layers import expand
+    from symback.language.tables import Place, SpecError, read_toml
+
+    place = Place(printable(chosen.net, 200))
+    mapping = read_toml(chosen.net, place)
+    if "network" not in mapping and "equations" in mapping:
+        raise SpecError(f"{place}: this file has [equations] already; only [network] is expanded")
+    _hand_over(expand(mapping, str(place)).text(), chosen.output)
 
 
 def _init(chosen: argparse.Namespace) -> None:
@@ -610,6 +623,10 @@ COMMANDS: tuple[tuple[Callable[..., int | None], str, Sequence[Option | list[Opt
         _option("--format", type=_forms(_figure_forms), metavar="LIST",
                 help="of svg,tex,pdf (default: svg,tex)"),
         FOLDER,
+    )),
+    (_expand, "print the equations that the layers stand for, as a file", (
+        NET,
+        _option("-o", "--output", type=Path, metavar="FILE", help="write it there instead"),
     )),
     (_init, "write a network file to start from", (
         _option("shape", metavar="SHAPE", help="inputs and neurons of each layer, e.g. 4-4-2"),

@@ -4,6 +4,7 @@ from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import plain
@@ -15,6 +16,7 @@ from symback.equations.second import DIRECTION, FIRST, hessian_product, mixed
 from symback.equations.system import Kind, KnownSum, needed
 from symback.equations.terms import Read, walk
 from symback.equations.writing import text
+from symback.network import EquationNetwork
 
 each_kind = pytest.mark.parametrize("kind", systems.KINDS)
 
@@ -154,3 +156,21 @@ def test_only_what_is_needed_is_kept():
     names = {definition.name for definition in kept.definitions}
     assert "∇b" in names
     assert not names & {"∇W", "∇U", "∇x"}
+
+
+def test_second_derivatives_are_symmetric():
+    """∂²L/∂u∂v is ∂²L/∂v∂u, and an entry of H v for a unit vector v."""
+    network = EquationNetwork(systems.system("rnn"))
+    one, other = network.derive("W[1,2]", "U[2,1]"), network.derive("U[2,1]", "W[1,2]")
+    assert one.value == pytest.approx(other.value, rel=1e-14)
+    arrays = {name: np.array(each) for name, each in numbers_of(network.system).items()}
+    parameters = {name: arrays[name] for name in ("W", "U", "b")}
+    unit = {name: np.zeros_like(array) for name, array in parameters.items()}
+    unit["U"][1, 0] = 1
+    product = network.hvp()(parameters, {name: arrays[name] for name in ("x", "y", "h0")}, unit)
+    assert product["W"][0, 1] == pytest.approx(one.value, rel=1e-13)
+
+
+def test_an_adjoint_of_an_adjoint_is_written_in_parentheses():
+    said = EquationNetwork(systems.system("rnn")).derive("W[1,1]", "U[1,2]").text()
+    assert "∂G/∂(∂L/∂U_ij)" in said

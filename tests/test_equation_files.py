@@ -342,6 +342,11 @@ WRONG = [
     ("L = b[1] < 2", {}, ["compare inside where"]),
     ("L = b[1]/0", {}, ["divides by 0"]),
     ("L = b[1]/(1 - 1)", {}, ["divides by 0"]),
+    ("L = b[1]*0**(-1)", {}, ["no real number"]),
+    ("L = b[1]*(-8)**(1/3)", {}, ["no real number"]),
+    ("L = b[1]*log(0)", {}, ["log of 0 is no real number"]),
+    ("L = b[1]*sqrt(1 - 2)", {}, ["sqrt of -1 is no real number"]),
+    ("L = b[1]*asin(3/2)", {}, ["asin of 3/2"]),
     ("L = b[1]**1000", {}, ["at most 64"]),
     ("L = softmax(i, b[i])", {}, ["keeps it", "left side"]),
     ("L == b[1]", {}, ["line 1: L, column 4"]),
@@ -440,6 +445,11 @@ WRONG = [
         FIRST + "h[0,i] = h0[i]\nh[0,i] = 2\nh[t,i] = h[t-1,i] + a[t,i]\nL = h[T,1]",
         {},
         ["line 3", "h[0,i] is defined twice"],
+    ),
+    (
+        "g[T+1] = 0\ng[4] = 1\ng[t] = g[t+1] + w[t]\nL = g[1]",
+        {},
+        ["line 2", "g[4] is defined twice"],
     ),
     (
         FIRST + "h[0,0] = 1\nh[t,i] = a[t,i]\nL = h[T,1]",

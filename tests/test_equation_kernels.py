@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 
+import symback as sb
 import systems
 from symback.equations.adjoints import backward
 from symback.equations.elements import Elements
@@ -27,7 +28,9 @@ from symback.equations.terms import (
     total,
 )
 from symback.kernels import KernelError
-from symback.kernels.programs import system_kernel, system_source
+from symback.kernels.programs import hessian_kernel, system_kernel, system_source
+from symback.learning.descent import DescentError
+from symback.learning.equations import DescentDiverged
 
 jax.config.update("jax_enable_x64", True)
 
@@ -227,3 +230,55 @@ def test_jax_under_jit(kind):
     for name in params:
         scale = max(1e-3, abs(own[name]).max(initial=0))
         np.testing.assert_allclose(found[1][name], own[name], rtol=1e-9, atol=1e-11 * scale)
+
+
+# ------------------------------------------------------------------- second derivatives, descent
+
+TWICE = ("rnn", "gru", "layer_norm", "attention", "conv1d", "embedding")
+
+
+@pytest.mark.parametrize("kind", TWICE)
+def test_hessian_products_are_those_of_jax(kind):
+    """H v by a second backward pass is JAX's forward derivative of its reverse one."""
+    derived = backward(systems.system(kind, None))
+    params, data = arrays(derived.forward)
+    direction, _ = arrays(derived.forward, seed=1)
+    pure = system_kernel(derived, backend="jax")
+
+    def gradient(given):
+        return jax.grad(lambda each: pure(each, data)[0])(given)
+
+    _, wanted = jax.jit(lambda given, v: jax.jvp(gradient, (given,), (v,)))(params, direction)
+    found = hessian_kernel(derived)(params, data, direction)
+    assert {*found} == {*params}
+    for name in params:
+        scale = max(1e-3, abs(wanted[name]).max(initial=0))
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-9, atol=1e-11 * scale)
+
+
+def test_descent_goes_down_and_says_what_is_wrong():
+    """An RNN's loss falls; the callback sees every epoch; a rate too large is named."""
+    net = sb.equations(
+        "h[0,i] = 0\n"
+        "h[t,i] = tanh(sum(j, U[i,j]*h[t-1,j]) + x[t,i])\n"
+        "L = mean(t, sum(i, (h[t,i] - y[t,i])**2))",
+        sizes={"T": 4, "n": 3},
+        parameters={"U": ["n", "n"]},
+        inputs={"x": ["T", "n"], "y": ["T", "n"]},
+    )
+    _, data = arrays(net.system)
+    seen = []
+    run = net.descend(
+        data, epochs=20, rate=0.05, callback=lambda epoch, loss, _: seen.append((epoch, loss))
+    )
+    assert np.all(np.diff(run.loss) < 0)
+    assert seen == list(enumerate(run.loss))
+    assert net.descend(data, epochs=20, rate=0.05).loss.tolist() == run.loss.tolist()
+    with pytest.raises(DescentError, match="no learning rate"):
+        net.descend(data, epochs=1)
+    with pytest.raises(DescentError, match="no numbers are given for x"):
+        net.descend(epochs=1, rate=0.1)
+    square = sb.equations("L = w**4", parameters={"w": []})
+    with pytest.raises(DescentDiverged, match="try a smaller") as caught:
+        square.descend({}, parameters={"w": 3.0}, epochs=9, rate=9.0)
+    assert np.isfinite(caught.value.descended.loss).all()

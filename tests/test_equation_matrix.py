@@ -13,6 +13,7 @@ from symback.equations.adjoints import backward
 from symback.equations.lifting import symbol
 from symback.equations.matrix import MatrixForm, Recurrence, Uncertified, lift
 from symback.equations.matrix_nodes import FREE, Einsum, Entry, Leaf, StepSum, Tensor
+from symback.equations.second import hessian_product
 from systems import KINDS, SYMBOLIC, symbolic, system
 from typesetting import katex_errors
 
@@ -122,7 +123,7 @@ h = tanh(X̃ K)
 ∇V = H̃ᵀ ∇a
 """,
     "conv2d": """
-∇K[i,j,u,v] = einsum("ipq,jupvq->ijuv", ∇a, X̃)
+∇K[i,j,u,v] = einsum("ipq,jpuqv->ijuv", ∇a, X̃)
 """,
     "max_pool": """
 h = max_rows(Ã)
@@ -234,6 +235,17 @@ def test_a_boundary_that_does_not_hold_is_refuted():
     wrong.lifted = {definition: replace(good.lifted[definition], boundaries=())}
     with pytest.raises(Uncertified, match=r"does not give ∇h\[2,1\]"):
         wrong.certify()
+
+
+def test_second_derivatives_have_a_matrix_form_too():
+    """Hessian times vector: a second backward pass is lifted as the first, and certified."""
+    found = lift(hessian_product(backward(symbolic("rnn"))))
+    assert not found.missing
+    assert found.certify().entries > 100
+    lines = found.text().splitlines()
+    assert "∂G/∂W = (∂G/∂A)ᵀ X" in lines
+    assert "    ∂G/∂∇h_t = ∂G/∂∇a_t ⊙ (1 - h_t^⊙2)" in lines
+    assert not any("←" in line for line in lines)
 
 
 # ---------------------------------------------------------------------------------- the object

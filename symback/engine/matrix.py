@@ -38,7 +38,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -115,6 +115,10 @@ class Layout(enum.Enum):
 
     COLUMNS = "one sample: every vector is a column"
     ROWS = "a batch: each sample is a row, so X has as many rows as there are samples"
+    INDICES = (
+        "an array with one index is a column; with two, the first counts the rows; "
+        "in a loop over t, h_t is a column, and outside H has the rows h_tᵀ"
+    )
 
 
 # ------------------------------------------------------------------------------------- lifting
@@ -430,10 +434,11 @@ SMALL = (2, 3, 4, 5, 6, 7, 8)
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A lift is its index form: at these sizes, in that many entries."""
+    """A lift is its index form: at these sizes, in that many entries, and how exactly."""
 
     sizes: tuple[tuple[Expr, int], ...]
     entries: int
+    how: str = field(default="exactly", repr=False)
 
 
 def certify(

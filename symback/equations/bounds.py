@@ -100,9 +100,11 @@ def _base_cases(
                 f"{definition.place}: {shown} is an element of {general} already, whose index "
                 f"there runs from 1 to {size}; a base case stands outside, such as at 0"
             )
-        if base in found.setdefault(definition.name, []):
+        same = found.setdefault(definition.name, [])
+        place = (base.axis, number_of(base.index, sizes))
+        if place in ((each.axis, number_of(each.index, sizes)) for each in same):
             raise SpecError(f"{definition.place}: {shown} is defined twice")
-        found[definition.name].append(base)
+        same.append(base)
     return found
 
 

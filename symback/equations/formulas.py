@@ -31,13 +31,14 @@ from symback.equations.terms import (
     Read,
     Term,
     Times,
+    Where,
     given,
     total,
     walk,
 )
 from symback.language.errors import FormulaError, did_you_mean, printable
 from symback.language.expressions import Named
-from symback.language.functions import ACTIVATIONS
+from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.reading import (
     ALIASES,
     CONSTANTS,
@@ -49,6 +50,7 @@ from symback.language.reading import (
     Token,
     bits,
     known_words,
+    read,
     tokenized,
 )
 
@@ -454,8 +456,13 @@ class _Parser(Parser):
 
     def node_of(self, head: str, arguments: tuple[Any, ...], token: Token) -> Any:
         """The term of one operation."""
-        if head == "/" and self.value(arguments[1]) == 0:
-            raise self.fail(token, "this divides by 0")
+        match head, [self.value(each) for each in arguments]:
+            case "/", [_, below] if below == 0:
+                raise self.fail(token, "this divides by 0")
+            case "**", [Fraction() as base, Fraction() as power] if _has_no_power(base, power):
+                raise self.fail(token, "this power is no real number")
+            case _, [Fraction() as value] if not _is_in_domain(head, value):
+                raise self.fail(token, f"{head} of {value} is no real number")
         return functions.applied(head, arguments)
 
     def number(self, token: Token) -> Number:
@@ -527,6 +534,24 @@ def _affine_product(factors: tuple[Term, ...], data: frozenset[str]) -> Affine |
         else:
             return None
     return found
+
+
+def _has_no_power(base: Fraction, exponent: Fraction) -> bool:
+    return (base == 0 and exponent < 0) or (base < 0 and exponent.denominator > 1)
+
+
+def _is_in_domain(function: str, value: Fraction) -> bool:
+    """Whether a function of the catalogue has a value at a number."""
+    row = ELEMENTARY.get(function)
+    if row is None or not row.domain:
+        return True
+    question = read(f"where({row.domain}, 1, 0)", names={"z"})
+    asked = functions.term_of(question, {"z": Number(value)})
+    assert isinstance(asked, Where)
+    left, right = _rational(asked.left), _rational(asked.right)
+    assert left is not None
+    assert right is not None
+    return left < right or (asked.relation == "<=" and left == right)
 
 
 def _rational(term: Term) -> Fraction | None:

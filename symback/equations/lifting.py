@@ -82,7 +82,6 @@ from symback.equations.terms import (
 from symback.language import algebra
 from symback.language.algebra import (
     Elementwise,
-    Gradient,
     Product,
     Scalar,
     Sigma,
@@ -420,10 +419,7 @@ class Lifter:
             case Read(array):
                 placed = self._placed(part, scope)
                 assert placed is not None
-                quantity = self.quantities[array]
-                is_adjoint = quantity.kind is Kind.ADJOINT
-                name = quantity.of if is_adjoint else array
-                return Entry(Tensor(name, placed.places, is_adjoint), _symbols(placed.letters))
+                return Entry(Tensor(array, placed.places), _symbols(placed.letters))
             case Plus() | Times() | Given() | Binder(kind="sum") | Binder(kind="mean"):
                 return self._tensor(part, scope)
             case Power(base, exponent):
@@ -558,7 +554,10 @@ class Lifter:
                 edge = number(0)
             else:
                 continue
-            if self._is_next(index, edge, scope):
+            has_own = any(
+                each.at[axis] == edge for each in self.system.defining.get(read.array, ())
+            )  # a base case: there is an element, and it need not be 0
+            if not has_own and self._is_next(index, edge, scope):
                 return [Boundary(read.array, axis, edge)]
         return []
 
@@ -596,8 +595,6 @@ class Lifter:
             if place == FREE
         ]
         rows, columns = (*sizes, sympy.S.One, sympy.S.One)[:2]
-        if quantity.kind is Kind.ADJOINT:
-            return Gradient.of(Leaf(quantity.of, places, rows, columns))
         return Leaf(array, places, rows, columns)
 
     def _oriented(self, part: Term, letters: Sequence[str], scope: _Scope) -> list[str]:
@@ -651,7 +648,9 @@ class Lifter:
     ) -> Read:
         """The element of an array that is ``term``, one that is named already where there is."""
         everything = {**scope.steps, **scope.axes}
-        for order in itertools.permutations(names):
+        alike = (tuple(each.letter for each in known.ranges) for known in self.named.values())
+        same = [order for order in alike if {*order} == {*names}]
+        for order in (*same, *itertools.permutations(names)):
             known = self._by_content.get(_content(order, term, everything))
             if known is not None:
                 return Read(known, tuple(map(letter, order)))

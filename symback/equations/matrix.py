@@ -26,7 +26,7 @@ from sympy import Expr, MatrixExpr
 
 from symback.engine.arithmetics import OutOfRange, Undefined
 from symback.engine.evaluation import OutOfDomain
-from symback.engine.matrix import ETA, Phase, Uncertified, leaves
+from symback.engine.matrix import ETA, Certificate, Layout, Phase, Uncertified, leaves
 from symback.equations import writing
 from symback.equations.adjoints import Backward
 from symback.equations.indices import Condition, Range, decided
@@ -49,9 +49,9 @@ from symback.equations.matrix_values import (
     places,
     small_sizes,
 )
-from symback.equations.system import Definition, Group, Kind, Quantity, adjoint_name
+from symback.equations.system import ADJOINT, Definition, Group, Kind, Quantity
 from symback.equations.terms import Read, Reading, reads
-from symback.language.algebra import Gradient, Product, matrix_product, matrix_sum
+from symback.language.algebra import Product, matrix_product, matrix_sum
 from symback.language.writing import Writer
 
 AGREES = sympy.Float("1e-30", 50)
@@ -99,7 +99,7 @@ class MatrixStep:
     @property
     def variable(self) -> str:
         """The array that it is about; for an adjoint, the array of that."""
-        return self.quantity.of or self.quantity.name
+        return self.quantity.of if self.phase is Phase.BACKWARD else self.quantity.name
 
     @property
     def is_matrix(self) -> bool:
@@ -141,6 +141,12 @@ class MatrixForm(Mapping[str, Form]):
     def __init__(self, backward: Backward) -> None:
         self.backward, self.system = backward, backward.system
         self._lifter = Lifter(self.system)
+        self._adjoints = {
+            each.of: each.name
+            for each in self.system.quantities
+            if each.kind is Kind.ADJOINT and each.target == self.system.target
+        }
+        """The name of the adjoint of each array, as an array of the system."""
         self.lifted: dict[Definition, MatrixStep] = {}
         for number, group in enumerate(self.system.groups):
             for definition in group.definitions:
@@ -151,7 +157,7 @@ class MatrixForm(Mapping[str, Form]):
 
     def _step(self, definition: Definition, group: Group, number: int) -> MatrixStep:
         quantity = self.system.by_name[definition.name]
-        phase = Phase.BACKWARD if quantity.kind is Kind.ADJOINT else Phase.FORWARD
+        phase = Phase.BACKWARD if definition.name in self._adjoints.values() else Phase.FORWARD
         loop = None
         if group.is_recurrence and not definition.is_base:
             axis = group.axes[definition.name]
@@ -186,8 +192,7 @@ class MatrixForm(Mapping[str, Form]):
     def _symbol(self, definition: Definition, loop: Loop | None, expr: Expr | None) -> Expr:
         """The left side: h_t, W, or Q[t,h,d]."""
         quantity = self.system.by_name[definition.name]
-        is_adjoint = quantity.kind is Kind.ADJOINT
-        name = quantity.of if is_adjoint else quantity.name
+        name = quantity.name
         free = {each.letter for each in definition.ranges} - ({loop.over.letter} if loop else set())
         at = [FREE if index.bare in free else affine(index) for index in definition.at]
         letters = [symbol(index.bare) for index in definition.at if index.bare in free]
@@ -197,9 +202,8 @@ class MatrixForm(Mapping[str, Form]):
                 for size, place in zip(quantity.shape, at, strict=True)
                 if place == FREE
             ]
-            leaf = Leaf(name, at, *(*sizes, sympy.S.One, sympy.S.One)[:2])
-            return Gradient.of(leaf) if is_adjoint else leaf
-        tensor = Tensor(name, at, is_adjoint)
+            return Leaf(name, at, *(*sizes, sympy.S.One, sympy.S.One)[:2])
+        tensor = Tensor(name, at)
         return Entry(tensor, letters) if letters else tensor
 
     def _names(self) -> Names:
@@ -207,16 +211,28 @@ class MatrixForm(Mapping[str, Form]):
         steps = {step.loop.over.letter for step in self.lifted.values() if step.loop}
         exprs = [part for s in self.lifted.values() for part in (s.symbol, s.expr) if part]
         parts = {part for expr in exprs for part in sympy.preorder_traversal(expr)}
-        matrices = frozenset(
-            part.array for part in parts if isinstance(part, (Leaf, Tensor)) and part.is_capital
-        )
+        adjoints = {
+            each.name: (each.of, each.target)
+            for each in self.system.quantities
+            if each.kind is Kind.ADJOINT
+        }
+        matrices = set()
+        for part in parts:
+            if isinstance(part, (Leaf, Tensor)) and part.is_capital:
+                name = part.array
+                while name in adjoints:
+                    name, _ = adjoints[name]
+                matrices.add(name)
         steps |= {part.letter.name for part in parts if isinstance(part, StepSum)}
         return Names(
             arrays,
-            capitals(matrices, arrays),
+            capitals(frozenset(matrices), arrays),
             dict(self._lifter.spellings),
             frozenset(steps),
-            self.system.target,
+            adjoints,
+            next(
+                (target for name, (_, target) in adjoints.items() if name.startswith(ADJOINT)), ""
+            ),
         )
 
     # ----------------------------------------------------------------------------- the mapping
@@ -242,20 +258,18 @@ class MatrixForm(Mapping[str, Form]):
         return Recurrence(steps, self)
 
     def __getitem__(self, name: str) -> Form:
-        own = adjoint_name(name)
+        own = self._adjoints[name]
         if own in self.missing:
             raise self.missing[own]
-        if own not in self.system.defining:
-            raise KeyError(name)
         return self._form(own)
 
     def __iter__(self) -> Iterator[str]:
-        for quantity in self.system.quantities:
-            if quantity.kind is Kind.ADJOINT and quantity.name not in self.missing:
-                yield quantity.of
+        return (of for of, own in self._adjoints.items() if own not in self.missing)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    layout = Layout.INDICES
 
     # ----------------------------------------------------------------------------- certification
 
@@ -279,7 +293,8 @@ class MatrixForm(Mapping[str, Form]):
             if step.expr is not None:
                 entries = Entries(elements, self._lifter.named, _Zero(step.boundaries))
                 count += self._proved(step, step.expr, entries)
-        return Certificate(tuple(sizes.items()), count)
+        named = tuple((symbol(name), value) for name, value in sizes.items())
+        return Certificate(named, count, "to fifty digits")
 
     def _proved(self, step: MatrixStep, expr: Expr, entries: Entries) -> int:
         """Compare a line with its elements; the number of entries."""
@@ -335,28 +350,28 @@ class MatrixForm(Mapping[str, Form]):
         needed = self._needed()
         steps += [step for definition, step in self.lifted.items() if definition in needed]
         for quantity in self.system.parameters:
-            if adjoint_name(quantity.name) in self.system.defining:
+            if self._adjoints.get(quantity.name, "").startswith(ADJOINT):
                 steps.append(self._update(quantity))
         return tuple(steps)
 
     def _needed(self) -> set[Definition]:
         """The definitions of adjoints from which those of the parameters are computed."""
-        defining = self.system.defining
+        defining, own = self.system.defining, {*self._adjoints.values()}
         needed: set[Definition] = set()
         frontier = {
             definition
             for each in self.system.parameters
-            for definition in defining.get(adjoint_name(each.name), ())
+            for definition in defining.get(self._adjoints.get(each.name, ""), ())
         }
         while frontier:
             needed |= frontier
             read = {
                 definition
-                for own in frontier
-                for reading in reads(own.term)
-                if self.system.by_name[reading.read.array].kind is Kind.ADJOINT
+                for reader in frontier
+                for reading in reads(reader.term)
+                if reading.read.array in own
                 for definition in defining[reading.read.array]
-                if _may_be_in(definition, reading, own)
+                if _may_be_in(definition, reading, reader)
             }
             frontier = read - needed
         return needed
@@ -365,11 +380,12 @@ class MatrixForm(Mapping[str, Form]):
         free = [FREE] * len(quantity.shape)
         if len(quantity.shape) > 2:
             array = Tensor(quantity.name, free)
-            moved: Expr = array - ETA * Tensor(quantity.name, free, True)
+            moved: Expr = array - ETA * Tensor(self._adjoints[quantity.name], free)
             return MatrixStep(Phase.UPDATE, quantity, array, moved)
         sizes = (*map(affine, quantity.shape), sympy.S.One, sympy.S.One)[:2]
         leaf = Leaf(quantity.name, free, *sizes)
-        moved = matrix_sum([leaf, matrix_product(-ETA, Gradient.of(leaf))])
+        slope = Leaf(self._adjoints[quantity.name], free, *sizes)
+        moved = matrix_sum([leaf, matrix_product(-ETA, slope)])
         return MatrixStep(Phase.UPDATE, quantity, leaf, moved)
 
     # ---------------------------------------------------------------------------------- on paper
@@ -391,9 +407,7 @@ class MatrixForm(Mapping[str, Form]):
         return self.aligned(steps, shapes=shapes)
 
     def _of(self, name: str) -> tuple[MatrixStep, ...]:
-        own = self.system.defining.get(adjoint_name(name))
-        if own is None:
-            raise KeyError(name)
+        own = self.system.defining[self._adjoints[name]]
         return tuple(self.lifted[definition] for definition in own)
 
     def lines(self, steps: tuple[MatrixStep, ...]) -> list[str]:
@@ -461,7 +475,7 @@ class MatrixForm(Mapping[str, Form]):
             quantity = self.system.by_name[each.array]
             at: list[Expr] = [FREE] * len(quantity.shape)
             at[each.axis] = affine(each.index)
-            edges.append(writer.write(Tensor(quantity.of, at, True)))
+            edges.append(writer.write(Tensor(each.array, at)))
         return [" = ".join([*edges, "0"])] if edges else []
 
     def _said(self, step: MatrixStep, writer: MatrixText | MatrixTex) -> list[str]:
@@ -531,14 +545,6 @@ class MatrixForm(Mapping[str, Form]):
         return f"<symback.MatrixForm of {', '.join(self)}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """Every line gives what the equations do: at these sizes, in that many entries."""
-
-    sizes: tuple[tuple[str, int], ...]
-    entries: int
-
-
 @dataclass(frozen=True)
 class _Bracketed(writing.TermWriter):
     """Index notation in which every element has its indices in brackets, as beside an einsum."""
@@ -547,11 +553,7 @@ class _Bracketed(writing.TermWriter):
 
     def element(self, read: Read) -> str:
         """``x[2o+u-3,c]``, and ∇a[t] for an adjoint."""
-        quantity = self.system.by_name.get(read.array)
-        is_adjoint = quantity is not None and quantity.kind is Kind.ADJOINT
-        name = quantity.of if is_adjoint and quantity is not None else read.array
-        body = self.arrays.part(name, False, [], [])
-        body = self.arrays.derived(body) if is_adjoint else body
+        body = self.arrays.before_indices(read.array)
         return f"{body}[{','.join(map(self.index, read.indices))}]" if read.indices else body
 
 

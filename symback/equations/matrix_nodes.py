@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy
-from sympy import Expr, MatMul, MatrixExpr, Symbol, Tuple
+from sympy import Expr, MatrixExpr, Symbol, Tuple
 from sympy.core.symbol import Str
 
-from symback.language.algebra import Array, Elementwise, Gradient, Scalar, Shape
+from symback.language.algebra import Array, Elementwise, Scalar, Shape
 from symback.language.names import EQUATIONS, GREEK, array_name, split_name
 from symback.language.writing import MatrixLatex, Text, Writer, latex_letter
 
@@ -38,7 +38,7 @@ class Leaf(Array):
     """An array at ``places``: `FREE`, or an index that is one number here; h_{t-1} is a column."""
 
     def __new__(cls, array: Any, places: Any, rows: Expr, columns: Expr) -> Leaf:
-        """``array`` is the name that the system gives it, for an adjoint that of its array."""
+        """``array`` is the name that the system gives it."""
         text = array if isinstance(array, Str) else Str(array)
         return sympy.Basic.__new__(cls, text, Tuple(*places), rows, columns)
 
@@ -70,14 +70,14 @@ class Leaf(Array):
 
 
 class Tensor(Expr):
-    """An array of any number of indices at ``places``; ``is_adjoint`` of the adjoint of it."""
+    """An array of any number of indices at ``places``."""
 
     is_commutative = True
 
-    def __new__(cls, array: Any, places: Any, is_adjoint: Any = False) -> Tensor:
+    def __new__(cls, array: Any, places: Any) -> Tensor:
         """``array`` is the name that the system gives it."""
         text = array if isinstance(array, Str) else Str(array)
-        return Expr.__new__(cls, text, Tuple(*places), sympy.true if is_adjoint else sympy.false)
+        return Expr.__new__(cls, text, Tuple(*places))
 
     @property
     def array(self) -> str:
@@ -88,11 +88,6 @@ class Tensor(Expr):
     def places(self) -> tuple[Expr, ...]:
         """What stands for each of its indices."""
         return tuple(self.args[1])
-
-    @property
-    def is_adjoint(self) -> bool:
-        """Whether it is ∇array."""
-        return bool(self.args[2])
 
     @property
     def is_capital(self) -> bool:
@@ -273,14 +268,16 @@ class Names:
 
     ``arrays`` are all their names, ``capitals`` those whose matrices have a capital letter, and
     ``named`` what a lift has named: text and LaTeX.  ``steps`` are the letters of loops: an index
-    with one of those is a subscript, h_t, and so is one in the first place.
+    with one of those is a subscript, h_t, and so is one in the first place.  ``adjoints`` maps the
+    name of one to the array that it belongs to and what is differentiated, ``first`` the loss.
     """
 
     arrays: frozenset[str] = frozenset()
     capitals: frozenset[str] = frozenset()
     named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     steps: frozenset[str] = frozenset()
-    loss: str = "L"
+    adjoints: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    first: str = "L"
 
     def text(self, array: str, is_capital: bool) -> str:
         """In a terminal."""
@@ -337,25 +334,34 @@ class _Arrays(Writer):
 
     names: Names
 
-    def derived(self, body: str) -> str:
-        """The gradient by ``body``, ready for indices."""
-        return self.nabla(body)
+    def array(self, name: str, is_capital: bool, below: list[str], brackets: list[str]) -> str:
+        """An array with indices below the letter or in brackets behind it; ∇ an array."""
+        if name not in self.names.adjoints:
+            return self.part(name, is_capital, below, brackets)
+        of, target = self.names.adjoints[name]
+        return self.gradient(self.array(of, is_capital, below, brackets), target)
+
+    def before_indices(self, name: str) -> str:
+        """An array whose element is written: in parentheses where it is a gradient in LaTeX."""
+        body = self.array(name, False, [], [])
+        return self.parenthesised(body) if body.startswith(r"\nabla") else body
 
     def _print_Leaf(self, expr: Leaf | Tensor) -> str:
-        subscripts, brackets = self._places(expr.places)
-        return self.part(expr.array, expr.is_capital, subscripts, brackets)
+        return self.array(expr.array, expr.is_capital, *self._places(expr.places))
 
     def _print_Tensor(self, expr: Tensor) -> str:
-        body = self._print_Leaf(expr)
-        return self.nabla(body) if expr.is_adjoint else body
+        return self._print_Leaf(expr)
 
     def _indexed(self, expr: Expr) -> str:
         """What is written before indices in brackets: an element has a small letter, a_[t,i]."""
         if not isinstance(expr, Tensor):
             body = self._print(expr)
             return self.parenthesised(body) if isinstance(expr, sympy.MatAdd) else body
-        body = self.part(expr.array, False, *self._places(expr.places))
-        return self.derived(body) if expr.is_adjoint else body
+        subscripts, brackets = self._places(expr.places)
+        if not subscripts and not brackets:
+            return self.before_indices(expr.array)
+        body = self.array(expr.array, False, subscripts, brackets)
+        return self.parenthesised(body) if expr.array in self.names.adjoints else body
 
     def _print_Max(self, expr: Expr) -> str:
         return self.applied(self.operator(type(expr).__name__.lower()), expr.args)
@@ -401,7 +407,7 @@ class _Arrays(Writer):
         return inner._print(expr.rule.expr)
 
     def _print_StepSum(self, expr: StepSum) -> str:
-        lower, upper = (self._print(limit) for limit in expr.limits)
+        lower, upper = (self._print(limit).replace(" ", "") for limit in expr.limits)
         body = self._print(expr.body)
         if isinstance(expr.body, sympy.MatAdd) or body.startswith("-"):
             body = self.parenthesised(body)
@@ -415,25 +421,24 @@ class _Arrays(Writer):
         """A Σ that is not the last term stands in parentheses."""
         pieces = super().signed_terms(terms)
         for place, term in enumerate(terms[:-1]):
-            last = term.args[-1] if isinstance(term, MatMul) else term
-            if isinstance(last, StepSum) and last is term:
+            if isinstance(term, StepSum):
                 pieces[place] = pieces[place][0], self.parenthesised(pieces[place][1])
         return pieces
 
     def _print_Scalar(self, expr: Scalar) -> str:
-        if isinstance(expr.matrix, (Gradient, Along)):
+        if isinstance(expr.matrix, Along):
             return self._print(expr.matrix)
         return super()._print_Scalar(expr)
 
     def _takes_a_mark(self, expr: MatrixExpr) -> bool:
-        return isinstance(expr, Leaf)
+        return isinstance(expr, Leaf) and expr.array not in self.names.adjoints
 
 
 class MatrixText(_Arrays, Text):
     """Matrix forms as Unicode text."""
 
     def __init__(self, names: Names) -> None:
-        super().__init__(replace(EQUATIONS, loss_text=names.loss))
+        super().__init__(EQUATIONS)
         self.names = names
 
     def part(self, array: str, is_capital: bool, below: list[str], brackets: list[str]) -> str:
@@ -443,6 +448,10 @@ class MatrixText(_Arrays, Text):
             simple = below[0].isalnum()
             return f"{body}_{below[0]}" if simple else f"{body}_{{{below[0].replace(' ', '')}}}"
         return f"{body}[{','.join(brackets)}]" if brackets else body
+
+    def gradient(self, body: str, target: str) -> str:
+        """∇body; ∂target/∂body where a gradient is differentiated again."""
+        return f"∇{body}" if target == self.names.first else f"∂{target}/∂{body}"
 
     def letter(self, name: str) -> str:
         """An index or a size."""
@@ -471,8 +480,7 @@ class MatrixTex(_Arrays, MatrixLatex):
     """Matrix forms as LaTeX."""
 
     def __init__(self, names: Names, *, shapes: bool = False) -> None:
-        letter = latex_letter(names.loss)
-        super().__init__(replace(EQUATIONS, loss=letter), shapes=shapes)
+        super().__init__(EQUATIONS, shapes=shapes)
         self.names = names
 
     def part(self, array: str, is_capital: bool, below: list[str], brackets: list[str]) -> str:
@@ -481,9 +489,9 @@ class MatrixTex(_Arrays, MatrixLatex):
         subscript = ",".join(part for part in (own, *below, *brackets) if part)
         return f"{letter}_{{{subscript}}}" if subscript else letter
 
-    def derived(self, body: str) -> str:
-        """The gradient by ``body``, ready for indices."""
-        return self.parenthesised(self.nabla(body))
+    def gradient(self, body: str, target: str) -> str:
+        """The gradient of ``target`` by ``body``."""
+        return rf"\nabla_{{{body}}}{self.array(target, False, [], [])}"
 
     def letter(self, name: str) -> str:
         """An index or a size."""

@@ -37,9 +37,9 @@ from symback.equations.matrix_nodes import (
     StepSum,
     Tensor,
 )
-from symback.equations.system import Definition, Group, Kind, Quantity, System, adjoint_name
+from symback.equations.system import Definition, Group, Kind, Quantity, System
 from symback.equations.terms import reads
-from symback.language.algebra import Elementwise, Gradient, Product, Scalar, Terms, Where, value_of
+from symback.language.algebra import Elementwise, Product, Scalar, Terms, Where, value_of
 
 Values = Mapping[str, int]
 """The numbers that sizes and letters are."""
@@ -220,11 +220,8 @@ class Entries:
     def matrix(self, expr: MatrixExpr, values: Values) -> np.ndarray:
         """Rows by columns; ``values`` are sizes and the letters of steps."""
         match expr:
-            case Leaf() | Gradient():
-                leaf = expr.array if isinstance(expr, Gradient) else expr
-                assert isinstance(leaf, Leaf)
-                name = adjoint_name(leaf.array) if isinstance(expr, Gradient) else leaf.array
-                found = self.part(name, leaf.places, values)
+            case Leaf():
+                found = self.part(expr.array, expr.places, values)
                 return found.reshape((*found.shape, 1, 1)[:2])
             case OneMatrix() | ZeroMatrix():
                 entry = CONTEXT.mpf(int(isinstance(expr, OneMatrix)))
@@ -354,12 +351,11 @@ class Entries:
         at = [values[letter.name] for letter in expr.letters]
         whole = expr.whole
         if isinstance(whole, Tensor):
-            name = adjoint_name(whole.array) if whole.is_adjoint else whole.array
             rest = iter(at)
             place = tuple(
                 next(rest) if place == FREE else _whole(place, values) for place in whole.places
             )
-            return self.element(name, place)
+            return self.element(whole.array, place)
         if isinstance(whole, MatrixExpr):
             return self.matrix(whole, values)[(*(index - 1 for index in at), 0, 0)[:2]]
         own = {letter.name: number for letter, number in zip(whole.out, at, strict=True)}
@@ -389,8 +385,7 @@ class Entries:
         if isinstance(whole, MatrixExpr):
             return [_whole(size, values) for size in whole.shape]
         assert isinstance(whole, Tensor)
-        name = adjoint_name(whole.array) if whole.is_adjoint else whole.array
-        shape = zip(self.elements.shape(name), whole.places, strict=True)
+        shape = zip(self.elements.shape(whole.array), whole.places, strict=True)
         return [size for size, place in shape if place == FREE]
 
     def _einsum(self, expr: Einsum, values: Values) -> Any:

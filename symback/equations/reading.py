@@ -36,7 +36,7 @@ TOP_KEYS = ("title", "loss", *OWN_TABLES, "equations", "values", "goals")
 MOST_EQUATIONS = 500
 MOST_NAMES = 1_000
 MOST_INDICES = 8  # of one array
-MOST_TEXT = 200_000  # characters of all equations
+MOST_TEXT = 100_000  # characters of all equations
 LARGEST_SIZE = 10**7
 MOST_NUMBERS = 2_000_000  # of one array given in [values]
 

@@ -43,25 +43,25 @@ def drawn_prime() -> int:
     It is 3 modulo 4, so that v^((p+1)/4) is a root of every v that has one; and p - 1 is not
     divisible by 3 to 13, so that other roots are unique.
     """
-    while True:
-        prime = (1 << (BITS - 1)) + 8 * secrets.randbits(BITS - 5) + 7
-        if (
-            all((prime - 1) % odd and fmpz(odd).jacobi(prime) == 1 for odd in ROOTED[1:])
-            and fmpz(prime).is_probable_prime()
-        ):
-            return prime
+    start = 1
+    while not all((start - 1) % odd and fmpz(odd).jacobi(start) == 1 for odd in ROOTED[1:]):
+        start = (1 << (BITS - 1)) + 8 * secrets.randbits(BITS - 5) + 7
+    while not fmpz(start).is_probable_prime():
+        start += 8 * math.prod(ROOTED[1:])  # what holds of the rests stays
+    return start
 
 
 class Decided(Opaque):
     """Residues modulo a secret prime, every comparison decided.
 
     ``has_false_roots`` says whether the root of something was taken that has none: it is opaque
-    then, and its square is not what it is a root of.
+    then, and its square is not what it is a root of.  ``has_decided`` says whether two residues
+    were compared: another point may decide otherwise.
     """
 
     def __init__(self) -> None:
         self.prime, self.secret = drawn_prime(), secrets.token_bytes(16)
-        self.has_false_roots = False
+        self.has_false_roots = self.has_decided = False
 
     def drawn(self, name: object) -> int:
         """The residue of a name."""
@@ -114,6 +114,7 @@ class Decided(Opaque):
 
     def _rank(self, value: int) -> int:
         """A whole number by which residues are ordered; that of -u is -rank."""
+        self.has_decided = True
         if not value:
             return 0
         opposite = -value % self.prime

@@ -515,7 +515,7 @@ class TermWriter:
         of = self._of(read)
         if of is not None:
             loss = self.element(Read(self.system.by_name[read.array].target or self.system.target))
-            return self.marks.derivative(loss, self.element(of))
+            return self.marks.derivative(loss, self._one_thing(of))
         if read.array == self.system.target == "L":
             return self.marks.loss
         spelling = self._spelling(read.array)
@@ -535,6 +535,11 @@ class TermWriter:
             return ""
         plain = self.is_latex or not re.fullmatch(r"(?:[^\W_]|,)+", inside)
         return f"_{{{inside}}}" if plain else f"_{inside}"
+
+    def _one_thing(self, read: Read) -> str:
+        """An element, an adjoint in parentheses: ∂G/∂(∂L/∂h_i)."""
+        body = self.element(read)
+        return body if self._of(read) is None else self.marks.parenthesised(body)
 
     def _of(self, read: Read) -> Read | None:
         """The element whose adjoint this is; None for what is no adjoint."""
@@ -563,7 +568,7 @@ class TermWriter:
         return len(other.shape) - len(axes) != len(own.shape) + 1
 
     def _slope(self, term: Slope) -> str:
-        body = self.marks.derivative(self.element(term.of), self.element(term.by))
+        body = self.marks.derivative(self._one_thing(term.of), self._one_thing(term.by))
         held = ", ".join(self.marks.spelled(self._spelling(name)) for name in term.held)
         return self.marks.held(body, self._sub(held)) if held else body
 

@@ -4,7 +4,8 @@ Here one can
 
 * make the kernel of a backward pass: `system_kernel`, a `SystemKernel`, called with parameters and
   inputs by name: ``loss, gradients = kernel(params, inputs)``;
-* have the source alone, for NumPy, JAX or PyTorch: `system_source`.
+* have the source alone, for NumPy, JAX or PyTorch: `system_source`;
+* multiply the Hessian by a direction: `hessian_kernel`, a `HessianProduct`.
 
 The lines are those of `symback.kernels.arrays`; around them stand the checks of the arguments and
 the functions that lines call (``templates/kernel.toml``).  Sizes are read off the arrays, unless
@@ -20,6 +21,7 @@ from typing import Any
 
 from symback.equations.adjoints import Backward
 from symback.equations.indices import Affine
+from symback.equations.second import DIRECTION, hessian_product
 from symback.equations.system import Kind, Quantity
 from symback.equations.writing import text
 from symback.kernels.arrays import (
@@ -119,6 +121,38 @@ def system_source(derived: Backward, title: str = "", backend: str = "numpy") ->
             f"backend {printable(backend)!r}: expected {' or '.join(BACKENDS)}{meant}"
         )
     return _Module(derived, title or derived.forward.title, backend).text()
+
+
+@dataclass(frozen=True, slots=True)
+class HessianProduct:
+    """A function (params, inputs, direction) → H v, and the kernel of the second backward pass.
+
+    That kernel's loss is Σ ∂L/∂θ · v, and each v an input, ``v_W`` for W.
+    """
+
+    kernel: SystemKernel
+    directions: Mapping[str, str]
+
+    def __call__(
+        self, params: Mapping[str, Any], inputs: Mapping[str, Any], direction: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """(H v)_θ for every parameter by its name, in its shape; raises `KernelError`."""
+        missing = [name for name in self.directions if name not in direction]
+        if missing:
+            raise KernelError(f"direction: {', '.join(missing)} missing")
+        along = {name: direction[of] for of, name in self.directions.items()}
+        _, found = self.kernel(params, {**inputs, **along})
+        return found
+
+
+def hessian_kernel(derived: Backward, title: str = "", backend: str = "numpy") -> HessianProduct:
+    """The Hessian by the parameters times any direction; raises as `system_kernel`."""
+    second = hessian_product(derived)
+    own = (q.name for q in second.forward.quantities if q.kind is Kind.INPUT)
+    known = {q.name for q in derived.forward.quantities}
+    names = {DIRECTION.format(q.name): q.name for q in derived.forward.parameters}
+    directions = {names[name]: name for name in own if name not in known}
+    return HessianProduct(system_kernel(second, title, backend), directions)
 
 
 class _Module:
