@@ -21,6 +21,7 @@ from symback.engine.evaluation import Kink
 from symback.engine.work import Checked
 from symback.equations import writing
 from symback.equations.adjoints import Deduction, Step
+from symback.equations.counting import Uncounted
 from symback.equations.derivation import Derivation, places, told_apart
 from symback.equations.indices import Range, number
 from symback.equations.paths import Paths
@@ -298,10 +299,15 @@ class _Told:
             for step in each.steps
             for part in walk(step.term)
         )
-        blocks: list[Block] = [Say("systems.general", {"held": held})]
-        for deduction in deductions:
-            blocks.append(Display(tuple(deduction_rows(self.pen, deduction, ranged=True))))
+        recurrent = any(group.is_recurrence for group in self.system.groups)
+        intro = Say("systems.general", {"held": held, "recurrent": recurrent})
+        blocks: list[Block] = [intro]
+        blocks += self._displays(deductions)
         return Section(Say("section.general"), tuple(blocks))
+
+    def _displays(self, deductions: Iterable[Deduction]) -> Iterator[Display]:
+        for each in deductions:
+            yield Display(tuple(deduction_rows(self.pen, each, ranged=True)))
 
     def uses(self, derivation: Derivation) -> Section:
         """The conclusion: the sum over the uses, written out, filled in, and its number."""
@@ -356,7 +362,10 @@ class _Told:
         start = element.array, places(element)
         names = self.pen.latex, self.pen.text
         paths = Paths(self.work.system, start)
-        count = paths.count
+        try:
+            count = paths.count
+        except Uncounted as error:
+            return Section(Say("section.paths"), (Say("plain", {"value": Words(error.message)}),))
         facts = {
             "element": self.pen.formula(element),
             "target": self.pen.formula(Read(self.system.target)),
@@ -413,10 +422,8 @@ class _Told:
 
     def gradients(self, deductions: Iterable[Deduction]) -> Section | None:
         """The gradient of every parameter."""
-        blocks: list[Block] = [Say("systems.parameters")]
-        for deduction in deductions:
-            blocks.append(Display(tuple(deduction_rows(self.pen, deduction, ranged=True))))
-        return Section(Say("section.gradient"), tuple(blocks)) if blocks[1:] else None
+        blocks = tuple(self._displays(deductions))
+        return Section(Say("section.gradient"), (Say("systems.parameters"), *blocks))
 
     def numbers(self, names: list[str]) -> Section | None:
         """The parameters and their gradients in numbers, where they are few."""
