@@ -171,6 +171,8 @@ class _Network:
             required(mapping, "network", "a table", place), NETWORK_KEYS, self.here
         )
         self.values = dict(self._values())
+        for key in ("over_outputs", "over_steps"):
+            self._over(key, {}, ("sum", "mean"))
         self.sizes = Sizes(self._given_sizes(), merged)
         self.activations, self.losses = known_functions(mapping, place)
         self.source = self._inputs()
