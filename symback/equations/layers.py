@@ -101,7 +101,7 @@ def is_plain(mapping: Mapping[str, Any]) -> bool:
     network = mapping.get("network")
     if not isinstance(network, Mapping):
         return True
-    layers = network.get("layers")
+    layers: Any = network.get("layers")
     tables = [each for each in layers if isinstance(each, Mapping)] if is_list(layers) else []
     dense = KINDS["dense"].known
     return not (
