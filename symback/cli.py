@@ -429,11 +429,14 @@ def _how_to_go_on(epoch: int, kept: Path, chosen: argparse.Namespace) -> str:
 def _check(chosen: argparse.Namespace) -> int:
     from symback.checking import report as showing
     from symback.checking.grading import MOST_BYTES, Exercise, decoded
-    from symback.engine.spec import load
     from symback.engine.work import Work  # not `Network`: sheets and kernels are not needed here
+    from symback.equations.system import System
+    from symback.equations.work import EquationWork, specified
 
-    work = Work(load(chosen.net))
-    work.check_goals()
+    found = specified(chosen.net)
+    work: Any = EquationWork(found) if isinstance(found, System) else Work(found)
+    if isinstance(work, Work):
+        work.check_goals()
     exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.strict, chosen.goal or None,
                         tuple(chosen.rename),
                         chosen.prove, chosen.budget)  # fmt: skip

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import pytest
 
+import scribbles
 import systems
 from symback.engine.arithmetics import CONTEXT, FLOATS
 from symback.engine.matrix import Uncertified
@@ -335,3 +336,25 @@ def test_residues_obey_what_functions_obey():
             assert numbers.compared(a, "<", c)
     between = [v for v in some if numbers.compared(0, "<", v) and numbers.compared(v, "<=", 1)]
     assert len(between) < len(some)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_networks_are_certified(seed):
+    """Lines drawn at random from patterns with every construct."""
+    both = backward(scribbles.system(seed))
+    assert certify(both).entries
+    rng = random.Random(seed)
+    name = rng.choice([n for n in both.adjoints if f"∇{n}" in both.system.defining])
+    definition = rng.choice(both.system.defining[f"∇{name}"])
+    mutated = with_term(both, definition, rng.choice(list(mutations(definition.term))))
+    if is_another(both, mutated, both.forward.values):
+        with pytest.raises(Uncertified):
+            certify(mutated)
+
+
+def test_an_argument_that_stands_twice_in_a_maximum_counts_once():
+    """The slope of max(x, x, 1/2) by x is 1 where x is larger, not 2."""
+    tables = {"parameters": {"x": []}, "equations": {"L": "max(x, x, 0.5)"}}
+    both = backward(from_tables(tables, "twice"))
+    certify(both)
+    assert Elements(both.system, {"x": 3}).element("∇x") == 1

@@ -5,7 +5,9 @@ kernels, and JAX's own derivative of the forward pass.
 """
 
 import re
+import runpy
 from fractions import Fraction
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -282,3 +284,15 @@ def test_descent_goes_down_and_says_what_is_wrong():
     with pytest.raises(DescentDiverged, match="try a smaller") as caught:
         square.descend({}, parameters={"w": 3.0}, epochs=9, rate=9.0)
     assert np.isfinite(caught.value.descended.loss).all()
+
+
+def test_the_examples_learn(capsys):
+    """The recurrent network writes its text, the transformer sequences that it has never seen."""
+    examples = Path(__file__).parent.parent / "examples"
+    letters = runpy.run_path(str(examples / "char_rnn.py"))
+    letters["main"]()
+    assert capsys.readouterr().out.splitlines()[-1] == letters["TEXT"]
+    runpy.run_path(str(examples / "transformer.py"))["main"]()
+    last = capsys.readouterr().out.splitlines()[-1]
+    share = float(last.partition("%")[0])
+    assert share > 95, last

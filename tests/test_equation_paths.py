@@ -7,6 +7,7 @@ import time
 import pytest
 import sympy
 
+import scribbles
 import systems
 from symback.engine.arithmetics import OutOfRange
 from symback.engine.evaluation import MissingNumbers
@@ -113,6 +114,18 @@ def test_paths_are_those_of_brute_force(kind):
             assert found[-1].nodes == listed[-1]
         with pytest.raises(IndexError):
             found[len(listed)]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_paths_of_random_networks(seed):
+    """The same, for lines drawn at random from patterns with every construct."""
+    system = scribbles.system(seed)
+    every = list(elements_of(system))
+    for start in random.Random(seed).sample(every, 2):
+        found = Paths(system, start)
+        if found.count < 3000:
+            assert {path.nodes for path in found} == by_brute_force(system, start)
+            assert len(list(found)) == found.count
 
 
 def test_the_paths_of_the_contract():

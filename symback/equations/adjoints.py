@@ -601,6 +601,7 @@ def _of_call(
     term: Call, function: str, arguments: tuple[Term, ...], name: str, child: Read, *, whole: bool
 ) -> list[_Place]:
     if function in ("max", "min"):
+        arguments = tuple(dict.fromkeys(arguments))  # max(u, u, v) is max(u, v)
         return [
             replace(place, coefficient=_where_it_wins(function, arguments, k, place.coefficient))
             for k, argument in enumerate(arguments)
