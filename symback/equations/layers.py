@@ -101,7 +101,7 @@ def is_plain(mapping: Mapping[str, Any]) -> bool:
     network = mapping.get("network")
     if not isinstance(network, Mapping):
         return True
-    layers = network.get("layers")
+    layers: Any = network.get("layers")
     tables = [each for each in layers if isinstance(each, Mapping)] if is_list(layers) else []
     dense = KINDS["dense"].known
     return not (
@@ -171,6 +171,8 @@ class _Network:
             required(mapping, "network", "a table", place), NETWORK_KEYS, self.here
         )
         self.values = dict(self._values())
+        for key in ("over_outputs", "over_steps"):
+            self._over(key, {}, ("sum", "mean"))
         self.sizes = Sizes(self._given_sizes(), merged)
         self.activations, self.losses = known_functions(mapping, place)
         self.source = self._inputs()
