@@ -53,7 +53,7 @@ class EquationWork:
 
     @cached_property
     def certificate(self) -> Certificate:
-        """Proof of the adjoints by forward dual numbers; raises `Uncertified` where one is wrong."""
+        """Proof of all adjoints, by forward dual numbers; raises `Uncertified` naming a wrong one."""
         return certify(self.backward)
 
     @cached_property
