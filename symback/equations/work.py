@@ -53,7 +53,7 @@ class EquationWork:
 
     @cached_property
     def certificate(self) -> Certificate:
-        """Proof of all adjoints, by forward dual numbers; raises `Uncertified` naming a wrong one."""
+        """Proof of all adjoints by forward dual numbers; raises `Uncertified` naming one."""
         return certify(self.backward)
 
     @cached_property
