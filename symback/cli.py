@@ -236,13 +236,16 @@ def _matrix(chosen: argparse.Namespace) -> None:
 
 
 def _sheet(chosen: argparse.Namespace) -> None:
+    from symback.engine.work import Work
     from symback.sheets.files import write_sheets
     from symback.sheets.passages import any_layer, check_length
 
     network = _load(chosen)
-    check_length(network)  # before anything is derived
     names = [name for group in chosen.wrt or () for name in group]
-    general = {name: found for name in names if (found := any_layer(network, name))}
+    general = {}
+    if isinstance(network, Work):
+        check_length(network)  # before anything is derived
+        general = {name: found for name in names if (found := any_layer(network, name))}
     derivations = [network.derive(name) for name in names if name not in general]
     where = chosen.output, Path(chosen.net).stem
     more = {"stable": chosen.stable, "any_layer": general}
@@ -426,11 +429,14 @@ def _how_to_go_on(epoch: int, kept: Path, chosen: argparse.Namespace) -> str:
 def _check(chosen: argparse.Namespace) -> int:
     from symback.checking import report as showing
     from symback.checking.grading import MOST_BYTES, Exercise, decoded
-    from symback.engine.spec import load
     from symback.engine.work import Work  # not `Network`: sheets and kernels are not needed here
+    from symback.equations.system import System
+    from symback.equations.work import EquationWork, specified
 
-    work = Work(load(chosen.net))
-    work.check_goals()
+    found = specified(chosen.net)
+    work: Any = EquationWork(found) if isinstance(found, System) else Work(found)
+    if isinstance(work, Work):
+        work.check_goals()
     exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.strict, chosen.goal or None,
                         tuple(chosen.rename),
                         chosen.prove, chosen.budget)  # fmt: skip

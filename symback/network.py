@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ from symback.engine.work import Work
 from symback.equations import derivation as equation_derivations
 from symback.equations import reading, writing
 from symback.equations.adjoints import Backward
+from symback.equations.counting import Uncounted
 from symback.equations.indexing import bracketed
 from symback.equations.indices import number
 from symback.equations.matrix import MatrixForm as SystemMatrices
@@ -467,6 +469,16 @@ class EquationNetwork(EquationWork):
         network.backward = derived
         return network
 
+    def sheet(self, form: str = "html") -> str:
+        """The whole network as html, tex, md or txt: equations, backward pass, every gradient.
+
+        >>> net = equations("L = sum(i, w[i]**2)", sizes={"n": "n"}, parameters={"w": ["n"]})
+        >>> "∂L/∂w_i = 2·w_i" in net.sheet("txt")
+        True
+        """
+        _check(form, "normal")
+        return rendering.render(systems.overview(self), form)
+
     def derive_all(self) -> dict[str, EquationDerivation]:
         """The derivations of every element of a parameter, by name; they share their adjoints.
 
@@ -636,13 +648,18 @@ class EquationDerivation(equation_derivations.Derivation):
         return float(self.network.numbers.element(self.conclusion.definition.name, self.place))
 
     def as_json(self, limit: int = 300) -> dict[str, Any]:
-        """The derivation as plain data: deductions with their rules, paths up to ``limit``."""
-        count = self.path_count
+        """The derivation as plain data: deductions with their rules, paths up to ``limit``.
+
+        ``path_count`` is None where sizes are symbolic and the paths cannot be counted for all.
+        """
+        count = None
+        with suppress(Uncounted):
+            count = self.path_count
         return {
             "wrt": self.name,
             "expr": str(self.expr),
             "latex": self.latex(),
-            "path_count": count if isinstance(count, int) else str(count),
+            "path_count": count if count is None or isinstance(count, int) else str(count),
             "paths": self.path_names(limit),
             "deductions": [
                 systems.as_data(self, entry, rendering.plain) for entry in systems.told(self)
@@ -656,6 +673,11 @@ class EquationDerivation(equation_derivations.Derivation):
     def text(self) -> str:
         """The whole derivation as Unicode text."""
         return systems.text(self, rendering.plain)
+
+    def sheet(self, form: str = "html", detail: str = "normal") -> str:
+        """The sheet as html, tex, md or txt; ``detail`` is brief, normal or full."""
+        _check(form, detail)
+        return rendering.render(systems.sheet(self.network, self, detail), form)
 
     def __repr__(self) -> str:
         return f"<symback.EquationDerivation {self}>"

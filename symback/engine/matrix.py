@@ -382,7 +382,10 @@ def contracted(
     if stray := [f for f in factors if not {*f.letters} <= {*want}]:
         raise NoMatrixForm(term, f"{stray[0].letters} are not indices of the result")
     if not want:  # numbers alone are a 1 × 1 matrix
-        place = next((k for k, part in enumerate(numbers) if isinstance(part, Scalar)), None)
+        scalars = [k for k, part in enumerate(numbers) if isinstance(part, Scalar)]
+        place = next(
+            (k for k in scalars if not numbers[k].matrix.is_symbol), next(iter(scalars), None)
+        )
         if place is None:
             return matrix_product(*numbers, OneMatrix(1, 1))
         return matrix_product(*numbers[:place], *numbers[place + 1 :], numbers[place].matrix)

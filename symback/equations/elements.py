@@ -509,11 +509,12 @@ class _Compiler(Indexing):
             constant = numbers.constant(sympy.pi)
             return lambda _: constant
         if function in ("max", "min"):
-            winners = self._winners(function)
+            order = sorted(range(len(codes)), key=lambda k: functions.rank(arguments[k]))
+            codes, last = [codes[k] for k in order], self._winners(function, strictly=False)
 
             def extreme(env: list[Any]) -> Any:
                 values = [code(env) for code in codes]
-                return values[winners(values)]
+                return values[last(values)]
 
             return extreme
         (code,) = codes
@@ -552,18 +553,20 @@ class _Compiler(Indexing):
 
         return noted
 
-    def _winners(self, kind: str) -> Callable[[Sequence[Any]], int]:
-        """The place of the first of the largest, or of the least."""
+    def _winners(
+        self, kind: str, *, strictly: bool = True
+    ) -> Callable[[Sequence[Any]], int]:  # fmt: skip
+        """The place of the largest, or of the least: of the first of them, or of the last."""
         compared, notes = self.numbers.compared, self.notes
-        relation = "<" if kind.endswith("max") else ">"
+        relation = ("<" if kind.endswith("max") else ">") + ("" if strictly else "=")
         watched = self.elements.decisions is not None
 
         def first(values: Sequence[Any]) -> int:
             if not values:
                 raise Undefined(f"the {kind} of no number")
             best = 0
-            for place, value in enumerate(values):
-                if compared(values[best], relation, value):
+            for place in range(1, len(values)):
+                if compared(values[best], relation, values[place]):
                     best = place
             if watched:
                 notes.append(tuple(k for k, v in enumerate(values) if v == values[best]))

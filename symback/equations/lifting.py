@@ -22,7 +22,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import sympy
 from sympy import Expr, Lambda, MatAdd, MatrixExpr, Symbol
@@ -53,7 +53,7 @@ from symback.equations.matrix_nodes import (
     Leaf,
     Over,
     StepSum,
-    Tensor,
+    Whole,
 )
 from symback.equations.system import Definition, Kind, Quantity, System
 from symback.equations.terms import (
@@ -93,6 +93,9 @@ from symback.language.algebra import (
 from symback.language.errors import SymbackError
 from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.writing import latex_letter
+
+FURTHEST = 4
+"""As many steps beyond its last an array may count as 0."""
 
 Rule: TypeAlias = Callable[..., Expr]
 """What makes SymPy's node of its arguments."""
@@ -392,6 +395,9 @@ class Lifter:
             body = self._tensor_of(rest, scope.stepping(over))
             return Sigma(body, (symbol(over.letter), affine(over.lower), affine(over.upper)))
         inner, parts, numbers = self._ready(flat, scope)
+        numbers += [self._number(p, inner) for p in parts if not inner.axes_of(free_letters(p))]
+        numbers = _in_order(numbers)
+        parts = [part for part in parts if inner.axes_of(free_letters(part))]
         entries = [self._entry(part, inner) for part in parts]
         summed = {symbol(name) for name in flat.sums}
         joined = [each for each in entries if summed & _axes_in(each, inner)]
@@ -404,7 +410,7 @@ class Lifter:
             met = dict.fromkeys(name for each in joined for name in _ordered(each, inner))
             order = [symbol(name) for name in inner.axes]
             out = sorted((name for name in met if name not in summed), key=order.index)
-            einsum: Expr = Einsum(out, *joined)  # type: ignore[arg-type]
+            einsum: Expr = Einsum(out, *_dissolved(joined))
             return Product(*numbers, *others, Entry(einsum, out))
         body = Product(*joined)
         for name, over in reversed(flat.sums.items()):
@@ -419,7 +425,7 @@ class Lifter:
             case Read(array):
                 placed = self._placed(part, scope)
                 assert placed is not None
-                return Entry(Tensor(array, placed.places), _symbols(placed.letters))
+                return Entry(Whole(array, placed.places), _symbols(placed.letters))
             case Plus() | Times() | Given() | Binder(kind="sum") | Binder(kind="mean"):
                 return self._tensor(part, scope)
             case Power(base, exponent):
@@ -549,23 +555,27 @@ class Lifter:
             size = quantity.shape[axis]
             low, high = within(index, number(1), size)
             if _same(condition, high):
-                edge = size + number(1)
+                outside = [size + number(k) for k in range(1, FURTHEST + 1)]
             elif _same(condition, low):
-                edge = number(0)
+                outside = [number(1 - k) for k in range(1, FURTHEST + 1)]
             else:
                 continue
-            has_own = any(
-                each.at[axis] == edge for each in self.system.defining.get(read.array, ())
-            )  # a base case: there is an element, and it need not be 0
-            if not has_own and self._is_next(index, edge, scope):
-                return [Boundary(read.array, axis, edge)]
+            has_base = any(
+                each.at[axis] in outside for each in self.system.defining.get(read.array, ())
+            )  # then there is an element, and it need not be 0
+            reached = self._reached(index, outside, scope)
+            if reached and not has_base:
+                return [Boundary(read.array, axis, edge) for edge in reached]
         return []
 
-    def _is_next(self, index: Affine, edge: Affine, scope: _Scope) -> bool:
-        """Whether ``index`` is never further outside than at ``edge``, by one step."""
-        beyond = (edge - index) if edge.names else (index - edge)
+    def _reached(self, index: Affine, outside: list[Affine], scope: _Scope) -> list[Affine]:
+        """The places outside of an array that ``index`` may be at; none where it goes further."""
         steps = scope.steps.values()
-        return decided(Condition(number(0), "<=", beyond), steps) is True
+        for steps_beyond, edge in enumerate(outside, start=1):
+            beyond = (edge - index) if edge.names else (index - edge)
+            if decided(Condition(number(0), "<=", beyond), steps) is True:
+                return outside[:steps_beyond]
+        return []
 
     def _placed(self, read: Read, scope: _Scope) -> _Placed | None:
         """An element's array as a whole; None where an index is neither letter nor number."""
@@ -635,7 +645,9 @@ class Lifter:
         order = [*scope.steps, *scope.axes]
         names.sort(key=order.index)
         lookup = _looked(conditions)
-        if lookup is not None:
+        if _is_diagonal(conditions):
+            spelled = "I", r"\mathbf{I}"
+        elif lookup is not None:
             names.sort(key=lambda name: name not in lookup.names)
             word = lookup.array
             spelled = f"1_{word}", rf"\mathbf{{1}}_{{{latex_letter(word)}}}"
@@ -707,6 +719,7 @@ def _flattened_product(
     factors: Sequence[Term], axes: frozenset[str], taken: frozenset[str]
 ) -> _Product:
     lettered = [factor for factor in factors if free_letters(factor) & axes]
+    lettered = lettered or [each for each in factors if isinstance(each, (Binder, Given))]
     if len(lettered) == 1 or len(factors) == 1:
         own = lettered[0] if lettered else factors[0]
         inner = _flattened(own, axes, taken)
@@ -872,6 +885,13 @@ def _looked(conditions: Sequence[Condition]) -> Lookup | None:
     return None
 
 
+def _is_diagonal(conditions: Sequence[Condition]) -> bool:
+    match conditions:
+        case [Condition(left, "==", right)]:
+            return left.bare is not None and right.bare is not None
+    return False
+
+
 def _content(order: Sequence[str], term: Term, ranges: Mapping[str, Range]) -> object:
     """What an array holds, whatever its letters are called."""
     moves = {name: letter(f"#{place}") for place, name in enumerate(order)}
@@ -908,11 +928,19 @@ def _rational(part: Number) -> Expr:
 
 
 def _in_order(numbers: Sequence[Expr]) -> list[Expr]:
-    """A rational number first, and all others in the order in which they stand."""
-    plain = [each for each in numbers if each.is_Rational]
-    others = [each for each in numbers if not each.is_Rational]
-    front = sympy.Mul(*plain)
+    """Rational numbers and sizes first, as SymPy has them; all others as they stand."""
+    plain = [each for each in numbers if each.is_Rational or _is_size(each)]
+    others = [each for each in numbers if each not in plain]
+    front = sympy.Mul(*(each.doit() for each in plain))
     return [*([front] if front != 1 else []), *([Product(*others)] if others else [])]
+
+
+def _is_size(expr: Expr) -> bool:
+    """Whether it is a product of powers of sizes: 1/n."""
+    parts = sympy.preorder_traversal(expr)
+    return bool(expr.free_symbols) and all(
+        isinstance(part, (Symbol, sympy.Rational, sympy.Mul, sympy.Pow)) for part in parts
+    )
 
 
 def _one_number(numbers: Sequence[Expr]) -> MatrixExpr:
@@ -960,6 +988,21 @@ def _condition(condition: Condition, steps: Iterable[str]) -> Expr:
         left, right = right, left  # t = T, not T = t
     relations = {"==": sympy.Eq, "!=": sympy.Ne, "<": sympy.Lt, "<=": sympy.Le}
     return relations[condition.relation](affine(left), affine(right), evaluate=False)
+
+
+def _dissolved(operands: Sequence[Expr]) -> list[Any]:
+    """Einsums among the operands as theirs, where no letter that they sum is used elsewhere."""
+    found: list[Expr] = []
+    for own in operands:
+        inner = own.whole if isinstance(own, Entry) else None
+        if not isinstance(inner, Einsum):
+            found.append(own)
+            continue
+        bound = {letter for each in inner.operands for letter in each.letters} - {*inner.out}
+        others = [each for each in operands if each is not own]
+        used = {letter for each in others for part in each.atoms(Entry) for letter in part.letters}
+        found += [own] if bound & used else inner.operands
+    return found
 
 
 def _axes_in(expr: Expr, scope: _Scope) -> set[Symbol]:

@@ -39,7 +39,7 @@ from symback.equations.matrix_nodes import (
     MatrixText,
     Names,
     StepSum,
-    Tensor,
+    Whole,
     capitals,
 )
 from symback.equations.matrix_values import (
@@ -186,7 +186,7 @@ class MatrixForm(Mapping[str, Form]):
         """What the lift has named and this line uses."""
         if expr is None:
             return ()
-        used = {each.array for each in expr.atoms(Leaf) | expr.atoms(Tensor)}
+        used = {each.array for each in expr.atoms(Leaf) | expr.atoms(Whole)}
         return tuple(d for name, d in self._lifter.named.items() if name in used)
 
     def _symbol(self, definition: Definition, loop: Loop | None, expr: Expr | None) -> Expr:
@@ -203,7 +203,7 @@ class MatrixForm(Mapping[str, Form]):
                 if place == FREE
             ]
             return Leaf(name, at, *(*sizes, sympy.S.One, sympy.S.One)[:2])
-        tensor = Tensor(name, at)
+        tensor = Whole(name, at)
         return Entry(tensor, letters) if letters else tensor
 
     def _names(self) -> Names:
@@ -218,7 +218,7 @@ class MatrixForm(Mapping[str, Form]):
         }
         matrices = set()
         for part in parts:
-            if isinstance(part, (Leaf, Tensor)) and part.is_capital:
+            if isinstance(part, (Leaf, Whole)) and part.is_capital:
                 name = part.array
                 while name in adjoints:
                     name, _ = adjoints[name]
@@ -379,8 +379,8 @@ class MatrixForm(Mapping[str, Form]):
     def _update(self, quantity: Quantity) -> MatrixStep:
         free = [FREE] * len(quantity.shape)
         if len(quantity.shape) > 2:
-            array = Tensor(quantity.name, free)
-            moved: Expr = array - ETA * Tensor(self._adjoints[quantity.name], free)
+            array = Whole(quantity.name, free)
+            moved: Expr = array - ETA * Whole(self._adjoints[quantity.name], free)
             return MatrixStep(Phase.UPDATE, quantity, array, moved)
         sizes = (*map(affine, quantity.shape), sympy.S.One, sympy.S.One)[:2]
         leaf = Leaf(quantity.name, free, *sizes)
@@ -475,7 +475,7 @@ class MatrixForm(Mapping[str, Form]):
             quantity = self.system.by_name[each.array]
             at: list[Expr] = [FREE] * len(quantity.shape)
             at[each.axis] = affine(each.index)
-            edges.append(writer.write(Tensor(each.array, at)))
+            edges.append(writer.write(Whole(each.array, at)))
         return [" = ".join([*edges, "0"])] if edges else []
 
     def _said(self, step: MatrixStep, writer: MatrixText | MatrixTex) -> list[str]:
@@ -494,7 +494,8 @@ class MatrixForm(Mapping[str, Form]):
             pad = "".join(
                 f", {index.element(Read(name))} = {value}{outside}" for name, value in pads.items()
             )
-            found.append(f"{index.element(definition.lhs)} = {right}{pad}")
+            left = index.element(definition.lhs)
+            found += [f"{left} = {right}{pad}"] if left != right else []
         return found
 
     def _index_writer(self, writer: MatrixText | MatrixTex) -> writing.TermWriter:
@@ -586,9 +587,7 @@ def _plain(step: MatrixStep) -> Expr:
     assert expr is not None
     *numbers, last = expr.args if isinstance(expr, Product) else (expr,)
     own = step.symbol.letters if isinstance(step.symbol, Entry) else ()
-    is_whole = (
-        isinstance(last, Entry) and last.letters == own and not isinstance(last.whole, Tensor)
-    )
+    is_whole = isinstance(last, Entry) and last.letters == own and not isinstance(last.whole, Whole)
     return Product(*numbers, last.whole) if is_whole and all(map(_is_number, numbers)) else expr
 
 

@@ -3,7 +3,7 @@
 Here one can
 
 * name an array, or a part of one: `Leaf`, h_{t-1}, W, the window X̃; one with more than two indices:
-  `Tensor`, its element `Entry`;
+  `Whole`, its element `Entry`;
 * sum over steps: `StepSum`, Σ_t ∇a_t h_{t-1}ᵀ; apply a function to whole rows or columns: `Along`,
   softmax_rows(S | M); contract arrays: `Einsum`;
 * say how the arrays of a system are called in print: `Names`;
@@ -69,12 +69,12 @@ class Leaf(Array):
         return self.places.count(FREE) == 2
 
 
-class Tensor(Expr):
+class Whole(Expr):
     """An array of any number of indices at ``places``."""
 
     is_commutative = True
 
-    def __new__(cls, array: Any, places: Any) -> Tensor:
+    def __new__(cls, array: Any, places: Any) -> Whole:
         """``array`` is the name that the system gives it."""
         text = array if isinstance(array, Str) else Str(array)
         return Expr.__new__(cls, text, Tuple(*places))
@@ -96,7 +96,7 @@ class Tensor(Expr):
 
 
 class Entry(Expr):
-    """The element of ``whole``, a `Tensor` or an `Einsum`, at letters: P[h,t,u]."""
+    """The element of ``whole``, a `Whole` or an `Einsum`, at letters: P[h,t,u]."""
 
     is_commutative = True
     is_real = True
@@ -269,7 +269,8 @@ class Names:
     ``arrays`` are all their names, ``capitals`` those whose matrices have a capital letter, and
     ``named`` what a lift has named: text and LaTeX.  ``steps`` are the letters of loops: an index
     with one of those is a subscript, h_t, and so is one in the first place.  ``adjoints`` maps the
-    name of one to the array that it belongs to and what is differentiated, ``first`` the loss.
+    name of one to the array that it belongs to and what is differentiated, ``first`` the loss;
+    ``times`` the indices of an array that are time.
     """
 
     arrays: frozenset[str] = frozenset()
@@ -278,6 +279,7 @@ class Names:
     steps: frozenset[str] = frozenset()
     adjoints: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     first: str = "L"
+    times: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def text(self, array: str, is_capital: bool) -> str:
         """In a terminal."""
@@ -346,22 +348,27 @@ class _Arrays(Writer):
         body = self.array(name, False, [], [])
         return self.parenthesised(body) if body.startswith(r"\nabla") else body
 
-    def _print_Leaf(self, expr: Leaf | Tensor) -> str:
-        return self.array(expr.array, expr.is_capital, *self._places(expr.places))
+    def _print_Leaf(self, expr: Leaf | Whole) -> str:
+        return self.array(expr.array, expr.is_capital, *self._places(expr.array, expr.places))
 
-    def _print_Tensor(self, expr: Tensor) -> str:
+    def _print_Whole(self, expr: Whole) -> str:
         return self._print_Leaf(expr)
 
     def _indexed(self, expr: Expr) -> str:
         """What is written before indices in brackets: an element has a small letter, a_[t,i]."""
-        if not isinstance(expr, Tensor):
+        if not isinstance(expr, Whole):
             body = self._print(expr)
             return self.parenthesised(body) if isinstance(expr, sympy.MatAdd) else body
-        subscripts, brackets = self._places(expr.places)
+        subscripts, brackets = self._places(expr.array, expr.places)
         if not subscripts and not brackets:
             return self.before_indices(expr.array)
         body = self.array(expr.array, False, subscripts, brackets)
         return self.parenthesised(body) if expr.array in self.names.adjoints else body
+
+    def applied(self, function: str, arguments: Any) -> str:
+        """A function of its arguments; what is a number by itself needs no more parentheses."""
+        inner = (self._print(a.matrix if isinstance(a, Scalar) else a) for a in arguments)
+        return function + self.parenthesised(", ".join(inner))
 
     def _print_Max(self, expr: Expr) -> str:
         return self.applied(self.operator(type(expr).__name__.lower()), expr.args)
@@ -370,18 +377,20 @@ class _Arrays(Writer):
         return self._print_Max(expr)
 
     def _print_Pow(self, expr: sympy.Pow) -> str:
-        is_element = isinstance(expr.base, Entry) and isinstance(expr.base.whole, Tensor)
+        is_element = isinstance(expr.base, Entry) and isinstance(expr.base.whole, Whole)
         if is_element and expr.exp.is_Integer and expr.exp.is_positive:
             return self.power(self._print(expr.base), self._print(expr.exp))
+        if expr.exp == sympy.S.Half and isinstance(expr.base, Scalar):
+            return self.root(self._print(expr.base.matrix))
         return super()._print_Pow(expr)
 
-    def _places(self, places: tuple[Expr, ...]) -> tuple[list[str], list[str]]:
+    def _places(self, array: str, places: tuple[Expr, ...]) -> tuple[list[str], list[str]]:
         """What is written below the letter, and what in brackets behind it."""
         fixed = [axis for axis, place in enumerate(places) if place != FREE]
         if len(fixed) == 1:
             place = places[fixed[0]]
             is_step = {each.name for each in place.free_symbols} & self.names.steps
-            if fixed == [0] or is_step:
+            if fixed == [0] or is_step or fixed[0] in self.names.times.get(array, ()):
                 return [self._print(place)], []
         if fixed:
             return [], [":" if place == FREE else self._print(place) for place in places]

@@ -35,7 +35,7 @@ from symback.equations.matrix_nodes import (
     Leaf,
     Over,
     StepSum,
-    Tensor,
+    Whole,
 )
 from symback.equations.system import Definition, Group, Kind, Quantity, System
 from symback.equations.terms import reads
@@ -63,9 +63,9 @@ def small_sizes(system: System) -> Iterator[dict[str, int]]:
     """
     names = list(system.sizes)
     checks = [*_reaches(system)]
-    first = {name: SMALL[place % 3] for place, name in enumerate(names)}
+    least = _furthest(system) + 2  # so that every step of a recurrence is taken
     tried = itertools.chain(
-        [tuple(first.values())],
+        [tuple(least + place % 3 for place, _ in enumerate(names))],
         itertools.islice(_by_sum(len(names)), MOST),
     )
     for numbers in tried:
@@ -74,6 +74,18 @@ def small_sizes(system: System) -> Iterator[dict[str, int]]:
             yield sizes
     if system.known_sizes is not None:
         yield dict(system.known_sizes)
+
+
+def _furthest(system: System) -> int:
+    """The largest number that is added to a letter in an index, 3 at most."""
+    found = [
+        abs(index.constant)
+        for definition in system.definitions
+        for reading in reads(definition.term)
+        for index in reading.read.indices
+        if isinstance(index, Affine) and index.parts
+    ]
+    return min(3, max(found, default=0))
 
 
 def _by_sum(count: int) -> Iterator[tuple[int, ...]]:
@@ -350,7 +362,7 @@ class Entries:
     def _entry(self, expr: Entry, values: Values) -> Any:
         at = [values[letter.name] for letter in expr.letters]
         whole = expr.whole
-        if isinstance(whole, Tensor):
+        if isinstance(whole, Whole):
             rest = iter(at)
             place = tuple(
                 next(rest) if place == FREE else _whole(place, values) for place in whole.places
@@ -367,7 +379,6 @@ class Entries:
         ends = {
             size
             for entry in expr.body.atoms(Entry)
-            if not isinstance(entry.whole, Einsum)
             for letter, size in zip(entry.letters, self._shape(entry.whole, values), strict=True)
             if letter == expr.letter
         }
@@ -384,7 +395,16 @@ class Entries:
         """How long each free index of an array is."""
         if isinstance(whole, MatrixExpr):
             return [_whole(size, values) for size in whole.shape]
-        assert isinstance(whole, Tensor)
+        if isinstance(whole, Einsum):
+            sizes = {
+                letter: size
+                for operand in whole.operands
+                for letter, size in zip(
+                    operand.letters, self._shape(operand.whole, values), strict=False
+                )
+            }
+            return [sizes[letter] for letter in whole.out]
+        assert isinstance(whole, Whole)
         shape = zip(self.elements.shape(whole.array), whole.places, strict=True)
         return [size for size, place in shape if place == FREE]
 

@@ -123,11 +123,18 @@ class Writer(Printer):
         for position, term in enumerate(terms):
             negative, size = signed(term)
             body = self._print(size)
-            if isinstance(size, _SUMS) or (body.startswith("-") and (position or negative)):
+            if self._is_sum(size) or (body.startswith("-") and (position or negative)):
                 body = self.parenthesised(body)
             mark = (" - " if negative else " + ") if position else ("-" if negative else "")
             pieces.append((mark, body))
         return pieces
+
+    def _is_sum(self, expr: Expr) -> bool:
+        """Whether it is written with + or - between its parts: a number as a 1 × 1 matrix too."""
+        if isinstance(expr, MatMul):
+            number, matrices = expr.as_coeff_matrices()
+            return matrices == [OneMatrix(1, 1)] and isinstance(number, _SUMS)
+        return isinstance(expr, _SUMS)
 
     # --------------------------------------------------------------------------- products
 
@@ -390,7 +397,7 @@ class Writer(Printer):
         negative, size = signed(expr)
         if negative:
             body = self._print(size)
-            return "-" + (self.parenthesised(body) if isinstance(size, MatAdd) else body)
+            return "-" + (self.parenthesised(body) if self._is_sum(size) else body)
         number, matrices = size.as_coeff_matrices()
         if matrices == [OneMatrix(1, 1)]:
             return self._print(number)
