@@ -498,7 +498,7 @@ def drawn(read: System, seed: int) -> dict[str, Any]:
             assert quantity.below is not None
             below = number_of(quantity.below, moves).constant
             found[quantity.name] = _nested(
-                shape, lambda top=below: Fraction(source.randint(1, top))
+                shape, lambda top=below: source.randint(1, top)
             )
         elif quantity.name == "eps":
             found[quantity.name] = Fraction(1, 100)
