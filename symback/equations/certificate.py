@@ -280,8 +280,9 @@ def _choices(system: System) -> Iterator[Iterator[dict[str, int]]]:
     else:
         yield itertools.chain(_shrunk(system, known), [known])
         is_equal = False
-    if is_equal:
-        yield _small(system, {})
+    if is_equal:  # such sizes need not exist, so that few are tried
+        few = itertools.islice(_small(system, {}), 6)
+        yield (sizes for sizes in few if _work(system, sizes) <= MOST_WORK // 4)
 
 
 def _small(system: System, known: Mapping[str, int]) -> Iterator[dict[str, int]]:
@@ -291,8 +292,14 @@ def _small(system: System, known: Mapping[str, int]) -> Iterator[dict[str, int]]
     first = [least + k % 3 for k in range(len(unknown))]
     others = itertools.product(*(range(1, least + 4) for _ in unknown))
     numbers = itertools.islice(itertools.chain([first], others), MOST_CHOICES)
+    costly = []
     for chosen in dict.fromkeys(map(tuple, numbers)):
-        yield {name: known.get(name) or chosen[unknown.index(name)] for name in system.sizes}
+        sizes = {n: known.get(n) or chosen[unknown.index(n)] for n in system.sizes}
+        if _work(system, sizes) <= MOST_WORK:
+            yield sizes
+        else:
+            costly.append(sizes)
+    yield from costly[:1]
 
 
 def _shrunk(system: System, known: Mapping[str, int]) -> Iterator[dict[str, int]]:
