@@ -236,13 +236,16 @@ def _matrix(chosen: argparse.Namespace) -> None:
 
 
 def _sheet(chosen: argparse.Namespace) -> None:
+    from symback.engine.work import Work
     from symback.sheets.files import write_sheets
     from symback.sheets.passages import any_layer, check_length
 
     network = _load(chosen)
-    check_length(network)  # before anything is derived
     names = [name for group in chosen.wrt or () for name in group]
-    general = {name: found for name in names if (found := any_layer(network, name))}
+    general = {}
+    if isinstance(network, Work):
+        check_length(network)  # before anything is derived
+        general = {name: found for name in names if (found := any_layer(network, name))}
     derivations = [network.derive(name) for name in names if name not in general]
     where = chosen.output, Path(chosen.net).stem
     more = {"stable": chosen.stable, "any_layer": general}
@@ -272,11 +275,13 @@ def _kernel(chosen: argparse.Namespace) -> None:
 
 
 def _figure(chosen: argparse.Namespace) -> None:
+    from symback.engine.work import Work
     from symback.sheets.files import write_figure
     from symback.sheets.passages import check_length
 
     network = _load(chosen)
-    check_length(network)  # before anything is derived
+    if isinstance(network, Work):
+        check_length(network)  # before anything is derived
     derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
     where = chosen.output, Path(chosen.net).stem
     forms = chosen.format or _figure_forms()

@@ -9,19 +9,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import layer_pages
+import symback as sb
+from symback.cli import main
 from symback.equations import reading
 from symback.equations.adjoints import backward
 from symback.equations.elements import Elements
-from symback.equations.layers import expand
+from symback.equations.kinds import BLOCK, KINDS
+from symback.equations.layers import NETWORK_KEYS, expand, is_plain, system
 from symback.equations.system import Kind, System, adjoint_name
+from symback.language.tables import SpecError
 
 jax.config.update("jax_enable_x64", True)
+
+ROOT = Path(__file__).parent.parent
+NEW = [ROOT / "examples" / f"{name}.toml" for name in ("rnn", "lstm", "conv", "attention", "gpt")]
+OLD = [
+    path
+    for path in sorted((ROOT / "examples").glob("*.toml"))
+    if path not in NEW and "\nW1 =" in (text := path.read_text("utf-8")) and "\nx =" in text
+]
 
 
 def tables(text: str) -> dict:
@@ -505,3 +519,231 @@ def test_gradients_are_central_differences(case):
         difference = elements.central_difference(quantity.name, at)
         own = elements.element(adjoint_name(quantity.name), at)
         assert abs(own - difference) <= 1e-15 * (1 + abs(own)), quantity.name
+
+
+def test_every_kind_and_key_has_a_case():
+    """No kind is without a test, and no key of a layer or of [network] is never said."""
+    said = "\n".join(case.text for case in CASES)
+    for kind in (*KINDS.values(), BLOCK):
+        assert f'kind = "{kind.name}"' in said or kind.name == "dense"
+        for key in kind.known:
+            letters = {letter for letter, _, _ in kind.letters}
+            assert f"{key} =" in said or key in letters or key in UNSAID, (kind.name, key)
+    for key in NETWORK_KEYS:
+        assert f"{key} =" in said or key == "title"
+
+
+UNSAID = {"name", "l2"}
+
+
+# ------------------------------------------------------------------------------ the file itself
+
+
+@each_case
+def test_the_file_is_what_is_loaded_at_once(case):
+    """`system` and the expanded file are the same definitions, sizes and shapes."""
+    at_once = system(tables(case.text), "net.toml")
+    by_file = loaded(case.text)
+    assert at_once.definitions == by_file.definitions
+    assert at_once.sizes == by_file.sizes
+    assert at_once.quantities == by_file.quantities
+
+
+@pytest.mark.parametrize("path", OLD, ids=lambda path: path.stem)
+def test_a_dense_network_expands_to_the_same_numbers(path):
+    """Its equations have the old engine's loss and gradients."""
+    net, mapping = sb.load(path), tables(path.read_text("utf-8"))
+    assert is_plain(mapping)
+    made = loaded(path.read_text("utf-8"))
+    known = net.evaluate()
+    elements = Elements(backward(made).system)
+    assert float(elements.loss) == pytest.approx(known["loss"], rel=1e-14)
+    names = {quantity.name for quantity in made.quantities}
+    assert {"W1", "a1", "yhat"} <= known["gradients"].keys() & names
+    for name, expected in known["gradients"].items():
+        found = np.array(elements.array(adjoint_name(name)), dtype=object).astype(float)
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-16)
+
+
+def test_there_are_dense_networks_with_numbers():
+    """A batch, one bias a layer, a user's function and labels are among them."""
+    said = "".join(path.read_text("utf-8") for path in OLD)
+    for word in ("per_layer", "over_samples", "[activations", "label"):
+        assert word in said
+
+
+@pytest.mark.parametrize("path", NEW, ids=lambda path: path.stem)
+def test_the_examples_say_how_to_run_them(path):
+    """Each says on top what it is; its numbers are complete; a step down the slope lowers L."""
+    text = path.read_text("utf-8")
+    assert text.startswith("# ")
+    assert f"examples/{path.name}" in text
+    net = sb.load(path)
+    assert net.system.title
+    loss = net.evaluate()["loss"]
+    values = dict(net.system.values)
+    for name, value in net.evaluate()["gradients"].items():
+        if name in {quantity.name for quantity in net.system.parameters}:
+            values[name] = (np.array(values[name], float) - 1e-4 * np.array(value)).tolist()
+    assert float(Elements(net.system, values).loss) < loss
+
+
+def test_a_network_of_symbolic_sizes_expands():
+    """Sizes stay letters, and where a convolution takes off some they are what is left."""
+    text = net(
+        '{kind = "conv1d", channels = "n", kernel = "k"}, {kind = "rnn", units = "m"}',
+        '["T", "d"]',
+    )
+    made = loaded(text)
+    assert made.sizes == dict.fromkeys(("T", "d", "n", "k", "m"))
+    assert str(made.by_name["h2"].shape[0]) == "T-k+1"
+
+
+def test_facts_are_brought_along():
+    """Rows of a softmax, deviations from a mean, and targets that are distributions."""
+    text = net(
+        '{kind = "attention", causal = true}, {kind = "layer_norm"}, '
+        '{units = 2, activation = "softmax"}',
+        loss='"cross_entropy"',
+    )
+    facts = {(fact.array, int(fact.total)) for fact in system(tables(text), "x").facts}
+    assert facts == {("A1", 1), ("xhat2", 0), ("yhat", 1), ("y", 1)}
+    one_hot = text + "[values]\ny = [[0.0, 1.0], [0.5, 0.5], [1, 0]]\n"
+    assert any(fact.array == "y" for fact in expand(tables(one_hot), "x").facts)
+    other = text + "[values]\ny = [[0.0, 1.0], [0.5, 0.6], [1, 0]]\n"
+    assert not any(fact.array == "y" for fact in expand(tables(other), "x").facts)
+
+
+def test_the_command_prints_and_writes_a_file_that_loads(tmp_path, capsys):
+    """`symback expand NET` and `-o FILE`: the same text, and the same loss once loaded."""
+    example = str(ROOT / "examples" / "lstm.toml")
+    assert main(["expand", example]) == 0
+    printed = capsys.readouterr().out
+    assert main(["expand", example, "-o", str(tmp_path / "out.toml")]) == 0
+    assert (tmp_path / "out.toml").read_text("utf-8") == printed
+    assert sb.load(tmp_path / "out.toml").evaluate() == sb.load(example).evaluate()
+
+
+def test_equations_are_not_expanded(tmp_path, capsys):
+    """A file with [equations] has none to write."""
+    path = tmp_path / "net.toml"
+    path.write_text('[equations]\nL = "w*w"\n')
+    assert main(["expand", str(path)]) == 2
+    assert "has [equations] already" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------- refusals
+
+
+REFUSED = (
+    ('{kind = "lstn", units = 2}', "[3, 2]", 'layers[1].kind: "lstn" given', '"lstm"?'),
+    ('{kind = "lstm", unit = 2}', "[3, 2]", "layers[1].unit: unknown key of lstm", '"units"?'),
+    ('{kind = "lstm"}', "[3, 2]", "layers[1]: lstm: units is missing"),
+    ('{kind = "lstm", units = 0}', "[3, 2]", "layers[1].units: 0 given"),
+    ('{kind = "lstm", units = 1.5}', "[3, 2]", "layers[1].units: 1.5 given"),
+    ('{kind = "lstm", units = "t"}', "[3, 2]", 'layers[1].units: "t" is an index'),
+    ('{kind = "lstm", units = 2}', "4", "layers[1]: lstm: it reads a sequence, but x has 1 index"),
+    ('{kind = "lstm", units = 2, activation = "softmax"}', "[3, 2]", "couples all neurons"),
+    ('{kind = "rnn", units = 2, start = "one"}', "[3, 2]", 'layers[1].start: "one" given'),
+    ('{kind = "rnn", units = 2, W = "2"}', "[3, 2]", "the name of the parameter that stands for W"),
+    ('{kind = "rnn", units = 2, W = "x"}', "[3, 2]", "x is an input"),
+    ('{kind = "rnn", units = 2, W = "h1"}', "[3, 2]", "h1 is computed"),
+    ('{kind = "rnn", units = 2, W = "U1"}', "[3, 3]", "U1 is tied to a parameter of shape"),
+    ('{kind = "conv2d", channels = 2, kernel = 3}', "[3, 2]", "it reads an image, but x has 2 ind"),
+    ('{kind = "conv1d", channels = 2, kernel = 4}', "[3, 2]", "a window of 4 is wider than x"),
+    ('{kind = "conv1d", channels = 2, kernel = 2, padding = "same"}', "[3, 2]", "an odd kernel"),
+    ('{kind = "conv1d", channels = 2, kernel = 2, stride = 2}', '["T", 2]', "T is symbolic"),
+    ('{kind = "max_pool"}', "[3, 2]", "layers[1]: max_pool: window is missing"),
+    ('{kind = "flatten"}', '["T", "d"]', "flatten: it needs numbers for all sizes but the first"),
+    ('{kind = "batch_norm"}', "4", "its means are over samples"),
+    ('{kind = "embedding", units = 2}', "4", "it reads tokens, but x holds numbers"),
+    ('{units = 2, activation = "tanh"}', "{tokens = 2, below = 3}", "but tok holds tokens"),
+    ('{kind = "attention", heads = 3}', "[3, 4]", "4 features cannot be shared by 3 heads"),
+    ('{kind = "attention", heads = 2}', '["T", "d"]', 'write it as head_size = "m"'),
+    ('{kind = "attention", causal = 1}', "[3, 4]", "layers[1].causal: 1 given, expected true"),
+    ('{kind = "residual"}', "4", "layers and from: neither given"),
+    ('{kind = "residual", from = 1}', "4", "layers[1].from: 1 given, expected the number of an"),
+    ('{kind = "residual", layers = [{units = 3, activation = "tanh"}]}', "4", "whose sizes differ"),
+    ('{kind = "residual", layers = [{units = 3}]}', "4", "layers[1].layers[1]: dense: activation"),
+    ('{kind = "concat", from = [0]}', "4", "layers[1].from: a list of 1 given"),
+    ('{kind = "dropout", rate = 1}', "4", "layers[1].rate: 1 given, expected a number from 0"),
+    ('{kind = "layer_norm", eps = -1}', "4", "layers[1].eps: -1 given"),
+    ('{kind = "block", headz = 1}', "[3, 4]", "layers[1].headz: unknown key of block"),
+    ('{kind = "layer_norm", name = "a"}, {kind = "rms_norm", name = "a"}', "4", "has this name"),
+    ('{kind = "layer_norm"}', "[1, 2, 3, 4]", "a list of 4 given, expected one size, or a list"),
+    ('{kind = "layer_norm"}, {units = "t1", activation = "tanh"}', "4", '"t1" is an index'),
+    ('{kind = "rnn", units = 2, W = "c1"}', "[3, 2]", 'layers[1].W: "c1" is an index'),
+    ('{kind = "rnn", units = 2}, {kind = "conv1d", channels = 1, kernel = 3, padding = 1}',
+     "[3, 2]", "layers[2].padding: h1 has a state before its first step"),
+    ('{kind = "layer_norm"}', "[]", "an empty list given, expected one size"),
+    ('{kind = "layer_norm"}', "{token = 3}", "inputs.token: unknown key"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("layers", "inputs", "said"), [(a, b, c) for a, b, *c in REFUSED])
+def test_what_is_wrong_with_a_layer_is_said(layers, inputs, said):
+    """One message: the layer, its key, what was given, what was expected."""
+    with pytest.raises(SpecError) as caught:
+        system(tables(net(layers, inputs)), "net.toml")
+    assert caught.value.message.startswith("net.toml: [network] ")
+    for words in said:
+        assert words in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+DENSE = '{kind = "dense", units = 2, activation = "softmax"}'
+WRONG = (
+    ("l2 = -1\n", "[network] l2: -1 given"),
+    ("labels = true\n", "only cross_entropy has labels"),
+    ("label_smoothing = 0.1\n", "only cross_entropy has labels"),
+    ("label_smoothing = 1\n", "[network] label_smoothing: 1 given"),
+    ('over_steps = "all"\n', '[network] over_steps: "all" given'),
+    ('target = "t"\n', '[network] target: "t" is an index'),
+    ('target = "x"\n', "x has shape [n0], and a loss compares it with an output of shape [n1]"),
+    ("sample = 3\n", '[network] sample: unknown key, expected one of', ),
+    ('samples = "s"\n', '[network] samples: "s" is an index'),
+    ("[sizes]\nT = 0\n", "[sizes] T: 0 given"),
+    ("[sizes]\nt = 2\n", '[sizes] t: "t" is an index'),
+    ("[sizes]\nn1 = 3\n", "[sizes] has another n1"),
+    ("[sizes]\nW1 = 3\n", "W1 is both a size and an array"),
+    ("[values]\nx = [1, 2]\n", "[values] x"),
+    ("[values]\nlabel = 3\n", "[values] label: 3 given, expected the true class"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "said"), WRONG)
+def test_what_is_wrong_with_the_network_is_said(more, said):
+    """The key of [network], of [sizes] or of [values]."""
+    with pytest.raises(SpecError) as caught:
+        system(tables(net(DENSE, "3") + more), "net.toml")
+    assert said in caught.value.message
+
+
+def test_several_losses_have_their_own_keys():
+    """A target for all of them is refused, and so is a layer that is not there."""
+    loss = '[{loss = "squared_error"}, {loss = "huber", from = 7}]'
+    with pytest.raises(SpecError, match=r"loss\[2\].from: 7 given, expected a layer, from 1 to 1"):
+        system(tables(net(DENSE, "3", loss)), "net.toml")
+    with pytest.raises(SpecError, match=r"loss\[1\].weight: 0 given, expected a number above 0"):
+        system(tables(net(DENSE, "3", '[{loss = "huber", weight = 0}]')), "net.toml")
+    with pytest.raises(SpecError, match="there are several losses"):
+        system(tables(net(DENSE, "3", loss) + 'target = "y"\n'), "net.toml")
+
+
+def test_the_page_is_fresh():
+    """What docs/layers.md shows of each kind is what is implemented."""
+    text = layer_pages.PAGE.read_text("utf-8")
+    assert layer_pages.renewed(text) == text, "make it anew: python tests/layer_pages.py"
+    for kind in (*KINDS, BLOCK.name):
+        assert f"\n### {kind}\n" in text
+
+
+def test_a_wrong_gradient_would_be_seen():
+    """A forget gate that is added instead of multiplied is refuted by the same comparison."""
+    made = tables(expand(tables(CASES[5].text), "net.toml").text())
+    line = made["equations"]["c1[t,i]"]
+    made["equations"]["c1[t,i]"] = line.replace("f1[t,i]*", "f1[t,i]+")
+    assert made["equations"]["c1[t,i]"] != line
+    _, given, elements = numbers(CASES[5])
+    wrong = Elements(reading.from_tables(made, "wrong.toml"), given)
+    assert abs(wrong.loss - elements.loss) > 1e-6

@@ -618,15 +618,11 @@ def _where_it_wins(function: str, arguments: tuple[Term, ...], k: int, slope: Te
 
     Where several are equal a constant one wins, else the last by name, as in the catalogue.
     """
-
-    def rank(term: Term) -> tuple[bool, str]:
-        return not any(isinstance(part, Read) for part in walk(term)), repr(term)
-
     own = arguments[k]
     for position, other in enumerate(arguments):
         if position == k or other == own:
             continue
-        relation = "<=" if rank(own) > rank(other) else "<"
+        relation = "<=" if functions.rank(own) > functions.rank(other) else "<"
         sides = (other, own) if function == "max" else (own, other)
         slope = Where(sides[0], relation, sides[1], slope, ZERO)
     return slope

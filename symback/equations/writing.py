@@ -84,7 +84,7 @@ class TermWriter:
 
     def _range(self, over: Range) -> str:
         lower, upper = self.index(over.lower), self.index(over.upper)
-        dots = r", \dots, " if self.is_latex else "…"
+        dots = r", \ldots, " if self.is_latex else "…"
         return f"{self.letter(over.letter)} = {lower}{dots}{upper}"
 
     def within(self, ranges: Iterable[Range]) -> TermWriter:

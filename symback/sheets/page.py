@@ -130,9 +130,17 @@ class Page:
 
     @property
     def figure(self) -> Figure:
-        """The picture of the network, which every page has once."""
+        """The first picture of the page."""
+        return self._pictures()[0].figure
+
+    @property
+    def has_figure(self) -> bool:
+        """Whether there is a picture."""
+        return bool(self._pictures())
+
+    def _pictures(self) -> list[Picture]:
         blocks = (block for section in self.sections for block in section.blocks)
-        return next(block.figure for block in blocks if isinstance(block, Picture))
+        return [block for block in blocks if isinstance(block, Picture)]
 
 
 @dataclass(frozen=True, slots=True)
