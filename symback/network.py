@@ -32,13 +32,14 @@ from symback.engine.matrix import MatrixForm
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
 from symback.engine.work import Work
 from symback.equations import derivation as equation_derivations
-from symback.equations import reading, writing
+from symback.equations import reading
 from symback.equations.adjoints import Backward
 from symback.equations.counting import Uncounted
 from symback.equations.indexing import bracketed
 from symback.equations.indices import number
 from symback.equations.matrix import MatrixForm as SystemMatrices
 from symback.equations.matrix import lift as lift_system
+from symback.equations.naming import plain_name, time_axes
 from symback.equations.paths import Paths
 from symback.equations.second import mixed
 from symback.equations.system import Kind, System
@@ -624,11 +625,11 @@ class EquationDerivation(equation_derivations.Derivation):
     @cached_property
     def paths(self) -> Paths:
         """Every path from the element to the loss, lazily."""
-        names = writing.text(self.system)
+        times = time_axes(self.system)
         return Paths(
             self.network.system,
             (self.element.array, self.place),
-            named=lambda name, at: names.element(Read(name, tuple(map(number, at)))),
+            named=lambda name, at: plain_name(Read(name, tuple(map(number, at))), times),
         )
 
     @property
