@@ -675,7 +675,12 @@ class Text(Writer):
     sigma = "Σ_{{{}={}..{}}} {}".format
     summed_under = "Σ_{{{}}} {}".format
     indicator = "1[{}]".format
-    held = "({})_{}".format
+
+    @staticmethod
+    def held(body: str, names: str) -> str:
+        """(∂a/∂u)_h, and (∂a/∂u)_(h, v) where several are held."""
+        return f"({body})_({names})" if ", " in names else f"({body})_{names}"
+
     transposed = "{}ᵀ".format
     nabla = "∇{}".format
 
