@@ -24,6 +24,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, wraps
+from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import sympy
@@ -927,9 +928,18 @@ def _tidied(backward: BackwardPass, expr: Expr) -> list[Step]:
         return []
     found = tidied(expr)
     fewer, many = (sum(map(_is_divisor, sympy.preorder_traversal(side))) for side in (found, expr))
-    if fewer < many:
-        return [Step(Rule.CANCEL, found)]
-    return [Step(Rule.MULTIPLY, found)] if numbers_in(found) < numbers_in(expr) else []
+    rule = Rule.CANCEL if fewer < many else Rule.MULTIPLY
+    changes = fewer < many or numbers_in(found) < numbers_in(expr)
+    return [Step(rule, found)] if changes and _are_equal(found, expr) else []
+
+
+def _are_equal(
+    first: Expr, second: Expr, known: Mapping[Expr, Expr] = MappingProxyType({})
+) -> bool:
+    """Whether two sides are proved equal, with what is ``known`` filled in."""
+    gap = collapse(first).xreplace(dict(known)) - collapse(second).xreplace(dict(known))
+    names = {name: Symbol(f"_d{k}") for k, name in enumerate(_names_in(gap))}
+    return is_zero(gap.xreplace(names))
 
 
 def _with_stages(backward: BackwardPass, expr: Expr) -> list[Step]:
@@ -941,10 +951,12 @@ def _with_stages(backward: BackwardPass, expr: Expr) -> list[Step]:
             formula, value = (backward.unroll(side) for side in (formula, equation.lhs))
             before = steps[-1].rhs if steps else expr
             known = with_value(before, formula, value)
-            if known != before:
+            if known != before and _are_equal(known, before, {value: collapse(formula)}):
                 steps.append(Step(Rule.REWRITE, known, since=(value, formula)))
-    if steps and (opened := multiplied_in(steps[-1].rhs)) != steps[-1].rhs:
-        steps.append(Step(Rule.CANCEL, opened))
+    if steps:
+        opened = multiplied_in(steps[-1].rhs)
+        if opened != steps[-1].rhs and _are_equal(opened, steps[-1].rhs):
+            steps.append(Step(Rule.CANCEL, opened))
     return steps
 
 
