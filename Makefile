@@ -11,7 +11,7 @@ WEIGHT := w_131
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup sheet gallery s8 test lint format bench bench-kernels lock clean
+.PHONY: help setup sheet gallery s8 char-rnn transformer test lint format bench bench-kernels lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -27,6 +27,12 @@ gallery: .venv/core.stamp ## write the committed gallery anew, in outputs/galler
 # matplotlib is an extra, and part of the development lock.
 s8: .venv/dev.stamp ## the lectures' notebook: learn from 1,000 points, pictures in outputs/s8/
 	@$(BIN)/python examples/s8.py outputs/s8
+
+char-rnn: .venv/core.stamp ## a recurrent network learns a text letter by letter, and writes it
+	@$(BIN)/python examples/char_rnn.py
+
+transformer: .venv/core.stamp ## a transformer of one block learns to write sequences backwards
+	@$(BIN)/python examples/transformer.py
 
 # loadfile: the examples of one document share their names, so they must meet the same worker.
 # loadgroup does not do it: pytest-xdist 3.8 marks its groups where pytest 9.2 no longer looks.

@@ -1,4 +1,6 @@
-"""The command line: derive, paths, matrix, sheet, evaluate, kernel, figure, init, descend, check.
+"""The command line: a command is a function, a line of help and its options.
+
+derive, paths, matrix, sheet, evaluate, kernel, figure, expand, init, descend, check.
 
 Results go to standard output, messages to standard error.  Exit status: 0 done, 1 a derivation that
 was checked has a wrong line, or none that could be judged, 2 bad usage or bad input, with one
@@ -230,17 +232,20 @@ def _matrix(chosen: argparse.Namespace) -> None:
         at += f", with widths {', '.join(small)}" if small else ""
         print(f"# {form.layout.value}")
         print(form.text())
-        print(f"# certified: {certificate.entries} entries, exactly{at}")
+        print(f"# certified: {certificate.entries} entries, {certificate.how}{at}")
 
 
 def _sheet(chosen: argparse.Namespace) -> None:
+    from symback.engine.work import Work
     from symback.sheets.files import write_sheets
     from symback.sheets.passages import any_layer, check_length
 
     network = _load(chosen)
-    check_length(network)  # before anything is derived
     names = [name for group in chosen.wrt or () for name in group]
-    general = {name: found for name in names if (found := any_layer(network, name))}
+    general = {}
+    if isinstance(network, Work):
+        check_length(network)  # before anything is derived
+        general = {name: found for name in names if (found := any_layer(network, name))}
     derivations = [network.derive(name) for name in names if name not in general]
     where = chosen.output, Path(chosen.net).stem
     more = {"stable": chosen.stable, "any_layer": general}
@@ -280,6 +285,17 @@ def _figure(chosen: argparse.Namespace) -> None:
     forms = chosen.format or _figure_forms()
     for line in write_figure(network, derivation, forms, *where):
         print(line)
+
+
+def _expand(chosen: argparse.Namespace) -> None:
+    from symback.equations.layers import expand
+    from symback.language.tables import Place, SpecError, read_toml
+
+    place = Place(printable(chosen.net, 200))
+    mapping = read_toml(chosen.net, place)
+    if "network" not in mapping and "equations" in mapping:
+        raise SpecError(f"{place}: this file has [equations] already; only [network] is expanded")
+    _hand_over(expand(mapping, str(place)).text(), chosen.output)
 
 
 def _init(chosen: argparse.Namespace) -> None:
@@ -413,11 +429,14 @@ def _how_to_go_on(epoch: int, kept: Path, chosen: argparse.Namespace) -> str:
 def _check(chosen: argparse.Namespace) -> int:
     from symback.checking import report as showing
     from symback.checking.grading import MOST_BYTES, Exercise, decoded
-    from symback.engine.spec import load
     from symback.engine.work import Work  # not `Network`: sheets and kernels are not needed here
+    from symback.equations.system import System
+    from symback.equations.work import EquationWork, specified
 
-    work = Work(load(chosen.net))
-    work.check_goals()
+    found = specified(chosen.net)
+    work: Any = EquationWork(found) if isinstance(found, System) else Work(found)
+    if isinstance(work, Work):
+        work.check_goals()
     exercise = Exercise(work, chosen.wrt, chosen.notation, chosen.strict, chosen.goal or None,
                         tuple(chosen.rename),
                         chosen.prove, chosen.budget)  # fmt: skip
@@ -610,6 +629,10 @@ COMMANDS: tuple[tuple[Callable[..., int | None], str, Sequence[Option | list[Opt
         _option("--format", type=_forms(_figure_forms), metavar="LIST",
                 help="of svg,tex,pdf (default: svg,tex)"),
         FOLDER,
+    )),
+    (_expand, "print the equations that the layers stand for, as a file", (
+        NET,
+        _option("-o", "--output", type=Path, metavar="FILE", help="write it there instead"),
     )),
     (_init, "write a network file to start from", (
         _option("shape", metavar="SHAPE", help="inputs and neurons of each layer, e.g. 4-4-2"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,15 +27,31 @@ from symback import kernels
 from symback.engine import derivation as derivations
 from symback.engine import spec
 from symback.engine.derivation import Deduction
-from symback.engine.evaluation import as_floats
+from symback.engine.evaluation import MissingNumbers, as_floats
 from symback.engine.matrix import MatrixForm
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
 from symback.engine.work import Work
-from symback.equations import reading
+from symback.equations import derivation as equation_derivations
+from symback.equations import reading, writing
+from symback.equations.adjoints import Backward
+from symback.equations.counting import Uncounted
+from symback.equations.indexing import bracketed
+from symback.equations.indices import number
+from symback.equations.matrix import MatrixForm as SystemMatrices
+from symback.equations.matrix import lift as lift_system
+from symback.equations.paths import Paths
+from symback.equations.second import mixed
 from symback.equations.system import Kind, System
+from symback.equations.terms import Read
 from symback.equations.work import EquationWork, specified
 from symback.kernels import Kernel, NoKernel
-from symback.kernels.programs import SystemKernel, system_kernel, system_source
+from symback.kernels.programs import (
+    HessianProduct,
+    SystemKernel,
+    hessian_kernel,
+    system_kernel,
+    system_source,
+)
 from symback.language.errors import SymbackError, did_you_mean, printable
 from symback.language.functions import LOSSES, Activation, Loss, SoftMax
 from symback.language.names import (
@@ -48,9 +65,11 @@ from symback.language.names import (
 )
 from symback.language.tables import SpecError
 from symback.learning import descent, samples
+from symback.learning import equations as descents
 from symback.learning.descent import Descent, DescentError, Settings
+from symback.learning.equations import Descended
 from symback.learning.samples import DataError, Samples
-from symback.sheets import chapters, passages, rendering
+from symback.sheets import chapters, passages, rendering, systems
 from symback.sheets.chapters import overview
 from symback.sheets.figure import Figure
 from symback.sheets.passages import describe
@@ -415,6 +434,71 @@ class EquationNetwork(EquationWork):
             "updated": _as_lists(updated),
         }
 
+    def derive(self, name: str, second: str = "") -> EquationDerivation:
+        """The derivation of ∂L/∂(one element): ``"U[1,2]"``, ``"U_12"``, ``"h[2]_1"``, ``"b[1]"``.
+
+        With a ``second`` element that of ∂²L/∂name ∂second: a second backward pass, over the
+        equations of the adjoints, differentiates G = ∂L/∂second.  Raises `UnknownName`.
+
+        >>> net = equations("L = sum(t, (w[t] - 1)**3)", sizes={"T": 3}, parameters={"w": ["T"]})
+        >>> print(net.derive("w[2]"))
+        ∂L/∂w_2 = 3·(w_2 - 1)^2
+        >>> print(net.derive("w[2]", "w[2]"))
+        ∂G/∂w_2 = 6·(w_2 - 1)
+        """
+        if second:
+            return self._differentiated(second).derive(name)
+        return EquationDerivation(self.backward, self.element(name), self)
+
+    def _differentiated(self, name: str) -> EquationNetwork:
+        """The network whose loss is G = ∂L/∂name."""
+        element = self.element(name)
+        if element not in self._derivatives:
+            twice = mixed(self.backward, element.array, equation_derivations.places(element))
+            self._derivatives[element] = EquationNetwork.of(twice)
+        return self._derivatives[element]
+
+    @cached_property
+    def _derivatives(self) -> dict[Read, EquationNetwork]:
+        return {}
+
+    @classmethod
+    def of(cls, derived: Backward) -> EquationNetwork:
+        """The network of a backward pass that is derived already."""
+        network = cls(derived.forward)
+        network.backward = derived
+        return network
+
+    def sheet(self, form: str = "html") -> str:
+        """The whole network as html, tex, md or txt: equations, backward pass, every gradient.
+
+        >>> net = equations("L = sum(i, w[i]**2)", sizes={"n": "n"}, parameters={"w": ["n"]})
+        >>> "∂L/∂w_i = 2·w_i" in net.sheet("txt")
+        True
+        """
+        _check(form, "normal")
+        return rendering.render(systems.overview(self), form)
+
+    def derive_all(self) -> dict[str, EquationDerivation]:
+        """The derivations of every element of a parameter, by name; they share their adjoints.
+
+        Raises `MissingNumbers` where a size is symbolic.
+        """
+        return {bracketed(*each): self.derive(bracketed(*each)) for each in self.parameters()}
+
+    def parameters(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Every element of a parameter that L depends on: its array and its indices.
+
+        Raises `MissingNumbers` where a size is symbolic.
+        """
+        sizes = self.system.known_sizes
+        for quantity in self.system.parameters:
+            if quantity.name in self.backward.adjoints:
+                if sizes is None:
+                    raise MissingNumbers("a size is symbolic: give it a number under [sizes]")
+                limits = (range(1, size.value(sizes) + 1) for size in quantity.shape)
+                yield from ((quantity.name, at) for at in itertools.product(*limits))
+
     def kernel(self, style: str = "", backend: str = "numpy") -> SystemKernel:
         """The network as one function: ``kernel(params, inputs)`` → (loss, gradients).
 
@@ -436,6 +520,81 @@ class EquationNetwork(EquationWork):
     def _kernels(self) -> dict[str, SystemKernel]:
         return {}
 
+    def hvp(self, backend: str = "numpy") -> HessianProduct:
+        """The function ``(params, inputs, direction)`` → H v, by the names of the parameters.
+
+        H holds the second derivatives of the loss by all parameters, v is ``direction``, shaped as
+        params are; the products come from a second backward pass over the adjoints' equations.
+
+        >>> rows = {"sizes": {"n": "n"}, "parameters": {"w": ["n"]}, "inputs": {"x": ["n"]}}
+        >>> product = equations("L = sum(i, w[i]*x[i])**2", **rows).hvp()
+        >>> found = product({"w": [1.0, 2.0]}, {"x": [3.0, 4.0]}, {"w": [1.0, 0.0]})
+        >>> found["w"].tolist()
+        [18.0, 24.0]
+        """
+        if backend not in self._products:
+            self._products[backend] = hessian_kernel(self.backward, self.system.title, backend)
+        return self._products[backend]
+
+    @cached_property
+    def _products(self) -> dict[str, HessianProduct]:
+        return {}
+
+    def descend(
+        self,
+        inputs: Mapping[str, Any] | Callable[[int], Mapping[str, Any]] | None = None,
+        *,
+        epochs: int,
+        rate: float | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        callback: Callable[[int, float, Mapping[str, np.ndarray]], None] | None = None,
+    ) -> Descended:
+        """Gradient descent, θ ← θ - η ∇θ, for so many epochs; see `symback.learning.equations`.
+
+        ``inputs`` are arrays by name, or a function that gives those of an epoch; without them the
+        file's.  ``rate`` is η, else the file's learning_rate; ``parameters`` are those to start
+        from, else the file's, else drawn with ``seed``.  Raises `DescentError`.
+
+        >>> net = equations("L = (w*x - 2)**2", parameters={"w": []}, inputs={"x": []})
+        >>> run = net.descend({"x": 1.0}, parameters={"w": 0.0}, epochs=3, rate=0.25)
+        >>> run.loss.tolist(), float(run.parameters["w"])
+        ([4.0, 1.0, 0.25, 0.0625], 1.75)
+        """
+        rate = self.learning_rate if rate is None else rate
+        if rate is None:
+            raise DescentError(
+                "no learning rate: give one (rate=0.5), or learning_rate in [values]"
+            )
+        data = descents.inputs_of(self.system) if inputs is None else inputs
+        start = {**parameters} if parameters else {}
+        if any(quantity.name not in start for quantity in self.system.parameters):
+            start = descents.drawn(self.system, seed) | start
+        return descents.descend(
+            self.kernel(), start, data, epochs=epochs, rate=float(rate), callback=callback
+        )
+
+    def matrix_form(self) -> SystemMatrices:
+        """Both passes over whole arrays, certified: the name of an array → its adjoint.
+
+        Values are SymPy matrix expressions at whatever sizes; where more than two indices meet, an
+        index form with einsums; for an array of a recurrence, its lines.  Raises `Uncertified`.
+
+        >>> sizes, rows = {"T": "T", "n": "n", "d": "d"}, {"x": ["T", "d"], "y": ["T", "n"]}
+        >>> lines = "a[t,i] = sum(j, W[i,j]*x[t,j]); L = sum(t, sum(i, (a[t,i] - y[t,i])**2))"
+        >>> tables = {"sizes": sizes, "parameters": {"W": ["n", "d"]}, "inputs": rows}
+        >>> net = equations(lines.replace("; ", chr(10)), **tables)
+        >>> print(net.matrix_form().text("W"), net.matrix_form()["W"].shape)
+        ∇W = (∇A)ᵀ X (n, d)
+        """
+        return self._matrices
+
+    @cached_property
+    def _matrices(self) -> SystemMatrices:
+        form = lift_system(self.backward)
+        form.certify()
+        return form
+
     def kernel_source(self, style: str = "", backend: str = "numpy") -> str:
         """The source of `kernel`, written without being run: the backend need not be installed."""
         _check_style(style)
@@ -445,6 +604,86 @@ class EquationNetwork(EquationWork):
         title = f" {self.system.title!r}" if self.system.title else ""
         count = len(self.system.definitions)
         return f"<symback.EquationNetwork{title}: {count} equations, loss {self.system.target}>"
+
+
+@dataclass(frozen=True, repr=False)
+class EquationDerivation(equation_derivations.Derivation):
+    """The derivation of ∂L/∂(one element) of a network of equations, and the ways to show it.
+
+    ``general`` are the deductions for every index, ``elements`` those that ``conclusion`` reads,
+    ``steps`` the equal right-hand sides of the conclusion, ``expr`` the last one in SymPy's words.
+    """
+
+    network: EquationNetwork
+
+    @property
+    def target_name(self) -> str:
+        """What is differentiated."""
+        return self.system.target
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Every path from the element to the loss, lazily."""
+        names = writing.text(self.system)
+        return Paths(
+            self.network.system,
+            (self.element.array, self.place),
+            named=lambda name, at: names.element(Read(name, tuple(map(number, at)))),
+        )
+
+    @property
+    def path_count(self) -> Any:
+        """How many paths there are, exactly; an expression where sizes are symbolic."""
+        return self.paths.count
+
+    def path_names(self, limit: int) -> list[list[str]]:
+        """The names along the first ``limit`` paths; none where a size is symbolic."""
+        if self.system.known_sizes is None:
+            return []
+        return [list(path.names) for path in itertools.islice(self.paths, limit)]
+
+    @property
+    def value(self) -> float:
+        """The number; raises `MissingNumbers` where [values] lacks some."""
+        return float(self.network.numbers.element(self.conclusion.definition.name, self.place))
+
+    def as_json(self, limit: int = 300) -> dict[str, Any]:
+        """The derivation as plain data: deductions with their rules, paths up to ``limit``.
+
+        ``path_count`` is None where sizes are symbolic and the paths cannot be counted for all.
+        """
+        count = None
+        with suppress(Uncounted):
+            count = self.path_count
+        return {
+            "wrt": self.name,
+            "expr": str(self.expr),
+            "latex": self.latex(),
+            "path_count": count if count is None or isinstance(count, int) else str(count),
+            "paths": self.path_names(limit),
+            "deductions": [
+                systems.as_data(self, entry, rendering.plain) for entry in systems.told(self)
+            ],
+        }
+
+    def latex(self) -> str:
+        """The chain of equalities as an ``aligned`` environment."""
+        return systems.latex(self)
+
+    def text(self) -> str:
+        """The whole derivation as Unicode text."""
+        return systems.text(self, rendering.plain)
+
+    def sheet(self, form: str = "html", detail: str = "normal") -> str:
+        """The sheet as html, tex, md or txt; ``detail`` is brief, normal or full."""
+        _check(form, detail)
+        return rendering.render(systems.sheet(self.network, self, detail), form)
+
+    def __repr__(self) -> str:
+        return f"<symback.EquationDerivation {self}>"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
 
 
 def _as_lists(arrays: Mapping[str, Any]) -> dict[str, Any]:

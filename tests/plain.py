@@ -60,6 +60,16 @@ class Values:
         assert quantity.pad is not None, f"{array}{indices} is outside"
         return float(quantity.pad)
 
+    def letters_of(self, definition):
+        """Every choice of the letters of a definition."""
+        ranges = definition.ranges
+        limits = (
+            range(each.lower.value(self.sizes), each.upper.value(self.sizes) + 1) for each in ranges
+        )
+        for choice in itertools.product(*limits):
+            chosen = zip((each.letter for each in ranges), choice, strict=True)
+            yield {**self.sizes, **dict(chosen)}
+
     def _matched(self, definition, indices):
         letters, ranges = dict(self.sizes), {each.letter: each for each in definition.ranges}
         for index, number in zip(definition.at, indices, strict=True):

@@ -281,11 +281,10 @@ o = "m"
 """,
     "avg_pool": """
 [sizes]
-n = 4
 m = 2
 d = 3
 [parameters]
-W = ["n", "d"]
+W = ["2*m", "d"]
 [inputs]
 x = ["d"]
 y = ["m"]
@@ -432,6 +431,8 @@ w = ["n"]
 [inputs]
 x = ["T", "n"]
 y = ["T"]
+[ranges]
+t = "T"
 [equations]
 "a[t]" = "sum(i, w[i]*x[t,i])"
 "m[t]" = "mean(u if u <= t, a[u])"

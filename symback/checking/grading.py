@@ -67,7 +67,8 @@ class Exercise:
     def check_text(self, text: str) -> Report:
         """The report on one page."""
         return check(text, self.net, self.wrt, notation=self.notation, strict=self.strict,
-                     goals=self.goals, prove=self.prove, budget=self.budget)  # fmt: skip
+                     goals=self.goals, prove=self.prove, budget=self.budget,
+                     rename=dict(self.rename))  # fmt: skip
 
     def check_file(self, path: Path) -> Report:
         """The report on a file, of arrays one line an array.

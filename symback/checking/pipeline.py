@@ -10,7 +10,7 @@ blamed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -53,6 +53,8 @@ from symback.checking.page import (
     read,
 )
 from symback.checking.report import Answer, Diagnosis, Goal, LineReport, Report, Verdict
+from symback.checking.system_names import backward_of
+from symback.checking.system_pages import check_system
 from symback.checking.verdicts import (
     MISFIT,
     NO_VALUE,
@@ -113,6 +115,7 @@ def check(
     goals: Sequence[str] | None = None,
     prove: bool = False,
     budget: float = SECONDS,
+    rename: Mapping[str, str] | None = None,
 ) -> Report:
     """Check a derivation that a person wrote, line by line.
 
@@ -124,7 +127,8 @@ def check(
     (``"w_212"``, or ``"W2"`` for all of it; default: those of the network file): the report says of
     each how far it is answered.  ``prove`` looks for a proof without chance as well.  ``budget`` is
     how many seconds of the processor the page may take (and 512 MB); what it leaves unread or
-    undecided is said so.
+    undecided is said so.  ``rename`` says what a page about a network of equations in index
+    notation calls the network's arrays.
 
     Raises `UnknownName` for ``wrt`` and ``goals``, `UnknownNotation`, `TooLarge`.
 
@@ -134,6 +138,8 @@ def check(
     >>> bool(report), report.lines[0].verdict.value
     (True, 'proved')
     """
+    if backward_of(net) is not None:
+        return check_system(text, net, wrt, goals=goals, rename=rename)
     fixed = notation_of(text) if notation == "auto" else notation_called(notation)
     about = None if wrt is None else read_reference(wrt, net.graph.variables)
     wanted = tuple(map(net.goal, net.spec.goals if goals is None else goals))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -28,7 +28,7 @@ from symback.checking.array_inputs import ArrayError, ArrayNameError, Given, all
 from symback.checking.array_report import ArrayReport, ArraysReport, WorstEntry
 from symback.checking.mistakes import Told
 from symback.checking.report import Diagnosis, Verdict
-from symback.checking.system_mistakes import slips
+from symback.checking.system_mistakes import Slip, slips
 from symback.checking.system_names import Meant, meant
 from symback.checking.system_numbers import DOUBLES, EPS, Rounded
 from symback.checking.system_values import OutsideArray, Point, Stored, defined, evaluated
@@ -41,7 +41,7 @@ from symback.language.errors import did_you_mean, printable
 RIGHT, WRONG = 64, 4096
 """An entry within so many of its rounding bounds is right, one beyond the other is wrong."""
 
-SECONDS = 4.0
+SECONDS = 2.0
 """How long mistakes are looked for."""
 
 
@@ -89,6 +89,7 @@ class Explanation:
 
     told: Told
     made_in: str
+    slip: Slip
 
 
 def explained(
@@ -110,7 +111,7 @@ def explained(
     truth = evaluated(both, point, known=forward)
     found: dict[str, Explanation] = {}
     shares: dict[str, int] = {}
-    for definition in _suspects(both, wanted):
+    for definition in _ranked(both, point, truth, wanted):
         own = definition.name.removeprefix("∇")
         for slip in slips(definition, both):
             if time.process_time() > stop:
@@ -126,13 +127,92 @@ def explained(
             for name in hit:
                 if len(hit) > shares.get(name, 0):
                     shares[name] = len(hit)
-                    found[name] = Explanation(slip.told, own)
+                    found[name] = Explanation(slip.told, own, slip)
+            if len(hit) == len(wanted):
+                return found
         if len(found) == len(wanted) and all(n == len(wanted) for n in shares.values()):
             return found
     return found
 
 
-def _suspects(both: System, wanted: Mapping[str, np.ndarray]) -> Iterator[Definition]:
+def _ranked(
+    both: System,
+    point: Point,
+    truth: Mapping[str, Stored],
+    wanted: Mapping[str, np.ndarray],
+) -> list[Definition]:
+    """The suspects: first those that do not follow from other wrong ones, then by what they reach.
+
+    One mistake reaches everything that is wrong; among equals the nearest comes first.
+    """
+    culprits = {name for name in wanted if _follows(both, point, truth, wanted, name) is False}
+    keys = {adjoint_name(name) for name in wanted}
+    suspects = list(_suspects(both, wanted))
+    reached = {each.name: len(_later(both, each.name) & keys) for each in suspects}
+    return sorted(
+        suspects,
+        key=lambda each: (each.name.removeprefix("∇") not in culprits, -reached[each.name]),
+    )
+
+
+def explains(
+    explanation: Explanation,
+    both: System,
+    point: Point,
+    truth: Mapping[str, Stored],
+    name: str,
+    value: np.ndarray,
+    unit: float = EPS,
+) -> bool:
+    """Whether a mistake found at one point gives a value at another as well."""
+    slip = explanation.slip
+    numbers = _after(both, point, truth, slip.definition, slip.term)
+    return numbers is not None and _is(value, numbers, truth, both, name, point, unit)
+
+
+def _follows(
+    both: System,
+    point: Point,
+    truth: Mapping[str, Stored],
+    wanted: Mapping[str, np.ndarray],
+    name: str,
+) -> bool | None:
+    """Whether a wrong adjoint is what its definition gives from the other wrong ones.
+
+    None where it reads none of them.
+    """
+    known, used = dict(truth), False
+    main = [each for each in both.defining.get(adjoint_name(name), ()) if not each.is_base]
+    for definition in main:
+        for other, value in wanted.items():
+            key = adjoint_name(other)
+            if other != name and any(r.read.array == key for r in reads(definition.term)):
+                known[key] = with_numbers(truth[key], value)
+                used = True
+        if not used:
+            return None
+        try:
+            again = defined(definition, definition.term, both, point, DOUBLES, known)
+        except (OutsideArray, Undefined):
+            return False
+        shape = point.shape(both.by_name[name])
+        if wanted[name].shape == shape and agrees(wanted[name], again.main(shape, DOUBLES), 2**-44):
+            return True
+    return False
+
+
+def with_numbers(truth: Stored, value: np.ndarray, unit: float = EPS) -> Stored:
+    """Somebody's numbers in place of an array's, base cases left as they are."""
+    values = Rounded(truth.values.value.copy(), truth.values.error.copy())
+    cut = tuple(slice(1 - f, 1 - f + n) for f, n in zip(truth.first, value.shape, strict=True))
+    if values.value[cut].shape != value.shape:
+        return truth
+    values.value[cut] = value
+    values.error[cut] = np.maximum(values.error[cut], abs(value) * unit / EPS)
+    return replace(truth, values=values)
+
+
+def _suspects(both: System, wanted: Iterable[str]) -> Iterator[Definition]:
     """The definitions that the wrong adjoints depend on, the nearest first."""
     frontier = [adjoint_name(name) for name in wanted]
     seen: set[str] = set()
@@ -589,7 +669,7 @@ class _Check:
             used = False
             for name, other in own.items():
                 if any(r.read.array == name for r in reads(definition.term)):
-                    known[name] = _stored(known[name], other)
+                    known[name] = with_numbers(known[name], other.value, other.unit)
                     used = True
             if not used:
                 return False
@@ -626,17 +706,6 @@ class _Check:
 
 def _times(truth: Rounded, factor: Fraction) -> Rounded:
     return Rounded(float(factor) * truth.value, abs(float(factor)) * truth.error)
-
-
-def _stored(truth: Stored, entry: _Entry) -> Stored:
-    """The author's numbers in place of the truth, base cases left as they are."""
-    values = Rounded(truth.values.value.copy(), truth.values.error.copy())
-    cut = tuple(
-        slice(1 - f, 1 - f + n) for f, n in zip(truth.first, entry.value.shape, strict=True)
-    )
-    values.value[cut] = entry.value
-    values.error[cut] = np.maximum(values.error[cut], abs(entry.value) * entry.unit / EPS)
-    return replace(truth, values=values)
 
 
 def _worst(entry: _Entry, read_as: str) -> WorstEntry | None:

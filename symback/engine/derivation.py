@@ -115,6 +115,8 @@ class Rule(enum.Enum):
     REARRANGE = "the same rational function, written otherwise"
     REWRITE = "the function's value in place of its formula"
     FOLD = "the sums over the neurons written as Σ"
+    INSTANTIATE = "what holds for every index, at one"
+    UNROLL = "Σ_{t=1}^{2} f_t = f_1 + f_2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -115,13 +115,17 @@ class Layout(enum.Enum):
 
     COLUMNS = "one sample: every vector is a column"
     ROWS = "a batch: each sample is a row, so X has as many rows as there are samples"
+    INDICES = (
+        "an array with one index is a column; with two, the first counts the rows; "
+        "in a loop over t, h_t is a column, and outside H has the rows h_tᵀ"
+    )
 
 
 # ------------------------------------------------------------------------------------- lifting
 
 
 @dataclass(frozen=True, slots=True)
-class _Factor:
+class Factor:
     """A matrix and the indices of its rows and columns; one index: a column."""
 
     matrix: MatrixExpr
@@ -188,13 +192,13 @@ class _Lifter:
             summed[bound] = upper
         known = {**sizes, **summed}
         numbers: list[Expr] = []
-        factors: list[_Factor] = []
+        factors: list[Factor] = []
         for part in _flat_factors(body):
             if letters := _letters(part, known):
                 factors.append(self._unit(part, letters, known))
             else:
                 numbers.append(self._scalar(part))
-        return _contracted(expr, want, known, [*reversed(summed)], numbers, factors)
+        return contracted(expr, want, known, [*reversed(summed)], numbers, factors)
 
     def _scalar(self, expr: Expr) -> Expr:
         """A part without free indices as a number."""
@@ -211,7 +215,7 @@ class _Lifter:
                 raise NoMatrixForm(expr, "it is one element of an array")
         return expr.func(*map(self._scalar, expr.args)) if expr.args else expr
 
-    def _unit(self, expr: Expr, letters: Letters, sizes: Sizes) -> _Factor:
+    def _unit(self, expr: Expr, letters: Letters, sizes: Sizes) -> Factor:
         """One factor that has indices, as a matrix with those for its rows and columns."""
         if len(letters) > 2:
             raise NoMatrixForm(expr, f"it has the indices {', '.join(map(str, letters))} at once")
@@ -225,7 +229,7 @@ class _Lifter:
                     raise NoMatrixForm(element, "one of its indices is not a letter by itself")
                 if len({*element.indices}) < len(element.indices):
                     raise NoMatrixForm(element, "it has one index twice")
-                return _Factor(matrix, tuple(element.indices))
+                return Factor(matrix, tuple(element.indices))
             case Sum() | Terms() | Add() | Mul() | Product():
                 free = {letter: sizes[letter] for letter in letters}
                 matrix = self.lift(expr, letters, free)
@@ -251,7 +255,7 @@ class _Lifter:
                 matrix = self._elementwise(expr, letters, sizes)
             case _:
                 raise NoMatrixForm(expr, f"{type(expr).__name__} is not known here")
-        return _Factor(matrix, letters)
+        return Factor(matrix, letters)
 
     def _gradient(self, name: Partial) -> Gradient:
         if name.of != self.graph.target.element or name.held:
@@ -326,13 +330,13 @@ def _reading_order(term: Expr) -> tuple[Any, ...]:
     return negative, not term.is_number, term.has(Sum), sympy.default_sort_key(term)
 
 
-def _contracted(
+def contracted(
     term: Expr,
     want: Letters,
     sizes: Sizes,
     summed: list[Symbol],
     numbers: list[Expr],
-    factors: list[_Factor],
+    factors: list[Factor],
 ) -> MatrixExpr:
     """Π numbers · Π factors with the indices ``summed`` contracted, over the indices ``want``.
 
@@ -365,20 +369,23 @@ def _contracted(
             numbers.append(Scalar(matrix_product(left, hadamard_product(rest or [first]))))
             continue
         # Σ_p A_ip v_p = A v, and Σ_p A_ip B_pj = A B; a sum alone is a product with ones
-        left = hadamard_product([f.oriented(met[0]) for f in having if met[0] in f.letters])
+        left = _oriented([f for f in having if met[0] in f.letters], met[0])
         if len(met) == 1:
             right = hadamard_product(vectors) if vectors else OneMatrix(sizes[letter], 1)
         else:
-            right = hadamard_product([f.oriented(letter) for f in having if met[1] in f.letters])
+            right = _oriented([f for f in having if met[1] in f.letters], letter)
             if vectors:
                 left = hadamard_product([left, _outer([], vectors, sizes[met[0]], sizes[letter])])
-        factors.insert(place, _Factor(matrix_product(left, right), tuple(met)))
+        factors.insert(place, Factor(matrix_product(left, right), tuple(met)))
 
     # What is left stands over all rows and columns that are wanted.
     if stray := [f for f in factors if not {*f.letters} <= {*want}]:
         raise NoMatrixForm(term, f"{stray[0].letters} are not indices of the result")
     if not want:  # numbers alone are a 1 × 1 matrix
-        place = next((k for k, part in enumerate(numbers) if isinstance(part, Scalar)), None)
+        scalars = [k for k, part in enumerate(numbers) if isinstance(part, Scalar)]
+        place = next(
+            (k for k in scalars if not numbers[k].matrix.is_symbol), next(iter(scalars), None)
+        )
         if place is None:
             return matrix_product(*numbers, OneMatrix(1, 1))
         return matrix_product(*numbers[:place], *numbers[place + 1 :], numbers[place].matrix)
@@ -392,6 +399,13 @@ def _contracted(
         first_is_wide = bool(factors) and len(factors[0].letters) == 1
         full = [wide, *full] if first_is_wide else [*full, wide]
     return matrix_product(*numbers, hadamard_product(full))
+
+
+def _oriented(factors: Sequence[Factor], rows: Symbol) -> MatrixExpr:
+    """The factors multiplied elementwise, with ``rows`` for their rows: (A ⊙ B)ᵀ, not Aᵀ ⊙ Bᵀ."""
+    if len(factors) > 1 and all(len(f.letters) == 2 and f.letters[1] == rows for f in factors):
+        return transposed(hadamard_product([factor.matrix for factor in factors]))
+    return hadamard_product([factor.oriented(rows) for factor in factors])
 
 
 def _outer(
@@ -423,10 +437,11 @@ SMALL = (2, 3, 4, 5, 6, 7, 8)
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A lift is its index form: at these sizes, in that many entries."""
+    """A lift is its index form: at these sizes, in that many entries, and how exactly."""
 
     sizes: tuple[tuple[Expr, int], ...]
     entries: int
+    how: str = field(default="exactly", repr=False)
 
 
 def certify(
@@ -637,7 +652,7 @@ class MatrixStep:
     @property
     def factors(self) -> tuple[tuple[MatrixExpr, Shape], ...]:
         """What the right-hand side is put together from, in order, each with its shape."""
-        return () if self.shown is None else tuple((f, f.shape) for f in _leaves(self.shown))
+        return () if self.shown is None else tuple((f, f.shape) for f in leaves(self.shown))
 
     @property
     def transposes(self) -> tuple[Turned, ...]:
@@ -647,7 +662,7 @@ class MatrixStep:
         free, (_, form) = self.source.free, self.in_indices
         elements = sorted(form.atoms(Indexed, Partial), key=sympy.default_sort_key)
         found = []
-        for leaf in dict.fromkeys(f for f in _leaves(self.expr) if isinstance(f, Transpose)):
+        for leaf in dict.fromkeys(f for f in leaves(self.expr) if isinstance(f, Transpose)):
             names = {array.name for array in _arrays_in(leaf)}
             for element in elements:
                 is_gradient = isinstance(element, Partial)
@@ -680,17 +695,17 @@ def _arrays_in(expr: Expr) -> Iterator[Array | Gradient]:
             yield from _arrays_in(argument)
 
 
-def _leaves(matrix: MatrixExpr) -> Iterator[MatrixExpr]:
+def leaves(matrix: MatrixExpr) -> Iterator[MatrixExpr]:
     """The parts of a matrix that a reader sees as one factor each."""
     if isinstance(matrix, (MatMul, MatAdd, HadamardProduct)):
         for part in matrix.args:
             if isinstance(part, MatrixExpr):
-                yield from _leaves(part)
+                yield from leaves(part)
             else:
                 for scalar in sorted(part.atoms(Scalar), key=sympy.default_sort_key):
-                    yield from _leaves(scalar.matrix)
+                    yield from leaves(scalar.matrix)
     elif isinstance(matrix, HadamardPower):
-        yield from _leaves(matrix.base)
+        yield from leaves(matrix.base)
     else:
         yield matrix
 

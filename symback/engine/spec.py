@@ -210,8 +210,7 @@ def _checked(mapping: Any, place: Place) -> NetworkSpec | EquationsSpec:
 def _network(mapping: Mapping[str, Any], place: Place) -> NetworkSpec:
     here = place.within("network")
     table = tables.table_of(mapping["network"], NETWORK_KEYS, here)
-    activations = _functions(_ACTIVATION, mapping.get("activations", {}), place)
-    losses = _functions(_LOSS, mapping.get("losses", {}), place)
+    activations, losses = known_functions(mapping, place)
     inputs = _width(
         tables.required(table, "inputs", "the number of inputs", here), here.key("inputs")
     )
@@ -226,7 +225,7 @@ def _network(mapping: Mapping[str, Any], place: Place) -> NetworkSpec:
     spec = NetworkSpec(
         inputs=inputs,
         layers=layers,
-        loss=_pick(_LOSS, loss, losses, here.key("loss")),
+        loss=picked_loss(loss, losses, here.key("loss")),
         bias=choice("bias", BIASES),
         over_outputs=choice("over_outputs", OVER_OUTPUTS),
         over_samples=choice("over_samples", OVER_SAMPLES),
@@ -252,7 +251,7 @@ def _layers(value: Any, activations: dict[str, Any], place: Place) -> tuple[Laye
             table, "activation", f"one of {tables.quoted(activations)}", here
         )
         width = _width(units, here.key("units"))
-        picked = _pick(_ACTIVATION, activation, activations, here.key("activation"))
+        picked = picked_activation(activation, activations, here.key("activation"))
         layers.append(LayerSpec(width, picked))
     # Each neuron leads on to all of the next layer, and a softmax from every a to every h.
     digits = sum(
@@ -308,6 +307,26 @@ _ACTIVATION = _Kind(
     "activation", "activations", (Activation, SoftMax), ("z",), ("z", "h"), functions.ACTIVATIONS
 )
 _LOSS = _Kind("loss", "losses", (Loss,), ("y", "yhat"), ("y", "yhat"), functions.LOSSES)
+
+
+def known_functions(
+    mapping: Mapping[str, Any], place: Place
+) -> tuple[dict[str, Activation | SoftMax], dict[str, Loss]]:
+    """The activations and the losses, the catalogue's and the file's own, by name."""
+    activations = _functions(_ACTIVATION, mapping.get("activations", {}), place)
+    return activations, _functions(_LOSS, mapping.get("losses", {}), place)
+
+
+def picked_activation(
+    value: Any, known: dict[str, Activation | SoftMax], place: Place
+) -> Activation | SoftMax:
+    """The activation that a name, or a ready object, means."""
+    return _pick(_ACTIVATION, value, known, place)
+
+
+def picked_loss(value: Any, known: dict[str, Loss], place: Place) -> Loss:
+    """The loss that a name, or a ready object, means."""
+    return _pick(_LOSS, value, known, place)
 
 
 def _functions(kind: _Kind, value: Any, place: Place) -> dict[str, Any]:

@@ -215,6 +215,7 @@ class _Differentiation:
         for definition in (d for d in system.definitions if d.name in leading):
             for name in dict.fromkeys(reading.read.array for reading in reads(definition.term)):
                 self.readers.setdefault(name, []).append(definition)
+        self.axes = {name: axis for group in system.groups for name, axis in group.axes.items()}
         self.apart = itertools.count()
         self.kept = frozenset(system.sizes)
         """Names that no letter may take."""
@@ -293,8 +294,7 @@ class _Differentiation:
         child, term, free = self._set_apart(definition)
         places = _places(term, name, child, whole=True)
         by = Read(name, at)
-        read = dict.fromkeys(reading.read.array for reading in reads(definition.term))
-        held = tuple(each for each in read if each != name and each in self.descendants[name])
+        held = self._held(definition, name)
         solutions = []
         for place in places:
             coefficient = tidy(own_values(tidy(place.coefficient), term, child))
@@ -306,6 +306,27 @@ class _Differentiation:
             _Share(self._pretty(chain, ranges), self._pretty(self._local(child, each), ranges))
             for each in solutions
         ]
+
+    def _held(self, definition: Definition, name: str) -> tuple[str, ...]:
+        """What ∂child/∂v holds fixed: what the child reads and v leads to.
+
+        Where v leads to other elements of its own array, h[t] to h[t+1], and the child reads more
+        than one of them, what is between is held: then so are those.
+        """
+        read = dict.fromkeys(reading.read.array for reading in reads(definition.term))
+        held = [each for each in read if each != name and each in self.descendants[name]]
+        own = {reading.read for reading in reads(definition.term) if reading.read.array == name}
+        letters = {each.letter for each in definition.ranges} | self.kept
+        axis = self.axes.get(name)
+        is_one = (
+            len(own) == 1 and axis is not None and (next(iter(own)).indices[axis].names <= letters)
+        )
+        if name in self.descendants[name] and not is_one:
+            between = dict.fromkeys(each.name for each in self.readers[name])
+            held += [each for each in between if name in self.descendants[each]]
+        return tuple(
+            dict.fromkeys(each for each in held if each != definition.name or each == name)
+        )
 
     def _local(self, child: Read, solution: _Solution) -> Term:
         """∂L/∂child times what was derived for ∂child/∂v."""
@@ -320,10 +341,18 @@ class _Differentiation:
         if not solutions:
             return ZERO
         first, *others = solutions
+        own = {each.letter for each in free}
+
+        def is_outside(index: Index) -> bool:
+            """Whether it is without the letters of a Σ within the child, p - u."""
+            return not any("~" in name and name not in own for name in index.names)
+
         pinned = {
             each.letter: first.moves[each.letter]
             for each in free
-            if all(
+            if each.letter in first.moves
+            and is_outside(first.moves[each.letter])
+            and all(
                 each.letter in one.moves and one.moves[each.letter] == first.moves.get(each.letter)
                 for one in solutions
             )
@@ -572,6 +601,7 @@ def _of_call(
     term: Call, function: str, arguments: tuple[Term, ...], name: str, child: Read, *, whole: bool
 ) -> list[_Place]:
     if function in ("max", "min"):
+        arguments = tuple(dict.fromkeys(arguments))  # max(u, u, v) is max(u, v)
         return [
             replace(place, coefficient=_where_it_wins(function, arguments, k, place.coefficient))
             for k, argument in enumerate(arguments)

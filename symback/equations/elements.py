@@ -19,9 +19,7 @@ whose comparisons are decided.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property, partial
@@ -41,7 +39,17 @@ from symback.engine.arithmetics import (
 )
 from symback.engine.evaluation import STEP, Kink, MissingNumbers, OutOfDomain
 from symback.equations import functions
-from symback.equations.indices import Affine, Condition, Index, Lookup
+from symback.equations.indexing import (
+    At,
+    Code,
+    Indexing,
+    Loops,
+    bracketed,
+    covers,
+    in_steps,
+    places_of,
+)
+from symback.equations.indices import Affine, Index
 from symback.equations.system import Definition, Group, Kind, Quantity, System, adjoint_name
 from symback.equations.terms import (
     Binder,
@@ -58,25 +66,15 @@ from symback.equations.terms import (
     free_letters,
     reads,
 )
+from symback.language.errors import SymbackError
 from symback.language.functions import ELEMENTARY
-
-At: TypeAlias = tuple[int, ...]
-"""The 1-based indices of an element, () of a scalar."""
 
 Nested: TypeAlias = Any
 """A number, or a tuple of those."""
 
-_Code: TypeAlias = Callable[[list[Any]], Any]
-"""What computes a part of a formula from the numbers that its letters are."""
 
-
-def bracketed(name: str, at: At) -> str:
-    """An element as it is asked for.
-
-    >>> bracketed("U", (1, 2)), bracketed("L", ())
-    ('U[1,2]', 'L')
-    """
-    return f"{name}[{','.join(map(str, at))}]" if at else name
+class ReadTooEarly(SymbackError):
+    """An element that its own equation, or one computed before it, reads."""
 
 
 class Elements:
@@ -142,7 +140,7 @@ class Elements:
         """All elements of an array in its shape, base cases left out."""
         self._compute(name)
         shape = self.shape(name)
-        return _grown(lambda at: self.element(name, at), shape)
+        return grown(lambda at: self.element(name, at), shape)
 
     def shape(self, name: str) -> At:
         """How long an array is in each index."""
@@ -167,7 +165,7 @@ class Elements:
         for quantity in self.system.parameters:
             own = adjoint_name(quantity.name)
             if own in self.system.by_name:
-                found[quantity.name] = _grown(
+                found[quantity.name] = grown(
                     lambda at, name=quantity.name, own=own: (
                         self.element(name, at) - eta * self.element(own, at)
                     ),
@@ -212,7 +210,7 @@ class Elements:
     def _probe(self) -> Elements:
         """The same numbers once more, in which an element may be moved and decisions are seen."""
         given = {
-            q.name: _grown(partial(self._given, q.name), self.shape(q.name)) for q in self.given
+            q.name: grown(partial(self._given, q.name), self.shape(q.name)) for q in self.given
         }
         return Elements(self.system, given, self.numbers, self.sizes, watched=True)
 
@@ -221,7 +219,7 @@ class Elements:
 
     def _take(self, quantity: Quantity, nested: Any) -> None:
         stored, shape = self.stored[quantity.name], self.shape(quantity.name)
-        for at in _places(shape):
+        for at in places_of(shape):
             value = nested
             for index in at:
                 value = value[index - 1]
@@ -289,29 +287,26 @@ class Elements:
                 self._codes[number] = [_Compiled(self, each, group) for each in group.definitions]
             codes = self._codes[number]
             try:
-                if group.is_recurrence:
-                    steps = sorted(set().union(*(code.steps for code in codes)))
-                    for step in steps if group.forward else reversed(steps):
-                        for code in codes:
-                            code.run(step)
-                else:
-                    for code in codes:
-                        code.run()
+                for position, step in in_steps(group, [code.loops for code in codes]):
+                    codes[position].run(step)
             except BaseException:
                 for code in codes:  # the next time it fails again, rather than find half of it
                     code.undo()
                 raise
             self._computed.add(number)
 
+    def looked_up(self, name: str, at: At) -> int:
+        """A number of an array of indices."""
+        found = self.stored[name].get(at)
+        return self._outside(name, at) if found is None else found
+
     def _outside(self, name: str, at: At) -> Any:
         """What is read where an array has no element: its pad."""
         quantity, shape = self.system.by_name[name], self.shape(name)
         is_inside = all(1 <= index <= size for index, size in zip(at, shape, strict=True))
-        is_defined = any(
-            _covers(definition, at, self.sizes) for definition in self.system.defining.get(name, ())
-        )
+        is_defined = any(covers(d, at, self.sizes) for d in self.system.defining.get(name, ()))
         if is_inside or is_defined:
-            raise AssertionError(f"{bracketed(name, at)} is read before it is computed")
+            raise ReadTooEarly(f"{bracketed(name, at)} is read before it is computed")
         if quantity.pad is not None:
             return self.numbers.number(quantity.pad)
         ranges = ", ".join(f"1..{size}" for size in shape)
@@ -324,15 +319,11 @@ class Elements:
 # ------------------------------------------------------------------------------ nested numbers
 
 
-def _places(shape: Sequence[int]) -> Iterator[At]:
-    return itertools.product(*(range(1, size + 1) for size in shape))
-
-
-def _grown(value: Callable[[At], Any], shape: At, at: At = ()) -> Nested:
+def grown(value: Callable[[At], Any], shape: At, at: At = ()) -> Nested:
     """``value`` of all indices, as nested tuples."""
     if len(at) == len(shape):
         return value(at)
-    return tuple(_grown(value, shape, (*at, k)) for k in range(1, shape[len(at)] + 1))
+    return tuple(grown(value, shape, (*at, k)) for k in range(1, shape[len(at)] + 1))
 
 
 def _nested(value: Any) -> Any:
@@ -383,28 +374,7 @@ def _sizes(
     return known
 
 
-def _covers(definition: Definition, at: At, sizes: Mapping[str, int]) -> bool:
-    """Whether a definition defines the element at these indices."""
-    ranges = {each.letter: each for each in definition.ranges}
-    for index, value in zip(definition.at, at, strict=True):
-        own = ranges.get(index.bare or "")
-        if own is None:
-            if index.value(sizes) != value:
-                return False
-        elif not own.lower.value(sizes) <= value <= own.upper.value(sizes):
-            return False
-    return True
-
-
 # -------------------------------------------------------------------- a definition as a function
-
-
-@dataclass(frozen=True, slots=True)
-class _Loop:
-    """The slot of a letter, and the numbers it runs over."""
-
-    slot: int
-    values: range
 
 
 class _Compiled:
@@ -414,41 +384,16 @@ class _Compiled:
         self.definition, self.elements = definition, elements
         self.stored, self.made = elements.stored[definition.name], list[At]()
         compiler = _Compiler(elements)
-        letters = {each.letter: compiler.slot() for each in definition.ranges}
-        sizes = elements.sizes
-        self.loops = {
-            each.letter: _Loop(
-                letters[each.letter],
-                range(each.lower.value(sizes), each.upper.value(sizes) + 1),
-            )
-            for each in definition.ranges
-        }
-        self.at = compiler.places(definition.at, letters)
-        self.value = compiler.code(definition.term, letters)
+        self.loops = Loops(definition, group, compiler)
+        self.at = compiler.places(definition.at, self.loops.slots)
+        self.value = compiler.code(definition.term, self.loops.slots)
         self.env: list[Any] = [0] * compiler.count
         self.memos, self.notes = compiler.memos, compiler.notes
-        self.runner: str | None = None
-        self.steps: Sequence[int] = ()
-        if group.is_recurrence:
-            own = definition.at[group.axes[definition.name]]
-            self.runner = own.bare if own.bare in letters else None
-            self.steps = (
-                self.loops[self.runner].values if self.runner else (own.value(elements.sizes),)
-            )
 
-    def run(self, step: int | None = None) -> None:
+    def run(self, step: int | None) -> None:
         """Compute all elements, or those of one step of the recurrence."""
-        if step is not None and step not in self.steps:
-            return
         env, stored, decisions = self.env, self.stored, self.elements.decisions
-        slots = [loop.slot for loop in self.loops.values()]
-        runs: list[Sequence[int]] = [
-            (step,) if step is not None and name == self.runner else loop.values
-            for name, loop in self.loops.items()
-        ]
-        for values in itertools.product(*runs):
-            for slot, value in zip(slots, values, strict=True):
-                env[slot] = value
+        for _ in self.loops.over(env, step):
             at = self.at(env)
             if at in stored:
                 raise AssertionError(f"{bracketed(self.definition.name, at)} is defined twice")
@@ -479,87 +424,21 @@ class _Compiled:
         return f"{bracketed(self.definition.name, at)} has no value here: {what}{source}"
 
 
-class _Compiler:
-    """Turns the formula of one definition into functions of an environment, one slot a letter."""
+class _Compiler(Indexing):
+    """Turns the formula of one definition into functions of an environment."""
 
     def __init__(self, elements: Elements) -> None:
-        self.elements, self.numbers, self.sizes = elements, elements.numbers, elements.sizes
-        self.count = 0
+        super().__init__(elements.sizes, elements.looked_up)
+        self.elements, self.numbers = elements, elements.numbers
         self.memos: list[dict[Any, Any]] = []
         self.notes: list[Any] = []
         self.arguments: dict[Term, int] = {}
         """The slots of the numbers that formulas of the catalogue are applied to."""
         self.zero, self.one = (self.numbers.number(Fraction(k)) for k in (0, 1))
 
-    def slot(self) -> int:
-        """A new place in the environment."""
-        self.count += 1
-        return self.count - 1
-
-    # -------------------------------------------------------------------------- indices
-
-    def place(self, index: Index, letters: Mapping[str, int]) -> _Code:
-        """The number that an index is."""
-        if isinstance(index, Lookup):
-            read, at = partial(self._looked_up, index.array), self.places(index.indices, letters)
-            return lambda env: read(at(env))
-        constant, parts = index.constant, []
-        for name, coefficient in index.parts:
-            if name in letters:
-                parts.append((letters[name], coefficient))
-            else:
-                constant += coefficient * self.sizes[name]
-        if not parts:
-            return lambda _: constant
-        if len(parts) == 1:
-            slot, coefficient = parts[0]
-            if coefficient == 1:
-                return (lambda env: env[slot] + constant) if constant else (lambda env: env[slot])
-            return lambda env: coefficient * env[slot] + constant
-        return lambda env: constant + sum(c * env[slot] for slot, c in parts)
-
-    def places(self, indices: Sequence[Index], letters: Mapping[str, int]) -> _Code:
-        """The numbers that indices are, as a tuple."""
-        codes = [self.place(index, letters) for index in indices]
-        match codes:
-            case []:
-                return lambda _: ()
-            case [first]:
-                return lambda env: (first(env),)
-            case [first, second]:
-                return lambda env: (first(env), second(env))
-        return lambda env: tuple([code(env) for code in codes])
-
-    def _looked_up(self, array: str, at: At) -> int:
-        found = self.elements.stored[array].get(at)
-        return self.elements._outside(array, at) if found is None else found
-
-    def condition(self, conditions: Sequence[Condition], letters: Mapping[str, int]) -> _Code:
-        """Whether all conditions hold; data are looked up only where those without hold."""
-        ordered = sorted(
-            conditions, key=lambda c: isinstance(c.left, Lookup) or isinstance(c.right, Lookup)
-        )
-        tests = [self._one_condition(each, letters) for each in ordered]
-        if len(tests) == 1:
-            return tests[0]
-        return lambda env: all(test(env) for test in tests)
-
-    def _one_condition(self, condition: Condition, letters: Mapping[str, int]) -> _Code:
-        left, right = (self.place(s, letters) for s in (condition.left, condition.right))
-        match condition.relation:
-            case "==":
-                return lambda env: left(env) == right(env)
-            case "!=":
-                return lambda env: left(env) != right(env)
-            case "<":
-                return lambda env: left(env) < right(env)
-            case "<=":
-                return lambda env: left(env) <= right(env)
-        raise TypeError(f"no relation {condition.relation}")
-
     # ---------------------------------------------------------------------------- terms
 
-    def code(self, term: Term, letters: Mapping[str, int]) -> _Code:
+    def code(self, term: Term, letters: Mapping[str, int]) -> Code:
         """The value of a formula."""
         numbers = self.numbers
         if term in self.arguments:
@@ -597,7 +476,7 @@ class _Compiler:
                 return self._binder(term, letters)
         raise TypeError(f"no way to evaluate {type(term).__name__}")
 
-    def _read(self, array: str, indices: Sequence[Index], letters: Mapping[str, int]) -> _Code:
+    def _read(self, array: str, indices: Sequence[Index], letters: Mapping[str, int]) -> Code:
         at, stored = self.places(indices, letters), self.elements.stored[array]
         outside = partial(self.elements._outside, array)
 
@@ -613,7 +492,7 @@ class _Compiler:
         whole = _Wholes(self.numbers)
         return lambda env: whole[value(env)]
 
-    def _power(self, base: Term, exponent: Term, letters: Mapping[str, int]) -> _Code:
+    def _power(self, base: Term, exponent: Term, letters: Mapping[str, int]) -> Code:
         code, numbers, fixed = self.code(base, letters), self.numbers, rational(exponent)
         if fixed is not None:
             plain = fixed.numerator if fixed.denominator == 1 else fixed
@@ -623,7 +502,7 @@ class _Compiler:
 
     def _call(
         self, function: str, arguments: Sequence[Term], letters: Mapping[str, int]
-    ) -> _Code:  # fmt: skip
+    ) -> Code:  # fmt: skip
         numbers = self.numbers
         codes = [self.code(argument, letters) for argument in arguments]
         if function == "pi":
@@ -694,7 +573,7 @@ class _Compiler:
 
     # --------------------------------------------------------------------------- binders
 
-    def _binder(self, binder: Binder, letters: Mapping[str, int]) -> _Code:
+    def _binder(self, binder: Binder, letters: Mapping[str, int]) -> Code:
         slot, numbers = self.slot(), self.numbers
         inside = {**letters, binder.range.letter: slot}
         lower, upper = (self.place(e, letters) for e in (binder.range.lower, binder.range.upper))
@@ -762,10 +641,10 @@ class _Compiler:
         binder: Binder,
         letters: Mapping[str, int],
         slot: int,
-        keeps: _Code | None,
-        kept: _Code,
-        values: _Code,
-    ) -> _Code:
+        keeps: Code | None,
+        kept: Code,
+        values: Code,
+    ) -> Code:
         """What a binder that keeps its letter is at the index ``at``; all indices at once."""
         if binder.at is None or binder.kind not in ("softmax", "argmax", "argmin"):
             raise TypeError(f"no way to evaluate {binder.kind}")

@@ -13,6 +13,7 @@ their conditions; the budgets are the same.
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from fractions import Fraction
 from typing import Any
 
 from symback.equations import functions
-from symback.equations.indices import Affine, Condition, Index, Lookup, Range, letter, number
+from symback.equations.indices import Affine, Condition, Index, Lookup, Range, least, letter, number
 from symback.equations.terms import (
     Binder,
     Measure,
@@ -30,13 +31,14 @@ from symback.equations.terms import (
     Read,
     Term,
     Times,
+    Where,
     given,
     total,
     walk,
 )
 from symback.language.errors import FormulaError, did_you_mean, printable
 from symback.language.expressions import Named
-from symback.language.functions import ACTIVATIONS
+from symback.language.functions import ACTIVATIONS, ELEMENTARY
 from symback.language.reading import (
     ALIASES,
     CONSTANTS,
@@ -48,6 +50,7 @@ from symback.language.reading import (
     Token,
     bits,
     known_words,
+    read,
     tokenized,
 )
 
@@ -67,6 +70,7 @@ TOKEN = re.compile(
 )
 
 ARITIES = {
+    **dict.fromkeys(BINDERS, (1, 1)),  # for suggestions: `_Parser.call` reads them before
     **{name: (1, 1) for name in ACTIVATIONS if functions.is_pointwise(name)},
     **FUNCTIONS,
 }
@@ -222,18 +226,22 @@ class _Parser(Parser):
             raise self.fail(token, f'"{word}" is a function; write {word}(…)')
         raise self.fail(token, self.unknown(word))
 
-    def unknown(self, word: str) -> str:
+    def unknown(self, word: str, noun: str = "name") -> str:
         """What to say of a name that nothing has."""
-        names = self.known_names
+        names, shown = self.known_names, printable(word)
         known = [*sorted(names.ranks), *sorted(names.sizes), *sorted(self.scope)]
-        shown = printable(word)
-        if len(word) == 1 and not did_you_mean(word, known):
+        if noun == "array":
+            known = [name for name in known if names.ranks.get(name)]
+        elif not names.ranks:
+            known = sorted(names.sizes)
+        elif len(word) == 1 and not did_you_mean(word, known):
             letters = ", ".join(sorted(self.scope)) or "none"
             return (
-                f'"{shown}" is no array, no size and no letter of this line (its letters: '
-                f"{letters}); a letter stands on the left side, or is bound: sum({shown}, …)"
+                f'"{shown}" is no scalar, no size and no index here (indices here: {letters}); '
+                f"bind it, sum({shown}, …), or put it on the left side; a quantity is given in "
+                "[parameters] or [inputs]"
             )
-        return f'unknown name "{shown}"{did_you_mean(word, known) or "."} {known_words(known)}'
+        return f'unknown {noun} "{shown}"{did_you_mean(word, known) or "."} {known_words(known)}'
 
     def element(self, token: Token) -> Part:
         """Read ``W[i,j]``."""
@@ -242,7 +250,7 @@ class _Parser(Parser):
             kind = "an index" if word in self.scope else names.kind(word)
             if kind:
                 raise self.fail(token, f"{word} is {kind}, so it has no indices")
-            raise self.fail(token, self.unknown(word))
+            raise self.fail(token, self.unknown(word, "array"))
         indices = self.indices()
         rank = names.ranks[word]
         if len(indices) != rank:
@@ -269,7 +277,11 @@ class _Parser(Parser):
     def index(self, noun: str) -> Index:
         """Read one index."""
         token = self.token
-        found = _index_of(self.nested(0).node, self.known_names.data)
+        term = self.nested(0).node
+        found = _index_of(term, self.known_names.data)
+        if isinstance(term, Read) and found is None:
+            kind = self.known_names.kind(term.array)
+            raise self.fail(token, f"{term.array} is {kind}, not {noun}; take another letter")
         if found is None:
             advice = "is made of letters, sizes and whole numbers, such as 2*o+u-3"
             other = " or looked up, such as tok[t]" if self.known_names.data else ""
@@ -306,6 +318,7 @@ class _Parser(Parser):
     def letter(self, token: Token) -> str:
         """The letter that a token is; refused where the word means something else."""
         kind = self.known_names.kind(token.text)
+        kind = kind or ("a word of Python" if keyword.iskeyword(token.text) else "")
         if kind:
             raise self.fail(token, f'"{token.text}" is {kind} and no index; take another letter')
         return token.text
@@ -327,7 +340,7 @@ class _Parser(Parser):
             )
         self.bound += 1
         own = f"{name}#{self.bound}"
-        range_ = self.range(own) if self.token.kind == "=" else Range(own, UNKNOWN)
+        range_ = self.range(own, name) if self.token.kind == "=" else Range(own, UNKNOWN)
         self.scope[name] = own
         conditions: tuple[Condition, ...] = ()
         if self.token.kind == "if":
@@ -347,19 +360,25 @@ class _Parser(Parser):
         at = letter(outer) if kind == "softmax" and outer else None
         return self.taller(token, Binder(kind, range_, conditions, body.node, at), body)
 
-    def range(self, own: str) -> Range:
+    def range(self, own: str, name: str) -> Range:
         """Read ``=1..n``."""
         self.advance()
-        token, hidden = self.token, self.scope
-        self.scope = {}
+        token = self.token
         lower = self.index("the first number of a range")
         if self.token.kind != "..":
-            raise self.fail(self.token, "a range has two dots: u=1..3")
+            raise self.fail(self.token, f"a range has two dots: {name}=1..3")
         self.advance()
         upper = self.index("the last number of a range")
-        self.scope = hidden
         if isinstance(lower, Lookup) or isinstance(upper, Lookup):
             raise self.fail(token, "a range is made of sizes and whole numbers")
+        letters = (lower.names | upper.names) - self.known_names.sizes
+        if letters:
+            shown = shown_letter(min(letters))
+            advice = f"a condition may: sum({name} if {name} <= {shown}, …)"
+            raise self.fail(token, f"a range does not depend on an index such as {shown}; {advice}")
+        beyond = least(lower - upper, ())
+        if beyond is not None and beyond > 0:
+            raise self.fail(token, f"there is no number from {lower} to {upper}")
         self.explicit[own] = Range(own, upper, lower)
         return self.explicit[own]
 
@@ -437,8 +456,13 @@ class _Parser(Parser):
 
     def node_of(self, head: str, arguments: tuple[Any, ...], token: Token) -> Any:
         """The term of one operation."""
-        if head == "/" and self.value(arguments[1]) == 0:
-            raise self.fail(token, "this divides by 0")
+        match head, [self.value(each) for each in arguments]:
+            case "/", [_, below] if below == 0:
+                raise self.fail(token, "this divides by 0")
+            case "**", [Fraction() as base, Fraction() as power] if _has_no_power(base, power):
+                raise self.fail(token, "this power is no real number")
+            case _, [Fraction() as value] if not _is_in_domain(head, value):
+                raise self.fail(token, f"{head} of {value} is no real number")
         return functions.applied(head, arguments)
 
     def number(self, token: Token) -> Number:
@@ -510,6 +534,24 @@ def _affine_product(factors: tuple[Term, ...], data: frozenset[str]) -> Affine |
         else:
             return None
     return found
+
+
+def _has_no_power(base: Fraction, exponent: Fraction) -> bool:
+    return (base == 0 and exponent < 0) or (base < 0 and exponent.denominator > 1)
+
+
+def _is_in_domain(function: str, value: Fraction) -> bool:
+    """Whether a function of the catalogue has a value at a number."""
+    row = ELEMENTARY.get(function)
+    if row is None or not row.domain:
+        return True
+    question = read(f"where({row.domain}, 1, 0)", names={"z"})
+    asked = functions.term_of(question, {"z": Number(value)})
+    assert isinstance(asked, Where)
+    left, right = _rational(asked.left), _rational(asked.right)
+    assert left is not None
+    assert right is not None
+    return left < right or (asked.relation == "<=" and left == right)
 
 
 def _rational(term: Term) -> Fraction | None:

@@ -175,7 +175,7 @@ def moved(index: Index, moves: Moves) -> Index:
         if any(isinstance(place, Lookup) for place in places):
             raise TypeError(f"{index} would have a looked-up index within a looked-up one")
         return Lookup(index.array, places)  # type: ignore[arg-type]
-    if not index.names & moves.keys():
+    if not any(name in moves for name, _ in index.parts):
         return index
     if index.bare is not None:
         return moves[index.bare]

@@ -17,6 +17,9 @@ from symback.equations.ranges import Shapes
 from symback.equations.system import Definition, Group
 from symback.language.tables import SpecError
 
+POINTS = 20_000
+"""Combinations of letters that are gone through for the readings of one recurrence."""
+
 
 def groups(definitions: Sequence[Definition], shapes: Shapes, sizes: Moves) -> tuple[Group, ...]:
     """The groups in an order in which everything is computed before it is read.
@@ -24,9 +27,10 @@ def groups(definitions: Sequence[Definition], shapes: Shapes, sizes: Moves) -> t
     ``shapes`` are those of computed arrays, ``sizes`` the numbers of sizes.  Raises `SpecError` for
     a cycle.
     """
+    reached = _Reached(definitions)
     needs = [
-        tuple(dict.fromkeys(n for site in _sites(d) for n in _reached(site, definitions)))
-        for d in definitions
+        tuple(dict.fromkeys(n for site in _sites(each) for n in reached.by(site)))
+        for each in definitions
     ]
     made = []
     for component in components(needs):
@@ -42,11 +46,22 @@ def _sites(definition: Definition) -> Iterator[Site]:
     return sites(definition.term, Site(definition.lhs, definition.ranges))
 
 
-def _reached(site: Site, definitions: Sequence[Definition]) -> Iterator[int]:
-    """The definitions that an element which is read may belong to."""
-    same = [n for n, each in enumerate(definitions) if each.name == site.read.array]
-    exact = [n for n in same if definitions[n].is_base and _is_element(site, definitions[n])]
-    yield from exact or same
+class _Reached:
+    """The definitions, by number, that an element which is read may belong to."""
+
+    def __init__(self, definitions: Sequence[Definition]) -> None:
+        self.definitions = definitions
+        self.of: dict[str, list[int]] = {}
+        for n, each in enumerate(definitions):
+            self.of.setdefault(each.name, []).append(n)
+
+    def by(self, site: Site) -> Sequence[int]:
+        """Those of one reading: the base case that it is, or all of the array."""
+        same = self.of.get(site.read.array, ())
+        if len(same) < 2:
+            return same
+        bases = (n for n in same if self.definitions[n].is_base)
+        return [n for n in bases if _is_element(site, self.definitions[n])] or same
 
 
 def _is_element(site: Site, base: Definition) -> bool:
@@ -118,12 +133,14 @@ class _Recurrence:
 
     def __init__(self, members: Sequence[Definition], shapes: Shapes, sizes: Moves) -> None:
         self.members, self.shapes, self.sizes = members, shapes, sizes
+        reached = _Reached(members)
         self.steps = [
             _Step(n, m, site)
             for n, each in enumerate(members)
             for site in _sites(each)
-            for m in _reached(site, members)
+            for m in reached.by(site)
         ]
+        self.most = POINTS // max(len(self.steps), 1)
 
     def group(self) -> Group:
         """The recurrence, its definitions in the order within one step."""
@@ -171,7 +188,8 @@ class _Recurrence:
         here = Affine(0, ((own, 1),))
         behind = here - index if forward else index - here
         for steps in (1, 0):
-            if nonnegative(behind - number(steps), site.ranges, site.conditions, self.sizes):
+            goal = behind - number(steps)
+            if nonnegative(goal, site.ranges, site.conditions, self.sizes, self.most):
                 return steps
         return None
 
@@ -198,11 +216,10 @@ class _Recurrence:
         first = self.members[0]
         step = next((s for s in self.steps if s.reader == 0), self.steps[0])
         names = " → ".join(self.shortest())
-        shown = str(step.site)
-        advice = "a recurrence reads strictly earlier values of one index, such as h[t-1,i]"
         return SpecError(
-            f"{first.place}: {first.name} needs itself ({names}), and not only strictly earlier "
-            f"values of one index (it reads {shown}); {advice}"
+            f"{first.place}: {first.name} is computed from itself ({names}); only a recurrence may "
+            "be, which reads strictly earlier values of one index, such as h[t-1,i], or strictly "
+            f"later ones, and here {step.site} is read"
         )
 
     def shortest(self) -> list[str]:

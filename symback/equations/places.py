@@ -3,7 +3,7 @@
 Here one can
 
 * list every element that a term reads, those inside indices and conditions too, each with the
-  ranges around it and the conditions under which it is read: `sites`;
+  ranges around it and the conditions under which it is read: `sites`; `inner` goes one step in;
 * prove that an index is never below another: `nonnegative`, for all sizes, or for the numbers that
   sizes have.
 """
@@ -11,6 +11,7 @@ Here one can
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,8 @@ from symback.equations.terms import Binder, Given, Read, Term, children
 
 MOST_CONDITIONS = 12
 MOST_POINTS = 5_000
+MOST_TRIES = 300
+DEEPEST = 3  # conditions that are used together
 MOST_TIMES = 64
 
 
@@ -67,22 +70,34 @@ def sites(term: Term, around: Site) -> Iterator[Site]:
         case Read(_, indices):
             yield replace(around, read=term)
             yield from _looked_up(indices, around)
-        case Given(conditions, body):
+        case Given(conditions):
             yield from _in_conditions(conditions, around)
-            inside = replace(
-                around,
-                conditions=(*around.conditions, *conditions),
-                guards=(*around.guards, *conditions),
-            )
-            yield from sites(body, inside)
-        case Binder(_, range, conditions, body):
+        case Binder(_, range, conditions):
             inside = replace(around, ranges=(*around.ranges, range))
             yield from _in_conditions(conditions, inside)
-            inside = replace(inside, conditions=(*around.conditions, *conditions))
-            yield from sites(body, inside)
+    for part, inside in inner(term, around):
+        yield from sites(part, inside)
+
+
+def inner(term: Term, around: Site) -> Iterator[tuple[Term, Site]]:
+    """The parts of a term, each with what stands around it."""
+    match term:
+        case Given(conditions, body):
+            yield (
+                body,
+                replace(
+                    around,
+                    conditions=(*around.conditions, *conditions),
+                    guards=(*around.guards, *conditions),
+                ),
+            )
+        case Binder(_, range, conditions, body):
+            ranges = (*around.ranges, range)
+            conditions = (*around.conditions, *conditions)
+            yield body, replace(around, ranges=ranges, conditions=conditions)
         case _:
             for part in children(term):
-                yield from sites(part, around)
+                yield part, around
 
 
 def _in_conditions(conditions: Iterable[Condition], around: Site) -> Iterator[Site]:
@@ -100,11 +115,16 @@ def _looked_up(indices: Iterable[Index], around: Site) -> Iterator[Site]:
 
 
 def nonnegative(
-    goal: Affine, ranges: Sequence[Range], conditions: Iterable[Condition], sizes: Moves
+    goal: Affine,
+    ranges: Sequence[Range],
+    conditions: Iterable[Condition],
+    sizes: Moves,
+    most: int = MOST_POINTS,
 ) -> bool:
     """Whether ``goal`` is proved to be 0 or more wherever the conditions hold.
 
-    ``sizes`` are the numbers of sizes, used where it is not so for all sizes.
+    ``sizes`` are the numbers of sizes, used where it is not so for all sizes; then at most ``most``
+    combinations of letters are gone through.
 
     >>> from symback.equations.indices import letter
     >>> t, u, T = letter("t"), letter("u"), letter("T")
@@ -113,21 +133,24 @@ def nonnegative(
     True
     """
     kept = [each for each in conditions if not _looks_up(each)][:MOST_CONDITIONS]
-    if _follows(goal, ranges, _facts(kept, ranges), 3):
+    if _follows(goal, ranges, _facts(kept, ranges)):
         return True
     if not sizes:
         return False
     goal = _plain(goal, sizes)
     ranges = [Range(r.letter, _plain(r.upper, sizes), _plain(r.lower, sizes)) for r in ranges]
     kept = [condition_moved(each, sizes) for each in kept]
-    if _follows(goal, ranges, _facts(kept, ranges), 3):
+    if _follows(goal, ranges, _facts(kept, ranges)):
         return True
-    points = every_point(goal, ranges, kept)
+    points = every_point(goal, ranges, kept, most)
     return points is not None and all(goal.value(point) >= 0 for point in points)
 
 
 def every_point(
-    goal: Affine, ranges: Sequence[Range], conditions: Sequence[Condition]
+    goal: Affine,
+    ranges: Sequence[Range],
+    conditions: Sequence[Condition],
+    most: int = MOST_POINTS,
 ) -> list[dict[str, int]] | None:
     """The numbers that the letters of ``goal`` may have; None where there are too many to look."""
     known = {each.letter: each for each in ranges}
@@ -144,19 +167,20 @@ def every_point(
     count = 1
     for span in spans:
         count *= len(span)
-        if count > MOST_POINTS:
+        if count > most:
             return None
     related = [each for each in conditions if each.names <= wanted]
     found = []
     for values in itertools.product(*spans):
         point = dict(zip((name for name, _ in runs), values, strict=True))
-        if all(_holds(each, point) for each in related):
+        if all_hold(related, point):
             found.append(point)
     return found
 
 
-def _holds(condition: Condition, point: Mapping[str, int]) -> bool:
-    return holds(condition, point, _no_data)
+def all_hold(conditions: Iterable[Condition], point: Mapping[str, int]) -> bool:
+    """Whether all conditions, none of which looks anything up, hold for these letters."""
+    return all(holds(each, point, _no_data) for each in conditions)
 
 
 def _no_data(array: str, _: tuple[int, ...]) -> int:
@@ -195,26 +219,29 @@ def _facts(conditions: Iterable[Condition], ranges: Sequence[Range]) -> list[Aff
     return found
 
 
-def _follows(goal: Affine, ranges: Sequence[Range], facts: list[Affine], depth: int) -> bool:
+def _follows(goal: Affine, ranges: Sequence[Range], facts: Sequence[Affine]) -> bool:
     """Whether the goal is a sum of multiples of facts and of something that is never below 0."""
-    bound = least(goal, ranges)
-    if bound is not None and bound >= 0:
-        return True
-    if not depth:
-        return False
-    for position, fact in enumerate(facts):
-        for times in _multiples(goal, fact):
-            rest = facts[:position] + facts[position + 1 :]
-            if _follows(goal - fact.times(times), ranges, rest, depth - 1):
-                return True
+    waiting = deque([(goal, tuple(facts))])
+    for _ in range(MOST_TRIES):
+        if not waiting:
+            return False
+        goal, left = waiting.popleft()
+        bound = least(goal, ranges)
+        if bound is not None and bound >= 0:
+            return True
+        if len(facts) - len(left) < DEEPEST:
+            for position, fact in enumerate(left):
+                rest = left[:position] + left[position + 1 :]
+                for times in _multiples(goal, fact):
+                    waiting.append((goal - fact.times(times), rest))
     return False
 
 
-def _multiples(goal: Affine, fact: Affine) -> set[int]:
+def _multiples(goal: Affine, fact: Affine) -> Iterable[int]:
     """How often a fact may be used so that a letter or a size of the goal goes."""
-    found = set()
+    found: set[int] = set()
     for name, coefficient in fact.parts:
         ratio = -(-abs(goal.coefficient(name)) // abs(coefficient))
         if goal.coefficient(name) * coefficient > 0 and ratio <= MOST_TIMES:
             found.add(ratio)
-    return found
+    return sorted(found)

@@ -75,10 +75,23 @@ _Node: TypeAlias = _Letter | _Axis
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
+    """A place where a letter stands bare; ``read`` is None for that of a softmax.
+
+    From when on a size goes from the axis to the letter, and from the letter to the axis, in turns:
+    0 at once, 1 where nothing else says it, 2 where even then nothing does, 3 never.
+    """
+
     letter: _Letter
     axis: _Axis
-    place: str
-    is_guarded: bool
+    read: Read | None
+    to_letter: int
+    to_axis: int
+
+    @property
+    def place(self) -> str:
+        """What a message calls it."""
+        name = shown_letter(self.letter[1])
+        return f"softmax({name}, …)" if self.read is None else _shown(self.read)
 
 
 class _Graph:
@@ -95,71 +108,75 @@ class _Graph:
             self.touching.setdefault(edge.letter, []).append(edge)
             self.touching.setdefault(edge.axis, []).append(edge)
         self.found: dict[_Node, Affine] = dict(self.axes)
-        self.because: dict[_Node, str] = {}
+        self.because: dict[_Node, _Edge] = {}
         for number, draft in enumerate(drafts):
-            for own in _own_letters(draft):
+            for own in own_letters(draft):
                 if shown_letter(own) in stated and own not in draft.explicit:
                     node = (number, own)
                     self.found[node] = stated[shown_letter(own)]
-                    self.because[node] = "[ranges]"
 
     def _edges(self, number: int) -> Iterator[_Edge]:
         draft = self.drafts[number]
-        letters = set(_own_letters(draft))
+        letters = set(own_letters(draft))
         around = Site(draft.read)
-        for site in (around, *sites(draft.term, around)):
+        for k, index in enumerate(draft.at):
+            if index.bare in draft.letters:
+                turns = (0, 2) if draft.is_base else (3, 0)
+                yield _Edge((number, index.bare), (draft.name, k), draft.read, *turns)
+        for site in sites(draft.term, around):
             for k, index in enumerate(site.read.indices):
                 name = index.bare
-                if name is None or name not in letters or name in draft.explicit:
-                    continue
-                guarded = any(name in each.names for each in site.guards)
-                shown = _shown(site.read)
-                yield _Edge((number, name), (site.read.array, k), shown, guarded)
+                if name in letters and name not in draft.explicit:
+                    is_guarded = any(name in each.names for each in site.guards)
+                    axis = (site.read.array, k)
+                    yield _Edge((number, name), axis, site.read, 1 if is_guarded else 0, 3)
         for part in walk(draft.term):  # softmax keeps its letter: inside and outside it is the same
             if isinstance(part, Binder) and part.at is not None and part.at.bare in letters:
                 own, outer = part.range.letter, part.at.bare
-                shown = f"softmax({shown_letter(own)}, …)"
                 within = ("softmax", id(part))
                 if own not in draft.explicit:
-                    yield _Edge((number, own), within, shown, False)
+                    yield _Edge((number, own), within, None, 0, 0)
                 elif draft.explicit[own].lower == Affine(1):
                     self.axes[within] = draft.explicit[own].upper
                 if outer not in draft.explicit:
-                    yield _Edge((number, outer), within, shown, False)
+                    yield _Edge((number, outer), within, None, 0, 0)
 
     def spread(self) -> None:
-        """Give every node its size, guarded places last."""
-        for guarded in (False, True):
+        """Give every node its size."""
+        for turn in range(3):
             waiting = deque(self.found)
             while waiting:
                 node = waiting.popleft()
                 for edge in self.touching.get(node, ()):
-                    if edge.is_guarded and not guarded:
-                        continue
-                    other = edge.axis if node == edge.letter else edge.letter
-                    if other not in self.found:
+                    is_letter = node == edge.letter
+                    other = edge.axis if is_letter else edge.letter
+                    since = edge.to_axis if is_letter else edge.to_letter
+                    if since <= turn and other not in self.found:
                         self.found[other] = self.found[node]
-                        self.because[other] = edge.place
+                        self.because[other] = edge
                         waiting.append(other)
 
-    def check(self) -> None:
-        """Refuse a letter that runs over two sizes."""
+    def check(self, sizes: Moves) -> None:
+        """Refuse a letter that runs over two sizes, even if both are the same number."""
         for edge in self.edges:
             one, other = self.found.get(edge.letter), self.found.get(edge.axis)
-            if edge.is_guarded or one is None or other is None or one == other:
+            if edge.to_letter == 1 or one is None or other is None or one == other:
                 continue
             number, own = edge.letter
-            because = self.because[edge.letter]
-            why = "[ranges] says" if because == "[ranges]" else f"it does in {because}"
-            name = shown_letter(own)
+            because = self.because.get(edge.letter)
+            why = "[ranges] says" if because is None else f"it does in {because.place}"
+            advice = "take another letter, or shapes that agree"
+            if moved(one, sizes) == moved(other, sizes):
+                advice = f"here both are {moved(one, sizes)}: write one of them in both shapes"
             raise SpecError(
-                f"{self.drafts[number].place}: {name} runs from 1 to {one}, as {why}, but "
-                f"{edge.place} has {other} there; an index has one range in an equation: take "
-                "another letter, or shapes that agree"
+                f"{self.drafts[number].place}: {shown_letter(own)} runs from 1 to {one}, as {why}, "
+                f"but {edge.place} has {other} there; an index has one range in an equation: "
+                f"{advice}"
             )
 
 
-def _own_letters(draft: Draft) -> tuple[str, ...]:
+def own_letters(draft: Draft) -> tuple[str, ...]:
+    """The letters of an equation, by their own names: those of the left side and the bound ones."""
     bound = (part.range.letter for part in walk(draft.term) if isinstance(part, Binder))
     return (*draft.letters, *bound)
 
@@ -168,20 +185,20 @@ def _own_letters(draft: Draft) -> tuple[str, ...]:
 
 
 def find(
-    drafts: Sequence[Draft], shapes: Shapes, stated: Mapping[str, Affine]
+    drafts: Sequence[Draft], shapes: Shapes, stated: Mapping[str, Affine], sizes: Moves
 ) -> tuple[tuple[Definition, ...], dict[str, tuple[Affine, ...]]]:
     """The equations with the ranges of their letters, and the shape of each computed array.
 
     ``shapes`` are those of parameters and inputs, ``stated`` the ranges of letters that stand in
-    affine expressions only.  Raises `SpecError`.
+    affine expressions only, ``sizes`` the numbers of sizes.  Raises `SpecError`.
     """
     graph = _Graph(drafts, shapes, stated)
     graph.spread()
-    graph.check()
+    graph.check(sizes)
     definitions, computed = [], {}
     for number, draft in enumerate(drafts):
         known = dict(draft.explicit)
-        for own in _own_letters(draft):
+        for own in own_letters(draft):
             if own not in known:
                 size = graph.found.get((number, own))
                 if size is None:
@@ -210,11 +227,16 @@ def _unknown(draft: Draft, own: str) -> SpecError:
         for site in sites(draft.term, around)
         if any(own in index.names for index in site.read.indices)
     ]
-    stands = f"it stands in {', '.join(dict.fromkeys(places))}" if places else "it indexes nothing"
-    bound = f', or in the binder, "{name}=1..n"' if own != name else ""
+    stands = (
+        f"it stands in {', '.join(dict.fromkeys(places))}, and nowhere by itself in an array whose "
+        "shape is known"
+        if places
+        else "no array on the right side has it as an index"
+    )
+    bound = f", or here: {name}=1..n" if own != name else ""
     return SpecError(
-        f"{draft.place}: the range of {name} is not known: {stands}, and no bare {name} stands in "
-        f'an array of known shape; write it: [ranges] {name} = "n"{bound}'
+        f"{draft.place}: over what does {name} run? {stands[0].upper()}{stands[1:]}; write its "
+        f'last value, such as {name} = "n" in [ranges]{bound}'
     )
 
 

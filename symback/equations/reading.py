@@ -17,15 +17,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 from symback.engine.spec import check_printed
 from symback.equations import bounds, ordering, ranges
 from symback.equations.formulas import RESERVED, Left, Names, read_left, read_right, read_size
-from symback.equations.indices import Affine, Moves, number
+from symback.equations.indices import Affine, Moves, least, number
 from symback.equations.places import Site, sites
 from symback.equations.ranges import Draft
 from symback.equations.system import Definition, Kind, Quantity, System
+from symback.language import names as names_of
 from symback.language import tables
 from symback.language.errors import SymbackError, printable
 from symback.language.tables import Place, SpecError
@@ -35,9 +36,12 @@ TOP_KEYS = ("title", "loss", *OWN_TABLES, "equations", "values", "goals")
 MOST_EQUATIONS = 500
 MOST_NAMES = 1_000
 MOST_INDICES = 8  # of one array
-MOST_TEXT = 200_000  # characters of all equations
+MOST_TEXT = 100_000  # characters of all equations
 LARGEST_SIZE = 10**7
 MOST_NUMBERS = 2_000_000  # of one array given in [values]
+
+
+_Sizes: TypeAlias = Mapping[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class _Line:
 class _Declared:
     """What a file says before its equations."""
 
-    sizes: Mapping[str, int | None]
+    sizes: _Sizes
     quantities: tuple[Quantity, ...]
     names: Names
     ranges: Mapping[str, Affine]
@@ -71,9 +75,10 @@ def is_system(mapping: Mapping[str, Any]) -> bool:
     (False, True)
     """
     table = mapping.get("equations")
-    if "network" in mapping or not isinstance(table, Mapping):
+    if "network" in mapping:
         return False
-    return any(key in mapping for key in OWN_TABLES) or any("[" in str(key) for key in table)
+    has_indices = isinstance(table, Mapping) and any("[" in str(key) for key in table)
+    return has_indices or any(key in mapping for key in OWN_TABLES)
 
 
 def from_tables(mapping: Mapping[str, Any], source: str) -> System:
@@ -149,7 +154,7 @@ def _lines(text: Any, place: Place) -> Iterator[_Line]:
             held += " "
             continue
         if held.strip():
-            yield _line(held, place.within(f"line {first}"))
+            yield _line(held, replace(place, table=f"line {first}:"))
         held, depth = "", 0
     if held.strip():
         yield _line(held, place.within(f"line {first}"))
@@ -159,7 +164,8 @@ def _line(text: str, place: Place) -> _Line:
     left, sign, right = text.partition("=")
     if not sign:
         place.fail(f'"{printable(text.strip())}" has no equals sign; write a[t,i] = …')
-    return _Line(left.strip(), right.strip(), place.key(left.strip()))
+    at = " " * (len(left) + 1)  # so that columns are those of the line
+    return _Line(left.strip(), at + right, place.key(left.strip()))
 
 
 # ---------------------------------------------------------------------------------- the pipeline
@@ -173,14 +179,13 @@ def _system(mapping: Mapping[str, Any], lines: Sequence[_Line], place: Place) ->
         place.fail(f"the equations have more than {MOST_TEXT:,} characters")
     drafts = _drafts(lines, declared)
     shapes = {quantity.name: quantity.shape for quantity in declared.quantities}
-    definitions, computed = ranges.find(drafts, shapes, declared.ranges)
+    definitions, computed = ranges.find(drafts, shapes, declared.ranges, declared.moves)
     computed_ones = tuple(
         Quantity(name, Kind.COMPUTED, shape, declared.pad.get(name))
         for name, shape in computed.items()
     )
     quantities = (*declared.quantities, *computed_ones)
     by_name = {quantity.name: quantity for quantity in quantities}
-    _check_shapes(computed_ones, definitions, declared)
     bounds.check(definitions, by_name, declared.moves)
     groups = ordering.groups(definitions, computed, declared.moves)
     target = _target(mapping, lines, drafts, by_name, place)
@@ -204,7 +209,6 @@ def _system(mapping: Mapping[str, Any], lines: Sequence[_Line], place: Place) ->
 
 def _declared(mapping: Mapping[str, Any], place: Place) -> _Declared:
     sizes = _sizes(_part(mapping, "sizes", place), place.within("sizes"))
-    names = Names(sizes=frozenset(sizes))
     quantities: dict[str, Quantity] = {}
     kinds = {"parameters": Kind.PARAMETER, "inputs": Kind.INPUT, "indices": Kind.DATA}
     for table, kind in kinds.items():
@@ -214,7 +218,7 @@ def _declared(mapping: Mapping[str, Any], place: Place) -> _Declared:
             if name in sizes or name in quantities:
                 other = "a size" if name in sizes else "given"
                 here.key(name).fail(f"{name} is {other} already; choose another name")
-            quantities[name] = _quantity(name, kind, entry, names, here.key(name))
+            quantities[name] = _quantity(name, kind, entry, sizes, here.key(name))
     if len(quantities) > MOST_NAMES:
         place.fail(f"{len(quantities):,} arrays given, expected at most {MOST_NAMES:,}")
     here = place.within("pad")
@@ -224,7 +228,7 @@ def _declared(mapping: Mapping[str, Any], place: Place) -> _Declared:
     }
     here = place.within("ranges")
     stated = {
-        name: _size(value, names, here.key(name))
+        name: _size(value, sizes, here.key(name))
         for name, value in _part(mapping, "ranges", place).items()
     }
     ranks = {name: len(each.shape) for name, each in quantities.items()}
@@ -238,7 +242,7 @@ def _declared(mapping: Mapping[str, Any], place: Place) -> _Declared:
         names=Names(frozenset(sizes), ranks, data),
         ranges=stated,
         pad=pad,
-        moves={name: number(value) for name, value in sizes.items() if value is not None},
+        moves=_numbers(sizes),
     )
 
 
@@ -271,29 +275,33 @@ def _sizes(table: Mapping[str, Any], place: Place) -> dict[str, int | None]:
     return found
 
 
-def _quantity(name: str, kind: Kind, entry: Any, names: Names, place: Place) -> Quantity:
+def _numbers(sizes: _Sizes) -> Moves:
+    return {name: number(value) for name, value in sizes.items() if value is not None}
+
+
+def _quantity(name: str, kind: Kind, entry: Any, sizes: _Sizes, place: Place) -> Quantity:
     if kind is not Kind.DATA:
-        return Quantity(name, kind, _shape(entry, names, place))
+        return Quantity(name, kind, _shape(entry, sizes, place))
     table = tables.table_of(entry, ("shape", "below"), place)
     shape = tables.required(table, "shape", 'a shape such as ["T"]', place)
     below = tables.required(table, "below", "the largest number that it holds", place)
     return Quantity(
         name,
         kind,
-        _shape(shape, names, place.key("shape")),
-        below=_size(below, names, place.key("below")),
+        _shape(shape, sizes, place.key("shape")),
+        below=_size(below, sizes, place.key("below")),
     )
 
 
-def _shape(value: Any, names: Names, place: Place) -> tuple[Affine, ...]:
+def _shape(value: Any, sizes: _Sizes, place: Place) -> tuple[Affine, ...]:
     if not tables.is_list(value) or len(value) > MOST_INDICES:
         place.expected(
             f'a list of at most {MOST_INDICES} sizes such as ["n", "d"], or [] for a scalar', value
         )
-    return tuple(_size(each, names, place.item(count)) for count, each in enumerate(value, 1))
+    return tuple(_size(each, sizes, place.item(count)) for count, each in enumerate(value, 1))
 
 
-def _size(value: Any, names: Names, place: Place) -> Affine:
+def _size(value: Any, sizes: _Sizes, place: Place) -> Affine:
     """A size: a whole number, a name of [sizes], or a sum of these."""
     whole = tables.whole(value)
     if whole is not None:
@@ -303,9 +311,15 @@ def _size(value: Any, names: Names, place: Place) -> Affine:
     if not isinstance(value, str):
         place.expected('a whole number, or a size such as "n"', value)
     try:
-        return read_size(value, names, str(place))
+        found = read_size(value, Names(sizes=frozenset(sizes)), str(place))
     except SymbackError as error:
         raise SpecError(error.message) from None
+    given = bounds.number_of(found, _numbers(sizes))
+    bound = least(given.times(-1), ())
+    if bound is not None and bound >= 0:
+        shown = f" = {given}" if given != found else ""
+        place.fail(f"{found}{shown} is never above 0, and a size is at least 1")
+    return found
 
 
 # ------------------------------------------------------------------------------------ equations
@@ -321,14 +335,10 @@ def _drafts(lines: Sequence[_Line], declared: _Declared) -> list[Draft]:
             line.place.fail(f"{left.name} has {len(left.at)} indices here and {rank} above")
     names = replace(declared.names, ranks=ranks)
     check_printed((*ranks, *declared.sizes), lines[0].place)
+    _check_elements(ranks, lines[0].place)
     drafts = [_draft(line, left, names) for line, left in zip(lines, lefts, strict=True)]
     _check_definitions(drafts)
-    for name in declared.pad:
-        if name not in ranks or name in names.data:
-            known = [each for each in ranks if each not in names.data]
-            lines[0].place.within("pad").key(name).fail(
-                f"no array that may be padded has this name{tables.nearest_of(name, known)}"
-            )
+    _check_uses(drafts, declared, names, lines[0].place)
     return drafts
 
 
@@ -367,8 +377,36 @@ def _draft(line: _Line, left: Left, names: Names) -> Draft:
         right = read_right(line.right, frozenset(letters), names, place)
     except SymbackError as error:
         raise SpecError(error.message) from None
-    written = f"{line.left} = {line.right}"
+    written = f"{line.left} = {' '.join(line.right.split())}"
     return Draft(left.name, left.at, letters, right.term, right.explicit, written, place)
+
+
+def _check_uses(drafts: Sequence[Draft], declared: _Declared, names: Names, place: Place) -> None:
+    """Refuse a name of [pad] or [ranges] that nothing has."""
+    may_be_padded = [name for name in names.ranks if name not in names.data]
+    for name in declared.pad:
+        if name not in may_be_padded:
+            place.within("pad").key(name).fail(
+                f"no array that may be padded has this name{tables.nearest_of(name, may_be_padded)}"
+            )
+    letters = {ranges.shown_letter(own) for draft in drafts for own in ranges.own_letters(draft)}
+    for name in declared.ranges:
+        if name not in letters:
+            kind = names.kind(name) if isinstance(name, str) else ""
+            problem = f"this is {kind} and no index" if kind else "no equation has this index"
+            near = tables.nearest_of(name, letters)
+            place.within("ranges").key(name).fail(f"{problem}{near}")
+
+
+def _check_elements(ranks: Mapping[str, int], place: Place) -> None:
+    """Refuse names whose elements are written alike: W_11 is W[1,1] and the first of W1."""
+    for name, rank in ranks.items():
+        letter, digits = names_of.split_name(name)
+        if digits and not digits.startswith("0") and ranks.get(letter) == len(digits) + rank:
+            place.fail(
+                f"{letter} and {name}: an element of each would be written {letter}_"
+                f"{digits}{'1' * rank}; rename one of them"
+            )
 
 
 def _check_definitions(drafts: Sequence[Draft]) -> None:
@@ -387,22 +425,6 @@ def _check_definitions(drafts: Sequence[Draft]) -> None:
                 f"{draft.place}: {draft.name} has no general equation, only elements; write one "
                 f"with a letter for each index"
             )
-
-
-def _check_shapes(
-    computed: Sequence[Quantity], definitions: Sequence[Definition], declared: _Declared
-) -> None:
-    """Refuse a size that is below 1."""
-    places = {each.name: each.place for each in definitions}
-    for quantity in (*declared.quantities, *computed):
-        for size in quantity.shape:
-            if size.names <= declared.moves.keys():
-                value = bounds.number_of(size, declared.moves).constant
-                if value < 1:
-                    where = places.get(quantity.name, quantity.name)
-                    raise SpecError(
-                        f"{where}: a size of {quantity.name} is {size} = {value}, below 1"
-                    )
 
 
 # ------------------------------------------------------------------------------------- the loss
@@ -447,6 +469,9 @@ def _check_depends(
     if not reached & {*parameters}:
         known = f"none of {', '.join(parameters)}" if parameters else "there are no [parameters]"
         place.fail(f"the loss {target} depends on no parameter ({known}), so nothing is trained")
+
+
+# --------------------------------------------------------------------------------------- values
 
 
 def _values(

@@ -14,6 +14,7 @@ not read.  Division is a power -1, subtraction a factor -1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -160,16 +161,13 @@ def product(factors: Iterable[Term]) -> Term:
     flat = [
         part for term in factors for part in (term.factors if isinstance(term, Times) else (term,))
     ]
-    coefficient = Fraction(1)
-    kept: list[Term] = []
-    for part in flat:
-        if isinstance(part, Number):
-            coefficient *= part.value
-        else:
-            kept.append(part)
-    if not coefficient:
-        return ZERO
-    front = [] if coefficient == 1 else [Number(coefficient)]
+    kept = [part for part in flat if not isinstance(part, Number)]
+    front: list[Term] = []
+    if len(kept) < len(flat):
+        coefficient = math.prod(part.value for part in flat if isinstance(part, Number))
+        if not coefficient:
+            return ZERO
+        front = [] if coefficient == 1 else [Number(Fraction(coefficient))]
     if len(front) + len(kept) < 2:
         return (front + kept)[0] if front or kept else UNIT
     return Times((*front, *kept))
@@ -341,9 +339,11 @@ def moved_term(term: Term, moves: Moves) -> Term:
     >>> moved_term(row, {"i": letter("j")}).range.letter
     'm'
     """
-    if not moves or not free_letters(term) & moves.keys():
+    if not moves:
         return term
     match term:
+        case Number():
+            return term
         case Measure(index):
             new = moved(index, moves)
             if not isinstance(new, Affine):
@@ -367,12 +367,13 @@ def _read_moved(read: Read, moves: Moves) -> Read:
 def _binder_moved(binder: Binder, moves: Moves) -> Binder:
     own = binder.range.letter
     inside: dict[str, Index] = {name: new for name, new in moves.items() if name != own}
-    free = free_letters(binder.body).union(*(each.names for each in binder.conditions))
-    arriving = frozenset().union(*(inside[name].names for name in free & inside.keys()))
     name = own
-    if own in arriving:
-        name = fresh(own, arriving | free | inside.keys())
-        inside[own] = letter(name)
+    if any(own in new.names for new in inside.values()):  # it may be caught
+        free = free_letters(binder.body).union(*(each.names for each in binder.conditions))
+        arriving = frozenset().union(*(inside[name].names for name in free & inside.keys()))
+        if own in arriving:
+            name = fresh(own, arriving | free | inside.keys())
+            inside[own] = letter(name)
     return Binder(
         binder.kind,
         Range(name, binder.range.upper, binder.range.lower),

@@ -14,7 +14,7 @@ from typing import Any
 from symback.engine import spec
 from symback.engine.evaluation import MissingNumbers, OutOfDomain
 from symback.engine.spec import EquationsSpec, NetworkSpec
-from symback.equations import reading
+from symback.equations import layers, reading
 from symback.equations.adjoints import Backward, backward
 from symback.equations.elements import Elements
 from symback.equations.naming import read_element
@@ -26,14 +26,16 @@ from symback.language.tables import SpecError
 
 
 def specified(path: str | Path) -> NetworkSpec | EquationsSpec | System:
-    """What a network file says: layers, named stages, or equations in index notation.
+    """What a network file says: dense layers, named stages, or equations in index notation.
 
-    Raises `SpecError`.
+    Layers of other kinds are written as equations.  Raises `SpecError`.
     """
     source = tables.one_line(str(path))
     mapping = tables.read_toml(path, tables.Place(source))
     if reading.is_system(mapping):
         return reading.from_tables(mapping, source)
+    if not layers.is_plain(mapping):
+        return layers.system(mapping, source)
     return spec.from_mapping(mapping, source)
 
 

@@ -34,6 +34,7 @@ from symback.equations.indices import (
 from symback.equations.naming import time_axes
 from symback.equations.system import Definition, Kind, System
 from symback.equations.terms import (
+    MINUS,
     UNIT,
     ZERO,
     Binder,
@@ -83,7 +84,7 @@ class TermWriter:
 
     def _range(self, over: Range) -> str:
         lower, upper = self.index(over.lower), self.index(over.upper)
-        dots = r", \dots, " if self.is_latex else "…"
+        dots = r", \ldots, " if self.is_latex else "…"
         return f"{self.letter(over.letter)} = {lower}{dots}{upper}"
 
     def within(self, ranges: Iterable[Range]) -> TermWriter:
@@ -164,25 +165,107 @@ class TermWriter:
         return "-" + (self.marks.parenthesised(body) if body.startswith("-") else body)
 
     def _side_by_side(self, factors: Sequence[Term]) -> str:
+        pieces = [body for _, body in self._pieces(factors)]
+        return self.multiply(pieces, self._has_names(factors)) if len(pieces) > 1 else pieces[0]
+
+    def _pieces(self, factors: Sequence[Term]) -> list[tuple[Term, str]]:
+        """Each factor, or fraction of some, and how it is written among the others."""
         flat = [part for factor in factors for part in _opened(factor)]
-        groups = _fractions([part for part in flat if part != UNIT] or [UNIT])
-        pieces = []
+        groups = self._fractions([part for part in flat if part != UNIT] or [UNIT])
+        found = []
         for position, (above, below) in enumerate(groups):
-            last = position == len(groups) - 1
+            first, last = position == 0, position == len(groups) - 1
             if below:
+                match above:
+                    case [Number(value), *more] if value.denominator != 1:  # ½/x is 1/(2x)
+                        whole = [] if value.numerator == 1 else [Number(Fraction(value.numerator))]
+                        above = [*whole, *more]
+                        below = [Number(Fraction(value.denominator)), *below]
                 over = self._side_by_side(above) if above else "1"
-                pieces.append(self.marks.quotient(over, self._side_by_side(below)))
+                divided = Times((*above, *(Power(each, MINUS) for each in below)))
+                found.append((divided, self.marks.quotient(over, self._side_by_side(below))))
             else:
-                (factor,) = above
+                (one,) = above
                 alone = len(groups) == 1
-                first = position == 0
-                pieces.append(self.write(factor) if alone else self._factor(factor, first, last))
-        partials = any(self._is_derivative(part) for part in flat)
-        return self.marks.multiply(pieces, partials) if len(pieces) > 1 else pieces[0]
+                found.append((one, self.write(one) if alone else self._factor(one, first, last)))
+        return found
+
+    def multiply(self, factors: list[str], has_partials: bool) -> str:
+        """Factors beside each other."""
+        return self.marks.multiply(factors, has_partials)
+
+    def _has_names(self, factors: Sequence[Term]) -> bool:
+        return any(self._is_derivative(part) for each in factors for part in _opened(each))
+
+    # ------------------------------------------------------- parts, where a long line is broken
+
+    def summands(self, term: Term) -> list[tuple[str, str, Term]] | None:
+        """The terms of a sum, each as its sign, its body, and what that body is of."""
+        if not isinstance(term, Plus):
+            return None
+        pairs = zip(self.signed_terms(term.terms), term.terms, strict=True)
+        return [(mark, body, signed(each)[1]) for (mark, body), each in pairs]
+
+    def factors(self, term: Term) -> tuple[str, list[tuple[Term, str]], bool] | None:
+        """The minus of a product, its factors with their bodies, and whether one is a ∂L/∂v."""
+        negative, size = signed(term)
+        own = _opened(size)
+        pieces = self._pieces(own) if len(own) > 1 else []
+        if len(pieces) < 2:
+            return None
+        return "-" * negative, pieces, self._has_names(own)
+
+    def under_sigma(self, term: Term) -> tuple[Term, str] | None:
+        """What a Σ sums, and its body."""
+        if not isinstance(term, Binder) or not _ends_in_sum(term):
+            return None
+        body = self.within((term.range,)).write(term.body)
+        whole = self.write(term)
+        return term.body, body if whole.endswith(body) else self.marks.parenthesised(body)
 
     def _is_derivative(self, term: Term) -> bool:
         named = isinstance(term, Slope) or (isinstance(term, Read) and self._of(term) is not None)
         return named and term not in self.numbers
+
+    def _fractions(self, factors: Sequence[Term]) -> list[_Fraction]:
+        """Factors with what divides them: a divisor stands under the factors before it."""
+        groups: list[_Fraction] = []
+        above: list[Term] = []
+        below: list[Term] = []
+
+        def close() -> None:
+            groups.extend([([*above], [*below])] if below else [([one], []) for one in above])
+            above.clear()
+            below.clear()
+
+        for factor in factors:
+            divisor = inverted(factor)
+            if divisor is not None:
+                below.append(divisor)
+                continue
+            is_apart = isinstance(factor, Given) or self._is_derivative(factor)
+            if below or is_apart:
+                close()
+            above.append(factor)
+            if is_apart:
+                close()
+        close()
+        return self._divisors_in_front(groups)
+
+    def _divisors_in_front(self, groups: list[_Fraction]) -> list[_Fraction]:
+        """2 · ∂L/∂v · 1/n · x as 2/n · ∂L/∂v · x: what divides a derivative, with the numbers."""
+        lone = [below for above, below in groups if not above]
+        kept = [group for group in groups if group[0]]
+        if not lone or not kept:
+            return groups
+        below = [divisor for each in lone for divisor in each]
+        place = next(
+            (n for n, (above, _) in enumerate(kept) if not isinstance(above[0], Given)), len(kept)
+        )
+        if place < len(kept) and isinstance(kept[place][0][0], Number):
+            above, own = kept[place]
+            return [*kept[:place], (above, [*own, *below]), *kept[place + 1 :]]
+        return [*kept[:place], ([], below), *kept[place:]]
 
     def _factor(self, factor: Term, first: bool, last: bool) -> str:
         body = self.write(factor)
@@ -198,6 +281,9 @@ class TermWriter:
             return self.marks.quotient("1", self.write(inverse))
         if term.exponent == Number(Fraction(1, 2)):
             return self.marks.root(self.write(term.base))
+        match term:
+            case Power(Call("sqrt", (inside,)), Number(whole)):  # √x³ is x^(3/2)
+                return self.write(power(inside, Number(whole / 2)))
         base, body, exponent = term.base, self.write(term.base), self.write(term.exponent)
         row = ELEMENTARY.get(base.function) if isinstance(base, Call) else None
         if isinstance(base, Call) and row is not None and row.arguments == 1 and row.latex:
@@ -257,6 +343,10 @@ class TermWriter:
             body = self.marks.parenthesised(body)
         own = self.letter(term.range.letter)
         match term.kind:
+            case "count" if not (limits := self._limits(term)).rest:
+                size = Measure(limits.upper - limits.lower + number(1))
+                found = self.write(size)
+                return self.marks.parenthesised(found) if is_sum(size) else found
             case "sum" | "count":
                 return self._sigma(term, body)
             case "mean" if not term.conditions:
@@ -424,8 +514,8 @@ class TermWriter:
         """An element by its name, or ∂L/∂ it."""
         of = self._of(read)
         if of is not None:
-            loss = self.element(Read(self.system.target))
-            return self.marks.derivative(loss, self.element(of))
+            loss = self.element(Read(self.system.by_name[read.array].target or self.system.target))
+            return self.marks.derivative(loss, self._one_thing(of))
         if read.array == self.system.target == "L":
             return self.marks.loss
         spelling = self._spelling(read.array)
@@ -446,6 +536,11 @@ class TermWriter:
         plain = self.is_latex or not re.fullmatch(r"(?:[^\W_]|,)+", inside)
         return f"_{{{inside}}}" if plain else f"_{inside}"
 
+    def _one_thing(self, read: Read) -> str:
+        """An element, an adjoint in parentheses: ∂G/∂(∂L/∂h_i)."""
+        body = self.element(read)
+        return body if self._of(read) is None else self.marks.parenthesised(body)
+
     def _of(self, read: Read) -> Read | None:
         """The element whose adjoint this is; None for what is no adjoint."""
         quantity = self.system.by_name.get(read.array)
@@ -454,6 +549,8 @@ class TermWriter:
         return Read(quantity.of, read.indices)
 
     def _spelling(self, name: str) -> Spelling:
+        if name == "eps" and "epsilon" not in self.system.by_name:
+            name = "epsilon"
         if not self.is_latex:
             return Spelling(GREEK.get(name, name))
         head, _, tail = name.partition("_")
@@ -471,9 +568,9 @@ class TermWriter:
         return len(other.shape) - len(axes) != len(own.shape) + 1
 
     def _slope(self, term: Slope) -> str:
-        body = self.marks.derivative(self.element(term.of), self.element(term.by))
+        body = self.marks.derivative(self._one_thing(term.of), self._one_thing(term.by))
         held = ", ".join(self.marks.spelled(self._spelling(name)) for name in term.held)
-        return self.marks.held(body, held) if held else body
+        return self.marks.held(body, self._sub(held)) if held else body
 
     @cached_property
     def _time(self) -> dict[str, frozenset[int]]:
@@ -491,6 +588,10 @@ def text(system: System, numbers: Mapping[Read, str] | None = None) -> TermWrite
 
 
 # ------------------------------------------------------------------------------- shapes of terms
+
+
+_Fraction = tuple[list[Term], list[Term]]
+"""Factors, and what divides them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -551,40 +652,6 @@ def _opened(factor: Term) -> tuple[Term, ...]:
         case Given(conditions, body) if body != UNIT:
             return Given(conditions, UNIT), *_opened(body)
     return (factor,)
-
-
-def _fractions(factors: Sequence[Term]) -> list[tuple[list[Term], list[Term]]]:
-    """Factors with what divides them: a divisor stands under the factors before it."""
-    groups: list[tuple[list[Term], list[Term]]] = []
-    run: tuple[list[Term], list[Term]] = ([], [])
-
-    def close() -> None:
-        above, below = run
-        if below:
-            groups.append((list(above), list(below)))
-        else:
-            groups.extend(([factor], []) for factor in above)
-        above.clear()
-        below.clear()
-
-    for factor in factors:
-        below = inverted(factor)
-        if below is not None:
-            run[1].append(below)
-            continue
-        if run[1]:
-            close()
-        if isinstance(factor, (Given, Slope)) or _is_adjoint(factor):
-            close()
-            groups.append(([factor], []))
-        else:
-            run[0].append(factor)
-    close()
-    return groups
-
-
-def _is_adjoint(term: Term) -> bool:
-    return isinstance(term, Read) and term.array.startswith("∇")
 
 
 def _ends_in_sum(term: Term) -> bool:

@@ -33,6 +33,7 @@ from symback.equations.indices import (
     letter,
     moved,
     number,
+    solved,
     within,
 )
 from symback.equations.system import Definition, Group, System
@@ -72,6 +73,7 @@ from symback.kernels.lines import (
     NoKernel,
     Spelling,
 )
+from symback.kernels.slopes import SLOPE
 from symback.language.functions import ACTIVATIONS, ELEMENTARY
 
 # ----------------------------------------------------------------------------------------- lines
@@ -105,7 +107,7 @@ class Put:
     """``name[place] = code``; ``add`` adds it, each time where an index comes several times."""
 
     name: str
-    place: str
+    place: tuple[str, ...]
     code: str
     add: bool = False
 
@@ -215,6 +217,11 @@ def binary(operator: str, a: Code, b: Code) -> Code:
     return Code(f"{a.within(left)} {operator} {b.within(right)}", own)
 
 
+def _product(a: Code, b: Code) -> Code:
+    """a @ b; an elementwise product has brackets there."""
+    return Code(f"{a.within(SIGN)} @ {b.within(SIGN)}", TIMES)
+
+
 def affine_code(expr: Affine, names: Mapping[str, Code]) -> Code:
     """An affine expression, its letters and sizes as ``names`` say."""
     text, binding = "", ATOM
@@ -297,13 +304,21 @@ class Arrays:
         self.fixed = {
             name: number(value) for name, value in system.sizes.items() if value is not None
         }
+        self._assumed: tuple[Condition, ...] = ()
+        """Conditions on numbers alone, inside of which one is."""
         self.kept = {q.name: self._kept(q.name, q.shape) for q in system.quantities}
         self.called: set[str] = set()
         """The helpers that the lines call."""
         self._letters: dict[str, str] = {}
-        self._assumed: tuple[Condition, ...] = ()
-        """Conditions on numbers alone, inside of which one is."""
         self._counted: dict[str, Range] = {}
+        """What the arrays of numbers run over that the lines at hand need."""
+        self._current: dict[str, Range] = {}
+        """The same of those that earlier lines have made."""
+        self._before: list[Line] = []
+        """Lines that go before the one at hand: arrays seen through windows, made once."""
+        self._seen: dict[object, Value] = {}
+        self._inside: frozenset[str] = frozenset()
+        """The arrays that the loop one is in computes."""
 
     # ------------------------------------------------------------------------------- how kept
 
@@ -374,6 +389,8 @@ class Arrays:
     ) -> list[Line]:
         """The lines of those definitions that the ``wanted`` arrays need."""
         groups = tuple(groups)
+        self._current.clear()
+        self._seen.clear()
         needed = needed_arrays(groups, wanted)
         found: list[Line] = []
         begun: set[str] = set()
@@ -451,7 +468,7 @@ class Arrays:
         code = self._aligned(value, tuple(axes)).text
         while place and place[-1] == ":":
             place.pop()
-        return Put(kept.name, ", ".join(place) or "...", code)
+        return Put(kept.name, tuple(place) or ("...",), code)
 
     # ---------------------------------------------------------------------------- recurrences
 
@@ -489,6 +506,8 @@ class Arrays:
         upper = self._outermost([each.upper for each in ranges], 1)
         whole = Range(step, upper, lower)
         loop = Letter(whole, self._name_of(step), step=True)
+        self._current.pop(loop.name, None)
+        self._inside = frozenset(each.name for each in definitions)
         inside: list[Line] = []
         for definition, original, own in zip(turned, definitions, ranges, strict=True):
             others = self._scope(tuple(r for r in definition.ranges if r.letter != step))
@@ -504,6 +523,7 @@ class Arrays:
                 inside.append(If(self._python_condition(guards, scope).text, (put,)))
             else:
                 inside += [note, put]
+        self._inside = frozenset()
         first = self.size_code(lower - number(1)).text
         loop_line = Step(
             loop.name, first, self.size_code(upper).text, not group.forward, tuple(inside)
@@ -545,12 +565,20 @@ class Arrays:
 
     def _counting(self) -> list[Line]:
         """The lines that make those arrays."""
-        found: list[Line] = []
+        alike: dict[Range, list[str]] = {}
         for name, own in self._counted.items():
+            if self._current.get(name) != own:
+                alike.setdefault(replace(own, letter=""), []).append(name)
+                self._current[name] = own
+        self._counted.clear()
+        found: list[Line] = []
+        for own, names in alike.items():
             first, last = self.size_code(own.lower - number(1)).text, self.size_code(own.upper).text
             bounds = last if first == "0" else f"{first}, {last}"
-            found.append(Let(name, self.spelling.functions["arange"].format(bounds)))
-        self._counted.clear()
+            code = self.spelling.functions["arange"].format(bounds)
+            found.append(Let(" = ".join(names), code))
+        found += self._before
+        self._before = []
         return found
 
     def _from_zero(self, expr: Affine, scope: Scope) -> tuple[Affine, dict[str, Code]]:
@@ -635,7 +663,8 @@ class Arrays:
     def _apply(self, values: Sequence[Value], scope: Scope, write: Callable[..., Code]) -> Value:
         """An operation element by element."""
         axes, codes = self._joined(values, scope)
-        is_full = any(value.is_full and {*value.axes} == {*axes} for value in values)
+        full = {axis for value in values if value.is_full for axis in value.axes}
+        is_full = full == {*axes}
         is_number = all(value.is_number for value in values)
         return Value(write(*codes), axes, is_full, is_number)
 
@@ -742,9 +771,9 @@ class Arrays:
 
     def _called(self, function: str, codes: Sequence[Code], values: Sequence[Value]) -> Code:
         head = function
-        if function in ACTIVATIONS and function not in self.spelling.functions:
+        if function.removesuffix(SLOPE) in ACTIVATIONS and function not in self.spelling.functions:
             self.called.add(function)
-            return Code(f"_{function}({codes[0]})")
+            return Code(f"{helper_name(function)}({codes[0]})")
         if f"{function}_number" in self.spelling.functions and values[-1].is_number:
             head = f"{function}_number"
         word = self.spelling.functions[head]
@@ -888,6 +917,23 @@ class Arrays:
     # --------------------------------------------------------------------------------- reading
 
     def _read(self, array: str, indices: Sequence[Index], scope: Scope) -> Value:
+        """An element; one seen through windows has a line of its own, once."""
+        letters = [name for index in indices for name in self._axes_of(index, scope)]
+        is_window = any(
+            isinstance(index, Affine) and len(self._axes_of(index, scope)) > 1 for index in indices
+        )
+        steps = any(scope[n].step for index in indices for n in index.names if n in scope)
+        if not is_window or steps or array in self._inside or self._assumed:
+            return self._element(array, indices, scope)
+        key = (array, tuple(indices), frozenset(scope[name].range for name in letters))
+        if key not in self._seen:
+            value = self._element(array, indices, scope)
+            name = self.names.new(f"{self.kept[array].name}_{''.join(value.axes)}")
+            self._before.append(Let(name, value.code.text))
+            self._seen[key] = replace(value, code=Code(name), is_own=False)
+        return self._seen[key]
+
+    def _element(self, array: str, indices: Sequence[Index], scope: Scope) -> Value:
         kept, quantity = self.kept[array], self.system.by_name[array]
         code = Code(kept.name)
         value = self._subscripted(code, indices, kept.first, kept.last, scope)
@@ -1196,7 +1242,7 @@ class Arrays:
             a, b, rows, columns = b, a, columns, rows
         left = self._aligned(a, (*rows, inner))
         right = self._aligned(b, (inner, *columns))
-        return Value(binary("@", left, right), (*rows, *columns))
+        return Value(_product(left, right), (*rows, *columns))
 
     def _matmuls(
         self, a: Value, b: Value, inner: str, batch: list[str], rows: list[str], columns: list[str]
@@ -1208,7 +1254,7 @@ class Arrays:
         swap = f".swapaxes({size}, {size + 1})"
         left = a.code if a.axes[-1] == inner else Code(a.code.within(ATOM) + swap)
         right = b.code if b.axes[-1] != inner else Code(b.code.within(ATOM) + swap)
-        return Value(binary("@", left, right), (*batch, *rows, *columns))
+        return Value(_product(left, right), (*batch, *rows, *columns))
 
     def _reduced(self, value: Value, over: Sequence[str], kind: str) -> Value:
         """A sum, a maximum … over some axes."""
@@ -1348,7 +1394,7 @@ class Arrays:
         if rest:
             plain = replace(definition, term=Plus(tuple(rest)) if len(rest) > 1 else rest[0])
             value = self._whole(plain, scope)
-            start.append(Put(name, "...", value.code.text))
+            start.append(Put(name, ("...",), value.code.text))
         return [*start, *(line for line in found if line)]
 
     def _scatter(self, term: Term, definition: Definition, scope: Scope) -> Line | None:
@@ -1377,67 +1423,120 @@ class Arrays:
                 case _:
                     break
         body = product((*outer, body)) if outer else body
+        found = self._targets(definition, letters, conditions, inside)
+        if found is None:
+            return None
+        targets, conditions, inside = found
+        try:
+            body = moved_term(body, targets)
+            conditions = [condition_moved(each, targets) for each in conditions]
+        except TypeError:
+            return None
+        return self._added(definition, body, conditions, targets, inside)
+
+    def _targets(
+        self,
+        definition: Definition,
+        letters: list[Range],
+        conditions: list[Condition],
+        scope: Mapping[str, Letter],
+    ) -> tuple[dict[str, Index], list[Condition], dict[str, Letter]] | None:
+        """What free letters are that conditions tie to the letters of a sum, and what is left.
+
+        v = tok[t]; or i = 2o + u - 3 of 1 ≤ i - 2o + 3 ≤ k, with u a letter of its own.
+        """
         summed = {each.letter for each in letters}
-        free = [index.bare for index in definition.at]
+        free = [each.letter for each in definition.ranges]
+        inside, left = dict(scope), list(conditions)
+        targets: dict[str, Index] = {}
         for condition in conditions:
             sides = (condition.left, condition.right)
             for index, other in (sides, sides[::-1]):
                 name = other.bare if isinstance(other, Affine) else None
-                if (
-                    condition.relation == "=="
-                    and isinstance(index, Lookup)
-                    and name in free
-                    and index.names & summed
-                    and index.names <= summed
-                ):
-                    rest = [each for each in conditions if each is not condition]
-                    return self._added(definition, body, rest, name, index, letters, inside)
-        return None
+                is_tied = isinstance(index, Lookup) and index.names and index.names <= summed
+                if condition.relation == "==" and is_tied and name in free:
+                    targets[name] = index
+                    left.remove(condition)
+        for low in conditions:
+            for high in conditions:
+                place = low.right
+                is_pair = low.relation == high.relation == "<=" and place == high.left
+                if not is_pair or not isinstance(place, Affine) or place.is_number:
+                    continue
+                if not any(abs(place.coefficient(name)) > 1 for name in summed):
+                    continue
+                bounds = (low.left, high.right)
+                if not all(isinstance(b, Affine) and b.names <= {*self.sizes} for b in bounds):
+                    continue
+                names = [n for n in free if abs(place.coefficient(n)) == 1 and n not in targets]
+                if len(names) != 1 or place.names - {*self.sizes} - {*names} - summed:
+                    continue
+                new = fresh("u", {*inside, *self.sizes})
+                moved_to = solved(place, letter(new), names[0])
+                if moved_to is None or names[0] not in inside:
+                    continue
+                own = inside[names[0]].range
+                targets[names[0]] = moved_to
+                inside[new] = Letter(Range(new, _affine(high.right), _affine(low.left)), new)
+                left = [each for each in left if each not in (low, high)]
+                left += within(_affine(moved_to), own.lower, own.upper)
+        return (targets, left, inside) if targets else None
 
     def _added(
         self,
         definition: Definition,
         body: Term,
         conditions: list[Condition],
-        name: str,
-        index: Lookup,
-        letters: list[Range],
+        targets: Mapping[str, Index],
         scope: Mapping[str, Letter],
     ) -> Line | None:
-        moves: dict[str, Index] = {name: index}
-        try:
-            body = moved_term(body, moves)
-            conditions = [condition_moved(each, moves) for each in conditions]
-        except TypeError:
+        """The line that adds ``body`` where ``targets`` say that the free letters are."""
+        free = [index.bare or "" for index in definition.at]
+        tied = frozenset().union(*(index.names for index in targets.values()))
+        inside = {name: each for name, each in scope.items() if name not in targets}
+        axes = tuple(name for name in inside if name in tied)
+        others = [name for name in inside if name not in tied and name not in free]
+        if any(name in tied for name in free):
             return None
-        inside = {n: each for n, each in scope.items() if n != name}
-        axes = [n for n in inside if n in index.names]  # the letters that stay: those of tok[t]
-        others = [each.letter for each in letters if each.letter not in index.names]
-        free = [i.bare or "" for i in definition.at]
+        conditions = list(dict.fromkeys(conditions))
         term = body
-        for other in reversed(others):
-            term = Binder("sum", inside[other].range, (), term)
+        for name in others:
+            term = Binder("sum", inside[name].range, tuple(conditions), term)
+            conditions = []
         if conditions:
-            if any(each.names & {*others} for each in conditions):
-                return None
             term = Given(tuple(conditions), term)
-        within_scope = {n: each for n, each in inside.items() if n not in others}
-        value = self._full(self.value(term, within_scope), within_scope)
-        place = free.index(name)
-        if any(n in index.names for n in free):
-            return None
-        before = free[:place]
-        order = (*before, *axes, *free[place + 1 :])
-        where = self._read(index.array, index.indices, within_scope)
-        if where.axes != tuple(axes):
-            return None
+        around = {name: each for name, each in inside.items() if name not in others}
+        value = self._full(self.value(term, around), around)
+        kept = self.kept[definition.name]
+        places = [k for k, name in enumerate(free) if name in targets]
+        rest = [name for name in free if name not in targets]
+        if places == list(range(places[0], places[-1] + 1)):
+            order = (*free[: places[0]], *axes, *free[places[-1] + 1 :])
+        else:  # NumPy puts the axes of places that are apart in front
+            order = (*axes, *rest)
+        parts = []
+        for k, name in enumerate(free):
+            if name in targets:
+                where = self._clipped(targets[name], kept.first[k], kept.last[k], around)
+                parts.append(self._aligned(where, axes).text)
+            else:
+                parts.append(":")
+        while parts[-1] == ":":
+            parts.pop()
         if {*value.axes} != {*order}:
-            shape = self.shape(self._length(within_scope[axis].range) for axis in order)
+            shape = self.shape(self._length(around[axis].range) for axis in order)
             spread = self._aligned(value, order)
             value = Value(_code(f"{self.np}.broadcast_to({spread}, {shape})"), order)
-        text = ", ".join([":"] * place + [where.code.text])
-        kept = self.kept[definition.name].name
-        return Put(kept, text, self._aligned(value, order).text, add=True)
+        return Put(kept.name, tuple(parts), self._aligned(value, order).text, add=True)
+
+
+def helper_name(function: str) -> str:
+    """What a module calls an activation, or its slope.
+
+    >>> helper_name("tanh'")
+    '_tanh_slope'
+    """
+    return f"_{function.replace(SLOPE, '_slope')}"
 
 
 class _NotFull(Exception):

@@ -4,7 +4,8 @@ Here one can
 
 * make the kernel of a backward pass: `system_kernel`, a `SystemKernel`, called with parameters and
   inputs by name: ``loss, gradients = kernel(params, inputs)``;
-* have the source alone, for NumPy, JAX or PyTorch: `system_source`.
+* have the source alone, for NumPy, JAX or PyTorch: `system_source`;
+* multiply the Hessian by a direction: `hessian_kernel`, a `HessianProduct`.
 
 The lines are those of `symback.kernels.arrays`; around them stand the checks of the arguments and
 the functions that lines call (``templates/kernel.toml``).  Sizes are read off the arrays, unless
@@ -20,7 +21,8 @@ from typing import Any
 
 from symback.equations.adjoints import Backward
 from symback.equations.indices import Affine
-from symback.equations.system import Kind, Quantity, System
+from symback.equations.second import DIRECTION, hessian_product
+from symback.equations.system import Kind, Quantity
 from symback.equations.writing import text
 from symback.kernels.arrays import (
     SPELLINGS,
@@ -32,13 +34,16 @@ from symback.kernels.arrays import (
     Put,
     Step,
     Zeros,
+    helper_name,
     needed_arrays,
 )
 from symback.kernels.forms import Form, proved
 from symback.kernels.lines import NoKernel, Spelling, computed
 from symback.kernels.module import BACKENDS, ENGINES, KernelError, folded, run, templates
+from symback.kernels.slopes import SLOPE, with_slopes
+from symback.language import reading
 from symback.language.errors import did_you_mean, printable
-from symback.language.expressions import Call, walk
+from symback.language.expressions import Call, Named, walk
 from symback.language.functions import ACTIVATIONS, Activation
 
 WIDTH = 100
@@ -118,11 +123,43 @@ def system_source(derived: Backward, title: str = "", backend: str = "numpy") ->
     return _Module(derived, title or derived.forward.title, backend).text()
 
 
+@dataclass(frozen=True, slots=True)
+class HessianProduct:
+    """A function (params, inputs, direction) → H v, and the kernel of the second backward pass.
+
+    That kernel's loss is Σ ∂L/∂θ · v, and each v an input, ``v_W`` for W.
+    """
+
+    kernel: SystemKernel
+    directions: Mapping[str, str]
+
+    def __call__(
+        self, params: Mapping[str, Any], inputs: Mapping[str, Any], direction: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """(H v)_θ for every parameter by its name, in its shape; raises `KernelError`."""
+        missing = [name for name in self.directions if name not in direction]
+        if missing:
+            raise KernelError(f"direction: {', '.join(missing)} missing")
+        along = {name: direction[of] for of, name in self.directions.items()}
+        _, found = self.kernel(params, {**inputs, **along})
+        return found
+
+
+def hessian_kernel(derived: Backward, title: str = "", backend: str = "numpy") -> HessianProduct:
+    """The Hessian by the parameters times any direction; raises as `system_kernel`."""
+    second = hessian_product(derived)
+    own = (q.name for q in second.forward.quantities if q.kind is Kind.INPUT)
+    known = {q.name for q in derived.forward.quantities}
+    names = {DIRECTION.format(q.name): q.name for q in derived.forward.parameters}
+    directions = {names[name]: name for name in own if name not in known}
+    return HessianProduct(system_kernel(second, title, backend), directions)
+
+
 class _Module:
     """A system's module: each method writes a part of it."""
 
     def __init__(self, derived: Backward, title: str, backend: str) -> None:
-        self.system = system = derived.system
+        self.system = system = with_slopes(derived.system)
         self.title, self.backend = title, backend
         self.engine = ENGINES.get(backend)
         self.spelling: Spelling = SPELLINGS[backend]
@@ -134,7 +171,8 @@ class _Module:
         self.given = [*self.parameters, *self.inputs]
         self.computed = [q for q in derived.forward.quantities if q.kind is Kind.COMPUTED]
         self.adjoints = {name: each[0].definition.name for name, each in derived.adjoints.items()}
-        _check_sizes(system, self.given)
+        shown = {name for q in self.given for size in q.shape for name in size.names}
+        self.sizes = {name: n for name, n in system.sizes.items() if n is not None or name in shown}
 
     # ------------------------------------------------------------------------------- functions
 
@@ -158,9 +196,10 @@ class _Module:
         wanted += [self.adjoints[q.name] for q in self.parameters if q.name in self.adjoints]
         lines = self.arrays.lines(self.system.groups, self.said, wanted)
         loss = self.arrays.kept[self.system.target].name
-        results = ", ".join(f'"{q.name}": {self.gradient(q)}' for q in self.parameters)
-        is_numpy = self.backend == "numpy"
-        ending = f"return {f'float({loss})' if is_numpy else loss}, {{{results}}}"
+        gradients = [f'"{q.name}": {self.gradient(q)}' for q in self.parameters]
+        ending = _mapping(
+            f"return {f'float({loss})' if self.backend == 'numpy' else loss}, ", gradients
+        )
         said = "The loss, and its derivatives by all parameters."
         return self.function("loss_and_gradients", said, wanted, lines, ending)
 
@@ -180,28 +219,33 @@ class _Module:
         wanted = [q.name for q in self.computed]
         groups = [g for g in self.system.groups if {d.name for d in g.definitions} <= {*wanted}]
         lines = self.arrays.lines(groups, self.said, wanted)
-        kept = ((q.name, self.arrays.result(q.name)) for q in self.computed)
-        results = ", ".join(f'"{name}": {text}' for name, text in kept)
+        results = [f'"{q.name}": {self.arrays.result(q.name)}' for q in self.computed]
         said = "Every array that is computed, by name."
-        return self.function("forward", said, wanted, lines, f"return {{{results}}}")
+        return self.function("forward", said, wanted, lines, _mapping("return ", results))
 
     def function(
-        self, name: str, said: str, wanted: Sequence[str], lines: Sequence[Line], ending: str
+        self, name: str, said: str, wanted: Sequence[str], lines: Sequence[Line], ending: list[str]
     ) -> str:
         """A function of params and inputs."""
         needed = needed_arrays(self.system.groups, wanted)
-        names = [self.arrays.kept[q.name].name if q.name in needed else "_" for q in self.given]
-        sizes = [self.arrays.sizes[size] for size in self.system.sizes]
-        text = "\n".join(self.written(lines)) + ending
-        mentioned = set(_words(text))
+        given = [self.arrays.kept[q.name].name if q.name in needed else "_" for q in self.given]
+        sizes = [self.arrays.sizes[size] for size in self.sizes]
+        code = [line for line in self.written(lines) if not line.lstrip().startswith("#")]
+        mentioned = set(_words("\n".join([*code, *ending])))
+        for size in self.system.sizes:
+            is_used = self.arrays.sizes[size] in mentioned or any(
+                size in q.below.names for q in self.inputs if q.below is not None
+            )
+            if size not in self.sizes and is_used:
+                raise NoKernel(f"no array has an axis of size {size}: give it a number in [sizes]")
         kept = [size if size in mentioned else "_" for size in sizes]
-        arrays = f"({_listed(names)})"
+        arrays = f"({_listed(given)})"
         body = [f"{arrays}, ({_listed(kept)}), dtype = _arguments(params, inputs)"]
         if not any(size != "_" for size in kept):
             body = [f"{arrays}, _, dtype = _arguments(params, inputs)"]
         if "device" in mentioned:
-            body.append(f"device = {next(n for n in names if n != '_')}.device")
-        body += ["", *self.written(lines), "", *folded(ending)]
+            body.append(f"device = {next(n for n in given if n != '_')}.device")
+        body += ["", *self.written(lines), "", *ending]
         inner = [f"    {line}".rstrip() for line in body]
         decorator = ['@np.errstate(all="ignore")'] if self.backend == "numpy" else []
         if self.engine and self.engine.decorator:
@@ -241,17 +285,18 @@ class _Module:
     def dtype(self) -> str:
         return "dtype"
 
-    def put(self, name: str, place: str, code: str, add: bool) -> str:
+    def put(self, name: str, place: Sequence[str], code: str, add: bool) -> str:
         """A part of an array filled, or added to."""
+        where = ", ".join(place)
         if self.backend == "jax":
-            return f"{name} = {name}.at[{place}].{'add' if add else 'set'}({code})"
+            return f"{name} = {name}.at[{where}].{'add' if add else 'set'}({code})"
         if not add:
-            return f"{name}[{place}] = {code}"
+            return f"{name}[{where}] = {code}"
+        if ":" in place:
+            where = ", ".join("slice(None)" if part == ":" else part for part in place)
         if self.backend == "torch":
-            place = place.replace(":", "slice(None)")
-            return f"{name}.index_put_(({place},), {code}, accumulate=True)"
-        plain = place if "," not in place else f"({place.replace(':', 'slice(None)')})"
-        return f"np.add.at({name}, {plain}, {code})"
+            return f"{name}.index_put_(({where},), {code}, accumulate=True)"
+        return f"np.add.at({name}, {where if len(place) == 1 else f'({where})'}, {code})"
 
     # --------------------------------------------------------------------------------- around
 
@@ -276,7 +321,7 @@ class _Module:
         opening += [*textwrap.wrap(said, WIDTH), "", *textwrap.wrap(read, WIDTH)]
         imports = self.engine.imports if self.engine else "import numpy as np"
         below = [q for q in self.inputs if q.below is not None]
-        sizes = ", ".join(f'"{name}": {value}' for name, value in self.system.sizes.items())
+        sizes = ", ".join(f'"{name}": {value}' for name, value in self.sizes.items())
         constants = [
             f"PARAMETERS = {_texts(q.name for q in self.parameters)}",
             f"INPUTS = {_texts(q.name for q in self.inputs)}",
@@ -299,10 +344,9 @@ class _Module:
         wanted = sorted(self.arrays.called)
         found = {}
         for name in wanted:
-            if name in ACTIVATIONS and name not in self.spelling.functions:
-                row = ACTIVATIONS[name]
-                assert isinstance(row, Activation)
-                text, more = _activation(row, self.spelling)
+            row = ACTIVATIONS.get(name.removesuffix(SLOPE))
+            if isinstance(row, Activation) and name not in self.spelling.functions:
+                text, more = _activation(row, name, self.spelling)
                 found[name] = text
                 for each in more:
                     found.setdefault(each, self.spelling.write(named[each]))
@@ -311,49 +355,52 @@ class _Module:
         return [text.strip("\n") for text in found.values()]
 
 
-def _activation(row: Activation, spelling: Spelling) -> tuple[str, list[str]]:
-    """The function of an activation in its form that keeps every digit, and what that calls."""
+def _activation(row: Activation, name: str, spelling: Spelling) -> tuple[str, list[str]]:
+    """The function of an activation or its slope, in a form that keeps every digit.
+
+    Also what that calls.
+    """
     if row.stable is None:
         raise NoKernel(f"the catalogue has no form of {row.name} for kernels")
     form = proved(Form(row.name, row.stable))
-    lines = [f"def _{row.name}(z):", f'    """{row.name}(z) = {row.formula}"""']
     called: dict[str, None] = {}
 
     def code(part: str) -> str:
-        node = computed(form.node(part), {})
+        node = form.node(part)
+        node = computed(node, {name: Named(name) for name in reading.names(node)})
         heads = (inner.function for inner in walk(node) if isinstance(inner, Call))
         called.update(
             dict.fromkeys(h for h in heads if spelling.functions.get(h, "").startswith("_"))
         )
         return spelling.code(node).text
 
-    for name, _ in row.stable.lets:
-        if name in _names_of(form):
-            lines.append(f"    {name} = {code(name)}")
-    lines.append(f"    return {code('value')}")
+    part = "slope" if name.endswith(SLOPE) else "value"
+    reads_value = part == "slope" and "h" in reading.names(form.node("slope"))
+    needed = _lets_of(form, (part, "value") if reads_value else (part,))
+    said = f"{row.name}(z) = {row.formula}" if part == "value" else f"The slope of {row.name} at z."
+    lines = [f"def {helper_name(name)}(z):", f'    """{said}"""']
+    lines += [f"    {let} = {code(let)}" for let, _ in row.stable.lets if let in needed]
+    if reads_value:
+        lines.append(f"    h = {code('value')}")
+    lines.append(f"    return {code(part)}")
     return "\n".join(lines), list(called)
 
 
-def _names_of(form: Form) -> set[str]:
-    """The lets that the value needs."""
-    wanted, frontier = set[str](), {"value"}
+def _lets_of(form: Form, parts: Iterable[str]) -> set[str]:
+    """The lets that parts of a form need."""
+    wanted, frontier = set[str](), {*parts}
     while frontier:
         frontier = {name for part in frontier for name in form.named(part)} - wanted
         wanted |= frontier
     return wanted
 
 
-def _check_sizes(system: System, given: Sequence[Quantity]) -> None:
-    """Every size has a number, or an array that shows it."""
-    shown = {
-        name
-        for q in given
-        for entry in (*q.shape, *([q.below] if q.below else []))
-        for name in entry.names
-    }
-    for name, value in system.sizes.items():
-        if value is None and name not in shown:
-            raise NoKernel(f"no array has an axis of size {name}: give {name} a number in [sizes]")
+def _mapping(start: str, items: Sequence[str]) -> list[str]:
+    """A mapping, in one line or one item a line."""
+    line = f"{start}{{{', '.join(items)}}}"
+    if len(line) <= WIDTH - 4:
+        return [line]
+    return [f"{start}{{", *(f"    {item}," for item in items), "}"]
 
 
 def _entry(size: Affine) -> str:

@@ -37,7 +37,8 @@ class Piece:
 
     ``kind`` is the name of a command (``frac``, ``text``, ``left`` for a whole bracket, ``bmatrix``
     with a ``row`` in each part), or one of: letter, number, bin, rel, punct, sign, slash, open,
-    close, vertical, prime, function, limits, space, group, script (its parts: base, below, above).
+    close, vertical, prime, function, limits, space, group, script (its parts: base, below, above),
+    substack (a line in each part).
 
     >>> [piece.kind for piece in read("a_{1} + b")]
     ['script', 'bin', 'letter']
@@ -52,7 +53,8 @@ Pieces = tuple[Piece, ...]
 
 _WORDS = ("text", "mathrm", "operatorname", "mathbf", "mathscr", "mathcal")
 _TOKEN = re.compile(
-    rf"\\(?:{'|'.join(_WORDS)}|begin|end)\{{(?:[^{{}}]|\{{\}})*\}}"  # a command with its words
+    rf"\\(?:{'|'.join(_WORDS)}|operatorname\*|begin|end)"
+    r"\{(?:[^{}]|\{\})*\}"  # a command with its words
     r"|\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\S"
 )
 _GREEK = {name: letter for letter, name in GREEK_LETTERS.items()} | {
@@ -74,7 +76,7 @@ _NAMED["function"] = {
     row.latex[1:]: row.latex[1:]
     for row in ELEMENTARY.values()
     if row.arguments == 1 and row.latex[1:].isalpha()
-} | {"ln": "ln", "exp": "exp"}
+} | {"ln": "ln", "exp": "exp", "arg": "arg"}
 _TYPED = {"bin": "+-*", "rel": "=<>", "punct": ",;", "sign": ":!", "slash": "/", "open": "([",
           "close": ")]", "vertical": "|"}  # fmt: skip
 _MINUS = {"-": "−", "*": "∗"}
@@ -155,6 +157,10 @@ class _Reader:
             return Piece(name, "", tuple(self.group() for _ in range(_GROUPS[name])))
         if name in _WORDS and words:
             return Piece(name, self.words(words))
+        if name == "operatorname*":
+            return Piece("limits", self.words(words))
+        if name == "substack":
+            return self.stack()
         if name in _STYLES:
             return Piece(name, "", (self.row(),))
         if name in ("Bigl", "Bigr"):  # the other half stands on another line
@@ -182,6 +188,14 @@ class _Reader:
         if mark not in _LEAVES or _LEAVES[mark].kind not in ("open", "close", "vertical"):
             raise ValueError(f"{mark} is no bracket in {self.latex}")
         return (_LEAVES[mark],)
+
+    def stack(self) -> Piece:
+        r"""``\substack{a \\ b}``: what stands under a Σ in two lines, one in each part."""
+        self.take("{")
+        rows = [self.row()]
+        while self.take() == r"\\":
+            rows.append(self.row())
+        return Piece("substack", "", tuple(rows))
 
     def table(self, name: str) -> Piece:
         r"""``\begin{bmatrix}`` and ``\begin{cases}``: a row of cells in each part."""
@@ -292,6 +306,9 @@ def _element(piece: Piece, leads: bool = False) -> str:
             left = _fence((Piece("open", "[" if matrix else "{"),))
             right = _fence((Piece("close", "]"),)) if matrix else ""
             return f"<mrow>{left}<mtable{align}>{body}</mtable>{right}</mrow>"
+        case Piece("substack", _, parts):
+            rows = "".join(f"<mtr><mtd>{_row_element(row)}</mtd></mtr>" for row in parts)
+            return f'<mtable rowspacing="0">{rows}</mtable>'
         case Piece(kind, _, parts):
             return _ELEMENTS[kind].format(*map(_row_element, parts))
 
@@ -368,6 +385,8 @@ def _points(piece: Piece) -> float:
             cells = [[_row_points(cell) for cell in row.parts] for (row,) in rows]
             columns = [max(column) for column in itertools.zip_longest(*cells, fillvalue=0.0)]
             return sum(columns) + 11.0 * (len(columns) - 1) + 16.0
+        case Piece("substack", _, parts):
+            return max(map(_row_points, parts))
         case Piece(kind, _, parts):
             return _BESIDE.get(kind, 0.0) + sum(map(_row_points, parts))
 
@@ -730,4 +749,4 @@ def escape_xml(text: str) -> str:
 
 def for_github(latex: str) -> str:
     r"""GitHub allows no ``\operatorname``, since that can redefine an operator."""
-    return latex.replace(r"\operatorname{", r"\mathrm{")
+    return latex.replace(r"\operatorname{", r"\mathrm{").replace(r"\operatorname*{", r"\mathrm{")

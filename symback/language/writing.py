@@ -123,11 +123,18 @@ class Writer(Printer):
         for position, term in enumerate(terms):
             negative, size = signed(term)
             body = self._print(size)
-            if isinstance(size, _SUMS) or (body.startswith("-") and (position or negative)):
+            if self._is_sum(size) or (body.startswith("-") and (position or negative)):
                 body = self.parenthesised(body)
             mark = (" - " if negative else " + ") if position else ("-" if negative else "")
             pieces.append((mark, body))
         return pieces
+
+    def _is_sum(self, expr: Expr) -> bool:
+        """Whether it is written with + or - between its parts: a number as a 1 × 1 matrix too."""
+        if isinstance(expr, MatMul):
+            number, matrices = expr.as_coeff_matrices()
+            return matrices == [OneMatrix(1, 1)] and isinstance(number, _SUMS)
+        return isinstance(expr, _SUMS)
 
     # --------------------------------------------------------------------------- products
 
@@ -187,6 +194,30 @@ class Writer(Printer):
         if negative and body.startswith("-"):
             pieces[0] = first, self.parenthesised(body)
         return "-" if negative else "", pieces
+
+    # ------------------------------------------------------- parts, where a long line is broken
+
+    def summands(self, expr: Expr) -> list[tuple[str, str, Expr]] | None:
+        """The terms of a sum, each as its sign, its body, and what that body is of."""
+        if not isinstance(expr, _SUMS) or expr in self.numbers:
+            return None
+        terms = self.in_order(expr)
+        pairs = zip(self.signed_terms(terms), terms, strict=True)
+        return [(mark, body, signed(term)[1]) for (mark, body), term in pairs]
+
+    def factors(self, expr: Expr) -> tuple[str, list[tuple[Expr, str]], bool] | None:
+        """The minus of a product, its factors with their bodies, and whether one is a ∂L/∂v."""
+        if not isinstance(expr, Product) or expr in self.numbers:
+            return None
+        mark, pieces = self.signed_factors(expr)
+        return mark, pieces, self.has_names(pieces)
+
+    def under_sigma(self, expr: Expr) -> tuple[Expr, str] | None:
+        """What a Σ sums, and its body."""
+        if not isinstance(expr, Sum) or expr in self.numbers:
+            return None
+        body = self._print(expr.function)
+        return expr.function, body if self._print(expr).endswith(body) else self.parenthesised(body)
 
     def _factor(self, factor: Expr, *, first: bool, last: bool) -> str:
         body = self._print(factor)
@@ -366,7 +397,7 @@ class Writer(Printer):
         negative, size = signed(expr)
         if negative:
             body = self._print(size)
-            return "-" + (self.parenthesised(body) if isinstance(size, MatAdd) else body)
+            return "-" + (self.parenthesised(body) if self._is_sum(size) else body)
         number, matrices = size.as_coeff_matrices()
         if matrices == [OneMatrix(1, 1)]:
             return self._print(number)

@@ -21,16 +21,18 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from symback.engine.derivation import Derivation
 from symback.engine.evaluation import Kink, as_floats
 from symback.engine.work import Work
+from symback.equations.work import EquationWork
 from symback.language.errors import SymbackError, printable
 from symback.language.files import CannotWrite, put, shown
 from symback.language.functions import ACTIVATIONS, LOSSES
 from symback.language.layout import environment
 from symback.language.names import Variable
-from symback.sheets import chapters, passages, rendering
+from symback.sheets import chapters, passages, rendering, systems
 from symback.sheets.chapters import any_layer_page, overview
 from symback.sheets.passages import plain_pen
 
@@ -54,8 +56,8 @@ class BadShape(SymbackError):
 
 
 def write_sheets(
-    work: Work,
-    derivations: Sequence[Derivation],
+    work: Work | EquationWork,
+    derivations: Sequence[Any],
     forms: Sequence[str],
     detail: str,
     folder: Path,
@@ -70,19 +72,23 @@ def write_sheets(
     """
     letters = _letters(work)
     ways = (letters, "" if detail == "normal" else detail, "stable" if stable else "")
-    pages = [
-        (each.target.name, chapters.sheet(work, each, detail, stable=stable))
-        for each in derivations
-    ]
-    pages += [(name, any_layer_page(work, found)) for name, found in any_layer.items()]
-    if not pages:
-        pages = [("all", overview(work, detail, stable=stable))]
+    if isinstance(work, EquationWork):
+        pages = [(each.name, systems.sheet(work, each, detail)) for each in derivations]
+        pages = pages or [("all", systems.overview(work))]
+    else:
+        pages = [
+            (each.target.name, chapters.sheet(work, each, detail, stable=stable))
+            for each in derivations
+        ]
+        pages += [(name, any_layer_page(work, found)) for name, found in any_layer.items()]
+        pages = pages or [("all", overview(work, detail, stable=stable))]
     files: dict[str, bytes] = {}
     for chosen, page in pages:
         figure = f"{_joined(stem, chosen, letters, 'figure')}.svg"
-        texts = {form: rendering.render(page, form, figure) for form in _texts(forms)}
+        beside = figure if page.has_figure else ""
+        texts = {form: rendering.render(page, form, beside) for form in _texts(forms)}
         files |= _in_forms(_joined(stem, chosen, *ways), texts, forms)
-        if any(rendering.FORMS[form].beside for form in texts):
+        if page.has_figure and any(rendering.FORMS[form].beside for form in texts):
             files[figure] = rendering.render_figure(page.figure, "svg").encode("utf-8")
     checks = [check(work, derivation) for derivation in derivations]
     yield from map(shown, put(files, folder))
@@ -100,28 +106,32 @@ def write_figure(
     yield from map(shown, put(_in_forms(name, texts, forms), folder))
 
 
-def check(work: Work, derivation: Derivation) -> str:
+def check(work: Work | EquationWork, derivation: Any) -> str:
     """One line on how the number of a sheet was checked; empty where there are no numbers."""
-    checked = work.checked(derivation.target)
+    if isinstance(work, EquationWork):
+        checked, own = systems.checked_number(work, derivation), derivation.name
+        name = str(derivation).partition(" = ")[0]
+    else:
+        checked, own = work.checked(derivation.target), derivation.target.name
+        name = plain_pen(work, derivation).text.write(derivation.grouped.lhs)
     if checked is None:
         return ""
     if isinstance(checked.difference, Kink):
         return f"not checked by a central difference: {checked.difference.name} stands at a kink"
     if checked.digits < AGREED_DIGITS:
         raise Disagreement(
-            f"{derivation.target.name}: {checked.derived} was derived, a central difference gives "
+            f"{own}: {checked.derived} was derived, a central difference gives "
             f"{checked.difference}; a sheet that may be wrong is not written"
         )
-    name = plain_pen(work, derivation).text.write(derivation.grouped.lhs)
     if checked.derived == 0 == checked.difference:
         return f"checked: {name} = 0, and so is a central difference"
     number = f"{name} = {as_floats(checked.derived)!r}"
     return f"checked: {number} agrees with a central difference to {checked.digits} digits"
 
 
-def _letters(work: Work) -> str:
-    """The notation a network was put in, empty for the lectures'."""
-    return "" if work.written is None else work.written.name
+def _letters(work: Work | EquationWork) -> str:
+    """The notation a network was put in, empty for the lectures' or its own."""
+    return "" if isinstance(work, EquationWork) or work.written is None else work.written.name
 
 
 def _joined(stem: str, *parts: str) -> str:

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
-from sympy import Add, Expr, Indexed, Integer, Sum, Symbol, preorder_traversal
+from sympy import Expr, Indexed, Integer, Sum, Symbol, preorder_traversal
 
 from symback.engine.arithmetics import number
 from symback.engine.calculus import instantiate
-from symback.language.algebra import Partial, Product, Sigma, Terms
+from symback.language.algebra import Partial, Sigma
 from symback.language.layout import PathStyle
 from symback.language.names import SAMPLE, Lettering, Variable
 from symback.language.typesetting import width
-from symback.language.writing import Latex, MatrixLatex, Text, signed
+from symback.language.writing import Latex, MatrixLatex, Text
 from symback.sheets.figure import Figure
 
 LINE = 390.0
@@ -130,9 +130,17 @@ class Page:
 
     @property
     def figure(self) -> Figure:
-        """The picture of the network, which every page has once."""
+        """The first picture of the page."""
+        return self._pictures()[0].figure
+
+    @property
+    def has_figure(self) -> bool:
+        """Whether there is a picture."""
+        return bool(self._pictures())
+
+    def _pictures(self) -> list[Picture]:
         blocks = (block for section in self.sections for block in section.blocks)
-        return next(block.figure for block in blocks if isinstance(block, Picture))
+        return [block for block in blocks if isinstance(block, Picture)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,51 +328,69 @@ def _names(expr: Expr) -> list[Expr]:
 # stays so.
 
 
-def lines(expr: Expr, printer: Latex, room: float = LINE) -> list[str]:
+class Breakable(Protocol):
+    """Who writes formulas that are broken: what each is a sum, a product or a Σ of, with signs."""
+
+    def write(self, expr: Any, /) -> str:
+        """A formula on one line."""
+        ...
+
+    def summands(self, expr: Any, /) -> list[tuple[str, str, Any]] | None:
+        """The terms of a sum, each as its sign, its body, and what that body is of."""
+        ...
+
+    def factors(self, expr: Any, /) -> tuple[str, list[tuple[Any, str]], bool] | None:
+        """The minus of a product, its factors with their bodies, and whether one is a ∂L/∂v."""
+        ...
+
+    def under_sigma(self, expr: Any, /) -> tuple[Any, str] | None:
+        """What a Σ sums, and its body."""
+        ...
+
+    def multiply(self, factors: list[str], has_partials: bool, /) -> str:
+        """Factors beside each other."""
+        ...
+
+
+def lines(expr: Any, printer: Breakable, room: float = LINE) -> list[str]:
     """``expr`` in LaTeX, as lines of at most ``room`` points where that can be done."""
     whole = printer.write(expr)
-    if width(whole) <= room or expr in printer.numbers:
+    if width(whole) <= room:
         return [whole]
-    if isinstance(expr, (Terms, Add)):
-        return _broken_sum(expr, printer, room)
-    if isinstance(expr, Product):
-        return _broken_product(expr, printer, room)
-    if isinstance(expr, Sum):
-        body = printer.write(expr.function)
-        if not whole.endswith(body):
-            body = printer.parenthesised(body)
-        return _inside(whole.removesuffix(body), expr.function, body, printer, room)
+    if (terms := printer.summands(expr)) is not None:
+        return _broken_sum(terms, printer, room)
+    if (product := printer.factors(expr)) is not None:
+        return _broken_product(*product, printer, room)
+    if (summed := printer.under_sigma(expr)) is not None:
+        inner, body = summed
+        return _inside(whole.removesuffix(body), inner, body, printer, room)
     return [whole]
 
 
-def _broken_sum(expr: Terms | Add, printer: Latex, room: float) -> list[str]:
+def _broken_sum(terms: list[tuple[str, str, Any]], printer: Breakable, room: float) -> list[str]:
     """As many terms a line as fit; a term that does not fit by itself is broken in turn."""
-    terms = printer.in_order(expr)
     found: list[str] = []
-    for (mark, body), term in zip(printer.signed_terms(terms), terms, strict=True):
+    for mark, body, size in terms:
         if found and width(found[-1] + mark + body) <= room:
             found[-1] += mark + body
         elif width(mark + body) <= room:
             found.append(mark + body)
         else:
-            _, size = signed(term)
             found += _inside(mark, size, body, printer, room)
     return found
 
 
-def _broken_product(expr: Product, printer: Latex, room: float) -> list[str]:
+def _broken_product(
+    mark: str, pieces: list[tuple[Any, str]], names: bool, printer: Breakable, room: float
+) -> list[str]:
     """As many factors a line as fit; a long bracket is broken within, another factor goes down."""
-    mark, pieces = printer.signed_factors(expr)
-    names = printer.has_names(pieces)
     found = [mark]
     for factor, body in pieces:
         begun = found[-1] not in ("", mark)
         joined = printer.multiply([found[-1], body], names) if begun else found[-1] + body
         if width(joined) <= room:
             found[-1] = joined
-        elif width(INDENT + body) <= room and (
-            begun or not isinstance(factor, (Add, Terms, Sum, Product))
-        ):
+        elif width(INDENT + body) <= room and (begun or not _has_parts(factor, printer)):
             found.append(INDENT + body)
         elif begun and width(found[-1]) > room / 3:
             found += _inside(INDENT, factor, body, printer, room)
@@ -374,7 +400,12 @@ def _broken_product(expr: Product, printer: Latex, room: float) -> list[str]:
     return found
 
 
-def _inside(before: str, expr: Expr, body: str, printer: Latex, room: float) -> list[str]:
+def _has_parts(expr: Any, printer: Breakable) -> bool:
+    found = printer.summands(expr), printer.factors(expr), printer.under_sigma(expr)
+    return any(part is not None for part in found)
+
+
+def _inside(before: str, expr: Any, body: str, printer: Breakable, room: float) -> list[str]:
     """``before`` and then ``expr``, broken; in brackets where ``body`` has them."""
     bracketed = body != printer.write(expr)
     left = max(room - width(before) - 12.0 * bracketed, room / 2)

@@ -1,0 +1,288 @@
+"""The matrix form of equations in index notation: what one writes at the board, and certified."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import sympy
+from sympy import Expr, MatAdd, MatMul, Transpose
+from sympy.matrices.expressions.hadamard import HadamardProduct
+
+from symback.equations.adjoints import backward
+from symback.equations.lifting import symbol
+from symback.equations.matrix import MatrixForm, Recurrence, Uncertified, lift
+from symback.equations.matrix_nodes import FREE, Einsum, Entry, Leaf, StepSum, Whole
+from symback.equations.second import hessian_product
+from systems import KINDS, SYMBOLIC, symbolic, system
+from typesetting import katex_errors
+
+
+@cache
+def form(kind: str) -> MatrixForm:
+    """The matrix form of a kind, at symbolic sizes where its file allows them."""
+    return lift(backward(symbolic(kind) if kind in SYMBOLIC else system(kind)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_line_gives_what_the_equations_say(kind: str):
+    """Entry by entry, the lifted lines are the elements that `elements` computes."""
+    found = form(kind)
+    assert found.certify().entries >= len(found.lifted)
+    assert not found.missing, "all kinds have a matrix form or an einsum"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_formula_can_be_typeset(kind: str):
+    """KaTeX sets the algorithm, with shapes too, and each adjoint by itself."""
+    found = form(kind)
+    formulas = [found.latex(), found.latex(shapes=True), *map(found.latex, found)]
+    assert katex_errors(formulas) == []
+
+
+BOARD = {
+    "rnn": """
+h_0 = h0
+for t = 1 … T:
+    a_t = W x_t + U h_{t-1} + b
+    h_t = tanh(a_t)
+L = 1ᵀ (H - Y)^⊙2 1
+for t = T … 1:
+    ∇h_t = 2·(h_t - y_t) + Uᵀ ∇a_{t+1}
+        where ∇a_{T+1} = 0
+    ∇a_t = ∇h_t ⊙ (1 - h_t^⊙2)
+∇W = (∇A)ᵀ X
+∇U = Σ_{t=1..T} ∇a_t h_{t-1}ᵀ
+∇b = (∇A)ᵀ 1
+W ← W - η·∇W
+U ← U - η·∇U
+b ← b - η·∇b
+""",
+    "rnn_last": """
+    ∇h_t = Uᵀ ∇a_{t+1} + 2·1[t = T]·(h_t - y)
+        where ∇a_{T+1} = 0
+""",
+    "lstm": """
+    c_t = f_t ⊙ c_{t-1} + u_t ⊙ g_t
+    h_t = o_t ⊙ tanh(c_t)
+    ∇g_t = ∇c_t ⊙ u_t
+    ∇f_t = ∇c_t ⊙ c_{t-1}
+∇Wi = (∇U ⊙ U ⊙ (1 - U))ᵀ X
+∇Ui = Σ_{t=1..T} (∇u_t ⊙ u_t ⊙ (1 - u_t)) h_{t-1}ᵀ
+""",
+    "gru": """
+    ∇c_t = ∇h_t ⊙ z_t
+        where ∇z_{T+1} = ∇r_{T+1} = ∇c_{T+1} = ∇h_{T+1} = 0
+""",
+    "layer_norm_inside": """
+mu = 1/n·A 1
+v = 1/n·(A - mu 1ᵀ)^⊙2 1
+H = (1 gᵀ) ⊙ Z + 1 bᵀ
+∇g = (∇H ⊙ Z)ᵀ 1
+∇Z = ∇H ⊙ (1 gᵀ)
+∇v = -1/2·∇r ⊙ r^⊙3
+∇A = 1/n·∇mu 1ᵀ + 2/n·(∇v 1ᵀ) ⊙ (A - mu 1ᵀ) + ∇Z ⊙ (r 1ᵀ)
+""",
+    "batch_norm": """
+mu = 1/B·Aᵀ 1
+Z = (A - 1 muᵀ) ⊘ (1 (√(v + eps·1))ᵀ)
+∇b = (∇H)ᵀ 1
+""",
+    "attention": """
+S = 1/√(m)·q kᵀ
+P = softmax_rows(S | M)
+    where M[t,u] = 1[u ≤ t]
+∇P = ∇Z vᵀ
+∇S = P ⊙ (∇P - (∇P ⊙ P) 1 1ᵀ)
+∇q = 1/√(m)·∇S k
+∇k = 1/√(m)·(∇S)ᵀ q
+""",
+    "multi_head": """
+P[a,t,u] = softmax_u(S[a,t,u])
+∇S[a,t,u] = P[a,t,u]·(∇P[a,t,u] - einsum("atv,atv->at", ∇P, P)[a,t])
+∇q[a,t,i] = 1/√(m)·einsum("atu,aui->ati", ∇S, k)
+""",
+    "embedding": """
+H = tanh(E[tok])
+    where E[tok][t,i] = E[tok[t],i]
+P = softmax_rows(O)
+L = -1/T·1ᵀ log(p̃)
+    where p̃[t] = p[t,lab[t]]
+∇E = 1_tokᵀ (∇H ⊙ (1 - H^⊙2))
+    where 1_tok[t,i] = 1[tok[t] = i]
+""",
+    "conv1d": """
+a[o,i] = einsum("iuj,ouj->oi", K, X̃)[o,i] + b[i]
+    where X̃[o,u,j] = x[2o+u-3,j], x = 0 outside
+∇A = ∇H ⊙ 1[A > 0]
+∇K[i,u,j] = einsum("oi,ouj->iuj", ∇A, X̃)
+∇b = (∇A)ᵀ 1
+""",
+    "conv1d_padded_hidden": """
+h = tanh(X̃ K)
+∇V = H̃ᵀ ∇a
+""",
+    "conv2d": """
+∇K[i,j,u,v] = einsum("ipq,jpuqv->ijuv", ∇a, X̃)
+""",
+    "max_pool": """
+h = max_rows(Ã)
+    where Ã[o,u] = a[2o+u-2]
+∇a[i] = einsum("iou,o,ou->i", M, ∇h, argmax_rows(Ã))
+    where M[i,o,u] = 1[u = i-2o+2]
+""",
+    "mean_condition": """
+m = (M a) ⊘ (M 1)
+    where M[t,u] = 1[u ≤ t]
+""",
+    "logsumexp": """
+∇A = softmax_rows(A) - Y
+""",
+}
+
+
+@pytest.mark.parametrize("kind", BOARD)
+def test_the_lines_are_what_one_writes_at_the_board(kind: str):
+    """The lines of each kind that a lecturer would look for, in that order where all are given."""
+    lines = form(kind).text().splitlines()
+    wanted = BOARD[kind].strip("\n").splitlines()
+    assert [line for line in wanted if line not in lines] == []
+    if kind == "rnn":
+        assert lines == wanted
+
+
+# ------------------------------------------------------------------------- a wrong lift is refuted
+
+
+def _places(expr: Expr) -> Iterator[Expr]:
+    yield from dict.fromkeys(sympy.preorder_traversal(expr))
+
+
+def _with(expr: Expr, old: Expr, new: Expr) -> Expr:
+    return new if expr == old else _rebuilt(expr, old, new)
+
+
+def _rebuilt(expr: Expr, old: Expr, new: Expr) -> Expr:
+    if not expr.args or not expr.has(old):
+        return expr
+    arguments = [_with(part, old, new) for part in expr.args]
+    if isinstance(expr, (MatMul, MatAdd, HadamardProduct)):
+        return expr.func(*arguments, evaluate=False)
+    return expr.func(*arguments)
+
+
+def _mutants(expr: Expr) -> Iterator[tuple[str, Expr, Expr]]:
+    """What goes wrong at the board: a lost ᵀ, a lost term or sum, operands swapped, t for t - 1."""
+    for part in _places(expr):
+        match part:
+            case Transpose():
+                yield "a lost transpose", part, part.arg
+            case MatAdd():
+                yield "a lost term", part, part.args[0]
+            case HadamardProduct():
+                yield "a lost factor", part, part.args[0]
+            case MatMul() if part.args[-1].shape[0] != 1 and len(part.args) == 2:
+                left, right = part.args
+                if isinstance(left, sympy.MatrixExpr) and left.shape[0] == right.shape[1]:
+                    yield "operands swapped", part, MatMul(right, left, evaluate=False)
+            case StepSum(letter=letter, limits=(lower, upper), body=body):
+                yield "a lost step", part, StepSum(letter, lower + 1, upper, body)
+            case Leaf() if any(place.free_symbols - {FREE} for place in part.places):
+                moved = [place if place == FREE else place + 1 for place in part.places]
+                yield "the next step", part, Leaf(part.array, moved, *part.shape)
+            case Einsum() if len(part.operands) > 1:
+                yield "a lost operand", part, Einsum(part.out, *part.operands[:-1])
+            case Entry() if len({*part.letters}) > 1 and isinstance(part.whole, Whole):
+                yield "indices swapped", part, Entry(part.whole, part.letters[::-1])
+
+
+def _is_refuted(found: MatrixForm) -> bool:
+    try:
+        found.certify()
+    except Uncertified:
+        return True
+    return False
+
+
+MUTATED = ("rnn", "layer_norm_inside", "attention", "multi_head", "conv1d", "embedding", "max_pool")
+
+
+@pytest.mark.parametrize("kind", MUTATED)
+def test_a_wrong_lift_is_refuted(kind: str):
+    """Every mutation of every line of the backward pass raises `Uncertified`."""
+    good = form(kind)
+    tried = 0
+    for definition, step in good.lifted.items():
+        if step.expr is None or not definition.name.startswith("∇"):
+            continue
+        for what, old, new in _mutants(step.expr):
+            try:
+                mutant = _with(step.expr, old, new)
+            except sympy.matrices.exceptions.ShapeError:
+                continue  # SymPy refuses to put it together
+            wrong = lift(good.backward)
+            wrong.lifted = {definition: replace(step, expr=mutant)}
+            tried += 1
+            assert _is_refuted(wrong), f"{what} in {good.text(step.variable)}: {mutant}"
+    assert tried >= 6
+
+
+def test_a_boundary_that_does_not_hold_is_refuted():
+    """∇a_{T+1} = 0 is part of the claim: without it the line of ∇h_t is wrong at t = T."""
+    good = form("rnn")
+    definition = next(each for each in good.lifted if each.name == "∇h" and not each.is_base)
+    wrong = lift(good.backward)
+    wrong.lifted = {definition: replace(good.lifted[definition], boundaries=())}
+    with pytest.raises(Uncertified, match=r"does not give ∇h\[3,1\]"):
+        wrong.certify()
+
+
+def test_second_derivatives_have_a_matrix_form_too():
+    """Hessian times vector: a second backward pass is lifted as the first, and certified."""
+    found = lift(hessian_product(backward(symbolic("rnn"))))
+    assert not found.missing
+    assert found.certify().entries > 100
+    lines = found.text().splitlines()
+    assert "∂G/∂W = (∂G/∂A)ᵀ X" in lines
+    assert "    ∂G/∂∇h_t = ∂G/∂∇a_t ⊙ (1 - h_t^⊙2)" in lines
+    assert not any("←" in line for line in lines)
+
+
+# ---------------------------------------------------------------------------------- the object
+
+
+def test_adjoints_are_matrix_expressions_by_name():
+    """The mapping of the contract: SymPy matrices where they are matrices, at symbolic sizes."""
+    found = form("attention")
+    assert isinstance(found["Q"], sympy.MatrixExpr)
+    assert found["Q"].shape == (symbol("m"), symbol("d"))
+    assert {"Q", "K", "V", "S", "P"} <= {*found}
+    with pytest.raises(KeyError):
+        found["nothing"]
+
+
+def test_an_adjoint_of_a_recurrence_is_its_lines():
+    """``∇h`` is a loop and its base case."""
+    found = form("rnn")["h"]
+    assert isinstance(found, Recurrence)
+    assert found.text.splitlines() == [
+        "∇h_0 = Uᵀ ∇a_1",
+        "for t = T … 1:",
+        "    ∇h_t = 2·(h_t - y_t) + Uᵀ ∇a_{t+1}",
+        "        where ∇a_{T+1} = 0",
+    ]
+
+
+def test_steps_are_plain_data():
+    """The JSON of ``symback matrix`` has the keys that a network of layers has, and its loops."""
+    steps = {step["name"]: step for step in form("rnn").steps_as_data()}
+    own = steps["∇h_t"]
+    assert (own["loop"], own["where"]) == ("for t = T … 1", ["∇a_{T+1} = 0"])
+    assert (own["shape"], own["no_matrix_form"]) == (["n", 1], None)
+    assert own["rules"] == ["CHAIN", "LOCAL", "FACTOR"]
+    weights = steps["∇W"]
+    assert (weights["text"], weights["variable"]) == ("∇W = (∇A)ᵀ X", "W")
+    assert weights["factors"] == [
+        {"text": "(∇A)ᵀ", "shape": ["n", "T"]},
+        {"text": "X", "shape": ["T", "d"]},
+    ]

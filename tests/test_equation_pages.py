@@ -1,0 +1,319 @@
+"""Pages about networks of equations: programs and formulas, right and wrong, and why."""
+
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import symback as sb
+import systems
+from symback.checking.report import Verdict
+from symback.checking.system_code import program_in
+from symback.checking.system_pages import check_system
+from symback.equations.reading import from_tables
+from symback.equations.work import EquationWork
+
+CHARACTERS = """
+[sizes]
+T = 3
+n = 4
+V = 5
+[parameters]
+Wxh = ["n", "V"]
+Whh = ["n", "n"]
+Why = ["V", "n"]
+bh = ["n"]
+by = ["V"]
+[inputs]
+hprev = ["n"]
+[indices]
+inputs = { shape = ["T"], below = "V" }
+targets = { shape = ["T"], below = "V" }
+[equations]
+"a[t,i]" = "Wxh[i,inputs[t]] + sum(j, Whh[i,j]*h[t-1,j]) + bh[i]"
+"h[0,i]" = "hprev[i]"
+"h[t,i]" = "tanh(a[t,i])"
+"y[t,k]" = "sum(i, Why[k,i]*h[t,i]) + by[k]"
+"p[t,k]" = "softmax(k, y[t,k])"
+"loss" = "-sum(t, log(p[t,targets[t]]))"
+"""
+
+BATCH = """
+[sizes]
+N = 4
+D = 3
+[parameters]
+gamma = ["D"]
+beta = ["D"]
+[inputs]
+x = ["N", "D"]
+G = ["N", "D"]
+eps = []
+[equations]
+"mu[i]" = "mean(s, x[s,i])"
+"var[i]" = "mean(s, (x[s,i] - mu[i])**2)"
+"istd[i]" = "1/sqrt(var[i] + eps)"
+"xhat[s,i]" = "(x[s,i] - mu[i])*istd[i]"
+"out[s,i]" = "gamma[i]*xhat[s,i] + beta[i]"
+"L" = "sum(s, sum(i, G[s,i]*out[s,i]))"
+"""
+
+LAYER = BATCH.replace('"mu[i]" = "mean(s, x[s,i])"', '"mu[s]" = "mean(i, x[s,i])"').replace(
+    '"var[i]" = "mean(s, (x[s,i] - mu[i])**2)"', '"var[s]" = "mean(i, (x[s,i] - mu[s])**2)"'
+).replace('"istd[i]" = "1/sqrt(var[i] + eps)"', '"istd[s]" = "1/sqrt(var[s] + eps)"').replace(
+    "(x[s,i] - mu[i])*istd[i]", "(x[s,i] - mu[s])*istd[s]"
+)  # fmt: skip
+
+OWN = {"characters": CHARACTERS, "batch": BATCH, "layer": LAYER}
+
+
+@cache
+def net(kind: str) -> EquationWork:
+    """A network by its kind: of this file, or of those that all tests share."""
+    if kind not in OWN:
+        return EquationWork(systems.system(kind))
+    return EquationWork(from_tables(tomllib.loads(OWN[kind]), kind))
+
+
+# A loop over characters as it has been published many times over, written again.
+LOOP = '''
+import numpy as np
+
+def loss_and_gradients(inputs, targets, hprev):
+    """forward, then backward through time"""
+    xs, hs, ys, ps = {}, {}, {}, {}
+    hs[-1] = np.copy(hprev)
+    loss = 0
+    for t in range(len(inputs)):
+        xs[t] = np.zeros((V, 1))
+        xs[t][inputs[t]] = 1
+        hs[t] = np.tanh(np.dot(Wxh, xs[t]) + np.dot(Whh, hs[t-1]) + bh)
+        ys[t] = np.dot(Why, hs[t]) + by
+        ps[t] = np.exp(ys[t]) / np.sum(np.exp(ys[t]))
+        loss += -np.log(ps[t][targets[t], 0])
+    dWxh, dWhh, dWhy = np.zeros_like(Wxh), np.zeros_like(Whh), np.zeros_like(Why)
+    dbh, dby = np.zeros_like(bh), np.zeros_like(by)
+    dhnext = np.zeros_like(hs[0])
+    for t in reversed(range(len(inputs))):
+        dy = np.copy(ps[t])
+        dy[targets[t]] -= 1
+        dWhy += np.dot(dy, hs[t].T)
+        dby += dy
+        dh = np.dot(Why.T, dy) + dhnext
+        dhraw = (1 - hs[t] * hs[t]) * dh
+        dbh += dhraw
+        dWxh += np.dot(dhraw, xs[t].T)
+        dWhh += np.dot(dhraw, hs[t-1].T)
+        dhnext = np.dot(Whh.T, dhraw)
+    for dparam in [dWxh, dWhh, dWhy, dbh, dby]:
+        np.clip(dparam, -5, 5, out=dparam)
+    return loss, dWxh, dWhh, dWhy, dbh, dby, hs[len(inputs)-1]
+'''
+
+BATCH_PAGE = """
+def batchnorm_backward(dout, cache):
+    x, xhat, mu, istd, gamma, eps = cache
+    N, D = x.shape
+    dbeta = dout.sum(axis=0)
+    dgamma = np.sum(dout * xhat, axis=0)
+    dxhat = dout * gamma
+    dvar = np.sum(dxhat * (x - mu) * -0.5 * istd**3, axis=0)
+    dmu = np.sum(-dxhat * istd, axis=0) + dvar * np.mean(-2.0 * (x - mu), axis=0)
+    dx = dxhat * istd + dvar * 2.0 * (x - mu) / N + dmu / N
+    return dx, dgamma, dbeta
+"""
+
+COMPACT = """
+def batchnorm_backward_alt(dout, cache):
+    xhat, gamma, istd = cache
+    N = dout.shape[0]
+    dbeta = dout.sum(0)
+    dgamma = (dout * xhat).sum(0)
+    dx = (gamma * istd / N) * (N * dout - dbeta - xhat * dgamma)
+"""
+
+LAYER_PAGE = """
+def layernorm_backward(dout, cache):
+    x, xhat, istd, gamma = cache
+    N, D = x.shape
+    dbeta = dout.sum(axis=0)
+    dgamma = (dout * xhat).sum(axis=0)
+    g = dout * gamma
+    m1 = g.mean(axis=1, keepdims=True)
+    m2 = (g * xhat).mean(axis=1, keepdims=True)
+    dx = (g - m1 - xhat * m2) * istd[:, None]
+    return dx, dgamma, dbeta
+"""
+
+LSTM_PAGE = """
+hs, cs = {-1: h0}, {-1: c0}
+us, fs, os, gs = {}, {}, {}, {}
+for t in range(T):
+    us[t] = sigmoid(Wi @ x[t] + Ui @ hs[t-1] + bi)
+    fs[t] = sigmoid(Wf @ x[t] + Uf @ hs[t-1] + bf)
+    os[t] = sigmoid(Wo @ x[t] + Uo @ hs[t-1] + bo)
+    gs[t] = np.tanh(Wg @ x[t] + Ug @ hs[t-1] + bg)
+    cs[t] = fs[t] * cs[t-1] + us[t] * gs[t]
+    hs[t] = os[t] * np.tanh(cs[t])
+dWi, dWf, dWo, dWg = [np.zeros_like(w) for w in (Wi, Wf, Wo, Wg)]
+dUi, dUf, dUo, dUg = [np.zeros_like(w) for w in (Ui, Uf, Uo, Ug)]
+dbi, dbf, dbo, dbg = [np.zeros_like(w) for w in (bi, bf, bo, bg)]
+dh_next, dc_next = np.zeros_like(h0), np.zeros_like(c0)
+for t in reversed(range(T)):
+    dh = 2 * (hs[t] - y[t]) + dh_next
+    dc = dc_next + dh * os[t] * (1 - np.tanh(cs[t])**2)
+    zo = dh * np.tanh(cs[t]) * os[t] * (1 - os[t])
+    zu = dc * gs[t] * us[t] * (1 - us[t])
+    zg = dc * us[t] * (1 - gs[t]**2)
+    zf = dc * cs[t-1] * fs[t] * (1 - fs[t])
+    dWi += np.outer(zu, x[t]); dUi += np.outer(zu, hs[t-1]); dbi += zu
+    dWf += np.outer(zf, x[t]); dUf += np.outer(zf, hs[t-1]); dbf += zf
+    dWo += np.outer(zo, x[t]); dUo += np.outer(zo, hs[t-1]); dbo += zo
+    dWg += np.outer(zg, x[t]); dUg += np.outer(zg, hs[t-1]); dbg += zg
+    dh_next = Ui.T @ zu + Uf.T @ zf + Uo.T @ zo + Ug.T @ zg
+    dc_next = dc * fs[t]
+"""
+
+ATTENTION_PAGE = """
+dz = 2 * (z - y)
+dP = dz @ v.T
+dv = P.T @ dz
+dS = P * (dP - np.sum(dP * P, axis=1, keepdims=True))
+dq = dS @ k / np.sqrt(m)
+dk = dS.T @ q / np.sqrt(m)
+dQ, dK, dV = dq.T @ x, dk.T @ x, dv.T @ x
+"""
+
+EMBEDDING_PAGE = """
+do = p.copy()
+do[np.arange(T), lab] -= 1
+do /= T
+dW = do.T @ h
+db = do.sum(axis=0)
+dh = do @ W
+dx = dh * (1 - h**2)
+dE = np.zeros_like(E)
+np.add.at(dE, tok, dx)
+"""
+
+RIGHT = [
+    ("characters", LOOP, 7),
+    ("batch", BATCH_PAGE, 6),
+    ("batch", COMPACT, 3),
+    ("layer", LAYER_PAGE, 3),
+    ("lstm", LSTM_PAGE, 14),
+    ("attention", ATTENTION_PAGE, 9),
+    ("embedding", EMBEDDING_PAGE, 5),
+]
+
+
+@pytest.mark.parametrize(("kind", "page", "count"), RIGHT)
+def test_a_right_program_is_proved(kind: str, page: str, count: int) -> None:
+    """Every gradient that it assigns, and nothing is left unread."""
+    report = check_system(page, net(kind))
+    assert {line.verdict for line in report.lines} == {Verdict.PROVED}, str(report)
+    assert len(report.lines) >= count
+    assert report.verdict is Verdict.PROVED
+
+
+WRONG = [
+    ("characters", LOOP, " + dhnext", "", "truncated-through-time"),
+    ("characters", LOOP, "(1 - hs[t] * hs[t]) * dh", "dh", "missing-activation-derivative"),
+    ("characters", LOOP, "(1 - hs[t] * hs[t])", "hs[t] * (1 - hs[t])",
+     "wrong-activation-derivative"),
+    ("characters", LOOP, "np.dot(Whh.T, dhraw)", "np.dot(Whh, dhraw)", "transposed-weight"),
+    ("characters", LOOP, "np.dot(dhraw, hs[t-1].T)", "np.dot(dhraw, hs[t].T)", "wrong-time-step"),
+    ("characters", LOOP, "dbh += dhraw", "dbh += dh", "missing-activation-derivative"),
+    ("characters", LOOP, "dWhh += ", "dWhh = ", "single-time-step"),
+    ("characters", LOOP, "np.dot(dhraw, hs[t-1].T)", "np.dot(hs[t-1], dhraw.T)", "matrix-layout"),
+    ("characters", LOOP, "-= 1", "+= 1", None),
+    ("batch", BATCH_PAGE, " + dmu / N", "", "missing-path"),
+    ("batch", BATCH_PAGE, " + dvar * 2.0 * (x - mu) / N", "", "missing-path"),
+    ("batch", BATCH_PAGE, "-0.5 *", "0.5 *", "sign-flipped"),
+    ("batch", COMPACT, " - xhat * dgamma", "", "missing-path"),
+    ("layer", LAYER_PAGE, " - m1", "", None),
+    ("layer", LAYER_PAGE, "mean(axis=1", "sum(axis=1", None),
+    ("lstm", LSTM_PAGE, "dc_next + dh", "dh", "truncated-through-time"),
+    ("lstm", LSTM_PAGE, "dc * fs[t]", "dc", None),
+    ("lstm", LSTM_PAGE, "(1 - np.tanh(cs[t])**2)", "(1 - cs[t]**2)", None),
+    ("attention", ATTENTION_PAGE, " - np.sum(dP * P, axis=1, keepdims=True)", "",
+     "softmax-diagonal-only"),
+    ("attention", ATTENTION_PAGE, "(dP - np.sum(dP * P, axis=1, keepdims=True))", "(1 - P) * dP",
+     "softmax-diagonal-only"),
+    ("attention", ATTENTION_PAGE, "dS.T @ q / np.sqrt(m)", "dS.T @ q", "missing-factor"),
+    ("embedding", EMBEDDING_PAGE, "np.add.at(dE, tok, dx)", "dE[tok] = dx",
+     "overwritten-scatter"),
+    ("embedding", EMBEDDING_PAGE, "np.add.at(dE, tok, dx)", "dE[tok] += dx",
+     "overwritten-scatter"),
+    ("embedding", EMBEDDING_PAGE, "do.sum(axis=0)", "do", "unsummed-samples"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "page", "right", "wrong", "name"), WRONG)
+def test_a_wrong_program_is_refuted(
+    kind: str, page: str, right: str, wrong: str, name: str | None
+) -> None:
+    """Where the mistake has a name of the table, by that name; never is the page right."""
+    assert right in page
+    report = check_system(page.replace(right, wrong), net(kind))
+    assert report.verdict is Verdict.REFUTED, str(report)
+    names = {each.name for line in report.lines for each in line.diagnosis}
+    assert name is None or name in names, str(report)
+
+
+def test_what_is_not_known_blames_nobody() -> None:
+    """A name, a function or a statement that is not read makes its line unread, with the reason."""
+    page = "dh = magic(h)\nda = dh * (1 - h**2)\ndW = da.T @ x\ndb = da.sum(axis=0)\ndU = Q.T @ h"
+    report = check_system(page, net("rnn"))
+    assert {line.verdict for line in report.lines} == {Verdict.UNREAD}
+    assert "magic" in report.lines[0].reason
+    assert "what is Q?" in report.lines[-1].reason
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "dU = __import__('os').system('true')\nfor t in range(3): pass",
+        "dU = ().__class__.__bases__[0].__subclasses__()\nfor t in range(3): pass",
+        "dU = eval('1')\nfor t in range(3): pass",
+        "import os\nfor t in range(3):\n    dU = os.getcwd()",
+        "dU = np.load('x.npy', allow_pickle=True)\nfor t in range(3): pass",
+        "dU = np.zeros((10**6, 10**6))\nfor t in range(3): pass",
+        "dU = 9**9**9**9\nfor t in range(3): pass",
+        "dU = U\nfor a in range(9999):\n    for b in range(9999):\n        dU = dU + 1",
+        "dU = [[[0]*999]*999]*999\ndU = np.array(dU)",
+        "def f(n): return f(n)\ndU = f(1)",
+        "dU = " + "-" * 3000 + "1\nfor t in range(3): pass",
+    ],
+)
+def test_a_program_is_never_executed(page: str) -> None:
+    """Whatever is outside of the subset is unread, at once."""
+    report = check_system(page, net("rnn"))
+    assert report.verdict in (Verdict.UNREAD, Verdict.NO_CLAIM), str(report)
+
+
+def test_what_is_a_program() -> None:
+    """A loop, a product @, a step in place or a call of NumPy; a formula is none."""
+    assert program_in("for t in range(3):\n    x = t") is not None
+    assert program_in("Here:\n```python\ndU = a.T @ h\n```\nDone.") is not None
+    assert program_in("dU = h*a") is None
+    assert program_in("∂L/∂U = Σ_t δ_t h_{t-1}^T") is None
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    """`symback check` on a program: exit status, the line and the mistake."""
+    (tmp_path / "net.toml").write_text(BATCH)
+    (tmp_path / "page.py").write_text(BATCH_PAGE.replace(" + dmu / N", ""))
+    words = [sys.executable, "-m", "symback", "check", "page.py", "--net", "net.toml"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "missing-path" in done.stdout
+    assert "through mu" in done.stdout
+
+
+def test_public_names() -> None:
+    """`sb.check` takes such a network like any other."""
+    assert sb.check(COMPACT, net("batch")).verdict is Verdict.PROVED
