@@ -32,13 +32,14 @@ from symback.engine.matrix import MatrixForm
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
 from symback.engine.work import Work
 from symback.equations import derivation as equation_derivations
-from symback.equations import reading, writing
+from symback.equations import reading
 from symback.equations.adjoints import Backward
 from symback.equations.counting import Uncounted
 from symback.equations.indexing import bracketed
 from symback.equations.indices import number
 from symback.equations.matrix import MatrixForm as SystemMatrices
 from symback.equations.matrix import lift as lift_system
+from symback.equations.naming import plain_name, time_axes
 from symback.equations.paths import Paths
 from symback.equations.second import mixed
 from symback.equations.system import Kind, System
@@ -73,6 +74,7 @@ from symback.sheets import chapters, passages, rendering, systems
 from symback.sheets.chapters import overview
 from symback.sheets.figure import Figure
 from symback.sheets.passages import describe
+from symback.sheets.unrolled import system_figure
 
 DETAILS = ("brief", "normal", "full")
 SQUARED_ERROR = LOSSES["squared_error"]  # for networks cut off, whose loss nobody asks for
@@ -479,6 +481,10 @@ class EquationNetwork(EquationWork):
         _check(form, "normal")
         return rendering.render(systems.overview(self), form)
 
+    def figure(self) -> Figure | None:
+        """The recurrence unrolled, or the graph of the arrays; None where there are too many."""
+        return system_figure(self.system)
+
     def derive_all(self) -> dict[str, EquationDerivation]:
         """The derivations of every element of a parameter, by name; they share their adjoints.
 
@@ -624,11 +630,11 @@ class EquationDerivation(equation_derivations.Derivation):
     @cached_property
     def paths(self) -> Paths:
         """Every path from the element to the loss, lazily."""
-        names = writing.text(self.system)
+        times = time_axes(self.system)
         return Paths(
             self.network.system,
             (self.element.array, self.place),
-            named=lambda name, at: names.element(Read(name, tuple(map(number, at)))),
+            named=lambda name, at: plain_name(Read(name, tuple(map(number, at))), times),
         )
 
     @property
@@ -679,11 +685,21 @@ class EquationDerivation(equation_derivations.Derivation):
         _check(form, detail)
         return rendering.render(systems.sheet(self.network, self, detail), form)
 
+    def figure(self) -> Figure | None:
+        """The recurrence unrolled, or the arrays with what leads to the loss; None for too many."""
+        return system_figure(self.network.system, self.element.array)
+
     def __repr__(self) -> str:
         return f"<symback.EquationDerivation {self}>"
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+    def _repr_html_(self) -> str:
+        figure = self.figure()
+        if figure is None:
+            return f"$${self.latex()}$$"
+        return rendering.notebook_html(figure, self.latex())
 
 
 def _as_lists(arrays: Mapping[str, Any]) -> dict[str, Any]:

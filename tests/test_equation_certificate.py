@@ -17,6 +17,7 @@ from symback.equations.elements import Elements
 from symback.equations.indices import number
 from symback.equations.reading import from_tables
 from symback.equations.residues import Decided, Dual, Duals
+from symback.equations.second import mixed
 from symback.equations.terms import (
     MINUS,
     ZERO,
@@ -358,3 +359,17 @@ def test_an_argument_that_stands_twice_in_a_maximum_counts_once():
     both = backward(from_tables(tables, "twice"))
     certify(both)
     assert Elements(both.system, {"x": 3}).element("∇x") == 1
+
+
+@pytest.mark.parametrize("kind", ["rnn", "layer_norm_inside", "attention", "max_pool", "backwards"])
+def test_second_derivatives_are_certified_too(kind):
+    """A second backward pass is one: of G, an element of a gradient."""
+    first = backward(systems.system(kind, None))
+    parameter = first.forward.parameters[0]
+    assert certify(mixed(first, parameter.name, tuple(1 for _ in parameter.shape))).entries
+
+
+def test_equal_arguments_of_a_maximum_go_by_the_convention():
+    """max(b, c, 1/2) of two that are 1/2: the constant one wins, in adjoints and dual numbers."""
+    for seed in (577, 1351):
+        certify(backward(scribbles.system(seed)))

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import jax
+import mpmath
 import numpy as np
 import pytest
 
@@ -35,6 +36,7 @@ from symback.learning.descent import DescentError
 from symback.learning.equations import DescentDiverged
 
 jax.config.update("jax_enable_x64", True)
+EPS = float(np.finfo(float).eps)
 
 
 def recurrence() -> System:
@@ -182,7 +184,7 @@ def compare(derived, params, data, found, sizes=None):
         else:
             wanted = np.zeros(gradient.shape)
         scale = max(1e-3, abs(wanted).max(initial=0))
-        np.testing.assert_allclose(gradient, wanted, rtol=1e-12, atol=64 * 2.2e-16 * scale)
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-12, atol=64 * EPS * scale)
 
 
 @pytest.mark.parametrize("kind", systems.KINDS)
@@ -296,3 +298,74 @@ def test_the_examples_learn(capsys):
     last = capsys.readouterr().out.splitlines()[-1]
     share = float(last.partition("%")[0])
     assert share > 95, last
+
+
+# ------------------------------------------------------------------------------------ every digit
+
+CLASSES = {
+    "labels": "L = mean(s, logsumexp(k, o[s,k]) - o[s,lab[s]])",
+    "logarithm": "p[s,k] = softmax(k, o[s,k])\nL = -sum(s, log(p[s,lab[s]]))",
+    "targets": "p[s,k] = softmax(k, o[s,k])\nL = -sum(s, sum(k, y[s,k]*log(p[s,k])))",
+}
+
+
+@pytest.mark.parametrize("scale", [1, 40, 700])
+@pytest.mark.parametrize("name", CLASSES)
+def test_extreme_logits_lose_no_digits(name, scale):
+    """Softmax with cross-entropy: 8 eps a component, also where a probability is 1 or 0."""
+    net = sb.equations(
+        CLASSES[name],
+        sizes={"S": 6, "K": 5},
+        parameters={"o": ["S", "K"]},
+        inputs={"y": ["S", "K"]} if name == "targets" else {},
+        indices={} if name == "targets" else {"lab": {"shape": ["S"], "below": "K"}},
+    )
+    chance = np.random.default_rng(scale)
+    logits = scale * chance.uniform(-1, 1, size=(6, 5))
+    labels = chance.integers(1, 6, size=6)
+    data = {"y": np.eye(5)[labels - 1]} if name == "targets" else {"lab": labels}
+    loss, gradients = net.kernel()({"o": logits}, data)
+    with mpmath.workdps(700):  # e^-1400 is next to 1
+        rows = [[mpmath.exp(mpmath.mpf(float(z))) for z in row] for row in logits]
+        shares = [[e / mpmath.fsum(row) for e in row] for row in rows]
+        weight = mpmath.mpf(1) / 6 if name == "labels" else 1
+        exact = [
+            [weight * (p - (k == label)) for k, p in enumerate(row, start=1)]
+            for row, label in zip(shares, labels, strict=True)
+        ]
+        logs = [mpmath.log(row[label - 1]) for row, label in zip(shares, labels, strict=True)]
+        wanted_loss = float(-weight * mpmath.fsum(logs))
+    wanted = np.array(exact, dtype=float)
+    normal = abs(wanted) > 1e-300  # below, a number has not all digits
+    assert loss == pytest.approx(wanted_loss, rel=8 * EPS)
+    np.testing.assert_allclose(gradients["o"][normal], wanted[normal], rtol=8 * EPS)
+    np.testing.assert_allclose(gradients["o"][~normal], wanted[~normal], atol=1e-300)
+
+
+@pytest.mark.parametrize("function", ["tanh", "sigmoid", "silu", "softplus", "gelu", "elu"])
+def test_slopes_lose_no_digits(function):
+    """The slope of an activation, where h is 1 or 0 to the last digit: 8 eps."""
+    net = sb.equations(
+        f"h[i] = {function}(a[i])\nL = sum(i, h[i])",
+        sizes={"n": "n"},
+        parameters={"a": ["n"]},
+    )
+    far = 8.5 if function == "gelu" else 30.5  # what the elements' 50 digits can tell
+    points = np.array([-far, -3.25, -0.5, 1e-9, 0.5, 3.25, far])
+    _, gradients = net.kernel()({"a": points}, {})
+    wanted = np.array(Elements(net.backward.system, {"a": points.tolist()}).array("∇a"), float)
+    np.testing.assert_allclose(gradients["a"], wanted, rtol=8 * EPS)
+
+
+def test_nothing_outside_is_a_number():
+    """What a condition leaves out may be infinite: it is not looked at."""
+    net = sb.equations(
+        "L = sum(t, sum(u if u < t, exp(s[t,u])*w[u]))",
+        sizes={"T": 3},
+        parameters={"s": ["T", "T"], "w": ["T"]},
+    )
+    scores = np.where(np.tri(3, k=-1), 0.5, 800.0)
+    loss, gradients = net.kernel()({"s": scores, "w": np.ones(3)}, {})
+    assert loss == pytest.approx(3 * np.exp(0.5))
+    assert np.isfinite(gradients["s"]).all()
+    assert np.isfinite(gradients["w"]).all()

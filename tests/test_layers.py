@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import layer_pages
 import symback as sb
 from symback.cli import main
 from symback.equations import reading
@@ -658,7 +659,7 @@ REFUSED = (
     ('{kind = "embedding", units = 2}', "4", "it reads tokens, but x holds numbers"),
     ('{units = 2, activation = "tanh"}', "{tokens = 2, below = 3}", "but tok holds tokens"),
     ('{kind = "attention", heads = 3}', "[3, 4]", "4 features cannot be shared by 3 heads"),
-    ('{kind = "attention", heads = 2}', '["T", "d"]', 'write it as head_size = "e"'),
+    ('{kind = "attention", heads = 2}', '["T", "d"]', 'write it as head_size = "m"'),
     ('{kind = "attention", causal = 1}', "[3, 4]", "layers[1].causal: 1 given, expected true"),
     ('{kind = "residual"}', "4", "layers and from: neither given"),
     ('{kind = "residual", from = 1}', "4", "layers[1].from: 1 given, expected the number of an"),
@@ -670,6 +671,10 @@ REFUSED = (
     ('{kind = "block", headz = 1}', "[3, 4]", "layers[1].headz: unknown key of block"),
     ('{kind = "layer_norm", name = "a"}, {kind = "rms_norm", name = "a"}', "4", "has this name"),
     ('{kind = "layer_norm"}', "[1, 2, 3, 4]", "a list of 4 given, expected one size, or a list"),
+    ('{kind = "layer_norm"}, {units = "t1", activation = "tanh"}', "4", '"t1" is an index'),
+    ('{kind = "rnn", units = 2, W = "c1"}', "[3, 2]", 'layers[1].W: "c1" is an index'),
+    ('{kind = "rnn", units = 2}, {kind = "conv1d", channels = 1, kernel = 3, padding = 1}',
+     "[3, 2]", "layers[2].padding: h1 has a state before its first step"),
     ('{kind = "layer_norm"}', "[]", "an empty list given, expected one size"),
     ('{kind = "layer_norm"}', "{token = 3}", "inputs.token: unknown key"),
 )  # fmt: skip
@@ -693,6 +698,7 @@ WRONG = (
     ("label_smoothing = 0.1\n", "only cross_entropy has labels"),
     ("label_smoothing = 1\n", "[network] label_smoothing: 1 given"),
     ('over_steps = "all"\n', '[network] over_steps: "all" given'),
+    ('target = "t"\n', '[network] target: "t" is an index'),
     ('target = "x"\n', "x has shape [n0], and a loss compares it with an output of shape [n1]"),
     ("sample = 3\n", '[network] sample: unknown key, expected one of', ),
     ('samples = "s"\n', '[network] samples: "s" is an index'),
@@ -718,8 +724,18 @@ def test_several_losses_have_their_own_keys():
     loss = '[{loss = "squared_error"}, {loss = "huber", from = 7}]'
     with pytest.raises(SpecError, match=r"loss\[2\].from: 7 given, expected a layer, from 1 to 1"):
         system(tables(net(DENSE, "3", loss)), "net.toml")
+    with pytest.raises(SpecError, match=r"loss\[1\].weight: 0 given, expected a number above 0"):
+        system(tables(net(DENSE, "3", '[{loss = "huber", weight = 0}]')), "net.toml")
     with pytest.raises(SpecError, match="there are several losses"):
         system(tables(net(DENSE, "3", loss) + 'target = "y"\n'), "net.toml")
+
+
+def test_the_page_is_fresh():
+    """What docs/layers.md shows of each kind is what is implemented."""
+    text = layer_pages.PAGE.read_text("utf-8")
+    assert layer_pages.renewed(text) == text, "make it anew: python tests/layer_pages.py"
+    for kind in (*KINDS, BLOCK.name):
+        assert f"\n### {kind}\n" in text
 
 
 def test_a_wrong_gradient_would_be_seen():

@@ -469,6 +469,9 @@ def _looked_up(term: Term, known: Mapping[Index, Index]) -> Term:
     """``term`` where tok[t] = v: P[t,tok[t]] is P[t,v]."""
     if isinstance(term, Read):
         return Read(term.array, tuple(known.get(index, index) for index in term.indices))
+    if isinstance(term, Binder):  # within it its letter is another, and so is 2q - 1
+        own = term.range.letter
+        known = {old: new for old, new in known.items() if own not in old.names | new.names}
     return rebuilt(term, lambda part: _looked_up(part, known)) if known else term
 
 
@@ -618,15 +621,11 @@ def _where_it_wins(function: str, arguments: tuple[Term, ...], k: int, slope: Te
 
     Where several are equal a constant one wins, else the last by name, as in the catalogue.
     """
-
-    def rank(term: Term) -> tuple[bool, str]:
-        return not any(isinstance(part, Read) for part in walk(term)), repr(term)
-
     own = arguments[k]
     for position, other in enumerate(arguments):
         if position == k or other == own:
             continue
-        relation = "<=" if rank(own) > rank(other) else "<"
+        relation = "<=" if functions.rank(own) > functions.rank(other) else "<"
         sides = (other, own) if function == "max" else (own, other)
         slope = Where(sides[0], relation, sides[1], slope, ZERO)
     return slope

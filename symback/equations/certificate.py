@@ -32,7 +32,7 @@ from symback.equations.elements import Elements, ReadTooEarly, grown
 from symback.equations.indexing import At, places_of
 from symback.equations.indices import Affine, Index, letter, number
 from symback.equations.residues import Decided, Dual, Duals
-from symback.equations.system import Definition, Kind, Quantity, System, adjoint_name
+from symback.equations.system import Definition, Kind, Quantity, System
 from symback.equations.terms import Binder, Given, Read, Term, children, total, walk
 from symback.language.errors import SymbackError
 
@@ -43,7 +43,7 @@ MOST_CHOICES = 200
 """So many choices of symbolic sizes are tried."""
 
 MOST_POINTS = 80
-"""So many points are tried, where roots have no value at some or comparisons may go either way."""
+"""So many points are tried, where roots have no value at some or comparisons go either way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,7 @@ class _Trial:
     def __init__(self, both: Backward, sizes: Mapping[str, int]) -> None:
         self.both, self.sizes, self.numbers = both, sizes, Decided()
         self.seeds = list(_seeds(both.forward))
+        self.adjoints = {name: each[0].definition.name for name, each in both.adjoints.items()}
         self.seeded = _with_seeds(both.forward, self.seeds)
         self.given = self._point()
         self.backward = Elements(both.system, self.given, self.numbers, sizes)
@@ -135,7 +136,9 @@ class _Trial:
     def culprit(self) -> str:
         """What to say of the first adjoint, from the loss back, that is not the derivative."""
         order = {name: k for k, name in enumerate(self.both.system.defining)}
-        ordered = sorted(self.seeds, key=lambda seed: order.get(adjoint_name(seed.array), -1))
+        ordered = sorted(
+            self.seeds, key=lambda seed: order.get(self.adjoints.get(seed.array, ""), -1)
+        )
         target = self.both.forward.target
         wrong = next((_general(seed) for seed in ordered if self._differs([seed])), target)
         return f"∂{target}/∂{wrong} as derived is not the derivative of {target}"
@@ -159,10 +162,10 @@ class _Trial:
                 given[seed.array] = grown(own.__getitem__, shape)
             else:
                 given[seed.name] = grown(lambda at, step=step: Dual(zero, step[at]), shape)
-            if seed in chosen and adjoint_name(seed.array) in self.backward.stored:
+            if seed in chosen and seed.array in self.adjoints:
                 for at, value in step.items():
                     where = seed.element(at, self.sizes)
-                    adjoint = self.backward.element(adjoint_name(seed.array), where)
+                    adjoint = self.backward.element(self.adjoints[seed.array], where)
                     expected.append(numbers.product([adjoint, value]))
         self.entries = max(self.entries, len(expected))
         forward = Elements(self.seeded, given, Duals(numbers), self.sizes)
@@ -277,8 +280,9 @@ def _choices(system: System) -> Iterator[Iterator[dict[str, int]]]:
     else:
         yield itertools.chain(_shrunk(system, known), [known])
         is_equal = False
-    if is_equal:
-        yield _small(system, {})
+    if is_equal:  # such sizes need not exist, so that few are tried
+        few = itertools.islice(_small(system, {}), 6)
+        yield (sizes for sizes in few if _work(system, sizes) <= MOST_WORK // 4)
 
 
 def _small(system: System, known: Mapping[str, int]) -> Iterator[dict[str, int]]:
@@ -288,8 +292,14 @@ def _small(system: System, known: Mapping[str, int]) -> Iterator[dict[str, int]]
     first = [least + k % 3 for k in range(len(unknown))]
     others = itertools.product(*(range(1, least + 4) for _ in unknown))
     numbers = itertools.islice(itertools.chain([first], others), MOST_CHOICES)
+    costly = []
     for chosen in dict.fromkeys(map(tuple, numbers)):
-        yield {name: known.get(name) or chosen[unknown.index(name)] for name in system.sizes}
+        sizes = {n: known.get(n) or chosen[unknown.index(n)] for n in system.sizes}
+        if _work(system, sizes) <= MOST_WORK:
+            yield sizes
+        else:
+            costly.append(sizes)
+    yield from costly[:1]
 
 
 def _shrunk(system: System, known: Mapping[str, int]) -> Iterator[dict[str, int]]:

@@ -118,11 +118,15 @@ class Elements:
         known = {name: value for name, value in system.sizes.items() if value is not None}
         nested = {q.name: _nested(given[q.name]) for q in self.given}
         self.sizes = _sizes(system, nested, {**known, **(sizes or {})}, self.given)
+        self._shapes: dict[str, At] = {}
         self.stored: dict[str, dict[At, Any]] = {q.name: {} for q in system.quantities}
         for quantity in self.given:
             self._take(quantity, nested[quantity.name])
         self.decisions: dict[tuple[str, At], tuple[Any, ...]] | None = {} if watched else None
         self._computed: set[int] = set()
+        self._pads = {
+            q.pad: arithmetic.number(q.pad) for q in system.quantities if q.pad is not None
+        }
         self._codes: dict[int, list[_Compiled]] = {}
 
     # ----------------------------------------------------------------------------- asking
@@ -144,7 +148,10 @@ class Elements:
 
     def shape(self, name: str) -> At:
         """How long an array is in each index."""
-        return tuple(size.value(self.sizes) for size in self.system.by_name[name].shape)
+        if name not in self._shapes:
+            sizes = self.system.by_name[name].shape
+            self._shapes[name] = tuple(size.value(self.sizes) for size in sizes)
+        return self._shapes[name]
 
     def forward(self, names: Iterable[str] | None = None) -> dict[str, Nested]:
         """Arrays by name; without ``names`` all that are given or computed forward."""
@@ -308,7 +315,7 @@ class Elements:
         if is_inside or is_defined:
             raise ReadTooEarly(f"{bracketed(name, at)} is read before it is computed")
         if quantity.pad is not None:
-            return self.numbers.number(quantity.pad)
+            return self._pads[quantity.pad]
         ranges = ", ".join(f"1..{size}" for size in shape)
         raise OutOfRange(
             f"there is no {bracketed(name, at)}: the indices of {name} run over {ranges}; let a "
@@ -509,11 +516,12 @@ class _Compiler(Indexing):
             constant = numbers.constant(sympy.pi)
             return lambda _: constant
         if function in ("max", "min"):
-            winners = self._winners(function)
+            order = sorted(range(len(codes)), key=lambda k: functions.rank(arguments[k]))
+            codes, last = [codes[k] for k in order], self._winners(function, strictly=False)
 
             def extreme(env: list[Any]) -> Any:
                 values = [code(env) for code in codes]
-                return values[winners(values)]
+                return values[last(values)]
 
             return extreme
         (code,) = codes
@@ -552,18 +560,20 @@ class _Compiler(Indexing):
 
         return noted
 
-    def _winners(self, kind: str) -> Callable[[Sequence[Any]], int]:
-        """The place of the first of the largest, or of the least."""
+    def _winners(
+        self, kind: str, *, strictly: bool = True
+    ) -> Callable[[Sequence[Any]], int]:  # fmt: skip
+        """The place of the largest, or of the least: of the first of them, or of the last."""
         compared, notes = self.numbers.compared, self.notes
-        relation = "<" if kind.endswith("max") else ">"
+        relation = ("<" if kind.endswith("max") else ">") + ("" if strictly else "=")
         watched = self.elements.decisions is not None
 
         def first(values: Sequence[Any]) -> int:
             if not values:
                 raise Undefined(f"the {kind} of no number")
             best = 0
-            for place, value in enumerate(values):
-                if compared(values[best], relation, value):
+            for place in range(1, len(values)):
+                if compared(values[best], relation, values[place]):
                     best = place
             if watched:
                 notes.append(tuple(k for k, v in enumerate(values) if v == values[best]))

@@ -28,12 +28,14 @@ BANNER = "The equations that the layers stand for, written by symback expand."
 class Array:
     """An array that a layer reads or gives, its shape without the index of the samples.
 
-    ``below`` is, for whole numbers that serve as indices, the largest of them.
+    ``below`` is, for whole numbers that serve as indices, the largest of them.  ``is_recurrent``
+    says that it has values before its first step, so that it cannot be 0 there.
     """
 
     name: str
     shape: Shape
     below: Affine | None = None
+    is_recurrent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

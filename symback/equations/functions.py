@@ -5,13 +5,15 @@ Here one can
 * turn a formula that `symback.language.reading` has read into a term: `term_of`;
 * spell out a function of the catalogue: `formula`; take its slope: `slope`, as a formula in its
   argument and, where the row gives it so, its own value;
-* say what is taken for a slope where there is none: `conventions`.
+* say what is taken for a slope where there is none: `conventions`; which argument of a maximum
+  wins where several are equal: `rank`.
 
 Constants are calls without arguments: ``Call("pi", ())``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
@@ -20,6 +22,7 @@ from symback.equations.terms import (
     Binder,
     Call,
     Number,
+    Read,
     Term,
     Times,
     Where,
@@ -126,6 +129,16 @@ def slope(call: Call, value: Term) -> Term:
         text = ELEMENTARY[call.function].slope
     known: dict[Term, Term] = {_ARGUMENT: call.arguments[0], _VALUE: value}
     return _own_value(_filled(_row(text, True), known), call, value)
+
+
+def rank(argument: Term) -> tuple[bool, str]:
+    """Which argument of a maximum or minimum wins where several are equal: that of highest rank.
+
+    A constant one, else the last by name, as everywhere in the catalogue; what bound letters are
+    called (j~3) has no say.
+    """
+    is_constant = not any(isinstance(part, Read) for part in walk(argument))
+    return is_constant, re.sub(r"~\d+", "", repr(argument))
 
 
 def _own_value(term: Term, call: Call, value: Term) -> Term:

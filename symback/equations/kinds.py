@@ -84,7 +84,7 @@ _KINDS = (
         "sequence.", "a vector or a sequence",
         (_UNITS, Key("activation", "any of the catalogue or the file's own"), _BIAS),
         (("W", "[n, d]", "weights, into neuron i from neuron j"), ("b", "[n]", "bias")),
-        "the lectures", '"d"', '{ units = "n", activation = "tanh" }',
+        "", '"d"', '{ units = "n", activation = "tanh" }',
     ),
     Kind(
         "activation", macros.activation,
@@ -195,12 +195,12 @@ _KINDS = (
         (Key("heads", "how many", "1"), Key("head_size", "features of a head", "d / heads"),
          Key("causal", "whether later positions are left out", "false"),
          Key("bias", "per_neuron or none", "none")),
-        (("WQ", "[p, e, d]", "queries (no p with one head)"), ("WK", "[p, e, d]", "keys"),
-         ("WV", "[p, e, d]", "values"), ("WO", "[d, p, e]", "back to d features"),
-         ("bQ", "[p, e]", "bias of Q, where there is one"), ("bK", "[p, e]", "bias of K"),
-         ("bV", "[p, e]", "bias of V"), ("bO", "[d]", "bias of the output")),
+        (("WQ", "[p, m, d]", "queries (no p with one head)"), ("WK", "[p, m, d]", "keys"),
+         ("WV", "[p, m, d]", "values"), ("WO", "[d, p, m]", "back to d features"),
+         ("bQ", "[p, m]", "bias of Q, where there is one"), ("bK", "[p, m]", "bias of K"),
+         ("bV", "[p, m]", "bias of V"), ("bO", "[d]", "bias of the output")),
         "Vaswani et al. 2017",
-        example='{ kind = "attention", heads = 2, head_size = "e", causal = true }',
+        example='{ kind = "attention", heads = 2, head_size = "m", causal = true }',
     ),
     Kind(
         "residual", macros.residual,
@@ -238,8 +238,9 @@ BLOCK = Kind(
      Key("activation", "of the first dense", "gelu, the exact one"),
      Key("norm", "layer_norm or rms_norm", "layer_norm"),
      Key("eps", "of the norms", f"{EPSILON:f}"),
-     Key("bias", "of attention and dense", "per_neuron"), Key("l2", "of attention and dense")),
+     Key("bias", "of attention and dense", "per_neuron"),
+     Key("l2", "of attention and dense", "that of [network]")),
     source="Vaswani et al. 2017; norms first and GELU as in GPT-2 (Radford et al. 2019), which "
     "approximates GELU by a tanh",
-    example='{ kind = "block", heads = 2, head_size = "e", causal = true }',
+    example='{ kind = "block", heads = 2, head_size = "m", causal = true }',
 )  # fmt: skip

@@ -53,6 +53,7 @@ from symback.equations.spots import (
     SameSize,
     Sizes,
     Spot,
+    check_no_index,
     element,
     filled,
     is_negative,
@@ -346,6 +347,8 @@ class _Network:
         given = required(table, "loss", f"one of {', '.join(self.losses)}", place)
         row = picked_loss(given, self.losses, place.key("loss"))
         weight = exact_number(table.get("weight", 1), place.key("weight"))
+        if weight <= 0:
+            place.key("weight").expected("a number above 0", weight)
         array = self._compared(table, outputs, place)
         axes = AXES[len(array.shape)]
         smoothing = self._smoothing(table, row, place)
@@ -420,8 +423,7 @@ class _Network:
     ) -> tuple[str, tuple[Array, ...]]:
         """log ŷ of the true class, without the sign, and the labels."""
         axes = AXES[len(array.shape)]
-        name = table.get("target", "label")
-        check_name(name, place.key("target"))
+        name = self._target_name(table, "label", place)
         label = Array(name, array.shape[:-1], array.shape[-1])
         chosen = self._at(array.name, (*axes[:-1], self._at(name, axes[:-1])))
         if not smoothing:
@@ -430,14 +432,18 @@ class _Network:
         return f"((1 - {smoothing:f})*log({chosen}) + {smoothing:f}*{rest})", (label,)
 
     def _target(self, table: Mapping[str, Any], row: Loss, array: Array, place: Place) -> Array:
-        name = table.get("target", "y")
-        here = place.key("target")
-        check_name(name, here)
+        name, here = self._target_name(table, "y", place), place.key("target")
         if not row.uses_target and "target" in table:
             here.fail(f"{row.name} compares with nothing")
         if name == self.source.name and self.source.below is not None:
             here.fail(f"{name} holds tokens; the loss compares numbers")
         return Array(name, array.shape)
+
+    def _target_name(self, table: Mapping[str, Any], default: str, place: Place) -> str:
+        name, here = table.get("target", default), place.key("target")
+        check_name(name, here)
+        check_no_index(name, here, "y, y2 …")
+        return name
 
     def _same_target(self, one: Array, other: Array) -> None:
         same = len(one.shape) == len(other.shape) and (one.below is None) == (other.below is None)

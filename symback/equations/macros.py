@@ -82,7 +82,13 @@ def rnn(spot: Spot) -> Part:
         (spot.at(h, "t", "i"), applied(g, spot.at(a, "t", "i"), "i")),
     )
     title = f"{_many(units, spot)} units, {g.name}"
-    return Part(title, Array(h, (T, units)), lines, (*parameters, *start.parameters), start.inputs)
+    return Part(
+        title,
+        Array(h, (T, units), is_recurrent=True),
+        lines,
+        (*parameters, *start.parameters),
+        start.inputs,
+    )
 
 
 def _gate(
@@ -149,7 +155,9 @@ def lstm(spot: Spot) -> Part:
     parameters += [each for start in starts for each in start.parameters]
     inputs = tuple(each for start in starts for each in start.inputs)
     title = f"{_many(units, spot)} units; gates i, f, o, candidate g, cell c"
-    return Part(title, Array(h, (T, units)), tuple(lines), tuple(parameters), inputs)
+    return Part(
+        title, Array(h, (T, units), is_recurrent=True), tuple(lines), tuple(parameters), inputs
+    )
 
 
 def gru(spot: Spot) -> Part:
@@ -181,7 +189,9 @@ def gru(spot: Spot) -> Part:
     ]
     title = f"{_many(units, spot)} units; update gate z, reset gate r, candidate g"
     parameters = (*for_z, *for_r, *for_g, *biases, *start.parameters)
-    return Part(title, Array(h, (T, units)), tuple(lines), parameters, start.inputs)
+    return Part(
+        title, Array(h, (T, units), is_recurrent=True), tuple(lines), parameters, start.inputs
+    )
 
 
 def last(spot: Spot) -> Part:
@@ -339,7 +349,15 @@ def _padding(spot: Spot, axis: int, kernel: Affine) -> int:
 
 
 def _padded(spot: Spot, windows: Sequence[_Window]) -> tuple[str, ...]:
-    return (spot.before.name,) if any(each.padding for each in windows) else ()
+    """What comes in, where a window reads beyond its ends."""
+    if not any(each.padding for each in windows):
+        return ()
+    if spot.before.is_recurrent:
+        spot.place.key("padding").fail(
+            f"{spot.before.name} has a state before its first step, so it is not 0 there; put "
+            '{ kind = "activation", activation = "linear" } between'
+        )
+    return (spot.before.name,)
 
 
 def conv1d(spot: Spot) -> Part:
@@ -624,17 +642,17 @@ def _heads(spot: Spot, width: Affine) -> tuple[Affine | None, Affine, str]:
     """The number of heads (None for one), the size of each, and how the comment says it."""
     value = spot.table.get("heads", 1)
     if whole(value) == 1:
-        head = spot.size("head_size", "e") if "head_size" in spot.table else width
+        head = spot.size("head_size", "m") if "head_size" in spot.table else width
         return None, head, "one head"
     heads = spot.size("heads", "p")
     n, many = spot.sizes.value(width), spot.sizes.value(heads)
     if "head_size" in spot.table:
-        return heads, spot.size("head_size", "e"), f"{_many(heads, spot)} heads"
+        return heads, spot.size("head_size", "m"), f"{_many(heads, spot)} heads"
     if n is None or many is None:
         spot.fail(
             f"the size of a head is {written(width)}/{written(heads)}, which needs numbers; write "
-            'it as head_size = "e"'
+            'it as head_size = "m"'
         )
     if n % many:
         spot.place.key("heads").fail(f"{n} features cannot be shared by {many} heads alike")
-    return heads, spot.sizes.named(n // many, spot.own("e"), spot.place), f"{many} heads"
+    return heads, spot.sizes.named(n // many, spot.own("m"), spot.place), f"{many} heads"

@@ -4,7 +4,7 @@ Here one can
 
 * find the indices that are time, of every array: `time_axes`;
 * read a name such as ``U[1,2]``, ``U_12``, ``U_{1,2}``, ``h[2,1]`` or ``h[2]_1``: `read_element`;
-* write one as a file does: `file_name`, ``h[2,1]``.
+* write one as a file does: `file_name`, ``h[2,1]``; as paths do: `plain_name`, ``h[2]_1``.
 
 Time is the index over which a recurrence runs, and every index that shares a letter with it: in
 ``a[t,i] = Σ_j W[i,j] x[t,j] + Σ_j U[i,j] h[t-1,j]`` the first of a, x and h.
@@ -19,7 +19,7 @@ from symback.equations.indices import ONE, Affine, Lookup, Range, number
 from symback.equations.system import Definition, Kind, Quantity, System
 from symback.equations.terms import Binder, Read, Slope, Term, children
 from symback.language.errors import did_you_mean, printable
-from symback.language.names import GREEK_LETTERS, LONGEST_NUMBER, UnknownName, cuts
+from symback.language.names import GREEK_LETTERS, LONGEST_NUMBER, UnknownName, cuts, pack
 
 # ------------------------------------------------------------------------------------------- time
 
@@ -98,6 +98,21 @@ def _go_through(term: Term, scope: _Scope, found: list[list[_Slot]]) -> None:
 def file_name(read: Read) -> str:
     """An element as a file writes it: ``h[2,1]``, ``L``."""
     return f"{read.array}[{','.join(map(str, read.indices))}]" if read.indices else read.array
+
+
+def plain_name(read: Read, times: Mapping[str, frozenset[int]]) -> str:
+    """An element as paths name it, in the letters of the file: ``U_12``, ``yhat[3]_1``, ``L``.
+
+    ``times`` are the `time_axes` of the system.
+
+    >>> plain_name(Read("yhat", (number(3), number(1))), {"yhat": frozenset({0})})
+    'yhat[3]_1'
+    """
+    own = times.get(read.array, frozenset())
+    steps = [str(index) for axis, index in enumerate(read.indices) if axis in own]
+    others = [str(index) for axis, index in enumerate(read.indices) if axis not in own]
+    behind = f"[{','.join(steps)}]" if steps else ""
+    return read.array + behind + (f"_{pack(others)}" if others else "")
 
 
 def read_element(text: str, system: System) -> Read:

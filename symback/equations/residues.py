@@ -54,9 +54,9 @@ def drawn_prime() -> int:
 class Decided(Opaque):
     """Residues modulo a secret prime, every comparison decided.
 
+    ``has_decided`` says whether two residues were compared: another point may decide otherwise.
     ``has_false_roots`` says whether the root of something was taken that has none: it is opaque
-    then, and its square is not what it is a root of.  ``has_decided`` says whether two residues
-    were compared: another point may decide otherwise.
+    then, and its square is not what it is a root of.
     """
 
     def __init__(self) -> None:
@@ -76,10 +76,9 @@ class Decided(Opaque):
             case "sqrt":
                 return self.power(value, Fraction(1, 2))
             case "Abs":
-                return value if self._rank(value) >= 0 else opposite
+                return value if self.compared(value, ">", 0) else opposite
             case "sign":
-                rank = self._rank(value)
-                return 0 if not rank else 1 if rank > 0 else self.prime - 1
+                return 1 if self.compared(value, ">", 0) else self.prime - 1 if value else 0
             case "log" if value == 1:
                 return 0
             case "exp":

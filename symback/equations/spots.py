@@ -9,6 +9,7 @@ Here one can
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,7 +24,9 @@ from symback.language.functions import ACTIVATIONS, Activation, SoftMax
 from symback.language.tables import Place, counted, exact_number, is_list, one_of, whole
 
 INDEX_LETTERS = ("s", "t", "u", "v", "i", "j", "p", "q", "o", "r", "c")
-"""The indices of the equations written here; no size may be called so."""
+"""The indices of the equations written here; no size and no array may be called so."""
+
+_COUNTED_LETTER = re.compile(r"[trce][0-9]+")
 
 BIASES = ("per_neuron", "per_layer", "none")
 AXES = {0: (), 1: ("i",), 2: ("t", "i"), 3: ("o", "r", "c")}
@@ -81,8 +84,7 @@ class Sizes:
         """Refuse what names no size."""
         if not reading.is_name(name):
             place.expected('a positive whole number, or the name of a size such as "n"', name)
-        if name in INDEX_LETTERS:
-            place.fail(f'"{name}" is an index in the equations of layers; write n, d, T, V …')
+        check_no_index(name, place, "n, d, T, V …")
 
     def value(self, size: Affine) -> int | None:
         """The number that a size is; None where that is not known."""
@@ -154,6 +156,7 @@ class Spot:
             self.place.key(name).expected(
                 f'the name of the parameter that stands for {name}, such as "E1"', other
             )
+        check_no_index(other, self.place.key(name), "E, W, W1 …")
         return other
 
     # ------------------------------------------------------------------------------ its table
@@ -275,6 +278,12 @@ class Spot:
         if chosen == "per_layer":
             return f" + {b}", [Parameter(b, (), is_weight=False)]
         return f" + {element(b, index)}", [Parameter(b, (size,), is_weight=False)]
+
+
+def check_no_index(name: str, place: Place, instead: str) -> None:
+    """Refuse a name that is an index in the equations written here: t, or t1 of a convolution."""
+    if name in INDEX_LETTERS or _COUNTED_LETTER.fullmatch(name):
+        place.fail(f'"{name}" is an index in the equations of layers; write {instead}')
 
 
 def element(name: str, *indices: str) -> str:

@@ -16,6 +16,7 @@ from symback.engine.evaluation import MissingNumbers, OutOfDomain
 from symback.engine.spec import EquationsSpec, NetworkSpec
 from symback.equations import layers, reading
 from symback.equations.adjoints import Backward, backward
+from symback.equations.certificate import Certificate, certify
 from symback.equations.elements import Elements
 from symback.equations.naming import read_element
 from symback.equations.system import Kind, System, adjoint_name
@@ -49,6 +50,11 @@ class EquationWork:
     def backward(self) -> Backward:
         """Every adjoint, and one system with both passes."""
         return backward(self.system)
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """Proof of all adjoints by forward dual numbers; raises `Uncertified` naming one."""
+        return certify(self.backward)
 
     @cached_property
     def numbers(self) -> Elements:

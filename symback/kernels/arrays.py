@@ -73,7 +73,7 @@ from symback.kernels.lines import (
     NoKernel,
     Spelling,
 )
-from symback.kernels.slopes import SLOPE
+from symback.kernels.stable import LOG_SOFTMAX, SLOPE
 from symback.language.functions import ACTIVATIONS, ELEMENTARY
 
 # ----------------------------------------------------------------------------------------- lines
@@ -652,6 +652,9 @@ class Arrays:
     def _joined(self, values: Sequence[Value], scope: Scope) -> tuple[tuple[str, ...], list[Code]]:
         """The axes of some values together, and the code of each for them."""
         axes = tuple(n for n in scope if any(n in value.axes for value in values))
+        whole = {value.axes for value in values if {*value.axes} == {*axes}}
+        if len(whole) == 1:  # as they are: nothing needs to be turned
+            (axes,) = whole
         codes = []
         for value in values:
             try:
@@ -1344,21 +1347,17 @@ class Arrays:
         inside: Scope,
     ) -> Value:
         """What a helper computes along the last axis: softmax, logsumexp, argmax, argmin."""
-        axes, codes = self._joined([value, *([mask] if mask else [])], inside)
-        order = (*(axis for axis in axes if axis != own), own)
         helper = f"_{binder.kind}"
         self.called.add(binder.kind)
+        held = {*value.axes, *(mask.axes if mask else ())}
+        order = (*(axis for axis in inside if axis in held and axis != own), own)
+        codes = [self._aligned(value, order)]
         if mask is not None:
-            spread = [self._full(each, inside) for each in (value, mask)]
-            axes = tuple(axis for axis in inside if any(axis in each.axes for each in spread))
-            order = (*(axis for axis in axes if axis != own), own)
-            codes = [self._aligned(each, order) for each in spread]
-            if {*value.axes} != {*order}:
+            codes.append(self._aligned(self._full(mask, inside), order))
+            if {*value.axes} != held:
                 shape = self.shape(self._length(inside[axis].range) for axis in order)
                 codes[0] = _code(f"{self.np}.broadcast_to({codes[0]}, {shape})")
-            code = Code(f"{helper}({codes[0]}, {codes[1]})")
-        else:
-            code = Code(f"{helper}({self._aligned(value, order)})")
+        code = Code(f"{helper}({', '.join(each.text for each in codes)})")
         if at is None:
             return Value(code, order[:-1])
         if isinstance(at, Affine) and at.bare in scope and not scope[at.bare].step:
@@ -1370,7 +1369,7 @@ class Arrays:
         ranges = [inside[axis].range for axis in order]
         first, last = [r.lower for r in ranges], [r.upper for r in ranges]
         found = self._subscripted(code, indices, first, last, scope)
-        if isinstance(at, Affine) and binder.kind in ("softmax", "argmax", "argmin"):
+        if isinstance(at, Affine) and binder.kind != LOG_SOFTMAX:
             kept = [
                 condition
                 for condition in within(at, binder.range.lower, binder.range.upper)

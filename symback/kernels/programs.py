@@ -22,7 +22,7 @@ from typing import Any
 from symback.equations.adjoints import Backward
 from symback.equations.indices import Affine
 from symback.equations.second import DIRECTION, hessian_product
-from symback.equations.system import Kind, Quantity
+from symback.equations.system import Definition, Kind, Quantity
 from symback.equations.writing import text
 from symback.kernels.arrays import (
     SPELLINGS,
@@ -40,7 +40,7 @@ from symback.kernels.arrays import (
 from symback.kernels.forms import Form, proved
 from symback.kernels.lines import NoKernel, Spelling, computed
 from symback.kernels.module import BACKENDS, ENGINES, KernelError, folded, run, templates
-from symback.kernels.slopes import SLOPE, with_slopes
+from symback.kernels.stable import SLOPE, SOFTMAX_REST, stable
 from symback.language import reading
 from symback.language.errors import did_you_mean, printable
 from symback.language.expressions import Call, Named, walk
@@ -159,12 +159,13 @@ class _Module:
     """A system's module: each method writes a part of it."""
 
     def __init__(self, derived: Backward, title: str, backend: str) -> None:
-        self.system = system = with_slopes(derived.system)
+        self.system = system = stable(derived.system)
         self.title, self.backend = title, backend
         self.engine = ENGINES.get(backend)
         self.spelling: Spelling = SPELLINGS[backend]
         self.arrays = Arrays(system, self.spelling)
-        self.said = text(system).equation
+        writer = text(derived.system)
+        self.equations = {(d.name, d.at): writer.equation(d) for d in derived.system.definitions}
         quantities = system.quantities
         self.parameters = [q for q in quantities if q.kind is Kind.PARAMETER]
         self.inputs = [q for q in quantities if q.kind in (Kind.INPUT, Kind.DATA)]
@@ -173,6 +174,10 @@ class _Module:
         self.adjoints = {name: each[0].definition.name for name, each in derived.adjoints.items()}
         shown = {name for q in self.given for size in q.shape for name in size.names}
         self.sizes = {name: n for name, n in system.sizes.items() if n is not None or name in shown}
+
+    def said(self, definition: Definition) -> str:
+        """A definition as it was before `stable`."""
+        return self.equations[definition.name, definition.at]
 
     # ------------------------------------------------------------------------------- functions
 
@@ -342,6 +347,8 @@ class _Module:
         named = texts["helpers"] | texts.get(self.spelling.name, {}) | texts["reductions"]
         named |= texts.get(f"reductions_{self.spelling.name}", {})
         wanted = sorted(self.arrays.called)
+        if {"softmax", SOFTMAX_REST} & {*wanted}:
+            wanted.append("exponentials")
         found = {}
         for name in wanted:
             row = ACTIVATIONS.get(name.removesuffix(SLOPE))
