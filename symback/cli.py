@@ -275,11 +275,13 @@ def _kernel(chosen: argparse.Namespace) -> None:
 
 
 def _figure(chosen: argparse.Namespace) -> None:
+    from symback.engine.work import Work
     from symback.sheets.files import write_figure
     from symback.sheets.passages import check_length
 
     network = _load(chosen)
-    check_length(network)  # before anything is derived
+    if isinstance(network, Work):
+        check_length(network)  # before anything is derived
     derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
     where = chosen.output, Path(chosen.net).stem
     forms = chosen.format or _figure_forms()

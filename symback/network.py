@@ -74,6 +74,7 @@ from symback.sheets import chapters, passages, rendering, systems
 from symback.sheets.chapters import overview
 from symback.sheets.figure import Figure
 from symback.sheets.passages import describe
+from symback.sheets.unrolled import system_figure
 
 DETAILS = ("brief", "normal", "full")
 SQUARED_ERROR = LOSSES["squared_error"]  # for networks cut off, whose loss nobody asks for
@@ -480,6 +481,10 @@ class EquationNetwork(EquationWork):
         _check(form, "normal")
         return rendering.render(systems.overview(self), form)
 
+    def figure(self) -> Figure | None:
+        """The recurrence unrolled, or the graph of the arrays; None where there are too many."""
+        return system_figure(self.system)
+
     def derive_all(self) -> dict[str, EquationDerivation]:
         """The derivations of every element of a parameter, by name; they share their adjoints.
 
@@ -680,11 +685,21 @@ class EquationDerivation(equation_derivations.Derivation):
         _check(form, detail)
         return rendering.render(systems.sheet(self.network, self, detail), form)
 
+    def figure(self) -> Figure | None:
+        """The recurrence unrolled, or the arrays with what leads to the loss; None for too many."""
+        return system_figure(self.network.system, self.element.array)
+
     def __repr__(self) -> str:
         return f"<symback.EquationDerivation {self}>"
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+    def _repr_html_(self) -> str:
+        figure = self.figure()
+        if figure is None:
+            return f"$${self.latex()}$$"
+        return rendering.notebook_html(figure, self.latex())
 
 
 def _as_lists(arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """Sheets of networks as equations: what they say, that one sees it, that the number is right."""
 
+import itertools
 import re
 
 import pytest
 
+import symback as sb
 from symback.cli import main
 from symback.network import EquationNetwork
 from symback.sheets import rendering, systems
+from symback.sheets.figure import Figure, Label, Pill
 from symback.sheets.page import Display, Formula, Grid, Page, Row, Say
 from tests.systems import KINDS, symbolic, system, text
 from tests.typesetting import compile_tex, katex_errors, needs_tex, overfull_lines
@@ -107,3 +110,52 @@ def test_the_command_writes_every_form(tmp_path, capsys):
     assert {f"rnn_{what}.{form}" for what in ("U_12", "all") for form in ("tex", "html", "md")} <= (
         names
     )
+
+
+def inside(figure: Figure) -> bool:
+    """Whether everything lies in the picture, which is no wider than a line."""
+    boxes = [item.box for item in figure.items]
+    wide, high = figure.width + 0.1, figure.height + 0.1
+    return wide <= 484 and all(
+        box[0] >= -0.1 and box[1] >= -0.1 and box[2] <= wide and box[3] <= high for box in boxes
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_a_picture_that_fits(kind: str):
+    """In SVG and TikZ from one layout; boxes do not overlap."""
+    net = network(kind)
+    figure = net.figure()
+    assert figure is not None
+    assert inside(figure)
+    for form in ("svg", "tex"):
+        assert rendering.render_figure(figure, form)
+    boxes = [pill.box for pill in figure.of(Pill)]
+    for one, other in itertools.combinations(boxes, 2):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        assert apart
+
+
+def test_shared_weights_have_one_colour_at_every_step():
+    """W is written once a step, each time in the same colour, and U in another."""
+    figure = network("rnn").figure()
+    assert figure is not None
+    colours = {
+        name: {label.colour for label in figure.of(Label) if label.text == name}
+        for name in ("W", "U")
+    }
+    assert all(len(found) == 1 for found in colours.values())
+    assert colours["W"] != colours["U"]
+    assert [label.text for label in figure.of(Label)].count("U") == 3
+
+
+def test_a_long_recurrence_is_drawn_with_dots():
+    """Two thousand steps, or T of them: the first two, dots, the last."""
+    for sizes in ({"T": 2000}, {"T": "T"}):
+        lines = "h[0] = 1\nh[t] = w*h[t-1]\nL = h[T]**2"
+        net = sb.equations(lines, sizes=sizes, parameters={"w": []}, ranges={"t": "T"})
+        figure = net.figure()
+        texts = [label.text for label in figure.of(Label)]
+        last = "T" if sizes["T"] == "T" else "2000"
+        assert {"h[0]", "h[1]", "h[2]", rf"h[{last}]", r"\cdots"} <= set(texts)
+        assert inside(figure)

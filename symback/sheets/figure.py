@@ -225,7 +225,7 @@ class Figure:
 MARGIN = 3.0
 
 
-def _finished(items: Sequence[Item], **what) -> Figure:
+def finished(items: Sequence[Item], **what) -> Figure:
     """Move everything into the first quadrant; shrink what no font size could make fit."""
     left, top, right, bottom = _hull_of(item.box for item in items)
     scale = min(1.0, (TEXT_WIDTH - 2 * MARGIN) / (right - left))
@@ -256,7 +256,7 @@ def _grown(box: Box, by: float) -> Box:
     return (box[0] - by, box[1] - by, box[2] + by, box[3] + by)
 
 
-def _arrow(points: tuple[Point, ...], colour: str, width: float, **more) -> list[Item]:
+def arrow(points: tuple[Point, ...], colour: str, width: float, **more) -> list[Item]:
     """A stroke that ends in a filled head; the stroke stops inside the head."""
     (x0, y0), (x1, y1) = points[-2:]
     length = math.hypot(x1 - x0, y1 - y0) or 1.0
@@ -280,7 +280,7 @@ def _way_back(start: Point, stop: Point, between: float) -> tuple[Point, ...]:
     )
 
 
-def _centred(x: float, y: float, text: str, size: float, colour: str) -> Label:
+def centred(x: float, y: float, text: str, size: float, colour: str) -> Label:
     """A label whose small letters, not whose box, stand centred: rows keep one baseline."""
     return Label(x, y + 0.22 * size, text, size, colour)
 
@@ -652,7 +652,7 @@ def network_figure(
     texts = [one_line(text) for text in (*(layer.label for layer in layers), loss)]
     items += _captions(scene, texts, items)
     counts = [spoken(str(layer.units)) for layer in layers]
-    return _finished(
+    return finished(
         items,
         kind="network",
         chosen=None if chosen is None else labels(chosen),
@@ -689,7 +689,7 @@ def _network_items(scene: _Scene, routes: Sequence[_Route], mode: str) -> list[I
             (x, y), (ux, uy) = node.port(-1), (-0.62, 0.785)
             near, far = node.radius + 0.5, node.radius + 1.05 * font
             points = ((x + ux * far, y + uy * far), (x + ux * near, y + uy * near))
-            items += _arrow(points, "chosen", 1.8, role="chosen", ends=(None, node.names[0]))
+            items += arrow(points, "chosen", 1.8, role="chosen", ends=(None, node.names[0]))
     lit = {scene.by_name.get(name) for route in routes for name in route.names}
     lit |= {scene.by_name.get(name) for name in (start.source, *start.targets) if name}
     for node in scene.nodes:
@@ -725,7 +725,7 @@ def _node_items(scene: _Scene, node: _Node, lit: bool) -> Iterator[Item]:
         shift = 0.48 * node.half_width
         centres = (x - shift, x + shift)
     for centre, name in zip(centres, node.names, strict=True):
-        yield _centred(centre, y, scene.labels(name), font, "chosenink" if name == chosen else tone)
+        yield centred(centre, y, scene.labels(name), font, "chosenink" if name == chosen else tone)
 
 
 # ------------------------------------------------------------------ a network: paths, side by side
@@ -870,7 +870,7 @@ def _chosen_labels(scene: _Scene, items: Sequence[Item]) -> list[Item]:
         ):
             reach = abs(nx) * block.width / 2 + abs(ny) * font * 0.5 + 2.6 + away
             x, y = x0 + (x1 - x0) * t + side * nx * reach, y0 + (y1 - y0) * t + side * ny * reach
-            spot = _centred(x, y, text, font, "chosenink")
+            spot = centred(x, y, text, font, "chosenink")
             below = 0.0 if y0 != y1 or spot.y < y0 else 25.0  # one looks above a level line first
             spots.append((_crowding(spot, items) + below + 6.0 * away, spot))
         labels.append(min(spots, key=lambda spot: spot[0])[1])
@@ -1062,7 +1062,7 @@ def graph_figure(
     if is_chain and drawing.width > TEXT_WIDTH - 2 * MARGIN:
         drawing = drawings[0]
         _fold(drawing)
-    return _finished(
+    return finished(
         _graph_items(drawing, nodes, chosen, found, styles),
         kind="graph",
         chosen=next((node.label for node in nodes if node.name == chosen), None),
@@ -1264,10 +1264,10 @@ def _graph_items(
         for lane, style in enumerate(own):
             points = _edge_points(drawing, edge, (lane - (len(own) - 1) / 2) * 2.8)
             look, more = _style(style), {"ends": edge.ends, "curved": True, "path": max(style, 0)}
-            items += _arrow(points, look.name, 1.3, role="path", dash=look.dash, **more)
+            items += arrow(points, look.name, 1.3, role="path", dash=look.dash, **more)
         if not own:
             points = _edge_points(drawing, edge, 0.0)
-            items += _arrow(points, "figline", 0.7, role="edge", ends=edge.ends, curved=True)
+            items += arrow(points, "figline", 0.7, role="edge", ends=edge.ends, curved=True)
         colour = "figquiet" if chosen is not None and not own else "figink"
         colour = _style(own[0]).ink_name if len(own) == 1 else colour
         label = edge.chain[1]
@@ -1330,7 +1330,7 @@ def _stage_items(
     half_width, half_height, radius = _stage_size(stage, font)
     yield Pill(x, y, half_width, half_height, radius, fill, line, width, names=(stage.name,))
     if stage.formula is None:
-        yield _centred(x, y, stage.label, font, tone)
+        yield centred(x, y, stage.label, font, tone)
     else:
         top = y - half_height + 1.15 * font
         block = typesetting.label(stage.formula, 0.9 * font)
@@ -1338,6 +1338,6 @@ def _stage_items(
         yield Label(x, top + 0.5 * font + block.up, stage.formula, 0.9 * font, "figquiet")
     if stage.value and not spot.after:
         start = x + half_width
-        yield from _arrow(((start, y), (start + spot.beyond, y)), "figline", 0.7, role="result")
+        yield from arrow(((start, y), (start + spot.beyond, y)), "figline", 0.7, role="result")
         above = y - 3.5 - typesetting.label(stage.value, font).down
         yield Label(start + 0.45 * spot.beyond, above, stage.value, font, "figink", role="value")

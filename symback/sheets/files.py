@@ -23,7 +23,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from symback.engine.derivation import Derivation
 from symback.engine.evaluation import Kink, as_floats
 from symback.engine.work import Work
 from symback.equations.work import EquationWork
@@ -34,7 +33,8 @@ from symback.language.layout import environment
 from symback.language.names import Variable
 from symback.sheets import chapters, passages, rendering, systems
 from symback.sheets.chapters import any_layer_page, overview
-from symback.sheets.passages import plain_pen
+from symback.sheets.passages import TooLong, plain_pen
+from symback.sheets.unrolled import MOST_ARRAYS, system_figure
 
 APT = (
     "apt-get install --no-install-recommends texlive-latex-extra texlive-fonts-recommended "
@@ -96,11 +96,21 @@ def write_sheets(
 
 
 def write_figure(
-    work: Work, derivation: Derivation | None, forms: Sequence[str], folder: Path, stem: str
+    work: Work | EquationWork, derivation: Any, forms: Sequence[str], folder: Path, stem: str
 ) -> Iterator[str]:
-    """Write the picture of a network, with the paths of ``derivation``, and say where it lies."""
-    picture = passages.figure(work, derivation)
-    chosen = "" if derivation is None else derivation.target.name
+    """Write the picture of a network, with the paths of ``derivation``, and say where it lies.
+
+    Raises `TooLong` where there would be too much to show.
+    """
+    if isinstance(work, EquationWork):
+        chosen = "" if derivation is None else derivation.name
+        picture = system_figure(work.system, derivation and derivation.element.array)
+        if picture is None:
+            count = len(work.system.quantities)
+            raise TooLong(f"a picture has room for {MOST_ARRAYS} arrays; here are {count}")
+    else:
+        chosen = "" if derivation is None else derivation.target.name
+        picture = passages.figure(work, derivation)
     name = _joined(stem, chosen, _letters(work), "figure")
     texts = {form: rendering.render_figure(picture, form) for form in _texts(forms)}
     yield from map(shown, put(_in_forms(name, texts, forms), folder))

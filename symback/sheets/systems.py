@@ -35,6 +35,7 @@ from symback.sheets.page import (
     Formula,
     Grid,
     Page,
+    Picture,
     Row,
     Say,
     Section,
@@ -46,6 +47,7 @@ from symback.sheets.page import (
 )
 from symback.sheets.passages import array_formula
 from symback.sheets.rendering import plain
+from symback.sheets.unrolled import system_figure
 
 MOST_PATHS = 16
 """So many paths are listed one by one."""
@@ -253,7 +255,9 @@ class _Told:
 
     def network(self, derivation: Derivation | None) -> Section:
         """The picture, the equations with their ranges, and what is given."""
-        blocks: list[Block] = []
+        chosen = None if derivation is None else derivation.element.array
+        picture = system_figure(self.work.system, chosen)
+        blocks: list[Block] = [] if picture is None else [Picture(picture)]
         rows = [self._equation(each) for each in self.work.system.definitions]
         blocks += [Say("systems.equations"), Display(tuple(rows))]
         given = [q for q in self.work.system.quantities if q.kind is not Kind.COMPUTED]
@@ -441,10 +445,9 @@ class _Told:
         target = self.pen.formula(Read(self.system.target))
         said = Formula(f"{target.latex} {loss.latex}", f"{target.text} {loss.text}")
         head = (Say("head.block"), Say("head.numbers"), Say("head.derivative"))
-        return Section(
-            Say("section.gradients"),
-            (Say("systems.loss", {"loss": said}), Grid(head, tuple(rows))),
-        )
+        grids = (Grid(head, tuple(rows)),) if rows else ()
+        blocks = (Say("systems.loss", {"loss": said}), *grids)
+        return Section(Say("section.gradients"), blocks)
 
 
 def _as_result(row: Row) -> Row:
