@@ -395,7 +395,7 @@ class Lifter:
             body = self._tensor_of(rest, scope.stepping(over))
             return Sigma(body, (symbol(over.letter), affine(over.lower), affine(over.upper)))
         inner, parts, numbers = self._ready(flat, scope)
-        numbers += [self._number(p, inner) for p in parts if not inner.axes_of(free_letters(p))]
+        numbers += [self._entry(p, inner) for p in parts if not inner.axes_of(free_letters(p))]
         numbers = _in_order(numbers)
         parts = [part for part in parts if inner.axes_of(free_letters(part))]
         entries = [self._entry(part, inner) for part in parts]
@@ -420,7 +420,11 @@ class Lifter:
     def _entry(self, part: Term, scope: _Scope) -> Expr:
         """One factor in index notation."""
         if not scope.axes_of(free_letters(part)):
-            return self._number(part, scope)
+            try:
+                return self._number(part, scope)
+            except NoMatrixForm:
+                if not isinstance(part, (Plus, Times, Given, Binder)):
+                    raise
         match part:
             case Read(array):
                 placed = self._placed(part, scope)
@@ -458,7 +462,8 @@ class Lifter:
         body, conditions, over, inner = self._opened(binder, scope)
         masks = [self._masked(each, inner) for each in _by_letters(conditions, inner)]
         mask = [self._entry(each, inner) for each in masks]
-        return Over(binder.kind, symbol(over), self._tensor(body, inner), Product(*mask))
+        upper = affine(binder.range.upper)
+        return Over(binder.kind, symbol(over), upper, self._tensor(body, inner), Product(*mask))
 
     # -------------------------------------------------------------------- getting a product ready
 
