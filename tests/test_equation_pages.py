@@ -317,3 +317,159 @@ def test_the_command_line(tmp_path: Path) -> None:
 def test_public_names() -> None:
     """`sb.check` takes such a network like any other."""
     assert sb.check(COMPACT, net("batch")).verdict is Verdict.PROVED
+
+
+# --------------------------------------------------------------------------------------- formulas
+
+THROUGH_TIME = r"""
+With $h_t = \tanh(a_t)$ and
+$$a_t = W x_t + U h_{t-1} + b$$
+\begin{align}
+\delta_t &= \frac{\partial L}{\partial a_t} = \frac{\partial L}{\partial h_t} \odot (1 - h_t^2) \\
+\frac{\partial L}{\partial h_t} &= 2(h_t - y_t) + U^T \delta_{t+1} \\
+\frac{\partial L}{\partial U} &= \sum_{t=1}^{T} \delta_t h_{t-1}^T \\
+\frac{\partial L}{\partial W} &= \sum_t \delta_t x_t^\top \\
+\frac{\partial L}{\partial b} &= \sum_t \delta_t \\
+\frac{\partial L}{\partial U_{12}} &= \sum_t \delta_{t,1} h_{t-1,2}
+\end{align}
+"""
+
+TYPED = """
+dh[t] = 2*(h[t] - y[t]) + U^T da[t+1]
+∂L/∂a[t,i] = ∂L/∂h[t,i]·(1 - h[t,i]²)
+∂L/∂h[t,i] = 2(h[t,i] - y[t,i]) + Σ_j ∂L/∂a[t+1,j] U[j,i]
+∇_U L = Σ_t ∇_{a_t} L h_{t-1}^T
+∂L/∂U[1,2] = Σ_t ∂L/∂a[t,1] h[t-1,2]
+"""
+
+ABOVE = r"""
+$\delta^{(t)} = (2(h^{(t)} - y^{(t)}) + U^T \delta^{(t+1)}) \odot (1 - (h^{(t)})^2)$
+$\frac{\partial L}{\partial h^{\langle t\rangle}} = 2(h^{\langle t\rangle} - y^{\langle t\rangle})
+ + U^T \mathrm{diag}(1 - h_{t+1}^2) \frac{\partial L}{\partial h_{t+1}}$
+$\nabla_U L = \sum_{t=1}^T \delta^{(t)} (h^{(t-1)})^T$
+$\frac{\partial L}{\partial b_i} = \sum_t \delta^{(t)}_i$
+""".replace("\n +", " +")
+
+ATTENTION = r"""
+∂L/∂z[t,i] = 2(z[t,i] - y[t,i])
+∂L/∂P[t,u] = Σ_i ∂L/∂z[t,i] v[u,i]
+∂L/∂S[t,u] = P[t,u] (∂L/∂P[t,u] - Σ_s P[t,s] ∂L/∂P[t,s])
+∂L/∂v[u,i] = Σ_t P[t,u] ∂L/∂z[t,i]
+∂L/∂Q[i,j] = Σ_t ∂L/∂q[t,i] x[t,j]
+"""
+
+LAYERED = r"""
+$\frac{\partial L}{\partial \gamma_i} = \sum_s \frac{\partial L}{\partial out_{s,i}} xhat_{s,i}$
+""".replace("out_", r"\mathrm{out}_").replace("xhat_", r"\hat{x}_")
+
+NORMED = """
+∂L/∂out[s,i] = G[s,i]
+∂L/∂xhat[s,i] = G[s,i] gamma[i]
+∂L/∂beta[i] = Σ_s G[s,i]
+∂L/∂gamma[i] = Σ_s G[s,i] xhat[s,i]
+∂L/∂x[s,i] = istd[i]/N (N ∂L/∂xhat[s,i] - Σ_r ∂L/∂xhat[r,i] - xhat[s,i] Σ_r ∂L/∂xhat[r,i] xhat[r,i])
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "page", "count"),
+    [
+        ("rnn", THROUGH_TIME, 8),
+        ("rnn", TYPED, 5),
+        ("rnn", ABOVE, 3),
+        ("attention", ATTENTION, 5),
+        ("batch", NORMED, 5),
+    ],
+)
+def test_a_right_page_is_proved(kind: str, page: str, count: int) -> None:
+    """Every line of it, in each way to write indices and steps."""
+    report = check_system(page, net(kind))
+    assert {line.verdict for line in report.lines} == {Verdict.PROVED}, str(report)
+    assert len(report.lines) == count
+
+
+@pytest.mark.parametrize(
+    ("kind", "page", "right", "wrong", "name"),
+    [
+        ("rnn", THROUGH_TIME, r" + U^T \delta_{t+1}", "", "truncated-through-time"),
+        ("rnn", THROUGH_TIME, r"U^T \delta", r"U \delta", "transposed-weight"),
+        ("rnn", THROUGH_TIME, r" \odot (1 - h_t^2)", "", "missing-activation-derivative"),
+        ("rnn", THROUGH_TIME, r"\delta_t h_{t-1}^T", r"\delta_t h_t^T", "wrong-time-step"),
+        ("rnn", THROUGH_TIME, r"\delta_t h_{t-1}^T", r"h_{t-1} \delta_t^T", "matrix-layout"),
+        ("rnn", THROUGH_TIME, "t=1}", "t=2}", "missing-time-step"),
+        ("rnn", THROUGH_TIME, r"&= \sum_t \delta_t \\", r"&= \frac{1}{T}\sum_t \delta_t \\",
+         "average-for-sum"),
+        ("rnn", THROUGH_TIME, "2(h_t", "(h_t", None),
+        ("rnn", THROUGH_TIME, "2(h_t - y_t)", "2(y_t - h_t)", None),
+        ("rnn", THROUGH_TIME, " + b$$", "$$", "missing-forward-term"),
+        ("rnn", THROUGH_TIME, "h_{t-1,2}", "h_{t-1,1}", None),
+        ("rnn", ABOVE, r"U^T \delta", r"U \delta", "transposed-weight"),
+        ("attention", ATTENTION, " - Σ_s P[t,s] ∂L/∂P[t,s]", "", "softmax-diagonal-only"),
+        ("attention", ATTENTION, "Σ_s P[t,s] ∂L/∂P[t,s]", "P[t,u] ∂L/∂P[t,u]",
+         "softmax-diagonal-only"),
+        ("batch", NORMED, " - xhat[s,i] Σ_r ∂L/∂xhat[r,i] xhat[r,i]", "", "missing-path"),
+        ("batch", NORMED, " - Σ_r ∂L/∂xhat[r,i]", "", "missing-path"),
+    ],
+)  # fmt: skip
+def test_a_wrong_line_is_refuted(
+    kind: str, page: str, right: str, wrong: str, name: str | None
+) -> None:
+    """With a witness, and by the name of the mistake where the table has it."""
+    assert right in page
+    report = check_system(page.replace(right, wrong), net(kind))
+    refuted = [line for line in report.lines if line.verdict is Verdict.REFUTED]
+    assert refuted, str(report)
+    assert all(line.witness is not None for line in refuted)
+    names = {each.name for line in refuted for each in line.diagnosis}
+    assert name is None or name in names, str(report)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("∂L/∂a[t] = ∂L/∂h[t] h[t]", "is this ⊙"),
+        ("∂L/∂U = Σ_t q[t] h[t-1]^T", "what is q?"),
+        ("∂L/∂U[i,j] = Σ_t ∂L/∂a[t,i] h[t-1,k]", "what is k?"),
+        (r"$\frac{\partial L}{\partial U} = \frac{\partial h_t}{\partial U}$", "derivatives of"),
+        ("∂L/∂h[t] = ∂L/∂a[t+1] + U", "shapes do not fit"),
+        ("∂L/∂W = Σ_t ∂L/∂a[t+1] x[t+1]^T", "from where to where"),
+        ("∂L/∂U_123 = 0", "separate indices"),
+        ("∂L/∂U[1,2,3] = 0", "2 indices"),
+        ("y[t] = tanh(h[t])", "not the y of the network"),
+        ("∂L/∂b ≈ Σ_t ∂L/∂a[t]", ""),
+        ("∂L/∂U = " + "(" * 99 + "U" + ")" * 99, "nested"),
+    ],
+)
+def test_what_is_ambiguous_is_refused(line: str, reason: str) -> None:
+    """A letter without a meaning, two readings, shapes that do not fit: not judged, with why."""
+    report = check_system(line, net("rnn"))
+    verdicts = {each.verdict for each in report.lines}
+    assert verdicts <= {Verdict.UNREAD, Verdict.UNDECIDED}, str(report)
+    assert any(reason in each.reason for each in report.lines) or not reason, str(report)
+
+
+def test_a_name_with_another_meaning_blames_nobody() -> None:
+    """Where the page's a is the network's h, lines about a are not called wrong."""
+    report = check_system("a[t] = tanh(b)\n∂L/∂a[t] = 2(a[t] - y[t])", net("rnn"))
+    assert {line.verdict for line in report.lines} == {Verdict.UNDECIDED}
+
+
+def test_elements_that_are_asked_for() -> None:
+    """`wrt` is what a right side alone is the derivative by; goals are elements too."""
+    right = check_system("= Σ_t ∂L/∂a[t,1] h[t-1,2]", net("rnn"), wrt="U[1,2]", goals=["U[1,2]"])
+    assert right.verdict is Verdict.PROVED
+    assert right.goals[0].answer.value == "answered"
+    other = check_system("= Σ_t ∂L/∂a[t,2] h[t-1,1]", net("rnn"), wrt="U_12")
+    assert other.verdict is Verdict.REFUTED
+    with pytest.raises(sb.SymbackError, match="no array Q"):
+        check_system("", net("rnn"), wrt="Q[1,2]")
+
+
+def test_pages_in_exams_and_as_json() -> None:
+    """The report is that of every page: an exam names no mistake, JSON has every field."""
+    report = check_system(TYPED.replace(" + U^T da[t+1]", ""), net("rnn"))
+    assert not report
+    assert all(not line.diagnosis for line in report.for_exam().lines)
+    data = report.as_data()
+    assert data["first_wrong"] == 2
+    assert data["lines"][0]["diagnosis"][0]["name"] == "truncated-through-time"

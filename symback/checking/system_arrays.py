@@ -116,7 +116,7 @@ def explained(
         for slip in slips(definition, both):
             if time.process_time() > stop:
                 return found
-            numbers = _after(both, point, truth, definition, slip.term)
+            numbers = changed_at(both, point, truth, definition, slip.term)
             if numbers is None:
                 continue
             hit = [
@@ -147,10 +147,10 @@ def _ranked(
     """
     culprits = {name for name in wanted if _follows(both, point, truth, wanted, name) is False}
     keys = {adjoint_name(name) for name in wanted}
-    suspects = list(_suspects(both, wanted))
-    reached = {each.name: len(_later(both, each.name) & keys) for each in suspects}
+    found = list(suspects(both, wanted))
+    reached = {each.name: len(_later(both, each.name) & keys) for each in found}
     return sorted(
-        suspects,
+        found,
         key=lambda each: (each.name.removeprefix("∇") not in culprits, -reached[each.name]),
     )
 
@@ -166,7 +166,7 @@ def explains(
 ) -> bool:
     """Whether a mistake found at one point gives a value at another as well."""
     slip = explanation.slip
-    numbers = _after(both, point, truth, slip.definition, slip.term)
+    numbers = changed_at(both, point, truth, slip.definition, slip.term)
     return numbers is not None and _is(value, numbers, truth, both, name, point, unit)
 
 
@@ -212,7 +212,7 @@ def with_numbers(truth: Stored, value: np.ndarray, unit: float = EPS) -> Stored:
     return replace(truth, values=values)
 
 
-def _suspects(both: System, wanted: Iterable[str]) -> Iterator[Definition]:
+def suspects(both: System, wanted: Iterable[str]) -> Iterator[Definition]:
     """The definitions that the wrong adjoints depend on, the nearest first."""
     frontier = [adjoint_name(name) for name in wanted]
     seen: set[str] = set()
@@ -232,7 +232,7 @@ def _suspects(both: System, wanted: Iterable[str]) -> Iterator[Definition]:
         frontier = following
 
 
-def _after(
+def changed_at(
     both: System,
     point: Point,
     truth: Mapping[str, Stored],

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
 from typing import Any
@@ -102,9 +102,8 @@ def drawn(system: System, sizes: Mapping[str, int], seed: int) -> Point:
                 shape
             )
         elif each.kind in (Kind.PARAMETER, Kind.INPUT):
-            numbers = [
-                chance.choice((-1, 1)) * chance.randint(80, 990) / 1024 for _ in range(count)
-            ]
+            signs = (-1, 1) if shape else (1,)  # a scalar such as eps stands under a root
+            numbers = [chance.choice(signs) * chance.randint(80, 990) / 1024 for _ in range(count)]
             given[each.name] = np.array(numbers).reshape(shape)
     return point
 
@@ -156,13 +155,13 @@ def defined(
     known: Mapping[str, Stored],
 ) -> Stored:
     """What a definition gives with ``term`` for its right side, from arrays that are known."""
+    new = replace(definition, name=f"{definition.name}'")
+    own = tuple(replace(e, name=new.name) for e in system.defining[definition.name])
     found = dict(known)
-    found.pop(definition.name, None)
-    others = tuple(e for e in system.defining[definition.name] if e is not definition)
     work = _Evaluator(system, point, kit, found)
     with np.errstate(all="ignore"):
-        work.group(Group((definition,)), {definition: term}, beside=others)
-    return found[definition.name]
+        work.group(Group((new,)), {new: term}, beside=own)
+    return found[new.name]
 
 
 Letters = tuple[tuple[str, np.ndarray], ...]
