@@ -25,7 +25,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-INDICES = r"\[([a-z](?:,[a-z])*)\]"
+INDICES = r"\[([a-z]\d*(?:,[a-z]\d*)*)\]"
 
 
 class Unreadable(ValueError):
@@ -236,7 +236,7 @@ class MatrixText:
                 return found
 
     def function(self) -> Any:
-        head = self.match(r"(\w+?)(_rows|_cols|_[a-z])?(?:\^(\d))?\(")
+        head = self.match(r"(\w+?)(_rows|_cols|_[a-z]\d*)?(?:\^(\d))?\(")
         if head is None:
             if letter := self.match(r"[A-Za-z]\w*"):
                 return float(self.values[letter[0]])
