@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ from symback.equations.matrix_values import drawn, places, small_sizes
 from symback.equations.second import hessian_product
 from systems import KINDS, SYMBOLIC, symbolic, system
 from typesetting import katex_errors
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 @cache
@@ -116,8 +119,8 @@ P[a,t,u] = softmax_u(S[a,t,u])
 H = tanh(E[tok])
     where E[tok][t,i] = E[tok[t],i]
 P = softmax_rows(O)
-L = -1/T·1ᵀ log(p̃)
-    where p̃[t] = p[t,lab[t]]
+L = -1/T·1ᵀ log(p_lab)
+    where p_lab[t] = p[t,lab[t]]
 ∇E = 1_tokᵀ (∇H ⊙ (1 - H^⊙2))
     where 1_tok[t,i] = 1[tok[t] = i]
 """,
@@ -201,7 +204,8 @@ def _misread(found: MatrixForm, step: MatrixStep, elements: Elements) -> str:
         return whole.reshape((*whole.shape, 1, 1)[:2]) if whole.ndim < 2 else whole
 
     letters = {each.letter.name: int(each.upper.xreplace(_numbers(sizes))) for each in _overs(expr)}
-    reader = MatrixText(line.partition(" = ")[2], list(nodes), array, letters)
+    own = [letter.name for letter in getattr(step.symbol, "letters", ())]
+    reader = MatrixText(line.partition(" = ")[2], list(nodes), array, letters, own)
     outer = [step.loop.over] if step.loop else []
     inner = [each for each in definition.ranges if each not in outer]
     is_matrix = isinstance(expr, sympy.MatrixExpr)
@@ -240,6 +244,16 @@ def _printed(found: MatrixForm, expr: Expr) -> dict[str, Leaf | Whole]:
 def test_the_text_of_every_line_says_what_was_certified(kind: str):
     """A reader of the text that knows nothing of the nodes computes the same numbers."""
     assert _misprinted(form(kind)) == []
+
+
+@pytest.mark.parametrize("name", ["conv", "gpt"])
+def test_the_networks_of_the_examples_are_lifted(name: str):
+    """A convolutional network and a whole GPT: no line is missing, all are proved and printed."""
+    net = sb.load(EXAMPLES / f"{name}.toml")
+    found = net.matrix_form()
+    assert not found.missing
+    assert _misprinted(found) == []
+    assert katex_errors([found.latex()]) == []
 
 
 @pytest.mark.parametrize("seed", range(12, 24))
