@@ -497,9 +497,7 @@ def drawn(read: System, seed: int) -> dict[str, Any]:
         if quantity.kind is Kind.DATA:
             assert quantity.below is not None
             below = number_of(quantity.below, moves).constant
-            found[quantity.name] = _nested(
-                shape, lambda top=below: Fraction(source.randint(1, top))
-            )
+            found[quantity.name] = _nested(shape, lambda top=below: source.randint(1, top))
         elif quantity.name == "eps":
             found[quantity.name] = Fraction(1, 100)
         elif quantity.kind in (Kind.PARAMETER, Kind.INPUT):

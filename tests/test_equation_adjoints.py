@@ -11,6 +11,7 @@ import plain
 import systems
 from symback.engine.derivation import Rule
 from symback.equations.adjoints import backward
+from symback.equations.elements import Elements
 from symback.equations.reading import from_text
 from symback.equations.second import DIRECTION, FIRST, hessian_product, mixed
 from symback.equations.system import Kind, KnownSum, needed
@@ -174,3 +175,16 @@ def test_second_derivatives_are_symmetric():
 def test_an_adjoint_of_an_adjoint_is_written_in_parentheses():
     said = EquationNetwork(systems.system("rnn")).derive("W[1,1]", "U[1,2]").text()
     assert "∂G/∂(∂L/∂U_ij)" in said
+
+
+def test_what_an_index_equals_is_not_put_where_its_letter_is_bound_again():
+    """∂L/∂U[i] of max(q, U[2q-1]) has 2q-1 = i, and the largest is still sought among U[2q-1]."""
+    found = from_text(
+        "L = max(q, U[2*q-1])",
+        sizes={"n": 1, "m": 2},
+        parameters={"U": ["n"]},
+        ranges={"q": "m"},
+        pad={"U": 1},
+        values={"U": [0.5]},  # the padding is larger
+    )
+    assert [float(each) for each in Elements(backward(found).system).array("∇U")] == [0.0]

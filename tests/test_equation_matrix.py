@@ -1,21 +1,34 @@
 """The matrix form of equations in index notation: what one writes at the board, and certified."""
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 
+import numpy as np
 import pytest
 import sympy
 from sympy import Expr, MatAdd, MatMul, Transpose
 from sympy.matrices.expressions.hadamard import HadamardProduct
 
+import symback as sb
+from matrix_text import MatrixText
+from random_equations import RandomEquations
+from symback.engine.arithmetics import Undefined
+from symback.engine.evaluation import OutOfDomain
 from symback.equations.adjoints import backward
+from symback.equations.elements import Elements
 from symback.equations.lifting import symbol
-from symback.equations.matrix import MatrixForm, Recurrence, Uncertified, lift
-from symback.equations.matrix_nodes import FREE, Einsum, Entry, Leaf, StepSum, Whole
+from symback.equations.matrix import MatrixForm, MatrixStep, Recurrence, Uncertified, lift
+from symback.equations.matrix_nodes import FREE, Einsum, Entry, Leaf, Over, StepSum, Whole
+from symback.equations.matrix_nodes import MatrixText as Written
+from symback.equations.matrix_values import drawn, places, small_sizes
 from symback.equations.second import hessian_product
 from systems import KINDS, SYMBOLIC, symbolic, system
 from typesetting import katex_errors
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 @cache
@@ -34,10 +47,10 @@ def test_every_line_gives_what_the_equations_say(kind: str):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_formula_can_be_typeset(kind: str):
-    """KaTeX sets the algorithm, with shapes too, and each adjoint by itself."""
+    """KaTeX sets the algorithm, and an adjoint with its shapes."""
     found = form(kind)
-    formulas = [found.latex(), found.latex(shapes=True), *map(found.latex, found)]
-    assert katex_errors(formulas) == []
+    shaped = found.latex(next(iter(found)), shapes=True)
+    assert katex_errors([found.latex(), shaped]) == []
 
 
 BOARD = {
@@ -106,8 +119,8 @@ P[a,t,u] = softmax_u(S[a,t,u])
 H = tanh(E[tok])
     where E[tok][t,i] = E[tok[t],i]
 P = softmax_rows(O)
-L = -1/T·1ᵀ log(p̃)
-    where p̃[t] = p[t,lab[t]]
+L = -1/T·1ᵀ log(p_lab)
+    where p_lab[t] = p[t,lab[t]]
 ∇E = 1_tokᵀ (∇H ⊙ (1 - H^⊙2))
     where 1_tok[t,i] = 1[tok[t] = i]
 """,
@@ -149,6 +162,123 @@ def test_the_lines_are_what_one_writes_at_the_board(kind: str):
     assert [line for line in wanted if line not in lines] == []
     if kind == "rnn":
         assert lines == wanted
+
+
+# ---------------------------------------------------------------- what is printed is what is proved
+
+
+def _misprinted(found: MatrixForm) -> list[str]:
+    """The lines whose text, read as a person does, does not say what was certified."""
+    elements = next(filter(None, map(partial(_elements, found), small_sizes(found.system))))
+    return [
+        line
+        for step in found.lifted.values()
+        if step.expr is not None and (line := _misread(found, step, elements))
+    ]
+
+
+def _elements(found: MatrixForm, sizes: dict[str, int]) -> Elements | None:
+    for sign in (True, False):
+        elements = drawn(found.system, found.named, sizes, sign)
+        try:
+            for name in found.system.defining:
+                elements.array(name)
+        except (OutOfDomain, Undefined, ZeroDivisionError):
+            continue
+        return elements
+    return None
+
+
+def _misread(found: MatrixForm, step: MatrixStep, elements: Elements) -> str:
+    """The line of a step where its text says something else; empty where it does not."""
+    expr, definition, sizes = step.expr, step.definition, elements.sizes
+    assert expr is not None
+    assert definition is not None
+    entries = found.entries(step, elements)
+    line = found.line(step)
+    nodes = _printed(found, expr)
+
+    def array(name: str, values: dict[str, int]) -> np.ndarray:
+        node = nodes[name]
+        whole = entries.part(node.array, node.places, values).astype(float)
+        return whole.reshape((*whole.shape, 1, 1)[:2]) if whole.ndim < 2 else whole
+
+    letters = {each.letter.name: int(each.upper.xreplace(_numbers(sizes))) for each in _overs(expr)}
+    own = [letter.name for letter in getattr(step.symbol, "letters", ())]
+    reader = MatrixText(line.partition(" = ")[2], list(nodes), array, letters, own)
+    outer = [step.loop.over] if step.loop else []
+    inner = [each for each in definition.ranges if each not in outer]
+    is_matrix = isinstance(expr, sympy.MatrixExpr)
+    for here in places(outer, sizes):
+        for at in [{}] if is_matrix else places(inner, sizes):
+            values = {**sizes, **here, **at}
+            wanted = entries.matrix(expr, values) if is_matrix else entries.number(expr, values)
+            wanted = np.asarray(wanted).astype(float)
+            read = np.asarray(reader.value(values), dtype=float)
+            read = np.broadcast_to(read, wanted.shape) if is_matrix else read.reshape(())
+            if not np.allclose(wanted, read, rtol=1e-9, atol=1e-9):
+                return line
+    return ""
+
+
+def _numbers(sizes: dict[str, int]) -> dict[Expr, Expr]:
+    return {symbol(name): sympy.Integer(size) for name, size in sizes.items()}
+
+
+def _overs(expr: Expr) -> set[Over]:
+    return expr.atoms(Over)
+
+
+def _printed(found: MatrixForm, expr: Expr) -> dict[str, Leaf | Whole]:
+    """The arrays in a line by their names in it; no two have one name."""
+    writer = Written(found.names)
+    nodes: dict[str, Leaf | Whole] = {}
+    for node in expr.atoms(Leaf) | expr.atoms(Whole):
+        for name in {writer.bare(node), writer.write(Entry(node, ()))}:
+            known = nodes.setdefault(name, node)
+            assert (known.array, known.places) == (node.array, node.places), name
+    return nodes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_text_of_every_line_says_what_was_certified(kind: str):
+    """A reader of the text that knows nothing of the nodes computes the same numbers."""
+    assert _misprinted(form(kind)) == []
+
+
+@pytest.mark.parametrize("name", ["conv", "gpt"])
+def test_the_networks_of_the_examples_are_lifted(name: str):
+    """A convolutional network and a whole GPT: no line is missing, all are proved and printed."""
+    net = sb.load(EXAMPLES / f"{name}.toml")
+    found = net.matrix_form()
+    assert not found.missing
+    assert _misprinted(found) == []
+    assert katex_errors([found.latex()]) == []
+
+
+@pytest.mark.parametrize("seed", range(12, 24))
+def test_random_equations_are_lifted_certified_and_printed_right(seed: int):
+    """Sums, means, maxima, conditions and functions of arrays with up to three indices."""
+    drawn_at_random = RandomEquations(seed)
+    net = sb.equations(drawn_at_random.text, **drawn_at_random.tables)
+    found = lift(net.backward)
+    assert found.certify().entries
+    assert _misprinted(found) == []
+    assert katex_errors([found.latex()]) == []
+
+
+def test_the_reader_of_texts_sees_a_lost_parenthesis():
+    """-(1 - p) and -1 - p are read as what they are; so are fractions, ⊙ and ᵀ."""
+    arrays = {"p": np.array([[2.0]]), "A": np.array([[1.0, 2.0], [3.0, 4.0]])}
+
+    def read(text: str) -> list:
+        reader = MatrixText(text, list(arrays), lambda name, _: arrays[name], {})
+        return np.asarray(reader.value({})).tolist()
+
+    assert (read("-(1 - p)"), read("-1 - p")) == ([[1.0]], [[-3.0]])
+    assert read("Aᵀ ⊙ (A 1)") == [[3.0, 9.0], [14.0, 28.0]]
+    assert read("(Aᵀ A) ⊘ A") == [[10.0, 7.0], [14 / 3, 5.0]]
+    assert read("1/2·1ᵀ A^⊙2 1") == [[15.0]]
 
 
 # ------------------------------------------------------------------------- a wrong lift is refuted
@@ -220,7 +350,7 @@ def test_a_wrong_lift_is_refuted(kind: str):
                 mutant = _with(step.expr, old, new)
             except sympy.matrices.exceptions.ShapeError:
                 continue  # SymPy refuses to put it together
-            wrong = lift(good.backward)
+            wrong = copy(good)
             wrong.lifted = {definition: replace(step, expr=mutant)}
             tried += 1
             assert _is_refuted(wrong), f"{what} in {good.text(step.variable)}: {mutant}"
@@ -231,7 +361,7 @@ def test_a_boundary_that_does_not_hold_is_refuted():
     """∇a_{T+1} = 0 is part of the claim: without it the line of ∇h_t is wrong at t = T."""
     good = form("rnn")
     definition = next(each for each in good.lifted if each.name == "∇h" and not each.is_base)
-    wrong = lift(good.backward)
+    wrong = copy(good)
     wrong.lifted = {definition: replace(good.lifted[definition], boundaries=())}
     with pytest.raises(Uncertified, match=r"does not give ∇h\[3,1\]"):
         wrong.certify()

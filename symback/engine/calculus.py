@@ -26,9 +26,10 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Piecewise, Pow, Sum, 
 from sympy.core.relational import Relational
 
 from symback.engine.graph import Equation, base_name
+from symback.engine.slopes import hand_written
 from symback.language.algebra import Partial, Sigma, collapse
 from symback.language.errors import SymbackError
-from symback.language.names import Variable, fresh_index, index
+from symback.language.names import Role, Variable, fresh_index, index
 
 _BOUND = "_bound"
 """Ends the letters of the sums that are being differentiated."""
@@ -245,11 +246,19 @@ def _form(
                 f"is not the derivative of its formula, {raw}"
             )
         return form
+    if equation.variable.role is Role.STAGE and equation.typed is not None:
+        form = hand_written(equation.typed, parent.element, equation.lhs, _slope_in_value)
+        if form is not None and is_zero(meaning.spelled_out(form) - raw):
+            return form
     if not raw.atoms(sympy.Function) or raw.has(KroneckerDelta) or meaning.rhs.has(Sum):
         return raw
     value, function = (instantiate(side, meaning.names) for side in (meaning.lhs, meaning.rhs))
     form = slope_by_value(function, raw, value)
     return raw if form is None else form
+
+
+def _slope_in_value(function: Expr, by: Expr, value: Expr) -> Expr | None:
+    return slope_by_value(function, sympy.diff(function, by), value)
 
 
 def slope_by_value(function: Expr, slope: Expr, value: Expr) -> Expr | None:

@@ -24,6 +24,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, wraps
+from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import sympy
@@ -49,6 +50,7 @@ from symback.engine.calculus import (
     slope_by_value,
 )
 from symback.engine.graph import Equation, Graph, IllFormed, KnownSum, base_name
+from symback.engine.slopes import multiplied_in, numbers_in, tidied, with_value
 from symback.language.algebra import (
     Partial,
     Product,
@@ -68,6 +70,7 @@ from symback.language.names import (
     elements,
     fresh_index,
 )
+from symback.language.writing import Text
 
 Node = tuple[Variable, tuple[int, ...]]
 """One element: a quantity and its 1-based indices, the sample of a batch left out."""
@@ -77,6 +80,9 @@ UNROLLED_PATHS = 300
 
 SUBSTITUTED_TERMS = 24
 """Up to this many paths the result is also shown with every adjoint filled in."""
+
+MOST_OPERATIONS = 60
+"""Of scalar equations the result is shown with every adjoint filled in up to this length."""
 
 DEEPEST = 60
 """Adjoints are filled in where at most so many quantities, one computed from the other, lie between
@@ -443,6 +449,10 @@ class BackwardPass:
             part.has(KroneckerDelta) for part in expr.args if not isinstance(part, Product)
         ):
             return product(arguments)
+        if all(new == old for new, old in zip(arguments, expr.args, strict=True)):
+            return expr
+        if isinstance(expr, (Pow, sympy.Function)) and expr.has(Product, Terms):
+            return expr.func(*arguments, evaluate=False)  # SymPy would look into what is typed
         return expr.func(*arguments)
 
     @_once
@@ -788,7 +798,8 @@ def _distributed(expr: Expr) -> tuple[Expr, ...]:
 def _divided_by(expr: Expr) -> set[Expr]:
     """The elements that stand in a denominator."""
     powers = (power for power in collapse(expr).atoms(Pow) if power.exp.could_extract_minus_sign())
-    return set().union(*(power.base.atoms(Indexed) for power in powers))
+    elements = set().union(*(power.base.atoms(Indexed, Symbol) for power in powers))
+    return {each for each in elements if isinstance(each, Indexed) or not each.is_integer}
 
 
 # ------------------------------------------------------------------------------------ factoring
@@ -906,8 +917,60 @@ def _closed(backward: BackwardPass, variable: Variable, expr: Expr) -> list[Step
             known = _rebuild(steps[-1].rhs, {1 - first: second, 1 - second: first})
             if known != steps[-1].rhs:
                 steps.append(Step(Rule.COMPLEMENT, known, fact=fact))
+    steps += _tidied(backward, steps[-1].rhs)
     factor = factored(steps[-1].rhs)
-    return steps if factor == steps[-1].rhs else [*steps, Step(Rule.FACTOR, factor)]
+    if factor == steps[-1].rhs or not _worth(backward, factor, steps[-1].rhs):
+        return steps
+    return [*steps, Step(Rule.FACTOR, factor)]
+
+
+def _tidied(backward: BackwardPass, expr: Expr) -> list[Step]:
+    """What is both multiplied and divided by taken out; in layers `_fused` does that as a whole."""
+    if not backward.graph.is_scalar:
+        return []
+    found = tidied(expr)
+    fewer, many = (sum(map(_is_divisor, sympy.preorder_traversal(side))) for side in (found, expr))
+    rule = Rule.CANCEL if fewer < many else Rule.MULTIPLY
+    changes = fewer < many or numbers_in(found) < numbers_in(expr)
+    return [Step(rule, found)] if changes and _are_equal(found, expr) else []
+
+
+def _are_equal(
+    first: Expr, second: Expr, known: Mapping[Expr, Expr] = MappingProxyType({})
+) -> bool:
+    """Whether two sides are proved equal, with what is ``known`` filled in."""
+    gap = collapse(first).xreplace(dict(known)) - collapse(second).xreplace(dict(known))
+    names = {name: Symbol(f"_d{k}") for k, name in enumerate(_names_in(gap))}
+    return is_zero(gap.xreplace(names))
+
+
+def _with_stages(backward: BackwardPass, expr: Expr) -> list[Step]:
+    """The names of quotients that were computed on the way, e_1/S = p_1, in their place."""
+    steps: list[Step] = []
+    for equation in backward.graph.equations if backward.graph.is_scalar else ():
+        formula = equation.typed
+        if isinstance(formula, Product) and any(map(_is_divisor, formula.args)):
+            formula, value = (backward.unroll(side) for side in (formula, equation.lhs))
+            before = steps[-1].rhs if steps else expr
+            known = with_value(before, formula, value)
+            if known != before and _are_equal(known, before, {value: collapse(formula)}):
+                steps.append(Step(Rule.REWRITE, known, since=(value, formula)))
+    if steps:
+        opened = multiplied_in(steps[-1].rhs)
+        if opened != steps[-1].rhs and _are_equal(opened, steps[-1].rhs):
+            steps.append(Step(Rule.CANCEL, opened))
+    return steps
+
+
+def _is_divisor(part: Expr) -> bool:
+    return isinstance(part, Pow) and part.exp.could_extract_minus_sign()
+
+
+def _worth(backward: BackwardPass, factor: Expr, before: Expr) -> bool:
+    """Whether a sum is shorter with its common factors in front; of layers it always is."""
+    if not backward.graph.is_scalar:
+        return True
+    return len(Text().write(factor)) <= len(Text().write(before))
 
 
 def _rebuild(expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
@@ -1149,8 +1212,13 @@ def _grouped(backward: BackwardPass, paths: Paths, target: Reference) -> Deducti
         steps = _along_the_trunk(backward, target, trunk)
     if paths.count <= SUBSTITUTED_TERMS and (last := steps[-1].rhs).has(Partial):
         filled = backward.fill_names(last)
-        steps.append(Step(Rule.SUBSTITUTE, filled, _names_in(last)))
-        steps.append(Step(Rule.FACTOR, _factored_inside(filled)))
+        if not backward.graph.is_scalar or sympy.count_ops(collapse(filled)) <= MOST_OPERATIONS:
+            steps.append(Step(Rule.SUBSTITUTE, filled, _names_in(last)))
+            steps += _tidied(backward, filled)
+            factor = _factored_inside(steps[-1].rhs)
+            if _worth(backward, factor, steps[-1].rhs):
+                steps.append(Step(Rule.FACTOR, factor))
+            steps += _with_stages(backward, steps[-1].rhs)
     # ŷ_1 + ŷ_2 - y_1 - y_2 = 1 - y_1 - y_2 = 0: a sum of which the facts know every term
     known: list[Step] = []
     left = collapse(steps[-1].rhs)
@@ -1173,6 +1241,8 @@ def _along_the_path(backward: BackwardPass, paths: Paths, target: Reference) -> 
     steps = [Step(Rule.LOCAL, backward.over_samples(target.variable, values))]
     if backward.collapsed(node) != collapse(steps[0].rhs):
         steps.append(Step(Rule.SUBSTITUTE, backward.filled(node)))
+    elif cancelled := [s for s in _tidied(backward, values) if s.rule is Rule.CANCEL]:
+        steps += cancelled
     elif isinstance(values, Product) and sum(_factors(part)[0] != 1 for part in values.args) > 1:
         number, factors = _factors(values)
         multiplied = product([number, *factors] if number != 1 else factors)

@@ -203,6 +203,11 @@ class Graph:
                 after[parent] |= onward
         return bits, after
 
+    @cached_property
+    def is_scalar(self) -> bool:
+        """Whether all quantities are numbers, as in an [equations] file."""
+        return not any(variable.shape for variable in self.variables)
+
     def is_concrete(self) -> bool:
         """Whether every width is a number (the number of samples need not be)."""
         return all(
@@ -623,7 +628,12 @@ def from_equations(spec: EquationsSpec) -> Graph:
     symbols = {variable.name: variable.at() for variable in (*leaves, *stages)}
     functions = field_functions()
     equations = [
-        Equation(variable, (), algebra.to_sympy(stage.node, symbols, functions))
+        Equation(
+            variable,
+            (),
+            algebra.to_sympy(stage.node, symbols, functions),
+            typed=algebra.as_typed(stage.node, symbols),
+        )
         for variable, stage in zip(stages, spec.stages, strict=True)
     ]
     sentences = (each for stage in spec.stages for each in _at_kinks(stage.node, symbols))

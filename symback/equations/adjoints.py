@@ -469,6 +469,9 @@ def _looked_up(term: Term, known: Mapping[Index, Index]) -> Term:
     """``term`` where tok[t] = v: P[t,tok[t]] is P[t,v]."""
     if isinstance(term, Read):
         return Read(term.array, tuple(known.get(index, index) for index in term.indices))
+    if isinstance(term, Binder):  # within it its letter is another, and so is 2q - 1
+        own = term.range.letter
+        known = {old: new for old, new in known.items() if own not in old.names | new.names}
     return rebuilt(term, lambda part: _looked_up(part, known)) if known else term
 
 

@@ -55,7 +55,7 @@ from symback.equations.matrix_nodes import (
     StepSum,
     Whole,
 )
-from symback.equations.system import Definition, Kind, Quantity, System
+from symback.equations.system import ADJOINT, Definition, Kind, Quantity, System
 from symback.equations.terms import (
     MINUS,
     UNIT,
@@ -263,8 +263,7 @@ class Lifter:
         if len(letters) > 2:
             raise NoMatrixForm(part, f"a factor has the indices {', '.join(letters)} at once")
         if isinstance(part, Read):
-            placed = self._placed(part, scope)
-            assert placed is not None
+            placed = self._place(part, scope)
             return Factor(self._leaf(part.array, placed.places), _symbols(placed.letters))
         letters = self._oriented(part, letters, scope)
         return Factor(self._function(part, letters, scope), _symbols(letters))
@@ -348,10 +347,11 @@ class Lifter:
                 return _rational(part)
             case Measure(index):
                 return affine(index)
+            case Read() if self._placed(part, scope) is None:
+                named, _ = self._window(part, (), scope)
+                return self._number(named, scope)
             case Read():
-                placed = self._placed(part, scope)
-                assert placed is not None
-                return Scalar(self._leaf(part.array, placed.places))
+                return Scalar(self._leaf(part.array, self._place(part, scope).places))
             case Plus(terms):
                 return Terms(*(self._number(term, scope) for term in terms))
             case Times(factors) if not any(isinstance(f, (Binder, Given)) for f in factors):
@@ -395,7 +395,7 @@ class Lifter:
             body = self._tensor_of(rest, scope.stepping(over))
             return Sigma(body, (symbol(over.letter), affine(over.lower), affine(over.upper)))
         inner, parts, numbers = self._ready(flat, scope)
-        numbers += [self._number(p, inner) for p in parts if not inner.axes_of(free_letters(p))]
+        numbers += [self._entry(p, inner) for p in parts if not inner.axes_of(free_letters(p))]
         numbers = _in_order(numbers)
         parts = [part for part in parts if inner.axes_of(free_letters(part))]
         entries = [self._entry(part, inner) for part in parts]
@@ -420,11 +420,14 @@ class Lifter:
     def _entry(self, part: Term, scope: _Scope) -> Expr:
         """One factor in index notation."""
         if not scope.axes_of(free_letters(part)):
-            return self._number(part, scope)
+            try:
+                return self._number(part, scope)
+            except NoMatrixForm:
+                if not isinstance(part, (Plus, Times, Given, Binder)):
+                    raise
         match part:
             case Read(array):
-                placed = self._placed(part, scope)
-                assert placed is not None
+                placed = self._place(part, scope)
                 return Entry(Whole(array, placed.places), _symbols(placed.letters))
             case Plus() | Times() | Given() | Binder(kind="sum") | Binder(kind="mean"):
                 return self._tensor(part, scope)
@@ -458,7 +461,8 @@ class Lifter:
         body, conditions, over, inner = self._opened(binder, scope)
         masks = [self._masked(each, inner) for each in _by_letters(conditions, inner)]
         mask = [self._entry(each, inner) for each in masks]
-        return Over(binder.kind, symbol(over), self._tensor(body, inner), Product(*mask))
+        upper = affine(binder.range.upper)
+        return Over(binder.kind, symbol(over), upper, self._tensor(body, inner), Product(*mask))
 
     # -------------------------------------------------------------------- getting a product ready
 
@@ -576,6 +580,12 @@ class Lifter:
             if decided(Condition(number(0), "<=", beyond), steps) is True:
                 return outside[:steps_beyond]
         return []
+
+    def _place(self, read: Read, scope: _Scope) -> _Placed:
+        placed = self._placed(read, scope)
+        if placed is None:
+            raise NoMatrixForm(read, f"an index of {read.array} is no letter by itself")
+        return placed
 
     def _placed(self, read: Read, scope: _Scope) -> _Placed | None:
         """An element's array as a whole; None where an index is neither letter nor number."""
@@ -901,13 +911,26 @@ def _content(order: Sequence[str], term: Term, ranges: Mapping[str, Range]) -> o
 def _spelled_window(read: Read, scope: _Scope) -> tuple[str, str]:
     """E[tok] where rows are picked, X̃ for other windows."""
     array = read.array
-    match read.indices:
-        case (Lookup(data, at), *rest) if all(i.bare in scope.letters for i in (*at, *rest)):
+    if array.startswith(ADJOINT):
+        return _marked(array.removeprefix(ADJOINT), read, scope, ADJOINT)
+    looked = [index for index in read.indices if isinstance(index, Lookup)]
+    others = [index for index in read.indices if not isinstance(index, Lookup)]
+    if len(looked) == 1 and all(i.bare in scope.letters for i in (*looked[0].indices, *others)):
+        data = looked[0].array
+        latex = rf"{latex_letter(array)}_{{{latex_letter(data)}}}"
+        if isinstance(read.indices[0], Lookup):  # rows are picked, as NumPy writes it
             return f"{array}[{data}]", rf"{latex_letter(array)}[{latex_letter(data)}]"
-    mark = "∇" if array.startswith("∇") else ""
-    letter_, tail = array.removeprefix(mark)[:1], array.removeprefix(mark)[1:]
-    capital = letter_.upper() if len(read_letters(read, scope)) > 1 and not tail else letter_
-    base = rf"\nabla_{{{latex_letter(capital + tail)}}}L" if mark else latex_letter(capital + tail)
+        return f"{'ŷ' if array == 'yhat' else array}_{data}", latex
+    return _marked(array, read, scope, "")
+
+
+def _marked(array: str, read: Read, scope: _Scope, mark: str) -> tuple[str, str]:
+    """X̃ for a window of x."""
+    first, tail = array[:1], array[1:]
+    is_capital = len(read_letters(read, scope)) > 1 and not tail
+    capital = first.upper() if is_capital else first
+    base = latex_letter(capital + tail)
+    base = rf"\nabla_{{{base}}}L" if mark else base
     text = unicodedata.normalize("NFC", f"{mark}{capital}\u0303{tail}")
     return text, rf"\widetilde{{{base}}}"
 

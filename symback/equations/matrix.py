@@ -29,6 +29,7 @@ from symback.engine.evaluation import OutOfDomain
 from symback.engine.matrix import ETA, Certificate, Layout, Phase, Uncertified, leaves
 from symback.equations import writing
 from symback.equations.adjoints import Backward
+from symback.equations.elements import Elements
 from symback.equations.indices import Condition, Range, decided
 from symback.equations.lifting import Boundary, Lifter, NoMatrixForm, affine, symbol
 from symback.equations.matrix_nodes import (
@@ -287,14 +288,22 @@ class MatrixForm(Mapping[str, Form]):
         raise Uncertified(f"the lines could not be computed at small sizes: {error}")
 
     def _certified(self, sizes: Mapping[str, int], sign: bool) -> Certificate:
-        elements = drawn(self.system, self._lifter.named, sizes, sign)
+        elements = drawn(self.system, self.named, sizes, sign)
         count = 0
         for step in self.lifted.values():
             if step.expr is not None:
-                entries = Entries(elements, self._lifter.named, _Zero(step.boundaries))
-                count += self._proved(step, step.expr, entries)
+                count += self._proved(step, step.expr, self.entries(step, elements))
         named = tuple((symbol(name), value) for name, value in sizes.items())
         return Certificate(named, count, "to fifty digits")
+
+    @property
+    def named(self) -> Mapping[str, Definition]:
+        """The arrays that the lift has named: windows, masks, picked rows."""
+        return self._lifter.named
+
+    def entries(self, step: MatrixStep, elements: Elements) -> Entries:
+        """What computes the right side of a step from numbers of all arrays."""
+        return Entries(elements, self.named, _Zero(step.boundaries))
 
     def _proved(self, step: MatrixStep, expr: Expr, entries: Entries) -> int:
         """Compare a line with its elements; the number of entries."""
@@ -310,15 +319,13 @@ class MatrixForm(Mapping[str, Form]):
                 try:
                     matrix = entries.matrix(expr, values)
                 except NotWellFormed as error:
-                    raise Uncertified(f"{self._line(step)} is not well formed: {error}") from None
+                    raise Uncertified(f"{self.line(step)} is not well formed: {error}") from None
                 wanted_shape = tuple(
                     [each.upper.value(sizes) - each.lower.value(sizes) + 1 for each in inner]
                     + [1, 1]
                 )[:2]
                 if matrix.shape != wanted_shape:
-                    raise Uncertified(
-                        f"{self._line(step)} is {matrix.shape} and not {wanted_shape}"
-                    )
+                    raise Uncertified(f"{self.line(step)} is {matrix.shape} and not {wanted_shape}")
             for at in places(inner, sizes):
                 place = tuple(index.value({**values, **at}) for index in definition.at)
                 wanted = entries.elements.element(definition.name, place)
@@ -330,7 +337,7 @@ class MatrixForm(Mapping[str, Form]):
                     names = ", ".join(f"{name} = {size}" for name, size in sizes.items())
                     shown = f"{definition.name}[{','.join(map(str, place))}]"
                     raise Uncertified(
-                        f"{self._line(step)} does not give {shown} as the equations do ({names})"
+                        f"{self.line(step)} does not give {shown} as the equations do ({names})"
                     )
                 count += 1
         return count
@@ -458,7 +465,8 @@ class MatrixForm(Mapping[str, Form]):
         sign = writer.becomes if step.phase is Phase.UPDATE else "="
         return f"{writer.bare(step.symbol)}{mark} {sign} {writer.write(_plain(step))}"
 
-    def _line(self, step: MatrixStep) -> str:
+    def line(self, step: MatrixStep) -> str:
+        """A step as text, without what is said beside it."""
         return self._written(step, MatrixText(self.names))
 
     def _notes(self, step: MatrixStep, writer: MatrixText | MatrixTex, said: set[str]) -> list[str]:

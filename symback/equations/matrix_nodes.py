@@ -189,10 +189,10 @@ class Over(Expr):
     is_commutative = True
     is_real = True
 
-    def __new__(cls, function: Any, letter: Symbol, body: Expr, mask: Expr) -> Over:
-        """``mask`` is 1 where an index counts, 0 where not."""
+    def __new__(cls, function: Any, letter: Symbol, upper: Expr, body: Expr, mask: Expr) -> Over:
+        """The letter runs from 1 to ``upper``; ``mask`` is 1 where it counts, 0 where not."""
         text = function if isinstance(function, Str) else Str(function)
-        return Expr.__new__(cls, text, letter, body, mask)
+        return Expr.__new__(cls, text, letter, upper, body, mask)
 
     @property
     def function(self) -> str:
@@ -205,14 +205,19 @@ class Over(Expr):
         return self.args[1]
 
     @property
+    def upper(self) -> Expr:
+        """The last number of the letter."""
+        return self.args[2]
+
+    @property
     def body(self) -> Expr:
         """Of what."""
-        return self.args[2]
+        return self.args[3]
 
     @property
     def mask(self) -> Expr:
         """1 where an index counts."""
-        return self.args[3]
+        return self.args[4]
 
 
 KEEPS = ("softmax", "argmax", "argmin")
@@ -358,7 +363,7 @@ class _Arrays(Writer):
         """What is written before indices in brackets: an element has a small letter, a_[t,i]."""
         if not isinstance(expr, Whole):
             body = self._print(expr)
-            return self.parenthesised(body) if isinstance(expr, sympy.MatAdd) else body
+            return body if isinstance(expr, (Einsum, Along, Leaf)) else self.parenthesised(body)
         subscripts, brackets = self._places(expr.array, expr.places)
         if not subscripts and not brackets:
             return self.before_indices(expr.array)
@@ -467,7 +472,8 @@ class MatrixText(_Arrays, Text):
         return name
 
     def _print_Entry(self, expr: Entry) -> str:
-        return f"{self._indexed(expr.whole)}[{','.join(map(self._print, expr.letters))}]"
+        letters = ",".join(map(self._print, expr.letters))
+        return self._indexed(expr.whole) + (f"[{letters}]" if letters else "")
 
     def _print_Over(self, expr: Over) -> str:
         given = "" if expr.mask == 1 else f" | {self._print(expr.mask)}"
@@ -509,7 +515,7 @@ class MatrixTex(_Arrays, MatrixLatex):
 
     def _print_Entry(self, expr: Entry) -> str:
         letters = ",".join(map(self._print, expr.letters))
-        return f"{self._indexed(expr.whole)}[{letters}]"
+        return self._indexed(expr.whole) + (f"[{letters}]" if letters else "")
 
     def _print_Over(self, expr: Over) -> str:
         name = _TEX_FUNCTIONS.get(expr.function, rf"\operatorname{{{expr.function}}}")

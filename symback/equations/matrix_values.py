@@ -375,16 +375,8 @@ class Entries:
         return self._einsum(whole, {**values, **own})
 
     def _over(self, expr: Over, values: Values) -> Any:
-        """The letter runs as far as the arrays reach that have it."""
-        ends = {
-            size
-            for entry in expr.body.atoms(Entry)
-            for letter, size in zip(entry.letters, self._shape(entry.whole, values), strict=True)
-            if letter == expr.letter
-        }
-        if len(ends) != 1:
-            raise NotWellFormed(f"{expr.letter} runs over {ends}")
-        steps = range(1, ends.pop() + 1)
+        """A softmax and the like, at the number that its letter is; a maximum as a whole."""
+        steps = range(1, _whole(expr.upper, values) + 1)
         runs = [{**values, expr.letter.name: step} for step in steps]
         row = np.array([self.number(expr.body, run) for run in runs], dtype=object)
         mask = np.array([self.number(expr.mask, run) for run in runs], dtype=object)

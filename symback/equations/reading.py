@@ -524,7 +524,7 @@ def _nested(value: Any, shape: Sequence[int], below: int | None, place: Place) -
         whole = tables.whole(value)
         if whole is None or not 1 <= whole <= below:
             place.expected(f"a whole number from 1 to {below:,}", value)
-        return Fraction(whole)
+        return whole
     wanted = f"{' × '.join(map(str, shape))} numbers, nested lists, the first index outside"
     if not tables.is_list(value) or len(value) != shape[0]:
         place.expected(f"a list of {shape[0]} ({wanted})" if len(shape) > 1 else wanted, value)

@@ -114,13 +114,17 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``lines`` for a ``letter`` from ``first`` up to before ``last``, or ``down`` from there."""
+    """``lines`` for a ``letter`` from ``first`` up to before ``last``, or ``down`` from there.
+
+    ``arrays`` are those that the lines fill.
+    """
 
     letter: str
     first: str
     last: str
     down: bool
     lines: tuple[Line, ...]
+    arrays: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ class Kept:
 
 
 RESERVED = frozenset(
-    "np jnp jax torch math params inputs dtype device loss_and_gradients forward "
+    "np jnp jax torch math params inputs dtype device loss_and_gradients forward step k arrays "
     "abs float int len max min range reversed sum slice".split()
 )
 """Names that a module needs for itself."""
@@ -299,6 +303,8 @@ class Arrays:
     def __init__(self, system: System, spelling: Spelling) -> None:
         self.system, self.spelling = system, spelling
         self.np = spelling.words["np"]
+        self.is_traced = spelling.name == "jax"
+        """Whether the number of a loop is none of Python's, so that no `if` can look at it."""
         self.names = Names()
         self.sizes = {name: self.names.new(name) for name in system.sizes}
         self.fixed = {
@@ -518,7 +524,9 @@ class Arrays:
                 for condition in within(letter(step), own.lower, own.upper)
                 if not self._is_known(condition, (whole,))
             ]
-            if guards:
+            if guards and self.is_traced:
+                inside += [note, self._put_where(guards, put, scope)]
+            elif guards:
                 inside.append(note)
                 inside.append(If(self._python_condition(guards, scope).text, (put,)))
             else:
@@ -526,9 +534,20 @@ class Arrays:
         self._inside = frozenset()
         first = self.size_code(lower - number(1)).text
         loop_line = Step(
-            loop.name, first, self.size_code(upper).text, not group.forward, tuple(inside)
+            loop.name,
+            first,
+            self.size_code(upper).text,
+            not group.forward,
+            tuple(inside),
+            tuple(dict.fromkeys(self.kept[each.name].name for each in definitions)),
         )
         return [*self._counting(), loop_line]
+
+    def _put_where(self, guards: Sequence[Condition], put: Put, scope: Scope) -> Put:
+        """A part filled where conditions on the number of the loop hold, else left as it is."""
+        test = self._mask(guards, scope).code
+        old = f"{put.name}[{', '.join(put.place)}]"
+        return replace(put, code=self.spelling.choice.format(test, put.code, old))
 
     def _outermost(self, bounds: Sequence[Affine], side: int) -> Affine:
         """The largest of some bounds (``side`` 1) or the least (-1)."""
@@ -681,7 +700,7 @@ class Arrays:
             case Measure(index):
                 axes = self._axes_of(index, scope)
                 code = self._place(index, scope, axes, from_one=True)
-                return Value(code, axes, is_number=not axes)
+                return Value(code, axes, is_number=self._is_number(index, axes, scope))
             case Read(array, indices):
                 return self._read(array, indices, scope)
             case Plus(terms):
@@ -819,11 +838,21 @@ class Arrays:
                 return None
             if known is None:
                 of_axes = self._axes_of_condition(condition, scope)
-                (masks if of_axes or not self._is_python(condition) else plain).append(condition)
+                is_mask = of_axes or self._is_hidden(condition, scope)
+                (masks if is_mask else plain).append(condition)
         return plain, masks
 
-    def _is_python(self, condition: Condition) -> bool:
-        return True
+    def _is_hidden(self, condition: Condition, scope: Scope) -> bool:
+        """Whether Python cannot decide a condition, since it is about numbers that JAX traces."""
+        data = any(isinstance(side, Lookup) for side in (condition.left, condition.right))
+        return self.is_traced and (data or self._has_step(condition.names, scope))
+
+    def _has_step(self, names: Iterable[str], scope: Scope) -> bool:
+        return any(name in scope and scope[name].step for name in names)
+
+    def _is_number(self, index: Affine, axes: tuple[str, ...], scope: Scope) -> bool:
+        """Whether an index over ``axes`` is one of Python's numbers."""
+        return not axes and not (self.is_traced and self._has_step(index.names, scope))
 
     def _axes_of_condition(self, condition: Condition, scope: Scope) -> tuple[str, ...]:
         names = condition.names
@@ -848,7 +877,7 @@ class Arrays:
                 [found, value], scope, lambda a, b: Code(f"{a:atom} & {b:atom}", CHOICE)
             )
         assert found is not None
-        return found
+        return replace(found, is_number=found.is_number and not self.is_traced)
 
     def _compared(self, condition: Condition, scope: Scope) -> Value:
         """A condition: both sides count from 0."""
@@ -895,7 +924,8 @@ class Arrays:
         if isinstance(index, Lookup):
             return self._read(index.array, index.indices, scope)
         axes = self._axes_of(index, scope)
-        return Value(self._place(index, scope, axes), axes, is_number=not axes)
+        is_number = self._is_number(index, axes, scope)
+        return Value(self._place(index, scope, axes), axes, is_number=is_number)
 
     def _given(
         self, conditions: Sequence[Condition], body: Callable[[], Value], scope: Scope
@@ -1012,10 +1042,14 @@ class Arrays:
             return self._read(index.array, index.indices, scope).code
         code = self.size_code(index - low, scope)
         below, above = self._outside(index, low, high, scope)
+        at_most, at_least = "min({}, {})", "max({}, {})"
+        if self.is_traced and self._has_step(index.names, scope):
+            functions = self.spelling.functions
+            at_most, at_least = functions["at_most"], functions["at_least"]
         if above:
-            code = Code(f"min({code}, {self.size_code(high - low)})")
+            code = Code(at_most.format(code, self.size_code(high - low)))
         if below:
-            code = Code(f"max({code}, 0)")
+            code = Code(at_least.format(code, 0))
         return code
 
     def _outside(self, index: Affine, low: Affine, high: Affine, scope: Scope) -> tuple[bool, bool]:
@@ -1029,6 +1063,8 @@ class Arrays:
     ) -> str | None:
         """An index with one letter as a slice, where it never falls outside."""
         if index.coefficient(name) < 1 or any(self._outside(index, low, high, scope)):
+            return None
+        if self.is_traced and self._has_step(index.names, scope):
             return None
         return self._slice(scope[name].range, index - low, high - low + number(1), scope)
 

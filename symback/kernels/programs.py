@@ -275,11 +275,13 @@ class _Module:
                 texts = [f"{name} = {code}"]
             case Zeros(name, shape):
                 device = ", device=device" if self.backend == "torch" else ""
-                texts = [f"{name} = {np_}.zeros({shape}, dtype={self.dtype()}{device})"]
+                texts = [f"{name} = {np_}.zeros({shape}, dtype=dtype{device})"]
             case Put(name, place, code, add):
                 texts = [self.put(name, place, code, add)]
             case If(code, inside):
                 return [f"{indent}if {code}:", *self.written(inside, depth + 1)]
+            case Step() if self.backend == "jax":
+                return [f"{indent}{part}" for part in self.traced(line)]
             case Step(letter, first, last, down, inside):
                 bounds = last if first == "0" else f"{first}, {last}"
                 numbers = f"reversed(range({bounds}))" if down else f"range({bounds})"
@@ -287,8 +289,19 @@ class _Module:
                 return [head, *self.written(inside, depth + 1)]
         return [f"{indent}{part}" for text in texts for part in folded(text)]
 
-    def dtype(self) -> str:
-        return "dtype"
+    def traced(self, loop: Step) -> list[str]:
+        """A loop that JAX compiles once, however many steps it has."""
+        arrays = _listed(loop.arrays)
+        before = f"{loop.last} - 1" if loop.first == "0" else f"{loop.first} + {loop.last} - 1"
+        head = [f"{loop.letter} = {before} - k"] if loop.down else []
+        body = [f"{arrays} = arrays", *head, *self.written(loop.lines), f"return {arrays}"]
+        bounds = f"{loop.first}, {loop.last}"
+        return [
+            f"def step({'k' if loop.down else loop.letter}, arrays):",
+            *(f"    {part}" for part in body),
+            "",
+            f"{arrays} = jax.lax.fori_loop({bounds}, step, ({arrays}))",
+        ]
 
     def put(self, name: str, place: Sequence[str], code: str, add: bool) -> str:
         """A part of an array filled, or added to."""

@@ -717,6 +717,47 @@ def written(text: str, symbols: Mapping[str, Expr]) -> Expr:
     return ordered(read(text, names=tuple(symbols), functions=tuple(ACTIVATIONS)))
 
 
+def as_typed(node: Node, symbols: Mapping[str, Expr]) -> Expr:
+    """A whole formula with every factor and term where it was typed, also within functions.
+
+    Its value, by `collapse`, is that of `to_sympy`; only what is given by cases is as SymPy has it.
+
+    >>> x, w, b = sympy.symbols("x w b", real=True)
+    >>> as_typed(read("tanh(x*2 + b)", names=("x", "b")), {"x": x, "b": b})
+    tanh(Terms(Product(x, 2), b))
+    """
+    head, parts = operation(node)
+    if not parts or head in ("where", "max", "min", "abs", "sign"):
+        return to_sympy(node, symbols, field_functions())
+    if head == "**":
+        exponent = to_sympy(parts[1], symbols, field_functions())
+        return sympy.Pow(as_typed(parts[0], symbols), exponent, evaluate=False)
+    made = [as_typed(part, symbols) for part in parts]
+    match head:
+        case "*":
+            return Product(*_factors_of(*made))
+        case "/":
+            below = [sympy.Pow(part, -1, evaluate=False) for part in _factors_of(made[1])]
+            return Product(*_factors_of(made[0]), *below)
+        case "neg":
+            return negative(made[0])
+        case "+":
+            return Terms(*made)
+        case "-":
+            return Terms(made[0], negative(made[1]))
+        case "sqrt":
+            return sympy.Pow(made[0], sympy.Rational(1, 2), evaluate=False)
+    if head in ELEMENTARY:
+        return BUILDERS[head](*made, evaluate=False)
+    z = sympy.Dummy(real=True)
+    return field_functions()[head](z).xreplace({z: made[0]})
+
+
+def _factors_of(*factors: Expr) -> Iterator[Expr]:
+    for factor in factors:
+        yield from factor.args if isinstance(factor, Product) else (factor,)
+
+
 _SEVERAL = (sympy.Add, Terms, Product, Piecewise)
 """What SymPy would multiply out, or what is put together already."""
 

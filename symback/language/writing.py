@@ -558,6 +558,13 @@ def _with_divisors(factors: Sequence[Expr]) -> list[Expr]:
     for factor in factors:
         if merged and _is_divisor(factor) and not isinstance(merged[-1], (Product, Terms, Partial)):
             merged[-1] = Mul(merged[-1], factor)
+        elif (
+            merged
+            and isinstance(merged[-1], Terms)
+            and _is_divisor(factor)
+            and factor.base.is_Number
+        ):
+            merged[-1] = Mul(merged[-1], factor, evaluate=False)  # (x_1 + x_2)/2, as typed
         else:
             merged.append(factor)
     return merged
@@ -706,7 +713,12 @@ class Text(Writer):
     sigma = "Σ_{{{}={}..{}}} {}".format
     summed_under = "Σ_{{{}}} {}".format
     indicator = "1[{}]".format
-    held = "({})_{}".format
+
+    @staticmethod
+    def held(body: str, names: str) -> str:
+        """(∂a/∂u)_h, and (∂a/∂u)_(h, v) where several are held."""
+        return f"({body})_({names})" if ", " in names else f"({body})_{names}"
+
     transposed = "{}ᵀ".format
     nabla = "∇{}".format
 
