@@ -7,7 +7,7 @@ of ones is as long as it has to be.  Numbers are doubles.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,12 +33,21 @@ class Unreadable(ValueError):
 
 
 class MatrixText:
-    """One right-hand side, read at ``values``; ``names`` are what ``lookup`` knows."""
+    """One right-hand side, read at ``values``; ``names`` are what ``lookup`` knows.
+
+    ``ranges`` says how far the letters of softmax_u and the like run; ``own`` are the letters of
+    the left side, in order.
+    """
 
     def __init__(
-        self, text: str, names: list[str], lookup: Lookup, ranges: Mapping[str, int]
+        self,
+        text: str,
+        names: list[str],
+        lookup: Lookup,
+        ranges: Mapping[str, int],
+        own: Sequence[str] = (),
     ) -> None:
-        self.text, self.lookup, self.ranges = text, lookup, ranges
+        self.text, self.lookup, self.ranges, self.own = text, lookup, ranges, own
         self.names = sorted(names, key=len, reverse=True)
 
     def value(self, values: Mapping[str, int]) -> Any:
@@ -193,7 +202,7 @@ class MatrixText:
         found = np.einsum(subscripts[0], *operands)
         if self.ahead("[") or subscripts[0].endswith("->"):
             return found
-        return found[tuple(self.values[letter] - 1 for letter in subscripts[0].split("->")[1])]
+        return found[tuple(self.values[letter] - 1 for letter in self.own)]
 
     def sigma(self) -> Any:
         head = self.match(r"(\w+)=([^.]*)\.\.([^}]*)\} ")

@@ -204,7 +204,8 @@ def _misread(found: MatrixForm, step: MatrixStep, elements: Elements) -> str:
         return whole.reshape((*whole.shape, 1, 1)[:2]) if whole.ndim < 2 else whole
 
     letters = {each.letter.name: int(each.upper.xreplace(_numbers(sizes))) for each in _overs(expr)}
-    reader = MatrixText(line.partition(" = ")[2], list(nodes), array, letters)
+    own = [letter.name for letter in getattr(step.symbol, "letters", ())]
+    reader = MatrixText(line.partition(" = ")[2], list(nodes), array, letters, own)
     outer = [step.loop.over] if step.loop else []
     inner = [each for each in definition.ranges if each not in outer]
     is_matrix = isinstance(expr, sympy.MatrixExpr)

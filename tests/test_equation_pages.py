@@ -448,6 +448,13 @@ def test_what_is_ambiguous_is_refused(line: str, reason: str) -> None:
     assert any(reason in each.reason for each in report.lines) or not reason, str(report)
 
 
+def test_sentences_are_no_claims() -> None:
+    """A sentence with an equation in it is passed over; a formula of names is not."""
+    page = "We write the steps as t = 1, 2, 3 here.\n∂L/∂beta[i] = Σ_s ∂L/∂out[s,i]"
+    report = check_system(page, net("batch"))
+    assert [(line.line, line.verdict) for line in report.lines] == [(2, Verdict.PROVED)]
+
+
 def test_a_name_with_another_meaning_blames_nobody() -> None:
     """Where the page's a is the network's h, lines about a are not called wrong."""
     report = check_system("a[t] = tanh(b)\n∂L/∂a[t] = 2(a[t] - y[t])", net("rnn"))
@@ -473,3 +480,25 @@ def test_pages_in_exams_and_as_json() -> None:
     data = report.as_data()
     assert data["first_wrong"] == 2
     assert data["lines"][0]["diagnosis"][0]["name"] == "truncated-through-time"
+
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "name"),
+    [
+        ("lstm", 21, "truncated-through-time"),
+        ("conv", 8, "average-for-sum"),
+        ("attention", 8, "softmax-diagonal-only"),
+    ],
+)
+def test_the_example_pages(kind: str, count: int, name: str) -> None:
+    """The page of the README is right in every line; its twin has one mistake, which has a name."""
+    net = sb.load(EXAMPLES / f"{kind}.toml")
+    right = sb.check((EXAMPLES / "pages" / f"{kind}.md").read_text("utf-8"), net)
+    assert {line.verdict for line in right.lines} == {Verdict.PROVED}, str(right)
+    assert len(right.lines) == count
+    wrong = sb.check((EXAMPLES / "pages" / f"{kind}_wrong.md").read_text("utf-8"), net)
+    refuted = [line for line in wrong.lines if line.verdict is Verdict.REFUTED]
+    assert [each.name for line in refuted for each in line.diagnosis] == [name], str(wrong)

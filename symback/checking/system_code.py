@@ -105,6 +105,18 @@ def program_in(text: str) -> ast.Module | None:
     return None
 
 
+def without_programs(text: str) -> str:
+    """A page with fences without what stands between them; nothing of a page that has none."""
+    if not _FENCE.search(text):
+        return ""
+    inside, made = False, []
+    for line in text.split("\n"):
+        is_fence = _FENCE.match(line) is not None
+        inside ^= is_fence
+        made.append("" if is_fence or inside else line)
+    return "\n".join(made)
+
+
 def _candidates(text: str) -> Iterator[str]:
     if _FENCE.search(text):
         inside, made = False, []

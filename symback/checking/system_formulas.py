@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -30,7 +30,7 @@ from symback.checking.system_goals import Asked
 from symback.checking.system_mistakes import slips
 from symback.checking.system_names import array_called, meant
 from symback.checking.system_numbers import DOUBLES
-from symback.checking.system_programs import Truth, points_for_pages
+from symback.checking.system_programs import Truth, truths
 from symback.checking.system_values import defined
 from symback.checking.tokens import NotRead, Place, Token, lexed, split
 from symback.equations.adjoints import Backward
@@ -873,7 +873,20 @@ _OF_NAMES = frozenset(("name", "number", *"_{}^()[],+-"))
 _DOLLARS = re.compile(r"\$\$?([^$]+)\$\$?")
 _FRAME = re.compile(r"\\(?:begin|end)\{[a-zA-Z*]+\}|\\(?:notag|nonumber)\b|\\[\[\]]|\$\$|(?<!\\)&")
 _BULLET = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+")
+_WORDS = re.compile(r"(?<![\w\\∂∇_.\[])[A-Za-z]{2,}(?=[\s,.:;]|$)")
 _BARE_LATEX = re.compile(r"\\[A-Za-z]|[_^]\{")
+
+
+def _is_prose(row: _Row, system: System, names: Collection[str]) -> bool:
+    """Whether it is a sentence with an equation in it: three words that are no names."""
+    words = [
+        word
+        for word in _WORDS.findall(row.source)
+        if word not in names
+        and word not in (*_FUNCTIONS, *_CALLED, "sum", "diag")
+        and meant(word, system) is None
+    ]
+    return len(words) >= 3 and not row.is_latex
 
 
 def _rows(text: str) -> Iterator[_Row]:
@@ -921,13 +934,14 @@ class _Page:
         self.foreign: set[str] = set()
         """Names that the page gives another meaning than the network."""
         for row in _rows(text):
-            self._row(row)
+            if not _is_prose(row, self.system, {*self.own, *self.rename, *self.system.sizes}):
+                self._row(row)
 
     def _row(self, row: _Row) -> None:
         source = row.source.replace(r"\langle", "(").replace(r"\rangle", ")")
         try:
             tokens = list(lexed(source, Place(row.line, row.column), latex=row.is_latex))
-            for part in _parts(tokens):
+            for part in _parts(self._whole_names(tokens) if row.is_latex else tokens):
                 self._chain(row, part)
         except NotRead as error:
             reason = error.message + (f"; {error.suggestion}" if error.suggestion else "")
@@ -935,6 +949,32 @@ class _Page:
             self.unread.append(
                 LineReport(row.line, row.column, row.source, "", Verdict.UNREAD, reason)
             )
+
+    def _whole_names(self, tokens: Sequence[Token]) -> list[Token]:
+        """Letters and digits side by side that are the name of one array or size: h1, WQ1."""
+        known = {*self.system.by_name, *self.system.sizes, *self.rename}
+        made: list[Token] = []
+        at = 0
+        while at < len(tokens):
+            stop = at + 1
+            if tokens[at].kind == "name":
+                while (
+                    stop < len(tokens)
+                    and tokens[stop].kind in ("name", "number")
+                    and not tokens[stop].spaced
+                ):
+                    stop += 1
+            texts = [token.text for token in tokens[at:stop]]
+            while len(texts) > 1 and "".join(texts) not in known:
+                texts.pop()
+            if len(texts) > 1 and all(text in known for text in texts):
+                whole = "".join(texts)
+                raise NotRead(f"is {whole} one name, or {' times '.join(texts)}?", tokens[at].place)
+            last = tokens[at + len(texts) - 1]
+            made.append(replace(tokens[at], text="".join(texts), end=last.end)
+                        if len(texts) > 1 else tokens[at])  # fmt: skip
+            at += len(texts)
+        return made
 
     def _reader(self, tokens: Sequence[Token]) -> _Reader:
         return _Reader(tokens, self.system, self.own, self.rename, self.points[0].stepping)
@@ -1043,8 +1083,6 @@ class _Page:
             edge = any(each.used_edge for each in results)
             return said(Verdict.PROVED, "with 0 for what comes back after the last step"
                         if edge else "")  # fmt: skip
-        if any(each.is_same for each in results):
-            return said(Verdict.UNDECIDED, "equal at some random numbers, not at others")
         if _has_open_sum(claim.right, self.own):
             return said(Verdict.UNDECIDED, "a sum over the steps does not say from where to where")
         theirs = sorted(self.foreign & {ref.name for ref in _named(claim)})
@@ -1056,7 +1094,8 @@ class _Page:
             self.foreign.add(forward)
             return said(Verdict.UNDECIDED, f"this is not the {forward} of the network, which may "
                         "call it otherwise: --rename OLD=NEW says so")  # fmt: skip
-        return said(Verdict.REFUTED, "not equal to the left side", found, results[0].witness)
+        witness = next(each.witness for each in results if not each.is_same)
+        return said(Verdict.REFUTED, "not equal to the left side", found, witness)
 
     def _forward(self, claim: _Claim) -> str:
         """The array of the network whose value, and not derivative, a claim says."""
@@ -1321,7 +1360,7 @@ def check_formulas(
     rename: Mapping[str, str] | None = None,
 ) -> Report:
     """The report on a page of formulas; a right side alone is the derivative by ``about``."""
-    points = points_for_pages(backward)
+    points = truths(backward, 3)
     if not points:
         said = "the network has no value at random numbers, so nothing can be compared"
         return Report(Verdict.UNDECIDED, (LineReport(1, 1, "", "", Verdict.UNDECIDED, said),), "")
