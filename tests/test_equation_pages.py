@@ -295,6 +295,30 @@ def test_a_program_is_never_executed(page: str) -> None:
     assert report.verdict in (Verdict.UNREAD, Verdict.NO_CLAIM), str(report)
 
 
+def test_first_numbers_and_steps_of_descent_are_passed_over() -> None:
+    """Random weights at the top and an update at the foot do not change what is judged."""
+    start = "Wxh = np.random.randn(n, V) * 0.01\nWhh = np.random.randn(n, n) * 0.01\n"
+    start += "Why = np.random.randn(V, n) * 0.01\nbh = np.zeros((n, 1))\nby = np.zeros((V, 1))\n"
+    page = LOOP.replace("import numpy as np\n", f"import numpy as np\n{start}")
+    page = page.replace("    return loss", "    Whh += -0.1 * dWhh\n    return loss")
+    report = check_system(page, net("characters"))
+    assert {line.verdict for line in report.lines} == {Verdict.PROVED}, str(report)
+
+
+def test_a_name_that_the_program_computes_is_its_own() -> None:
+    """Where y is the program's output and the network's target, dy is not judged."""
+    page = "y = np.tanh(h)\ndy = 2 * y\ndb = np.zeros_like(b)\nfor t in range(3):\n    db += dy[t]"
+    report = check_system(page, net("rnn"))
+    assert [line.read_as for line in report.lines] == ["∂L/∂b"]
+
+
+def test_names_of_a_program_are_renamed() -> None:
+    """`rename` says what a name means, and so what its derivative is."""
+    page = LSTM_PAGE.replace("Wi", "Win").replace("Ui", "Uin")
+    report = check_system(page, net("lstm"), rename={"Win": "Wi", "Uin": "Ui"})
+    assert {line.verdict for line in report.lines} == {Verdict.PROVED}, str(report)
+
+
 def test_what_is_a_program() -> None:
     """A loop, a product @, a step in place or a call of NumPy; a formula is none."""
     assert program_in("for t in range(3):\n    x = t") is not None

@@ -306,14 +306,21 @@ class _Reading:
         laid: Laid,
         rename: Mapping[str, str],
     ) -> None:
-        self.points, self.laid, self.rename = points, laid, rename
+        more = {f"d{old}": f"d{new}" for old, new in rename.items()}
+        self.points, self.laid, self.rename = points, laid, more | dict(rename)
         self.rows = text.split("\n")
         self.system = points[0].system
         self.spent = ""
         self.walks: list[Walk] = []
         for truth in points:
             try:
-                self.walks.append(Walk(tree, lambda name, truth=truth: self._supplied(truth, name)))
+                self.walks.append(
+                    Walk(
+                        tree,
+                        lambda name, truth=truth: self._supplied(truth, name),
+                        self._given,
+                    )
+                )
             except Spent as spent:
                 self.spent = spent.message
                 break
@@ -325,6 +332,16 @@ class _Reading:
 
     def _supplied(self, truth: Truth, name: str) -> Any:
         return truth.supplied(self.rename.get(name, name), self.laid)
+
+    def _given(self, name: str) -> bool:
+        """Whether a name is a parameter or an input of the network."""
+        found = _meaning(self.rename.get(name, name), self.system)
+        kinds = (Kind.PARAMETER, Kind.INPUT, Kind.DATA)
+        return (
+            found is not None
+            and not found.is_gradient
+            and self.system.by_name[found.array].kind in kinds
+        )
 
     # -------------------------------------------------------------------------------- claims
 
@@ -339,9 +356,15 @@ class _Reading:
 
     def _claims(self) -> Iterator[_Claim]:
         names = dict.fromkeys(event.name for event in self.walks[0].events)
+        own = {  # y of the program is no input where it computes one
+            found.array
+            for name in names
+            if self._given(name)
+            and (found := _meaning(self.rename.get(name, name), self.system)) is not None
+        }
         for name in names:
             array = self._meant(name)
-            if array is None:
+            if array is None or array in own:
                 continue
             events = [[e for e in walk.events if e.name == name] for walk in self.walks]
             if len({len(each) for each in events}) != 1:
