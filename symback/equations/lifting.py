@@ -677,7 +677,8 @@ class Lifter:
         everything = {**scope.steps, **scope.axes}
         alike = (tuple(each.letter for each in known.ranges) for known in self.named.values())
         same = [order for order in alike if {*order} == {*names}]
-        for order in (*same, *itertools.permutations(names)):
+        others = itertools.permutations(names) if len(names) <= 4 else [tuple(names)]  # 24, not 8!
+        for order in (*same, *others):
             known = self._by_content.get(_content(order, term, everything))
             if known is not None:
                 return Read(known, tuple(map(letter, order)))
