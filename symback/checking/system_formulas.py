@@ -247,8 +247,8 @@ class _Reader:
             else:
                 upper = self.index_part()
         body = self.product()
-        bounds = (None if each is None else _unpacked(each) for each in (lower, upper))
-        return Summed(name, *bounds, body)
+        low = None if lower is None else _unpacked(lower)
+        return Summed(name, low, None if upper is None else _unpacked(upper), body)
 
     def factor(self) -> Node:
         found = self.primary()
