@@ -25,13 +25,23 @@ def read(seed):
         if "depends on no parameter" not in error.message:
             raise
         return None
-    return replace(found, values=drawn(found, seed))
+    values = drawn(found, seed)
+    plain_ones = {
+        name: value if found.by_name[name].below else as_floats(value)
+        for name, value in values.items()
+    }
+    return replace(found, values=plain_ones)
+
+
+def as_floats(nested):
+    """Nested tuples of floats: a comparison of 1.05 with 21/20 would not be that of one kind."""
+    return tuple(map(as_floats, nested)) if isinstance(nested, tuple) else float(nested)
 
 
 def elements(nested, at=()):
     """The places of nested tuples, from 0, and what stands there."""
     if not isinstance(nested, tuple):
-        yield at, float(nested)
+        yield at, nested
         return
     for k, each in enumerate(nested):
         yield from elements(each, (*at, k))
@@ -40,7 +50,7 @@ def elements(nested, at=()):
 def changed(nested, at, by):
     """The same with one number changed."""
     if not at:
-        return float(nested) + by
+        return nested + by
     first, *rest = at
     return (*nested[:first], changed(nested[first], rest, by), *nested[first + 1 :])
 

@@ -132,11 +132,11 @@ class Wild:
             case "product":
                 return f"{part()}*{part()}"
             case "quotient":
-                return f"{part()}/(1.5 + {part()}**2)"
+                return f"{part()}/(1.5 + ({part()})**2)"
             case "call":
                 return f"{self.one(SMOOTH)}({part()}/3)"
             case "log":
-                return f"log(2 + {part()}**2)"
+                return f"log(2 + ({part()})**2)"
             case "extreme":
                 return f"{self.one(('max', 'min'))}({part()}, {part()})"
             case "values":

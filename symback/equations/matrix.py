@@ -482,14 +482,22 @@ class MatrixForm(Mapping[str, Form]):
         return rf"\text{{for }} {letter} = {first}, \dots, {last}\text{{:}}"
 
     def _written(self, step: MatrixStep, writer: MatrixText | MatrixTex, mark: str = "") -> str:
+        left, sign, right = self.sides(step, writer)
+        return f"{left}{mark} {sign} {right}"
+
+    def right(self, step: MatrixStep) -> Expr | None:
+        """The right side as it is written; None where it stands in indices."""
+        return None if step.expr is None else _plain(step)
+
+    def sides(self, step: MatrixStep, writer: MatrixText | MatrixTex) -> tuple[str, str, str]:
+        """The left side of a step, the sign between, and the right side."""
         if step.expr is None:
             assert step.definition is not None
             index = self._index_writer(writer)
-            left = index.write(step.definition.lhs)
             right = index.within(step.definition.ranges).write(step.definition.term)
-            return f"{left}{mark} = {right}"
+            return index.write(step.definition.lhs), "=", right
         sign = writer.becomes if step.phase is Phase.UPDATE else "="
-        return f"{writer.bare(step.symbol)}{mark} {sign} {writer.write(_plain(step))}"
+        return writer.bare(step.symbol), sign, writer.write(_plain(step))
 
     def line(self, step: MatrixStep) -> str:
         """A step as text, without what is said beside it."""
@@ -497,10 +505,13 @@ class MatrixForm(Mapping[str, Form]):
 
     def _notes(self, step: MatrixStep, writer: MatrixText | MatrixTex, said: set[str]) -> list[str]:
         """What is to be said beside a line, save what has been ``said``, to which it is added."""
-        notes = [*self._zeros(step, writer), *self._said(step, writer)]
-        notes = [note for note in notes if note not in said]
+        notes = [note for note in self.beside(step, writer) if note not in said]
         said.update(notes)
         return notes
+
+    def beside(self, step: MatrixStep, writer: MatrixText | MatrixTex) -> list[str]:
+        """What a step takes for 0 and what it names, as equations: ``M[t,u] = 1[u ≤ t]``."""
+        return [*self._zeros(step, writer), *self._said(step, writer)]
 
     def _zeros(self, step: MatrixStep, writer: MatrixText | MatrixTex) -> list[str]:
         """``∇a_{T+1} = ∇h_{T+1} = 0``."""

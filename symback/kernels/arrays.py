@@ -145,19 +145,13 @@ class Value:
     """Code, and the letters that its axes are.
 
     ``is_full`` says that it has all of them for certain (0 may stand for an array of zeros),
-    ``is_number`` that it is one of Python's numbers, ``is_own`` that it is a new array.
+    ``is_number`` that it is one of Python's numbers.
     """
 
     code: Code
     axes: tuple[str, ...] = ()
     is_full: bool = True
     is_number: bool = False
-    is_own: bool = True
-
-    @property
-    def is_true_number(self) -> bool:
-        """Whether it is one of Python's numbers that is written out."""
-        return self.is_number and not self.code.text.strip("0123456789.-e")
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,13 +395,32 @@ class Arrays:
         found: list[Line] = []
         begun: set[str] = set()
         for group in groups:
-            own = tuple(each for each in group.definitions if each.name in needed)
+            own = tuple(
+                each
+                for each in group.definitions
+                if each.name in needed and (not each.is_base or self._is_read(each, needed))
+            )
             if own and group.is_recurrence:
                 found += self._recurrence(replace(group, definitions=own), said, begun)
             else:
                 for each in own:
                     found += self._plain(each, said, begun)
         return found
+
+    def _is_read(self, base: Definition, needed: set[str]) -> bool:
+        """Whether a base case is read for what is needed, as far as indices tell."""
+        letters = {each.letter for each in base.ranges}
+        return any(
+            reading.read.array == base.name
+            and not any(
+                place.bare not in letters
+                and self._is_known(Condition(index, "!=", place), (*other.ranges, *reading.ranges))
+                for index, place in zip(reading.read.indices, base.at, strict=True)
+            )
+            for other in self.system.definitions
+            if other.name in needed
+            for reading in reads(other.term)
+        )
 
     def _begin(self, name: str, begun: set[str]) -> list[Line]:
         if name in begun:
@@ -448,18 +461,13 @@ class Arrays:
         """The array of a definition, with every axis, in the order of its left side."""
         value = self.value(definition.term, scope)
         axes = tuple(index.bare or "" for index in definition.at)
-        if not value.axes and not axes:
-            return value if value.is_own or value.is_number else self._copied(value)
         if {*value.axes} != {*axes} or not value.is_full:
             shape = self.shape(self.extent(definition.name))
-            return Value(_code(f"{self.np}.broadcast_to({self._aligned(value, axes)}, {shape})"))
-        found = self._aligned(value, axes)
-        return replace(value, code=found)
+            found = self._fitted(value, axes, scope)
+            return Value(_code(f"{self.np}.broadcast_to({found}, {shape})"))
+        return replace(value, code=self._aligned(value, axes))
 
-    def _copied(self, value: Value) -> Value:
-        return value
-
-    def _put(self, definition: Definition, scope: Scope) -> Line:
+    def _put(self, definition: Definition, scope: Scope) -> Put:
         """The line that fills the part of an array that a definition gives."""
         kept = self.kept[definition.name]
         value = self.value(definition.term, scope)
@@ -471,7 +479,7 @@ class Arrays:
                 continue
             axes.append(own.range.letter)
             place.append(self._slice(own.range, index - first, last - first + number(1), scope))
-        code = self._aligned(value, tuple(axes)).text
+        code = self._fitted(value, tuple(axes), scope).text
         while place and place[-1] == ":":
             place.pop()
         return Put(kept.name, tuple(place) or ("...",), code)
@@ -665,6 +673,13 @@ class Arrays:
         shape = self.shape(self._length(scope[axis].range) for axis in value.axes)
         return Value(_code(f"{self.np}.broadcast_to({value.code}, {shape})"), value.axes)
 
+    def _fitted(self, value: Value, axes: tuple[str, ...], scope: Scope) -> Code:
+        """The same as `_aligned`, of a value that may be a number in place of an array too."""
+        try:
+            return self._aligned(value, axes)
+        except _NotFull:
+            return self._aligned(self._full(value, scope), axes)
+
     def _length(self, own: Range) -> Affine:
         return own.upper - own.lower + number(1)
 
@@ -674,13 +689,7 @@ class Arrays:
         whole = {value.axes for value in values if {*value.axes} == {*axes}}
         if len(whole) == 1:  # as they are: nothing needs to be turned
             (axes,) = whole
-        codes = []
-        for value in values:
-            try:
-                codes.append(self._aligned(value, axes))
-            except _NotFull:
-                codes.append(self._aligned(self._full(value, scope), axes))
-        return axes, codes
+        return axes, [self._fitted(value, axes, scope) for value in values]
 
     def _apply(self, values: Sequence[Value], scope: Scope, write: Callable[..., Code]) -> Value:
         """An operation element by element."""
@@ -735,7 +744,7 @@ class Arrays:
         return found
 
     def _negative(self, value: Value) -> Value:
-        return replace(value, code=Code(f"-{value.code.within(SIGN)}", SIGN), is_own=True)
+        return replace(value, code=Code(f"-{value.code.within(SIGN)}", SIGN))
 
     def _product_of(self, factors: Sequence[Term], scope: Scope) -> Value:
         coefficient, above, below = _fraction(factors)
@@ -963,7 +972,7 @@ class Arrays:
             value = self._element(array, indices, scope)
             name = self.names.new(f"{self.kept[array].name}_{''.join(value.axes)}")
             self._before.append(Let(name, value.code.text))
-            self._seen[key] = replace(value, code=Code(name), is_own=False)
+            self._seen[key] = replace(value, code=Code(name))
         return self._seen[key]
 
     def _element(self, array: str, indices: Sequence[Index], scope: Scope) -> Value:
@@ -1022,7 +1031,7 @@ class Arrays:
             code = Code(f"{code.within(ATOM)}[{', '.join(plain)}]")
         arrays = [each for each in remaining if isinstance(each, Value)]
         if not arrays:
-            return Value(code, tuple(str(each) for each in remaining), is_own=False)
+            return Value(code, tuple(str(each) for each in remaining))
         letters, codes = self._joined(arrays, scope)
         texts = iter(codes)
         parts = [next(texts).text if isinstance(each, Value) else ":" for each in remaining]
@@ -1230,12 +1239,12 @@ class Arrays:
         """Σ over letters of a product of arrays, as it is best written."""
         values = self._merged(values, scope)
         if len(values) == 2:
-            found = self._matmul(*values, over, scope)
+            found = self._matmul(values[0], values[1], over, scope)
             if found is not None:
                 return found
             small, large = sorted(values, key=lambda value: len(value.axes))
             if {*small.axes} <= {*large.axes}:
-                values = [self._times(*values, scope)]
+                values = [self._times(values[0], values[1], scope)]
         if len(values) == 1:
             return self._reduced(values[0], over, "sum")
         axes = tuple(n for n in scope if n not in over and any(n in value.axes for value in values))
@@ -1396,11 +1405,12 @@ class Arrays:
         code = Code(f"{helper}({', '.join(each.text for each in codes)})")
         if at is None:
             return Value(code, order[:-1])
-        if isinstance(at, Affine) and at.bare in scope and not scope[at.bare].step:
-            outer = scope[at.bare].range
+        name = at.bare or ""
+        if name in scope and not scope[name].step:
+            outer = scope[name].range
             alike = (outer.lower, outer.upper) == (binder.range.lower, binder.range.upper)
-            if alike and at.bare not in order:
-                return Value(code, (*order[:-1], at.bare))
+            if alike and name not in order:
+                return Value(code, (*order[:-1], name))
         indices = [*(letter(axis) for axis in order[:-1]), at]
         ranges = [inside[axis].range for axis in order]
         first, last = [r.lower for r in ranges], [r.upper for r in ranges]

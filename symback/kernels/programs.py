@@ -214,17 +214,19 @@ class _Module:
         if quantity.name not in self.adjoints:
             shape = self.arrays.shape(quantity.shape)
             return f"{np_}.zeros({shape})"
-        name = self.arrays.result(self.adjoints[quantity.name])
-        if self.backend == "numpy":
-            return f"np.array({name}, dtype)"
-        return name
+        return self.result(self.adjoints[quantity.name])
+
+    def result(self, name: str) -> str:
+        """An array as it is returned: nobody else's."""
+        text = self.arrays.result(name)
+        return f"np.array({text}, dtype)" if self.backend == "numpy" else text
 
     def forward(self) -> str:
         """The function that gives all computed arrays."""
         wanted = [q.name for q in self.computed]
         groups = [g for g in self.system.groups if {d.name for d in g.definitions} <= {*wanted}]
         lines = self.arrays.lines(groups, self.said, wanted)
-        results = [f'"{q.name}": {self.arrays.result(q.name)}' for q in self.computed]
+        results = [f'"{q.name}": {self.result(q.name)}' for q in self.computed]
         said = "Every array that is computed, by name."
         return self.function("forward", said, wanted, lines, _mapping("return ", results))
 
@@ -250,6 +252,7 @@ class _Module:
             body = [f"{arrays}, _, dtype = _arguments(params, inputs)"]
         if "device" in mentioned:
             body.append(f"device = {next(n for n in given if n != '_')}.device")
+        body = [part for each in body for part in _spread(each)]
         body += ["", *self.written(lines), "", *ending]
         inner = [f"    {line}".rstrip() for line in body]
         decorator = ['@np.errstate(all="ignore")'] if self.backend == "numpy" else []
@@ -413,6 +416,16 @@ def _lets_of(form: Form, parts: Iterable[str]) -> set[str]:
         frontier = {name for part in frontier for name in form.named(part)} - wanted
         wanted |= frontier
     return wanted
+
+
+def _spread(line: str) -> list[str]:
+    """A line of targets that is too long, over several."""
+    if len(line) <= WIDTH - 4:
+        return [line]
+    targets, _, call = line.rpartition(" = ")
+    first, rest = targets[1:].split("), ", 1)
+    wrapped = textwrap.wrap(first, WIDTH - 12)
+    return ["(", *(f"    {part}" for part in wrapped), f"), {rest} = {call}"]
 
 
 def _mapping(start: str, items: Sequence[str]) -> list[str]:
