@@ -631,7 +631,8 @@ class EquationNetwork(EquationWork):
         """Both passes over whole arrays, certified: the name of an array → its adjoint.
 
         Values are SymPy matrix expressions at whatever sizes; where more than two indices meet, an
-        index form with einsums; for an array of a recurrence, its lines.  Raises `Uncertified`.
+        index form with einsums; for an array of a recurrence, its lines.  What could not be
+        proved is left in indices (`MatrixForm.missing`).
 
         >>> sizes, rows = {"T": "T", "n": "n", "d": "d"}, {"x": ["T", "d"], "y": ["T", "n"]}
         >>> lines = "a[t,i] = sum(j, W[i,j]*x[t,j]); L = sum(t, sum(i, (a[t,i] - y[t,i])**2))"
@@ -645,7 +646,7 @@ class EquationNetwork(EquationWork):
     @cached_property
     def _matrices(self) -> SystemMatrices:
         form = lift_system(self.backward)
-        form.certify()
+        form.prove()
         return form
 
     def kernel_source(self, style: str = "", backend: str = "numpy") -> str:

@@ -21,7 +21,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "σ": lambda z: 1 / (1 + np.exp(-z)), "ReLU": lambda z: np.maximum(z, 0),
     "SiLU": lambda z: z / (1 + np.exp(-z)), "sin": np.sin, "cos": np.cos,
     "GELU": lambda z: z * (1 + np.vectorize(math.erf)(z / math.sqrt(2))) / 2,
-    "max": np.maximum, "min": np.minimum,
+    "max": np.maximum, "min": np.minimum, "softplus": lambda z: np.log(1 + np.exp(z)),
+    "ELU": lambda z: np.where(z > 0, z, np.exp(z) - 1),
+    "leaky_ReLU": lambda z: np.where(z > 0, z, 0.01 * z),
 }  # fmt: skip
 
 

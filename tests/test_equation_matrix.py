@@ -357,6 +357,18 @@ def test_a_wrong_lift_is_refuted(kind: str):
     assert tried >= 6
 
 
+def test_a_refuted_line_gives_way_to_its_index_form():
+    """What a user sees of a lift that is wrong: the index form, and that it has no matrix form."""
+    good = form("rnn")
+    definition = next(each for each in good.lifted if each.name == "∇W")
+    wrong = copy(good)
+    wrong.lifted = {**good.lifted, definition: replace(good.lifted[definition], expr=good["b"])}
+    assert wrong.prove().entries > 50
+    assert wrong.lifted[definition].expr is None
+    assert wrong.line(wrong.lifted[definition]) == "∂L/∂W_ij = Σ_{t=1..T} ∂L/∂a[t]_i · x[t]_j"
+    assert [each for each, step in wrong.lifted.items() if step.missing] == [definition]
+
+
 def test_a_boundary_that_does_not_hold_is_refuted():
     """∇a_{T+1} = 0 is part of the claim: without it the line of ∇h_t is wrong at t = T."""
     good = form("rnn")

@@ -461,6 +461,8 @@ def test_a_wrong_line_is_refuted(
         ("∂L/∂U[1,2,3] = 0", "2 indices"),
         ("y[t] = tanh(h[t])", "not the y of the network"),
         ("∂L/∂b ≈ Σ_t ∂L/∂a[t]", ""),
+        ("∂L/∂b = Σ_{t=1}^{999999999} ∂L/∂a[t]", "too many terms"),
+        ("∂L/∂b = " + "".join(f"Σ_{{{k}=1}}^{{900}} " for k in "pqrs") + "b", "too long"),
         ("∂L/∂U = " + "(" * 99 + "U" + ")" * 99, "nested"),
     ],
 )

@@ -45,6 +45,8 @@ BOUND = "2^-60"
 """The chance is less that two functions that differ agree to ten digits at three random points."""
 MOST_VALUES = 4_000
 """So many instances of a claim are looked at."""
+MOST_STEPS = 200_000
+MOST_SUMMANDS = 1_000
 MOST_DEPTH = 40
 
 
@@ -245,7 +247,8 @@ class _Reader:
             else:
                 upper = self.index_part()
         body = self.product()
-        return Summed(name, lower, upper, body)
+        low = None if lower is None else _unpacked(lower)
+        return Summed(name, low, None if upper is None else _unpacked(upper), body)
 
     def factor(self) -> Node:
         found = self.primary()
@@ -406,7 +409,7 @@ class _Reader:
         asked = self.rename.get(joined or name, joined or name)
         found: Node
         if asked in self.own and asked not in self.system.by_name:
-            found = Ref(asked, indices, is_own=True)
+            found = Ref(asked, tuple(map(_unpacked, indices)), is_own=True)
         else:
             about = meant(asked, self.system)
             if about is None:
@@ -554,13 +557,18 @@ class _Reader:
                 raise self.refused(
                     f"which elements of {array} are these? separate indices by commas"
                 )
-            indices = tuple(Affine(each.constant) if each in packed else each for each in indices)
+            indices = tuple(map(_unpacked, indices))
         if len(indices) > wanted:
             raise self.refused(f"{array} has {wanted} indices")
         return indices
 
 
 _PACKED = "#"
+
+
+def _unpacked(index: Affine) -> Affine:
+    """An index whose digits are those of one number."""
+    return Affine(index.constant, tuple(part for part in index.parts if part[0] != _PACKED))
 
 
 # ------------------------------------------------------------------------------------ evaluating
@@ -591,8 +599,13 @@ class _Values:
         self.kept: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}
         self.used_edge = False
         self.deep = 0
+        self.left = MOST_STEPS
 
     def value(self, node: Node, env: Mapping[str, int]) -> np.ndarray:
+        """The value of a formula where its letters are as ``env`` says; raises `Misfit`."""
+        self.left -= 1
+        if self.left < 0:
+            raise Misfit("it takes too long to evaluate")
         match node:
             case Num(value):
                 return np.asarray(value)
@@ -673,6 +686,8 @@ class _Values:
             raise Misfit(f"what is {error.args[0]}?") from None
         if stop is None:
             raise Misfit(f"how far does {name} run?")
+        if stop - start > MOST_SUMMANDS:
+            raise Misfit(f"the sum over {name} has too many terms")
         return range(start, stop + 1)
 
     def longest(self, name: str, *nodes: Node) -> int | None:
@@ -1005,7 +1020,9 @@ class _Page:
             if asked == meant_by.letters:  # δ_t = ∂L/∂a_t: the claim is about that
                 left = meant_by.body
         for side in sides[1:]:
-            self.claims.append(_Claim(row, left, self._reader(side).whole()))
+            right = self._reader(side).whole()
+            if not isinstance(left, (Measured, Num)) and left != right:  # T = 3 is no claim
+                self.claims.append(_Claim(row, left, right))
         self.before = left
 
     def _asked(self, about: Asked) -> Node:

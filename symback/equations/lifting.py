@@ -334,9 +334,14 @@ class Lifter:
             raise NoMatrixForm(binder, f"{binder.kind} is read at the index {binder.at}")
         if scope.axes[at] != replace(binder.range, letter=at):
             raise NoMatrixForm(binder, f"{binder.kind} runs over {binder.range}, not {at}")
+        if at in _free_inside(binder):  # 1[u = argmax_i x[i+t-u]]: another array for each u
+            raise NoMatrixForm(binder, f"{binder.kind} over {own} of what depends on {at}")
         moves = {own: letter(at)}
         conditions = [condition_moved(each, moves) for each in binder.conditions]
-        return moved_term(binder.body, moves), conditions, at, scope.within([], conditions)
+        # What holds of the index at which it is read does not hold of all that it runs over.
+        known = tuple(each for each in scope.known if at not in each.names)
+        inner = replace(scope, known=(*known, *conditions))
+        return moved_term(binder.body, moves), conditions, at, inner
 
     # ------------------------------------------------------------------------------- numbers
 
@@ -672,7 +677,8 @@ class Lifter:
         everything = {**scope.steps, **scope.axes}
         alike = (tuple(each.letter for each in known.ranges) for known in self.named.values())
         same = [order for order in alike if {*order} == {*names}]
-        for order in (*same, *itertools.permutations(names)):
+        others = itertools.permutations(names) if len(names) <= 4 else [tuple(names)]  # 24, not 8!
+        for order in (*same, *others):
             known = self._by_content.get(_content(order, term, everything))
             if known is not None:
                 return Read(known, tuple(map(letter, order)))
@@ -753,7 +759,8 @@ def _unpicked(flat: _Product, scope: _Scope) -> _Product:
         if not isinstance(part, Binder) or part.kind not in KEEPS or part.at is None:
             continue
         axes = part.at.names & (scope.axes.keys() | flat.sums.keys())
-        if part.at.bare is not None or not axes or not isinstance(part.at, Affine):
+        is_own = part.at.bare is not None and part.at.bare not in _free_inside(part)
+        if is_own or not axes or not isinstance(part.at, Affine):
             continue
         own = fresh(part.range.letter, scope.letters | flat.sums.keys())
         edges = within(part.at, part.range.lower, part.range.upper)
@@ -766,6 +773,12 @@ def _unpicked(flat: _Product, scope: _Scope) -> _Product:
             [*conditions, Condition(letter(own), "==", part.at)],
         )
     return flat
+
+
+def _free_inside(binder: Binder) -> frozenset[str]:
+    """The letters that its body and conditions have from outside."""
+    inside = free_letters(binder.body).union(*(each.names for each in binder.conditions))
+    return inside - {binder.range.letter}
 
 
 def _renamed(binder: Binder, taken: Iterable[str]) -> tuple[Binder, str]:
@@ -1030,6 +1043,7 @@ def _dissolved(operands: Sequence[Expr]) -> list[Any]:
 
 def _axes_in(expr: Expr, scope: _Scope) -> set[Symbol]:
     found = {letter for part in expr.atoms(Entry) for letter in part.letters}
+    found |= {part.letter for part in expr.atoms(Over) if part.function in KEEPS}
     bound = {part.limits[0][0] for part in expr.atoms(sympy.Sum)}
     return (found - bound) & {symbol(name) for name in scope.axes}
 
