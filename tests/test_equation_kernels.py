@@ -4,6 +4,7 @@ Referees: every element at 50 digits (`symback.equations.elements`), which share
 kernels, and JAX's own derivative of the forward pass.
 """
 
+import random
 import re
 import runpy
 from fractions import Fraction
@@ -409,3 +410,89 @@ def test_whole_numbers_are_computed_with_as_numbers():
     for backend in ("numpy", "jax"):
         params = {"w": np.array([0.5, -0.25, 1.0])}
         compare(net.backward, params, {}, net.kernel(backend=backend)(params, {}))
+
+
+# ------------------------------------------------------------------------- equations at random
+
+LETTERS = "ijkm"
+
+
+class Written:
+    """Equations at random: sums, choices and functions of elements at all sorts of indices."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+
+    def pick(self, *options: str) -> str:
+        return self.chance.choice(options)
+
+    def element(self, letters: str) -> str:
+        a, b, shift = self.pick(*letters), self.pick(*letters), self.chance.randint(-2, 2)
+        return self.pick(
+            f"w[{a}]", f"x[{a}]", f"M[{a},{b}]", f"M[n-{a}+1,{b}]", f"E[tok[{a}],{b}]",
+            f"z[{a}+{shift}]", f"z[2*{a}-{b}]", f"z[3*{a}-{b}]", a, "2",
+        )  # fmt: skip
+
+    def formula(self, letters: str, depth: int) -> str:
+        kind = self.chance.random() if depth else 0
+        if kind < 0.15 or (kind > 0.55 and len(letters) == len(LETTERS)):
+            return self.element(letters)
+        parts = [self.formula(letters, depth - 1) for _ in range(2)]
+        if kind < 0.4:
+            return f"({parts[0]} {self.pick('+', '-', '*')} {parts[1]})"
+        if kind < 0.5:
+            return f"{self.pick('tanh', 'sigmoid', 'sin', 'gelu')}({parts[0]})"
+        if kind < 0.55:
+            return f"where({self.element(letters)} > {self.element(letters)}, {', '.join(parts)})"
+        new = LETTERS[len(letters)]
+        other = self.pick(*letters)
+        relation = self.pick("<=", "!=", ">=", "==")
+        binder = self.pick(
+            f"sum({new}", f"sum({new} if {new} {relation} {other}",
+            f"sum({new} if {new}+{other} <= n+1", f"sum({new} if tok[{new}] != {other}",
+            f"mean({new}", f"logsumexp({new}", f"max({new}",
+        )  # fmt: skip
+        return f"{binder}, {self.formula(letters + new, depth - 1)})"
+
+    def network(self) -> str:
+        lines = [f"a[i] = {self.formula('i', 3)} + w[i]"]
+        lines.append(f"b[i,j] = {self.formula('ij', 2)} + a[i]*a[j]")
+        ending = self.pick("recurrence", "softmax", "sum")
+        if ending == "recurrence":
+            lines.append("h[0,i] = a[i]")
+            lines.append("h[t,i] = tanh(M[n-i+1,t] + sum(j, b[i,j]*h[t-1,j]) + a[i])")
+            lines.append("L = sum(i, h[n,i]*x[i])")
+        elif ending == "softmax":
+            lines.append("p[i,j] = softmax(j if j <= i, b[i,j])")
+            lines.append("L = sum(i, sum(j if j <= i, p[i,j]*a[j])) - sum(i, log(p[i,1]))")
+        else:
+            lines.append("L = sum(i, sum(j, b[i,j]*sin(M[j,i])))")
+        return "\n".join(lines)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equations_at_random(seed):
+    """Whatever is written: loss and gradients are the elements', at n = 3 and at n = 1."""
+    text = Written(seed).network()
+    used = [name for name in "ijkmt" if re.search(rf"\b{name}\b", text)]
+    net = sb.equations(
+        text,
+        sizes={"n": "n"},
+        parameters={"w": ["n"], "M": ["n", "n"], "E": ["n", "n"], "z": ["n"]},
+        inputs={"x": ["n"]},
+        indices={"tok": {"shape": ["n"], "below": "n"}},
+        pad={"z": 0},
+        ranges=dict.fromkeys(used, "n"),
+    )
+    for size in (3, 1):
+        params, data = arrays(net.system, {"n": size}, seed)
+        found = net.kernel()(params, data)
+        exact = Elements(
+            net.backward.system,
+            {name: array.tolist() for name, array in (params | data).items()},
+        )
+        assert found[0] == pytest.approx(float(exact.loss), rel=1e-10, abs=1e-10)
+        for name in net.backward.adjoints.keys() & params.keys():
+            wanted = np.array(exact.array(f"∇{name}"), dtype=float)
+            scale = max(1.0, abs(wanted).max())
+            np.testing.assert_allclose(found[1][name], wanted, rtol=1e-9, atol=1e-10 * scale)
