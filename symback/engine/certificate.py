@@ -29,7 +29,15 @@ import sympy
 from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Piecewise, Pow, Sum, Symbol
 from sympy.core.relational import Relational
 
-from symback.engine.arithmetics import LEVELS, NoRoot, Residues, TooDeep, Undecided, tower
+from symback.engine.arithmetics import (
+    LEVELS,
+    NoRoot,
+    Residues,
+    TooDeep,
+    Undecided,
+    VanishingDenominator,
+    tower,
+)
 from symback.engine.derivation import BackwardPass
 from symback.engine.graph import Graph, base_name
 from symback.language.algebra import Partial, Product, Terms, written
@@ -48,7 +56,7 @@ MOST_EQUATIONS = 150
 """A longer graph is not gone through, element by element."""
 
 TRIES = 200
-"""Points at which a square root is looked for; each has one with chance ½ for every root."""
+"""Points at which a value is looked for; a square root has one at every second."""
 
 
 CASES = 4
@@ -137,12 +145,12 @@ def _agree(backward: BackwardPass, variable: Variable, sizes: Mapping[Expr, int]
         try:
             if point.slope_of_loss(variable) != point.along_adjoint(variable):
                 return False
-        except NoRoot:
+        except (NoRoot, VanishingDenominator):  # 1/h where relu is off: another point
             continue
         agreed += 1
         if agreed == (CASES if has_cases else 1):
             return True
-    raise NoRoot("a square root in it has no exact value at the points tried")
+    raise NoRoot("a root or a quotient in it has no exact value at the points tried")
 
 
 @dataclass(slots=True)
