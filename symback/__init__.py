@@ -6,10 +6,10 @@
 >>> d.path_count
 4
 
-`load` reads a network file, `Network` takes the same in Python, `equations` takes named stages.
-Folders, each importing only from those before it: language, engine, kernels, sheets, checking,
-learning; then `network` and `cli`.  Names are loaded when first used, so that ``symback --help``
-needs no SymPy.
+`load` reads a network file, `Network` takes the same in Python, `equations` takes named stages, or
+equations in index notation of any network.  Folders, each importing only from those before it:
+language, engine, equations, kernels, checking, learning, sheets; then `network` and `cli`.  Names
+are loaded when first used, so that ``symback --help`` needs no SymPy.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from sympy import Expr
@@ -32,7 +32,7 @@ from symback.engine.matrix import MatrixForm
 from symback.engine.spec import EquationsSpec, NetworkSpec, Values
 from symback.engine.work import Work
 from symback.equations import derivation as equation_derivations
-from symback.equations import reading
+from symback.equations import layers, reading
 from symback.equations.adjoints import Backward
 from symback.equations.counting import Uncounted
 from symback.equations.indexing import bracketed
@@ -64,6 +64,7 @@ from symback.language.names import (
     notation,
     read_reference,
 )
+from symback.language.reading import to_text
 from symback.language.tables import SpecError
 from symback.learning import descent, samples
 from symback.learning import equations as descents
@@ -164,9 +165,55 @@ class Network(Work):
             raise UnknownName(f"{self.graph.target.name} does not depend on {found.name}")
         return found
 
-    def derive(self, name: str) -> Derivation:
-        """The derivation of ∂L/∂name, e.g. ``"w_131"``, ``"b_21"``, ``"h_13"``, ``"x_1"``."""
+    @overload
+    def derive(self, name: str) -> Derivation: ...
+
+    @overload
+    def derive(self, name: str, second: str) -> EquationDerivation: ...
+
+    def derive(self, name: str, second: str = "") -> Derivation | EquationDerivation:
+        """The derivation of ∂L/∂name, e.g. ``"w_131"``, ``"b_21"``, ``"h_13"``, ``"x_1"``.
+
+        With a ``second`` name that of ∂²L/∂name ∂second, as equations in index notation: see
+        `EquationNetwork.derive`.
+
+        >>> net = Network(1, [(1, "linear")], loss="squared_error", bias="none")
+        >>> print(net.derive("w_111", "w_111"))
+        ∂G/∂W1_11 = 2·x_1^2
+        """
+        if second:
+            return self.as_equations.derive(*map(self._in_equations, (name, second)))
         return Derivation(self.backward, self.reference(name), self)
+
+    @cached_property
+    def as_equations(self) -> EquationNetwork:
+        """The same network as equations in index notation, its arrays called W1, b1, a1, h1.
+
+        Of an [equations] file each leaf is a scalar parameter.
+        """
+        if isinstance(self.spec, NetworkSpec):
+            return EquationNetwork(layers.of_spec(self.spec))
+        stages = {stage.name: to_text(stage.node) for stage in self.spec.stages}
+        leaves = {name: [] for name in self.spec.leaves}
+        tables = {"parameters": leaves, "equations": stages, "values": self.spec.given}
+        return EquationNetwork(reading.from_tables(tables, self.spec.source))
+
+    def _in_equations(self, name: str) -> str:
+        """``W1[1,3]`` for w_113."""
+        reference = self.reference(name)
+        return bracketed(reference.variable.name, reference.indices)
+
+    def hvp(self, backend: str = "numpy") -> HessianProduct:
+        """The Hessian times a vector: ``hvp(params, {"x": x, "y": y}, direction)``, by name.
+
+        One sample, or the batch of [values].  See `EquationNetwork.hvp`.
+
+        >>> net = Network(1, [(1, "linear")], loss="squared_error", bias="none")
+        >>> hvp = net.hvp()
+        >>> hvp({"W1": [[0.5]]}, {"x": [3.0], "y": [1.0]}, {"W1": [[1.0]]})["W1"].tolist()
+        [[18.0]]
+        """
+        return self.as_equations.hvp(backend)
 
     def derive_all(self) -> dict[str, Derivation]:
         """The derivations of every weight and bias, by name; they share their adjoints."""
@@ -584,7 +631,8 @@ class EquationNetwork(EquationWork):
         """Both passes over whole arrays, certified: the name of an array → its adjoint.
 
         Values are SymPy matrix expressions at whatever sizes; where more than two indices meet, an
-        index form with einsums; for an array of a recurrence, its lines.  Raises `Uncertified`.
+        index form with einsums; for an array of a recurrence, its lines.  What could not be
+        proved is left in indices (`MatrixForm.missing`).
 
         >>> sizes, rows = {"T": "T", "n": "n", "d": "d"}, {"x": ["T", "d"], "y": ["T", "n"]}
         >>> lines = "a[t,i] = sum(j, W[i,j]*x[t,j]); L = sum(t, sum(i, (a[t,i] - y[t,i])**2))"
@@ -598,7 +646,7 @@ class EquationNetwork(EquationWork):
     @cached_property
     def _matrices(self) -> SystemMatrices:
         form = lift_system(self.backward)
-        form.certify()
+        form.prove()
         return form
 
     def kernel_source(self, style: str = "", backend: str = "numpy") -> str:

@@ -20,8 +20,8 @@ PICTURE = ROOT / "docs" / "architecture.svg"
 
 WIDTH, MARGIN, GAP, LINE, CHARACTER = 1120, 24, 46, 17, 6.6
 COLOURS = {
-    "language": "#dff0df", "engine": "#f3dde0", "kernels": "#f5ecd9", "sheets": "#e3ddf0",
-    "checking": "#dbe7f2", "learning": "#d8f0ee",
+    "language": "#dff0df", "engine": "#f3dde0", "equations": "#f0e2d6", "kernels": "#f5ecd9",
+    "sheets": "#e3ddf0", "checking": "#dbe7f2", "learning": "#d8f0ee",
 }  # fmt: skip
 
 

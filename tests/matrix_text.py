@@ -7,7 +7,7 @@ of ones is as long as it has to be.  Numbers are doubles.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,13 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "σ": lambda z: 1 / (1 + np.exp(-z)), "ReLU": lambda z: np.maximum(z, 0),
     "SiLU": lambda z: z / (1 + np.exp(-z)), "sin": np.sin, "cos": np.cos,
     "GELU": lambda z: z * (1 + np.vectorize(math.erf)(z / math.sqrt(2))) / 2,
-    "max": np.maximum, "min": np.minimum,
+    "max": np.maximum, "min": np.minimum, "softplus": lambda z: np.log(1 + np.exp(z)),
+    "ELU": lambda z: np.where(z > 0, z, np.exp(z) - 1),
+    "leaky_ReLU": lambda z: np.where(z > 0, z, 0.01 * z),
 }  # fmt: skip
 
 
-INDICES = r"\[([a-z](?:,[a-z])*)\]"
+INDICES = r"\[([a-z]\d*(?:,[a-z]\d*)*)\]"
 
 
 class Unreadable(ValueError):
@@ -33,12 +35,21 @@ class Unreadable(ValueError):
 
 
 class MatrixText:
-    """One right-hand side, read at ``values``; ``names`` are what ``lookup`` knows."""
+    """One right-hand side, read at ``values``; ``names`` are what ``lookup`` knows.
+
+    ``ranges`` says how far the letters of softmax_u and the like run; ``own`` are the letters of
+    the left side, in order.
+    """
 
     def __init__(
-        self, text: str, names: list[str], lookup: Lookup, ranges: Mapping[str, int]
+        self,
+        text: str,
+        names: list[str],
+        lookup: Lookup,
+        ranges: Mapping[str, int],
+        own: Sequence[str] = (),
     ) -> None:
-        self.text, self.lookup, self.ranges = text, lookup, ranges
+        self.text, self.lookup, self.ranges, self.own = text, lookup, ranges, own
         self.names = sorted(names, key=len, reverse=True)
 
     def value(self, values: Mapping[str, int]) -> Any:
@@ -193,7 +204,7 @@ class MatrixText:
         found = np.einsum(subscripts[0], *operands)
         if self.ahead("[") or subscripts[0].endswith("->"):
             return found
-        return found[tuple(self.values[letter] - 1 for letter in subscripts[0].split("->")[1])]
+        return found[tuple(self.values[letter] - 1 for letter in self.own)]
 
     def sigma(self) -> Any:
         head = self.match(r"(\w+)=([^.]*)\.\.([^}]*)\} ")
@@ -236,7 +247,7 @@ class MatrixText:
                 return found
 
     def function(self) -> Any:
-        head = self.match(r"(\w+?)(_rows|_cols|_[a-z])?(?:\^(\d))?\(")
+        head = self.match(r"(\w+?)(_rows|_cols|_[a-z]\d*)?(?:\^(\d))?\(")
         if head is None:
             if letter := self.match(r"[A-Za-z]\w*"):
                 return float(self.values[letter[0]])

@@ -10,11 +10,15 @@ import symback as sb
 from symback.cli import main
 from symback.equations.derivation import MOST_FILLED, Derivation, told_apart
 from symback.equations.elements import Elements
+from symback.equations.indices import number
+from symback.equations.naming import file_name
 from symback.equations.system import Definition, Group, Kind, Quantity
 from symback.equations.terms import Number, Read, Slope, Term, Times, walk
 from symback.equations.unrolling import leaves
 from symback.language.names import UnknownName
 from symback.network import EquationNetwork
+from tests.systems import KINDS
+from tests.systems import system as system_of
 from tests.typesetting import katex_errors
 
 VALUES = {
@@ -128,6 +132,36 @@ def test_every_derivative_on_the_way_has_the_value_of_its_name(kind: str, name: 
         adjoints = {p for p in walk(own.term) if isinstance(p, Read) and p.array.startswith("∇")}
         assert adjoints <= known
         known.add(own.lhs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_line_of_every_kind_has_the_value_of_its_left_side(kind: str):
+    """The last element of each parameter: all lines of its derivation, in one pass."""
+    net = EquationNetwork(system_of(kind))
+    both = net.backward.system
+    lines: list[tuple[Term, Term]] = []
+    for quantity in net.system.parameters:
+        if quantity.name not in net.backward.adjoints:
+            continue
+        last = Read(quantity.name, tuple(map(number, net.numbers.shape(quantity.name))))
+        derivation = net.derive(file_name(last))
+        name = derivation.conclusion.definition.lhs
+        lines += [
+            (name, step.term)
+            for step in derivation.steps
+            if not any(isinstance(part, Slope) for part in walk(step.term))
+        ]
+        lines += [(e.definition.lhs, e.definition.term) for e in derivation.elements]
+    sides = [(f"{side} {n}", line[side]) for n, line in enumerate(lines) for side in (0, 1)]
+    more = replace(
+        both,
+        groups=(*both.groups, *(Group((Definition(n, (), (), term),)) for n, term in sides)),
+        quantities=(*both.quantities, *(Quantity(n, Kind.COMPUTED) for n, _ in sides)),
+    )
+    numbers = Elements(more)
+    for n in range(len(lines)):
+        left, right = (float(numbers.element(f"{side} {n}")) for side in (0, 1))
+        assert right == pytest.approx(left, rel=1e-13, abs=1e-15)
 
 
 def test_a_line_with_another_sign_has_another_value():

@@ -2,11 +2,16 @@
 
 import itertools
 import math
+import random
+from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+import scribbles
+import systems
+from plain import Values
 from symback.engine.arithmetics import CONTEXT, Misshapen, OutOfRange
 from symback.engine.evaluation import Kink, MissingNumbers, OutOfDomain
 from symback.equations.adjoints import backward
@@ -342,3 +347,44 @@ def test_a_kink_that_is_not_moved_does_no_harm():
     found = Elements(one_line(term, X), {"x": [0, 3]})
     assert abs(found.central_difference("x", (2,)) - 6) < CONTEXT.mpf("1e-50")
     assert found.central_difference("x", (1,)) == Kink("L")
+
+
+# ------------------------------------------------------------------------- the plain evaluator
+
+
+@pytest.mark.parametrize("made", [*systems.KINDS, *range(40)])
+def test_every_element_is_that_of_the_plain_evaluator(made):
+    """Forward and backward, for each kind of network and for lines drawn at random."""
+    system = systems.system(made) if isinstance(made, str) else scribbles.system(made)
+    both = backward(system).system
+    plain = Values(both, doubled(system.values))
+    found = Elements(both, system.values)
+    for name in both.defining:
+        found.array(name)
+        for at, value in found.stored[name].items():
+            other = plain.element(name, at)
+            assert abs(value - other) <= 1e-9 * (1 + abs(value)), (name, at)
+
+
+def doubled(values):
+    """Nested tuples of fractions as nested lists of floats, whole numbers as they are."""
+    if isinstance(values, Mapping):
+        return {name: doubled(value) for name, value in values.items()}
+    if isinstance(values, tuple):
+        return [doubled(value) for value in values]
+    return int(values) if values.denominator == 1 else float(values)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_gradients_are_central_differences(seed):
+    """To forty digits, wherever no slope jumps."""
+    both = backward(scribbles.system(seed))
+    found = Elements(both.system, both.forward.values)
+    rng = random.Random(seed)
+    for name in both.adjoints:
+        if name not in both.system.defining:
+            at = tuple(rng.randint(1, size) for size in found.shape(name))
+            difference = found.central_difference(name, at)
+            if not isinstance(difference, Kink):
+                exact = found.element(f"∇{name}", at)
+                assert abs(difference - exact) <= CONTEXT.mpf("1e-40") * (1 + abs(exact))

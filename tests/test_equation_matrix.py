@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ from symback.equations.matrix_values import drawn, places, small_sizes
 from symback.equations.second import hessian_product
 from systems import KINDS, SYMBOLIC, symbolic, system
 from typesetting import katex_errors
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 @cache
@@ -116,8 +119,8 @@ P[a,t,u] = softmax_u(S[a,t,u])
 H = tanh(E[tok])
     where E[tok][t,i] = E[tok[t],i]
 P = softmax_rows(O)
-L = -1/T·1ᵀ log(p̃)
-    where p̃[t] = p[t,lab[t]]
+L = -1/T·1ᵀ log(p_lab)
+    where p_lab[t] = p[t,lab[t]]
 ∇E = 1_tokᵀ (∇H ⊙ (1 - H^⊙2))
     where 1_tok[t,i] = 1[tok[t] = i]
 """,
@@ -201,7 +204,8 @@ def _misread(found: MatrixForm, step: MatrixStep, elements: Elements) -> str:
         return whole.reshape((*whole.shape, 1, 1)[:2]) if whole.ndim < 2 else whole
 
     letters = {each.letter.name: int(each.upper.xreplace(_numbers(sizes))) for each in _overs(expr)}
-    reader = MatrixText(line.partition(" = ")[2], list(nodes), array, letters)
+    own = [letter.name for letter in getattr(step.symbol, "letters", ())]
+    reader = MatrixText(line.partition(" = ")[2], list(nodes), array, letters, own)
     outer = [step.loop.over] if step.loop else []
     inner = [each for each in definition.ranges if each not in outer]
     is_matrix = isinstance(expr, sympy.MatrixExpr)
@@ -240,6 +244,16 @@ def _printed(found: MatrixForm, expr: Expr) -> dict[str, Leaf | Whole]:
 def test_the_text_of_every_line_says_what_was_certified(kind: str):
     """A reader of the text that knows nothing of the nodes computes the same numbers."""
     assert _misprinted(form(kind)) == []
+
+
+@pytest.mark.parametrize("name", ["conv", "gpt"])
+def test_the_networks_of_the_examples_are_lifted(name: str):
+    """A convolutional network and a whole GPT: no line is missing, all are proved and printed."""
+    net = sb.load(EXAMPLES / f"{name}.toml")
+    found = net.matrix_form()
+    assert not found.missing
+    assert _misprinted(found) == []
+    assert katex_errors([found.latex()]) == []
 
 
 @pytest.mark.parametrize("seed", range(12, 24))
@@ -341,6 +355,18 @@ def test_a_wrong_lift_is_refuted(kind: str):
             tried += 1
             assert _is_refuted(wrong), f"{what} in {good.text(step.variable)}: {mutant}"
     assert tried >= 6
+
+
+def test_a_refuted_line_gives_way_to_its_index_form():
+    """What a user sees of a lift that is wrong: the index form, and that it has no matrix form."""
+    good = form("rnn")
+    definition = next(each for each in good.lifted if each.name == "∇W")
+    wrong = copy(good)
+    wrong.lifted = {**good.lifted, definition: replace(good.lifted[definition], expr=good["b"])}
+    assert wrong.prove().entries > 50
+    assert wrong.lifted[definition].expr is None
+    assert wrong.line(wrong.lifted[definition]) == "∂L/∂W_ij = Σ_{t=1..T} ∂L/∂a[t]_i · x[t]_j"
+    assert [each for each, step in wrong.lifted.items() if step.missing] == [definition]
 
 
 def test_a_boundary_that_does_not_hold_is_refuted():

@@ -295,6 +295,30 @@ def test_a_program_is_never_executed(page: str) -> None:
     assert report.verdict in (Verdict.UNREAD, Verdict.NO_CLAIM), str(report)
 
 
+def test_first_numbers_and_steps_of_descent_are_passed_over() -> None:
+    """Random weights at the top and an update at the foot do not change what is judged."""
+    start = "Wxh = np.random.randn(n, V) * 0.01\nWhh = np.random.randn(n, n) * 0.01\n"
+    start += "Why = np.random.randn(V, n) * 0.01\nbh = np.zeros((n, 1))\nby = np.zeros((V, 1))\n"
+    page = LOOP.replace("import numpy as np\n", f"import numpy as np\n{start}")
+    page = page.replace("    return loss", "    Whh += -0.1 * dWhh\n    return loss")
+    report = check_system(page, net("characters"))
+    assert {line.verdict for line in report.lines} == {Verdict.PROVED}, str(report)
+
+
+def test_a_name_that_the_program_computes_is_its_own() -> None:
+    """Where y is the program's output and the network's target, dy is not judged."""
+    page = "y = np.tanh(h)\ndy = 2 * y\ndb = np.zeros_like(b)\nfor t in range(3):\n    db += dy[t]"
+    report = check_system(page, net("rnn"))
+    assert [line.read_as for line in report.lines] == ["∂L/∂b"]
+
+
+def test_names_of_a_program_are_renamed() -> None:
+    """`rename` says what a name means, and so what its derivative is."""
+    page = LSTM_PAGE.replace("Wi", "Win").replace("Ui", "Uin")
+    report = check_system(page, net("lstm"), rename={"Win": "Wi", "Uin": "Ui"})
+    assert {line.verdict for line in report.lines} == {Verdict.PROVED}, str(report)
+
+
 def test_what_is_a_program() -> None:
     """A loop, a product @, a step in place or a call of NumPy; a formula is none."""
     assert program_in("for t in range(3):\n    x = t") is not None
@@ -437,6 +461,8 @@ def test_a_wrong_line_is_refuted(
         ("∂L/∂U[1,2,3] = 0", "2 indices"),
         ("y[t] = tanh(h[t])", "not the y of the network"),
         ("∂L/∂b ≈ Σ_t ∂L/∂a[t]", ""),
+        ("∂L/∂b = Σ_{t=1}^{999999999} ∂L/∂a[t]", "too many terms"),
+        ("∂L/∂b = " + "".join(f"Σ_{{{k}=1}}^{{900}} " for k in "pqrs") + "b", "too long"),
         ("∂L/∂U = " + "(" * 99 + "U" + ")" * 99, "nested"),
     ],
 )
@@ -446,6 +472,13 @@ def test_what_is_ambiguous_is_refused(line: str, reason: str) -> None:
     verdicts = {each.verdict for each in report.lines}
     assert verdicts <= {Verdict.UNREAD, Verdict.UNDECIDED}, str(report)
     assert any(reason in each.reason for each in report.lines) or not reason, str(report)
+
+
+def test_sentences_are_no_claims() -> None:
+    """A sentence with an equation in it is passed over; a formula of names is not."""
+    page = "We write the steps as t = 1, 2, 3 here.\n∂L/∂beta[i] = Σ_s ∂L/∂out[s,i]"
+    report = check_system(page, net("batch"))
+    assert [(line.line, line.verdict) for line in report.lines] == [(2, Verdict.PROVED)]
 
 
 def test_a_name_with_another_meaning_blames_nobody() -> None:
@@ -473,3 +506,25 @@ def test_pages_in_exams_and_as_json() -> None:
     data = report.as_data()
     assert data["first_wrong"] == 2
     assert data["lines"][0]["diagnosis"][0]["name"] == "truncated-through-time"
+
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "name"),
+    [
+        ("lstm", 21, "truncated-through-time"),
+        ("conv", 8, "average-for-sum"),
+        ("attention", 8, "softmax-diagonal-only"),
+    ],
+)
+def test_the_example_pages(kind: str, count: int, name: str) -> None:
+    """The page of the README is right in every line; its twin has one mistake, which has a name."""
+    net = sb.load(EXAMPLES / f"{kind}.toml")
+    right = sb.check((EXAMPLES / "pages" / f"{kind}.md").read_text("utf-8"), net)
+    assert {line.verdict for line in right.lines} == {Verdict.PROVED}, str(right)
+    assert len(right.lines) == count
+    wrong = sb.check((EXAMPLES / "pages" / f"{kind}_wrong.md").read_text("utf-8"), net)
+    refuted = [line for line in wrong.lines if line.verdict is Verdict.REFUTED]
+    assert [each.name for line in refuted for each in line.diagnosis] == [name], str(wrong)

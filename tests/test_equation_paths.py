@@ -268,7 +268,7 @@ def sum_of_squares(length):
         (
             "rnn",
             ("U", (1, 2)),
-            r"paths from U for all sizes: . is a recurrence; give T and n and d",
+            r"paths from U for all sizes: . is a recurrence; give T, n and d numbers",
         ),
         ("conv1d", ("x", (1, 1)), "conv1d|not solved|differs"),
         ("embedding", ("E", (1, 1)), "depends on the data lab"),

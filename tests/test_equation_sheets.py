@@ -11,6 +11,7 @@ from symback.network import EquationNetwork
 from symback.sheets import rendering, systems
 from symback.sheets.figure import Figure, Label, Pill
 from symback.sheets.page import Display, Formula, Grid, Page, Row, Say
+from tests import networks
 from tests.systems import KINDS, symbolic, system, text
 from tests.typesetting import compile_tex, katex_errors, needs_tex, overfull_lines
 
@@ -159,3 +160,9 @@ def test_a_long_recurrence_is_drawn_with_dots():
         last = "T" if sizes["T"] == "T" else "2000"
         assert {"h[0]", "h[1]", "h[2]", rf"h[{last}]", r"\cdots"} <= set(texts)
         assert inside(figure)
+
+
+def test_the_pages_of_the_docs_are_fresh():
+    """docs/networks is what symback prints today."""
+    found = {path.name: path.read_text("utf-8") for path in networks.FOLDER.iterdir()}
+    assert found == networks.pages(), "make them anew: python tests/networks.py"

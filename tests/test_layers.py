@@ -23,7 +23,7 @@ from symback.equations import reading
 from symback.equations.adjoints import backward
 from symback.equations.elements import Elements
 from symback.equations.kinds import BLOCK, KINDS
-from symback.equations.layers import NETWORK_KEYS, expand, is_plain, system
+from symback.equations.layers import NETWORK_KEYS, expand, is_plain, of_spec, system
 from symback.equations.system import Kind, System, adjoint_name
 from symback.language.tables import SpecError
 
@@ -558,6 +558,8 @@ def test_a_dense_network_expands_to_the_same_numbers(path):
     known = net.evaluate()
     elements = Elements(backward(made).system)
     assert float(elements.loss) == pytest.approx(known["loss"], rel=1e-14)
+    assert made.definitions == of_spec(net.spec).definitions or "label" in mapping["values"]
+    assert Elements(of_spec(net.spec)).loss == elements.loss
     names = {quantity.name for quantity in made.quantities}
     assert {"W1", "a1", "yhat"} <= known["gradients"].keys() & names
     for name, expected in known["gradients"].items():

@@ -8,12 +8,14 @@ import itertools
 import math
 import re
 
+import mpmath
 import numpy as np
 import pytest
 
 import symback as sb
 from pages import network, numbered, numbers_of
 from symback.engine.matrix import Phase
+from symback.equations.elements import Elements
 from symback.language.errors import SymbackError
 from symback.language.functions import Activation, Loss
 from symback.network import equations
@@ -357,3 +359,26 @@ def test_a_throw_away_activation_and_loss(tmp_path, monkeypatch):
         assert net.sheet(form)
     assert "bump(a_1i)" in derivation.sheet("txt")
     assert "fourth power" in derivation.sheet("txt")
+
+
+@pytest.mark.parametrize("name", ["s5", "relu", "s1"])
+def test_second_derivatives_are_symmetric_and_central_differences(name):
+    """∂²L/∂u∂v = ∂²L/∂v∂u; and by moving v, the change of ∂L/∂u that the first pass gives."""
+    net = sb.load(ROOT / "examples" / f"{name}.toml")
+    names = [each.name for each in net.parameters()]
+    first, other = names[0], names[-1]
+    second = net.derive(first, other)
+    assert second.value == pytest.approx(net.derive(other, first).value, rel=1e-12, abs=1e-15)
+    numbers = second.network.system.values
+    equations = net.as_equations
+    element, moved = (equations.element(net._in_equations(each)) for each in (first, other))
+
+    def gradient(step):
+        probe = Elements(equations.backward.system, numbers)
+        place = tuple(index.constant for index in moved.indices)
+        probe.put(moved.array, place, probe.element(moved.array, place) + step)
+        return probe.element(f"∇{element.array}", tuple(i.constant for i in element.indices))
+
+    step = mpmath.mpf("1e-20")
+    measured = (gradient(step) - gradient(-step)) / (2 * step)
+    assert second.value == pytest.approx(float(measured), rel=1e-12, abs=1e-15)

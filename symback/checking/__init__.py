@@ -20,7 +20,10 @@
   line holds, with the right side (`correct`, `conversion`);
 * reporting: `goals`, what of the derivatives that were asked for is answered; `report`; `grading`
   for folders and autograders, `overview` for the page of a folder;
-* arrays of a backward pass: `arrays`, with `array_search` and `array_rounding`.
+* arrays of a backward pass: `arrays`, with `array_search` and `array_rounding`;
+* networks of equations in index notation: `system_pages`, which takes a page to `system_programs`
+  (NumPy, read by `system_code`) or `system_formulas`, and `system_arrays`; all evaluate by
+  `system_values` and name mistakes by the rows of `system_mistakes`.
 """
 
 from __future__ import annotations

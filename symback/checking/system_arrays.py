@@ -167,7 +167,7 @@ def explains(
     """Whether a mistake found at one point gives a value at another as well."""
     slip = explanation.slip
     numbers = changed_at(both, point, truth, slip.definition, slip.term)
-    return numbers is not None and _is(value, numbers, truth, both, name, point, unit)
+    return numbers is not None and agrees(value, gradient(numbers, both, name, point), unit)
 
 
 def _follows(
@@ -400,7 +400,7 @@ def check_system_arrays(
             f"there is no array {printable(strange)} to rename{did_you_mean(strange, given)}"
         )
     system = backward.forward
-    meanings = {name: meant(called.get(name, name), system) for name in given}
+    meanings = {name: meant(called.get(name, name), system, layered=True) for name in given}
     for name, new in called.items():
         if meanings[name] is None:
             raise ArrayNameError(

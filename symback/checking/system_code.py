@@ -105,6 +105,18 @@ def program_in(text: str) -> ast.Module | None:
     return None
 
 
+def without_programs(text: str) -> str:
+    """A page with fences without what stands between them; nothing of a page that has none."""
+    if not _FENCE.search(text):
+        return ""
+    inside, made = False, []
+    for line in text.split("\n"):
+        is_fence = _FENCE.match(line) is not None
+        inside ^= is_fence
+        made.append("" if is_fence or inside else line)
+    return "\n".join(made)
+
+
 def _candidates(text: str) -> Iterator[str]:
     if _FENCE.search(text):
         inside, made = False, []
@@ -258,11 +270,17 @@ class Walk:
     """One way through a program; ``supplied`` gives what a name holds that it does not compute.
 
     ``supplied(name)`` raises `KeyError` for what it does not know.  Each function of the program is
-    gone through by itself after the module, its parameters supplied by their names.
+    gone through by itself after the module, its parameters supplied by their names.  ``is_given``
+    says which names are parameters and inputs: their first numbers are the supplied ones.
     """
 
-    def __init__(self, tree: ast.Module, supplied: Callable[[str], Any]) -> None:
-        self.supplied = supplied
+    def __init__(
+        self,
+        tree: ast.Module,
+        supplied: Callable[[str], Any],
+        is_given: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self.supplied, self.is_given = supplied, is_given
         self.events: list[Event] = []
         self.scopes: list[Scope] = []
         self.notes: list[str] = []
@@ -324,6 +342,10 @@ class Walk:
     def _statement(self, statement: ast.stmt, scope: Scope) -> None:
         self._spend()
         match statement:
+            case ast.Assign(targets=(ast.Name(id=name),), value=value) if self._is_start(
+                name, value, scope
+            ):
+                scope.names.pop(name, None)  # what the network holds under that name stands for it
             case ast.Assign(targets=targets, value=value):
                 found = self._value(value, scope)
                 for target in targets:
@@ -352,6 +374,25 @@ class Walk:
                 pass
             case _:
                 raise NotKnown(f"'{type(statement).__name__.lower()}' is not read in a program")
+
+    def _is_start(self, name: str, value: ast.expr, scope: Scope) -> bool:
+        """Whether a line gives something that is supplied its first numbers, random ones or zeros.
+
+        It mentions no array: W = np.random.randn(n, m) * 0.01, b = np.zeros((n, 1)).
+        """
+        if not self.is_given(name):
+            return False
+        if not any(isinstance(node, (ast.Call, ast.List)) for node in ast.walk(value)):
+            return False
+        for node in ast.walk(value):
+            if isinstance(node, ast.Name) and node.id not in ("np", "numpy", "math"):
+                try:
+                    found = self._name(node.id, scope)
+                except NotKnown:
+                    continue
+                if not isinstance(found, (int, float, Lost, _Numpy)):
+                    return False
+        return True
 
     def _expression_call(self, call: ast.Call, scope: Scope) -> None:
         shown = ast.unparse(call.func)
@@ -434,6 +475,9 @@ class Walk:
     def _change(
         self, target: ast.expr, op: ast.operator, value: Any, scope: Scope, line: int
     ) -> None:
+        if isinstance(target, ast.Name) and self.is_given(target.id):
+            self.notes.append("steps of descent are passed over")
+            return
         before = self._value(target, scope)
         for each in (before, value):
             if isinstance(each, Lost):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -30,7 +30,7 @@ from symback.checking.system_goals import Asked
 from symback.checking.system_mistakes import slips
 from symback.checking.system_names import array_called, meant
 from symback.checking.system_numbers import DOUBLES
-from symback.checking.system_programs import Truth, points_for_pages
+from symback.checking.system_programs import Truth, truths
 from symback.checking.system_values import defined
 from symback.checking.tokens import NotRead, Place, Token, lexed, split
 from symback.equations.adjoints import Backward
@@ -45,6 +45,8 @@ BOUND = "2^-60"
 """The chance is less that two functions that differ agree to ten digits at three random points."""
 MOST_VALUES = 4_000
 """So many instances of a claim are looked at."""
+MOST_STEPS = 200_000
+MOST_SUMMANDS = 1_000
 MOST_DEPTH = 40
 
 
@@ -245,7 +247,8 @@ class _Reader:
             else:
                 upper = self.index_part()
         body = self.product()
-        return Summed(name, lower, upper, body)
+        low = None if lower is None else _unpacked(lower)
+        return Summed(name, low, None if upper is None else _unpacked(upper), body)
 
     def factor(self) -> Node:
         found = self.primary()
@@ -406,7 +409,7 @@ class _Reader:
         asked = self.rename.get(joined or name, joined or name)
         found: Node
         if asked in self.own and asked not in self.system.by_name:
-            found = Ref(asked, indices, is_own=True)
+            found = Ref(asked, tuple(map(_unpacked, indices)), is_own=True)
         else:
             about = meant(asked, self.system)
             if about is None:
@@ -554,13 +557,18 @@ class _Reader:
                 raise self.refused(
                     f"which elements of {array} are these? separate indices by commas"
                 )
-            indices = tuple(Affine(each.constant) if each in packed else each for each in indices)
+            indices = tuple(map(_unpacked, indices))
         if len(indices) > wanted:
             raise self.refused(f"{array} has {wanted} indices")
         return indices
 
 
 _PACKED = "#"
+
+
+def _unpacked(index: Affine) -> Affine:
+    """An index whose digits are those of one number."""
+    return Affine(index.constant, tuple(part for part in index.parts if part[0] != _PACKED))
 
 
 # ------------------------------------------------------------------------------------ evaluating
@@ -591,8 +599,13 @@ class _Values:
         self.kept: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}
         self.used_edge = False
         self.deep = 0
+        self.left = MOST_STEPS
 
     def value(self, node: Node, env: Mapping[str, int]) -> np.ndarray:
+        """The value of a formula where its letters are as ``env`` says; raises `Misfit`."""
+        self.left -= 1
+        if self.left < 0:
+            raise Misfit("it takes too long to evaluate")
         match node:
             case Num(value):
                 return np.asarray(value)
@@ -673,6 +686,8 @@ class _Values:
             raise Misfit(f"what is {error.args[0]}?") from None
         if stop is None:
             raise Misfit(f"how far does {name} run?")
+        if stop - start > MOST_SUMMANDS:
+            raise Misfit(f"the sum over {name} has too many terms")
         return range(start, stop + 1)
 
     def longest(self, name: str, *nodes: Node) -> int | None:
@@ -873,7 +888,20 @@ _OF_NAMES = frozenset(("name", "number", *"_{}^()[],+-"))
 _DOLLARS = re.compile(r"\$\$?([^$]+)\$\$?")
 _FRAME = re.compile(r"\\(?:begin|end)\{[a-zA-Z*]+\}|\\(?:notag|nonumber)\b|\\[\[\]]|\$\$|(?<!\\)&")
 _BULLET = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+")
+_WORDS = re.compile(r"(?<![\w\\∂∇_.\[])[A-Za-z]{2,}(?=[\s,.:;]|$)")
 _BARE_LATEX = re.compile(r"\\[A-Za-z]|[_^]\{")
+
+
+def _is_prose(row: _Row, system: System, names: Collection[str]) -> bool:
+    """Whether it is a sentence with an equation in it: three words that are no names."""
+    words = [
+        word
+        for word in _WORDS.findall(row.source)
+        if word not in names
+        and word not in (*_FUNCTIONS, *_CALLED, "sum", "diag")
+        and meant(word, system) is None
+    ]
+    return len(words) >= 3 and not row.is_latex
 
 
 def _rows(text: str) -> Iterator[_Row]:
@@ -921,13 +949,14 @@ class _Page:
         self.foreign: set[str] = set()
         """Names that the page gives another meaning than the network."""
         for row in _rows(text):
-            self._row(row)
+            if not _is_prose(row, self.system, {*self.own, *self.rename, *self.system.sizes}):
+                self._row(row)
 
     def _row(self, row: _Row) -> None:
         source = row.source.replace(r"\langle", "(").replace(r"\rangle", ")")
         try:
             tokens = list(lexed(source, Place(row.line, row.column), latex=row.is_latex))
-            for part in _parts(tokens):
+            for part in _parts(self._whole_names(tokens) if row.is_latex else tokens):
                 self._chain(row, part)
         except NotRead as error:
             reason = error.message + (f"; {error.suggestion}" if error.suggestion else "")
@@ -935,6 +964,32 @@ class _Page:
             self.unread.append(
                 LineReport(row.line, row.column, row.source, "", Verdict.UNREAD, reason)
             )
+
+    def _whole_names(self, tokens: Sequence[Token]) -> list[Token]:
+        """Letters and digits side by side that are the name of one array or size: h1, WQ1."""
+        known = {*self.system.by_name, *self.system.sizes, *self.rename}
+        made: list[Token] = []
+        at = 0
+        while at < len(tokens):
+            stop = at + 1
+            if tokens[at].kind == "name":
+                while (
+                    stop < len(tokens)
+                    and tokens[stop].kind in ("name", "number")
+                    and not tokens[stop].spaced
+                ):
+                    stop += 1
+            texts = [token.text for token in tokens[at:stop]]
+            while len(texts) > 1 and "".join(texts) not in known:
+                texts.pop()
+            if len(texts) > 1 and all(text in known for text in texts):
+                whole = "".join(texts)
+                raise NotRead(f"is {whole} one name, or {' times '.join(texts)}?", tokens[at].place)
+            last = tokens[at + len(texts) - 1]
+            made.append(replace(tokens[at], text="".join(texts), end=last.end)
+                        if len(texts) > 1 else tokens[at])  # fmt: skip
+            at += len(texts)
+        return made
 
     def _reader(self, tokens: Sequence[Token]) -> _Reader:
         return _Reader(tokens, self.system, self.own, self.rename, self.points[0].stepping)
@@ -965,7 +1020,9 @@ class _Page:
             if asked == meant_by.letters:  # δ_t = ∂L/∂a_t: the claim is about that
                 left = meant_by.body
         for side in sides[1:]:
-            self.claims.append(_Claim(row, left, self._reader(side).whole()))
+            right = self._reader(side).whole()
+            if not isinstance(left, (Measured, Num)) and left != right:  # T = 3 is no claim
+                self.claims.append(_Claim(row, left, right))
         self.before = left
 
     def _asked(self, about: Asked) -> Node:
@@ -1043,8 +1100,6 @@ class _Page:
             edge = any(each.used_edge for each in results)
             return said(Verdict.PROVED, "with 0 for what comes back after the last step"
                         if edge else "")  # fmt: skip
-        if any(each.is_same for each in results):
-            return said(Verdict.UNDECIDED, "equal at some random numbers, not at others")
         if _has_open_sum(claim.right, self.own):
             return said(Verdict.UNDECIDED, "a sum over the steps does not say from where to where")
         theirs = sorted(self.foreign & {ref.name for ref in _named(claim)})
@@ -1056,7 +1111,8 @@ class _Page:
             self.foreign.add(forward)
             return said(Verdict.UNDECIDED, f"this is not the {forward} of the network, which may "
                         "call it otherwise: --rename OLD=NEW says so")  # fmt: skip
-        return said(Verdict.REFUTED, "not equal to the left side", found, results[0].witness)
+        witness = next(each.witness for each in results if not each.is_same)
+        return said(Verdict.REFUTED, "not equal to the left side", found, witness)
 
     def _forward(self, claim: _Claim) -> str:
         """The array of the network whose value, and not derivative, a claim says."""
@@ -1321,7 +1377,7 @@ def check_formulas(
     rename: Mapping[str, str] | None = None,
 ) -> Report:
     """The report on a page of formulas; a right side alone is the derivative by ``about``."""
-    points = points_for_pages(backward)
+    points = truths(backward, 3)
     if not points:
         said = "the network has no value at random numbers, so nothing can be compared"
         return Report(Verdict.UNDECIDED, (LineReport(1, 1, "", "", Verdict.UNDECIDED, said),), "")

@@ -324,6 +324,10 @@ def _single(term: Term, place: Place) -> Made:
 def _average(term: Term, _place: Place) -> Made:
     if isinstance(term, Binder) and term.kind == "sum":
         yield replace(term, kind="mean"), f"the sum over {term.range.letter}"
+        if isinstance(term.body, Binder) and term.body.kind == "sum":
+            inner = replace(term.body, kind="mean")
+            both = f"the sum over {term.range.letter} and {inner.range.letter}"
+            yield replace(term, kind="mean", body=inner), both
 
 
 def _sum_for_average(term: Term, _place: Place) -> Made:

@@ -47,9 +47,10 @@ _WRAPPED = re.compile(r"""^(?:self\.)?(?:grads?|gradients?|d?params?|d?parameter
 _SPELLED = {letter: name for name, letter in GREEK.items()}
 
 
-def meant(name: str, system: System) -> Meant | None:
+def meant(name: str, system: System, *, layered: bool = False) -> Meant | None:
     """Which array of ``system``, or whose derivative, a name means; None where that is not clear.
 
+    With ``layered`` h may be the only one of h1, h2, …, which ready layers number.
     A derivative's mark is put before or after: dW, d_W, dLdW, grad_W, W_grad, ∇W, W.grad.
     """
     name = unicodedata.normalize("NFKC", name.strip())
@@ -58,7 +59,7 @@ def meant(name: str, system: System) -> Meant | None:
     wrapped = _WRAPPED.match(name)
     if wrapped and not name.startswith(("cache", "model", "self.param", "param")):
         inner = wrapped["name"]
-        found = meant(inner, system)
+        found = meant(inner, system, layered=layered)
         if found is not None:
             return Meant(found.array, True)
     candidates = {
@@ -66,7 +67,9 @@ def meant(name: str, system: System) -> Meant | None:
         for stem in _stems(name)
         if (found := array_called(stem, system, strict=True)) is not None
     } or {found for stem in _stems(name) if (found := array_called(stem, system)) is not None}
-    plain = array_called(name, system)
+    if layered and not candidates:
+        candidates = {found for stem in _stems(name) if (found := _numbered(stem, system))}
+    plain = array_called(name, system) or (_numbered(name, system) if layered else None)
     if len(candidates) == 1 and (plain is None or plain in candidates):
         return Meant(candidates.pop(), True)
     return Meant(plain) if plain is not None and not candidates else None
@@ -93,9 +96,7 @@ def array_called(name: str, system: System, *, strict: bool = False) -> str | No
     if name.casefold() in ("loss", "cost"):
         return system.target
     for key in (_plain, _folded):
-        for asked in dict.fromkeys(
-            (name, *([name[:-1]] if len(name) > 1 and name[-1] == "s" else []))
-        ):
+        for asked in (name, name[:-1]) if len(name) > 1 and name[-1] == "s" else (name,):
             found = [
                 each.name
                 for each in system.quantities
@@ -105,6 +106,20 @@ def array_called(name: str, system: System, *, strict: bool = False) -> str | No
                 return found[0]
             if found:
                 return None
+    return None
+
+
+def _numbered(name: str, system: System) -> str | None:
+    """The only array that is called so but for the number of its layer."""
+    stems = (name, name[:-1]) if len(name) > 1 and name[-1] == "s" else (name,)
+    for stem in stems:
+        found = [
+            each.name
+            for each in system.quantities
+            if re.fullmatch(re.escape(stem) + r"\d+", each.name)
+        ]
+        if found:
+            return found[0] if len(found) == 1 else None
     return None
 
 

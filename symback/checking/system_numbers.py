@@ -201,7 +201,7 @@ def _rounded(value: Any, error: Any) -> Rounded:
 
 
 def _erf(values: Any) -> np.ndarray:
-    return np.frompyfunc(math.erf, 1, 1)(values).astype(float)
+    return np.asarray(np.frompyfunc(math.erf, 1, 1)(values), dtype=float)
 
 
 class Doubles:

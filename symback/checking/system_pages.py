@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from symback.checking.report import Report
-from symback.checking.system_code import program_in
+from symback.checking.report import Report, Verdict
+from symback.checking.system_code import program_in, without_programs
 from symback.checking.system_formulas import check_formulas
 from symback.checking.system_goals import asked, goals_of
 from symback.checking.system_names import backward_of
@@ -35,9 +35,24 @@ def check_system(
     for goal in backward.forward.goals if goals is None else goals:
         asked(goal, backward)
     tree = program_in(text)
-    if tree is not None:
-        report = check_program(tree, text, backward, rename=rename)
-    else:
+    if tree is None:
         report = check_formulas(text, backward, about, rename=rename)
+    else:
+        report = check_program(tree, text, backward, rename=rename)
+        words = without_programs(text)
+        if "=" in words:
+            report = _together(report, check_formulas(words, backward, about, rename=rename))
     reached = tuple(goals_of(report, net, goals))
     return replace(report, goals=reached, typed=text)
+
+
+def _together(program: Report, formulas: Report) -> Report:
+    """One report on a page of formulas with a program among them."""
+    if not formulas.lines:
+        return program
+    lines = tuple(sorted((*program.lines, *formulas.lines), key=lambda each: each.line))
+    order = (Verdict.REFUTED, Verdict.UNREAD, Verdict.UNDECIDED, Verdict.CONDITIONAL)
+    verdicts = {program.verdict, formulas.verdict}
+    overall = next((each for each in order if each in verdicts), Verdict.PROVED)
+    reaches = program.reaches or formulas.reaches
+    return replace(program, verdict=overall, lines=lines, reaches=reaches)

@@ -98,9 +98,10 @@ def drawn(system: System, sizes: Mapping[str, int], seed: int) -> Point:
         count = int(np.prod(shape)) if shape else 1
         if each.kind is Kind.DATA:
             top = each.below.value(sizes) if each.below is not None else 1
-            data[each.name] = np.array([chance.randint(1, top) for _ in range(count)]).reshape(
-                shape
-            )
+            numbers = [chance.randint(1, top) for _ in range(count)]
+            if count > 2 or (count == 2 and seed % 2):
+                numbers[-1] = numbers[0]  # entries that meet at one element must be seen to add up
+            data[each.name] = np.array(numbers).reshape(shape)
         elif each.kind in (Kind.PARAMETER, Kind.INPUT):
             signs = (-1, 1) if shape else (1,)  # a scalar such as eps stands under a root
             numbers = [chance.choice(signs) * chance.randint(80, 990) / 1024 for _ in range(count)]

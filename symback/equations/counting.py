@@ -150,10 +150,10 @@ class _Counting:
 
     def uncounted(self, name: str, reason: str) -> Uncounted:
         """What to raise."""
-        open_sizes = [size for size in self.system.sizes if size not in self.numbers]
+        *others, last = [size for size in self.system.sizes if size not in self.numbers]
+        sizes = f"{', '.join(others)} and {last} numbers" if others else f"{last} a number"
         return Uncounted(
-            f"I could not count the paths from {name} for all sizes: {reason}; give "
-            f"{' and '.join(open_sizes)} numbers"
+            f"I could not count the paths from {name} for all sizes: {reason}; give {sizes}"
         )
 
     def array(self, name: str) -> _Array:

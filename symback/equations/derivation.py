@@ -41,7 +41,6 @@ from symback.equations.terms import (
     Given,
     Plus,
     Read,
-    Slope,
     Term,
     given,
     moved_term,
@@ -303,14 +302,9 @@ class _Elements:
 
 
 def _telling(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps that change a line by more than the order of its terms.
-
-    Without one that says that ∂L/∂h is ∂L/∂h; of two orders the later one is kept.
-    """
+    """The steps that change a line by more than the order of its terms; the later one is kept."""
     found: list[Step] = []
     for step in steps:
-        if isinstance(step.term, Slope) and not step.term.held:
-            continue
         if found and _alike(found[-1].term, step.term):
             found[-1] = replace(found[-1], term=step.term)
         else:

@@ -112,7 +112,8 @@ class Lookup:
     is_number = False
 
     def __str__(self) -> str:
-        return f"{self.array}[{','.join(map(str, self.indices))}]"
+        inside = ",".join(map(str, self.indices))
+        return f"{self.array}[{inside}]" if inside else self.array
 
 
 Index: TypeAlias = Affine | Lookup

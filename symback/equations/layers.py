@@ -5,7 +5,7 @@ Here one can
 * ask whether a file's [network] is one of the old engine's, dense and nothing else: `is_plain`;
 * write any [network] as equations: `expand` gives an `Expansion`, whose ``text()`` is a file that
   loads again and whose ``tables()`` is what `symback.equations.reading` reads;
-* have the `System` at once: `system`.
+* have the `System` at once: `system`; of a dense network that the old engine has read: `of_spec`.
 
 A file has ``[network]``, and where sizes are named ``[sizes]``, beside the tables of every network
 file.  Keys of ``[network]``:
@@ -41,7 +41,7 @@ from fractions import Fraction
 from typing import Any
 
 from symback.engine import spec
-from symback.engine.spec import known_functions, picked_loss
+from symback.engine.spec import NetworkSpec, known_functions, picked_loss
 from symback.equations import reading
 from symback.equations.expansion import Array, Expansion, Parameter, Part, written
 from symback.equations.indices import Affine
@@ -122,6 +122,37 @@ def system(mapping: Mapping[str, Any], source: str) -> System:
     expansion = expand(mapping, source)
     read = reading.from_tables(expansion.tables(), source)
     return replace(read, facts=(*read.facts, *expansion.facts))
+
+
+def of_spec(given: NetworkSpec) -> System:
+    """The system of a dense network that the old engine has read: W1, b1, a1, h1, … yhat, L.
+
+    Goals are left out, since the old engine's names (w_212) are not the equations' (W2[1,2]).
+    Raises `SpecError` where a symbolic width is called as an index is here.
+
+    >>> made = spec.network(2, [(1, "tanh")], loss="squared_error")
+    >>> [quantity.name for quantity in of_spec(made).quantities]
+    ['W1', 'b1', 'x', 'y', 'a1', 'yhat', 'L']
+    """
+    network = {
+        "inputs": _width(given.inputs),
+        "layers": [
+            {"units": _width(each.units), "activation": each.activation} for each in given.layers
+        ],
+        "loss": given.loss,
+        "bias": given.bias,
+        "over_outputs": given.over_outputs,
+        "over_samples": given.over_samples,
+        "title": given.title,
+    }
+    values = {name: each for name, each in given.given.items() if each is not None}
+    if given.learning_rate is not None:
+        values["learning_rate"] = given.learning_rate
+    return system({"network": network, "values": values}, given.source)
+
+
+def _width(units: Any) -> int | str:
+    return int(units) if units.is_Integer else str(units)
 
 
 def expand(mapping: Mapping[str, Any], source: str) -> Expansion:

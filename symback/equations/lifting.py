@@ -55,7 +55,7 @@ from symback.equations.matrix_nodes import (
     StepSum,
     Whole,
 )
-from symback.equations.system import Definition, Kind, Quantity, System
+from symback.equations.system import ADJOINT, Definition, Kind, Quantity, System
 from symback.equations.terms import (
     MINUS,
     UNIT,
@@ -263,8 +263,7 @@ class Lifter:
         if len(letters) > 2:
             raise NoMatrixForm(part, f"a factor has the indices {', '.join(letters)} at once")
         if isinstance(part, Read):
-            placed = self._placed(part, scope)
-            assert placed is not None
+            placed = self._place(part, scope)
             return Factor(self._leaf(part.array, placed.places), _symbols(placed.letters))
         letters = self._oriented(part, letters, scope)
         return Factor(self._function(part, letters, scope), _symbols(letters))
@@ -335,9 +334,14 @@ class Lifter:
             raise NoMatrixForm(binder, f"{binder.kind} is read at the index {binder.at}")
         if scope.axes[at] != replace(binder.range, letter=at):
             raise NoMatrixForm(binder, f"{binder.kind} runs over {binder.range}, not {at}")
+        if at in _free_inside(binder):  # 1[u = argmax_i x[i+t-u]]: another array for each u
+            raise NoMatrixForm(binder, f"{binder.kind} over {own} of what depends on {at}")
         moves = {own: letter(at)}
         conditions = [condition_moved(each, moves) for each in binder.conditions]
-        return moved_term(binder.body, moves), conditions, at, scope.within([], conditions)
+        # What holds of the index at which it is read does not hold of all that it runs over.
+        known = tuple(each for each in scope.known if at not in each.names)
+        inner = replace(scope, known=(*known, *conditions))
+        return moved_term(binder.body, moves), conditions, at, inner
 
     # ------------------------------------------------------------------------------- numbers
 
@@ -348,10 +352,11 @@ class Lifter:
                 return _rational(part)
             case Measure(index):
                 return affine(index)
+            case Read() if self._placed(part, scope) is None:
+                named, _ = self._window(part, (), scope)
+                return self._number(named, scope)
             case Read():
-                placed = self._placed(part, scope)
-                assert placed is not None
-                return Scalar(self._leaf(part.array, placed.places))
+                return Scalar(self._leaf(part.array, self._place(part, scope).places))
             case Plus(terms):
                 return Terms(*(self._number(term, scope) for term in terms))
             case Times(factors) if not any(isinstance(f, (Binder, Given)) for f in factors):
@@ -427,8 +432,7 @@ class Lifter:
                     raise
         match part:
             case Read(array):
-                placed = self._placed(part, scope)
-                assert placed is not None
+                placed = self._place(part, scope)
                 return Entry(Whole(array, placed.places), _symbols(placed.letters))
             case Plus() | Times() | Given() | Binder(kind="sum") | Binder(kind="mean"):
                 return self._tensor(part, scope)
@@ -582,6 +586,12 @@ class Lifter:
                 return outside[:steps_beyond]
         return []
 
+    def _place(self, read: Read, scope: _Scope) -> _Placed:
+        placed = self._placed(read, scope)
+        if placed is None:
+            raise NoMatrixForm(read, f"an index of {read.array} is no letter by itself")
+        return placed
+
     def _placed(self, read: Read, scope: _Scope) -> _Placed | None:
         """An element's array as a whole; None where an index is neither letter nor number."""
         places: list[Expr] = []
@@ -667,7 +677,8 @@ class Lifter:
         everything = {**scope.steps, **scope.axes}
         alike = (tuple(each.letter for each in known.ranges) for known in self.named.values())
         same = [order for order in alike if {*order} == {*names}]
-        for order in (*same, *itertools.permutations(names)):
+        others = itertools.permutations(names) if len(names) <= 4 else [tuple(names)]  # 24, not 8!
+        for order in (*same, *others):
             known = self._by_content.get(_content(order, term, everything))
             if known is not None:
                 return Read(known, tuple(map(letter, order)))
@@ -748,7 +759,8 @@ def _unpicked(flat: _Product, scope: _Scope) -> _Product:
         if not isinstance(part, Binder) or part.kind not in KEEPS or part.at is None:
             continue
         axes = part.at.names & (scope.axes.keys() | flat.sums.keys())
-        if part.at.bare is not None or not axes or not isinstance(part.at, Affine):
+        is_own = part.at.bare is not None and part.at.bare not in _free_inside(part)
+        if is_own or not axes or not isinstance(part.at, Affine):
             continue
         own = fresh(part.range.letter, scope.letters | flat.sums.keys())
         edges = within(part.at, part.range.lower, part.range.upper)
@@ -761,6 +773,12 @@ def _unpicked(flat: _Product, scope: _Scope) -> _Product:
             [*conditions, Condition(letter(own), "==", part.at)],
         )
     return flat
+
+
+def _free_inside(binder: Binder) -> frozenset[str]:
+    """The letters that its body and conditions have from outside."""
+    inside = free_letters(binder.body).union(*(each.names for each in binder.conditions))
+    return inside - {binder.range.letter}
 
 
 def _renamed(binder: Binder, taken: Iterable[str]) -> tuple[Binder, str]:
@@ -906,13 +924,26 @@ def _content(order: Sequence[str], term: Term, ranges: Mapping[str, Range]) -> o
 def _spelled_window(read: Read, scope: _Scope) -> tuple[str, str]:
     """E[tok] where rows are picked, X̃ for other windows."""
     array = read.array
-    match read.indices:
-        case (Lookup(data, at), *rest) if all(i.bare in scope.letters for i in (*at, *rest)):
+    if array.startswith(ADJOINT):
+        return _marked(array.removeprefix(ADJOINT), read, scope, ADJOINT)
+    looked = [index for index in read.indices if isinstance(index, Lookup)]
+    others = [index for index in read.indices if not isinstance(index, Lookup)]
+    if len(looked) == 1 and all(i.bare in scope.letters for i in (*looked[0].indices, *others)):
+        data = looked[0].array
+        latex = rf"{latex_letter(array)}_{{{latex_letter(data)}}}"
+        if isinstance(read.indices[0], Lookup):  # rows are picked, as NumPy writes it
             return f"{array}[{data}]", rf"{latex_letter(array)}[{latex_letter(data)}]"
-    mark = "∇" if array.startswith("∇") else ""
-    letter_, tail = array.removeprefix(mark)[:1], array.removeprefix(mark)[1:]
-    capital = letter_.upper() if len(read_letters(read, scope)) > 1 and not tail else letter_
-    base = rf"\nabla_{{{latex_letter(capital + tail)}}}L" if mark else latex_letter(capital + tail)
+        return f"{'ŷ' if array == 'yhat' else array}_{data}", latex
+    return _marked(array, read, scope, "")
+
+
+def _marked(array: str, read: Read, scope: _Scope, mark: str) -> tuple[str, str]:
+    """X̃ for a window of x."""
+    first, tail = array[:1], array[1:]
+    is_capital = len(read_letters(read, scope)) > 1 and not tail
+    capital = first.upper() if is_capital else first
+    base = latex_letter(capital + tail)
+    base = rf"\nabla_{{{base}}}L" if mark else base
     text = unicodedata.normalize("NFC", f"{mark}{capital}\u0303{tail}")
     return text, rf"\widetilde{{{base}}}"
 
@@ -1012,6 +1043,7 @@ def _dissolved(operands: Sequence[Expr]) -> list[Any]:
 
 def _axes_in(expr: Expr, scope: _Scope) -> set[Symbol]:
     found = {letter for part in expr.atoms(Entry) for letter in part.letters}
+    found |= {part.letter for part in expr.atoms(Over) if part.function in KEEPS}
     bound = {part.limits[0][0] for part in expr.atoms(sympy.Sum)}
     return (found - bound) & {symbol(name) for name in scope.axes}
 

@@ -17,7 +17,7 @@ all the same (`MatrixForm.missing`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -129,6 +129,14 @@ class Recurrence:
         return f"$\\displaystyle {self.latex}$"
 
 
+class Refuted(Uncertified):
+    """A line that does not give what its ``definition`` says."""
+
+    def __init__(self, definition: Definition, why: str) -> None:
+        super().__init__(why)
+        self.definition = definition
+
+
 Form = MatrixExpr | Expr | Recurrence
 
 
@@ -238,7 +246,7 @@ class MatrixForm(Mapping[str, Form]):
 
     # ----------------------------------------------------------------------------- the mapping
 
-    @cached_property
+    @property
     def missing(self) -> dict[str, NoMatrixForm]:
         """What has no matrix form, and why."""
         return {d.name: s.missing for d, s in self.lifted.items() if s.missing is not None}
@@ -287,6 +295,16 @@ class MatrixForm(Mapping[str, Form]):
                         break
         raise Uncertified(f"the lines could not be computed at small sizes: {error}")
 
+    def prove(self) -> Certificate:
+        """`certify`, where a refuted line gives way to its index form, and is ``missing``."""
+        while True:
+            try:
+                return self.certify()
+            except Refuted as error:
+                step = self.lifted[error.definition]
+                why = NoMatrixForm(error.definition.term, "the one that was found is not proved")
+                self.lifted[error.definition] = replace(step, expr=None, missing=why)
+
     def _certified(self, sizes: Mapping[str, int], sign: bool) -> Certificate:
         elements = drawn(self.system, self.named, sizes, sign)
         count = 0
@@ -319,34 +337,42 @@ class MatrixForm(Mapping[str, Form]):
                 try:
                     matrix = entries.matrix(expr, values)
                 except NotWellFormed as error:
-                    raise Uncertified(f"{self.line(step)} is not well formed: {error}") from None
+                    why = f"{self.line(step)} is not well formed: {error}"
+                    raise Refuted(definition, why) from None
                 wanted_shape = tuple(
                     [each.upper.value(sizes) - each.lower.value(sizes) + 1 for each in inner]
                     + [1, 1]
                 )[:2]
                 if matrix.shape != wanted_shape:
-                    raise Uncertified(f"{self.line(step)} is {matrix.shape} and not {wanted_shape}")
+                    raise Refuted(
+                        definition,
+                        f"{self.line(step)} is {matrix.shape} and not {wanted_shape}",
+                    )
             for at in places(inner, sizes):
                 place = tuple(index.value({**values, **at}) for index in definition.at)
                 wanted = entries.elements.element(definition.name, place)
                 if matrix is None:
-                    found = self._entry(expr, entries, {**values, **at})
+                    found = self._entry(step, entries, {**values, **at})
                 else:
                     found = matrix[(*(at[each.letter] - 1 for each in inner), 0, 0)[:2]]
                 if abs(found - wanted) > AGREES * max(1, abs(wanted)):
                     names = ", ".join(f"{name} = {size}" for name, size in sizes.items())
                     shown = f"{definition.name}[{','.join(map(str, place))}]"
-                    raise Uncertified(
-                        f"{self.line(step)} does not give {shown} as the equations do ({names})"
+                    raise Refuted(
+                        definition,
+                        f"{self.line(step)} does not give {shown} as the equations do ({names})",
                     )
                 count += 1
         return count
 
-    def _entry(self, expr: Expr, entries: Entries, values: Mapping[str, int]) -> Any:
+    def _entry(self, step: MatrixStep, entries: Entries, values: Mapping[str, int]) -> Any:
+        assert step.expr is not None
+        assert step.definition is not None
         try:
-            return entries.number(expr, values)
+            return entries.number(step.expr, values)
         except NotWellFormed as error:
-            raise Uncertified(f"{error}") from None
+            why = f"{self.line(step)} is not well formed: {error}"
+            raise Refuted(step.definition, why) from None
 
     # ------------------------------------------------------------------------- the whole algorithm
 
@@ -456,14 +482,22 @@ class MatrixForm(Mapping[str, Form]):
         return rf"\text{{for }} {letter} = {first}, \dots, {last}\text{{:}}"
 
     def _written(self, step: MatrixStep, writer: MatrixText | MatrixTex, mark: str = "") -> str:
+        left, sign, right = self.sides(step, writer)
+        return f"{left}{mark} {sign} {right}"
+
+    def right(self, step: MatrixStep) -> Expr | None:
+        """The right side as it is written; None where it stands in indices."""
+        return None if step.expr is None else _plain(step)
+
+    def sides(self, step: MatrixStep, writer: MatrixText | MatrixTex) -> tuple[str, str, str]:
+        """The left side of a step, the sign between, and the right side."""
         if step.expr is None:
             assert step.definition is not None
             index = self._index_writer(writer)
-            left = index.write(step.definition.lhs)
             right = index.within(step.definition.ranges).write(step.definition.term)
-            return f"{left}{mark} = {right}"
+            return index.write(step.definition.lhs), "=", right
         sign = writer.becomes if step.phase is Phase.UPDATE else "="
-        return f"{writer.bare(step.symbol)}{mark} {sign} {writer.write(_plain(step))}"
+        return writer.bare(step.symbol), sign, writer.write(_plain(step))
 
     def line(self, step: MatrixStep) -> str:
         """A step as text, without what is said beside it."""
@@ -471,10 +505,13 @@ class MatrixForm(Mapping[str, Form]):
 
     def _notes(self, step: MatrixStep, writer: MatrixText | MatrixTex, said: set[str]) -> list[str]:
         """What is to be said beside a line, save what has been ``said``, to which it is added."""
-        notes = [*self._zeros(step, writer), *self._said(step, writer)]
-        notes = [note for note in notes if note not in said]
+        notes = [note for note in self.beside(step, writer) if note not in said]
         said.update(notes)
         return notes
+
+    def beside(self, step: MatrixStep, writer: MatrixText | MatrixTex) -> list[str]:
+        """What a step takes for 0 and what it names, as equations: ``M[t,u] = 1[u ≤ t]``."""
+        return [*self._zeros(step, writer), *self._said(step, writer)]
 
     def _zeros(self, step: MatrixStep, writer: MatrixText | MatrixTex) -> list[str]:
         """``∇a_{T+1} = ∇h_{T+1} = 0``."""

@@ -40,6 +40,9 @@ class Path:
     nodes: tuple[Node, ...]
     names: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return " → ".join(self.names)
+
 
 class Paths:
     """The paths from ``element`` of ``system`` to its target, in the order of the equations.

@@ -114,13 +114,17 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``lines`` for a ``letter`` from ``first`` up to before ``last``, or ``down`` from there."""
+    """``lines`` for a ``letter`` from ``first`` up to before ``last``, or ``down`` from there.
+
+    ``arrays`` are those that the lines fill.
+    """
 
     letter: str
     first: str
     last: str
     down: bool
     lines: tuple[Line, ...]
+    arrays: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +145,13 @@ class Value:
     """Code, and the letters that its axes are.
 
     ``is_full`` says that it has all of them for certain (0 may stand for an array of zeros),
-    ``is_number`` that it is one of Python's numbers, ``is_own`` that it is a new array.
+    ``is_number`` that it is one of Python's numbers.
     """
 
     code: Code
     axes: tuple[str, ...] = ()
     is_full: bool = True
     is_number: bool = False
-    is_own: bool = True
-
-    @property
-    def is_true_number(self) -> bool:
-        """Whether it is one of Python's numbers that is written out."""
-        return self.is_number and not self.code.text.strip("0123456789.-e")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +177,7 @@ class Kept:
 
 
 RESERVED = frozenset(
-    "np jnp jax torch math params inputs dtype device loss_and_gradients forward "
+    "np jnp jax torch math params inputs dtype device loss_and_gradients forward step back arrays "
     "abs float int len max min range reversed sum slice".split()
 )
 """Names that a module needs for itself."""
@@ -244,6 +242,14 @@ def affine_code(expr: Affine, names: Mapping[str, Code]) -> Code:
     return Code(text, binding)
 
 
+def _float(code: Code) -> Code:
+    """A number of Python's that is no whole one."""
+    if " / " in code.text:
+        return code
+    digits = code.text.lstrip("-").isdigit()
+    return replace(code, text=f"{code.text}.0") if digits else Code(f"float({code})")
+
+
 def _number_code(value: Fraction) -> Code:
     if value.denominator == 1:
         return Code(str(value.numerator), SIGN if value < 0 else ATOM)
@@ -266,6 +272,7 @@ def _calls(np: str) -> dict[str, str]:
         "clip": f"{np}.clip({{}}, {{}}, {{}})",
         "at_least": f"{np}.maximum({{}}, {{}})",
         "at_most": f"{np}.minimum({{}}, {{}})",
+        "as_array": f"{np}.asarray({{}}, dtype)",
     }
 
 
@@ -284,6 +291,7 @@ SPELLINGS: Mapping[str, Spelling] = {
             "clip": "torch.clamp({}, {}, {})",
             "at_least": "torch.clamp({}, min={})",
             "at_most": "torch.clamp({}, max={})",
+            "as_array": "torch.as_tensor({}, dtype=dtype, device=device)",
         },
     ),
 }
@@ -299,6 +307,8 @@ class Arrays:
     def __init__(self, system: System, spelling: Spelling) -> None:
         self.system, self.spelling = system, spelling
         self.np = spelling.words["np"]
+        self.is_traced = spelling.name == "jax"
+        """Whether the number of a loop is none of Python's, so that no `if` can look at it."""
         self.names = Names()
         self.sizes = {name: self.names.new(name) for name in system.sizes}
         self.fixed = {
@@ -395,13 +405,32 @@ class Arrays:
         found: list[Line] = []
         begun: set[str] = set()
         for group in groups:
-            own = tuple(each for each in group.definitions if each.name in needed)
+            own = tuple(
+                each
+                for each in group.definitions
+                if each.name in needed and (not each.is_base or self._is_read(each, needed))
+            )
             if own and group.is_recurrence:
                 found += self._recurrence(replace(group, definitions=own), said, begun)
             else:
                 for each in own:
                     found += self._plain(each, said, begun)
         return found
+
+    def _is_read(self, base: Definition, needed: set[str]) -> bool:
+        """Whether a base case is read for what is needed, as far as indices tell."""
+        letters = {each.letter for each in base.ranges}
+        return any(
+            reading.read.array == base.name
+            and not any(
+                place.bare not in letters
+                and self._is_known(Condition(index, "!=", place), (*other.ranges, *reading.ranges))
+                for index, place in zip(reading.read.indices, base.at, strict=True)
+            )
+            for other in self.system.definitions
+            if other.name in needed
+            for reading in reads(other.term)
+        )
 
     def _begin(self, name: str, begun: set[str]) -> list[Line]:
         if name in begun:
@@ -440,20 +469,15 @@ class Arrays:
 
     def _whole(self, definition: Definition, scope: Scope) -> Value:
         """The array of a definition, with every axis, in the order of its left side."""
-        value = self.value(definition.term, scope)
+        value = self._floating(self.value(definition.term, scope))
         axes = tuple(index.bare or "" for index in definition.at)
-        if not value.axes and not axes:
-            return value if value.is_own or value.is_number else self._copied(value)
         if {*value.axes} != {*axes} or not value.is_full:
             shape = self.shape(self.extent(definition.name))
-            return Value(_code(f"{self.np}.broadcast_to({self._aligned(value, axes)}, {shape})"))
-        found = self._aligned(value, axes)
-        return replace(value, code=found)
+            found = self._fitted(value, axes, scope)
+            return Value(_code(f"{self.np}.broadcast_to({found}, {shape})"))
+        return replace(value, code=self._aligned(value, axes))
 
-    def _copied(self, value: Value) -> Value:
-        return value
-
-    def _put(self, definition: Definition, scope: Scope) -> Line:
+    def _put(self, definition: Definition, scope: Scope) -> Put:
         """The line that fills the part of an array that a definition gives."""
         kept = self.kept[definition.name]
         value = self.value(definition.term, scope)
@@ -465,7 +489,7 @@ class Arrays:
                 continue
             axes.append(own.range.letter)
             place.append(self._slice(own.range, index - first, last - first + number(1), scope))
-        code = self._aligned(value, tuple(axes)).text
+        code = self._fitted(value, tuple(axes), scope).text
         while place and place[-1] == ":":
             place.pop()
         return Put(kept.name, tuple(place) or ("...",), code)
@@ -518,7 +542,9 @@ class Arrays:
                 for condition in within(letter(step), own.lower, own.upper)
                 if not self._is_known(condition, (whole,))
             ]
-            if guards:
+            if guards and self.is_traced:
+                inside += [note, self._put_where(guards, put, scope)]
+            elif guards:
                 inside.append(note)
                 inside.append(If(self._python_condition(guards, scope).text, (put,)))
             else:
@@ -526,9 +552,20 @@ class Arrays:
         self._inside = frozenset()
         first = self.size_code(lower - number(1)).text
         loop_line = Step(
-            loop.name, first, self.size_code(upper).text, not group.forward, tuple(inside)
+            loop.name,
+            first,
+            self.size_code(upper).text,
+            not group.forward,
+            tuple(inside),
+            tuple(dict.fromkeys(self.kept[each.name].name for each in definitions)),
         )
         return [*self._counting(), loop_line]
+
+    def _put_where(self, guards: Sequence[Condition], put: Put, scope: Scope) -> Put:
+        """A part filled where conditions on the number of the loop hold, else left as it is."""
+        test = self._mask(guards, scope).code
+        old = f"{put.name}[{', '.join(put.place)}]"
+        return replace(put, code=self.spelling.choice.format(test, put.code, old))
 
     def _outermost(self, bounds: Sequence[Affine], side: int) -> Affine:
         """The largest of some bounds (``side`` 1) or the least (-1)."""
@@ -639,12 +676,27 @@ class Arrays:
         numbers = ", ".join(map(str, order))
         return Code(f"{code.within(ATOM)}.{self.spelling.words['transpose']}({numbers})")
 
+    def _as_array(self, code: Code) -> Code:
+        """A number, or an array of whole numbers, as an array of the type that is computed in."""
+        return Code(self.spelling.functions["as_array"].format(code))
+
+    def _floating(self, value: Value) -> Value:
+        """A number of Python's as an array: a function of arrays looks at its type."""
+        return Value(self._as_array(value.code)) if value.is_number else value
+
     def _full(self, value: Value, scope: Scope) -> Value:
         """The value as an array that has all its axes."""
         if value.is_full:
             return value
         shape = self.shape(self._length(scope[axis].range) for axis in value.axes)
         return Value(_code(f"{self.np}.broadcast_to({value.code}, {shape})"), value.axes)
+
+    def _fitted(self, value: Value, axes: tuple[str, ...], scope: Scope) -> Code:
+        """The same as `_aligned`, of a value that may be a number in place of an array too."""
+        try:
+            return self._aligned(value, axes)
+        except _NotFull:
+            return self._aligned(self._full(value, scope), axes)
 
     def _length(self, own: Range) -> Affine:
         return own.upper - own.lower + number(1)
@@ -655,13 +707,7 @@ class Arrays:
         whole = {value.axes for value in values if {*value.axes} == {*axes}}
         if len(whole) == 1:  # as they are: nothing needs to be turned
             (axes,) = whole
-        codes = []
-        for value in values:
-            try:
-                codes.append(self._aligned(value, axes))
-            except _NotFull:
-                codes.append(self._aligned(self._full(value, scope), axes))
-        return axes, codes
+        return axes, [self._fitted(value, axes, scope) for value in values]
 
     def _apply(self, values: Sequence[Value], scope: Scope, write: Callable[..., Code]) -> Value:
         """An operation element by element."""
@@ -681,7 +727,9 @@ class Arrays:
             case Measure(index):
                 axes = self._axes_of(index, scope)
                 code = self._place(index, scope, axes, from_one=True)
-                return Value(code, axes, is_number=not axes)
+                if self._is_number(index, axes, scope):
+                    return Value(code, is_number=True)
+                return Value(self._as_array(code), axes)
             case Read(array, indices):
                 return self._read(array, indices, scope)
             case Plus(terms):
@@ -716,7 +764,7 @@ class Arrays:
         return found
 
     def _negative(self, value: Value) -> Value:
-        return replace(value, code=Code(f"-{value.code.within(SIGN)}", SIGN), is_own=True)
+        return replace(value, code=Code(f"-{value.code.within(SIGN)}", SIGN))
 
     def _product_of(self, factors: Sequence[Term], scope: Scope) -> Value:
         coefficient, above, below = _fraction(factors)
@@ -770,7 +818,13 @@ class Arrays:
                 return Value(Code(f"{name}({texts})"), is_number=True)
         if function in ("max", "min") and f"{function}_number" in self.spelling.functions:
             values.sort(key=lambda value: value.is_number)
+        if self._helps(function):
+            values = [self._floating(value) for value in values]
         return self._apply(values, scope, lambda *codes: self._called(function, codes, values))
+
+    def _helps(self, function: str) -> bool:
+        """Whether a function is one of those that a module brings along."""
+        return self.spelling.functions.get(function, "_").startswith("_")
 
     def _called(self, function: str, codes: Sequence[Code], values: Sequence[Value]) -> Code:
         head = function
@@ -802,6 +856,8 @@ class Arrays:
                 lambda c, y, n: Code(f"({y:inner} if {c:inner} else {n})"),
             )
             return replace(found, is_full=yes.is_full and no.is_full and yes.axes == no.axes)
+        if yes.is_number and no.is_number:  # of two whole numbers NumPy makes whole numbers
+            yes, no = (replace(value, code=_float(value.code)) for value in (yes, no))
         words = self.spelling
         text = (yes.is_number and no.is_number and words.choice_of_numbers) or words.choice
         return self._apply([condition, yes, no], scope, lambda c, y, n: Code(text.format(c, y, n)))
@@ -819,11 +875,21 @@ class Arrays:
                 return None
             if known is None:
                 of_axes = self._axes_of_condition(condition, scope)
-                (masks if of_axes or not self._is_python(condition) else plain).append(condition)
+                is_mask = of_axes or self._is_hidden(condition, scope)
+                (masks if is_mask else plain).append(condition)
         return plain, masks
 
-    def _is_python(self, condition: Condition) -> bool:
-        return True
+    def _is_hidden(self, condition: Condition, scope: Scope) -> bool:
+        """Whether Python cannot decide a condition, since it is about numbers that JAX traces."""
+        data = any(isinstance(side, Lookup) for side in (condition.left, condition.right))
+        return self.is_traced and (data or self._has_step(condition.names, scope))
+
+    def _has_step(self, names: Iterable[str], scope: Scope) -> bool:
+        return any(name in scope and scope[name].step for name in names)
+
+    def _is_number(self, index: Affine, axes: tuple[str, ...], scope: Scope) -> bool:
+        """Whether an index over ``axes`` is one of Python's numbers."""
+        return not axes and not (self.is_traced and self._has_step(index.names, scope))
 
     def _axes_of_condition(self, condition: Condition, scope: Scope) -> tuple[str, ...]:
         names = condition.names
@@ -848,7 +914,7 @@ class Arrays:
                 [found, value], scope, lambda a, b: Code(f"{a:atom} & {b:atom}", CHOICE)
             )
         assert found is not None
-        return found
+        return replace(found, is_number=found.is_number and not self.is_traced)
 
     def _compared(self, condition: Condition, scope: Scope) -> Value:
         """A condition: both sides count from 0."""
@@ -895,7 +961,8 @@ class Arrays:
         if isinstance(index, Lookup):
             return self._read(index.array, index.indices, scope)
         axes = self._axes_of(index, scope)
-        return Value(self._place(index, scope, axes), axes, is_number=not axes)
+        is_number = self._is_number(index, axes, scope)
+        return Value(self._place(index, scope, axes), axes, is_number=is_number)
 
     def _given(
         self, conditions: Sequence[Condition], body: Callable[[], Value], scope: Scope
@@ -933,7 +1000,7 @@ class Arrays:
             value = self._element(array, indices, scope)
             name = self.names.new(f"{self.kept[array].name}_{''.join(value.axes)}")
             self._before.append(Let(name, value.code.text))
-            self._seen[key] = replace(value, code=Code(name), is_own=False)
+            self._seen[key] = replace(value, code=Code(name))
         return self._seen[key]
 
     def _element(self, array: str, indices: Sequence[Index], scope: Scope) -> Value:
@@ -992,7 +1059,7 @@ class Arrays:
             code = Code(f"{code.within(ATOM)}[{', '.join(plain)}]")
         arrays = [each for each in remaining if isinstance(each, Value)]
         if not arrays:
-            return Value(code, tuple(str(each) for each in remaining), is_own=False)
+            return Value(code, tuple(str(each) for each in remaining))
         letters, codes = self._joined(arrays, scope)
         texts = iter(codes)
         parts = [next(texts).text if isinstance(each, Value) else ":" for each in remaining]
@@ -1012,10 +1079,14 @@ class Arrays:
             return self._read(index.array, index.indices, scope).code
         code = self.size_code(index - low, scope)
         below, above = self._outside(index, low, high, scope)
+        at_most, at_least = "min({}, {})", "max({}, {})"
+        if self.is_traced and self._has_step(index.names, scope):
+            functions = self.spelling.functions
+            at_most, at_least = functions["at_most"], functions["at_least"]
         if above:
-            code = Code(f"min({code}, {self.size_code(high - low)})")
+            code = Code(at_most.format(code, self.size_code(high - low)))
         if below:
-            code = Code(f"max({code}, 0)")
+            code = Code(at_least.format(code, 0))
         return code
 
     def _outside(self, index: Affine, low: Affine, high: Affine, scope: Scope) -> tuple[bool, bool]:
@@ -1029,6 +1100,8 @@ class Arrays:
     ) -> str | None:
         """An index with one letter as a slice, where it never falls outside."""
         if index.coefficient(name) < 1 or any(self._outside(index, low, high, scope)):
+            return None
+        if self.is_traced and self._has_step(index.names, scope):
             return None
         return self._slice(scope[name].range, index - low, high - low + number(1), scope)
 
@@ -1194,12 +1267,12 @@ class Arrays:
         """Σ over letters of a product of arrays, as it is best written."""
         values = self._merged(values, scope)
         if len(values) == 2:
-            found = self._matmul(*values, over, scope)
+            found = self._matmul(values[0], values[1], over, scope)
             if found is not None:
                 return found
             small, large = sorted(values, key=lambda value: len(value.axes))
             if {*small.axes} <= {*large.axes}:
-                values = [self._times(*values, scope)]
+                values = [self._times(values[0], values[1], scope)]
         if len(values) == 1:
             return self._reduced(values[0], over, "sum")
         axes = tuple(n for n in scope if n not in over and any(n in value.axes for value in values))
@@ -1294,6 +1367,7 @@ class Arrays:
         if never or plain:
             raise NoKernel(f"{binder.kind} over {own} may have nothing to choose from")
         value = self._full(self.value(binder.body, inside), inside)
+        value = self._floating(value)
         if own not in value.axes:  # a constant: as many of it as the letter has numbers
             length = self.shape(self._length(inside[axis].range) for axis in (*value.axes, own))
             spread = self._aligned(value, (*value.axes, own))
@@ -1360,11 +1434,12 @@ class Arrays:
         code = Code(f"{helper}({', '.join(each.text for each in codes)})")
         if at is None:
             return Value(code, order[:-1])
-        if isinstance(at, Affine) and at.bare in scope and not scope[at.bare].step:
-            outer = scope[at.bare].range
+        name = at.bare or ""
+        if name in scope and not scope[name].step:
+            outer = scope[name].range
             alike = (outer.lower, outer.upper) == (binder.range.lower, binder.range.upper)
-            if alike and at.bare not in order:
-                return Value(code, (*order[:-1], at.bare))
+            if alike and name not in order:
+                return Value(code, (*order[:-1], name))
         indices = [*(letter(axis) for axis in order[:-1]), at]
         ranges = [inside[axis].range for axis in order]
         first, last = [r.lower for r in ranges], [r.upper for r in ranges]

@@ -214,17 +214,19 @@ class _Module:
         if quantity.name not in self.adjoints:
             shape = self.arrays.shape(quantity.shape)
             return f"{np_}.zeros({shape})"
-        name = self.arrays.result(self.adjoints[quantity.name])
-        if self.backend == "numpy":
-            return f"np.array({name}, dtype)"
-        return name
+        return self.result(self.adjoints[quantity.name])
+
+    def result(self, name: str) -> str:
+        """An array as it is returned: nobody else's."""
+        text = self.arrays.result(name)
+        return f"np.array({text}, dtype)" if self.backend == "numpy" else text
 
     def forward(self) -> str:
         """The function that gives all computed arrays."""
         wanted = [q.name for q in self.computed]
         groups = [g for g in self.system.groups if {d.name for d in g.definitions} <= {*wanted}]
         lines = self.arrays.lines(groups, self.said, wanted)
-        results = [f'"{q.name}": {self.arrays.result(q.name)}' for q in self.computed]
+        results = [f'"{q.name}": {self.result(q.name)}' for q in self.computed]
         said = "Every array that is computed, by name."
         return self.function("forward", said, wanted, lines, _mapping("return ", results))
 
@@ -250,6 +252,7 @@ class _Module:
             body = [f"{arrays}, _, dtype = _arguments(params, inputs)"]
         if "device" in mentioned:
             body.append(f"device = {next(n for n in given if n != '_')}.device")
+        body = [part for each in body for part in _spread(each)]
         body += ["", *self.written(lines), "", *ending]
         inner = [f"    {line}".rstrip() for line in body]
         decorator = ['@np.errstate(all="ignore")'] if self.backend == "numpy" else []
@@ -275,11 +278,13 @@ class _Module:
                 texts = [f"{name} = {code}"]
             case Zeros(name, shape):
                 device = ", device=device" if self.backend == "torch" else ""
-                texts = [f"{name} = {np_}.zeros({shape}, dtype={self.dtype()}{device})"]
+                texts = [f"{name} = {np_}.zeros({shape}, dtype=dtype{device})"]
             case Put(name, place, code, add):
                 texts = [self.put(name, place, code, add)]
             case If(code, inside):
                 return [f"{indent}if {code}:", *self.written(inside, depth + 1)]
+            case Step() if self.backend == "jax":
+                return [f"{indent}{part}" for part in self.traced(line)]
             case Step(letter, first, last, down, inside):
                 bounds = last if first == "0" else f"{first}, {last}"
                 numbers = f"reversed(range({bounds}))" if down else f"range({bounds})"
@@ -287,8 +292,19 @@ class _Module:
                 return [head, *self.written(inside, depth + 1)]
         return [f"{indent}{part}" for text in texts for part in folded(text)]
 
-    def dtype(self) -> str:
-        return "dtype"
+    def traced(self, loop: Step) -> list[str]:
+        """A loop that JAX compiles once, however many steps it has."""
+        arrays = _listed(loop.arrays)
+        before = f"{loop.last} - 1" if loop.first == "0" else f"{loop.first} + {loop.last} - 1"
+        head = [f"{loop.letter} = {before} - back"] if loop.down else []
+        body = [f"{arrays} = arrays", *head, *self.written(loop.lines), f"return {arrays}"]
+        bounds = f"{loop.first}, {loop.last}"
+        return [
+            f"def step({'back' if loop.down else loop.letter}, arrays):",
+            *(f"    {part}" for part in body),
+            "",
+            f"{arrays} = jax.lax.fori_loop({bounds}, step, ({arrays}))",
+        ]
 
     def put(self, name: str, place: Sequence[str], code: str, add: bool) -> str:
         """A part of an array filled, or added to."""
@@ -400,6 +416,16 @@ def _lets_of(form: Form, parts: Iterable[str]) -> set[str]:
         frontier = {name for part in frontier for name in form.named(part)} - wanted
         wanted |= frontier
     return wanted
+
+
+def _spread(line: str) -> list[str]:
+    """A line of targets that is too long, over several."""
+    if len(line) <= WIDTH - 4:
+        return [line]
+    targets, _, call = line.rpartition(" = ")
+    first, rest = targets[1:].split("), ", 1)
+    wrapped = textwrap.wrap(first, WIDTH - 12)
+    return ["(", *(f"    {part}" for part in wrapped), f"), {rest} = {call}"]
 
 
 def _mapping(start: str, items: Sequence[str]) -> list[str]:

@@ -153,8 +153,8 @@ def _with_rest(
     if conditions and not left and weight == UNIT:  # y is 1 where the condition holds
         away = product((*before, given((conditions[0].negated,), p)))
         return away, given(conditions, negative(product((*before, rest))))
-    if not conditions and len(left) == 1 and isinstance(left[0], Read):
-        (y,) = left
+    y = left[0] if len(left) == 1 else None
+    if not conditions and isinstance(y, Read):
         if isinstance(weight, Binder) and not _sums(weight, y, rest):
             return None
         away = product((*before, p, total((weight, negative(y)))))

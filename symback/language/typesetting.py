@@ -51,7 +51,7 @@ class Piece:
 
 Pieces = tuple[Piece, ...]
 
-_WORDS = ("text", "mathrm", "operatorname", "mathbf", "mathscr", "mathcal")
+_WORDS = ("text", "mathrm", "operatorname", "mathbf", "mathscr", "mathcal", "mathtt")
 _TOKEN = re.compile(
     rf"\\(?:{'|'.join(_WORDS)}|operatorname\*|begin|end)"
     r"\{(?:[^{}]|\{\})*\}"  # a command with its words
@@ -66,9 +66,9 @@ _NAMED = {
                         "cdots": "⋯", "ldots": "…", "vdots": "⋮", "ddots": "⋱"},
     "bin": {"cdot": "⋅", "times": "×", "odot": "⊙", "oslash": "⊘", "pm": "±"},
     "rel": {"approx": "≈", "leq": "≤", "geq": "≥", "neq": "≠", "to": "→", "leftarrow": "←",
-            "in": "∈"},
+            "in": "∈", "mid": "∣"},
     "limits": {"sum": "∑", "prod": "∏", "max": "max", "min": "min"},
-    "space": {",": "0.167em", ";": "0.278em", "quad": "1em", "qquad": "2em"},
+    "space": {" ": "0.333em", ",": "0.167em", ";": "0.278em", "quad": "1em", "qquad": "2em"},
     "open": {"{": "{"},
     "close": {"}": "}"},
 }  # fmt: skip
@@ -87,10 +87,13 @@ _LEAVES = (
 )
 """What one token is by itself."""
 
-_GROUPS = {"frac": 2, "sqrt": 1, "boxed": 1, "underset": 2, "hat": 1, "tilde": 1, "bar": 1}
+_GROUPS = {"frac": 2, "sqrt": 1, "boxed": 1, "underset": 2, "hat": 1, "tilde": 1, "widetilde": 1,
+           "bar": 1}  # fmt: skip
 """How many groups a command takes."""
 
-_IN_WORDS = {r"\_": "_", r"\,": " "} | {rf"\{name}": mark for name, mark in _GREEK.items()}
+_IN_WORDS = {r"\_": "_", r"\,": " ", r"\to": "→"} | {
+    rf"\{name}": mark for name, mark in _GREEK.items()
+}
 _ESCAPE = re.compile(r"(\\[A-Za-z]+|\\.)(?:\{\})?")
 _STYLES = ("displaystyle", "textstyle")
 _TABLES = ("bmatrix", "cases")
@@ -255,7 +258,8 @@ _ELEMENTS = {
     "boxed": '<mrow class="boxed">{}</mrow>',
     "underset": "<munder>{1}{0}</munder>",
     "hat": '<mover accent="true">{}<mo>^</mo></mover>',
-    "tilde": '<mover accent="true">{}<mo>~</mo></mover>',
+    **dict.fromkeys(("tilde", "widetilde"), '<mover accent="true">{}<mo>~</mo></mover>'),
+    "mathtt": '<mtext style="font-family:monospace">{}</mtext>',
     "bar": '<mover accent="true">{}<mo>ˉ</mo></mover>',
     "displaystyle": '<mstyle displaystyle="true">{}</mstyle>',
     "textstyle": '<mstyle displaystyle="false">{}</mstyle>',

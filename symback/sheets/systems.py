@@ -18,16 +18,21 @@ from typing import Any
 import numpy as np
 
 from symback.engine.evaluation import Kink
+from symback.engine.matrix import Phase
 from symback.engine.work import Checked
 from symback.equations import writing
 from symback.equations.adjoints import Deduction, Step
 from symback.equations.counting import Uncounted
 from symback.equations.derivation import Derivation, places, told_apart
 from symback.equations.indices import Range, number
+from symback.equations.matrix import Loop, MatrixForm, MatrixStep, lift
+from symback.equations.matrix_nodes import MatrixTex, MatrixText
 from symback.equations.paths import Paths
 from symback.equations.system import Definition, Kind, Quantity, System
 from symback.equations.terms import Read, Slope, Term, reads, walk
 from symback.equations.work import EquationWork
+from symback.language.errors import SymbackError
+from symback.language.typesetting import width
 from symback.sheets.page import (
     LINE,
     Block,
@@ -195,6 +200,7 @@ def overview(work: EquationWork) -> Page:
         told.network(None),
         told.backward(told_of(way)),
         told.gradients(general),
+        told.matrices(),
         told.numbers(learned),
     ]
     return told.page(Say("title.all"), parts, None)
@@ -402,6 +408,48 @@ class _Told:
     def _counted(self, count: Any) -> Formula:
         return Formula(self.pen.latex.marks.write(count), self.pen.text.marks.write(count))
 
+    def matrices(self) -> Section | None:
+        """Both passes and the update over whole arrays, a line a step; None without proof."""
+        form = lift(self.work.backward)
+        try:
+            certificate = form.certify()
+        except SymbackError:
+            return None
+        tex, text = MatrixTex(form.names), MatrixText(form.names)
+        blocks: list[Block] = [Say("systems.matrices")]
+        said: dict[Formula, None] = {}
+        for phase in Phase:
+            steps = [step for step in form.steps if step.phase is phase]
+            loops = itertools.groupby(steps, key=lambda step: step.loop and step.loop.number)
+            blocks += [Say(f"matrix.{phase.value}")] * bool(steps)
+            for _, group in loops:
+                own = list(group)
+                if own[0].loop is not None:
+                    blocks.append(self._loop(own[0].loop))
+                blocks.append(Display(tuple(_matrix_row(form, step, tex, text) for step in own)))
+                notes = dict.fromkeys(
+                    Formula(*pair)
+                    for step in own
+                    for pair in zip(form.beside(step, tex), form.beside(step, text), strict=True)
+                    if Formula(*pair) not in said
+                )
+                said |= notes
+                blocks += [Say("systems.where", {"notes": tuple(notes)})] * bool(notes)
+        proof = {"entries": certificate.entries}
+        return Section(Say("section.matrices"), (*blocks, Say("systems.proof", proof)))
+
+    def _loop(self, loop: Loop) -> Say:
+        """For t = T, …, 1."""
+        ends = (loop.over.lower, loop.over.upper)
+        first, last = ends if loop.forward else ends[::-1]
+        latex, text = self.pen.latex, self.pen.text
+        own = loop.over.letter
+        steps = Formula(
+            rf"{latex.letter(own)} = {latex.index(first)}, \ldots, {latex.index(last)}",
+            f"{own} = {text.index(first)} … {text.index(last)}",
+        )
+        return Say("systems.loop", {"steps": steps})
+
     # ------------------------------------------------------------------------------- numbers
 
     def check(self, derivation: Derivation) -> Section | None:
@@ -448,6 +496,15 @@ class _Told:
         grids = (Grid(head, tuple(rows)),) if rows else ()
         blocks = (Say("systems.loss", {"loss": said}), *grids)
         return Section(Say("section.gradients"), blocks)
+
+
+def _matrix_row(form: MatrixForm, step: MatrixStep, tex: MatrixTex, text: MatrixText) -> Row:
+    left, sign, right = form.sides(step, text)
+    tex_left, _, tex_right = form.sides(step, tex)
+    why = None if step.missing is None else Say("systems.index_form")
+    expr = form.right(step)
+    broken = [tex_right] if expr is None else lines(expr, tex, LINE - width(tex_left))
+    return Row(Formula(tex_left, left), sign, tuple(broken), right, why)
 
 
 def _as_result(row: Row) -> Row:
