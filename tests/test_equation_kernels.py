@@ -393,3 +393,19 @@ def test_what_a_softmax_leaves_out_is_not_in_its_rest(steps, backend):
     params, _ = arrays(net.system, {"T": steps}, seed=1)
     params["r"], params["q"] = np.arange(1.0, steps + 1), abs(params["q"])
     compare(net.backward, params, {}, net.kernel(backend=backend)(params, {}), {"T": steps})
+
+
+def test_whole_numbers_are_computed_with_as_numbers():
+    """A function of an index, of a size, of a choice of two numbers, and of a constant."""
+    net = sb.equations(
+        "a[i] = gelu(i) + gelu(n)*w[i] + gelu(where(w[i] > 0, 1, 2))\n"
+        "p[i,j] = softmax(j, i*j)\n"
+        "c = 2\n"
+        "L = sum(i, sigmoid(a[i])*sum(j, p[i,j]*w[j]))*gelu(c) + logsumexp(i, 3)",
+        sizes={"n": "n"},
+        parameters={"w": ["n"]},
+        ranges={"i": "n", "j": "n"},
+    )
+    for backend in ("numpy", "jax"):
+        params = {"w": np.array([0.5, -0.25, 1.0])}
+        compare(net.backward, params, {}, net.kernel(backend=backend)(params, {}))

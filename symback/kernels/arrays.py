@@ -177,7 +177,7 @@ class Kept:
 
 
 RESERVED = frozenset(
-    "np jnp jax torch math params inputs dtype device loss_and_gradients forward step k arrays "
+    "np jnp jax torch math params inputs dtype device loss_and_gradients forward step back arrays "
     "abs float int len max min range reversed sum slice".split()
 )
 """Names that a module needs for itself."""
@@ -242,6 +242,14 @@ def affine_code(expr: Affine, names: Mapping[str, Code]) -> Code:
     return Code(text, binding)
 
 
+def _float(code: Code) -> Code:
+    """A number of Python's that is no whole one."""
+    if " / " in code.text:
+        return code
+    digits = code.text.lstrip("-").isdigit()
+    return replace(code, text=f"{code.text}.0") if digits else Code(f"float({code})")
+
+
 def _number_code(value: Fraction) -> Code:
     if value.denominator == 1:
         return Code(str(value.numerator), SIGN if value < 0 else ATOM)
@@ -264,6 +272,7 @@ def _calls(np: str) -> dict[str, str]:
         "clip": f"{np}.clip({{}}, {{}}, {{}})",
         "at_least": f"{np}.maximum({{}}, {{}})",
         "at_most": f"{np}.minimum({{}}, {{}})",
+        "as_array": f"{np}.asarray({{}}, dtype)",
     }
 
 
@@ -282,6 +291,7 @@ SPELLINGS: Mapping[str, Spelling] = {
             "clip": "torch.clamp({}, {}, {})",
             "at_least": "torch.clamp({}, min={})",
             "at_most": "torch.clamp({}, max={})",
+            "as_array": "torch.as_tensor({}, dtype=dtype, device=device)",
         },
     ),
 }
@@ -459,7 +469,7 @@ class Arrays:
 
     def _whole(self, definition: Definition, scope: Scope) -> Value:
         """The array of a definition, with every axis, in the order of its left side."""
-        value = self.value(definition.term, scope)
+        value = self._floating(self.value(definition.term, scope))
         axes = tuple(index.bare or "" for index in definition.at)
         if {*value.axes} != {*axes} or not value.is_full:
             shape = self.shape(self.extent(definition.name))
@@ -666,6 +676,14 @@ class Arrays:
         numbers = ", ".join(map(str, order))
         return Code(f"{code.within(ATOM)}.{self.spelling.words['transpose']}({numbers})")
 
+    def _as_array(self, code: Code) -> Code:
+        """A number, or an array of whole numbers, as an array of the type that is computed in."""
+        return Code(self.spelling.functions["as_array"].format(code))
+
+    def _floating(self, value: Value) -> Value:
+        """A number of Python's as an array: a function of arrays looks at its type."""
+        return Value(self._as_array(value.code)) if value.is_number else value
+
     def _full(self, value: Value, scope: Scope) -> Value:
         """The value as an array that has all its axes."""
         if value.is_full:
@@ -709,7 +727,9 @@ class Arrays:
             case Measure(index):
                 axes = self._axes_of(index, scope)
                 code = self._place(index, scope, axes, from_one=True)
-                return Value(code, axes, is_number=self._is_number(index, axes, scope))
+                if self._is_number(index, axes, scope):
+                    return Value(code, is_number=True)
+                return Value(self._as_array(code), axes)
             case Read(array, indices):
                 return self._read(array, indices, scope)
             case Plus(terms):
@@ -798,7 +818,13 @@ class Arrays:
                 return Value(Code(f"{name}({texts})"), is_number=True)
         if function in ("max", "min") and f"{function}_number" in self.spelling.functions:
             values.sort(key=lambda value: value.is_number)
+        if self._helps(function):
+            values = [self._floating(value) for value in values]
         return self._apply(values, scope, lambda *codes: self._called(function, codes, values))
+
+    def _helps(self, function: str) -> bool:
+        """Whether a function is one of those that a module brings along."""
+        return self.spelling.functions.get(function, "_").startswith("_")
 
     def _called(self, function: str, codes: Sequence[Code], values: Sequence[Value]) -> Code:
         head = function
@@ -830,6 +856,8 @@ class Arrays:
                 lambda c, y, n: Code(f"({y:inner} if {c:inner} else {n})"),
             )
             return replace(found, is_full=yes.is_full and no.is_full and yes.axes == no.axes)
+        if yes.is_number and no.is_number:  # of two whole numbers NumPy makes whole numbers
+            yes, no = (replace(value, code=_float(value.code)) for value in (yes, no))
         words = self.spelling
         text = (yes.is_number and no.is_number and words.choice_of_numbers) or words.choice
         return self._apply([condition, yes, no], scope, lambda c, y, n: Code(text.format(c, y, n)))
@@ -1339,6 +1367,7 @@ class Arrays:
         if never or plain:
             raise NoKernel(f"{binder.kind} over {own} may have nothing to choose from")
         value = self._full(self.value(binder.body, inside), inside)
+        value = self._floating(value)
         if own not in value.axes:  # a constant: as many of it as the letter has numbers
             length = self.shape(self._length(inside[axis].range) for axis in (*value.axes, own))
             spread = self._aligned(value, (*value.axes, own))

@@ -296,11 +296,11 @@ class _Module:
         """A loop that JAX compiles once, however many steps it has."""
         arrays = _listed(loop.arrays)
         before = f"{loop.last} - 1" if loop.first == "0" else f"{loop.first} + {loop.last} - 1"
-        head = [f"{loop.letter} = {before} - k"] if loop.down else []
+        head = [f"{loop.letter} = {before} - back"] if loop.down else []
         body = [f"{arrays} = arrays", *head, *self.written(loop.lines), f"return {arrays}"]
         bounds = f"{loop.first}, {loop.last}"
         return [
-            f"def step({'k' if loop.down else loop.letter}, arrays):",
+            f"def step({'back' if loop.down else loop.letter}, arrays):",
             *(f"    {part}" for part in body),
             "",
             f"{arrays} = jax.lax.fori_loop({bounds}, step, ({arrays}))",
