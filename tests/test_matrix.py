@@ -40,6 +40,7 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 from referee import mp
 from strategies import OWN_ACTIVATIONS, OWN_LOSSES, Case, build, cases, from_lines
 from symback.engine import matrix, spec
+from symback.engine.certificate import WrongAdjoint
 from symback.engine.derivation import BackwardPass, Deduction, Rule, Step
 from symback.engine.evaluation import Numbers
 from symback.engine.graph import Equation, Graph, from_equations, from_network
@@ -389,8 +390,8 @@ def refuted(wrong: MatrixExpr, deduction: Deduction) -> bool:
     return False
 
 
-def test_a_wrong_deduction_is_refused_by_the_form_itself():
-    """A lift of another deduction than the one it is held against is not certified."""
+def test_a_wrong_deduction_is_refused_by_the_form_itself(monkeypatch):
+    """It is not the derivative; nor is a lift of another one certified for it."""
     backward = symbolic(["tanh", "tanh"], "squared_error")
     form = lift(backward)
     variable = _variable(form, "W1")
@@ -398,6 +399,9 @@ def test_a_wrong_deduction_is_refused_by_the_form_itself():
     backward.adjoints[variable] = replace(
         backward.adjoints[variable], steps=(Step(Rule.LOCAL, other),)
     )
+    with pytest.raises(WrongAdjoint, match="∂L/∂W1"):
+        form.certify()
+    monkeypatch.setattr(matrix, "certify_adjoints", lambda _: None)
     with pytest.raises(Uncertified, match="W_1"):
         form.certify()
 

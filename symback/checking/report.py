@@ -193,9 +193,16 @@ class Points:
         return {"given": self.given, "of": self.of, "look_yourself": self.look_yourself}
 
 
+BY_VALUES = "values"
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All lines of a page; ``bound`` is the chance that a "proved" is not so, e.g. ``2^-160``."""
+    """All lines of a page; ``bound`` is the chance that a "proved" is not so, e.g. ``2^-160``.
+
+    ``rounding`` and `BY_VALUES` stand for what is no chance: numbers that agree as far as their
+    rounding tells, and formulas that agree in doubles at random points.
+    """
 
     verdict: Verdict
     lines: tuple[LineReport, ...]
@@ -589,7 +596,7 @@ def _summary(report: Report) -> str:
 def _notes(report: Report) -> list[str]:
     """The notes, and how sure a proof is where there is one."""
     known = wording()["page"]
-    sure = known["rounding"] if report.bound == "rounding" else known["bound"]
+    sure = known[report.bound if report.bound in ("rounding", BY_VALUES) else "bound"]
     proved = any(line.verdict is Verdict.PROVED for line in report.lines)
     return [*map(clean, report.notes), *([sure.format(bound=report.bound)] if proved else [])]
 

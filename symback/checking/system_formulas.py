@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
+from symback.checking.report import BY_VALUES, Diagnosis, LineReport, Report, Verdict, Witness
 from symback.checking.system_arrays import SECONDS, changed_at, suspects
 from symback.checking.system_goals import Asked
 from symback.checking.system_mistakes import slips
@@ -41,8 +41,6 @@ from symback.language.errors import SymbackError
 
 SAME, DIFFERENT = 1e-10, 1e-7
 """Of the largest entry: sides that are closer are equal, those farther apart are not."""
-BOUND = "2^-60"
-"""The chance is less that two functions that differ agree to ten digits at three random points."""
 MOST_VALUES = 4_000
 """So many instances of a claim are looked at."""
 MOST_STEPS = 200_000
@@ -1073,7 +1071,7 @@ class _Page:
             order = (Verdict.UNREAD, Verdict.UNDECIDED, Verdict.CONDITIONAL)
             overall = next((each for each in order if each in verdicts), Verdict.PROVED)
         reaches = any(line.verdict is Verdict.PROVED for line in lines)
-        return Report(overall, tuple(lines), BOUND, reaches=reaches)
+        return Report(overall, tuple(lines), BY_VALUES, reaches=reaches)
 
     def _judged(self, claim: _Claim) -> LineReport:
         row = claim.row

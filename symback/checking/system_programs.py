@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from symback.checking.report import Diagnosis, LineReport, Report, Verdict, Witness
+from symback.checking.report import BY_VALUES, Diagnosis, LineReport, Report, Verdict, Witness
 from symback.checking.system_arrays import (
     Explanation,
     agrees,
@@ -44,8 +44,6 @@ from symback.equations.system import Kind, Quantity, System
 from symback.equations.terms import Read, reads
 
 POINTS = 2
-BOUND = "2^-60"
-"""The chance that a program which is wrong gives the right doubles at all points is less."""
 SEEDS = (11, 24, 37, 52, 63, 72, 83, 96, 101, 118)
 """Points to draw; more than are used, since not every one lies in the domain of every function."""
 
@@ -533,7 +531,7 @@ class _Reading:
             overall = next((each for each in order if each in verdicts), Verdict.PROVED)
         reaches = any(line.verdict is Verdict.PROVED for line in lines)
         return Report(
-            overall, tuple(lines), BOUND, notes, reaches, convention, typed="\n".join(self.rows)
+            overall, tuple(lines), BY_VALUES, notes, reaches, convention, typed="\n".join(self.rows)
         )
 
     def _causes(self) -> dict[str, Explanation]:

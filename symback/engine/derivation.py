@@ -452,7 +452,8 @@ class BackwardPass:
         if all(new == old for new, old in zip(arguments, expr.args, strict=True)):
             return expr
         if isinstance(expr, (Pow, sympy.Function)) and expr.has(Product, Terms):
-            return expr.func(*arguments, evaluate=False)  # SymPy would look into what is typed
+            kind: Any = expr.func
+            return kind(*arguments, evaluate=False)  # SymPy would look into what is typed
         return expr.func(*arguments)
 
     @_once

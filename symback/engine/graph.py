@@ -204,6 +204,12 @@ class Graph:
         return bits, after
 
     @cached_property
+    def has_numbered(self) -> bool:
+        """Whether an index is a number, as in x[2]: then no width may be another."""
+        elements = (e for equation in self.equations for e in equation.rhs.atoms(Indexed))
+        return any(place.is_Integer for element in elements for place in element.indices)
+
+    @cached_property
     def is_scalar(self) -> bool:
         """Whether all quantities are numbers, as in an [equations] file."""
         return not any(variable.shape for variable in self.variables)
@@ -409,7 +415,7 @@ class _Reader:
             )
 
     def visit_sum(self, expr: Sum, ranges: Mapping[Symbol, Expr]) -> None:
-        limits: tuple[Any, ...] = expr.limits
+        limits: Any = expr.limits
         if len(limits) > 1:
             letters = ", ".join(str(limit[0]) for limit in limits)
             self.refuse(f"one Σ binds {letters}; expected a Σ of its own for each of them (Sigma)")

@@ -69,6 +69,7 @@ from sympy.matrices.expressions.hadamard import HadamardPower, HadamardProduct
 
 from symback.engine.arithmetics import Opaque
 from symback.engine.calculus import instantiate
+from symback.engine.certificate import certify_adjoints
 from symback.engine.derivation import BackwardPass, Deduction
 from symback.engine.evaluation import Axed, Evaluator
 from symback.engine.graph import Equation, Graph, base_name
@@ -768,9 +769,14 @@ class MatrixForm(Mapping[str, MatrixExpr]):
     def certificates(self) -> dict[str, Certificate]:
         """A certificate for each lift: equations by the quantity's name, adjoints by ∇ and it.
 
-        Raises `Uncertified`.
+        Raises `WrongAdjoint` where an adjoint as derived is not the derivative, and `Uncertified`
+        where a matrix is not the index form that it was lifted from.
         """
-        sizes = _small_sizes(size for variable in self.graph.variables for size in variable.shape)
+        certify_adjoints(self.backward)
+        widths = (size for variable in self.graph.variables for size in variable.shape)
+        # A width that is a number keeps it where an index is one too: x[3] is not there of two.
+        kept = self.graph.has_numbered
+        sizes = _small_sizes(size for size in widths if not (kept and size.is_Integer))
         found = {}
         for equation in self.graph.equations:
             name = equation.variable.name
@@ -788,7 +794,10 @@ class MatrixForm(Mapping[str, MatrixExpr]):
         return found
 
     def certify(self) -> Certificate:
-        """All lifts proved: the sizes, and how many entries; raises `Uncertified`."""
+        """Adjoints and lifts proved: the sizes, and how many entries.
+
+        Raises `WrongAdjoint` and `Uncertified`.
+        """
         found = self.certificates.values()
         sizes = dict(pair for certificate in found for pair in certificate.sizes)
         return Certificate(tuple(sizes.items()), sum(entry.entries for entry in found))

@@ -100,7 +100,7 @@ def _slope(expr: Expr, by: Expr, value: Expr | None) -> Expr:
 
 
 def _of_power(expr: Pow, by: Expr, value: Expr | None) -> Expr:
-    base, exponent = expr.args
+    base, exponent = expr.base, expr.exp
     while isinstance(base, Pow) and base.exp.is_Rational:  # 1/√u is u^(-1/2)
         base, exponent = base.base, base.exp * exponent
     inner = _slope(base, by, None)
@@ -139,7 +139,8 @@ def times(factors: Iterable[Expr], *, open_sums: bool = True) -> Expr:
 
     With ``open_sums`` the number that all terms of a sum share is one of them.
     """
-    number, rest = Rational(1), []
+    number: Expr = Rational(1)
+    rest: list[Expr] = []
     for part in _flat(factors):
         if part.is_Rational:
             number *= part
@@ -267,7 +268,7 @@ def _in_sympy(terms: Expr) -> Expr:
     return added if alike else terms
 
 
-def _without_number(terms: Expr) -> tuple[Rational, Expr]:
+def _without_number(terms: Expr) -> tuple[Expr, Expr]:
     """The number that all terms of a sum share, and the sum without it."""
     numbers = [_number(term) for term in terms.args]
     shared = Rational(sympy.igcd(*(n.p for n in numbers)), sympy.ilcm(*(n.q for n in numbers), 1))
@@ -278,8 +279,8 @@ def _without_number(terms: Expr) -> tuple[Rational, Expr]:
     return shared, Terms(*(times([1 / shared, term]) for term in terms.args))
 
 
-def _number(term: Expr) -> Rational:
-    number = Rational(1)
+def _number(term: Expr) -> Expr:
+    number: Expr = Rational(1)
     for part in _parts(term):
         if part.is_Rational:
             number *= part

@@ -154,7 +154,7 @@ def read_right(text: str, free: frozenset[str], names: Names, where: str) -> Rig
     term: Any = parser.read()
     for part in walk(term):
         if isinstance(part, Read) and part.array in names.data:
-            shown = printable(str(Lookup(part.array, ())).replace("[]", "[…]"))
+            shown = f"{part.array}[…]" if part.indices else part.array
             raise FormulaError(
                 f"{where}: {shown} is an index, not a value; it stands in the brackets of another "
                 "array, or in a condition"

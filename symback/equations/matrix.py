@@ -645,7 +645,21 @@ def _size(size: Expr) -> int | str:
 
 
 def lift(backward: Backward) -> MatrixForm:
-    """The backward pass of a system, and the forward pass, in matrix form."""
+    r"""The backward pass of a system, and the forward pass, in matrix form.
+
+    Nothing is proved yet: `MatrixForm.certify` does that.
+
+    >>> from symback.equations.adjoints import backward
+    >>> from symback.equations.reading import from_text
+    >>> lines = "a[t,i] = sum(j, W[i,j]*x[t,j])\nL = sum(t, sum(i, exp(a[t,i])))"
+    >>> sizes, shape = {"T": "T", "n": "n", "d": "d"}, {"W": ["n", "d"]}
+    >>> system = from_text(lines, sizes=sizes, parameters=shape, inputs={"x": ["T", "d"]})
+    >>> form = lift(backward(system))
+    >>> print(form.text("a"), form.text("W"), sep="; ")
+    ∇A = e^A; ∇W = (∇A)ᵀ X
+    >>> form.certify().entries
+    33
+    """
     return MatrixForm(backward)
 
 
