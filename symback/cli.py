@@ -163,8 +163,8 @@ class _Parser(argparse.ArgumentParser):
 # ------------------------------------------------------------------------------------- commands
 
 
-def _load(chosen: argparse.Namespace) -> Network:
-    """The network, in the notation asked for."""
+def _load(chosen: argparse.Namespace) -> Any:
+    """The network, or the network of equations, in the notation asked for."""
     from symback.network import load
 
     network, notation = load(chosen.net), getattr(chosen, "notation", "lectures")

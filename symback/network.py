@@ -464,6 +464,15 @@ class EquationNetwork(EquationWork):
     `load` and `equations` make one; ``system`` holds its arrays and equations.
     """
 
+    def in_notation(self, name: str | Path) -> EquationNetwork:
+        """Refuse: the names of a network of equations are those of its file.
+
+        Raises `UnknownNotation`.
+        """
+        raise UnknownNotation(
+            f"notation {printable(str(name))}: the names of equations are written as the file says"
+        )
+
     def evaluate(self) -> dict[str, Any]:
         """The forward pass, all gradients and the updated parameters as nested lists of floats.
 

@@ -676,7 +676,8 @@ def _measures(page: _Page, truth: Node, node: Node) -> bool:
         return False
     names = [part for part in walk(truth) if isinstance(part, _NAMING)]
     is_formula = truth not in names and all(isinstance(part, Element) for part in names)
-    gone = Counter(names) - Counter(part for part in walk(node) if isinstance(part, Element))
+    left = Counter[Node](part for part in walk(node) if isinstance(part, Element))
+    gone = Counter[Node](names) - left
     return not is_formula or bool(gone)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import sympy
 from sympy import Add, Expr, Integer, Mul, Pow, Rational, Symbol
@@ -268,7 +269,7 @@ def _in_sympy(terms: Expr) -> Expr:
     return added if alike else terms
 
 
-def _without_number(terms: Expr) -> tuple[Expr, Expr]:
+def _without_number(terms: Expr) -> tuple[Any, Expr]:
     """The number that all terms of a sum share, and the sum without it."""
     numbers = [_number(term) for term in terms.args]
     shared = Rational(sympy.igcd(*(n.p for n in numbers)), sympy.ilcm(*(n.q for n in numbers), 1))
@@ -279,8 +280,8 @@ def _without_number(terms: Expr) -> tuple[Expr, Expr]:
     return shared, Terms(*(times([1 / shared, term]) for term in terms.args))
 
 
-def _number(term: Expr) -> Expr:
-    number: Expr = Rational(1)
+def _number(term: Expr) -> Any:
+    number: Any = Rational(1)
     for part in _parts(term):
         if part.is_Rational:
             number *= part
