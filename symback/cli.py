@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from symback.checking.grading import Exercise
     from symback.learning.descent import Descent
     from symback.learning.samples import Samples
-    from symback.network import Network
+    from symback.network import EquationNetwork, Network
 
 LISTED = 300
 MOST_WEIGHTS = 20
@@ -236,14 +236,14 @@ def _matrix(chosen: argparse.Namespace) -> None:
 
 
 def _sheet(chosen: argparse.Namespace) -> None:
-    from symback.engine.work import Work
+    from symback.network import Network
     from symback.sheets.files import write_sheets
     from symback.sheets.passages import any_layer, check_length
 
     network = _load(chosen)
     names = [name for group in chosen.wrt or () for name in group]
     general = {}
-    if isinstance(network, Work):
+    if isinstance(network, Network):
         check_length(network)  # before anything is derived
         general = {name: found for name in names if (found := any_layer(network, name))}
     derivations = [network.derive(name) for name in names if name not in general]
@@ -275,12 +275,12 @@ def _kernel(chosen: argparse.Namespace) -> None:
 
 
 def _figure(chosen: argparse.Namespace) -> None:
-    from symback.engine.work import Work
+    from symback.network import Network
     from symback.sheets.files import write_figure
     from symback.sheets.passages import check_length
 
     network = _load(chosen)
-    if isinstance(network, Work):
+    if isinstance(network, Network):
         check_length(network)  # before anything is derived
     derivation = None if chosen.wrt is None else network.derive(chosen.wrt)
     where = chosen.output, Path(chosen.net).stem
@@ -312,12 +312,20 @@ def _init(chosen: argparse.Namespace) -> None:
 
 def _descend(chosen: argparse.Namespace) -> None:
     """Learn the parameters; print what came of it, unless JSON alone is to be printed."""
+    network = _load(chosen)
+    _check_descent(chosen)
+    if hasattr(network, "samples"):
+        _descend_layers(network, chosen)
+    else:
+        _descend_equations(network, chosen)
+
+
+def _descend_layers(network: Network, chosen: argparse.Namespace) -> None:
+    """Learn the parameters of a network of layers."""
     from symback.language.files import put, shown
     from symback.learning import pictures
     from symback.learning.descent import DescentError
 
-    network = _load(chosen)
-    _check_descent(chosen)
     samples = network.samples(chosen.data)
     learned = _learned(network, samples, chosen)
 
@@ -343,6 +351,31 @@ def _descend(chosen: argparse.Namespace) -> None:
         tell(map(shown, put(files, chosen.plot)))
     if chosen.json:
         _print_json(learned.as_data())
+
+
+LAYERS_ONLY = ("data", "only", "watch", "batch_size", "checkpoint", "resume", "plot", "history")
+"""Options of descend that a network of equations does not have."""
+
+
+def _descend_equations(network: EquationNetwork, chosen: argparse.Namespace) -> None:
+    """Learn the parameters of a network of equations from the numbers of its file."""
+    from symback.learning.descent import DescentError
+
+    for name in LAYERS_ONLY:
+        if getattr(chosen, name) not in (None, []):
+            raise DescentError(
+                f"--{name.replace('_', '-')}: a network of equations learns from the numbers of "
+                "its file; in Python, net.descend takes arrays, and a callback an epoch"
+            )
+    learned = network.descend(epochs=chosen.epochs, rate=chosen.rate, seed=chosen.seed or 0)
+    parameters = {name: array.tolist() for name, array in learned.parameters.items()}
+    if chosen.json:
+        _print_json({"loss": learned.loss.tolist(), "parameters": parameters})
+        return
+    for epoch in (0, learned.epochs):
+        print(f"epoch {epoch}: loss = {float(learned.loss[epoch])!r}")
+    for name, array in parameters.items():
+        print(f"{name} = {array}")
 
 
 def _check_descent(chosen: argparse.Namespace) -> None:

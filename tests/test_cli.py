@@ -345,3 +345,13 @@ def test_a_terminal_without_unicode():
     ran = process("derive", "examples/s1.toml", "--wrt", "ŷŷ", PYTHONIOENCODING="ascii")
     assert ran.returncode == 2
     assert b"Traceback" not in ran.stderr
+
+
+def test_a_network_of_equations_learns_from_its_own_numbers(capsys):
+    """The loss falls; what needs samples is refused in a sentence."""
+    assert main(["descend", str(ROOT / "examples/rnn.toml"), "--epochs", "20", "--json"]) == 0
+    learned = json.loads(capsys.readouterr().out)
+    assert learned["loss"][-1] < learned["loss"][0] / 10
+    assert len(learned["loss"]) == 21
+    assert main(["descend", str(ROOT / "examples/rnn.toml"), "--epochs", "2", "--only", "W1"]) == 2
+    assert "--only" in capsys.readouterr().err
