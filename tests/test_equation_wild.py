@@ -11,6 +11,7 @@ from symback.equations.elements import Elements
 from symback.equations.reading import from_tables
 from symback.equations.system import adjoint_name
 from symback.language.tables import SpecError
+from symback.network import EquationNetwork
 from systems import drawn
 
 STEP = 1e-5
@@ -101,3 +102,14 @@ def test_each_construct_is_drawn():
     assert {group.forward for group in recurrences} == {True, False}
     assert any(each.is_base for found in systems for each in found.definitions)
     assert any(quantity.pad is not None for found in systems for quantity in found.quantities)
+
+
+@pytest.mark.parametrize("seed", [17, 23, 25, 26, 36])
+def test_wild_equations_have_a_matrix_form_a_kernel_and_a_sheet(seed):
+    """What has no matrix form says so; nothing that a file may say crashes a printer."""
+    network = EquationNetwork(read(seed))
+    form = network.matrix_form()
+    assert form.text()
+    assert all(error.reason for error in form.missing.values())
+    assert network.kernel().source
+    assert network.sheet("md")

@@ -29,7 +29,7 @@ from symback.engine.evaluation import OutOfDomain
 from symback.engine.matrix import ETA, Certificate, Layout, Phase, Uncertified, leaves
 from symback.equations import writing
 from symback.equations.adjoints import Backward
-from symback.equations.elements import Elements
+from symback.equations.elements import Elements, ReadTooEarly
 from symback.equations.indices import Condition, Range, decided
 from symback.equations.lifting import Boundary, Lifter, NoMatrixForm, affine, symbol
 from symback.equations.matrix_nodes import (
@@ -161,6 +161,17 @@ class MatrixForm(Mapping[str, Form]):
             for definition in group.definitions:
                 self.lifted[definition] = self._step(definition, group, number)
         self.names = self._names()
+        for definition, step in self.lifted.items():
+            if step.expr is not None and not self._can_be_written(step):
+                why = NoMatrixForm(definition.term, "its conditions hold conditions")
+                self.lifted[definition] = replace(step, expr=None, missing=why)
+
+    def _can_be_written(self, step: MatrixStep) -> bool:
+        """Whether the writers know all that is in a line; SymPy makes an ITE of some conditions."""
+        try:
+            return bool(self.line(step))
+        except TypeError:
+            return False
 
     # ----------------------------------------------------------------------------- lifting
 
@@ -179,6 +190,8 @@ class MatrixForm(Mapping[str, Form]):
             expr = self._lifter.lifted(definition, loop.over if loop else None)
         except NoMatrixForm as error:
             missing = error
+        except TypeError as error:  # SymPy refuses to put these together
+            missing = NoMatrixForm(definition.term, str(error))
         return MatrixStep(
             phase,
             quantity,
@@ -289,9 +302,11 @@ class MatrixForm(Mapping[str, Form]):
             for sign in (True, False):
                 try:
                     return self._certified(sizes, sign)
-                except (OutOfRange, OutOfDomain, Undefined, ZeroDivisionError) as reason:
+                except (
+                    OutOfRange, OutOfDomain, ReadTooEarly, Undefined, ZeroDivisionError,
+                ) as reason:  # fmt: skip
                     error = reason
-                    if isinstance(reason, OutOfRange):
+                    if isinstance(reason, (OutOfRange, ReadTooEarly)):
                         break
         raise Uncertified(f"the lines could not be computed at small sizes: {error}")
 
@@ -309,8 +324,14 @@ class MatrixForm(Mapping[str, Form]):
         elements = drawn(self.system, self.named, sizes, sign)
         count = 0
         for step in self.lifted.values():
-            if step.expr is not None:
+            if step.expr is None:
+                continue
+            try:
                 count += self._proved(step, step.expr, self.entries(step, elements))
+            except (KeyError, TypeError) as error:  # SymPy has made something else of a condition
+                assert step.definition is not None
+                why = f"{step.definition.name} could not be computed: {error}"
+                raise Refuted(step.definition, why) from None
         named = tuple((symbol(name), value) for name, value in sizes.items())
         return Certificate(named, count, "to fifty digits")
 

@@ -266,7 +266,7 @@ class Entries:
                 return self._along(expr, values)
             case MatMul():
                 return self._product(expr, values)
-        raise TypeError(f"no way to compute {type(expr).__name__}")
+        raise NotWellFormed(f"no way to compute {type(expr).__name__}")
 
     def _product(self, expr: MatMul, values: Values) -> np.ndarray:
         number, matrices = expr.as_coeff_matrices()
@@ -357,7 +357,7 @@ class Entries:
                 return FLOATS.function(type(expr).__name__, *parts)
             case sympy.NumberSymbol():
                 return FLOATS.constant(expr)
-        raise TypeError(f"no way to compute {type(expr).__name__}")
+        raise NotWellFormed(f"no way to compute {type(expr).__name__}")
 
     def _entry(self, expr: Entry, values: Values) -> Any:
         at = [values[letter.name] for letter in expr.letters]
@@ -442,7 +442,7 @@ def _along_row(function: str, row: np.ndarray, mask: np.ndarray) -> Any:
             best = (max if function == "argmax" else min)(kept)
             first = next(k for k, entry in enumerate(row) if mask[k] and entry == best)
             return [CONTEXT.mpf(int(k == first)) for k in range(len(row))]
-    raise TypeError(f"no way to compute {function} of a row")
+    raise NotWellFormed(f"no way to compute {function} of a row")
 
 
 def _whole(expr: Expr, values: Values) -> int:

@@ -157,7 +157,7 @@ class TermWriter:
     def _times(self, term: Times | Given) -> str:
         negative, size = signed(term)
         factors = _opened(size)
-        body = self._side_by_side(factors) if len(factors) > 1 else self.write(size)
+        body = self._side_by_side(factors) if len(factors) > 1 else self.write(factors[0])
         if not negative:
             return body
         if is_sum(size):
