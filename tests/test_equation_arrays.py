@@ -10,10 +10,10 @@ import pytest
 
 from symback.checking.array_inputs import ArrayError, ArrayNameError
 from symback.checking.report import Verdict
-from symback.checking.system_arrays import check_system_arrays
+from symback.checking.system_arrays import agrees, check_system_arrays, compared
 from symback.checking.system_mistakes import ROWS, slips
 from symback.checking.system_names import meant
-from symback.checking.system_numbers import DIGITS, DOUBLES, EPS
+from symback.checking.system_numbers import DIGITS, DOUBLES, EPS, Rounded
 from symback.checking.system_values import OutsideArray, Point, drawn, evaluated
 from symback.equations.adjoints import backward
 from symback.equations.indices import Affine, Range, letter, number
@@ -227,3 +227,14 @@ def test_no_slip_of_the_table_is_accepted(name: str) -> None:
         tried += 1
     assert tried > 1
     assert len({row.name for row in ROWS}) > 15
+
+
+@pytest.mark.parametrize("formula", ["sqrt", "exp"])
+def test_beside_what_has_no_value_nothing_is_right(formula) -> None:
+    """A truth that is NaN or infinite proves no number; the others are judged."""
+    truth = Rounded(np.array([0.5, np.nan, 0.25]), np.zeros(3))
+    if formula == "exp":
+        truth = Rounded(np.array([0.5, np.inf, 0.25]), np.zeros(3))
+    assert not agrees(np.array([0.5, 99.0, 0.25]), truth)
+    assert compared(np.array([0.5, 99.0, 0.25]), truth).verdict is Verdict.UNDECIDED
+    assert compared(np.array([0.5, 99.0, 3.0]), truth).verdict is Verdict.REFUTED

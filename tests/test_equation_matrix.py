@@ -428,3 +428,13 @@ def test_steps_are_plain_data():
         {"text": "(∇A)ᵀ", "shape": ["n", "T"]},
         {"text": "X", "shape": ["T", "d"]},
     ]
+
+
+def test_a_column_is_not_written_like_a_row():
+    """In a loop S_t is row t; a line that needs column t stands in indices."""
+    text = "c[t] = sum(u if u < t, S[t,u]*c[u]) + v[t]\nL = sum(t, (c[t] - y[t])**2)"
+    shapes = {"parameters": {"S": ["T", "T"], "v": ["T"]}, "inputs": {"y": ["T"]}}
+    form = sb.equations(text, sizes={"T": 4}, **shapes).matrix_form()
+    lines = form.text().splitlines()
+    assert "    c_t = M_tᵀ (S_t ⊙ c) + v_t" in lines
+    assert any("S[u,t]" in line and line.startswith("    ∂L/∂c[t]") for line in lines)

@@ -528,3 +528,106 @@ def test_the_example_pages(kind: str, count: int, name: str) -> None:
     wrong = sb.check((EXAMPLES / "pages" / f"{kind}_wrong.md").read_text("utf-8"), net)
     refuted = [line for line in wrong.lines if line.verdict is Verdict.REFUTED]
     assert [each.name for line in refuted for each in line.diagnosis] == [name], str(wrong)
+
+
+# ------------------------------------------------------------------- what strangers' pages did
+
+ROWS = """
+[sizes]
+N = 3
+n = 2
+[parameters]
+w = ["n"]
+b = []
+[inputs]
+x = ["N", "n"]
+y = ["N"]
+[equations]
+"a[t]" = "sum(i, x[t,i]*w[i]) + b"
+"L" = "sum(t, (a[t] - y[t])**2)"
+"""
+
+
+def network_of(text):
+    return EquationWork(from_tables(tomllib.loads(text), "net.toml"))
+
+
+def verdicts(text, page):
+    report = check_system(page, network_of(text))
+    return report, {line.read_as: line.verdict for line in report.lines}
+
+
+def test_a_count_is_no_array_whatever_its_letter():
+    """N, W = x.shape beside a parameter w: ∂L/∂w is judged all the same."""
+    page = "N, W = x.shape\nda = 2*(a - y)\ndb = da.sum()\ndw = {}x.T @ da\n"
+    report, found = verdicts(ROWS, page.format(""))
+    assert report.verdict is Verdict.PROVED, report
+    assert found["∂L/∂w"] is Verdict.PROVED
+    assert verdicts(ROWS, page.format("2*"))[1]["∂L/∂w"] is Verdict.REFUTED
+
+
+def test_what_the_program_computes_itself_is_listed():
+    """A derivative that is not judged does not vanish from the report."""
+    page = "w = np.array([1.0, 2.0])\nda = 2*(a - y)\ndw = x.T @ da\n"
+    found = verdicts(ROWS, page)[1]
+    assert found["∂L/∂w"] is not Verdict.REFUTED
+    assert "∂L/∂w" in found
+
+
+def test_several_functions_are_several_programs():
+    """A right line of another layer's function is not blamed."""
+    page = (
+        "def backward(a, x, y):\n    da = 2*(a - y)\n    dw = x.T @ da\n    return dw\n\n"
+        "def other_layer(out):\n    db = out.sum(axis=0)\n    return db\n"
+    )
+    report = check_system(page, network_of(ROWS))
+    assert report.verdict is Verdict.UNREAD
+    assert "backward, other_layer" in str(report.lines[0].reason)
+
+
+def test_no_mistake_has_a_name_where_all_is_zero():
+    page = "da = 2*(a - y)\ndw = 0 * (x.T @ da)\n"
+    report = check_system(page, network_of(ROWS))
+    (wrong,) = (line for line in report.lines if line.verdict is Verdict.REFUTED)
+    assert wrong.diagnosis == ()
+
+
+MASKED = """
+[sizes]
+T = 3
+d = 2
+[parameters]
+K = ["d", "d"]
+[inputs]
+x = ["T", "d"]
+q = ["T", "d"]
+y = ["T", "d"]
+[equations]
+"k[t,i]" = "sum(j, K[i,j]*x[t,j])"
+"S[t,u]" = "sum(i, q[t,i]*k[u,i])"
+"P[t,u]" = "softmax(u if u <= t, S[t,u])"
+"z[t,i]" = "sum(u if u <= t, P[t,u]*x[u,i])"
+"L" = "sum(t, sum(i, (z[t,i] - y[t,i])**2))"
+"""
+ATTENTION = """
+dz = 2 * (z - y)
+dP = dz @ x.T
+dS = P * (dP - (dP * P).sum(axis=1, keepdims=True))
+dk = dS{}.T @ q
+dK = dk.T @ x
+"""
+
+
+def test_what_a_mask_leaves_out_is_nobodys_mistake():
+    """P is 0 there, so a program may take its derivative over all of P; what follows is right."""
+    report, found = verdicts(MASKED, ATTENTION.format(""))
+    assert Verdict.REFUTED not in found.values(), report
+    assert found["∂L/∂K"] is Verdict.PROVED
+    assert found["∂L/∂P"] is Verdict.UNDECIDED
+
+
+def test_a_carried_error_is_charged_once():
+    """dk has lost a transpose; dK is what the equations make of it."""
+    found = verdicts(MASKED, ATTENTION.format(".T"))[1]
+    assert found["∂L/∂k"] is Verdict.REFUTED
+    assert found["∂L/∂K"] is Verdict.FOLLOWS

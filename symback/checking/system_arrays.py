@@ -65,11 +65,13 @@ class Compared:
 
 def compared(value: np.ndarray, truth: Rounded, unit: float = EPS) -> Compared:
     """``value`` beside ``truth``, of the same shape; ``unit`` is the rounding of its precision."""
-    finite = np.isfinite(value)
-    apart = np.where(finite, abs(np.where(finite, value, 0) - truth.value), np.inf)
-    largest = float(abs(truth.value).max(initial=0.0))
-    bound = truth.error * unit + 4 * unit * abs(truth.value) + unit * unit * largest
-    return Compared(apart > WRONG * bound, (apart > RIGHT * bound) & (apart <= WRONG * bound))
+    finite, known = np.isfinite(value), np.isfinite(truth.value) & np.isfinite(truth.error)
+    right = np.where(known, truth.value, 0)
+    apart = np.where(finite, abs(np.where(finite, value, 0) - right), np.inf)
+    largest = float(abs(right).max(initial=0.0))
+    bound = np.where(known, truth.error, 0) * unit + 4 * unit * abs(right) + unit * unit * largest
+    wrong = known & (apart > WRONG * bound)  # beside what has no value, nothing is right or wrong
+    return Compared(wrong, ~known | ((apart > RIGHT * bound) & ~wrong))
 
 
 def agrees(value: np.ndarray, truth: Rounded, unit: float = EPS) -> bool:
@@ -107,6 +109,7 @@ def explained(
     comes before one that explains one; made in the array itself before made further from it.
     """
     units = units or {}
+    wanted = {name: value for name, value in wanted.items() if np.any(value)}  # 0 has no one cause
     stop = time.process_time() + seconds
     truth = evaluated(both, point, known=forward)
     found: dict[str, Explanation] = {}
@@ -592,6 +595,10 @@ class _Check:
             return said(*self._misshapen(entry, read_as))
         found = compared(entry.value, entry.truth, entry.unit).verdict
         if found is Verdict.UNDECIDED:
+            if not np.isfinite(entry.truth.value).all():
+                return said(
+                    found, f"{read_as} has no value at these numbers, or one beyond doubles"
+                )
             return said(found, "too close to the truth for rounding to be ruled out")
         if found is Verdict.PROVED:
             return said(found)
@@ -711,8 +718,10 @@ def _times(truth: Rounded, factor: Fraction) -> Rounded:
 def _worst(entry: _Entry, read_as: str) -> WorstEntry | None:
     if not entry.fits or not entry.value.size:
         return None
-    finite = np.isfinite(entry.value)
-    apart = np.where(finite, abs(np.where(finite, entry.value, 0) - entry.truth.value), np.inf)
+    finite, known = np.isfinite(entry.value), np.isfinite(entry.truth.value)
+    right = np.where(known, entry.truth.value, 0)
+    apart = np.where(finite, abs(np.where(finite, entry.value, 0) - right), np.inf)
+    apart = np.where(known, apart, -1)  # where there is no value, none is the worst
     at = np.unravel_index(int(np.argmax(apart)), apart.shape) if apart.ndim else ()
     inside = ",".join(str(k + 1) for k in at)
     name = f"{read_as}[{inside}]" if inside else read_as

@@ -603,7 +603,7 @@ class Walk:
         try:
             return self.supplied(name)
         except KeyError:
-            if name in _BARE or name == "range":
+            if name in _BARE or name in ("range", "xrange"):
                 return _Numpy(name)
             raise NotKnown(f"what is {name}?") from None
 
@@ -679,7 +679,7 @@ class Walk:
         function = self._sure(node.func, scope)
         if isinstance(function, _Function):
             return self._own_function(function, arguments, named, scope)
-        if isinstance(function, _Numpy) and function.path == "range":
+        if isinstance(function, _Numpy) and function.path in ("range", "xrange"):
             found = range(*(int(each) for each in arguments))
             if len(found) > 10_000:
                 raise NotKnown("so many rounds of a loop are not followed")

@@ -33,15 +33,24 @@ from symback.checking.system_arrays import (
     explained,
     explains,
     gradient,
+    with_numbers,
 )
 from symback.checking.system_code import Event, Lost, Spent, Walk
 from symback.checking.system_names import Meant, meant
-from symback.checking.system_numbers import Rounded
-from symback.checking.system_values import OutsideArray, Point, Stored, drawn, evaluated
+from symback.checking.system_numbers import DOUBLES, Rounded
+from symback.checking.system_values import (
+    OutsideArray,
+    Point,
+    Stored,
+    defined,
+    drawn,
+    evaluated,
+)
 from symback.engine.arithmetics import Undefined
 from symback.equations.adjoints import Backward
-from symback.equations.system import Kind, Quantity, System
-from symback.equations.terms import Read, reads
+from symback.equations.indices import holds
+from symback.equations.system import Definition, Kind, Quantity, System, adjoint_name
+from symback.equations.terms import Given, Read, reads
 
 POINTS = 2
 SEEDS = (11, 24, 37, 52, 63, 72, 83, 96, 101, 118)
@@ -271,6 +280,13 @@ def check_program(
     rename: Mapping[str, str] | None = None,
 ) -> Report:
     """Judge every gradient that a program assigns, against the network's own."""
+    if len(several := _deriving(tree, backward.forward, rename or {})) > 1:
+        said = (
+            f"the functions {', '.join(several)} each assign derivatives, perhaps of different "
+            "networks; put the one that is about this network in a file of its own"
+        )
+        line = LineReport(1, 1, text.split("\n", maxsplit=1)[0], "", Verdict.UNREAD, said)
+        return Report(Verdict.UNREAD, (line,), "")
     points = truths(backward)
     if not points:
         said = "the network has no value at random numbers, so nothing can be compared"
@@ -285,6 +301,27 @@ def check_program(
             break
     assert best is not None
     return best.report()
+
+
+def _deriving(tree: ast.Module, system: System, rename: Mapping[str, str]) -> list[str]:
+    """The functions that no other calls and that assign derivatives by the network's names."""
+    called = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    found = []
+    for each in tree.body:
+        if isinstance(each, ast.FunctionDef) and each.name not in called:
+            names = {
+                node.id
+                for node in ast.walk(each)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            }
+            meanings = (_meaning(rename.get(name, name), system) for name in names)
+            if any(meaning is not None and meaning.is_gradient for meaning in meanings):
+                found.append(each.name)
+    return found
 
 
 def _layouts() -> Iterator[Laid]:
@@ -355,19 +392,34 @@ class _Reading:
     def _claims(self) -> Iterator[_Claim]:
         names = dict.fromkeys(event.name for event in self.walks[0].events)
         own = {  # y of the program is no input where it computes one
-            found.array
+            found.array: name
             for name in names
             if self._given(name)
             and (found := _meaning(self.rename.get(name, name), self.system)) is not None
+            and not self._counts(name, found.array)
         }
         for name in names:
             array = self._meant(name)
-            if array is None or array in own:
+            if array is None:
                 continue
             events = [[e for e in walk.events if e.name == name] for walk in self.walks]
             if len({len(each) for each in events}) != 1:
                 continue
+            if array in own and self.system.by_name[array].kind is not Kind.PARAMETER:
+                continue
+            if array in own:
+                reason = f"the program computes {own[array]} itself, so {name} may belong to that"
+                nothing = (None,) * len(self.points)
+                yield _Claim(name, array, events[0][-1].line, nothing, reason)
+                continue
             yield from self._claims_of(name, array, events)
+
+    def _counts(self, name: str, array: str) -> bool:
+        """Whether a name holds a whole number, and is no array: N, C, H, W = x.shape."""
+        values = [event.value for event in self.walks[0].events if event.name == name]
+        return bool(self.system.by_name[array].shape) and all(
+            isinstance(value, (int, np.integer)) for value in values
+        )
 
     def _claims_of(
         self, name: str, array: str, events: Sequence[Sequence[Event]]
@@ -482,6 +534,8 @@ class _Reading:
             if found is None or found.is_gradient:
                 continue
             quantity = self.system.by_name[found.array]
+            if self._counts(name, found.array):
+                continue
             if quantity.kind is Kind.COMPUTED and not self._is_forward(name, quantity):
                 return name
         return ""
@@ -583,6 +637,14 @@ class _Reading:
             return said(Verdict.UNREAD, claim.reason)
         if not self._is_wrong(claim):
             return said(Verdict.UNDECIDED, "too close to the right value to be sure")
+        if self._is_right_where_read(claim):
+            return said(
+                Verdict.UNDECIDED, "right wherever the equations read it; of the entries that a "
+                "condition leaves out, the program may make its own use",
+            )  # fmt: skip
+        if (source_of := self._carried(claim)) is not None:
+            reason = f"follows from the error in ∂L/∂{source_of.array}, line {source_of.line}"
+            return replace(said(Verdict.FOLLOWS, reason), is_charged=False)
         cause = causes.get(claim.array)
         if cause is not None:
             where = "" if cause.made_in == claim.array else f"in ∂L/∂{cause.made_in}, "
@@ -603,6 +665,54 @@ class _Reading:
             )  # fmt: skip
         return said(Verdict.REFUTED, "not equal to the derivative at random numbers",
                     witness=self._witness(claim))  # fmt: skip
+
+    def _is_right_where_read(self, claim: _Claim) -> bool:
+        """Whether all differences lie at entries that no equation reads, such as masked ones.
+
+        In a program that multiplies by a whole softmax, which is 0 outside its mask, the derivative
+        by such an entry is something else than in equations that leave it out; both are right.
+        """
+        if self.system.by_name[claim.array].kind is not Kind.COMPUTED:
+            return False
+        own = [d for d in self.points[0].both.defining[adjoint_name(claim.array)] if not d.is_base]
+        if len(own) != 1 or not isinstance(own[0].term, Given) or not own[0].ranges:
+            return False
+        for value, truth in zip(claim.values, self.points, strict=True):
+            right = truth.gradient(claim.array)
+            if value is None or value.shape != right.shape:
+                return False
+            read = _holding(own[0], truth.point)
+            apart = compared(np.where(read, value, 0), Rounded(right.value * read, right.error))
+            if apart.verdict is Verdict.REFUTED:
+                return False
+        return True
+
+    def _carried(self, claim: _Claim) -> _Claim | None:
+        """The wrong gradient that, as the program has it, makes this one: then it only follows."""
+        own = [d for d in self.points[0].both.defining[adjoint_name(claim.array)] if not d.is_base]
+        if len(own) != 1:
+            return None
+        read = {reading.read.array for reading in reads(own[0].term)}
+        for other in self.claims:
+            name = adjoint_name(other.array)
+            if other is claim or name not in read or not self._is_wrong(other):
+                continue
+            if all(self._is_made_of(claim, other, own[0], k) for k in range(len(self.points))):
+                return other
+        return None
+
+    def _is_made_of(self, claim: _Claim, other: _Claim, own: Definition, k: int) -> bool:
+        """Whether the equation of one adjoint gives the program's value with its other one."""
+        truth, value, given = self.points[k], claim.values[k], other.values[k]
+        name = adjoint_name(other.array)
+        if value is None or given is None or given.shape != truth.gradient(other.array).shape:
+            return False
+        known = {**truth.found, name: with_numbers(truth.found[name], given, LOOSE)}
+        try:
+            again = defined(own, own.term, truth.both, truth.point, DOUBLES, known)
+        except (OutsideArray, Undefined):
+            return False
+        return agrees(value, again.main(value.shape, DOUBLES), LOOSE)
 
     def _plain(self, claim: _Claim) -> Diagnosis | None:
         """A number that the gradient is too large by, the same at every point."""
@@ -657,6 +767,23 @@ class _Reading:
         inside = ",".join(str(k + 1) for k in at)
         entry = f"∂L/∂{claim.array}[{inside}]" if inside else f"∂L/∂{claim.array}"
         return Witness({"entry": entry}, f"{truth.value[at]:.9g}", f"{value[at]:.9g}")
+
+
+def _holding(definition: Definition, point: Point) -> np.ndarray:
+    """Where the conditions around the whole right side of a definition hold, as 0 and 1."""
+    assert isinstance(definition.term, Given)
+    spans = [(r.letter, r.lower.value(point.sizes), r.upper.value(point.sizes))
+             for r in definition.ranges]  # fmt: skip
+    found = np.zeros([high - low + 1 for _, low, high in spans])
+
+    def looked_up(array: str, at: tuple[int, ...]) -> int:
+        return int(point.data[array][tuple(index - 1 for index in at)])
+
+    for at in np.ndindex(found.shape):
+        letters = {name: low + k for (name, low, _), k in zip(spans, at, strict=True)}
+        values = {**point.sizes, **letters}
+        found[at] = all(holds(each, values, looked_up) for each in definition.term.conditions)
+    return found
 
 
 def _with_one_blame(

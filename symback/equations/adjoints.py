@@ -234,7 +234,7 @@ class _Differentiation:
         chain = total(dict.fromkeys(share.chain for share in found))
         local = total(share.local for share in found)
         steps = [Step(Rule.LOCAL, local)]
-        if not _says_nothing(chain):
+        if not says_nothing(chain):
             steps.insert(0, Step(Rule.CHAIN, chain))
         steps += self._cancelled(local, ranges) or self._as_known(factored(collected(local)))
         kept = [s for n, s in enumerate(steps) if not n or s.term != steps[n - 1].term]
@@ -409,7 +409,7 @@ class _Differentiation:
         return pretty(term, {each.letter for each in ranges} | self.kept)
 
 
-def _says_nothing(chain: Term) -> bool:
+def says_nothing(chain: Term) -> bool:
     """Whether a line of names is ∂L/∂v = ∂L/∂v, which the loss itself reads and nothing else."""
     named = chain.body if isinstance(chain, Given) else chain
     return isinstance(named, Slope) and not named.held

@@ -22,7 +22,7 @@ from sympy import Expr
 
 from symback.engine.derivation import Rule
 from symback.equations import writing
-from symback.equations.adjoints import Backward, Deduction, Step
+from symback.equations.adjoints import Backward, Deduction, Step, says_nothing
 from symback.equations.algebra import tidy
 from symback.equations.conversion import as_sympy
 from symback.equations.indices import (
@@ -383,8 +383,8 @@ def _changed(deduction: Deduction, ranges: tuple[Range, ...], moves: dict[str, I
     def changed(term: Term) -> Term:
         return _decided(moved_term(term, moves), ranges)
 
-    steps = tuple(replace(step, term=changed(step.term)) for step in deduction.steps)
-    kept = _telling(steps)
+    steps = [replace(step, term=changed(step.term)) for step in deduction.steps]
+    kept = _telling([step for step in steps if not says_nothing(step.term)] or steps)
     own = Definition(old.name, at, ranges, changed(old.term))  # type: ignore[arg-type]
     return Deduction(Read(deduction.of.array, at), own, kept)
 

@@ -109,6 +109,12 @@ class NoMatrixForm(SymbackError):
         self.term, self.reason = term, reason
 
 
+def _rows_first(places: Iterable[Expr]) -> bool:
+    """Whether what is fixed comes before what is free: S_t is row t of S, and no column is."""
+    is_free = [place == FREE for place in places]
+    return is_free == sorted(is_free)
+
+
 @dataclass(frozen=True, slots=True)
 class Boundary:
     """``array`` is 0 where the index at ``axis`` is ``index``: ∇a_{T+1} = 0."""
@@ -609,10 +615,17 @@ class Lifter:
                 return None
             places.append(FREE)
             letters.append(name)
+        if not _rows_first(places):
+            return None
         return _Placed(tuple(places), tuple(letters))
 
     def _leaf(self, array: str, places: Sequence[Expr]) -> MatrixExpr:
-        """An array as a matrix: the first free index counts the rows."""
+        """An array as a matrix: the first free index counts the rows.
+
+        S_t is row t of S, as h_t is of h.  A column has no name of its own: it would be S_t too.
+        """
+        if not _rows_first(places):
+            raise NoMatrixForm(Read(array), "a column of it has no name, since S_t is row t of S")
         quantity = self.quantities[array]
         sizes = [
             affine(size)
