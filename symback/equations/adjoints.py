@@ -31,12 +31,11 @@ from symback.equations.indices import (
     Index,
     Range,
     condition_moved,
+    contracted,
     decided,
     letter,
     moved,
     number,
-    solved,
-    within,
 )
 from symback.equations.system import (
     ADJOINT,
@@ -459,7 +458,7 @@ def _solved(
     place: _Place, free: tuple[Range, ...], at: tuple[Affine, ...], ranges: tuple[Range, ...]
 ) -> _Solution | None:
     """The deltas of one place solved; None where it reads no element of that pattern."""
-    found = _contracted([*free, *place.ranges], [*zip(place.indices, at, strict=True)])
+    found = contracted([*free, *place.ranges], [*zip(place.indices, at, strict=True)])
     conditions = [condition_moved(each, found.moves) for each in place.conditions]
     kept = []
     for condition in dict.fromkeys((*conditions, *found.conditions)):
@@ -481,54 +480,6 @@ def _looked_up(term: Term, known: Mapping[Index, Index]) -> Term:
         own = term.range.letter
         known = {old: new for old, new in known.items() if own not in old.names | new.names}
     return rebuilt(term, lambda part: _looked_up(part, known)) if known else term
-
-
-@dataclass(frozen=True, slots=True)
-class _Contraction:
-    """What is left of Σ Π δ(α_k, q_k): what letters became, the ranges still open, conditions."""
-
-    moves: dict[str, Index]
-    ranges: tuple[Range, ...]
-    conditions: list[Condition]
-
-
-def _contracted(ranges: Sequence[Range], equal: Sequence[tuple[Index, Affine]]) -> _Contraction:
-    """Solve each ``α = q`` for a letter of ``ranges``, the first that stands in it plainly.
-
-    A letter that stands by itself is taken before one in a sum, and both before any that is
-    multiplied, for which there is no affine solution.
-    """
-    open_ranges, moves, conditions = list(ranges), {}, []
-    waiting = list(equal)
-    while waiting:
-        chosen = _next_solution(waiting, open_ranges)
-        if chosen is None:
-            conditions += [Condition(alpha, "==", q) for alpha, q in waiting]
-            break
-        position, own, value = chosen
-        del waiting[position]
-        open_ranges.remove(own)
-        step: dict[str, Index] = {own.letter: value}
-        moves = {name: moved(old, step) for name, old in moves.items()} | step
-        waiting = [(moved(alpha, step), q) for alpha, q in waiting]
-        conditions = [condition_moved(each, step) for each in conditions]
-        assert isinstance(value, Affine)
-        conditions += within(value, own.lower, own.upper)
-    return _Contraction(moves, tuple(open_ranges), conditions)
-
-
-def _next_solution(
-    equal: Sequence[tuple[Index, Affine]], ranges: Sequence[Range]
-) -> tuple[int, Range, Index] | None:
-    for bare_only in (True, False):
-        for position, (alpha, q) in enumerate(equal):
-            for own in ranges:
-                if bare_only and alpha.bare != own.letter:
-                    continue
-                value = solved(alpha, q, own.letter)
-                if value is not None:
-                    return position, own, value
-    return None
 
 
 def _under(body: Term, ranges: Sequence[Range], conditions: Iterable[Condition]) -> Term:

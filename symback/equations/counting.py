@@ -27,12 +27,11 @@ from symback.equations.indices import (
     Lookup,
     Range,
     condition_moved,
+    contracted,
     decided,
     letter,
     moved,
     number,
-    solved,
-    within,
 )
 from symback.equations.system import Definition, System
 from symback.equations.terms import (
@@ -273,23 +272,13 @@ class _Counting:
         """α = q solved; None where that holds for no letters."""
         read, bound, conditions = found
         free = {each.letter for each in definition.ranges}
-        open_ranges = [self._range(each) for each in (*bound, *definition.ranges)]
-        kept = [self._condition(each, name) for each in conditions]
-        pins: dict[str, Affine] = {}
+        ranges = [self._range(each) for each in (*bound, *definition.ranges)]
         equal = [(self._index(a), letter(q.letter)) for a, q in zip(read.indices, own, strict=True)]
-        while equal:
-            step = _next(equal, open_ranges)
-            if step is None:
-                kept += [Condition(alpha, "==", q) for alpha, q in equal]
-                break
-            k, range_, value = step
-            del equal[k]
-            open_ranges.remove(range_)
-            moves: dict[str, Index] = {range_.letter: value}
-            pins = {n: _affine(moved(v, moves)) for n, v in pins.items()} | {range_.letter: value}
-            equal = [(_affine(moved(alpha, moves)), q) for alpha, q in equal]
-            kept = [condition_moved(each, moves) for each in kept]
-            kept += within(value, range_.lower, range_.upper)
+        solution = contracted(ranges, equal)
+        open_ranges = solution.ranges
+        pins = {name: _affine(value) for name, value in solution.moves.items()}
+        kept = [condition_moved(self._condition(c, name), solution.moves) for c in conditions]
+        kept += solution.conditions
         everything = (*own, *open_ranges)
         truths = [(each, decided(each, everything)) for each in dict.fromkeys(kept)]
         if any(truth is False for _, truth in truths):
@@ -387,21 +376,6 @@ class _Counting:
         if isinstance(condition.left, Lookup) or isinstance(condition.right, Lookup):
             raise self.uncounted(name, f"{condition} depends on data")
         return condition_moved(condition, self.numbers)
-
-
-def _next(
-    equal: Sequence[tuple[Affine, Affine]], ranges: Sequence[Range]
-) -> tuple[int, Range, Affine] | None:
-    """An equation, a letter that stands in it plainly, and what the letter is."""
-    for bare_only in (True, False):
-        for k, (alpha, q) in enumerate(equal):
-            for range_ in ranges:
-                if bare_only and alpha.bare != range_.letter:
-                    continue
-                value = solved(alpha, q, range_.letter)
-                if isinstance(value, Affine):
-                    return k, range_, value
-    return None
 
 
 def _holds_more(wide: _Place, narrow: _Place) -> bool:

@@ -7,7 +7,7 @@ Here one can
 * say over what a letter runs: `Range`, and what must hold besides: `Condition`;
 * replace letters: `moved`; evaluate: `place`, `holds`;
 * decide a condition for all letters in their ranges and all sizes: `decided`;
-* solve α = q for a letter of α: `solved`.
+* solve α = q for a letter of α: `solved`, and a product of δ(α, q) under sums: `contracted`.
 
 Letters and sizes are names; who reads them knows which is which, since sizes are in the system.
 Everything is 1-based.
@@ -15,7 +15,7 @@ Everything is 1-based.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -291,3 +291,51 @@ def solved(index: Index, value: Index, name: str) -> Index | None:
         return None
     rest = index - letter(name).times(coefficient)
     return (value - rest).times(coefficient)
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """What is left of Σ Π δ(α_k, q_k): what letters became, the ranges still open, conditions."""
+
+    moves: dict[str, Index]
+    ranges: tuple[Range, ...]
+    conditions: list[Condition]
+
+
+def contracted(ranges: Sequence[Range], equal: Sequence[tuple[Index, Affine]]) -> Contraction:
+    """Solve each ``α = q`` for a letter of ``ranges``, the first that stands in it plainly.
+
+    A letter that stands by itself is taken before one in a sum, and both before any that is
+    multiplied, for which there is no affine solution.
+    """
+    open_ranges, moves, conditions = list(ranges), {}, []
+    waiting = list(equal)
+    while waiting:
+        chosen = _next_solution(waiting, open_ranges)
+        if chosen is None:
+            conditions += [Condition(alpha, "==", q) for alpha, q in waiting]
+            break
+        position, own, value = chosen
+        del waiting[position]
+        open_ranges.remove(own)
+        step: dict[str, Index] = {own.letter: value}
+        moves = {name: moved(old, step) for name, old in moves.items()} | step
+        waiting = [(moved(alpha, step), q) for alpha, q in waiting]
+        conditions = [condition_moved(each, step) for each in conditions]
+        assert isinstance(value, Affine)
+        conditions += within(value, own.lower, own.upper)
+    return Contraction(moves, tuple(open_ranges), conditions)
+
+
+def _next_solution(
+    equal: Sequence[tuple[Index, Affine]], ranges: Sequence[Range]
+) -> tuple[int, Range, Index] | None:
+    for bare_only in (True, False):
+        for position, (alpha, q) in enumerate(equal):
+            for own in ranges:
+                if bare_only and alpha.bare != own.letter:
+                    continue
+                value = solved(alpha, q, own.letter)
+                if value is not None:
+                    return position, own, value
+    return None
