@@ -696,7 +696,7 @@ class Lifter:
             if known is not None:
                 return Read(known, tuple(map(letter, order)))
         grown = {name.upper() for name, each in self.quantities.items() if len(each.shape) > 1}
-        taken = {*self.quantities, *grown}
+        taken = {*self.quantities, *grown, *self.system.sizes}
         text, latex = spelled
         while text in taken:
             text, latex = f"{text}′", f"{latex}'"

@@ -136,8 +136,8 @@ def read_element(text: str, system: System) -> Read:
         word = re.split(r"[\[_{]", name)[0]
         known = [quantity.name for quantity in asked]
         raise UnknownName(
-            f"there is no {printable(text.strip()) or 'empty name'} here"
-            f"{did_you_mean(word, known)}; there are {', '.join(map(_general, asked))}"
+            f"there is no {printable(text.strip()) or 'empty name'} here; there are "
+            f"{', '.join(map(_general, asked))}{did_you_mean(word, known)}"
         )
     for quantity, rest in candidates:
         readings = [
