@@ -829,7 +829,7 @@ def test_no_line_reads_what_is_not_there(drawn):
 
 def test_every_helper_is_called_and_every_call_has_its_helper():
     """The functions in `templates/kernel.toml` are those that some engine's words name."""
-    texts, called = module._templates(), set()
+    texts, called = module.templates(), set()
     for spelling in (lines.NUMPY, lines.JAX, lines.TORCH, lines.MATH):
         heads = {head for head, word in spelling.functions.items() if word.startswith("_")}
         there = texts["helpers"] | texts.get(spelling.name, {})
