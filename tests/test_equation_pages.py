@@ -631,3 +631,25 @@ def test_a_carried_error_is_charged_once():
     found = verdicts(MASKED, ATTENTION.format(".T"))[1]
     assert found["∂L/∂k"] is Verdict.REFUTED
     assert found["∂L/∂K"] is Verdict.FOLLOWS
+
+
+def test_every_function_of_the_catalogue_may_stand_in_a_formula():
+    """Named on the page, it is the row's; so softplus of a network may be written as softplus."""
+    text = """
+[sizes]
+n = 2
+[parameters]
+w = ["n"]
+[inputs]
+x = ["n"]
+y = []
+[equations]
+"h" = "softplus(sum(i, w[i]*x[i]))"
+"L" = "(h - y)**2"
+"""
+    right = r"\\frac{\\partial L}{\\partial w_i} = 2(\\mathrm{softplus}(\\sum_k w_k x_k) - y)"
+    right += r" \\frac{1}{1+e^{-\\sum_k w_k x_k}} x_i"
+    page = right.replace("\\\\", "\\")
+    assert check_system(f"${page}$", network_of(text)).verdict is Verdict.PROVED
+    wrong = page.replace("softplus", "tanh")
+    assert check_system(f"${wrong}$", network_of(text)).verdict is Verdict.REFUTED

@@ -16,10 +16,12 @@ What has two readings, or a name without a meaning, is not read.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,10 +36,12 @@ from symback.checking.system_programs import Truth, truths
 from symback.checking.system_values import defined
 from symback.checking.tokens import NotRead, Place, Token, lexed, split
 from symback.equations.adjoints import Backward
+from symback.equations.functions import formula, has_slope, is_pointwise, slope
 from symback.equations.indices import Affine, letter, number
 from symback.equations.system import Definition, System, adjoint_name
-from symback.equations.terms import Term
+from symback.equations.terms import Call, Number, Plus, Power, Read, Term, Times, Where
 from symback.language.errors import SymbackError
+from symback.language.functions import ACTIVATIONS, ELEMENTARY, WORDS
 
 SAME, DIFFERENT = 1e-10, 1e-7
 """Of the largest entry: sides that are closer are equal, those farther apart are not."""
@@ -126,15 +130,57 @@ class Summed:
 
 Node: TypeAlias = Num | Ref | Measured | Added | Multiplied | Raised | Turned | Called | Summed
 
-_FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
-    "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2),
-    "exp": (np.exp, np.exp), "log": (np.log, lambda z: 1 / z),
-    "sqrt": (np.sqrt, lambda z: 0.5 / np.sqrt(z)), "sin": (np.sin, np.cos),
-    "cos": (np.cos, lambda z: -np.sin(z)), "abs": (np.abs, np.sign),
-    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(float)),
+_FUNCTIONS = frozenset(
+    name
+    for name in {*ELEMENTARY, *ACTIVATIONS} - {"linear", "max", "min"}
+    if is_pointwise(name) and has_slope(name)
+)
+"""Functions of one number, by the names of their rows."""
+_CALLED = {
+    **{word: name for word, name in WORDS.items() if name in _FUNCTIONS},
+    "sigma": "sigmoid", "σ": "sigmoid",
 }  # fmt: skip
-_CALLED = {"sigma": "sigmoid", "σ": "sigmoid", "ln": "log", "ReLU": "relu", "logistic": "sigmoid"}
+
+
+@cache
+def _term_of(function: str, is_slope: bool) -> Term:
+    """A function of the catalogue, or its slope, of the scalar z."""
+    call = Call(function, (Read("z"),))
+    return slope(call, call) if is_slope else call
+
+
+def _at(term: Term, z: Any) -> Any:
+    """The value of a formula in z, in doubles, entry by entry."""
+    match term:
+        case Number(value):
+            return float(value)
+        case Read():
+            return z
+        case Plus(terms):
+            return sum(_at(each, z) for each in terms)
+        case Times(factors):
+            return math.prod(_at(each, z) for each in factors)
+        case Power(base, exponent):
+            return _at(base, z) ** _at(exponent, z)
+        case Where(left, relation, right, yes, no):
+            sides = _at(left, z), _at(right, z)
+            holds = sides[0] < sides[1] if relation == "<" else sides[0] <= sides[1]
+            return np.where(holds, _at(yes, z), _at(no, z))
+        case Call("pi", ()):
+            return math.pi
+        case Call("max" | "min" as name, arguments):
+            extreme = np.maximum if name == "max" else np.minimum
+            return reduce(extreme, (_at(each, z) for each in arguments))
+        case Call("erf", (argument,)):
+            return np.vectorize(math.erf, otypes=[float])(_at(argument, z))
+        case Call(name, (argument,)) if name in ELEMENTARY:
+            word = ELEMENTARY[name].numpy or name
+            return getattr(np, word.removeprefix("np."))(_at(argument, z))
+        case Call(name, (argument,)):
+            return _at(formula(name, argument), z)
+    raise TypeError(f"no way to compute {type(term).__name__}")
+
+
 _LOSSES = ("L", "J", "E", "C", "loss", "Loss", "ell", "cost", "l")
 
 
@@ -644,7 +690,8 @@ class _Values:
                 return np.diag(vector[:, 0])
             case Called(function, argument, is_slope):
                 with np.errstate(all="ignore"):
-                    return np.asarray(_FUNCTIONS[function][is_slope](self.value(argument, env)))
+                    of = _term_of(function, is_slope)
+                    return np.asarray(_at(of, self.value(argument, env)))
             case Summed(name, lower, upper, body):
                 run = self.range(name, lower, upper, body, env)
                 summands = [self.value(body, {**env, name: k}) for k in run]
@@ -896,7 +943,7 @@ def _is_prose(row: _Row, system: System, names: Collection[str]) -> bool:
         word
         for word in _WORDS.findall(row.source)
         if word not in names
-        and word not in (*_FUNCTIONS, *_CALLED, "sum", "diag")
+        and word not in {*_FUNCTIONS, *_CALLED, "sum", "diag"}
         and meant(word, system) is None
     ]
     return len(words) >= 3 and not row.is_latex
