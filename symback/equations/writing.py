@@ -156,8 +156,8 @@ class TermWriter:
 
     def _times(self, term: Times | Given) -> str:
         negative, size = signed(term)
-        factors = _opened(size)
-        body = self._side_by_side(factors) if len(factors) > 1 else self.write(factors[0])
+        first, *more = factors = _opened(size)
+        body = self._side_by_side(factors) if more else self.write(first)
         if not negative:
             return body
         if is_sum(size):
