@@ -34,13 +34,11 @@ FREE = Symbol(":")
 # --------------------------------------------------------------------------------------- nodes
 
 
-class Leaf(Array):
-    """An array at ``places``: `FREE`, or an index that is one number here; h_{t-1} is a column."""
+class _AtPlaces:
+    """What has the name of an array of the system and what stands for each of its indices first."""
 
-    def __new__(cls, array: Any, places: Any, rows: Expr, columns: Expr) -> Leaf:
-        """``array`` is the name that the system gives it."""
-        text = array if isinstance(array, Str) else Str(array)
-        return sympy.Basic.__new__(cls, text, Tuple(*places), rows, columns)
+    __slots__ = ()
+    args: tuple[Any, ...]
 
     @property
     def array(self) -> str:
@@ -51,6 +49,20 @@ class Leaf(Array):
     def places(self) -> tuple[Expr, ...]:
         """What stands for each of its indices."""
         return tuple(self.args[1])
+
+    @property
+    def is_capital(self) -> bool:
+        """Whether two of its indices are free, so that it is a matrix."""
+        return self.places.count(FREE) == 2
+
+
+class Leaf(_AtPlaces, Array):
+    """An array at ``places``: `FREE`, or an index that is one number here; h_{t-1} is a column."""
+
+    def __new__(cls, array: Any, places: Any, rows: Expr, columns: Expr) -> Leaf:
+        """``array`` is the name that the system gives it."""
+        text = array if isinstance(array, Str) else Str(array)
+        return sympy.Basic.__new__(cls, text, Tuple(*places), rows, columns)
 
     @property
     def name(self) -> str:
@@ -63,13 +75,8 @@ class Leaf(Array):
         """Rows and columns."""
         return self.args[2], self.args[3]
 
-    @property
-    def is_capital(self) -> bool:
-        """Whether two of its indices are free, so that it is a matrix."""
-        return self.places.count(FREE) == 2
 
-
-class Whole(Expr):
+class Whole(_AtPlaces, Expr):
     """An array of any number of indices at ``places``."""
 
     is_commutative = True
@@ -78,21 +85,6 @@ class Whole(Expr):
         """``array`` is the name that the system gives it."""
         text = array if isinstance(array, Str) else Str(array)
         return Expr.__new__(cls, text, Tuple(*places))
-
-    @property
-    def array(self) -> str:
-        """The array's name in the system."""
-        return self.args[0].name
-
-    @property
-    def places(self) -> tuple[Expr, ...]:
-        """What stands for each of its indices."""
-        return tuple(self.args[1])
-
-    @property
-    def is_capital(self) -> bool:
-        """Whether two of its indices are free, so that it is a matrix."""
-        return self.places.count(FREE) == 2
 
 
 class Entry(Expr):

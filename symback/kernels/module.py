@@ -26,7 +26,8 @@ import math
 import re
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import accumulate
@@ -653,8 +654,15 @@ def kernel(spec: NetworkSpec, title: str = "", style: str = "", backend: str = "
     package is not installed.
     """
     source, found = kernel_source(spec, title, style, backend)
-    try:
+    with engine_needed(backend):
         return _made(source, title, "loss_and_gradients", found, spec, backend)
+
+
+@contextmanager
+def engine_needed(backend: str) -> Iterator[None]:
+    """Raise `KernelError`, which says what to install, where a backend's package is not there."""
+    try:
+        yield
     except ModuleNotFoundError as missing:
         engine = ENGINES.get(backend)
         if engine is None or missing.name != backend:

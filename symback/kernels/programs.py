@@ -39,7 +39,15 @@ from symback.kernels.arrays import (
 )
 from symback.kernels.forms import Form, proved
 from symback.kernels.lines import NoKernel, Spelling, computed
-from symback.kernels.module import BACKENDS, ENGINES, KernelError, folded, run, templates
+from symback.kernels.module import (
+    BACKENDS,
+    ENGINES,
+    KernelError,
+    engine_needed,
+    folded,
+    run,
+    templates,
+)
 from symback.kernels.stable import SLOPE, SOFTMAX_REST, stable
 from symback.language import reading
 from symback.language.errors import did_you_mean, printable
@@ -92,16 +100,8 @@ def system_kernel(derived: Backward, title: str = "", backend: str = "numpy") ->
     where the backend's package is not installed.
     """
     source = system_source(derived, title, backend)
-    try:
+    with engine_needed(backend):
         made = run(source, title)
-    except ModuleNotFoundError as missing:
-        engine = ENGINES.get(backend)
-        if engine is None or missing.name != backend:
-            raise
-        raise KernelError(
-            f"backend {backend!r} needs {engine.title}, which is not installed: "
-            f"pip install 'symback[{backend}]'"
-        ) from None
     return SystemKernel(
         inputs=(*made["PARAMETERS"], *made["INPUTS"]),
         outputs=tuple(made["PARAMETERS"]),
